@@ -1,0 +1,40 @@
+# Targets for people and for CI, which calls the same ones.
+
+GO      ?= go
+LINT     = $(GO) tool -modfile=tools/go.mod golangci-lint
+FUZZTIME ?= 20s
+
+.PHONY: build test lint fmt generate verify e2e bench fuzz
+
+build: ## the plugin, as bin/kubectl-noderole
+	$(GO) build -trimpath -ldflags "-s -w" -o bin/kubectl-noderole ./cmd/kubectl-noderole
+
+test: ## everything that needs nothing but Go
+	$(GO) test ./...
+
+lint:
+	$(LINT) run ./...
+
+fmt:
+	$(LINT) fmt ./...
+
+generate: ## docs and schemas from the code
+	$(GO) run ./internal/docgen
+
+verify: generate ## fails where generated files or go.mod are not current
+	$(GO) mod tidy -diff
+	git diff --exit-code -- docs README.md
+
+e2e: ## a real kube-apiserver, moto, kubectl; builds the API server once
+	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -count=1 ./...
+
+bench: ## figures of the evaluator, of reading, and of one whole check
+	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...
+	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -run '^$$' -bench . -benchtime 3x ./...
+
+fuzz: ## every fuzz target, by package, FUZZTIME each
+	./hack/fuzz.sh $(FUZZTIME) ./pkg/snapshot
+
+.PHONY: rule
+rule: ## a new rule's file: make rule NAME=my-rule GROUP=2
+	./hack/new-rule.sh "$(NAME)" "$(GROUP)"

@@ -1,0 +1,111 @@
+// Command docgen writes what the documentation repeats from the code: a page for
+// each rule, the README's table of rules, and the JSON schemas of the file
+// formats. Run it from the project's root: make generate.
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/invopop/jsonschema"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+const module = "github.com/kubectl-noderole/kubectl-noderole"
+
+func main() {
+	for _, generate := range []func() error{rulePages, readmeTable, schemas} {
+		if err := generate(); err != nil {
+			fmt.Fprintln(os.Stderr, "docgen: "+err.Error())
+			os.Exit(1)
+		}
+	}
+}
+
+// rulePages writes docs/rules/ID.md for every rule and removes pages of rules
+// that are gone.
+func rulePages() error {
+	dir := filepath.Join("docs", "rules")
+	old, err := filepath.Glob(filepath.Join(dir, "NR*.md"))
+	if err != nil {
+		return err
+	}
+	for _, name := range old {
+		if err := os.Remove(name); err != nil {
+			return err
+		}
+	}
+	for _, r := range rules.All() {
+		var b strings.Builder
+		fmt.Fprintf(&b, "# %s %s\n\n%s.\n\n", r.ID, r.Name, r.Title)
+		fmt.Fprintf(&b, "Severity: %s", r.Severity)
+		if r.Concern != "" {
+			fmt.Fprintf(&b, "; column %s", strings.ToUpper(string(r.Concern)))
+		}
+		fmt.Fprintf(&b, "\n\n## Why\n\n%s\n\n## How to repair it\n\n%s\n\n## Facts it needs\n\n", oneParagraph(r.Why), oneParagraph(r.Fix))
+		for _, f := range r.Needs {
+			fmt.Fprintf(&b, "- `%s`\n", f)
+		}
+		b.WriteString("\nWhere one of them could not be read the verdict is *unknown*, never a pass.\n\n## Sources\n\n")
+		for _, ref := range r.Refs {
+			fmt.Fprintf(&b, "- <%s>\n", ref)
+		}
+		b.WriteString("\n<!-- generated from pkg/rules by make generate -->\n")
+		if err := os.WriteFile(filepath.Join(dir, r.ID+".md"), []byte(b.String()), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func oneParagraph(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+var readmeRules = regexp.MustCompile(`(?s)(<!-- rules:begin -->\n).*(<!-- rules:end -->)`)
+
+// readmeTable replaces the table between the markers in README.md.
+func readmeTable() error {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		return err
+	}
+	if !readmeRules.Match(text) {
+		return fmt.Errorf("README.md has no lines <!-- rules:begin --> and <!-- rules:end -->")
+	}
+	var b bytes.Buffer
+	b.WriteString("| rule | severity | what holds when it passes |\n| --- | --- | --- |\n")
+	for _, r := range rules.All() {
+		fmt.Fprintf(&b, "| [%s](docs/rules/%s.md) | %s | %s |\n", r.ID, r.ID, r.Severity, r.Title)
+	}
+	text = readmeRules.ReplaceAll(text, []byte("${1}"+b.String()+"${2}"))
+	return os.WriteFile("README.md", text, 0o644)
+}
+
+// schemas writes the JSON schemas of the two file formats, with the structs' doc
+// comments as descriptions.
+func schemas() error {
+	reflector := jsonschema.Reflector{}
+	for _, dir := range []string{"./pkg/snapshot", "./pkg/finding"} {
+		if err := reflector.AddGoComments(module, dir); err != nil {
+			return err
+		}
+	}
+	for name, value := range map[string]any{"snapshot": &snapshot.Snapshot{}, "report": &finding.Report{}} {
+		schema := reflector.Reflect(value)
+		text, err := json.MarshalIndent(schema, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join("docs", "schema", name+".json"), append(text, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,194 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/cli-runtime/pkg/printers"
+
+	"github.com/kubectl-noderole/kubectl-noderole/examples"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// checkOptions is what the check command was told.
+type checkOptions struct {
+	streams genericiooptions.IOStreams
+	live    liveOptions
+
+	file         string
+	example      string
+	failOn       string
+	allowPartial bool
+	output       string
+	jsonYAML     *genericclioptions.JSONYamlPrintFlags
+	template     *genericclioptions.KubeTemplatePrintFlags
+
+	// printer is nil for the table.
+	printer printers.ResourcePrinter
+}
+
+func newCheckCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags, run func(*checkOptions, context.Context) error) *cobra.Command {
+	o := &checkOptions{
+		streams:  streams,
+		live:     liveOptions{streams: streams, config: config},
+		jsonYAML: &genericclioptions.JSONYamlPrintFlags{},
+		template: genericclioptions.NewKubeTemplatePrintFlags(),
+	}
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Judge the node roles of a cluster",
+		Long: `Judge the node roles of a cluster.
+
+Without -f the facts are read live: from the current kube context to the EKS
+cluster, its node groups and nodes, their roles and policies, and aws-node.
+Exit code 0: nothing at or above --fail-on; 1: findings; 2: wrong use; 3: some
+facts could not be read.`,
+		Example: `  # Judge the cluster of the current context
+  kubectl noderole check
+
+  # Another context, as JSON
+  kubectl noderole check --context staging -o json
+
+  # Judge facts that were saved earlier, without AWS or a cluster
+  kubectl noderole check -f snapshot.yaml
+
+  # See what a broken cluster looks like
+  kubectl noderole check --example broken
+
+  # In CI: fail on warnings too
+  kubectl noderole check --fail-on warning`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.complete(cmd); err != nil {
+				return err
+			}
+			return run(o, cmd.Context())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.file, "filename", "f", "", "Judge the snapshot in this file, - for standard input")
+	f.StringVar(&o.example, "example", "", "Judge a built-in example: "+strings.Join(examples.Names(), ", "))
+	f.Lookup("example").NoOptDefVal = "broken"
+	f.StringVar(&o.failOn, "fail-on", "error", "Exit with 1 for findings of this severity or worse: error, warning, info or none")
+	f.BoolVar(&o.allowPartial, "allow-partial", false, "Exit as if what could not be read had not been asked for, instead of with 3")
+	f.StringVarP(&o.output, "output", "o", "table", "Output format: "+strings.Join(o.formats(), ", "))
+	f.StringVar(o.template.TemplateArgument, "template", "", "Template string or file for -o go-template and -o jsonpath")
+	o.live.addFlags(f)
+	return cmd
+}
+
+func (o *checkOptions) formats() []string {
+	return slices.Concat([]string{"table"}, o.jsonYAML.AllowedFormats(), o.template.AllowedFormats())
+}
+
+var failOnRanks = map[string]int{
+	"error": finding.Error.Rank(), "warning": finding.Warning.Rank(), "info": finding.Info.Rank(), "none": finding.Error.Rank() + 1,
+}
+
+// complete checks what the flags say and picks the printer.
+func (o *checkOptions) complete(cmd *cobra.Command) error {
+	if _, ok := failOnRanks[o.failOn]; !ok {
+		return usage("use error, warning, info or none", "--fail-on %q is no severity", o.failOn)
+	}
+	if o.file != "" && o.example != "" {
+		return usage("give one of them", "--filename and --example are two sources of facts")
+	}
+	if o.file != "" || o.example != "" {
+		for _, name := range append(liveFlags, "context") {
+			if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
+				return usage("leave it out, or judge the cluster live without -f", "--%s has no meaning for saved facts", name)
+			}
+		}
+	}
+	if o.output == "table" || o.output == "" {
+		return nil
+	}
+	printer, err := o.jsonYAML.ToPrinter(o.output)
+	if genericclioptions.IsNoCompatiblePrinterError(err) {
+		printer, err = o.template.ToPrinter(o.output)
+	}
+	if genericclioptions.IsNoCompatiblePrinterError(err) {
+		return usage("use one of "+strings.Join(o.formats(), ", "), "--output %q is no format", o.output)
+	}
+	if err != nil {
+		return usage("", "--output %s: %s", o.output, err)
+	}
+	o.printer = printer
+	return nil
+}
+
+// run judges the facts and prints the report.
+func (o *checkOptions) run(ctx context.Context) error {
+	facts, footer, err := o.facts(ctx)
+	if err != nil {
+		return err
+	}
+	report := rules.Judge(facts)
+	if err := o.print(report, footer); err != nil {
+		return err
+	}
+	switch {
+	case report.Worst() >= failOnRanks[o.failOn]:
+		return codeError{code: ExitFindings}
+	case !o.allowPartial && !report.Complete():
+		return codeError{code: ExitIncomplete}
+	default:
+		return nil
+	}
+}
+
+// facts reads the snapshot: a file, an example or the live cluster.
+func (o *checkOptions) facts(ctx context.Context) (facts *snapshot.Snapshot, footer string, err error) {
+	switch {
+	case o.file != "":
+		facts, err = snapshot.Load(o.file, o.streams.In)
+	case o.example != "":
+		text, ok := examples.Read(o.example)
+		if !ok {
+			return nil, "", usage("the examples are "+strings.Join(examples.Names(), ", "), "there is no example %q", o.example)
+		}
+		facts, err = snapshot.Decode("example "+o.example, text)
+	default:
+		return o.live.read(ctx)
+	}
+	return facts, "", err
+}
+
+func (o *checkOptions) print(report *finding.Report, footer string) error {
+	if o.printer != nil {
+		if err := o.printer.PrintObj(report, o.streams.Out); err != nil {
+			return usage("", "--output %s: %s", o.output, err)
+		}
+		return nil
+	}
+	width, color := terminal(o.streams.Out)
+	if err := print.Table(o.streams.Out, report, print.TableOptions{Width: width, Color: color, Footer: footer}); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	return nil
+}
+
+// terminal returns the width of a terminal and whether it is to be coloured;
+// zero values where w is none.
+func terminal(w io.Writer) (width int, color bool) {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0, false
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		width = 0
+	}
+	return width, os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}

@@ -1,0 +1,150 @@
+// Package cli is the command line: one file per command, from flags to options
+// to a run. It is the only place that turns an error into an exit code.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+)
+
+// Exit codes of every command.
+const (
+	ExitOK          = 0   // nothing at or above --fail-on
+	ExitFindings    = 1   // findings at or above --fail-on
+	ExitUsage       = 2   // wrong use: a flag, a file, a context
+	ExitIncomplete  = 3   // the facts could not be read, or not in full
+	ExitInterrupted = 130 // interrupted from the keyboard
+)
+
+// Main runs the command line and returns the exit code. Errors go to ErrOut as
+// one line that says what is wrong and one that says what to do.
+func Main(ctx context.Context, streams genericiooptions.IOStreams, args []string) int {
+	root := NewCommand(streams)
+	root.SetArgs(args)
+	return exitCode(streams.ErrOut, root.ExecuteContext(ctx), ctx)
+}
+
+// exitCode prints an error and says what the process ends with.
+func exitCode(w io.Writer, err error, ctx context.Context) int {
+	var code codeError
+	switch {
+	case err == nil:
+		return ExitOK
+	case ctx.Err() != nil:
+		fmt.Fprintln(w, "error: interrupted, the facts were not read in full")
+		return ExitInterrupted
+	case errors.As(err, &code):
+	default:
+		code = codeError{code: ExitUsage, err: err}
+	}
+	if code.err != nil {
+		fmt.Fprintln(w, "error: "+strings.TrimSpace(code.err.Error()))
+		var problem *locate.Error
+		if errors.As(code.err, &problem) && problem.Next != "" {
+			fmt.Fprintln(w, "  "+problem.Next)
+		}
+	}
+	return code.code
+}
+
+// codeError is an error with the exit code it ends the process with. Without an
+// inner error it ends it silently, as everything has been said.
+type codeError struct {
+	code int
+	err  error
+}
+
+func (e codeError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e codeError) Unwrap() error { return e.err }
+
+// usage is an error of the command line itself.
+func usage(next, format string, args ...any) error {
+	return codeError{code: ExitUsage, err: &locate.Error{Problem: fmt.Sprintf(format, args...), Next: next}}
+}
+
+// unread is an error that kept the facts from being read.
+func unread(err error) error { return codeError{code: ExitIncomplete, err: err} }
+
+// NewCommand returns the root command with everything under it.
+func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "kubectl-noderole",
+		Short: "Check the IAM roles of an EKS cluster's nodes",
+		Long: `Check the IAM roles of an EKS cluster's nodes: from the current kube context to
+the cluster, to every node role, to a verdict with evidence, and to the identity
+that aws-node really uses.
+
+Nothing is changed: every command reads only.`,
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl noderole"},
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return unknownCommand(cmd, args[0])
+		},
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.SetIn(streams.In)
+	root.SetOut(streams.Out)
+	root.SetErr(streams.ErrOut)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usage(cmd.CommandPath()+" --help lists the flags", "%s", err)
+	})
+
+	config := genericclioptions.NewConfigFlags(true).WithWarningPrinter(streams)
+	config.AddFlags(root.PersistentFlags())
+	// kubectl's connection flags all work; these two are the ones that people use.
+	for _, name := range hiddenFlags {
+		if f := root.PersistentFlags().Lookup(name); f != nil {
+			f.Hidden = true
+		}
+	}
+
+	root.AddCommand(
+		newCheckCommand(streams, config, (*checkOptions).run),
+		newSnapshotCommand(streams, config, (*snapshotOptions).run),
+		newVersionCommand(streams),
+	)
+	return root
+}
+
+// hiddenFlags are the connection flags that --help leaves out.
+var hiddenFlags = []string{
+	"as", "as-group", "as-uid", "as-user-extra", "cache-dir", "certificate-authority", "client-certificate", "client-key",
+	"cluster", "disable-compression", "insecure-skip-tls-verify", "namespace", "password", "request-timeout", "server",
+	"tls-server-name", "token", "user", "username",
+}
+
+func unknownCommand(cmd *cobra.Command, name string) error {
+	next := cmd.CommandPath() + " --help lists the commands"
+	cmd.SuggestionsMinimumDistance = 2
+	if s := cmd.SuggestionsFor(name); len(s) > 0 {
+		next = "did you mean: " + cmd.CommandPath() + " " + s[0]
+	}
+	return usage(next, "unknown command %q", name)
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usage(cmd.CommandPath()+" --help lists the flags", "%s takes no arguments, got %q", cmd.Name(), args[0])
+}

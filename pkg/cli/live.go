@@ -1,0 +1,116 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/kube"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// liveOptions say which cluster's facts to read.
+type liveOptions struct {
+	streams genericiooptions.IOStreams
+	config  *genericclioptions.ConfigFlags
+
+	clusterName, region, profile string
+}
+
+// liveFlags are the flags that addFlags adds.
+var liveFlags = []string{"cluster-name", "region", "profile"}
+
+func (o *liveOptions) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.clusterName, "cluster-name", "", "Name of the EKS cluster, instead of what the kube context leads to")
+	f.StringVar(&o.region, "region", "", "AWS region of the EKS cluster")
+	f.StringVar(&o.profile, "profile", "", "AWS profile, instead of the one that the kubeconfig's credential plugin uses")
+}
+
+// read goes from the kube context to the cluster and reads its facts. The footer
+// says what that cost.
+func (o *liveOptions) read(ctx context.Context) (facts *snapshot.Snapshot, footer string, err error) {
+	started := time.Now()
+	loader := o.config.ToRawKubeConfigLoader()
+	raw, err := loader.RawConfig()
+	if err != nil {
+		return nil, "", usage("check --kubeconfig and KUBECONFIG", "the kubeconfig cannot be read: %s", err)
+	}
+	target, err := locate.FromKubeconfig(raw, locate.Flags{
+		Context: *o.config.Context, ClusterName: o.clusterName, Region: o.region, Profile: o.profile,
+	}, os.Getenv)
+	if err != nil {
+		return nil, "", err
+	}
+
+	cloud, err := aws.New(ctx, aws.Config{Region: target.Region, Profile: target.Profile, RoleARN: target.RoleARN, Env: target.Env})
+	if err != nil {
+		return nil, "", unread(err)
+	}
+	cluster, err := target.Confirm(ctx, cloud)
+	if err != nil {
+		return nil, "", unread(err)
+	}
+	for _, w := range target.Warnings {
+		fmt.Fprintln(o.streams.ErrOut, "warning: "+w)
+	}
+
+	rest, err := o.config.ToRESTConfig()
+	if err != nil {
+		return nil, "", usage("check the context's cluster and user in the kubeconfig", "the kubeconfig cannot be used: %s", err)
+	}
+	api, err := kube.New(rest, kube.Options{Context: target.Context})
+	if err != nil {
+		return nil, "", unread(err)
+	}
+
+	progress, done := o.progress()
+	facts, stats, err := collect.Collect(ctx, collect.Options{
+		Cluster: cluster, AWS: cloud, Kube: api, Tool: "kubectl-noderole " + version(),
+		Context: target.Context, Evidence: target.Evidence, Progress: progress,
+	})
+	done()
+	if err != nil {
+		return nil, "", unread(err)
+	}
+	footer = fmt.Sprintf("%d AWS calls, %.1f s", stats.AWSCalls, time.Since(started).Seconds())
+	return facts, footer, nil
+}
+
+// progress returns what shows progress on standard error where that is a
+// terminal, and what clears it.
+func (o *liveOptions) progress() (show func(collect.Event), done func()) {
+	f, ok := o.streams.ErrOut.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return nil, func() {}
+	}
+	show = func(e collect.Event) {
+		fmt.Fprintf(f, "\r\x1b[Kreading the facts: %d of %d, %s", e.Done, e.Total, e.What)
+	}
+	return show, func() { fmt.Fprint(f, "\r\x1b[K") }
+}
+
+// incomplete reports whether a snapshot says that facts are missing.
+func incomplete(s *snapshot.Snapshot) error {
+	if len(s.Missing) == 0 {
+		return nil
+	}
+	first := s.Missing[0]
+	return unread(errors.New(countFacts(len(s.Missing)) + " could not be read, the first: " + first.Operation + ": " + first.Error))
+}
+
+func countFacts(n int) string {
+	if n == 1 {
+		return "one fact"
+	}
+	return fmt.Sprintf("%d facts", n)
+}

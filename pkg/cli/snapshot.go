@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// snapshotOptions is what the snapshot command was told.
+type snapshotOptions struct {
+	streams genericiooptions.IOStreams
+	live    liveOptions
+
+	output       string
+	allowPartial bool
+}
+
+func newSnapshotCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags, run func(*snapshotOptions, context.Context) error) *cobra.Command {
+	o := &snapshotOptions{streams: streams, live: liveOptions{streams: streams, config: config}}
+	cmd := &cobra.Command{
+		Use:   "snapshot",
+		Short: "Save the facts that check judges",
+		Long: `Save the facts that check judges: the cluster, its node groups and nodes, their
+roles and policies, and aws-node. The file holds no secret. "check -f FILE" judges
+it anywhere, without AWS and without the cluster.`,
+		Example: `  # Print the facts of the current context's cluster
+  kubectl noderole snapshot
+
+  # Save them, and judge them later
+  kubectl noderole snapshot -o prod.yaml
+  kubectl noderole check -f prod.yaml`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return run(o, cmd.Context()) },
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.output, "output", "o", "-", "Write to this file, - for standard output")
+	f.BoolVar(&o.allowPartial, "allow-partial", false, "Exit with 0 although some facts could not be read")
+	o.live.addFlags(f)
+	return cmd
+}
+
+// run reads the facts and writes them as one piece. A partial snapshot is
+// written too: it says itself what is missing.
+func (o *snapshotOptions) run(ctx context.Context) error {
+	facts, footer, err := o.live.read(ctx)
+	if err != nil {
+		return err
+	}
+	text, err := facts.Encode()
+	if err != nil {
+		return err
+	}
+	if o.output == "-" {
+		if _, err := o.streams.Out.Write(text); err != nil {
+			return fmt.Errorf("write the snapshot: %w", err)
+		}
+	} else {
+		if err := snapshot.WriteFile(o.output, text); err != nil {
+			return usage("choose a folder that you may write to", "%s", err)
+		}
+		fmt.Fprintf(o.streams.ErrOut, "wrote %s (%s)\n", o.output, footer)
+	}
+	if err := incomplete(facts); err != nil && !o.allowPartial {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+// Package aws reads from the AWS APIs what the snapshot of a cluster needs. It
+// wraps the AWS SDK: standard configuration and credentials, adaptive retries,
+// time limits, a bound on calls in flight, and errors that a person can act on.
+// It only reads.
+package aws
+
+import (
+	"context"
+	"maps"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+)
+
+// operationTimeout ends one operation, pauses between retries included. It is
+// far above what AWS needs, so that throttling has time to pass.
+const operationTimeout = 2 * time.Minute
+
+// Client reads from AWS as one caller in one region. It implements collect.AWS
+// and locate.API, answers ListClusters, clusters and the caller's account from
+// memory where they were asked for before, and may be used concurrently.
+type Client struct {
+	eks EKS
+	iam IAM
+	ec2 EC2
+	sts STS
+
+	region  string
+	profile string // for messages: what to log in to
+	timeout time.Duration
+	slots   map[string]chan struct{} // by service: calls in flight
+
+	clusterNames memo[[]string]
+	clusters     memo[*ekstypes.Cluster]
+	account      memo[string]
+
+	answered atomic.Bool // whether AWS has answered anything yet
+
+	mu    sync.Mutex // guards what follows
+	calls map[string]int
+	dead  map[string]unreachable // services that cannot be reached
+}
+
+// The interfaces that a Client must satisfy.
+var (
+	_ collect.AWS = (*Client)(nil)
+	_ locate.API  = (*Client)(nil)
+)
+
+// New loads the standard AWS configuration, overlaid with cfg, and returns a
+// client for it. It returns a *locate.Error where the user can solve the
+// problem: no region, no such profile. Credentials are looked for by the first
+// call.
+func New(ctx context.Context, cfg Config) (*Client, error) {
+	c := &Client{
+		timeout: operationTimeout,
+		// IAM's limits are low and shared by the whole account.
+		slots: map[string]chan struct{}{
+			"eks": make(chan struct{}, 20),
+			"iam": make(chan struct{}, 16),
+			"ec2": make(chan struct{}, 5),
+			"sts": make(chan struct{}, 2),
+		},
+		calls: map[string]int{},
+		dead:  map[string]unreachable{},
+	}
+	loaded, err := load(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	loaded.APIOptions = append(loaded.APIOptions, userAgent, c.countCalls)
+	c.region = loaded.Region
+	c.profile = cfg.profile()
+	c.eks = eks.NewFromConfig(loaded, func(o *eks.Options) { override(&o.BaseEndpoint, cfg.endpoint("EKS")) })
+	c.iam = iam.NewFromConfig(loaded, func(o *iam.Options) { override(&o.BaseEndpoint, cfg.endpoint("IAM")) })
+	c.ec2 = ec2.NewFromConfig(loaded, func(o *ec2.Options) { override(&o.BaseEndpoint, cfg.endpoint("EC2")) })
+	c.sts = sts.NewFromConfig(loaded, func(o *sts.Options) { override(&o.BaseEndpoint, cfg.endpoint("STS")) })
+	return c, nil
+}
+
+func override(to **string, value string) {
+	if value != "" {
+		*to = aws.String(value)
+	}
+}
+
+// Region returns the region that the client reads.
+func (c *Client) Region() string { return c.region }
+
+// Calls returns how many requests were sent so far, by operation such as
+// iam:GetRole. A retried request counts again.
+func (c *Client) Calls() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.calls)
+}
+
+// call makes one call within the limits and explains its error.
+func call[Out any](ctx context.Context, c *Client, operation string, do func(context.Context) (Out, error)) (Out, error) {
+	var none Out
+	service, _, _ := strings.Cut(operation, ":")
+	select {
+	case c.slots[service] <- struct{}{}:
+		defer func() { <-c.slots[service] }()
+	case <-ctx.Done():
+		return none, ctx.Err()
+	}
+	if why, dead := c.isDead(service); dead {
+		return none, c.unreachable(operation, why)
+	}
+	limited, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	out, err := do(limited)
+	if err != nil {
+		return none, c.explain(ctx, operation, err)
+	}
+	c.answered.Store(true)
+	return out, nil
+}
+
+// paginator is what the SDK's paginators have in common.
+type paginator[Out, Options any] interface {
+	HasMorePages() bool
+	NextPage(context.Context, ...func(*Options)) (*Out, error)
+}
+
+// pages calls each for every page of a list.
+func pages[Out, Options any](ctx context.Context, c *Client, operation string, p paginator[Out, Options], each func(*Out)) error {
+	for p.HasMorePages() {
+		page, err := call(ctx, c, operation, func(ctx context.Context) (*Out, error) { return p.NextPage(ctx) })
+		if err != nil {
+			return err
+		}
+		each(page)
+	}
+	return nil
+}
+
+func (c *Client) isDead(service string) (unreachable, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	why, dead := c.dead[service]
+	return why, dead
+}

@@ -1,0 +1,300 @@
+package aws
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/middleware"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+)
+
+// Config says as whom and where to read. What is empty comes from the standard
+// AWS configuration: environment, shared config and credentials files, SSO, web
+// identity, container and instance roles.
+type Config struct {
+	Region string
+	// Profile is an AWS profile that was named explicitly; it wins over
+	// credentials in the environment.
+	Profile string
+	// RoleARN is a role to assume with those credentials.
+	RoleARN string
+	// Env is laid over the process's environment: the variables that a
+	// kubeconfig gives its credential plugin. Of the AWS variables those are
+	// known that select credentials, region, files, endpoints and retries.
+	Env map[string]string
+	// RequestTimeout is how long one request may take, answer included; zero
+	// means 15 seconds.
+	RequestTimeout time.Duration
+}
+
+// The limits of one request. A service that does not answer within them is not
+// asked again.
+const (
+	connectTimeout = 5 * time.Second
+	requestTimeout = 15 * time.Second
+)
+
+// maxAttempts is how often a throttled or failed request is sent where
+// AWS_MAX_ATTEMPTS does not say.
+const maxAttempts = 5
+
+// maxBackoff is the longest pause between two attempts.
+const maxBackoff = 8 * time.Second
+
+// lookup returns a variable of Env or else of the process's environment.
+func (cfg Config) lookup(name string) string {
+	return cmp.Or(cfg.Env[name], os.Getenv(name))
+}
+
+// profile returns the name of the profile in use, for messages.
+func (cfg Config) profile() string {
+	return cmp.Or(cfg.Profile, cfg.lookup("AWS_PROFILE"), cfg.lookup("AWS_DEFAULT_PROFILE"))
+}
+
+// endpoint returns the endpoint that Env gives a service, if any: the process's
+// own environment is the SDK's business.
+func (cfg Config) endpoint(service string) string {
+	return cmp.Or(cfg.Env["AWS_ENDPOINT_URL_"+service], cfg.Env["AWS_ENDPOINT_URL"])
+}
+
+// stsEndpoint returns the endpoint for the calls of STS that get credentials:
+// of the variables the SDK heeds only AWS_ENDPOINT_URL_STS for these, because it
+// makes their client before it has looked at AWS_ENDPOINT_URL.
+// Source: aws-sdk-go-v2 config/config.go, the order of defaultAWSConfigResolvers.
+func (cfg Config) stsEndpoint() string {
+	if endpoint := cfg.endpoint("STS"); endpoint != "" {
+		return endpoint
+	}
+	if strings.EqualFold(cfg.lookup("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"), "true") {
+		return ""
+	}
+	return cmp.Or(os.Getenv("AWS_ENDPOINT_URL_STS"), os.Getenv("AWS_ENDPOINT_URL"))
+}
+
+// roleAt and webIdentityAt call STS at an endpoint.
+type (
+	roleAt struct {
+		stscreds.AssumeRoleAPIClient
+		endpoint string
+	}
+	webIdentityAt struct {
+		stscreds.AssumeRoleWithWebIdentityAPIClient
+		endpoint string
+	}
+)
+
+// AssumeRole implements stscreds.AssumeRoleAPIClient.
+func (c roleAt) AssumeRole(ctx context.Context, in *sts.AssumeRoleInput, options ...func(*sts.Options)) (*sts.AssumeRoleOutput, error) {
+	return c.AssumeRoleAPIClient.AssumeRole(ctx, in, append(options, at(c.endpoint))...)
+}
+
+// AssumeRoleWithWebIdentity implements stscreds.AssumeRoleWithWebIdentityAPIClient.
+func (c webIdentityAt) AssumeRoleWithWebIdentity(ctx context.Context, in *sts.AssumeRoleWithWebIdentityInput, options ...func(*sts.Options)) (*sts.AssumeRoleWithWebIdentityOutput, error) {
+	return c.AssumeRoleWithWebIdentityAPIClient.AssumeRoleWithWebIdentity(ctx, in, append(options, at(c.endpoint))...)
+}
+
+func at(endpoint string) func(*sts.Options) {
+	return func(o *sts.Options) { o.BaseEndpoint = &endpoint }
+}
+
+// load returns the SDK's configuration.
+func load(ctx context.Context, cfg Config) (aws.Config, error) {
+	options, err := cfg.options()
+	if err != nil {
+		return aws.Config{}, err
+	}
+	loaded, err := config.LoadDefaultConfig(ctx, options...)
+	if err != nil {
+		return aws.Config{}, loadError(cfg.profile(), err)
+	}
+	if loaded.Region == "" {
+		return aws.Config{}, &locate.Error{
+			Problem: "no AWS region: neither the kubeconfig nor the AWS configuration names one",
+			Next:    "name it with --region, or set AWS_REGION",
+		}
+	}
+	loaded.Retryer = retryer(loaded)
+	if cfg.RoleARN != "" {
+		loaded.Credentials = assumedRole(loaded, cfg)
+	}
+	loaded.Credentials = aws.NewCredentialsCache(explained{loaded.Credentials})
+	return loaded, nil
+}
+
+// options returns the SDK options for cfg.
+func (cfg Config) options() ([]func(*config.LoadOptions) error, error) {
+	options := []func(*config.LoadOptions) error{config.WithHTTPClient(httpClient(cmp.Or(cfg.RequestTimeout, requestTimeout)))}
+	add := func(o config.LoadOptionsFunc) { options = append(options, o) }
+
+	if region := cmp.Or(cfg.Region, cfg.Env["AWS_REGION"], cfg.Env["AWS_DEFAULT_REGION"]); region != "" {
+		add(config.WithRegion(region))
+	}
+	if file := cfg.Env["AWS_CONFIG_FILE"]; file != "" {
+		add(config.WithSharedConfigFiles([]string{file}))
+	}
+	if file := cfg.Env["AWS_SHARED_CREDENTIALS_FILE"]; file != "" {
+		add(config.WithSharedCredentialsFiles([]string{file}))
+	}
+	if file := cfg.Env["AWS_CA_BUNDLE"]; file != "" {
+		bundle, err := os.ReadFile(file)
+		if err != nil {
+			return nil, &locate.Error{
+				Problem: "the AWS_CA_BUNDLE of the kubeconfig cannot be read: " + oneLine(err.Error()),
+				Next:    "correct AWS_CA_BUNDLE under users[].user.exec.env of the kubeconfig",
+				Err:     err,
+			}
+		}
+		add(config.WithCustomCABundle(strings.NewReader(string(bundle))))
+	}
+	if strings.EqualFold(cfg.Env["AWS_USE_FIPS_ENDPOINT"], "true") {
+		add(config.WithUseFIPSEndpoint(aws.FIPSEndpointStateEnabled))
+	}
+	if strings.EqualFold(cfg.Env["AWS_USE_DUALSTACK_ENDPOINT"], "true") {
+		add(config.WithUseDualStackEndpoint(aws.DualStackEndpointStateEnabled))
+	}
+
+	if mode := cfg.Env["AWS_RETRY_MODE"]; mode != "" {
+		add(config.WithRetryMode(aws.RetryMode(strings.ToLower(mode))))
+	}
+	if attempts, err := strconv.Atoi(cfg.Env["AWS_MAX_ATTEMPTS"]); err == nil && attempts > 0 {
+		add(config.WithRetryMaxAttempts(attempts))
+	}
+
+	if endpoint := cfg.stsEndpoint(); endpoint != "" {
+		add(config.WithAssumeRoleCredentialOptions(func(o *stscreds.AssumeRoleOptions) {
+			if o.Client != nil {
+				o.Client = roleAt{o.Client, endpoint}
+			}
+		}))
+		add(config.WithWebIdentityRoleCredentialOptions(func(o *stscreds.WebIdentityRoleOptions) {
+			if o.Client != nil {
+				o.Client = webIdentityAt{o.Client, endpoint}
+			}
+		}))
+	}
+
+	// The SDK's order: a profile named explicitly, keys, web identity, profile.
+	switch {
+	case cfg.Profile != "":
+		add(config.WithSharedConfigProfile(cfg.Profile))
+	case cfg.Env["AWS_ACCESS_KEY_ID"] != "" && cfg.Env["AWS_SECRET_ACCESS_KEY"] != "":
+		add(config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(
+			cfg.Env["AWS_ACCESS_KEY_ID"], cfg.Env["AWS_SECRET_ACCESS_KEY"], cfg.Env["AWS_SESSION_TOKEN"])))
+	case os.Getenv("AWS_ACCESS_KEY_ID") != "" || os.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE") != "":
+		// The SDK reads them.
+	case cfg.Env["AWS_PROFILE"] != "":
+		add(config.WithSharedConfigProfile(cfg.Env["AWS_PROFILE"]))
+	}
+	return options, nil
+}
+
+// assumedRole returns the credentials of cfg.RoleARN.
+func assumedRole(base aws.Config, cfg Config) aws.CredentialsProvider {
+	client := sts.NewFromConfig(base, func(o *sts.Options) { override(&o.BaseEndpoint, cfg.endpoint("STS")) })
+	return stscreds.NewAssumeRoleProvider(client, cfg.RoleARN, func(o *stscreds.AssumeRoleOptions) {
+		o.RoleSessionName = "kubectl-noderole"
+	})
+}
+
+// httpClient returns a client that does not wait for a dead endpoint.
+func httpClient(timeout time.Duration) *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().
+		WithTimeout(timeout).
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = connectTimeout }).
+		WithTransportOptions(func(t *http.Transport) { t.TLSHandshakeTimeout = connectTimeout })
+}
+
+// retryer returns the SDK's adaptive retries, or its standard ones where
+// AWS_RETRY_MODE says so. The limits of one service do not slow down another.
+func retryer(cfg aws.Config) func() aws.Retryer {
+	standard := func(o *retry.StandardOptions) {
+		o.MaxAttempts = cmp.Or(cfg.RetryMaxAttempts, maxAttempts)
+		o.MaxBackoff = maxBackoff
+		o.Backoff = retry.NewExponentialJitterBackoff(maxBackoff)
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(worthRetrying)}, o.Retryables...)
+	}
+	return func() aws.Retryer {
+		if cfg.RetryMode == aws.RetryModeStandard {
+			return retry.NewStandard(standard)
+		}
+		return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
+			o.StandardOptions = append(o.StandardOptions, standard)
+		})
+	}
+}
+
+// worthRetrying corrects the SDK's opinion. Every call only reads, so an answer
+// that broke off is asked for again; an endpoint that cannot be reached, or
+// that stays silent, would only be waited for several times over, and
+// credentials were retried where they were sought.
+func worthRetrying(err error) aws.Ternary {
+	var credentials *credentialsError
+	var name *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	var send *url.Error
+	switch {
+	case errors.As(err, &credentials), errors.As(err, &certificate):
+		return aws.FalseTernary
+	case errors.As(err, &name) && name.IsTemporary && !name.IsTimeout:
+		return aws.TrueTernary
+	case isDial(err), errors.As(err, &send) && send.Timeout():
+		return aws.FalseTernary
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return aws.TrueTernary
+	}
+	return aws.UnknownTernary
+}
+
+// isDial tells whether no connection was made, to the service or to a proxy.
+func isDial(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect")
+}
+
+// explained marks the errors of a credentials provider, so that they are not
+// taken for the answer to a call.
+type explained struct{ aws.CredentialsProvider }
+
+func (e explained) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	credentials, err := e.CredentialsProvider.Retrieve(ctx)
+	if err != nil {
+		return aws.Credentials{}, &credentialsError{err}
+	}
+	return credentials, nil
+}
+
+// userAgent adds the program's name to the User-Agent header.
+func userAgent(stack *middleware.Stack) error {
+	return awsmiddleware.AddUserAgentKey("kubectl-noderole")(stack)
+}
+
+// countCalls counts every request that is sent, as the last step before it is.
+func (c *Client) countCalls(stack *middleware.Stack) error {
+	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("CountCalls",
+		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+			operation := strings.ToLower(awsmiddleware.GetServiceID(ctx)) + ":" + awsmiddleware.GetOperationName(ctx)
+			c.mu.Lock()
+			c.calls[operation]++
+			c.mu.Unlock()
+			return next.HandleDeserialize(ctx, in)
+		}), middleware.After)
+}

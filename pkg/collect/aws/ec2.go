@@ -1,0 +1,48 @@
+package aws
+
+import (
+	"context"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// Instances returns the instances that exist of at most collect.InstanceBatch
+// ids. It asks with a filter: asked by id, EC2 refuses the whole call where one
+// instance is gone.
+func (c *Client) Instances(ctx context.Context, ids []string) (map[string]snapshot.Instance, error) {
+	in := &ec2.DescribeInstancesInput{
+		Filters:    []ec2types.Filter{{Name: aws.String("instance-id"), Values: ids}},
+		MaxResults: aws.Int32(1000), // the most that EC2 takes
+	}
+	instances := map[string]snapshot.Instance{}
+	err := pages(ctx, c, "ec2:DescribeInstances", ec2.NewDescribeInstancesPaginator(c.ec2, in),
+		func(page *ec2.DescribeInstancesOutput) {
+			for i := range page.Reservations {
+				for j := range page.Reservations[i].Instances {
+					instance := &page.Reservations[i].Instances[j]
+					instances[aws.ToString(instance.InstanceId)] = instanceFacts(instance)
+				}
+			}
+		})
+	return instances, err
+}
+
+func instanceFacts(instance *ec2types.Instance) snapshot.Instance {
+	var facts snapshot.Instance
+	if instance.State != nil {
+		facts.State = string(instance.State.Name)
+	}
+	if profile := instance.IamInstanceProfile; profile != nil {
+		facts.InstanceProfile = aws.ToString(profile.Arn)
+	}
+	if metadata := instance.MetadataOptions; metadata != nil {
+		facts.HTTPTokens = string(metadata.HttpTokens)
+		facts.HTTPEndpoint = string(metadata.HttpEndpoint)
+		facts.HopLimit = aws.ToInt32(metadata.HttpPutResponseHopLimit)
+	}
+	return facts
+}

@@ -1,0 +1,153 @@
+package aws
+
+import (
+	"context"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// Role returns a role's ARN and what iam:GetRole says of it: everything but its
+// policies and instance profiles.
+func (c *Client) Role(ctx context.Context, name string) (string, snapshot.Role, error) {
+	out, err := call(ctx, c, "iam:GetRole", func(ctx context.Context) (*iam.GetRoleOutput, error) {
+		return c.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
+	})
+	if err != nil {
+		return "", snapshot.Role{}, err
+	}
+	role, err := present("iam:GetRole", out.Role)
+	if err != nil {
+		return "", snapshot.Role{}, err
+	}
+	facts := snapshot.Role{
+		ID:          aws.ToString(role.RoleId),
+		CreatedAt:   utc(role.CreateDate),
+		TrustPolicy: document(aws.ToString(role.AssumeRolePolicyDocument)),
+	}
+	if boundary := role.PermissionsBoundary; boundary != nil {
+		facts.PermissionsBoundary = aws.ToString(boundary.PermissionsBoundaryArn)
+	}
+	if len(role.Tags) > 0 {
+		facts.Tags = make(map[string]string, len(role.Tags))
+		for _, tag := range role.Tags {
+			facts.Tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
+		}
+	}
+	return aws.ToString(role.Arn), facts, nil
+}
+
+// AttachedPolicies returns the ARNs of a role's managed policies, in order.
+func (c *Client) AttachedPolicies(ctx context.Context, role string) ([]string, error) {
+	var arns []string
+	err := pages(ctx, c, "iam:ListAttachedRolePolicies", iam.NewListAttachedRolePoliciesPaginator(c.iam, &iam.ListAttachedRolePoliciesInput{RoleName: &role}),
+		func(page *iam.ListAttachedRolePoliciesOutput) {
+			for _, policy := range page.AttachedPolicies {
+				arns = append(arns, aws.ToString(policy.PolicyArn))
+			}
+		})
+	slices.Sort(arns)
+	return arns, err
+}
+
+// InlinePolicies returns the names of a role's inline policies.
+func (c *Client) InlinePolicies(ctx context.Context, role string) ([]string, error) {
+	var names []string
+	err := pages(ctx, c, "iam:ListRolePolicies", iam.NewListRolePoliciesPaginator(c.iam, &iam.ListRolePoliciesInput{RoleName: &role}),
+		func(page *iam.ListRolePoliciesOutput) { names = append(names, page.PolicyNames...) })
+	return names, err
+}
+
+// InlinePolicy returns the document of an inline policy, decoded.
+func (c *Client) InlinePolicy(ctx context.Context, role, name string) (string, error) {
+	out, err := call(ctx, c, "iam:GetRolePolicy", func(ctx context.Context) (*iam.GetRolePolicyOutput, error) {
+		return c.iam.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &role, PolicyName: &name})
+	})
+	if err != nil {
+		return "", err
+	}
+	raw, err := present("iam:GetRolePolicy", out.PolicyDocument)
+	if err != nil {
+		return "", err
+	}
+	return document(*raw), nil
+}
+
+// RoleProfiles returns the instance profiles that hold a role, by ARN.
+func (c *Client) RoleProfiles(ctx context.Context, role string) (map[string]snapshot.InstanceProfile, error) {
+	profiles := map[string]snapshot.InstanceProfile{}
+	err := pages(ctx, c, "iam:ListInstanceProfilesForRole", iam.NewListInstanceProfilesForRolePaginator(c.iam, &iam.ListInstanceProfilesForRoleInput{RoleName: &role}),
+		func(page *iam.ListInstanceProfilesForRoleOutput) {
+			for i := range page.InstanceProfiles {
+				profile := &page.InstanceProfiles[i]
+				profiles[aws.ToString(profile.Arn)] = instanceProfile(profile)
+			}
+		})
+	return profiles, err
+}
+
+// InstanceProfile returns the facts about an instance profile.
+func (c *Client) InstanceProfile(ctx context.Context, name string) (snapshot.InstanceProfile, error) {
+	out, err := call(ctx, c, "iam:GetInstanceProfile", func(ctx context.Context) (*iam.GetInstanceProfileOutput, error) {
+		return c.iam.GetInstanceProfile(ctx, &iam.GetInstanceProfileInput{InstanceProfileName: &name})
+	})
+	if err != nil {
+		return snapshot.InstanceProfile{}, err
+	}
+	profile, err := present("iam:GetInstanceProfile", out.InstanceProfile)
+	if err != nil {
+		return snapshot.InstanceProfile{}, err
+	}
+	return instanceProfile(profile), nil
+}
+
+func instanceProfile(profile *iamtypes.InstanceProfile) snapshot.InstanceProfile {
+	var facts snapshot.InstanceProfile
+	for i := range profile.Roles {
+		facts.Roles = append(facts.Roles, aws.ToString(profile.Roles[i].Arn))
+	}
+	return facts
+}
+
+// PolicyVersion returns the id of a managed policy's default version.
+func (c *Client) PolicyVersion(ctx context.Context, arn string) (string, error) {
+	out, err := call(ctx, c, "iam:GetPolicy", func(ctx context.Context) (*iam.GetPolicyOutput, error) {
+		return c.iam.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &arn})
+	})
+	if err != nil {
+		return "", err
+	}
+	policy, err := present("iam:GetPolicy", out.Policy)
+	if err != nil {
+		return "", err
+	}
+	version, err := present("iam:GetPolicy", policy.DefaultVersionId)
+	if err != nil {
+		return "", err
+	}
+	return *version, nil
+}
+
+// PolicyDocument returns the document of one version of a managed policy,
+// decoded.
+func (c *Client) PolicyDocument(ctx context.Context, arn, version string) (string, error) {
+	out, err := call(ctx, c, "iam:GetPolicyVersion", func(ctx context.Context) (*iam.GetPolicyVersionOutput, error) {
+		return c.iam.GetPolicyVersion(ctx, &iam.GetPolicyVersionInput{PolicyArn: &arn, VersionId: &version})
+	})
+	if err != nil {
+		return "", err
+	}
+	policy, err := present("iam:GetPolicyVersion", out.PolicyVersion)
+	if err != nil {
+		return "", err
+	}
+	raw, err := present("iam:GetPolicyVersion", policy.Document)
+	if err != nil {
+		return "", err
+	}
+	return document(*raw), nil
+}

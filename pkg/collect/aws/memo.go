@@ -1,0 +1,71 @@
+package aws
+
+import (
+	"context"
+	"sync"
+)
+
+// memo remembers answers by key and asks for each once, however many want it at
+// the same time. Refusals are answers too; being cancelled is none. The zero
+// memo is ready for use.
+type memo[V any] struct {
+	mu      sync.Mutex
+	answers map[string]*answer[V]
+}
+
+type answer[V any] struct {
+	done  chan struct{} // closed when what follows is set
+	value V
+	err   error
+}
+
+func (m *memo[V]) get(ctx context.Context, key string, ask func(context.Context) (V, error)) (V, error) {
+	for {
+		a, mine := m.claim(key)
+		if mine {
+			a.value, a.err = ask(ctx)
+			if ctx.Err() != nil {
+				m.forget(key)
+			}
+			close(a.done)
+			return a.value, a.err
+		}
+		select {
+		case <-a.done:
+		case <-ctx.Done():
+			var none V
+			return none, ctx.Err()
+		}
+		if m.holds(key, a) {
+			return a.value, a.err
+		}
+		// Who asked was cancelled: ask again.
+	}
+}
+
+// claim returns the answer for the key, and whether the caller must give it.
+func (m *memo[V]) claim(key string) (_ *answer[V], mine bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if a, known := m.answers[key]; known {
+		return a, false
+	}
+	if m.answers == nil {
+		m.answers = map[string]*answer[V]{}
+	}
+	a := &answer[V]{done: make(chan struct{})}
+	m.answers[key] = a
+	return a, true
+}
+
+func (m *memo[V]) forget(key string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.answers, key)
+}
+
+func (m *memo[V]) holds(key string, a *answer[V]) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.answers[key] == a
+}

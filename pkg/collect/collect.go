@@ -1,0 +1,300 @@
+// Package collect reads the facts of one cluster from AWS and Kubernetes into
+// a snapshot.
+//
+// It starts everything that depends on nothing at once and everything else the
+// moment that what it depends on is known, and it reads nothing twice. A part
+// that cannot be read becomes an entry under the snapshot's Missing and the run
+// goes on. It only reads, and it judges nothing.
+package collect
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// ErrNotFound is what AWS answers about something that does not exist; test
+// with errors.Is.
+var ErrNotFound = errors.New("not found")
+
+// CallError is one call that gave no answer, or no whole one. It costs the fact
+// that the call was for, not the run.
+type CallError struct {
+	// Operation is the call, such as iam:GetRole or list nodes.
+	Operation string
+	// Permission is what would allow the call; empty where it was not refused.
+	Permission string
+	// Message is one line without request ids.
+	Message string
+	// Err is the cause. It wraps ErrNotFound where the thing does not exist.
+	Err error
+}
+
+// Error returns the operation and the message, in one line.
+func (e *CallError) Error() string { return e.Operation + ": " + e.Message }
+
+// Unwrap returns the cause.
+func (e *CallError) Unwrap() error { return e.Err }
+
+// AWS is the calls of the AWS APIs that Collect makes, one method per operation
+// with all its pages. Where a list breaks off in the middle, the part that was
+// read is returned together with the error.
+//
+// An error that is a *CallError costs one fact; any other error ends the run.
+// The implementation bounds how many calls are in flight.
+type AWS interface {
+	ListClusters(ctx context.Context) ([]string, error)
+	Cluster(ctx context.Context, name string) (snapshot.Cluster, error)
+	NodeGroups(ctx context.Context, cluster string) ([]string, error)
+	NodeGroup(ctx context.Context, cluster, name string) (snapshot.NodeGroup, error)
+	FargateProfiles(ctx context.Context, cluster string) ([]string, error)
+	FargateProfile(ctx context.Context, cluster, name string) (snapshot.FargateProfile, error)
+	Addon(ctx context.Context, cluster, name string) (snapshot.Addon, error)
+	// PodIdentityAssociations returns the ids of a service account's associations.
+	PodIdentityAssociations(ctx context.Context, cluster, namespace, serviceAccount string) ([]string, error)
+	PodIdentityAssociation(ctx context.Context, cluster, id string) (snapshot.PodIdentityAssociation, error)
+	AccessEntry(ctx context.Context, cluster, principalARN string) (snapshot.AccessEntry, error)
+
+	// Role returns the role's ARN and what iam:GetRole says of it: all of Role
+	// but its policies and instance profiles.
+	Role(ctx context.Context, name string) (arn string, role snapshot.Role, err error)
+	// AttachedPolicies returns the ARNs of the role's managed policies.
+	AttachedPolicies(ctx context.Context, role string) ([]string, error)
+	InlinePolicies(ctx context.Context, role string) ([]string, error)
+	// InlinePolicy returns the decoded document.
+	InlinePolicy(ctx context.Context, role, name string) (string, error)
+	// RoleProfiles returns the instance profiles that hold the role, by ARN.
+	RoleProfiles(ctx context.Context, role string) (map[string]snapshot.InstanceProfile, error)
+	// PolicyVersion returns the id of the managed policy's default version.
+	PolicyVersion(ctx context.Context, arn string) (string, error)
+	// PolicyDocument returns the decoded document of a version.
+	PolicyDocument(ctx context.Context, arn, version string) (string, error)
+	InstanceProfile(ctx context.Context, name string) (snapshot.InstanceProfile, error)
+
+	// Instances returns those of at most InstanceBatch instances that exist.
+	Instances(ctx context.Context, ids []string) (map[string]snapshot.Instance, error)
+
+	// Calls returns how many requests were sent so far, by operation.
+	Calls() map[string]int
+}
+
+// Kube is the calls of the Kubernetes API that Collect makes. Errors are as in
+// AWS.
+type Kube interface {
+	// Nodes calls each for every node while the pages arrive. It is not called
+	// concurrently.
+	Nodes(ctx context.Context, each func(name string, node snapshot.Node)) error
+	// ServiceAccount returns kube-system/aws-node, or nil where there is none.
+	ServiceAccount(ctx context.Context) (*snapshot.ServiceAccount, error)
+	// DaemonSet returns kube-system/aws-node, or nil where there is none.
+	DaemonSet(ctx context.Context) (*snapshot.DaemonSet, error)
+	// Pods calls each for every running pod of aws-node while the pages arrive.
+	// It is not called concurrently.
+	Pods(ctx context.Context, each func(name string, pod snapshot.Pod)) error
+	// Calls returns how many requests were sent so far.
+	Calls() int
+}
+
+// InstanceBatch is how many instances are asked for in one call: the most
+// values that a filter of ec2:DescribeInstances takes.
+// Source: EC2 user guide, "Filtering considerations".
+const InstanceBatch = 200
+
+// Options are what Collect reads from and what it notes about the run.
+type Options struct {
+	// Cluster is the cluster to read, as locate found it; its name and ARN are
+	// used.
+	Cluster locate.Cluster
+	AWS     AWS
+	Kube    Kube
+
+	// Tool, Context and Evidence are copied to the snapshot's Source.
+	Tool     string
+	Context  string
+	Evidence []string
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Progress, where set, is called after every part that was read, one call
+	// at a time. It must not block.
+	Progress func(Event)
+}
+
+// Event says how far reading has come. Total grows while more is discovered.
+type Event struct {
+	// What was just read, such as "role eks-node": a kind and a name.
+	What        string
+	Done, Total int
+}
+
+// Stats says what reading cost, calls of locate through the same clients
+// included. A retried request counts again.
+type Stats struct {
+	AWSCalls int
+	// PerOperation is AWSCalls by operation, such as iam:GetRole.
+	PerOperation map[string]int
+	KubeCalls    int
+}
+
+// Collect reads the facts of one cluster. It returns an error and no snapshot
+// where nothing could be judged: the context ended, credentials do not work, or
+// AWS or the Kubernetes API cannot be reached at all (a *locate.Error).
+// Everything else that could not be read is under the snapshot's Missing.
+func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) {
+	now := o.Now
+	if now == nil {
+		now = time.Now
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	c := &collector{
+		ctx:      ctx,
+		group:    group,
+		aws:      o.AWS,
+		kube:     o.Kube,
+		cluster:  o.Cluster.Name,
+		arn:      snapshot.Cluster{ARN: o.Cluster.ARN}.Identity(),
+		progress: o.Progress,
+		started:  map[string]bool{},
+		snap: &snapshot.Snapshot{
+			APIVersion: snapshot.APIVersion,
+			Kind:       snapshot.Kind,
+			Source: snapshot.Source{
+				Tool:        o.Tool,
+				CollectedAt: now().UTC(),
+				Context:     o.Context,
+				Evidence:    slices.Clone(o.Evidence),
+			},
+			Cluster: snapshot.Cluster{ARN: o.Cluster.ARN},
+		},
+	}
+
+	c.startEKS()
+	c.startKube()
+	err := group.Wait()
+
+	stats := Stats{PerOperation: o.AWS.Calls(), KubeCalls: o.Kube.Calls()}
+	for _, n := range stats.PerOperation {
+		stats.AWSCalls += n
+	}
+	if err != nil {
+		return nil, stats, err
+	}
+	return c.finish(), stats, nil
+}
+
+// collector is one run. Every part is a task of group that writes what it read
+// into snap and starts the tasks for what it learnt of.
+type collector struct {
+	ctx     context.Context
+	group   *errgroup.Group
+	aws     AWS
+	kube    Kube
+	cluster string       // the cluster's name
+	arn     snapshot.ARN // the cluster's ARN
+
+	mu          sync.Mutex // guards what follows
+	snap        *snapshot.Snapshot
+	started     map[string]bool
+	progress    func(Event)
+	done, total int
+}
+
+// start runs a task that reads something of a subject, a name or an ARN, unless
+// the same was started before. What the task returns ends the run; see missing.
+func (c *collector) start(what, subject string, task func(context.Context) error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := what + " " + subject
+	if c.started[key] {
+		return
+	}
+	c.started[key] = true
+	c.total++
+	c.group.Go(func() error {
+		if err := c.ctx.Err(); err != nil {
+			return err
+		}
+		if err := task(c.ctx); err != nil {
+			return err
+		}
+		c.finished(what + " " + snapshot.NameOf(subject))
+		return nil
+	})
+}
+
+func (c *collector) finished(what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.done++
+	if c.progress != nil {
+		c.progress(Event{What: what, Done: c.done, Total: c.total})
+	}
+}
+
+// write changes the snapshot.
+func (c *collector) write(change func(s *snapshot.Snapshot)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change(c.snap)
+}
+
+// missing notes a fact that could not be read. It returns the error where it is
+// not about that fact alone but ends the run.
+func (c *collector) missing(fact snapshot.Fact, subject string, err error) error {
+	var call *CallError
+	if !errors.As(err, &call) {
+		return err // also nil
+	}
+	c.note(snapshot.Missing{
+		Fact:       fact,
+		Subject:    subject,
+		Operation:  call.Operation,
+		Permission: call.Permission,
+		Error:      call.Message,
+	})
+	return nil
+}
+
+func (c *collector) note(m snapshot.Missing) {
+	c.write(func(s *snapshot.Snapshot) { s.Missing = append(s.Missing, m) })
+}
+
+// finish puts in order what was appended in the order of arrival.
+func (c *collector) finish() *snapshot.Snapshot {
+	s := c.snap
+	for arn, role := range s.Roles {
+		slices.Sort(role.InstanceProfiles)
+		s.Roles[arn] = role
+	}
+	slices.SortFunc(s.Missing, func(a, b snapshot.Missing) int {
+		return cmp.Or(
+			cmp.Compare(slices.Index(snapshot.Facts, a.Fact), slices.Index(snapshot.Facts, b.Fact)),
+			cmp.Compare(a.Subject, b.Subject),
+			cmp.Compare(a.Operation, b.Operation),
+			cmp.Compare(a.Permission, b.Permission),
+			cmp.Compare(a.Error, b.Error),
+		)
+	})
+	s.Missing = slices.Compact(s.Missing)
+	return s
+}
+
+// put stores a value in a map of the snapshot, which is made when the first
+// value arrives.
+func put[V any](m *map[string]V, key string, value V) {
+	if *m == nil {
+		*m = map[string]V{}
+	}
+	(*m)[key] = value
+}
+
+// keys returns a map's keys in order.
+func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

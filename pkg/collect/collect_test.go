@@ -1,0 +1,904 @@
+package collect_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/kube"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+const (
+	account = "111122223333"
+	region  = "eu-west-1"
+
+	workerPolicy = "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"
+	pullPolicy   = "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"
+	cniPolicy    = "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"
+	boundary     = "arn:aws:iam::" + account + ":policy/limits"
+
+	rawDocument = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:Describe*","Resource":"arn:aws:s3:::a+b/c%20d"}]}`
+	document    = `{
+  "Version": "2012-10-17",
+  "Statement": [
+    {
+      "Effect": "Allow",
+      "Action": "ec2:Describe*",
+      "Resource": "arn:aws:s3:::a+b/c%20d"
+    }
+  ]
+}`
+)
+
+var (
+	errNoRBAC = errors.New(`user "dev" cannot do it`)
+	created   = time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
+)
+
+// world is a pair of servers and the cluster prod on them.
+type world struct {
+	aws  *fakeAWS
+	kube *fakeKube
+	env  map[string]string // for the AWS client
+}
+
+func newWorld(tb testing.TB) *world {
+	tb.Helper()
+	w := &world{aws: newFakeAWS(tb), kube: newFakeKube(tb)}
+	f := w.aws
+	w.env = map[string]string{"AWS_ENDPOINT_URL": f.URL}
+	f.roles = map[string]fakeRole{
+		"node-a": {
+			trust: rawDocument, boundary: boundary, tags: map[string]string{"team": "core"},
+			attached: []string{cniPolicy, pullPolicy, workerPolicy},
+			inline:   map[string]string{"extra": rawDocument, "more": rawDocument, "third": rawDocument},
+		},
+		"node-b":  {path: "/team/", trust: rawDocument, attached: []string{workerPolicy}},
+		"self":    {trust: rawDocument, attached: []string{workerPolicy, pullPolicy}},
+		"cni":     {trust: rawDocument, attached: []string{cniPolicy}},
+		"pod-cni": {trust: rawDocument},
+	}
+	f.policies = map[string]string{workerPolicy: rawDocument, pullPolicy: rawDocument, cniPolicy: rawDocument, boundary: rawDocument}
+	f.profiles = map[string]fakeProfile{
+		"eks-1": {role: "node-a"}, "eks-2": {role: "node-a"}, "eks-3": {role: "node-a"},
+		"self": {role: "self", path: "/own/"},
+	}
+	f.clusters = map[string]map[string]any{
+		"prod": {
+			"name": "prod", "arn": clusterARN("prod"), "version": "1.33", "status": "ACTIVE", "roleArn": f.roleARN("cluster"),
+			"endpoint":                "https://ABC.gr7.eu-west-1.eks.amazonaws.com",
+			"certificateAuthority":    map[string]any{"data": "UEVN"},
+			"kubernetesNetworkConfig": map[string]any{"ipFamily": "ipv4"},
+			"accessConfig":            map[string]any{"authenticationMode": "API_AND_CONFIG_MAP"},
+			"identity":                map[string]any{"oidc": map[string]any{"issuer": "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC"}},
+			"computeConfig":           map[string]any{"enabled": true, "nodePools": []string{"system", "general-purpose"}, "nodeRoleArn": f.roleARN("node-b")},
+		},
+		"dev":     {"name": "dev", "arn": clusterARN("dev"), "roleArn": f.roleARN("dev-cluster")},
+		"staging": {"name": "staging", "arn": clusterARN("staging"), "roleArn": f.roleARN("staging-cluster")},
+	}
+	f.nodeGroups = map[string]map[string]any{
+		"a1": {"nodeRole": f.roleARN("node-a"), "status": "ACTIVE", "amiType": "AL2023_x86_64_STANDARD"},
+		"a2": {"nodeRole": f.roleARN("node-a"), "status": "DEGRADED", "launchTemplate": map[string]any{"id": "lt-1", "version": "7"}, "health": map[string]any{
+			"issues": []map[string]any{{"code": "AccessDenied", "message": "no", "resourceIds": []string{"i-9"}}},
+		}},
+		"b1": {"nodeRole": f.roleARN("node-b"), "status": "ACTIVE"},
+	}
+	f.fargate = map[string]map[string]any{"fp": {"podExecutionRoleArn": f.roleARN("fargate"), "status": "ACTIVE"}}
+	f.addons = map[string]map[string]any{"vpc-cni": {
+		"addonVersion": "v1.20.0-eksbuild.1", "status": "ACTIVE", "serviceAccountRoleArn": f.roleARN("cni"),
+		"podIdentityAssociations": []string{"arn:aws:eks:eu-west-1:111122223333:podidentityassociation/prod/a-1"},
+	}}
+	f.associations = map[string]map[string]any{"a-1": {
+		"associationId": "a-1", "namespace": "kube-system", "serviceAccount": "aws-node", "roleArn": f.roleARN("pod-cni"),
+	}}
+	f.entries = map[string]map[string]any{f.roleARN("node-a"): {
+		"type": "EC2_LINUX", "username": "system:node:{{EC2PrivateDNSName}}", "kubernetesGroups": []string{"system:nodes"}, "createdAt": 1714979289,
+	}}
+	f.instances = map[string]fakeEC2Instance{
+		"i-0a": {state: "running", profile: f.profileARN("self"), tokens: "required", hops: 1},
+		"i-0b": {state: "running", profile: f.profileARN("self"), tokens: "optional", hops: 2},
+		"i-0c": {state: "running", tokens: "required", hops: 1},
+	}
+
+	ready := corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}}
+	node := func(name, providerID string, labels map[string]string) corev1.Node {
+		return corev1.Node{ObjectMeta: meta(name, labels), Spec: corev1.NodeSpec{ProviderID: providerID}, Status: ready}
+	}
+	w.kube.nodes = []corev1.Node{
+		node("n-managed", "aws:///eu-west-1a/i-01", map[string]string{"eks.amazonaws.com/nodegroup": "a1"}),
+		node("n-self", "aws:///eu-west-1a/i-0a", map[string]string{"kubernetes.io/os": "windows"}),
+		node("n-karpenter", "aws:///eu-west-1b/i-0b", map[string]string{"karpenter.sh/nodepool": "spot", "karpenter.k8s.aws/ec2nodeclass": "fast"}),
+		node("n-bare", "aws:///eu-west-1b/i-0c", nil),
+		node("n-gone", "aws:///eu-west-1b/i-0d", nil),
+		node("n-auto", "aws:///eu-west-1a/i-02", map[string]string{"eks.amazonaws.com/compute-type": "auto", "karpenter.sh/nodepool": "system", "eks.amazonaws.com/nodeclass": "default"}),
+		node("n-fargate", "aws:///eu-west-1a/0f3c/fargate-ip-10-0-0-1", map[string]string{"eks.amazonaws.com/compute-type": "fargate"}),
+		node("n-hybrid", "eks-hybrid:///eu-west-1/prod/mi-1", map[string]string{"eks.amazonaws.com/compute-type": "hybrid"}),
+		node("n-kind", "kind://docker/kind/kind", nil),
+	}
+	w.kube.serviceAccount = &corev1.ServiceAccount{ObjectMeta: meta("aws-node", nil)}
+	w.kube.serviceAccount.Annotations = map[string]string{"eks.amazonaws.com/role-arn": f.roleARN("cni")}
+	w.kube.daemonSet = &appsv1.DaemonSet{ObjectMeta: meta("aws-node", nil), Spec: appsv1.DaemonSetSpec{Template: corev1.PodTemplateSpec{Spec: podSpec("", nil)}}}
+	running := corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}
+	w.kube.pods = []corev1.Pod{
+		{ObjectMeta: meta("aws-node-1", nil), Status: running, Spec: podSpec("n-managed", []corev1.EnvVar{
+			{Name: "AWS_ROLE_ARN", Value: f.roleARN("cni")},
+			{Name: "AWS_SECRET_ACCESS_KEY", Value: "hunter2"},
+			{Name: "AWS_SESSION_TOKEN", Value: ""},
+		})},
+		{ObjectMeta: meta("aws-node-2", nil), Spec: podSpec("n-self", []corev1.EnvVar{{
+			Name:      "AWS_PROFILE",
+			ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "aws"}, Key: "profile"}},
+		}})},
+		{ObjectMeta: meta("aws-node-evicted", nil), Status: corev1.PodStatus{Phase: corev1.PodFailed}, Spec: podSpec("n-self", nil)},
+	}
+	return w
+}
+
+func podSpec(node string, env []corev1.EnvVar) corev1.PodSpec {
+	return corev1.PodSpec{
+		NodeName:           node,
+		ServiceAccountName: "aws-node",
+		Containers: []corev1.Container{
+			{Name: "aws-eks-nodeagent", Image: "agent:1"},
+			{Name: "aws-node", Image: "cni:1", Env: append([]corev1.EnvVar{{Name: "ENABLE_IPv4", Value: "true"}, {Name: "OTHER", Value: "x"}}, env...)},
+		},
+	}
+}
+
+func clusterARN(name string) string {
+	return "arn:aws:eks:" + region + ":" + account + ":cluster/" + name
+}
+
+// TestMain keeps the machine's own AWS configuration out of the tests.
+func TestMain(m *testing.M) {
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") || strings.HasSuffix(strings.ToUpper(name), "_PROXY") {
+			_ = os.Unsetenv(name)
+		}
+	}
+	for name, value := range map[string]string{
+		"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "wJalr",
+		"AWS_CONFIG_FILE": "/nonexistent/config", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent/credentials",
+	} {
+		_ = os.Setenv(name, value)
+	}
+	os.Exit(m.Run())
+}
+
+// clients returns the real clients for the world's servers.
+func (w *world) clients(tb testing.TB) (*aws.Client, *kube.Client) {
+	tb.Helper()
+	a, err := aws.New(context.Background(), aws.Config{Region: region, Env: w.env})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	k, err := kube.New(&rest.Config{Host: w.kube.URL}, kube.Options{Context: "prod"})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return a, k
+}
+
+func (w *world) options(tb testing.TB) collect.Options {
+	tb.Helper()
+	a, k := w.clients(tb)
+	return collect.Options{
+		Cluster: locate.Cluster{Name: "prod", ARN: clusterARN("prod")},
+		AWS:     a, Kube: k,
+		Tool: "noderole test", Context: "prod", Evidence: []string{"because"},
+		Now: func() time.Time { return created },
+	}
+}
+
+// collect reads the world and fails the test where that ends in an error.
+func (w *world) collect(tb testing.TB) (*snapshot.Snapshot, collect.Stats) {
+	tb.Helper()
+	s, stats, err := collect.Collect(context.Background(), w.options(tb))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	text, err := s.Encode()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	again, err := snapshot.Decode("collected", text)
+	if err != nil {
+		tb.Errorf("the snapshot is refused when it is loaded: %v", err)
+	} else if diff := cmp.Diff(s, again); diff != "" {
+		tb.Errorf("the snapshot changes when it is saved (-collected +loaded):\n%s", diff)
+	}
+	return s, stats
+}
+
+func (w *world) want() *snapshot.Snapshot {
+	f := w.aws
+	role := func(name string, change func(*snapshot.Role)) snapshot.Role {
+		r := snapshot.Role{ID: "AROA" + strings.ToUpper(name), CreatedAt: created, TrustPolicy: document}
+		if change != nil {
+			change(&r)
+		}
+		return r
+	}
+	policy := snapshot.Policy{Version: "v3", Document: document}
+	env := map[string]string{"ENABLE_IPv4": "true"}
+	withEnv := func(name, value string, more ...string) map[string]string {
+		out := maps.Clone(env)
+		out[name] = value
+		for _, name := range more {
+			out[name] = snapshot.Set
+		}
+		return out
+	}
+	return &snapshot.Snapshot{
+		APIVersion: snapshot.APIVersion, Kind: snapshot.Kind,
+		Source: snapshot.Source{Tool: "noderole test", CollectedAt: created, Context: "prod", Evidence: []string{"because"}},
+		Cluster: snapshot.Cluster{
+			ARN: clusterARN("prod"), Version: "1.33", Status: "ACTIVE", RoleARN: f.roleARN("cluster"), IPFamily: "ipv4",
+			AuthenticationMode: "API_AND_CONFIG_MAP", OIDCIssuer: "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC",
+			AutoMode: &snapshot.AutoMode{NodeRoleARN: f.roleARN("node-b"), NodePools: []string{"general-purpose", "system"}},
+		},
+		NodeGroups: map[string]snapshot.NodeGroup{
+			"a1": {NodeRoleARN: f.roleARN("node-a"), Status: "ACTIVE", AMIType: "AL2023_x86_64_STANDARD"},
+			"a2": {
+				NodeRoleARN: f.roleARN("node-a"), Status: "DEGRADED", LaunchTemplate: "lt-1:7",
+				Health: []snapshot.HealthIssue{{Code: "AccessDenied", Message: "no", ResourceIDs: []string{"i-9"}}},
+			},
+			"b1": {NodeRoleARN: f.roleARN("node-b"), Status: "ACTIVE"},
+		},
+		FargateProfiles: map[string]snapshot.FargateProfile{"fp": {PodExecutionRoleARN: f.roleARN("fargate"), Status: "ACTIVE"}},
+		OtherClusters: map[string]snapshot.OtherCluster{
+			clusterARN("dev"):     {RoleARN: f.roleARN("dev-cluster")},
+			clusterARN("staging"): {RoleARN: f.roleARN("staging-cluster")},
+		},
+		Addons: map[string]snapshot.Addon{"vpc-cni": {
+			Version: "v1.20.0-eksbuild.1", Status: "ACTIVE", ServiceAccountRoleARN: f.roleARN("cni"),
+			PodIdentityAssociations: []string{"arn:aws:eks:eu-west-1:111122223333:podidentityassociation/prod/a-1"},
+		}},
+		PodIdentityAssociations: map[string]snapshot.PodIdentityAssociation{
+			"a-1": {Namespace: "kube-system", ServiceAccount: "aws-node", RoleARN: f.roleARN("pod-cni")},
+		},
+		AccessEntries: map[string]snapshot.AccessEntry{f.roleARN("node-a"): {
+			Type: "EC2_LINUX", Username: "system:node:{{EC2PrivateDNSName}}", Groups: []string{"system:nodes"}, CreatedAt: created,
+		}},
+		Roles: map[string]snapshot.Role{
+			f.roleARN("node-a"): role("node-a", func(r *snapshot.Role) {
+				r.PermissionsBoundary = boundary
+				r.Tags = map[string]string{"team": "core"}
+				r.AttachedPolicies = []string{pullPolicy, workerPolicy, cniPolicy}
+				r.InlinePolicies = map[string]string{"extra": document, "more": document, "third": document}
+				r.InstanceProfiles = []string{f.profileARN("eks-1"), f.profileARN("eks-2"), f.profileARN("eks-3")}
+			}),
+			f.roleARN("node-b"): role("node-b", func(r *snapshot.Role) { r.AttachedPolicies = []string{workerPolicy} }),
+			f.roleARN("self"): role("self", func(r *snapshot.Role) {
+				r.AttachedPolicies = []string{pullPolicy, workerPolicy}
+				r.InstanceProfiles = []string{f.profileARN("self")}
+			}),
+			f.roleARN("cni"):     role("cni", func(r *snapshot.Role) { r.AttachedPolicies = []string{cniPolicy} }),
+			f.roleARN("pod-cni"): role("pod-cni", nil),
+		},
+		Policies: map[string]snapshot.Policy{workerPolicy: policy, pullPolicy: policy, cniPolicy: policy, boundary: policy},
+		InstanceProfiles: map[string]snapshot.InstanceProfile{
+			f.profileARN("eks-1"): {Roles: []string{f.roleARN("node-a")}},
+			f.profileARN("eks-2"): {Roles: []string{f.roleARN("node-a")}},
+			f.profileARN("eks-3"): {Roles: []string{f.roleARN("node-a")}},
+			f.profileARN("self"):  {Roles: []string{f.roleARN("self")}},
+		},
+		Nodes: map[string]snapshot.Node{
+			"n-managed":   {ProviderID: "aws:///eu-west-1a/i-01", Maker: snapshot.MadeByNodeGroup, Owner: "a1", Ready: true},
+			"n-self":      {ProviderID: "aws:///eu-west-1a/i-0a", Maker: snapshot.MadeBySelf, Windows: true, Ready: true},
+			"n-karpenter": {ProviderID: "aws:///eu-west-1b/i-0b", Maker: snapshot.MadeByKarpenter, Owner: "spot", NodeClass: "fast", Ready: true},
+			"n-bare":      {ProviderID: "aws:///eu-west-1b/i-0c", Maker: snapshot.MadeBySelf, Ready: true},
+			"n-gone":      {ProviderID: "aws:///eu-west-1b/i-0d", Maker: snapshot.MadeBySelf, Ready: true},
+			"n-auto":      {ProviderID: "aws:///eu-west-1a/i-02", Maker: snapshot.MadeByAutoMode, Owner: "system", NodeClass: "default", Ready: true},
+			"n-fargate":   {ProviderID: "aws:///eu-west-1a/0f3c/fargate-ip-10-0-0-1", Maker: snapshot.MadeByFargate, Ready: true},
+			"n-hybrid":    {ProviderID: "eks-hybrid:///eu-west-1/prod/mi-1", Maker: snapshot.MadeByHybrid, Ready: true},
+			"n-kind":      {ProviderID: "kind://docker/kind/kind", Maker: snapshot.MadeByUnknown, Ready: true},
+		},
+		Instances: map[string]snapshot.Instance{
+			"i-0a": {State: "running", InstanceProfile: f.profileARN("self"), HTTPTokens: "required", HTTPEndpoint: "enabled", HopLimit: 1},
+			"i-0b": {State: "running", InstanceProfile: f.profileARN("self"), HTTPTokens: "optional", HTTPEndpoint: "enabled", HopLimit: 2},
+			"i-0c": {State: "running", HTTPTokens: "required", HTTPEndpoint: "enabled", HopLimit: 1},
+			"i-0d": {NotFound: true},
+		},
+		AWSNode: snapshot.AWSNode{
+			ServiceAccount: &snapshot.ServiceAccount{RoleARN: f.roleARN("cni")},
+			DaemonSet:      &snapshot.DaemonSet{Image: "cni:1", ServiceAccount: "aws-node", Env: env},
+			Pods: map[string]snapshot.Pod{
+				"aws-node-1": {
+					Node: "n-managed", Ready: true, Image: "cni:1", ServiceAccount: "aws-node",
+					Env: withEnv("AWS_ROLE_ARN", f.roleARN("cni"), "AWS_SECRET_ACCESS_KEY"),
+				},
+				"aws-node-2": {Node: "n-self", Image: "cni:1", ServiceAccount: "aws-node", Env: withEnv("AWS_PROFILE", "(from secret aws)")},
+			},
+		},
+	}
+}
+
+func TestCollect(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		change func(*world)
+	}{
+		{"encoded documents, protobuf", func(*world) {}},
+		{"plain documents, JSON", func(w *world) { w.aws.plain, w.kube.jsonOnly = true, true }},
+		{"one item a page", func(w *world) { w.aws.pageSize = 1 }},
+		{"all on one page", func(w *world) { w.aws.pageSize = 100 }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			test.change(w)
+			got, stats := w.collect(t)
+			if diff := cmp.Diff(w.want(), got); diff != "" {
+				t.Errorf("snapshot (-want +got):\n%s", diff)
+			}
+			for object, calls := range w.aws.objects {
+				if calls > 1 {
+					t.Errorf("%s was read %d times", object, calls)
+				}
+			}
+			if diff := cmp.Diff(w.aws.calls, stats.PerOperation); diff != "" {
+				t.Errorf("counted calls (-server +client):\n%s", diff)
+			}
+			sum := 0
+			for _, calls := range w.kube.calls {
+				sum += calls
+			}
+			if stats.KubeCalls != sum {
+				t.Errorf("counted %d Kubernetes calls, the server %d", stats.KubeCalls, sum)
+			}
+		})
+	}
+}
+
+// What locate has asked is not asked again.
+func TestCollectReusesWhatLocateRead(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	o := w.options(t)
+	client, ok := o.AWS.(locate.API)
+	if !ok {
+		t.Fatal("the AWS client is no locate.API")
+	}
+	ctx := context.Background()
+	cluster, err := client.DescribeCluster(ctx, "prod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(cluster.CertificateAuthority) != "PEM" {
+		t.Errorf("certificate authority %q", cluster.CertificateAuthority)
+	}
+	if _, err := client.DescribeCluster(ctx, "prd"); !errors.Is(err, locate.ErrNoCluster) {
+		t.Errorf("an unknown cluster gives %v", err)
+	}
+	if got, err := client.CallerAccount(ctx); err != nil || got != account {
+		t.Errorf("account %q, %v", got, err)
+	}
+	if _, err := client.ListClusters(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := collect.Collect(ctx, o); err != nil {
+		t.Fatal(err)
+	}
+	for object, calls := range w.aws.objects {
+		if calls > 1 {
+			t.Errorf("%s was read %d times", object, calls)
+		}
+	}
+}
+
+// missing is an expectation on one entry.
+type missing struct {
+	fact    snapshot.Fact
+	subject string
+}
+
+func entries(s *snapshot.Snapshot) []missing {
+	var out []missing
+	for _, m := range s.Missing {
+		out = append(out, missing{m.Fact, m.Subject})
+	}
+	return out
+}
+
+// Each operation in turn is refused. That costs its facts and nothing else.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	role := func(names ...string) []string {
+		var out []string
+		for _, name := range names {
+			path := "/"
+			if name == "node-b" {
+				path = "/team/"
+			}
+			out = append(out, "arn:aws:iam::"+account+":role"+path+name)
+		}
+		return out
+	}
+	of := func(fact snapshot.Fact, subjects ...string) []missing {
+		slices.Sort(subjects)
+		var out []missing
+		for _, subject := range subjects {
+			out = append(out, missing{fact, subject})
+		}
+		return out
+	}
+	allRoles := role("node-a", "node-b", "self", "cni", "pod-cni")
+	policies := []string{workerPolicy, pullPolicy, cniPolicy, boundary}
+	inline := role("node-a")[0] + "#"
+	tests := map[string][]missing{
+		"eks:ListClusters":                   of(snapshot.FactOtherClusters, ""),
+		"eks:DescribeCluster":                append(of(snapshot.FactCluster, ""), of(snapshot.FactOtherClusters, clusterARN("dev"), clusterARN("staging"))...),
+		"eks:ListNodegroups":                 of(snapshot.FactNodeGroups, ""),
+		"eks:DescribeNodegroup":              of(snapshot.FactNodeGroups, "a1", "a2", "b1"),
+		"eks:ListFargateProfiles":            of(snapshot.FactFargateProfiles, ""),
+		"eks:DescribeFargateProfile":         of(snapshot.FactFargateProfiles, "fp"),
+		"eks:DescribeAddon":                  of(snapshot.FactAddons, "eks-pod-identity-agent", "vpc-cni"),
+		"eks:ListPodIdentityAssociations":    of(snapshot.FactPodIdentity, ""),
+		"eks:DescribePodIdentityAssociation": of(snapshot.FactPodIdentity, "a-1"),
+		"eks:DescribeAccessEntry":            of(snapshot.FactAccessEntries, allRoles...),
+		"iam:GetRole":                        of(snapshot.FactRoles, allRoles...),
+		"iam:ListAttachedRolePolicies":       of(snapshot.FactAttachedPolicies, allRoles...),
+		"iam:ListRolePolicies":               of(snapshot.FactInlinePolicies, allRoles...),
+		"iam:GetRolePolicy":                  of(snapshot.FactInlinePolicies, inline+"extra", inline+"more", inline+"third"),
+		"iam:ListInstanceProfilesForRole":    of(snapshot.FactRoleProfiles, allRoles...),
+		"iam:GetPolicy":                      of(snapshot.FactPolicies, policies...),
+		"iam:GetPolicyVersion":               of(snapshot.FactPolicies, policies...),
+		"iam:GetInstanceProfile":             of(snapshot.FactInstanceProfiles, "arn:aws:iam::"+account+":instance-profile/own/self"),
+		"ec2:DescribeInstances":              of(snapshot.FactInstances, ""),
+		"list nodes":                         of(snapshot.FactNodes, ""),
+		"list pods in kube-system":           of(snapshot.FactPods, ""),
+		"get serviceaccounts in kube-system": of(snapshot.FactServiceAccount, ""),
+		"get daemonsets.apps in kube-system": of(snapshot.FactDaemonSet, ""),
+	}
+	for operation, want := range tests {
+		t.Run(operation, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.aws.fault = func(op string, rw http.ResponseWriter, _ *http.Request) bool {
+				if op != operation {
+					return false
+				}
+				fail(rw, op, http.StatusForbidden, accessDenied(op), "User: arn:aws:iam::111122223333:user/dev is not authorized to perform: "+op+
+					"\n on this. Encoded authorization failure message: c2VjcmV0")
+				return true
+			}
+			w.kube.fault = func(op string, rw http.ResponseWriter, r *http.Request) bool {
+				if op != operation {
+					return false
+				}
+				w.kube.status(rw, r, forbidden("things"))
+				return true
+			}
+			got, _ := w.collect(t)
+			if diff := cmp.Diff(want, entries(got), cmp.AllowUnexported(missing{})); diff != "" {
+				t.Errorf("missing (-want +got):\n%s", diff)
+			}
+			for _, m := range got.Missing {
+				if m.Operation != operation || m.Permission != operation {
+					t.Errorf("operation %q, permission %q; want %q for both", m.Operation, m.Permission, operation)
+				}
+				if strings.Contains(m.Error, "\n") || strings.Contains(m.Error, "5c3bd2a6") || strings.Contains(m.Error, "c2VjcmV0") || m.Error == "" {
+					t.Errorf("error %q", m.Error)
+				}
+			}
+			// The rest is there.
+			if operation != "list nodes" && len(got.Nodes) != len(w.kube.nodes) {
+				t.Errorf("%d nodes", len(got.Nodes))
+			}
+			if operation != "eks:ListFargateProfiles" && operation != "eks:DescribeFargateProfile" && len(got.FargateProfiles) != 1 {
+				t.Errorf("%d Fargate profiles", len(got.FargateProfiles))
+			}
+		})
+	}
+	t.Run("every operation has a test", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		_, stats := w.collect(t)
+		for operation := range stats.PerOperation {
+			if _, tested := tests[operation]; !tested {
+				t.Errorf("%s is called and not tested", operation)
+			}
+		}
+	})
+}
+
+func accessDenied(operation string) string {
+	switch service, _, _ := strings.Cut(operation, ":"); service {
+	case "eks":
+		return "AccessDeniedException"
+	case "ec2":
+		return "UnauthorizedOperation"
+	default:
+		return "AccessDenied"
+	}
+}
+
+// A list that breaks off keeps what was read and is missing as a whole.
+func TestHalfAList(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.aws.fault = func(op string, rw http.ResponseWriter, r *http.Request) bool {
+		if op != "eks:ListNodegroups" || r.Form.Get("nextToken") == "" {
+			return false
+		}
+		fail(rw, op, http.StatusForbidden, "AccessDeniedException", "enough")
+		return true
+	}
+	got, _ := w.collect(t)
+	if diff := cmp.Diff([]string{"a1", "a2"}, keysOf(got.NodeGroups)); diff != "" {
+		t.Errorf("node groups (-want +got):\n%s", diff)
+	}
+	want := []snapshot.Missing{{Fact: snapshot.FactNodeGroups, Operation: "eks:ListNodegroups", Permission: "eks:ListNodegroups", Error: "AccessDeniedException: enough"}}
+	if diff := cmp.Diff(want, got.Missing); diff != "" {
+		t.Errorf("missing (-want +got):\n%s", diff)
+	}
+}
+
+// firstTimes makes a fault of the first n answers to one operation.
+func firstTimes(n int32, operation string, answer func(w http.ResponseWriter, r *http.Request)) func(string, http.ResponseWriter, *http.Request) bool {
+	var seen atomic.Int32
+	return func(op string, w http.ResponseWriter, r *http.Request) bool {
+		if op != operation || seen.Add(1) > n {
+			return false
+		}
+		answer(w, r)
+		return true
+	}
+}
+
+// cut ends an answer in the middle of its body.
+func cut(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/xml")
+	w.Header().Set("Content-Length", "1000")
+	fmt.Fprint(w, "<GetRoleResponse><GetRoleResult><Role><Arn>arn:aws")
+	_ = http.NewResponseController(w).Flush()
+	panic(http.ErrAbortHandler)
+}
+
+// What passes by itself is retried and costs nothing but calls.
+func TestRetried(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name      string
+		operation string
+		answer    func(w http.ResponseWriter, r *http.Request)
+	}{
+		{"throttled IAM", "iam:ListRolePolicies", func(w http.ResponseWriter, _ *http.Request) {
+			queryError(w, http.StatusBadRequest, "Throttling", "Rate exceeded")
+		}},
+		{"throttled EKS", "eks:DescribeCluster", func(w http.ResponseWriter, _ *http.Request) {
+			eksError(w, http.StatusTooManyRequests, "ThrottlingException", "Rate exceeded")
+		}},
+		{"throttled EC2", "ec2:DescribeInstances", func(w http.ResponseWriter, _ *http.Request) {
+			ec2Error(w, http.StatusServiceUnavailable, "RequestLimitExceeded", "Request limit exceeded.")
+		}},
+		{"server error", "iam:GetPolicyVersion", func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusInternalServerError)
+		}},
+		{"half an answer", "iam:GetRole", cut},
+		{"connection closed", "iam:GetPolicy", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.aws.fault = firstTimes(1, test.operation, test.answer)
+			got, stats := w.collect(t)
+			if diff := cmp.Diff(w.want(), got); diff != "" {
+				t.Errorf("snapshot (-want +got):\n%s", diff)
+			}
+			if stats.PerOperation[test.operation] != w.aws.calls[test.operation] {
+				t.Errorf("counted %d calls, the server %d", stats.PerOperation[test.operation], w.aws.calls[test.operation])
+			}
+		})
+	}
+}
+
+// What does not pass costs its fact, without a permission, and one clear line.
+func TestFailed(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name      string
+		operation string
+		answer    func(w http.ResponseWriter, r *http.Request)
+		want      string // with URL for the endpoint
+	}{
+		{
+			"throttled out", "ec2:DescribeInstances",
+			func(w http.ResponseWriter, _ *http.Request) {
+				ec2Error(w, http.StatusServiceUnavailable, "RequestLimitExceeded", "Request limit exceeded.")
+			},
+			"throttled, again and again: RequestLimitExceeded: Request limit exceeded.",
+		},
+		{
+			"server error", "eks:ListNodegroups",
+			func(w http.ResponseWriter, _ *http.Request) {
+				eksError(w, http.StatusInternalServerError, "ServerException", "Oops")
+			},
+			"ServerException: Oops",
+		},
+		{
+			"server error without a word", "eks:ListNodegroups",
+			func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) },
+			"status 502",
+		},
+		{
+			"HTML 404 for JSON", "eks:ListPodIdentityAssociations",
+			html(http.StatusNotFound),
+			"URL answered 404 with text/html, not an EKS answer (a proxy, or an endpoint that does not know this operation)",
+		},
+		{
+			"HTML 403 for XML", "ec2:DescribeInstances",
+			html(http.StatusForbidden),
+			"URL answered 403 with text/html, not an EC2 answer (a proxy, or an endpoint that does not know this operation)",
+		},
+		{
+			"HTML 200 for XML", "ec2:DescribeInstances",
+			html(http.StatusOK),
+			"URL answered 200 with text/html, not an EC2 answer (a proxy, or an endpoint that does not know this operation)",
+		},
+		{
+			"HTML 200 for JSON", "eks:ListFargateProfiles",
+			html(http.StatusOK),
+			"URL answered 200 with text/html, not an EKS answer (a proxy, or an endpoint that does not know this operation)",
+		},
+		{
+			"cut in the middle", "ec2:DescribeInstances",
+			cut,
+			"the answer broke off",
+		},
+		{
+			"closed without a word", "ec2:DescribeInstances",
+			func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+			"cannot reach URL: the connection was closed without an answer",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.env["AWS_MAX_ATTEMPTS"] = "2"
+			w.aws.fault = firstTimes(1_000_000, test.operation, test.answer)
+			got, _ := w.collect(t)
+			if len(got.Missing) != 1 {
+				t.Fatalf("missing: %+v", got.Missing)
+			}
+			m := got.Missing[0]
+			if m.Operation != test.operation || m.Permission != "" {
+				t.Errorf("operation %q, permission %q", m.Operation, m.Permission)
+			}
+			if want := strings.ReplaceAll(test.want, "URL", w.aws.URL); m.Error != want {
+				t.Errorf("error\n  %s\nwant\n  %s", m.Error, want)
+			}
+		})
+	}
+}
+
+func html(status int) func(w http.ResponseWriter, r *http.Request) {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.WriteHeader(status)
+		fmt.Fprint(w, "<!doctype html>\n<html lang=en>\n<title>404 Not Found</title>\n<p>Sign in to the network.")
+	}
+}
+
+// A role that IAM does not know, or not under this path, is a fact.
+func TestRoleNotFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	gone := "arn:aws:iam::" + account + ":role/gone"
+	elsewhere := "arn:aws:iam::" + account + ":role/elsewhere/cni"
+	foreign := "arn:aws:iam::999999999999:role/cni"
+	w.aws.nodeGroups["b1"]["nodeRole"] = gone
+	w.aws.addons["vpc-cni"]["serviceAccountRoleArn"] = elsewhere
+	w.aws.associations["a-1"]["roleArn"] = foreign
+	w.kube.serviceAccount.Annotations["eks.amazonaws.com/role-arn"] = "cni"
+	got, _ := w.collect(t)
+	for _, arn := range []string{gone, elsewhere} {
+		if diff := cmp.Diff(snapshot.Role{NotFound: true}, got.Roles[arn]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", arn, diff)
+		}
+	}
+	want := []snapshot.Missing{
+		{Fact: snapshot.FactRoles, Subject: foreign, Operation: "iam:GetRole", Error: "the role is in account 999999999999, the cluster in 111122223333: its policies can only be read with credentials of that account"},
+		{Fact: snapshot.FactRoles, Subject: "cni", Operation: "iam:GetRole", Error: `"cni" is not the ARN of an IAM role`},
+	}
+	if diff := cmp.Diff(want, got.Missing); diff != "" {
+		t.Errorf("missing (-want +got):\n%s", diff)
+	}
+}
+
+// In mode CONFIG_MAP EKS refuses to speak of access entries, so it is not asked.
+func TestConfigMapModeHasNoAccessEntries(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.aws.clusters["prod"]["accessConfig"] = map[string]any{"authenticationMode": "CONFIG_MAP"}
+	got, stats := w.collect(t)
+	if n := stats.PerOperation["eks:DescribeAccessEntry"]; n != 0 || len(got.AccessEntries) > 0 || len(got.Missing) > 0 {
+		t.Errorf("%d calls, entries %v, missing %v", n, got.AccessEntries, got.Missing)
+	}
+}
+
+func TestInstanceProfileNotFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	delete(w.aws.profiles, "self")
+	got, _ := w.collect(t)
+	arn := "arn:aws:iam::" + account + ":instance-profile/own/self"
+	if !got.InstanceProfiles[arn].NotFound || len(got.Missing) > 0 {
+		t.Errorf("profile %+v, missing %v", got.InstanceProfiles[arn], got.Missing)
+	}
+}
+
+// Problems that every call would have end the run, each with its own line.
+func TestCallerProblems(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		code, message string
+		want          string
+	}{
+		{"ExpiredToken", "The security token included in the request is expired", "the AWS credentials have expired (ExpiredToken: The security token included in the request is expired)"},
+		{"InvalidClientTokenId", "The security token included in the request is invalid.", "AWS does not accept the credentials (InvalidClientTokenId: The security token included in the request is invalid.)"},
+		{"SignatureDoesNotMatch", "Signature expired: 20240101T000000Z is now earlier than 20240101T000500Z", "AWS refuses this computer's clock (SignatureDoesNotMatch: Signature expired: 20240101T000000Z is now earlier than 20240101T000500Z)"},
+		{"OptInRequired", "You are not subscribed", "the account is not signed up for this service in eu-west-1 (OptInRequired: You are not subscribed)"},
+	} {
+		t.Run(test.code, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.env["AWS_MAX_ATTEMPTS"] = "1"
+			w.aws.fault = func(op string, rw http.ResponseWriter, _ *http.Request) bool {
+				fail(rw, op, http.StatusForbidden, test.code, test.message)
+				return true
+			}
+			s, _, err := collect.Collect(context.Background(), w.options(t))
+			var problem *locate.Error
+			if !errors.As(err, &problem) || s != nil {
+				t.Fatalf("snapshot %v, error %v", s, err)
+			}
+			if problem.Problem != test.want || problem.Next == "" {
+				t.Errorf("problem\n  %s\nwant\n  %s\nnext %q", problem.Problem, test.want, problem.Next)
+			}
+		})
+	}
+}
+
+func TestKubernetesProblems(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.kube.fault = func(_ string, rw http.ResponseWriter, r *http.Request) bool {
+		w.kube.status(rw, r, apierrors.NewUnauthorized("Unauthorized"))
+		return true
+	}
+	_, _, err := collect.Collect(context.Background(), w.options(t))
+	var problem *locate.Error
+	if !errors.As(err, &problem) {
+		t.Fatal(err)
+	}
+	if want := "the Kubernetes API server " + w.kube.URL + " does not accept the credentials of the kubeconfig (Unauthorized)"; problem.Problem != want {
+		t.Errorf("problem\n  %s\nwant\n  %s", problem.Problem, want)
+	}
+}
+
+// A refused connection to one service, after another has answered, costs what
+// that service knows, and is not tried for every object.
+func TestOneServiceUnreachable(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := context.Background()
+	client, err := aws.New(ctx, aws.Config{Region: region, Env: map[string]string{
+		"AWS_ENDPOINT_URL": w.aws.URL, "AWS_ENDPOINT_URL_EC2": "http://127.0.0.1:1",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.DescribeCluster(ctx, "prod"); err != nil {
+		t.Fatal(err)
+	}
+	o := w.options(t)
+	o.AWS = client
+	got, stats, err := collect.Collect(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []snapshot.Missing{{Fact: snapshot.FactInstances, Operation: "ec2:DescribeInstances", Error: "cannot reach http://127.0.0.1:1: connection refused"}}
+	if diff := cmp.Diff(want, got.Missing); diff != "" {
+		t.Errorf("missing (-want +got):\n%s", diff)
+	}
+	if n := stats.PerOperation["ec2:DescribeInstances"]; n != 1 {
+		t.Errorf("%d requests", n)
+	}
+}
+
+func TestCancelled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	w.aws.fault = func(op string, _ http.ResponseWriter, r *http.Request) bool {
+		if op != "iam:GetPolicy" {
+			return false
+		}
+		cancel()
+		<-r.Context().Done() // the client hangs up
+		return true
+	}
+	s, _, err := collect.Collect(ctx, w.options(t))
+	if !errors.Is(err, context.Canceled) || s != nil {
+		t.Errorf("snapshot %v, error %v", s, err)
+	}
+}
+
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	o := w.options(t)
+	var mu sync.Mutex
+	var events []collect.Event
+	o.Progress = func(e collect.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		events = append(events, e)
+	}
+	if _, _, err := collect.Collect(context.Background(), o); err != nil {
+		t.Fatal(err)
+	}
+	for i, e := range events {
+		if e.Done != i+1 || e.Total < e.Done || e.What == "" {
+			t.Fatalf("event %d: %+v", i, e)
+		}
+	}
+	if last := events[len(events)-1]; last.Done != last.Total {
+		t.Errorf("the last event is %+v", last)
+	}
+}
+
+// Thousands of nodes are read in pages, their instances in batches.
+func TestManyNodes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.aws.pageSize = 1000
+	const n = 5000
+	w.kube.nodes, w.kube.pods = nil, nil
+	for i := range n {
+		id := fmt.Sprintf("i-%05d", i)
+		w.aws.instances[id] = fakeEC2Instance{state: "running", profile: w.aws.profileARN("self"), tokens: "required", hops: 1}
+		node := corev1.Node{ObjectMeta: meta("n-"+id, nil), Spec: corev1.NodeSpec{ProviderID: "aws:///eu-west-1a/" + id}}
+		w.kube.nodes = append(w.kube.nodes, node)
+		w.kube.pods = append(w.kube.pods, corev1.Pod{
+			ObjectMeta: meta("aws-node-"+id, nil), Status: corev1.PodStatus{Phase: corev1.PodRunning},
+			Spec: podSpec(node.Name, []corev1.EnvVar{{Name: "AWS_ROLE_ARN", Value: w.aws.roleARN("cni")}}),
+		})
+	}
+	got, stats := w.collect(t)
+	if len(got.Nodes) != n || len(got.Instances) != n || len(got.AWSNode.Pods) != n || len(got.Missing) > 0 {
+		t.Errorf("%d nodes, %d instances, %d pods, missing %v", len(got.Nodes), len(got.Instances), len(got.AWSNode.Pods), got.Missing)
+	}
+	if calls := stats.PerOperation["ec2:DescribeInstances"]; calls != n/collect.InstanceBatch {
+		t.Errorf("%d calls of ec2:DescribeInstances", calls)
+	}
+	if calls := stats.KubeCalls; calls != 2*n/500+2 {
+		t.Errorf("%d calls of the Kubernetes API", calls)
+	}
+	if peak := w.aws.peak["iam"]; peak > 16 {
+		t.Errorf("%d calls of IAM at a time", peak)
+	}
+}

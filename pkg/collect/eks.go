@@ -1,0 +1,183 @@
+package collect
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// The VPC CNI's node agent, whose credentials matter: its service account,
+// DaemonSet and the value of its pods' label k8s-app have one name.
+const (
+	awsNodeNamespace = "kube-system"
+	awsNodeName      = "aws-node"
+)
+
+// The add-ons that are read.
+const (
+	addonVPCCNI           = "vpc-cni"
+	addonPodIdentityAgent = "eks-pod-identity-agent"
+)
+
+// configMapMode is the authentication mode in which EKS refuses to be asked for
+// access entries.
+const configMapMode = "CONFIG_MAP"
+
+func (c *collector) startEKS() {
+	c.start("cluster", c.cluster, c.readCluster)
+	c.start("clusters beside", c.cluster, c.readOtherClusters)
+	c.start("node groups of", c.cluster, c.readNodeGroups)
+	c.start("Fargate profiles of", c.cluster, c.readFargateProfiles)
+	c.start("Pod Identity associations of", c.cluster, c.readPodIdentity)
+	for _, name := range []string{addonVPCCNI, addonPodIdentityAgent} {
+		c.start("add-on", name, func(ctx context.Context) error { return c.readAddon(ctx, name) })
+	}
+}
+
+func (c *collector) readCluster(ctx context.Context) error {
+	cluster, err := c.aws.Cluster(ctx, c.cluster)
+	if err != nil {
+		return c.missing(snapshot.FactCluster, "", err)
+	}
+	c.write(func(s *snapshot.Snapshot) { s.Cluster = cluster })
+	if cluster.AutoMode != nil {
+		c.startRole(cluster.AutoMode.NodeRoleARN)
+	}
+	return nil
+}
+
+func (c *collector) readOtherClusters(ctx context.Context) error {
+	names, err := c.aws.ListClusters(ctx)
+	for _, name := range names {
+		if name == c.cluster {
+			continue
+		}
+		c.start("cluster", name, func(ctx context.Context) error {
+			return c.readOtherCluster(ctx, name)
+		})
+	}
+	return c.missing(snapshot.FactOtherClusters, "", err)
+}
+
+func (c *collector) readOtherCluster(ctx context.Context, name string) error {
+	cluster, err := c.aws.Cluster(ctx, name)
+	if errors.Is(err, ErrNotFound) {
+		return nil // deleted since it was listed
+	}
+	if err != nil {
+		return c.missing(snapshot.FactOtherClusters, c.clusterARN(name), err)
+	}
+	c.write(func(s *snapshot.Snapshot) {
+		put(&s.OtherClusters, cluster.ARN, snapshot.OtherCluster{RoleARN: cluster.RoleARN})
+	})
+	return nil
+}
+
+// clusterARN returns the ARN of a cluster beside this one.
+func (c *collector) clusterARN(name string) string {
+	return strings.Join([]string{"arn", c.arn.Partition, "eks", c.arn.Region, c.arn.Account, "cluster/" + name}, ":")
+}
+
+func (c *collector) readNodeGroups(ctx context.Context) error {
+	names, err := c.aws.NodeGroups(ctx, c.cluster)
+	for _, name := range names {
+		c.start("node group", name, func(ctx context.Context) error {
+			return c.readNodeGroup(ctx, name)
+		})
+	}
+	return c.missing(snapshot.FactNodeGroups, "", err)
+}
+
+func (c *collector) readNodeGroup(ctx context.Context, name string) error {
+	group, err := c.aws.NodeGroup(ctx, c.cluster, name)
+	if errors.Is(err, ErrNotFound) {
+		return nil // deleted since it was listed
+	}
+	if err != nil {
+		return c.missing(snapshot.FactNodeGroups, name, err)
+	}
+	c.write(func(s *snapshot.Snapshot) { put(&s.NodeGroups, name, group) })
+	c.startRole(group.NodeRoleARN)
+	return nil
+}
+
+func (c *collector) readFargateProfiles(ctx context.Context) error {
+	names, err := c.aws.FargateProfiles(ctx, c.cluster)
+	for _, name := range names {
+		c.start("Fargate profile", name, func(ctx context.Context) error {
+			return c.readFargateProfile(ctx, name)
+		})
+	}
+	return c.missing(snapshot.FactFargateProfiles, "", err)
+}
+
+func (c *collector) readFargateProfile(ctx context.Context, name string) error {
+	profile, err := c.aws.FargateProfile(ctx, c.cluster, name)
+	if errors.Is(err, ErrNotFound) {
+		return nil // deleted since it was listed
+	}
+	if err != nil {
+		return c.missing(snapshot.FactFargateProfiles, name, err)
+	}
+	c.write(func(s *snapshot.Snapshot) { put(&s.FargateProfiles, name, profile) })
+	return nil
+}
+
+func (c *collector) readAddon(ctx context.Context, name string) error {
+	addon, err := c.aws.Addon(ctx, c.cluster, name)
+	if errors.Is(err, ErrNotFound) {
+		return nil // not installed
+	}
+	if err != nil {
+		return c.missing(snapshot.FactAddons, name, err)
+	}
+	c.write(func(s *snapshot.Snapshot) { put(&s.Addons, name, addon) })
+	if name == addonVPCCNI {
+		c.startRole(addon.ServiceAccountRoleARN)
+	}
+	return nil
+}
+
+func (c *collector) readPodIdentity(ctx context.Context) error {
+	ids, err := c.aws.PodIdentityAssociations(ctx, c.cluster, awsNodeNamespace, awsNodeName)
+	for _, id := range ids {
+		c.start("Pod Identity association", id, func(ctx context.Context) error {
+			return c.readPodIdentityAssociation(ctx, id)
+		})
+	}
+	return c.missing(snapshot.FactPodIdentity, "", err)
+}
+
+func (c *collector) readPodIdentityAssociation(ctx context.Context, id string) error {
+	association, err := c.aws.PodIdentityAssociation(ctx, c.cluster, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil // deleted since it was listed
+	}
+	if err != nil {
+		return c.missing(snapshot.FactPodIdentity, id, err)
+	}
+	c.write(func(s *snapshot.Snapshot) { put(&s.PodIdentityAssociations, id, association) })
+	c.startRole(association.RoleARN)
+	c.startRole(association.TargetRoleARN)
+	return nil
+}
+
+// readAccessEntry reads the access entry of a role, unless the cluster's
+// authentication mode knows none.
+func (c *collector) readAccessEntry(ctx context.Context, roleARN string) error {
+	cluster, err := c.aws.Cluster(ctx, c.cluster) // an answer that readCluster also waits for
+	if err == nil && cluster.AuthenticationMode == configMapMode {
+		return nil
+	}
+	entry, err := c.aws.AccessEntry(ctx, c.cluster, roleARN)
+	if errors.Is(err, ErrNotFound) {
+		return nil // the role has none
+	}
+	if err != nil {
+		return c.missing(snapshot.FactAccessEntries, roleARN, err)
+	}
+	c.write(func(s *snapshot.Snapshot) { put(&s.AccessEntries, roleARN, entry) })
+	return nil
+}

@@ -1,0 +1,459 @@
+package collect_test
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// fakeAWS answers the calls of EKS, IAM, EC2 and STS that this program makes,
+// in the wire shapes of the SDK: REST with JSON for EKS, the query protocol with
+// XML for the others. It counts calls by operation and by operation and object.
+type fakeAWS struct {
+	URL string
+
+	account  string
+	region   string
+	pageSize int
+	latency  time.Duration
+	// plain serves policy documents as they are, not percent-encoded.
+	plain bool
+	// fault, where set, may answer in place of the server.
+	fault func(operation string, w http.ResponseWriter, r *http.Request) bool
+
+	clusters     map[string]map[string]any // by name: the answer's cluster
+	nodeGroups   map[string]map[string]any
+	fargate      map[string]map[string]any
+	addons       map[string]map[string]any
+	associations map[string]map[string]any
+	entries      map[string]map[string]any
+	roles        map[string]fakeRole
+	policies     map[string]string          // by ARN: the document
+	profiles     map[string]fakeProfile     // by name
+	instances    map[string]fakeEC2Instance // by id
+
+	mu       sync.Mutex
+	calls    map[string]int
+	objects  map[string]int
+	inFlight map[string]int
+	peak     map[string]int
+	spans    []span
+}
+
+// span is when a call was being answered.
+type span struct{ from, to time.Time }
+
+// reset forgets what was counted.
+func (f *fakeAWS) reset() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	clear(f.calls)
+	clear(f.objects)
+	clear(f.peak)
+	f.spans = nil
+}
+
+// row returns how many calls came one after the other: the most of which none
+// began before another had ended.
+func (f *fakeAWS) row() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	slices.SortFunc(f.spans, func(a, b span) int { return a.to.Compare(b.to) })
+	var n int
+	var last time.Time
+	for _, s := range f.spans {
+		if !s.from.Before(last) {
+			n++
+			last = s.to
+		}
+	}
+	return n
+}
+
+type fakeRole struct {
+	path     string
+	trust    string
+	boundary string
+	tags     map[string]string
+	attached []string
+	inline   map[string]string
+}
+
+type fakeProfile struct {
+	path string
+	role string
+}
+
+type fakeEC2Instance struct {
+	state   string
+	profile string
+	tokens  string
+	hops    int
+}
+
+func newFakeAWS(tb testing.TB) *fakeAWS {
+	tb.Helper()
+	f := &fakeAWS{
+		account: account, region: region, pageSize: 2,
+		calls: map[string]int{}, objects: map[string]int{}, inFlight: map[string]int{}, peak: map[string]int{},
+	}
+	server := httptest.NewServer(f)
+	tb.Cleanup(server.Close)
+	f.URL = server.URL
+	return f
+}
+
+func (f *fakeAWS) roleARN(name string) string {
+	return "arn:aws:iam::" + f.account + ":role" + f.rolePath(name) + name
+}
+
+func (f *fakeAWS) rolePath(name string) string {
+	if path := f.roles[name].path; path != "" {
+		return path
+	}
+	return "/"
+}
+
+// ServeHTTP implements http.Handler.
+func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	operation, object := f.operation(r)
+	service, _, _ := strings.Cut(operation, ":")
+	f.mu.Lock()
+	f.calls[operation]++
+	f.objects[operation+" "+object]++
+	f.inFlight[service]++
+	f.peak[service] = max(f.peak[service], f.inFlight[service])
+	f.mu.Unlock()
+	began := time.Now()
+	defer func() {
+		f.mu.Lock()
+		f.inFlight[service]--
+		f.spans = append(f.spans, span{began, time.Now()})
+		f.mu.Unlock()
+	}()
+	if !strings.Contains(r.UserAgent(), "kubectl-noderole") {
+		http.Error(w, "no user agent", http.StatusBadRequest)
+		return
+	}
+	if f.latency > 0 {
+		time.Sleep(f.latency)
+	}
+	if f.fault != nil && f.fault(operation, w, r) {
+		return
+	}
+	switch service {
+	case "eks":
+		f.serveEKS(w, r, operation)
+	case "iam":
+		f.serveIAM(w, r)
+	case "ec2":
+		f.serveEC2(w, r)
+	case "sts":
+		writeXML(w, "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult><Account>%s</Account></GetCallerIdentityResult></GetCallerIdentityResponse>", f.account)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+// operation names what is asked for, and of which object.
+func (f *fakeAWS) operation(r *http.Request) (operation, object string) {
+	if r.Method == http.MethodPost {
+		services := map[string]string{"2010-05-08": "iam", "2016-11-15": "ec2", "2011-06-15": "sts"}
+		object = strings.Join([]string{
+			r.Form.Get("RoleName"), r.Form.Get("PolicyName"), r.Form.Get("PolicyArn"), r.Form.Get("InstanceProfileName"),
+			r.Form.Get("Marker"), r.Form.Get("NextToken"), r.Form.Get("Filter.1.Value.1"),
+		}, " ")
+		return services[r.Form.Get("Version")] + ":" + r.Form.Get("Action"), strings.TrimSpace(object)
+	}
+	parts := strings.Split(strings.Trim(r.URL.EscapedPath(), "/"), "/")
+	describe := map[string]string{
+		"node-groups": "Nodegroup", "fargate-profiles": "FargateProfile", "addons": "Addon",
+		"pod-identity-associations": "PodIdentityAssociation", "access-entries": "AccessEntry",
+	}
+	object = strings.Join(parts, "/") + " " + r.Form.Get("nextToken")
+	switch len(parts) {
+	case 1:
+		return "eks:ListClusters", object
+	case 2:
+		return "eks:DescribeCluster", object
+	case 3:
+		return "eks:List" + describe[parts[2]] + "s", object
+	default:
+		return "eks:Describe" + describe[parts[2]], object
+	}
+}
+
+func (f *fakeAWS) serveEKS(w http.ResponseWriter, r *http.Request, operation string) {
+	parts := strings.Split(strings.Trim(r.URL.EscapedPath(), "/"), "/")
+	id, _ := url.PathUnescape(parts[len(parts)-1])
+	page := func(field string, all []string) {
+		names, next := pageOf(all, f.pageSize, r.Form.Get("nextToken"))
+		body := map[string]any{field: names}
+		if next != "" {
+			body["nextToken"] = next
+		}
+		writeJSON(w, body)
+	}
+	one := func(field string, from map[string]map[string]any) {
+		object, known := from[id]
+		if !known {
+			eksError(w, http.StatusNotFound, "ResourceNotFoundException", "No "+field+" found for name: "+id+".")
+			return
+		}
+		writeJSON(w, map[string]any{field: object})
+	}
+	switch operation {
+	case "eks:ListClusters":
+		page("clusters", keysOf(f.clusters))
+	case "eks:DescribeCluster":
+		one("cluster", f.clusters)
+	case "eks:ListNodegroups":
+		page("nodegroups", keysOf(f.nodeGroups))
+	case "eks:DescribeNodegroup":
+		one("nodegroup", f.nodeGroups)
+	case "eks:ListFargateProfiles":
+		page("fargateProfileNames", keysOf(f.fargate))
+	case "eks:DescribeFargateProfile":
+		one("fargateProfile", f.fargate)
+	case "eks:DescribeAddon":
+		one("addon", f.addons)
+	case "eks:ListPodIdentityAssociations":
+		if r.Form.Get("namespace") != "kube-system" || r.Form.Get("serviceAccount") != "aws-node" {
+			eksError(w, http.StatusBadRequest, "InvalidParameterException", "unfiltered")
+			return
+		}
+		ids, next := pageOf(keysOf(f.associations), f.pageSize, r.Form.Get("nextToken"))
+		list := []map[string]any{}
+		for _, id := range ids {
+			list = append(list, map[string]any{"associationId": id})
+		}
+		body := map[string]any{"associations": list}
+		if next != "" {
+			body["nextToken"] = next
+		}
+		writeJSON(w, body)
+	case "eks:DescribePodIdentityAssociation":
+		one("association", f.associations)
+	case "eks:DescribeAccessEntry":
+		one("accessEntry", f.entries)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+func (f *fakeAWS) document(text string) string {
+	if f.plain {
+		return text
+	}
+	return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") // as IAM does: RFC 3986
+}
+
+func (f *fakeAWS) serveIAM(w http.ResponseWriter, r *http.Request) {
+	action := r.Form.Get("Action")
+	name := r.Form.Get("RoleName")
+	role, known := f.roles[name]
+	if r.Form.Has("RoleName") && !known {
+		queryError(w, http.StatusNotFound, "NoSuchEntity", "The role with name "+name+" cannot be found.")
+		return
+	}
+	var result string
+	switch action {
+	case "GetRole":
+		result = "<Role>" + f.roleXML(name, true) + "</Role>"
+	case "ListAttachedRolePolicies":
+		result = f.members(r, "AttachedPolicies", role.attached, func(arn string) string {
+			return element("PolicyArn", arn)
+		})
+	case "ListRolePolicies":
+		result = f.members(r, "PolicyNames", keysOf(role.inline), escape)
+	case "GetRolePolicy":
+		policy := r.Form.Get("PolicyName")
+		result = element("RoleName", name) + element("PolicyName", policy) + element("PolicyDocument", f.document(role.inline[policy]))
+	case "ListInstanceProfilesForRole":
+		var names []string
+		for _, profile := range keysOf(f.profiles) {
+			if f.profiles[profile].role == name {
+				names = append(names, profile)
+			}
+		}
+		result = f.members(r, "InstanceProfiles", names, f.profileXML)
+	case "GetPolicy":
+		arn := r.Form.Get("PolicyArn")
+		if _, known := f.policies[arn]; !known {
+			queryError(w, http.StatusNotFound, "NoSuchEntity", "Policy "+arn+" was not found.")
+			return
+		}
+		result = "<Policy>" + element("Arn", arn) + element("DefaultVersionId", "v3") + "</Policy>"
+	case "GetPolicyVersion":
+		result = "<PolicyVersion>" + element("VersionId", r.Form.Get("VersionId")) +
+			element("Document", f.document(f.policies[r.Form.Get("PolicyArn")])) + "</PolicyVersion>"
+	case "GetInstanceProfile":
+		name := r.Form.Get("InstanceProfileName")
+		if _, known := f.profiles[name]; !known {
+			queryError(w, http.StatusNotFound, "NoSuchEntity", "Instance Profile "+name+" cannot be found.")
+			return
+		}
+		result = "<InstanceProfile>" + f.profileXML(name) + "</InstanceProfile>"
+	default:
+		http.NotFound(w, r)
+		return
+	}
+	writeXML(w, "<%[1]sResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>", action, result)
+}
+
+func (f *fakeAWS) members(r *http.Request, field string, all []string, member func(string) string) string {
+	names, next := pageOf(all, f.pageSize, r.Form.Get("Marker"))
+	var out strings.Builder
+	for _, name := range names {
+		out.WriteString("<member>" + member(name) + "</member>")
+	}
+	more := "<IsTruncated>false</IsTruncated>"
+	if next != "" {
+		more = "<IsTruncated>true</IsTruncated>" + element("Marker", next)
+	}
+	return "<" + field + ">" + out.String() + "</" + field + ">" + more
+}
+
+func (f *fakeAWS) roleXML(name string, whole bool) string {
+	role := f.roles[name]
+	out := element("Path", f.rolePath(name)) + element("RoleName", name) + element("RoleId", "AROA"+strings.ToUpper(name)) +
+		element("Arn", f.roleARN(name)) + element("CreateDate", "2024-05-06T07:08:09Z") +
+		element("AssumeRolePolicyDocument", f.document(role.trust))
+	if !whole {
+		return out
+	}
+	if role.boundary != "" {
+		out += "<PermissionsBoundary>" + element("PermissionsBoundaryArn", role.boundary) + "</PermissionsBoundary>"
+	}
+	out += "<Tags>"
+	for _, key := range keysOf(role.tags) {
+		out += "<member>" + element("Key", key) + element("Value", role.tags[key]) + "</member>"
+	}
+	return out + "</Tags>"
+}
+
+func (f *fakeAWS) profileXML(name string) string {
+	profile := f.profiles[name]
+	out := element("InstanceProfileName", name) + element("Arn", f.profileARN(name))
+	if profile.role != "" {
+		out += "<Roles><member>" + f.roleXML(profile.role, false) + "</member></Roles>"
+	}
+	return out
+}
+
+func (f *fakeAWS) profileARN(name string) string {
+	path := f.profiles[name].path
+	if path == "" {
+		path = "/"
+	}
+	return "arn:aws:iam::" + f.account + ":instance-profile" + path + name
+}
+
+func (f *fakeAWS) serveEC2(w http.ResponseWriter, r *http.Request) {
+	if r.Form.Get("Filter.1.Name") != "instance-id" || r.Form.Has("Filter.1.Value.201") {
+		ec2Error(w, http.StatusBadRequest, "FilterLimitExceeded", "The maximum length for a filter value is 200")
+		return
+	}
+	var ids []string
+	for i := 1; r.Form.Has("Filter.1.Value." + strconv.Itoa(i)); i++ {
+		if id := r.Form.Get("Filter.1.Value." + strconv.Itoa(i)); f.instances[id] != (fakeEC2Instance{}) {
+			ids = append(ids, id)
+		}
+	}
+	ids, next := pageOf(ids, f.pageSize, r.Form.Get("NextToken"))
+	var out strings.Builder
+	for _, id := range ids {
+		instance := f.instances[id]
+		out.WriteString("<item><instancesSet><item>" + element("instanceId", id) +
+			"<instanceState><code>16</code>" + element("name", instance.state) + "</instanceState>")
+		if instance.profile != "" {
+			out.WriteString("<iamInstanceProfile>" + element("arn", instance.profile) + "<id>AIPA</id></iamInstanceProfile>")
+		}
+		out.WriteString("<metadataOptions><state>applied</state>" + element("httpTokens", instance.tokens) +
+			element("httpPutResponseHopLimit", strconv.Itoa(instance.hops)) + element("httpEndpoint", "enabled") +
+			"</metadataOptions></item></instancesSet></item>")
+	}
+	more := ""
+	if next != "" {
+		more = element("nextToken", next)
+	}
+	writeXML(w, "<DescribeInstancesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><reservationSet>%s</reservationSet>%s</DescribeInstancesResponse>", out.String(), more)
+}
+
+// pageOf returns a page of all and the token of the next one.
+func pageOf(all []string, size int, token string) (page []string, next string) {
+	from, _ := strconv.Atoi(token)
+	to := min(from+size, len(all))
+	if to < len(all) {
+		next = strconv.Itoa(to)
+	}
+	return append([]string{}, all[from:to]...), next
+}
+
+func keysOf[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+func element(name, value string) string { return "<" + name + ">" + escape(value) + "</" + name + ">" }
+
+func escape(value string) string {
+	var out strings.Builder
+	_ = xml.EscapeText(&out, []byte(value))
+	return out.String()
+}
+
+func writeXML(w http.ResponseWriter, format string, args ...any) {
+	w.Header().Set("Content-Type", "text/xml")
+	fmt.Fprintf(w, format, args...)
+}
+
+func writeJSON(w http.ResponseWriter, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+// fail answers with an error in the shape of the operation's protocol.
+func fail(w http.ResponseWriter, operation string, status int, code, message string) {
+	switch service, _, _ := strings.Cut(operation, ":"); service {
+	case "eks":
+		eksError(w, status, code, message)
+	case "ec2":
+		ec2Error(w, status, code, message)
+	default:
+		queryError(w, status, code, message)
+	}
+}
+
+func eksError(w http.ResponseWriter, status int, code, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Amzn-Errortype", code)
+	w.Header().Set("X-Amzn-Requestid", "5c3bd2a6-eks")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"message": message})
+}
+
+func queryError(w http.ResponseWriter, status int, code, message string) {
+	w.Header().Set("Content-Type", "text/xml")
+	w.WriteHeader(status)
+	fmt.Fprintf(w, "<ErrorResponse><Error><Type>Sender</Type>%s%s</Error><RequestId>5c3bd2a6-query</RequestId></ErrorResponse>",
+		element("Code", code), element("Message", message))
+}
+
+func ec2Error(w http.ResponseWriter, status int, code, message string) {
+	w.Header().Set("Content-Type", "text/xml")
+	w.WriteHeader(status)
+	fmt.Fprintf(w, "<Response><Errors><Error>%s%s</Error></Errors><RequestID>5c3bd2a6-ec2</RequestID></Response>",
+		element("Code", code), element("Message", message))
+}

@@ -1,0 +1,226 @@
+package collect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// startRole reads a role and all that hangs on it, once. An empty ARN is no
+// role.
+func (c *collector) startRole(roleARN string) {
+	if roleARN == "" {
+		return
+	}
+	role, ok := snapshot.ParseARN(roleARN)
+	if !ok || !isIAM(role, "role/") {
+		c.unreadable(roleARN, fmt.Sprintf("%q is not the ARN of an IAM role", roleARN))
+		return
+	}
+	if c.arn.Account != "" && role.Account != c.arn.Account {
+		c.unreadable(roleARN, fmt.Sprintf("the role is in account %s, the cluster in %s: its policies can only be read with credentials of that account",
+			role.Account, c.arn.Account))
+		return
+	}
+	name := role.Name()
+	parts := []struct {
+		what string
+		read func(ctx context.Context, arn, name string) error
+	}{
+		{"role", c.readRole},
+		{"attached policies of", c.readAttachedPolicies},
+		{"inline policies of", c.readInlinePolicies},
+		{"instance profiles of", c.readRoleProfiles},
+	}
+	for _, part := range parts {
+		c.start(part.what, roleARN, func(ctx context.Context) error { return part.read(ctx, roleARN, name) })
+	}
+	c.start("access entry of", roleARN, func(ctx context.Context) error { return c.readAccessEntry(ctx, roleARN) })
+}
+
+// isIAM tells whether an ARN names a thing in IAM of the kind that its resource
+// begins with.
+func isIAM(a snapshot.ARN, kind string) bool {
+	return a.Service == "iam" && a.Account != "" && strings.HasPrefix(a.Resource, kind) && a.Name() != ""
+}
+
+// unreadable notes a role that cannot be asked for.
+func (c *collector) unreadable(roleARN, why string) {
+	c.start("role", roleARN, func(context.Context) error {
+		c.note(snapshot.Missing{Fact: snapshot.FactRoles, Subject: roleARN, Operation: "iam:GetRole", Error: why})
+		return nil
+	})
+}
+
+// writeRole changes what is known of a role; different tasks know different
+// parts of it.
+func (c *collector) writeRole(roleARN string, change func(r *snapshot.Role)) {
+	c.write(func(s *snapshot.Snapshot) {
+		role := s.Roles[roleARN]
+		change(&role)
+		if role.NotFound {
+			role = snapshot.Role{NotFound: true}
+		}
+		put(&s.Roles, roleARN, role)
+	})
+}
+
+func notFound(r *snapshot.Role) { r.NotFound = true }
+
+func (c *collector) readRole(ctx context.Context, roleARN, name string) error {
+	found, role, err := c.aws.Role(ctx, name)
+	if errors.Is(err, ErrNotFound) {
+		c.writeRole(roleARN, notFound)
+		return nil
+	}
+	if err != nil {
+		return c.missing(snapshot.FactRoles, roleARN, err)
+	}
+	if found != roleARN {
+		// IAM asks by name alone. A role of that name under another path is not
+		// the role that this ARN names.
+		c.writeRole(roleARN, notFound)
+		return nil
+	}
+	c.writeRole(roleARN, func(r *snapshot.Role) {
+		role.AttachedPolicies = r.AttachedPolicies
+		role.InlinePolicies = r.InlinePolicies
+		role.InstanceProfiles = r.InstanceProfiles
+		role.NotFound = r.NotFound
+		*r = role
+	})
+	c.startPolicy(role.PermissionsBoundary)
+	return nil
+}
+
+func (c *collector) readAttachedPolicies(ctx context.Context, roleARN, name string) error {
+	policies, err := c.aws.AttachedPolicies(ctx, name)
+	if errors.Is(err, ErrNotFound) {
+		c.writeRole(roleARN, notFound)
+		return nil
+	}
+	if err == nil || len(policies) > 0 {
+		c.writeRole(roleARN, func(r *snapshot.Role) { r.AttachedPolicies = policies })
+	}
+	for _, policy := range policies {
+		c.startPolicy(policy)
+	}
+	return c.missing(snapshot.FactAttachedPolicies, roleARN, err)
+}
+
+func (c *collector) readInlinePolicies(ctx context.Context, roleARN, name string) error {
+	policies, err := c.aws.InlinePolicies(ctx, name)
+	if errors.Is(err, ErrNotFound) {
+		c.writeRole(roleARN, notFound)
+		return nil
+	}
+	for _, policy := range policies {
+		c.start("inline policy "+policy+" of", roleARN, func(ctx context.Context) error {
+			return c.readInlinePolicy(ctx, roleARN, name, policy)
+		})
+	}
+	return c.missing(snapshot.FactInlinePolicies, roleARN, err)
+}
+
+func (c *collector) readInlinePolicy(ctx context.Context, roleARN, role, name string) error {
+	document, err := c.aws.InlinePolicy(ctx, role, name)
+	if errors.Is(err, ErrNotFound) {
+		return nil // deleted since it was listed
+	}
+	if err != nil {
+		return c.missing(snapshot.FactInlinePolicies, roleARN+"#"+name, err)
+	}
+	c.writeRole(roleARN, func(r *snapshot.Role) { put(&r.InlinePolicies, name, document) })
+	return nil
+}
+
+func (c *collector) readRoleProfiles(ctx context.Context, roleARN, name string) error {
+	profiles, err := c.aws.RoleProfiles(ctx, name)
+	if errors.Is(err, ErrNotFound) {
+		c.writeRole(roleARN, notFound)
+		return nil
+	}
+	// Asked by name, IAM may answer for a role of that name under another path.
+	maps.DeleteFunc(profiles, func(_ string, p snapshot.InstanceProfile) bool { return !slices.Contains(p.Roles, roleARN) })
+	if len(profiles) > 0 {
+		c.writeRole(roleARN, func(r *snapshot.Role) { r.InstanceProfiles = keys(profiles) })
+		c.write(func(s *snapshot.Snapshot) {
+			for profileARN, profile := range profiles {
+				put(&s.InstanceProfiles, profileARN, profile)
+			}
+		})
+	}
+	return c.missing(snapshot.FactRoleProfiles, roleARN, err)
+}
+
+// startPolicy reads a managed policy's default version, once. An empty ARN is
+// no policy.
+func (c *collector) startPolicy(policyARN string) {
+	if policyARN == "" {
+		return
+	}
+	c.start("policy", policyARN, func(ctx context.Context) error { return c.readPolicy(ctx, policyARN) })
+}
+
+func (c *collector) readPolicy(ctx context.Context, policyARN string) error {
+	version, err := c.aws.PolicyVersion(ctx, policyARN)
+	if err != nil {
+		return c.missing(snapshot.FactPolicies, policyARN, err)
+	}
+	document, err := c.aws.PolicyDocument(ctx, policyARN, version)
+	if err != nil {
+		return c.missing(snapshot.FactPolicies, policyARN, err)
+	}
+	c.write(func(s *snapshot.Snapshot) {
+		put(&s.Policies, policyARN, snapshot.Policy{Version: version, Document: document})
+	})
+	return nil
+}
+
+// startProfile reads an instance profile and its role, unless a role that was
+// read has already brought it. An empty ARN is no profile.
+func (c *collector) startProfile(profileARN string) {
+	if profileARN == "" {
+		return
+	}
+	c.start("instance profile", profileARN, func(ctx context.Context) error { return c.readProfile(ctx, profileARN) })
+}
+
+func (c *collector) readProfile(ctx context.Context, profileARN string) error {
+	profile, known := c.knownProfile(profileARN)
+	if !known {
+		parsed, ok := snapshot.ParseARN(profileARN)
+		if !ok || !isIAM(parsed, "instance-profile/") {
+			c.note(snapshot.Missing{
+				Fact: snapshot.FactInstanceProfiles, Subject: profileARN, Operation: "iam:GetInstanceProfile",
+				Error: fmt.Sprintf("%q is not the ARN of an instance profile", profileARN),
+			})
+			return nil
+		}
+		var err error
+		profile, err = c.aws.InstanceProfile(ctx, parsed.Name())
+		switch {
+		case errors.Is(err, ErrNotFound):
+			profile = snapshot.InstanceProfile{NotFound: true}
+		case err != nil:
+			return c.missing(snapshot.FactInstanceProfiles, profileARN, err)
+		}
+		c.write(func(s *snapshot.Snapshot) { put(&s.InstanceProfiles, profileARN, profile) })
+	}
+	for _, role := range profile.Roles {
+		c.startRole(role)
+	}
+	return nil
+}
+
+func (c *collector) knownProfile(profileARN string) (snapshot.InstanceProfile, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	profile, known := c.snap.InstanceProfiles[profileARN]
+	return profile, known
+}

@@ -1,0 +1,164 @@
+package kube
+
+import (
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// The labels and annotations that are read.
+const (
+	labelComputeType       = "eks.amazonaws.com/compute-type"
+	labelNodeGroup         = "eks.amazonaws.com/nodegroup"
+	labelAutoNodeClass     = "eks.amazonaws.com/nodeclass"
+	labelFargateProfile    = "eks.amazonaws.com/fargate-profile"
+	labelNodePool          = "karpenter.sh/nodepool"
+	labelEC2NodeClass      = "karpenter.k8s.aws/ec2nodeclass"
+	annotationRoleARN      = "eks.amazonaws.com/role-arn"
+	annotationSkip         = "eks.amazonaws.com/skip-containers"
+	hybridProviderIDScheme = "eks-hybrid://"
+)
+
+// nodeFacts keeps of a node what the snapshot holds. Decoding gave each string
+// its own memory, so that a page can be freed.
+func nodeFacts(node *corev1.Node) snapshot.Node {
+	facts := snapshot.Node{
+		ProviderID: node.Spec.ProviderID,
+		Windows:    node.Labels[corev1.LabelOSStable] == string(corev1.Windows),
+	}
+	facts.Maker = maker(node)
+	switch facts.Maker {
+	case snapshot.MadeByNodeGroup:
+		facts.Owner = node.Labels[labelNodeGroup]
+	case snapshot.MadeByKarpenter:
+		facts.Owner = node.Labels[labelNodePool]
+		facts.NodeClass = node.Labels[labelEC2NodeClass]
+	case snapshot.MadeByAutoMode:
+		facts.Owner = node.Labels[labelNodePool]
+		facts.NodeClass = node.Labels[labelAutoNodeClass]
+	case snapshot.MadeByFargate:
+		facts.Owner = node.Labels[labelFargateProfile]
+	case snapshot.MadeByHybrid, snapshot.MadeBySelf, snapshot.MadeByUnknown:
+	}
+	for _, condition := range node.Status.Conditions {
+		if condition.Type == corev1.NodeReady {
+			facts.Ready = condition.Status == corev1.ConditionTrue
+		}
+	}
+	return facts
+}
+
+// maker tells what made a node. The compute type comes first: Auto Mode sets
+// Karpenter's label too.
+// Source: EKS user guide, "Control if a workload is deployed on EKS Auto Mode
+// nodes" and "Create a Node Pool for EKS Auto Mode".
+func maker(node *corev1.Node) snapshot.Maker {
+	id := node.Spec.ProviderID
+	switch node.Labels[labelComputeType] {
+	case "auto":
+		return snapshot.MadeByAutoMode
+	case "fargate":
+		return snapshot.MadeByFargate
+	case "hybrid":
+		return snapshot.MadeByHybrid
+	}
+	switch {
+	case strings.HasPrefix(id, hybridProviderIDScheme):
+		return snapshot.MadeByHybrid
+	case node.Labels[labelNodeGroup] != "":
+		return snapshot.MadeByNodeGroup
+	case node.Labels[labelNodePool] != "":
+		return snapshot.MadeByKarpenter
+	case snapshot.Node{ProviderID: id}.InstanceID() != "":
+		return snapshot.MadeBySelf
+	}
+	return snapshot.MadeByUnknown
+}
+
+func daemonSetFacts(set *appsv1.DaemonSet) *snapshot.DaemonSet {
+	template := &set.Spec.Template
+	main := mainContainer(template.Spec.Containers)
+	return &snapshot.DaemonSet{
+		Image:          main.Image,
+		ServiceAccount: template.Spec.ServiceAccountName,
+		SkipContainers: template.Annotations[annotationSkip],
+		Env:            keptEnv(main.Env),
+	}
+}
+
+func podFacts(pod *corev1.Pod) snapshot.Pod {
+	main := mainContainer(pod.Spec.Containers)
+	facts := snapshot.Pod{
+		Node:           pod.Spec.NodeName,
+		Image:          main.Image,
+		ServiceAccount: pod.Spec.ServiceAccountName,
+		SkipContainers: pod.Annotations[annotationSkip],
+		Env:            keptEnv(main.Env),
+	}
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodReady {
+			facts.Ready = condition.Status == corev1.ConditionTrue
+		}
+	}
+	return facts
+}
+
+// mainContainer returns the container aws-node, or the first one where the
+// containers have other names.
+func mainContainer(containers []corev1.Container) corev1.Container {
+	for i := range containers {
+		if containers[i].Name == awsNode {
+			return containers[i]
+		}
+	}
+	if len(containers) > 0 {
+		return containers[0]
+	}
+	return corev1.Container{}
+}
+
+// keptEnv keeps the variables that a snapshot holds, and of those that may be
+// secret only that they are set. Of a variable that is set twice the last counts.
+func keptEnv(env []corev1.EnvVar) map[string]string {
+	var kept map[string]string
+	keep := func(name, value string) {
+		if kept == nil {
+			kept = map[string]string{}
+		}
+		kept[name] = value
+	}
+	for i := range env {
+		name, value := env[i].Name, envValue(&env[i])
+		switch {
+		case slices.Contains(snapshot.KeptEnv, name):
+			keep(name, value)
+		case !slices.Contains(snapshot.SecretEnv, name):
+		case value != "":
+			keep(name, snapshot.Set)
+		default:
+			delete(kept, name)
+		}
+	}
+	return kept
+}
+
+// envValue returns a variable's value or, where it comes from elsewhere, a mark
+// that says whence: such values are not read.
+func envValue(v *corev1.EnvVar) string {
+	from := v.ValueFrom
+	switch {
+	case from == nil:
+		return v.Value
+	case from.SecretKeyRef != nil:
+		return "(from secret " + from.SecretKeyRef.Name + ")"
+	case from.ConfigMapKeyRef != nil:
+		return "(from configmap " + from.ConfigMapKeyRef.Name + ")"
+	case from.FieldRef != nil:
+		return "(from field " + from.FieldRef.FieldPath + ")"
+	}
+	return "(from elsewhere)"
+}

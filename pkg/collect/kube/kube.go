@@ -1,0 +1,234 @@
+// Package kube reads from the Kubernetes API what the snapshot of a cluster
+// needs: its nodes and the VPC CNI's node agent, aws-node. It keeps nothing else
+// of what it reads, and it only reads.
+package kube
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	appsclient "k8s.io/client-go/kubernetes/typed/apps/v1"
+	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// The limits of one request.
+const (
+	connectTimeout = 5 * time.Second
+	requestTimeout = 30 * time.Second
+)
+
+// pageSize is how many objects of a list are read, and held, at a time.
+const pageSize = 500
+
+// What is read of the VPC CNI.
+const (
+	namespace     = "kube-system"
+	awsNode       = "aws-node"
+	labelSelector = "k8s-app=" + awsNode
+)
+
+// The calls, which are their own names for the permission that they need.
+const (
+	listNodes         = "list nodes"
+	listPods          = "list pods in " + namespace
+	getServiceAccount = "get serviceaccounts in " + namespace
+	getDaemonSet      = "get daemonsets.apps in " + namespace
+)
+
+// Options say how to speak of the cluster.
+type Options struct {
+	// Context is the kube context, for messages.
+	Context string
+}
+
+// Client reads from one cluster. It implements collect.Kube and may be used
+// concurrently.
+type Client struct {
+	nodes           nodeLister
+	pods            podLister
+	serviceAccounts serviceAccountGetter
+	daemonSets      daemonSetGetter
+
+	server  string
+	context string
+	calls   atomic.Int64
+}
+
+var _ collect.Kube = (*Client)(nil)
+
+// The calls of client-go in use.
+type (
+	nodeLister interface {
+		List(context.Context, metav1.ListOptions) (*corev1.NodeList, error)
+	}
+	podLister interface {
+		List(context.Context, metav1.ListOptions) (*corev1.PodList, error)
+	}
+	serviceAccountGetter interface {
+		Get(context.Context, string, metav1.GetOptions) (*corev1.ServiceAccount, error)
+	}
+	daemonSetGetter interface {
+		Get(context.Context, string, metav1.GetOptions) (*appsv1.DaemonSet, error)
+	}
+)
+
+// New returns a client for the cluster of a kubeconfig's context. The
+// configuration is not changed. No request is made.
+func New(config *rest.Config, o Options) (*Client, error) {
+	c := &Client{server: config.Host, context: o.Context}
+	config = rest.CopyConfig(config)
+	config.ContentType = runtime.ContentTypeProtobuf
+	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	config.UserAgent = "kubectl-noderole"
+	config.WarningHandler = rest.NoWarnings{}
+	config.WarningHandlerWithContext = nil
+	config.QPS = -1 // a handful of calls; the API server has its own limits
+	if config.Timeout == 0 {
+		config.Timeout = requestTimeout
+	}
+	if config.Dial == nil {
+		config.Dial = (&net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}).DialContext
+	}
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return counter{next, &c.calls} })
+
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, c.configError(err)
+	}
+	core, err := coreclient.NewForConfigAndClient(config, client)
+	if err != nil {
+		return nil, c.configError(err)
+	}
+	apps, err := appsclient.NewForConfigAndClient(config, client)
+	if err != nil {
+		return nil, c.configError(err)
+	}
+	c.nodes = core.Nodes()
+	c.pods = core.Pods(namespace)
+	c.serviceAccounts = core.ServiceAccounts(namespace)
+	c.daemonSets = apps.DaemonSets(namespace)
+	return c, nil
+}
+
+// counter counts requests as they are sent.
+type counter struct {
+	next  http.RoundTripper
+	calls *atomic.Int64
+}
+
+func (c counter) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.calls.Add(1)
+	return c.next.RoundTrip(r)
+}
+
+// WrappedRoundTripper lets client-go find the transport that it must cancel.
+func (c counter) WrappedRoundTripper() http.RoundTripper { return c.next }
+
+// Calls returns how many requests were sent so far.
+func (c *Client) Calls() int { return int(c.calls.Load()) }
+
+// quiet keeps client-go's log off stderr: its errors are returned.
+func quiet(ctx context.Context) context.Context { return logr.NewContext(ctx, logr.Discard()) }
+
+// Nodes calls each for every node while the pages arrive.
+func (c *Client) Nodes(ctx context.Context, each func(name string, node snapshot.Node)) error {
+	return c.pages(ctx, listNodes, "", func(o metav1.ListOptions) (string, error) {
+		page, err := c.nodes.List(quiet(ctx), o)
+		if err != nil {
+			return "", err
+		}
+		for i := range page.Items {
+			each(page.Items[i].Name, nodeFacts(&page.Items[i]))
+		}
+		return page.Continue, nil
+	})
+}
+
+// Pods calls each for every pod of aws-node that has not ended, while the pages
+// arrive.
+func (c *Client) Pods(ctx context.Context, each func(name string, pod snapshot.Pod)) error {
+	return c.pages(ctx, listPods, labelSelector, func(o metav1.ListOptions) (string, error) {
+		page, err := c.pods.List(quiet(ctx), o)
+		if err != nil {
+			return "", err
+		}
+		for i := range page.Items {
+			pod := &page.Items[i]
+			if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+				continue
+			}
+			each(pod.Name, podFacts(pod))
+		}
+		return page.Continue, nil
+	})
+}
+
+// ServiceAccount returns the service account aws-node, or nil where there is
+// none.
+func (c *Client) ServiceAccount(ctx context.Context) (*snapshot.ServiceAccount, error) {
+	account, err := c.serviceAccounts.Get(quiet(ctx), awsNode, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, c.explain(ctx, getServiceAccount, err)
+	}
+	return &snapshot.ServiceAccount{RoleARN: account.Annotations[annotationRoleARN]}, nil
+}
+
+// DaemonSet returns the DaemonSet aws-node, or nil where there is none.
+func (c *Client) DaemonSet(ctx context.Context) (*snapshot.DaemonSet, error) {
+	set, err := c.daemonSets.Get(quiet(ctx), awsNode, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, c.explain(ctx, getDaemonSet, err)
+	}
+	return daemonSetFacts(set), nil
+}
+
+// pages lists page by page. Where the list's continuation has expired, the API
+// server offers to go on with what is there now, which serves: names are keys.
+func (c *Client) pages(ctx context.Context, operation, selector string, list func(metav1.ListOptions) (next string, err error)) error {
+	o := metav1.ListOptions{LabelSelector: selector, Limit: pageSize}
+	for {
+		next, err := list(o)
+		if again := continuation(err); again != "" && again != o.Continue {
+			next, err = again, nil
+		}
+		if err != nil {
+			return c.explain(ctx, operation, err)
+		}
+		if next == "" {
+			return nil
+		}
+		o.Continue = next
+	}
+}
+
+// continuation returns the token with which the API server lets a list go on
+// whose token has expired.
+func continuation(err error) string {
+	if !apierrors.IsResourceExpired(err) {
+		return ""
+	}
+	status, ok := errorStatus(err)
+	if !ok {
+		return ""
+	}
+	return status.Continue
+}

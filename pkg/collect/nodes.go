@@ -1,0 +1,111 @@
+package collect
+
+import (
+	"context"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+func (c *collector) startKube() {
+	c.start("nodes of", c.cluster, c.readNodes)
+	c.start("service account", awsNodeName, c.readServiceAccount)
+	c.start("DaemonSet", awsNodeName, c.readDaemonSet)
+	c.start("pods of", awsNodeName, c.readPods)
+}
+
+// readNodes reads the nodes and, a full batch at a time, the EC2 instances of
+// those whose role is not known from elsewhere.
+func (c *collector) readNodes(ctx context.Context) error {
+	var batch []string
+	flush := func() {
+		if ids := batch; len(ids) > 0 {
+			c.start("instances from", ids[0], func(ctx context.Context) error { return c.readInstances(ctx, ids) })
+		}
+		batch = nil
+	}
+	err := c.kube.Nodes(ctx, func(name string, node snapshot.Node) {
+		c.write(func(s *snapshot.Snapshot) { put(&s.Nodes, name, node) })
+		if id := instanceToRead(node); id != "" {
+			batch = append(batch, id)
+		}
+		if len(batch) == InstanceBatch {
+			flush()
+		}
+	})
+	flush()
+	return c.missing(snapshot.FactNodes, "", err)
+}
+
+// builtinNodeClass is the NodeClass of Auto Mode's built-in node pools, whose
+// nodes hold the cluster's Auto Mode node role.
+const builtinNodeClass = "default"
+
+// instanceToRead returns the id of the node's EC2 instance where only the
+// instance says which role the node holds, otherwise "".
+func instanceToRead(node snapshot.Node) string {
+	switch node.Maker {
+	case snapshot.MadeBySelf, snapshot.MadeByKarpenter, snapshot.MadeByUnknown:
+		return node.InstanceID()
+	case snapshot.MadeByAutoMode:
+		if node.NodeClass != builtinNodeClass {
+			return node.InstanceID()
+		}
+	case snapshot.MadeByNodeGroup, snapshot.MadeByFargate, snapshot.MadeByHybrid:
+	}
+	return ""
+}
+
+func (c *collector) readInstances(ctx context.Context, ids []string) error {
+	instances, err := c.aws.Instances(ctx, ids)
+	c.write(func(s *snapshot.Snapshot) {
+		for _, id := range ids {
+			instance, found := instances[id]
+			switch {
+			case found:
+				put(&s.Instances, id, instance)
+			case err == nil:
+				put(&s.Instances, id, snapshot.Instance{NotFound: true})
+			}
+		}
+	})
+	for _, instance := range instances {
+		c.startProfile(instance.InstanceProfile)
+	}
+	return c.missing(snapshot.FactInstances, "", err)
+}
+
+func (c *collector) readServiceAccount(ctx context.Context) error {
+	account, err := c.kube.ServiceAccount(ctx)
+	if err != nil {
+		return c.missing(snapshot.FactServiceAccount, "", err)
+	}
+	c.write(func(s *snapshot.Snapshot) { s.AWSNode.ServiceAccount = account })
+	if account != nil {
+		c.startRole(account.RoleARN)
+	}
+	return nil
+}
+
+func (c *collector) readDaemonSet(ctx context.Context) error {
+	set, err := c.kube.DaemonSet(ctx)
+	if err != nil {
+		return c.missing(snapshot.FactDaemonSet, "", err)
+	}
+	c.write(func(s *snapshot.Snapshot) { s.AWSNode.DaemonSet = set })
+	if set != nil {
+		c.startRole(set.Env[envRoleARN])
+	}
+	return nil
+}
+
+// envRoleARN is the variable by which the admission webhook gives a pod its
+// IRSA role.
+const envRoleARN = "AWS_ROLE_ARN"
+
+func (c *collector) readPods(ctx context.Context) error {
+	err := c.kube.Pods(ctx, func(name string, pod snapshot.Pod) {
+		c.write(func(s *snapshot.Snapshot) { put(&s.AWSNode.Pods, name, pod) })
+		c.startRole(pod.Env[envRoleARN])
+	})
+	return c.missing(snapshot.FactPods, "", err)
+}

@@ -1,0 +1,191 @@
+package finding
+
+import (
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// APIVersion and ReportKind identify the report's format.
+const (
+	APIVersion = "noderole.dev/v1alpha1"
+	ReportKind = "Report"
+)
+
+// Result is one rule's verdict on one subject. Rules give a result for every
+// subject they looked at, so that a clean report shows what was checked.
+type Result struct {
+	// ID and Rule are the rule's stable id and name.
+	ID       string   `json:"id"`
+	Rule     string   `json:"rule"`
+	Status   Status   `json:"status"`
+	Severity Severity `json:"severity"`
+	Concern  Concern  `json:"concern,omitempty"`
+	Subject  Subject  `json:"subject"`
+	// Message is one sentence, subject first.
+	Message string `json:"message"`
+	// Evidence is what the verdict rests on, a line each: the policy and
+	// statement, the node group, the pod, or for unknown the call that failed.
+	Evidence []string `json:"evidence,omitempty"`
+	// Impact says what happens if a failure is left.
+	Impact string `json:"impact,omitempty"`
+	// Next is what to type, a command a line.
+	Next []string `json:"next,omitempty"`
+}
+
+// Report is what `check` found out about one cluster. It is a versioned object:
+// fields are added, never changed, within a version.
+type Report struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+
+	Cluster ClusterInfo `json:"cluster"`
+	// NodeRoles has a row for each role that a node of the cluster can hold.
+	NodeRoles []RoleRow   `json:"nodeRoles"`
+	AWSNode   AWSNodeInfo `json:"awsNode"`
+	// Results are ordered worst first, then by id and subject.
+	Results []Result `json:"results"`
+	Summary Summary  `json:"summary"`
+	// Missing is what could not be read.
+	Missing []Missing `json:"missing,omitempty"`
+}
+
+// ClusterInfo is the report's first line.
+type ClusterInfo struct {
+	Name               string `json:"name"`
+	ARN                string `json:"arn"`
+	Region             string `json:"region"`
+	Account            string `json:"account"`
+	Version            string `json:"version,omitempty"`
+	IPFamily           string `json:"ipFamily,omitempty"`
+	AuthenticationMode string `json:"authenticationMode,omitempty"`
+	RoleARN            string `json:"roleArn,omitempty"`
+}
+
+// RoleRow is a node role with a verdict for each concern.
+type RoleRow struct {
+	Name string `json:"name"`
+	ARN  string `json:"arn"`
+	// Sources are what gives nodes this role.
+	Sources []Source `json:"sources"`
+	// Verdicts has the worst verdict of each concern that was judged.
+	Verdicts map[Concern]Verdict `json:"verdicts"`
+}
+
+// Source is something that gives nodes a role.
+type Source struct {
+	// Kind is a phrase such as "node group" or "self-managed node".
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+	// Nodes is how many nodes of it have joined.
+	Nodes int `json:"nodes"`
+}
+
+// Verdict is the worst result of a concern: a status, and for a failure its severity.
+type Verdict struct {
+	Status   Status   `json:"status"`
+	Severity Severity `json:"severity,omitempty"`
+}
+
+// AWSNodeInfo says whose credentials aws-node uses.
+type AWSNodeInfo struct {
+	// Identity is IRSA, PodIdentity, NodeRole, None (no aws-node) or Unknown.
+	Identity string `json:"identity"`
+	// RoleARN is set for IRSA and PodIdentity.
+	RoleARN string `json:"roleArn,omitempty"`
+	// Text is one line for people.
+	Text string `json:"text"`
+}
+
+// Summary counts the results.
+type Summary struct {
+	Errors        int `json:"errors"`
+	Warnings      int `json:"warnings"`
+	Infos         int `json:"infos"`
+	Depends       int `json:"depends"`
+	Unknown       int `json:"unknown"`
+	Passed        int `json:"passed"`
+	NotApplicable int `json:"notApplicable"`
+}
+
+// Missing is a fact that could not be read, and what would make it readable.
+type Missing struct {
+	Fact       string `json:"fact"`
+	Subject    string `json:"subject,omitempty"`
+	Operation  string `json:"operation"`
+	Permission string `json:"permission,omitempty"`
+	Error      string `json:"error"`
+}
+
+// Summarize counts results by status and, for failures, severity.
+func Summarize(results []Result) Summary {
+	var s Summary
+	for _, r := range results {
+		switch r.Status {
+		case Fail:
+			switch r.Severity {
+			case Error:
+				s.Errors++
+			case Warning:
+				s.Warnings++
+			case Info:
+				s.Infos++
+			}
+		case Depends:
+			s.Depends++
+		case Unknown:
+			s.Unknown++
+		case Pass:
+			s.Passed++
+		case NotApplicable:
+			s.NotApplicable++
+		}
+	}
+	return s
+}
+
+// Worst returns the rank of the worst finding: of failures their severity's
+// Rank, of what depends a warning's, otherwise 0.
+func (r *Report) Worst() int {
+	worst := 0
+	for _, res := range r.Results {
+		worst = max(worst, res.rank())
+	}
+	return worst
+}
+
+func (r Result) rank() int {
+	switch r.Status {
+	case Fail:
+		return r.Severity.Rank()
+	case Depends:
+		return Warning.Rank()
+	case Unknown, Pass, NotApplicable:
+		return 0
+	default:
+		return 0
+	}
+}
+
+// Complete reports whether every fact was read and every rule had an answer.
+func (r *Report) Complete() bool { return len(r.Missing) == 0 && r.Summary.Unknown == 0 }
+
+// GetObjectKind and DeepCopyObject make a Report printable by the printers of
+// k8s.io/cli-runtime.
+func (r *Report) GetObjectKind() schema.ObjectKind { return r }
+
+// SetGroupVersionKind is part of schema.ObjectKind.
+func (r *Report) SetGroupVersionKind(gvk schema.GroupVersionKind) {
+	r.APIVersion, r.Kind = gvk.ToAPIVersionAndKind()
+}
+
+// GroupVersionKind is part of schema.ObjectKind.
+func (r *Report) GroupVersionKind() schema.GroupVersionKind {
+	return schema.FromAPIVersionAndKind(r.APIVersion, r.Kind)
+}
+
+// DeepCopyObject returns a copy of the report's top level. A report is never
+// changed once it is made, so that its slices may be shared.
+func (r *Report) DeepCopyObject() runtime.Object {
+	c := *r
+	return &c
+}

@@ -1,0 +1,137 @@
+package iampolicy
+
+import (
+	"slices"
+	"strings"
+)
+
+// compiledStatement is a Statement made ready to be evaluated.
+type compiledStatement struct {
+	actions   []pattern // of Actions or NotActions, in lower case
+	resources []resource
+}
+
+// resource is one entry of Resource or NotResource.
+type resource struct {
+	template template
+	// pattern is the whole where the template has no variables.
+	pattern pattern
+}
+
+func (s *Statement) compile(variables bool) {
+	for _, a := range slices.Concat(s.Actions, s.NotActions) {
+		s.compiled.actions = append(s.compiled.actions, compileAction(a))
+	}
+	for _, r := range slices.Concat(s.Resources, s.NotResources) {
+		t := newTemplate(r, variables, true)
+		res := resource{template: t}
+		if !t.variables {
+			res.pattern = newPattern(scoped(t.elements, true))
+		}
+		s.compiled.resources = append(s.compiled.resources, res)
+	}
+	for i := range s.Conditions {
+		s.Conditions[i].compile(variables)
+	}
+}
+
+func compileAction(a string) pattern {
+	if a == "*:*" {
+		a = "*"
+	}
+	return newPattern(globElements(strings.ToLower(a)))
+}
+
+// matchesAction decides the Action or NotAction element. Case does not matter.
+func (s *Statement) matchesAction(action string) bool {
+	found := false
+	for i := range s.compiled.actions {
+		if matchAction(&s.compiled.actions[i], action) {
+			found = true
+			break
+		}
+	}
+	return found == (s.Actions != nil)
+}
+
+func matchAction(p *pattern, action string) bool {
+	switch p.form {
+	case formAll:
+		return true
+	case formLiteral:
+		return len(action) == len(p.literal) && strings.EqualFold(action, p.literal)
+	case formPrefix:
+		return len(action) >= len(p.prefix) && strings.EqualFold(action[:len(p.prefix)], p.prefix)
+	case formGeneral:
+	}
+	return p.match(action, true)
+}
+
+// target is what a request asks about: one resource, or with any everything that
+// a pattern matches.
+type target struct {
+	text     string
+	any      bool
+	elements []element // of the pattern
+}
+
+func newTarget(r *Request) target {
+	t := target{text: r.Resource, any: r.Any}
+	if t.any {
+		t.elements = scoped(globElements(r.Resource), false)
+	}
+	return t
+}
+
+// matchesResource decides the Resource or NotResource element; a statement
+// without either is about the resource that it is attached to.
+func (s *Statement) matchesResource(ctx *Context, t target) ternary {
+	if s.Resources == nil && s.NotResources == nil {
+		return yes
+	}
+	found := no
+	for i := range s.compiled.resources {
+		if found = or(found, s.compiled.resources[i].matches(ctx, t)); found == yes {
+			break
+		}
+	}
+	if s.Resources == nil {
+		return not(found)
+	}
+	return found
+}
+
+// matches decides one entry. For a question about a whole pattern it answers yes
+// where the entry covers it, no where they have nothing in common.
+func (r *resource) matches(ctx *Context, t target) ternary {
+	p := &r.pattern
+	if r.template.variables {
+		elements, known := r.template.expand(ctx)
+		if known != yes {
+			return known
+		}
+		expanded := newPattern(scoped(elements, true))
+		p = &expanded
+	}
+	switch {
+	case !t.any:
+		return truth(p.match(t.text, false))
+	case p.covers(t.elements):
+		return yes
+	case overlaps(p.elements, t.elements):
+		return maybe
+	default:
+		return no
+	}
+}
+
+// matchesConditions is the conjunction of all conditions.
+func (s *Statement) matchesConditions(ctx *Context) ternary {
+	result := yes
+	for i := range s.Conditions {
+		if result = and(result, s.Conditions[i].eval(ctx)); result == no {
+			break
+		}
+	}
+	return result
+}

@@ -1,0 +1,105 @@
+// Package pkg_test holds the table of who may import whom.
+package pkg_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/kubectl-noderole/kubectl-noderole/"
+
+// mayImport is the table of docs/architecture.md: the packages of ours that a
+// package may import directly. "all" stands for any.
+var mayImport = map[string][]string{
+	"cmd/kubectl-noderole": {"pkg/cli"},
+	"examples":             {},
+	"internal/docgen":      {"pkg/rules", "pkg/cli", "pkg/snapshot", "pkg/finding"},
+	"pkg/cli":              {"all"},
+	"pkg/collect":          {"pkg/snapshot", "pkg/locate"},
+	"pkg/collect/aws":      {"pkg/collect", "pkg/snapshot", "pkg/locate"},
+	"pkg/collect/kube":     {"pkg/collect", "pkg/snapshot", "pkg/locate"},
+	"pkg/finding":          {},
+	"pkg/iampolicy":        {},
+	"pkg/locate":           {},
+	"pkg/need":             {"pkg/iampolicy"},
+	"pkg/print":            {"pkg/finding"},
+	"pkg/rules":            {"pkg/view", "pkg/snapshot", "pkg/finding", "pkg/need", "pkg/iampolicy"},
+	"pkg/snapshot":         {},
+	"pkg/view":             {"pkg/snapshot", "pkg/iampolicy", "pkg/need"},
+	"test/script":          {},
+}
+
+// pure packages reach neither the network, the environment nor a clock.
+var pure = []string{"pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/view", "pkg/rules", "pkg/finding", "pkg/print"}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestImportTable(t *testing.T) {
+	for _, p := range list(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		if name == "pkg" {
+			continue // this test
+		}
+		allowed, ok := mayImport[name]
+		if !ok {
+			t.Errorf("%s is not in the table: add it here and to docs/architecture.md", name)
+			continue
+		}
+		for _, imported := range p.Imports {
+			ours, ok := strings.CutPrefix(imported, module)
+			if ok && !slices.Contains(allowed, ours) && !slices.Contains(allowed, "all") {
+				t.Errorf("%s imports %s, which the table does not allow", name, ours)
+			}
+		}
+	}
+}
+
+func TestPurePackages(t *testing.T) {
+	for _, p := range list(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		if !slices.Contains(pure, name) {
+			continue
+		}
+		for _, imported := range p.Imports {
+			switch {
+			case strings.HasPrefix(imported, "net/http"), strings.HasPrefix(imported, "github.com/aws/"), strings.HasPrefix(imported, "k8s.io/client-go"):
+				t.Errorf("%s imports %s; what judges facts reads none", name, imported)
+			}
+		}
+	}
+}
+
+func list(t *testing.T) []goPackage {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "./...")
+	cmd.Dir = ".."
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.String())
+	}
+	var packages []goPackage
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p goPackage
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+	if len(packages) < len(mayImport) {
+		t.Fatalf("go list found %d packages, the table has %d", len(packages), len(mayImport))
+	}
+	return packages
+}

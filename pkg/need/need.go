@@ -1,0 +1,169 @@
+// Package need is the one home of what must be allowed: to a node's kubelet and
+// image puller, to the VPC CNI, to the Pod Identity Agent, and to this program
+// itself. Each list carries its source. It judges nothing.
+package need
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/mod/semver"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
+)
+
+// Action is one API action that somebody must or should be allowed.
+type Action struct {
+	// Name is the action as IAM writes it, such as ec2:DescribeInstances.
+	Name string
+	// Resource is the pattern of everything that the action is called on, with
+	// {partition}, {region}, {account} and {cluster} to be filled in. Empty means
+	// that the action has no resource types: its request's resource is "*".
+	// Source: https://docs.aws.amazon.com/service-authorization/latest/reference/
+	Resource string
+	// For says what calls it, for evidence.
+	For string
+}
+
+// Place fills in the placeholders of resource patterns.
+type Place struct {
+	Partition, Region, Account, Cluster string
+}
+
+// Request is the question whether the role may do the action on everything that
+// it is called on.
+func (a Action) Request(at Place, roleARN string, known *iampolicy.Context) *iampolicy.Request {
+	r := &iampolicy.Request{Principal: roleARN, Action: a.Name, Resource: "*", Account: at.Account, Context: known}
+	if a.Resource != "" {
+		r.Resource = at.fill(a.Resource)
+		r.Any = strings.ContainsAny(r.Resource, "*?")
+	}
+	return r
+}
+
+func (p Place) fill(s string) string {
+	return strings.NewReplacer("{partition}", p.Partition, "{region}", p.Region, "{account}", p.Account, "{cluster}", p.Cluster).Replace(s)
+}
+
+const (
+	anyRepository = "arn:{partition}:ecr:{region}:*:repository/*"
+	theCluster    = "arn:{partition}:eks:{region}:{account}:cluster/{cluster}"
+)
+
+// Worker is what a node cannot join without.
+// Source: awslabs/amazon-eks-ami nodeadm/internal/api/status.go (the private DNS
+// name of the node comes from ec2:DescribeInstances), read 2026-11-23.
+var Worker = []Action{
+	{Name: "ec2:DescribeInstances", For: "the node's private DNS name"},
+}
+
+// WorkerRecommended is the rest of AmazonEKSWorkerNodePolicy v3 (2023-11-27)
+// but for eks-auth:AssumeRoleForPodIdentity, which only the Pod Identity Agent
+// needs. Older AMIs and some instance types call these.
+// Source: https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEKSWorkerNodePolicy.html
+var WorkerRecommended = []Action{
+	{Name: "ec2:DescribeInstanceTypes", For: "instance types that the AMI's own list lacks"},
+	{Name: "ec2:DescribeRouteTables", For: "kubelet"},
+	{Name: "ec2:DescribeSecurityGroups", For: "kubelet"},
+	{Name: "ec2:DescribeSubnets", For: "kubelet"},
+	{Name: "ec2:DescribeVolumes", For: "kubelet"},
+	{Name: "ec2:DescribeVolumesModifications", For: "kubelet"},
+	{Name: "ec2:DescribeVpcs", For: "kubelet"},
+	{Name: "eks:DescribeCluster", Resource: theCluster, For: "bootstrap of Amazon Linux 2 and Bottlerocket"},
+}
+
+// Pull is what an image pull from a private ECR repository calls. Images come
+// from repositories of any account: aws-node's own from one of AWS.
+// Source: AmazonEC2ContainerRegistryPullOnly v1,
+// https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEC2ContainerRegistryPullOnly.html
+var Pull = []Action{
+	{Name: "ecr:GetAuthorizationToken", For: "logging in to ECR"},
+	{Name: "ecr:BatchGetImage", Resource: anyRepository, For: "reading image manifests"},
+	{Name: "ecr:GetDownloadUrlForLayer", Resource: anyRepository, For: "downloading layers"},
+}
+
+const eni = "arn:{partition}:ec2:{region}:{account}:network-interface/*"
+
+// CNI says which VPC CNI is asked about.
+type CNI struct {
+	// IPFamily is ipv4 or ipv6; empty is ipv4.
+	IPFamily string
+	// Version is vpc-cni's, such as v1.22.1; empty where it is not known.
+	Version string
+	// NoSubnetDiscovery is set where ENABLE_SUBNET_DISCOVERY is false.
+	NoSubnetDiscovery bool
+}
+
+// Marks are the actions that on a node only a CNI makes use of: a role that is
+// allowed one of them carries CNI permissions.
+func (c CNI) Marks() []Action {
+	if c.IPFamily == "ipv6" {
+		return []Action{{Name: "ec2:AssignIpv6Addresses", Resource: eni, For: "a prefix for the node's pods"}}
+	}
+	return []Action{
+		{Name: "ec2:AssignPrivateIpAddresses", Resource: eni, For: "addresses for pods"},
+		{Name: "ec2:AttachNetworkInterface", Resource: eni, For: "further interfaces"},
+		{Name: "ec2:CreateNetworkInterface", Resource: eni, For: "further interfaces"},
+		{Name: "ec2:DeleteNetworkInterface", Resource: eni, For: "cleaning up interfaces"},
+		{Name: "ec2:DetachNetworkInterface", Resource: eni, For: "cleaning up interfaces"},
+		{Name: "ec2:ModifyNetworkInterfaceAttribute", Resource: eni, For: "interface settings"},
+		{Name: "ec2:UnassignPrivateIpAddresses", Resource: eni, For: "releasing addresses"},
+	}
+}
+
+// Must are the actions without which aws-node does not start or gives no
+// addresses.
+//
+// On IPv6 vpc-cni v1.22.1 and later stop when ec2:DescribeSubnets is denied,
+// unless subnet discovery is off; an unknown version counts as one of them.
+// Sources: AmazonEKS_CNI_Policy v6 (2026-03-04),
+// https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEKS_CNI_Policy.html;
+// IPv6: https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html;
+// aws/amazon-vpc-cni-k8s#3704 and pkg/ipamd/ipamd.go of v1.22.1.
+func (c CNI) Must() []Action {
+	must := append(c.Marks(),
+		Action{Name: "ec2:DescribeInstances", For: "aws-node"},
+		Action{Name: "ec2:DescribeTags", For: "aws-node"},
+		Action{Name: "ec2:DescribeNetworkInterfaces", For: "aws-node"},
+		Action{Name: "ec2:DescribeInstanceTypes", For: "aws-node"},
+		Action{Name: "ec2:CreateTags", Resource: eni, For: "aws-node tags its interfaces"},
+	)
+	if c.IPFamily == "ipv6" && !c.NoSubnetDiscovery && c.since("v1.22.1") {
+		must = append(must, Action{Name: "ec2:DescribeSubnets", For: "subnet discovery, which stops aws-node on IPv6 since v1.22.1"})
+	}
+	return must
+}
+
+// since reports whether the version is unknown, or this one or later.
+func (c CNI) since(version string) bool {
+	return c.Version == "" || semver.Compare(c.Version, version) >= 0
+}
+
+// EC2Services are the service principals by which EC2 may assume a role in this
+// partition. One of accepted suffices to launch a node; where wanted is not
+// empty, all of it is wanted and fewer deserve a warning.
+//
+// In aws-cn AWS's own pages show the plain name, while CreateNodegroup and
+// Karpenter's users have needed ec2.amazonaws.com.cn; sources:
+// awslabs/cdk-eks-blueprints#558, terraform-aws-modules/terraform-aws-eks#3359,
+// docs.amazonaws.cn eks auto-create-node-role. ISO partitions (E and F use the
+// plain name): eksctl-io/eksctl pkg/apis/eksctl.io/v1alpha5/partitions.go.
+func EC2Services(partition string) (accepted, wanted []string) {
+	const plain = "ec2.amazonaws.com"
+	switch partition {
+	case "aws-cn":
+		both := []string{plain, "ec2.amazonaws.com.cn"}
+		return both, both
+	case "aws-iso":
+		return []string{plain, "ec2.c2s.ic.gov"}, nil
+	case "aws-iso-b":
+		return []string{plain, "ec2.sc2s.sgov.gov"}, nil
+	default:
+		return []string{plain}, nil
+	}
+}
+
+// ManagedPolicy returns the ARN of an AWS managed policy in a partition.
+func ManagedPolicy(partition, name string) string {
+	return fmt.Sprintf("arn:%s:iam::aws:policy/%s", partition, name)
+}

@@ -1,0 +1,51 @@
+package rules
+
+import (
+	"fmt"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var roleInventory = Rule{
+	ID: "NR100", Name: "role-inventory", Severity: finding.Warning,
+	Title: "The cluster has node roles, and all of them were found",
+	Why: `Nothing can be said of a node role that was not found. A cluster without any node role starts no node
+but Fargate's and hybrid ones.`,
+	Fix: `Create a node group, or let nodes join and run check again. Where a list could not be read, give the caller
+the permission that the report names.`,
+	Refs:  []string{"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html"},
+	Needs: []snapshot.Fact{snapshot.FactCluster, snapshot.FactNodeGroups, snapshot.FactNodes, snapshot.FactInstances, snapshot.FactInstanceProfiles},
+	Bad:   `{nodeGroups: null, nodes: null}`,
+	Good:  `{}`,
+	Check: func(v *view.View, report Reporter) {
+		subject := clusterSubject(v)
+		roles := v.NodeRoles()
+		if unread := v.InventoryUnread(); len(unread) > 0 {
+			report(unknown(subject, fmt.Sprintf("%s may have more node roles than the %d found", subject.Name, len(roles)), unread))
+			return
+		}
+		if len(roles) == 0 {
+			report(finding.Result{
+				Status: finding.Fail, Subject: subject, Message: subject.Name + " has no node role",
+				Evidence: []string{fmt.Sprintf("%d node groups, %d nodes, no EKS Auto Mode node role", len(v.Snapshot.NodeGroups), len(v.Snapshot.Nodes))},
+			})
+			return
+		}
+		result := finding.Result{Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("%s has %d node roles", subject.Name, len(roles))}
+		if len(roles) == 1 {
+			result.Message = subject.Name + " has one node role"
+		}
+		for _, r := range roles {
+			for _, s := range r.Sources {
+				line := fmt.Sprintf("%s: %s %s", r.Name, s.Kind, s.Name)
+				if s.Via != "" {
+					line += " (" + s.Via + ")"
+				}
+				result.Evidence = append(result.Evidence, line)
+			}
+		}
+		report(result)
+	},
+}

@@ -1,0 +1,58 @@
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var fargateRole = Rule{
+	ID: "NR103", Name: "fargate-role", Severity: finding.Error, Concern: finding.ConcernUnique,
+	Title: "The node role is no Fargate profile's pod execution role",
+	Why: `EC2 nodes whose role is also a pod execution role become NotReady: EKS maps such a role to the user name of Fargate
+nodes. AWS asks for different roles.`,
+	Fix: `Create a pod execution role for Fargate alone, make the Fargate profile again with it, and restore the role's
+mapping for EC2 nodes in aws-auth or its access entry.`,
+	Refs: []string{
+		"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html",
+		"https://docs.aws.amazon.com/eks/latest/userguide/pod-execution-role.html",
+		"https://github.com/eksctl-io/eksctl/issues/2290",
+	},
+	Needs: []snapshot.Fact{snapshot.FactFargateProfiles},
+	Bad:   `fargateProfiles: {batch: {podExecutionRoleArn: "arn:aws:iam::111122223333:role/eksNodeRole"}}`,
+	Good:  `fargateProfiles: {batch: {podExecutionRoleArn: "arn:aws:iam::111122223333:role/eksFargatePodExecutionRole"}}`,
+	Check: func(v *view.View, report Reporter) {
+		profiles := v.Snapshot.FargateProfiles
+		unread := v.Unread(snapshot.FactFargateProfiles)
+		for _, r := range v.NodeRoles() {
+			var shared, evidence []string
+			for _, name := range slices.Sorted(maps.Keys(profiles)) {
+				if profiles[name].PodExecutionRoleARN == r.ARN {
+					shared = append(shared, name)
+					evidence = append(evidence, fmt.Sprintf("eks:DescribeFargateProfile %s: podExecutionRoleArn %s", name, r.ARN))
+				}
+			}
+			switch {
+			case len(shared) > 0:
+				report(finding.Result{
+					Status: finding.Fail, Subject: roleSubject(r), Evidence: evidence,
+					Message: fmt.Sprintf("%s is also the pod execution role of Fargate profile %s", r.Name, strings.Join(shared, ", ")),
+					Next:    []string{"make the profile again with a role of its own: https://docs.aws.amazon.com/eks/latest/userguide/pod-execution-role.html"},
+				})
+			case len(unread) > 0:
+				report(unknown(roleSubject(r), "whether "+r.Name+" is a Fargate profile's role was not checked", unread))
+			default:
+				report(finding.Result{
+					Status: finding.Pass, Subject: roleSubject(r),
+					Message:  r.Name + " is no Fargate profile's role",
+					Evidence: []string{fmt.Sprintf("compared with %d Fargate profiles", len(profiles))},
+				})
+			}
+		}
+	},
+}

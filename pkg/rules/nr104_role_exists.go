@@ -1,0 +1,41 @@
+package rules
+
+import (
+	"fmt"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var roleExists = Rule{
+	ID: "NR104", Name: "role-exists", Severity: finding.Error, Concern: finding.ConcernJoin,
+	Title: "The node role exists",
+	Why: `Without its role a node gets no credentials, so that no new node joins and running ones lose access within hours.
+A role that was deleted and made again under the same name is a new role.`,
+	Fix: `Create the role again under the same name and path, then make its access entry again: the old entry does not match
+the new role.`,
+	Refs:  []string{"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html"},
+	Needs: []snapshot.Fact{snapshot.FactRoles},
+	Bad:   `roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {notFound: true}}`,
+	Good:  `{}`,
+	Check: func(v *view.View, report Reporter) {
+		for _, r := range v.NodeRoles() {
+			switch {
+			case len(r.Unread) > 0:
+				report(unknown(roleSubject(r), "whether "+r.Name+" exists was not checked", r.Unread))
+			case r.Facts.NotFound:
+				result := finding.Result{
+					Status: finding.Fail, Subject: roleSubject(r), Message: r.Name + " does not exist",
+					Evidence: []string{"iam:GetRole " + r.Name + ": NoSuchEntity"},
+				}
+				for _, s := range r.Sources {
+					result.Evidence = append(result.Evidence, fmt.Sprintf("%s %s names it", s.Kind, s.Name))
+				}
+				report(result)
+			default:
+				report(finding.Result{Status: finding.Pass, Subject: roleSubject(r), Message: r.Name + " exists", Evidence: []string{"iam:GetRole " + r.Name}})
+			}
+		}
+	},
+}

@@ -1,0 +1,55 @@
+package rules
+
+import (
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var nodeWithoutRole = Rule{
+	ID: "NR105", Name: "node-without-role", Severity: finding.Error, Concern: finding.ConcernJoin,
+	Title: "Every self-managed node reaches a role through its instance profile",
+	Why: `An instance without a role has no AWS credentials: kubelet cannot authenticate to the cluster and pulls no image
+from ECR. Such a node turns NotReady once its last credentials expire.`,
+	Fix: `Put the node role into an instance profile and associate that with the instance, or replace the instance.`,
+	Refs: []string{
+		"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html",
+		"https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-ec2_instance-profiles.html",
+	},
+	Needs: []snapshot.Fact{snapshot.FactInstances, snapshot.FactInstanceProfiles},
+	Bad: `
+nodes: {ip-10-0-9-9.eu-west-1.compute.internal: {providerID: "aws:///eu-west-1a/i-0aaaaaaaaaaaaaaaa", maker: selfManaged, ready: true}}
+instances: {i-0aaaaaaaaaaaaaaaa: {state: running}}`,
+	Good: `
+nodes: {ip-10-0-9-9.eu-west-1.compute.internal: {providerID: "aws:///eu-west-1a/i-0aaaaaaaaaaaaaaaa", maker: selfManaged, ready: true}}
+instances: {i-0aaaaaaaaaaaaaaaa: {state: running, instanceProfile: "arn:aws:iam::111122223333:instance-profile/eksNodeRole"}}`,
+	Check: func(v *view.View, report Reporter) {
+		for _, n := range v.RolelessNodes() {
+			subject := finding.Subject{Kind: finding.SubjectNode, Name: n.Node}
+			switch {
+			case len(n.Unread) > 0:
+				report(unknown(subject, "the role of "+n.Node+" was not found: "+n.Reason, n.Unread))
+			case n.Gone:
+				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: n.Node + " has no role: " + n.Reason})
+			default:
+				report(finding.Result{
+					Status: finding.Fail, Subject: subject, Message: n.Node + " has no role: " + n.Reason,
+					Evidence: []string{"ec2:DescribeInstances " + n.Instance},
+					Next: []string{
+						"aws ec2 associate-iam-instance-profile --instance-id " + n.Instance + " --iam-instance-profile Name=NAME",
+					},
+				})
+			}
+		}
+		for _, r := range v.NodeRoles() {
+			for _, s := range r.Sources {
+				if s.Kind == view.SelfManaged {
+					report(finding.Result{
+						Status: finding.Pass, Subject: finding.Subject{Kind: finding.SubjectNode, Name: s.Name},
+						Message: s.Name + " has role " + r.Name, Evidence: []string{s.Via},
+					})
+				}
+			}
+		}
+	},
+}

@@ -1,0 +1,59 @@
+package rules
+
+import (
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var workerPermissions = Rule{
+	ID: "NR201", Name: "worker-permissions", Severity: finding.Error, Concern: finding.ConcernNode,
+	Title: "The node role allows what a node needs to join",
+	Why: `A node that may not describe its own instance does not learn its name and does not join the cluster. Running nodes
+keep going until they are replaced.`,
+	Fix: `Attach AmazonEKSWorkerNodePolicy, or allow ec2:DescribeInstances on "*" in a policy of your own. An explicit Deny or a
+permissions boundary has to be changed where it is written.`,
+	Refs: []string{
+		"https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEKSWorkerNodePolicy.html",
+		"https://github.com/awslabs/amazon-eks-ami/blob/main/nodeadm/internal/api/status.go",
+	},
+	Needs: []snapshot.Fact{snapshot.FactRoles, snapshot.FactAttachedPolicies, snapshot.FactInlinePolicies, snapshot.FactPolicies},
+	Bad:   `roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"]}}`,
+	Good: `
+roles:
+  "arn:aws:iam::111122223333:role/eksNodeRole":
+    attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"]
+    inlinePolicies:
+      node: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["ec2:Describe*","eks:DescribeCluster"],"Resource":"*"}}'`,
+	Check: func(v *view.View, report Reporter) {
+		checkPermissions(v, report, need.Worker, "allows what a node needs to join", "lacks what a node needs to join", "AmazonEKSWorkerNodePolicy")
+	},
+}
+
+// checkPermissions asks every node role for all of the actions; policy is the
+// managed policy that grants them.
+func checkPermissions(v *view.View, report Reporter, actions []need.Action, can, cannot, policy string) {
+	for _, r := range v.NodeRoles() {
+		if r.Facts.NotFound {
+			report(noSuchRole(r))
+			continue
+		}
+		all := askAll(r.Role, actions)
+		result := all.result(roleSubject(r), r.Name, can, cannot)
+		if result.Status == finding.Fail {
+			if blocked(all.denied) {
+				result.Next = []string{"change the statement or boundary above; attaching a policy does not help while it stands"}
+			} else {
+				result.Next = []string{attachCommand(r, v.Place.Partition, policy)}
+			}
+		}
+		report(result)
+	}
+}
+
+// noSuchRole is the result of every other rule for a role that does not exist,
+// which is role-exists' to report.
+func noSuchRole(r *view.NodeRole) finding.Result {
+	return finding.Result{Status: finding.NotApplicable, Subject: roleSubject(r), Message: r.Name + " does not exist"}
+}

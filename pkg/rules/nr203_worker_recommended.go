@@ -1,0 +1,28 @@
+package rules
+
+import (
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var workerRecommended = Rule{
+	ID: "NR203", Name: "worker-recommended", Severity: finding.Warning, Concern: finding.ConcernNode,
+	Title: "The node role allows all that AmazonEKSWorkerNodePolicy grants",
+	Why: `Some AMIs, instance types and storage drivers call more than the minimum: Amazon Linux 2 and Bottlerocket read the
+cluster with eks:DescribeCluster. Nodes of another AMI may then fail to join.`,
+	Fix:   `Attach AmazonEKSWorkerNodePolicy, or add the actions to your own policy. Leave them out where you know that your AMI does not call them.`,
+	Refs:  []string{"https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEKSWorkerNodePolicy.html"},
+	Needs: []snapshot.Fact{snapshot.FactRoles, snapshot.FactAttachedPolicies, snapshot.FactInlinePolicies, snapshot.FactPolicies},
+	Bad: `
+roles:
+  "arn:aws:iam::111122223333:role/eksNodeRole":
+    attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"]
+    inlinePolicies:
+      node: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ec2:DescribeInstances","Resource":"*"}}'`,
+	Good: `{}`,
+	Check: func(v *view.View, report Reporter) {
+		checkPermissions(v, report, need.WorkerRecommended, "allows what AmazonEKSWorkerNodePolicy grants", "allows less than AmazonEKSWorkerNodePolicy grants", "AmazonEKSWorkerNodePolicy")
+	},
+}

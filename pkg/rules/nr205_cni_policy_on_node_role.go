@@ -1,0 +1,92 @@
+package rules
+
+import (
+	"fmt"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var cniPolicyOnNodeRole = Rule{
+	ID: "NR205", Name: "cni-policy-on-node-role", Severity: finding.Warning, Concern: finding.ConcernCNI,
+	Title: "The node role carries no CNI permissions that aws-node does not need from it",
+	Why: `Every pod that reaches the instance metadata can use the CNI permissions: create, attach and delete network interfaces.
+aws-node has a role of its own and does not need them from the node role.`,
+	Fix: `First see that every running aws-node pod uses its own role, then detach the CNI policy from the node role. Pods that
+started before the role was configured still use the node role: restart them first.`,
+	Refs: []string{
+		"https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html",
+		"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html",
+	},
+	Needs: []snapshot.Fact{
+		snapshot.FactRoles, snapshot.FactAttachedPolicies, snapshot.FactInlinePolicies, snapshot.FactPolicies,
+		snapshot.FactDaemonSet, snapshot.FactServiceAccount, snapshot.FactPodIdentity,
+	},
+	Bad: `roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {attachedPolicies: [
+  "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy", "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly", "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"]}}`,
+	Good: `{}`,
+	Check: func(v *view.View, report Reporter) {
+		identity := v.ConfiguredIdentity()
+		for _, r := range v.NodeRoles() {
+			if r.Facts.NotFound {
+				report(noSuchRole(r))
+				continue
+			}
+			report(judgeCNIPolicy(v, r, identity))
+		}
+	},
+}
+
+func judgeCNIPolicy(v *view.View, r *view.NodeRole, identity view.Identity) finding.Result {
+	subject := roleSubject(r)
+	carried := askAll(r.Role, v.CNI().Marks())
+	grants := append(carried.allowed, carried.depends...)
+	switch {
+	case len(grants) == 0 && len(carried.unknown) > 0:
+		return unknown(subject, "whether "+r.Name+" carries CNI permissions was not checked", unreadOf(carried.unknown))
+	case len(grants) == 0:
+		return finding.Result{Status: finding.Pass, Subject: subject, Message: r.Name + " carries no CNI permissions", Evidence: deniedLines(carried.denied)}
+	case identity.Kind == view.UnknownIdentity:
+		return unknown(subject, "whether "+r.Name+" needs its CNI permissions was not checked", identity.Unread)
+	case !identity.Own():
+		return finding.Result{
+			Status: finding.NotApplicable, Subject: subject, Evidence: identity.Evidence,
+			Message: fmt.Sprintf("%s carries CNI permissions; aws-node has no role of its own", r.Name),
+		}
+	}
+
+	result := finding.Result{
+		Status: finding.Fail, Subject: subject,
+		Message:  fmt.Sprintf("%s carries CNI permissions, although aws-node uses %s %s", r.Name, identity.Kind, snapshot.NameOf(identity.RoleARN)),
+		Evidence: append(append(grantLines(carried.allowed), dependsLines(carried.depends)...), identity.Evidence...),
+	}
+	behind := v.Behind(identity)
+	switch unread := v.Unread(snapshot.FactPods); {
+	case len(unread) > 0:
+		result.Evidence = append(result.Evidence, "whether every aws-node pod uses it was not checked: "+missingLine(unread[0]))
+		result.Next = []string{"do not remove them before every aws-node pod is seen to use its own role"}
+	case len(behind) > 0:
+		result.Evidence = append(result.Evidence, fmt.Sprintf("not safe to remove now: %d of %d aws-node pods do not use it yet", len(behind), len(v.Snapshot.AWSNode.Pods)))
+		result.Next = []string{"kubectl -n kube-system rollout restart daemonset aws-node", "then run check again"}
+	default:
+		for _, arn := range cniPolicies(carried) {
+			result.Next = append(result.Next, fmt.Sprintf("aws iam detach-role-policy --role-name %s --policy-arn %s", r.Name, arn))
+		}
+	}
+	return result
+}
+
+// cniPolicies are the attached policies that are AWS's CNI policy: only those
+// can be detached without a look at what else they grant.
+func cniPolicies(carried allowedAll) []string {
+	var arns []string
+	for _, a := range carried.allowed {
+		for _, s := range a.Result.Statements {
+			if s.Policy == "AmazonEKS_CNI_Policy" && s.ARN != "" {
+				arns = appendNew(arns, s.ARN)
+			}
+		}
+	}
+	return arns
+}

@@ -1,0 +1,118 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var trustEC2 = Rule{
+	ID: "NR301", Name: "trust-ec2", Severity: finding.Error, Concern: finding.ConcernTrust,
+	Title: "The node role's trust policy lets EC2 assume it",
+	Why: `EC2 cannot give the role to instances, so that nodes start without credentials and do not join. Managed node groups
+fail to create with AccessDenied or NodeCreationFailure.`,
+	Fix: `Add a statement to the trust policy that allows the service ec2.amazonaws.com to do sts:AssumeRole; keep the other
+statements that you need.`,
+	Refs: []string{
+		"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html",
+		"https://github.com/terraform-aws-modules/terraform-aws-eks/issues/3359",
+	},
+	Needs: []snapshot.Fact{snapshot.FactRoles},
+	Bad: `
+roles:
+  "arn:aws:iam::111122223333:role/eksNodeRole":
+    trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"eks.amazonaws.com"},"Action":"sts:AssumeRole"}}'`,
+	Good: `
+roles:
+  "arn:aws:iam::111122223333:role/eksNodeRole":
+    trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":["ssm.amazonaws.com","ec2.amazonaws.com"]},"Action":"sts:*"}}'`,
+	Check: func(v *view.View, report Reporter) {
+		for _, r := range v.NodeRoles() {
+			if r.Facts.NotFound {
+				report(noSuchRole(r))
+				continue
+			}
+			report(judgeTrust(v, r))
+		}
+	},
+}
+
+func judgeTrust(v *view.View, r *view.NodeRole) finding.Result {
+	accepted, _ := need.EC2Services(v.Place.Partition)
+	subject := roleSubject(r)
+	var denied []view.Answer
+	var best view.Answer
+	for _, service := range accepted {
+		answer := r.LetsIn(service, "sts:AssumeRole")
+		switch answer.Verdict {
+		case view.Unknown:
+			return unknown(subject, "whether EC2 may assume "+r.Name+" was not checked", answer.Unread)
+		case view.Allowed:
+			return finding.Result{
+				Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("%s lets EC2 in", r.Name),
+				Evidence: []string{fmt.Sprintf("%s: allowed by %s", service, statementList(answer.Result.Statements))},
+			}
+		case view.Depends:
+			best = answer
+		case view.Denied:
+			denied = append(denied, answer)
+		}
+	}
+	if best.Verdict == view.Depends {
+		return finding.Result{
+			Status: finding.Depends, Subject: subject, Message: fmt.Sprintf("whether %s lets EC2 in depends on a condition", r.Name),
+			Evidence: dependsLines([]view.Answer{best}),
+			Next:     []string{"remove the condition from the statement that lets EC2 in, unless you know that it holds for every launch"},
+		}
+	}
+
+	result := finding.Result{Status: finding.Fail, Subject: subject, Message: r.Name + " does not let EC2 in"}
+	for _, a := range denied {
+		if a.Result.Explicit {
+			result.Evidence = append(result.Evidence, fmt.Sprintf("%s: denied by %s", a.Action.For, statementList(a.Result.Statements)))
+		} else {
+			result.Evidence = append(result.Evidence, fmt.Sprintf("%s: allowed to sts:AssumeRole by no statement of the trust policy", a.Action.For))
+		}
+	}
+	if names := trusted(r.Role); names != "" {
+		result.Evidence = append(result.Evidence, "the trust policy lets in "+names)
+	}
+	result.Next = []string{
+		"add to the trust policy: " + trustStatement(accepted),
+		fmt.Sprintf("aws iam update-assume-role-policy --role-name %s --policy-document file://trust.json", r.Name),
+	}
+	return result
+}
+
+// trusted lists who the trust policy's Allow statements name.
+func trusted(r *view.Role) string {
+	doc := r.Trust()
+	if doc == nil {
+		return ""
+	}
+	var names []string
+	for _, s := range doc.Statements {
+		if s.Effect != iampolicy.Allow {
+			continue
+		}
+		for _, list := range s.Principals {
+			for _, name := range list {
+				names = appendNew(names, name)
+			}
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func trustStatement(services []string) string {
+	quoted := `"` + strings.Join(services, `","`) + `"`
+	if len(services) > 1 {
+		quoted = "[" + quoted + "]"
+	}
+	return fmt.Sprintf(`{"Effect":"Allow","Principal":{"Service":%s},"Action":"sts:AssumeRole"}`, quoted)
+}

@@ -1,0 +1,47 @@
+package rules
+
+import (
+	"fmt"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var awsNodeIdentity = Rule{
+	ID: "NR601", Name: "aws-node-identity", Severity: finding.Info, Concern: finding.ConcernCNI,
+	Title: "aws-node has a role of its own",
+	Why: `Where aws-node uses the node role, that role must carry the CNI permissions, and every pod that reaches the instance
+metadata can use them. AWS recommends a role of aws-node's own, by EKS Pod Identity or IRSA.`,
+	Fix: `Create a role with the CNI policy for the service account kube-system/aws-node and give it to the vpc-cni add-on; then
+restart aws-node; only then take the CNI policy off the node role.`,
+	Refs: []string{
+		"https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html",
+		"https://github.com/aws/amazon-eks-pod-identity-webhook",
+	},
+	Needs: []snapshot.Fact{snapshot.FactDaemonSet, snapshot.FactServiceAccount, snapshot.FactPodIdentity},
+	Bad: `
+awsNode: {serviceAccount: {roleArn: null}, pods: null}
+roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {attachedPolicies: [
+  "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy", "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly", "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"]}}`,
+	Good: `
+awsNode: {serviceAccount: {roleArn: null}, pods: null}
+podIdentityAssociations: {a-1: {namespace: kube-system, serviceAccount: aws-node, roleArn: "arn:aws:iam::111122223333:role/eksCNIRole"}}`,
+	Check: func(v *view.View, report Reporter) {
+		identity := v.ConfiguredIdentity()
+		result := finding.Result{Subject: awsNodeSubject(), Evidence: identity.Evidence}
+		switch {
+		case identity.Kind == view.UnknownIdentity:
+			result = unknown(awsNodeSubject(), "which identity aws-node is configured with was not checked", identity.Unread)
+		case identity.Kind == view.NotInstalled:
+			result.Status, result.Message = finding.NotApplicable, "aws-node is not installed"
+		case identity.Own():
+			result.Status = finding.Pass
+			result.Message = fmt.Sprintf("aws-node is configured with %s role %s", identity.Kind, snapshot.NameOf(identity.RoleARN))
+		default:
+			result.Status, result.Message = finding.Fail, "aws-node has no role of its own and uses the node role"
+			result.Next = []string{"give it one: https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html"}
+		}
+		report(result)
+	},
+}

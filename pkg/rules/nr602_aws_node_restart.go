@@ -1,0 +1,54 @@
+package rules
+
+import (
+	"fmt"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var awsNodeRestart = Rule{
+	ID: "NR602", Name: "aws-node-restart", Severity: finding.Warning, Concern: finding.ConcernCNI,
+	Title: "Every running aws-node pod uses the identity that is configured",
+	Why: `A pod gets its credentials when it is admitted, so that pods which started before a change still use the old identity.
+They stop working when that identity's permissions are taken away.`,
+	Fix:  `Restart the DaemonSet aws-node; its pods are replaced one at a time.`,
+	Refs: []string{"https://github.com/aws/amazon-vpc-cni-k8s/issues/1338"},
+	Needs: []snapshot.Fact{
+		snapshot.FactDaemonSet, snapshot.FactServiceAccount, snapshot.FactPodIdentity, snapshot.FactPods,
+	},
+	Bad:  `awsNode: {pods: {aws-node-7wq5k: {env: {AWS_ROLE_ARN: null, AWS_WEB_IDENTITY_TOKEN_FILE: null}}}}`,
+	Good: `{}`,
+	Check: func(v *view.View, report Reporter) {
+		identity := v.ConfiguredIdentity()
+		pods := len(v.Snapshot.AWSNode.Pods)
+		unread := v.Unread(snapshot.FactPods)
+		behind := v.Behind(identity)
+		switch {
+		case identity.Kind == view.NotInstalled:
+			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "aws-node is not installed"})
+		case identity.Kind == view.UnknownIdentity:
+			report(unknown(awsNodeSubject(), "whether aws-node's pods use the configured identity was not checked", identity.Unread))
+		case len(behind) > 0:
+			result := finding.Result{
+				Status: finding.Fail, Subject: awsNodeSubject(),
+				Message: fmt.Sprintf("%d of %d aws-node pods do not use the configured identity", len(behind), pods),
+				Next:    []string{"kubectl -n kube-system rollout restart daemonset aws-node"},
+			}
+			for _, use := range behind {
+				result.Evidence = append(result.Evidence, fmt.Sprintf("pod %s on node %s uses %s", use.Pod, use.Node, use.Kind))
+			}
+			report(result)
+		case len(unread) > 0:
+			report(unknown(awsNodeSubject(), "whether aws-node's pods use the configured identity was not checked", unread))
+		case pods == 0:
+			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "no aws-node pod runs"})
+		default:
+			report(finding.Result{
+				Status: finding.Pass, Subject: awsNodeSubject(), Message: fmt.Sprintf("all %d aws-node pods use the configured identity", pods),
+				Evidence: []string{"the credential variables in each pod's environment"},
+			})
+		}
+	},
+}

@@ -1,0 +1,111 @@
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+// Judge runs every rule on a snapshot and returns the report. The same snapshot
+// gives the same report.
+func Judge(s *snapshot.Snapshot) *finding.Report {
+	v := view.New(s)
+	results := Run(v, All())
+	report := &finding.Report{
+		APIVersion: finding.APIVersion, Kind: finding.ReportKind,
+		Cluster: finding.ClusterInfo{
+			Name: v.Place.Cluster, ARN: s.Cluster.ARN, Region: v.Place.Region, Account: v.Place.Account,
+			Version: s.Cluster.Version, IPFamily: s.Cluster.IPFamily,
+			AuthenticationMode: s.Cluster.AuthenticationMode, RoleARN: s.Cluster.RoleARN,
+		},
+		NodeRoles: []finding.RoleRow{},
+		AWSNode:   awsNodeLine(v),
+		Results:   results,
+		Summary:   finding.Summarize(results),
+	}
+	for _, r := range v.NodeRoles() {
+		row := finding.RoleRow{Name: r.Name, ARN: r.ARN, Verdicts: verdicts(results, r.ARN)}
+		for _, src := range r.Sources {
+			row.Sources = append(row.Sources, finding.Source{Kind: string(src.Kind), Name: src.Name, Nodes: src.Nodes})
+		}
+		report.NodeRoles = append(report.NodeRoles, row)
+	}
+	for _, m := range s.Missing {
+		report.Missing = append(report.Missing, finding.Missing{
+			Fact: string(m.Fact), Subject: m.Subject, Operation: m.Operation, Permission: m.Permission, Error: m.Error,
+		})
+	}
+	return report
+}
+
+// verdicts keeps the worst result of each concern of a role. Results are
+// ordered worst first.
+func verdicts(results []finding.Result, arn string) map[finding.Concern]finding.Verdict {
+	worst := map[finding.Concern]finding.Verdict{}
+	for _, r := range results {
+		if r.Subject.Kind != finding.SubjectNodeRole || r.Subject.ARN != arn || r.Concern == "" {
+			continue
+		}
+		if _, ok := worst[r.Concern]; ok {
+			continue
+		}
+		verdict := finding.Verdict{Status: r.Status}
+		if r.Status == finding.Fail {
+			verdict.Severity = r.Severity
+		}
+		worst[r.Concern] = verdict
+	}
+	return worst
+}
+
+// awsNodeLine says in one line whose credentials aws-node uses: what is
+// configured, and how many pods really use it.
+func awsNodeLine(v *view.View) finding.AWSNodeInfo {
+	identity := v.ConfiguredIdentity()
+	info := finding.AWSNodeInfo{Identity: string(identity.Kind), RoleARN: identity.RoleARN}
+	switch identity.Kind {
+	case view.NotInstalled:
+		info.Text = "is not installed"
+		return info
+	case view.UnknownIdentity:
+		info.Text = "identity not known: " + strings.Join(identity.Evidence, "; ")
+		return info
+	case view.FromNodeRole, view.IRSA, view.PodIdentity, view.StaticKeys:
+	}
+
+	what := identity.Kind.String()
+	if identity.Own() {
+		what += " role " + snapshot.NameOf(identity.RoleARN)
+	}
+	total := len(v.Snapshot.AWSNode.Pods)
+	if m := v.Unread(snapshot.FactPods); len(m) > 0 {
+		info.Text = "is configured with " + what + "; its pods could not be read"
+		return info
+	}
+	if total == 0 {
+		info.Text = "is configured with " + what + "; no pod of it runs"
+		return info
+	}
+	behind := map[view.IdentityKind]int{}
+	for _, use := range v.Behind(identity) {
+		behind[use.Kind]++
+	}
+	left := total
+	for _, n := range behind {
+		left -= n
+	}
+	info.Text = fmt.Sprintf("uses %s on %d of %d nodes", what, left, total)
+	for _, kind := range slices.Sorted(maps.Keys(behind)) {
+		verb := "use"
+		if behind[kind] == 1 {
+			verb = "uses"
+		}
+		info.Text += fmt.Sprintf("; %d still %s %s", behind[kind], verb, kind)
+	}
+	return info
+}

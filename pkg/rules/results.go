@@ -1,0 +1,215 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+func roleSubject(r *view.NodeRole) finding.Subject {
+	return finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
+}
+
+func clusterSubject(v *view.View) finding.Subject {
+	return finding.Subject{Kind: finding.SubjectCluster, Name: v.Place.Cluster, ARN: v.Snapshot.Cluster.ARN}
+}
+
+func awsNodeSubject() finding.Subject {
+	return finding.Subject{Kind: finding.SubjectAWSNode, Name: "aws-node"}
+}
+
+// unknown is the result for a subject whose facts could not be read.
+func unknown(subject finding.Subject, message string, unread []snapshot.Missing) finding.Result {
+	r := finding.Result{Status: finding.Unknown, Subject: subject, Message: message}
+	var permissions []string
+	for _, m := range unread {
+		r.Evidence = appendNew(r.Evidence, missingLine(m))
+		if m.Permission != "" {
+			permissions = appendNew(permissions, m.Permission)
+		}
+	}
+	if len(permissions) > 0 {
+		r.Next = []string{"allow yourself " + strings.Join(permissions, ", ") + " and run check again"}
+	}
+	return r
+}
+
+func missingLine(m snapshot.Missing) string {
+	if m.Subject == "" {
+		return fmt.Sprintf("%s: %s", m.Operation, m.Error)
+	}
+	return fmt.Sprintf("%s of %s: %s", m.Operation, shortSubject(m.Subject), m.Error)
+}
+
+// shortSubject is the name in ARN or ARN#NAME.
+func shortSubject(s string) string {
+	arn, name, ok := strings.Cut(s, "#")
+	if ok {
+		return snapshot.NameOf(arn) + " " + name
+	}
+	return snapshot.NameOf(arn)
+}
+
+func appendNew(list []string, s string) []string {
+	for _, have := range list {
+		if have == s {
+			return list
+		}
+	}
+	return append(list, s)
+}
+
+// allowedAll asks a role for every action of a need and sums up: denied if any
+// is denied, else unknown, else depends, else passed.
+type allowedAll struct {
+	denied, unknown, depends, allowed []view.Answer
+}
+
+func askAll(r *view.Role, actions []need.Action) allowedAll {
+	var all allowedAll
+	for _, a := range actions {
+		ans := r.Can(a)
+		switch ans.Verdict {
+		case view.Denied:
+			all.denied = append(all.denied, ans)
+		case view.Unknown:
+			all.unknown = append(all.unknown, ans)
+		case view.Depends:
+			all.depends = append(all.depends, ans)
+		case view.Allowed:
+			all.allowed = append(all.allowed, ans)
+		}
+	}
+	return all
+}
+
+// result turns the answers into one result. can is a phrase such as "can pull
+// images from ECR", cannot its opposite.
+func (all allowedAll) result(subject finding.Subject, who, can, cannot string) finding.Result {
+	switch {
+	case len(all.denied) > 0:
+		return finding.Result{
+			Status: finding.Fail, Subject: subject, Message: who + " " + cannot,
+			Evidence: append(deniedLines(all.denied), otherLines(all)...),
+		}
+	case len(all.unknown) > 0:
+		return unknown(subject, fmt.Sprintf("whether %s %s was not checked", who, can), unreadOf(all.unknown))
+	case len(all.depends) > 0:
+		return finding.Result{
+			Status: finding.Depends, Subject: subject,
+			Message:  fmt.Sprintf("whether %s %s depends on the request", who, can),
+			Evidence: append(dependsLines(all.depends), grantLines(all.allowed)...),
+		}
+	default:
+		return finding.Result{Status: finding.Pass, Subject: subject, Message: who + " " + can, Evidence: grantLines(all.allowed)}
+	}
+}
+
+func otherLines(all allowedAll) []string {
+	lines := dependsLines(all.depends)
+	for _, a := range all.unknown {
+		lines = append(lines, a.Action.Name+": not checked")
+	}
+	return lines
+}
+
+func unreadOf(answers []view.Answer) []snapshot.Missing {
+	var list []snapshot.Missing
+	for _, a := range answers {
+		list = append(list, a.Unread...)
+	}
+	return list
+}
+
+// deniedLines says what denies the actions, actions with the same reason in one line.
+func deniedLines(answers []view.Answer) []string {
+	return grouped(answers, func(a view.Answer) string {
+		switch {
+		case a.Result.Explicit:
+			return "denied by " + statementList(a.Result.Statements)
+		case a.Result.By == iampolicy.LayerBoundary:
+			return "not allowed by the permissions boundary" + nearest(a.Result)
+		default:
+			return "allowed by no statement" + nearest(a.Result)
+		}
+	})
+}
+
+// nearest names statements that allow the action, but not here.
+func nearest(r iampolicy.Result) string {
+	if len(r.Nearest) == 0 {
+		return ""
+	}
+	s := r.Nearest[0]
+	text := " (nearest: " + s.String()
+	if len(s.Resources) > 0 {
+		text += ", " + s.Resources[0]
+	}
+	return text + ")"
+}
+
+func dependsLines(answers []view.Answer) []string {
+	return grouped(answers, func(a view.Answer) string {
+		if len(a.Result.DependsOn) == 0 {
+			return "depends on the request"
+		}
+		parts := make([]string, 0, len(a.Result.DependsOn))
+		for _, c := range a.Result.DependsOn {
+			parts = append(parts, c.String())
+		}
+		return "depends on " + strings.Join(parts, "; ")
+	})
+}
+
+// grantLines says which statement allows the actions.
+func grantLines(answers []view.Answer) []string {
+	return grouped(answers, func(a view.Answer) string {
+		return "allowed by " + statementList(a.Result.Statements)
+	})
+}
+
+// grouped prints "ACTION, ACTION: REASON" for each distinct reason.
+func grouped(answers []view.Answer, reason func(view.Answer) string) []string {
+	var order []string
+	actions := map[string][]string{}
+	for _, a := range answers {
+		why := reason(a)
+		if _, seen := actions[why]; !seen {
+			order = append(order, why)
+		}
+		actions[why] = append(actions[why], a.Action.Name)
+	}
+	lines := make([]string, 0, len(order))
+	for _, why := range order {
+		lines = append(lines, strings.Join(actions[why], ", ")+": "+why)
+	}
+	return lines
+}
+
+func statementList(list []iampolicy.Reference) string {
+	names := make([]string, 0, len(list))
+	for _, s := range list {
+		names = appendNew(names, s.String())
+	}
+	return strings.Join(names, " and ")
+}
+
+func attachCommand(r *view.NodeRole, partition, policy string) string {
+	return fmt.Sprintf("aws iam attach-role-policy --role-name %s --policy-arn %s", r.Name, need.ManagedPolicy(partition, policy))
+}
+
+// blocked reports whether an explicit Deny or the boundary stands in the way, so
+// that attaching a policy would not help.
+func blocked(answers []view.Answer) bool {
+	for _, a := range answers {
+		if a.Result.Explicit || a.Result.By == iampolicy.LayerBoundary {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,215 @@
+package rules_test
+
+import (
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-noderole/kubectl-noderole/examples"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+// overlay returns the healthy example with a merge patch laid over it.
+func overlay(t *testing.T, patch string) *snapshot.Snapshot {
+	t.Helper()
+	base, ok := examples.Read("healthy")
+	if !ok {
+		t.Fatal("there is no healthy example")
+	}
+	baseJSON, err := yaml.YAMLToJSON(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	patchJSON, err := yaml.YAMLToJSON([]byte(patch))
+	if err != nil {
+		t.Fatalf("the patch is no YAML: %v", err)
+	}
+	merged, err := jsonpatch.MergePatch(baseJSON, patchJSON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := snapshot.Decode("healthy with patch", merged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func failed(results []finding.Result) []string {
+	var ids []string
+	for _, r := range results {
+		if r.Status == finding.Fail {
+			ids = append(ids, r.ID)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// mayAlsoFail are rules that a Bad snapshot cannot help raising: what breaks the
+// one breaks the other.
+var mayAlsoFail = map[string][]string{
+	"NR100": {}, "NR201": {"NR203"},
+}
+
+// TestEveryRule runs each rule's own two snapshots: Bad raises it and Good raises
+// nothing.
+func TestEveryRule(t *testing.T) {
+	for _, rule := range rules.All() {
+		t.Run(rule.ID, func(t *testing.T) {
+			bad := failed(rules.Run(view.New(overlay(t, rule.Bad)), rules.All()))
+			if !slices.Contains(bad, rule.ID) {
+				t.Errorf("Bad does not raise %s; it raises %v", rule.ID, bad)
+			}
+			for _, id := range bad {
+				if id != rule.ID && !slices.Contains(mayAlsoFail[rule.ID], id) {
+					t.Errorf("Bad also raises %s", id)
+				}
+			}
+			good := rules.Run(view.New(overlay(t, rule.Good)), rules.All())
+			if ids := failed(good); len(ids) > 0 {
+				t.Errorf("Good raises %v", ids)
+			}
+			if !slices.ContainsFunc(good, func(r finding.Result) bool { return r.ID == rule.ID && r.Status == finding.Pass }) {
+				t.Errorf("Good does not make %s pass", rule.ID)
+			}
+		})
+	}
+}
+
+var idForm = regexp.MustCompile(`^NR[1-9][0-9]{2}$`)
+
+// TestRuleTexts: every rule says what it is, why, how to repair it and where its
+// facts are from, and ids and names are unique.
+func TestRuleTexts(t *testing.T) {
+	ids, names := map[string]bool{}, map[string]bool{}
+	for _, r := range rules.All() {
+		if !idForm.MatchString(r.ID) || ids[r.ID] || names[r.Name] {
+			t.Errorf("%s %s: the id is malformed, or the id or name is taken", r.ID, r.Name)
+		}
+		ids[r.ID], names[r.Name] = true, true
+		for field, text := range map[string]string{"Title": r.Title, "Why": r.Why, "Fix": r.Fix, "Bad": r.Bad, "Good": r.Good} {
+			if strings.TrimSpace(text) == "" {
+				t.Errorf("%s has no %s", r.ID, field)
+			}
+		}
+		if strings.HasSuffix(r.Title, ".") || !strings.HasSuffix(strings.TrimSpace(r.Why), ".") || !strings.HasSuffix(strings.TrimSpace(r.Fix), ".") {
+			t.Errorf("%s: a Title ends without, Why and Fix with a period", r.ID)
+		}
+		if len(r.Refs) == 0 || len(r.Needs) == 0 || r.Severity.Rank() == 0 || r.Check == nil {
+			t.Errorf("%s lacks Refs, Needs, Severity or Check", r.ID)
+		}
+		for _, f := range r.Needs {
+			if !slices.Contains(snapshot.Facts, f) {
+				t.Errorf("%s needs %q, which is no fact", r.ID, f)
+			}
+		}
+	}
+}
+
+// TestMissingIsUnknown takes away one kind of fact after the other, from a healthy
+// cluster and from each rule's own two. A rule then passes on nothing that it
+// failed on and fails on nothing that it passed on. Where its answer becomes
+// unknown it says so among its Needs and names the call; and each of its Needs
+// does make it unknown somewhere.
+func TestMissingIsUnknown(t *testing.T) {
+	for _, rule := range rules.All() {
+		t.Run(rule.ID, func(t *testing.T) {
+			turned := map[snapshot.Fact]bool{}
+			for _, patch := range []string{`{}`, rule.Bad, rule.Good} {
+				before := rules.Run(view.New(overlay(t, patch)), []rules.Rule{rule})
+				for _, fact := range snapshot.Facts {
+					s := overlay(t, patch)
+					s.Missing = []snapshot.Missing{{Fact: fact, Operation: "x:Read", Permission: "x:Read", Error: "AccessDenied"}}
+					after := rules.Run(view.New(s), []rules.Rule{rule})
+					for _, r := range after {
+						if flipped(before, r) {
+							t.Errorf("without %s it says %s: %s", fact, r.Status, r.Message)
+						}
+						if r.Status != finding.Unknown {
+							continue
+						}
+						turned[fact] = true
+						if !slices.ContainsFunc(r.Evidence, func(e string) bool { return strings.Contains(e, "x:Read") }) {
+							t.Errorf("without %s it does not name the call: %v", fact, r.Evidence)
+						}
+					}
+				}
+			}
+			for _, fact := range snapshot.Facts {
+				if needs := slices.Contains(rule.Needs, fact); needs != turned[fact] {
+					t.Errorf("Needs has %s: %v; becomes unknown without it: %v", fact, needs, turned[fact])
+				}
+			}
+		})
+	}
+}
+
+// flipped reports whether a result contradicts the earlier one on its subject.
+func flipped(before []finding.Result, r finding.Result) bool {
+	return slices.ContainsFunc(before, func(b finding.Result) bool {
+		return b.Subject == r.Subject && (b.Status == finding.Pass && r.Status == finding.Fail || b.Status == finding.Fail && r.Status == finding.Pass)
+	})
+}
+
+// TestJudgeIsDeterministic: the same facts give the same report, byte for byte,
+// directly and after a trip through a file.
+func TestJudgeIsDeterministic(t *testing.T) {
+	for _, name := range examples.Names() {
+		text, _ := examples.Read(name)
+		s, err := snapshot.Decode(name, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		saved, err := s.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := snapshot.Decode(name, saved)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := json.Marshal(rules.Judge(s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			got, err := json.Marshal(rules.Judge(again))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Fatalf("%s: %s", name, diff)
+			}
+		}
+	}
+}
+
+// TestExamples: what each example is there to show.
+func TestExamples(t *testing.T) {
+	want := map[string][]string{
+		"healthy":         nil,
+		"broken":          {"NR101", "NR102", "NR103", "NR104", "NR105", "NR201", "NR202", "NR203", "NR205", "NR206", "NR301", "NR602"},
+		"ipv6":            {"NR206"},
+		"custom-policies": {"NR203"},
+	}
+	for _, name := range examples.Names() {
+		text, _ := examples.Read(name)
+		s, err := snapshot.Decode(name, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want[name], failed(rules.Judge(s).Results)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}

@@ -1,0 +1,68 @@
+package snapshot
+
+import "strings"
+
+// ARN is an Amazon Resource Name in its parts.
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
+type ARN struct {
+	Partition, Service, Region, Account, Resource string
+}
+
+// ParseARN splits an ARN; ok is false where it does not have six parts.
+func ParseARN(s string) (a ARN, ok bool) {
+	p := strings.SplitN(s, ":", 6)
+	if len(p) != 6 || p[0] != "arn" || p[1] == "" || p[2] == "" || p[5] == "" {
+		return ARN{}, false
+	}
+	return ARN{Partition: p[1], Service: p[2], Region: p[3], Account: p[4], Resource: p[5]}, true
+}
+
+// Name is the last part of the resource's path: the role's, policy's, instance
+// profile's or cluster's name.
+func (a ARN) Name() string { return a.Resource[strings.LastIndexByte(a.Resource, '/')+1:] }
+
+// NameOf returns the name in an ARN, or the text itself where it is no ARN.
+func NameOf(arn string) string {
+	if a, ok := ParseARN(arn); ok {
+		return a.Name()
+	}
+	return arn
+}
+
+// Identity returns the parts of the cluster's ARN.
+func (c Cluster) Identity() ARN {
+	a, _ := ParseARN(c.ARN)
+	return a
+}
+
+// InstanceID is the EC2 instance id in the node's provider id, or empty.
+// Source: kubernetes/cloud-provider-aws pkg/providers/v1/instances.go: the form
+// is aws:///ZONE/INSTANCE; Fargate's and hybrid nodes' ids name no instance.
+func (n Node) InstanceID() string {
+	if !strings.HasPrefix(n.ProviderID, "aws://") {
+		return ""
+	}
+	id := n.ProviderID[strings.LastIndexByte(n.ProviderID, '/')+1:]
+	if !strings.HasPrefix(id, "i-") {
+		return ""
+	}
+	return id
+}
+
+// MissingOf returns the entries that leave this fact of this subject unread:
+// those of the subject itself and those of the whole kind. An empty subject
+// asks for every entry of the kind.
+func (s *Snapshot) MissingOf(fact Fact, subject string) []Missing {
+	var found []Missing
+	for _, m := range s.Missing {
+		if m.Fact == fact && (subject == "" || m.Subject == "" || m.Subject == subject) {
+			found = append(found, m)
+		}
+	}
+	return found
+}
+
+// IsMissing reports whether MissingOf returns anything.
+func (s *Snapshot) IsMissing(fact Fact, subject string) bool {
+	return len(s.MissingOf(fact, subject)) > 0
+}

@@ -1,0 +1,185 @@
+package snapshot
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// problem is what validate found, with the path of the field.
+type problem struct {
+	path []string
+	text string
+}
+
+// validate reports the first thing that a snapshot written by this program
+// never has: names that are not ARNs, words that AWS does not use, and
+// references to what is neither there nor missing.
+func (s *Snapshot) validate() *problem {
+	checks := []func() *problem{s.validateCluster, s.validateKeys, s.validateRoleReferences, s.validateNodes, s.validateMissing}
+	for _, check := range checks {
+		if p := check(); p != nil {
+			return p
+		}
+	}
+	return nil
+}
+
+func (s *Snapshot) validateCluster() *problem {
+	if a, ok := ParseARN(s.Cluster.ARN); !ok || a.Service != "eks" || !strings.HasPrefix(a.Resource, "cluster/") {
+		return bad(`is not an EKS cluster's ARN, such as arn:aws:eks:eu-west-1:111122223333:cluster/prod`, "cluster", "arn")
+	}
+	if p := oneOf(s.Cluster.IPFamily, []string{"", "ipv4", "ipv6"}, "cluster", "ipFamily"); p != nil {
+		return p
+	}
+	if p := iamARN(s.Cluster.RoleARN, true, "role/", "cluster", "roleArn"); p != nil {
+		return p
+	}
+	return oneOf(s.Cluster.AuthenticationMode, []string{"", "API", "API_AND_CONFIG_MAP", "CONFIG_MAP"}, "cluster", "authenticationMode")
+}
+
+func (s *Snapshot) validateKeys() *problem {
+	for _, arn := range sorted(s.Roles) {
+		if p := iamARN(arn, false, "role/", "roles", arn); p != nil {
+			return p
+		}
+	}
+	for _, arn := range sorted(s.Policies) {
+		if p := iamARN(arn, false, "policy/", "policies", arn); p != nil {
+			return p
+		}
+	}
+	for _, arn := range sorted(s.InstanceProfiles) {
+		if p := iamARN(arn, false, "instance-profile/", "instanceProfiles", arn); p != nil {
+			return p
+		}
+	}
+	for _, arn := range sorted(s.OtherClusters) {
+		if a, ok := ParseARN(arn); !ok || a.Service != "eks" {
+			return bad("is not an EKS cluster's ARN", "otherClusters", arn)
+		}
+	}
+	return nil
+}
+
+func (s *Snapshot) validateRoleReferences() *problem {
+	for _, name := range sorted(s.NodeGroups) {
+		role := s.NodeGroups[name].NodeRoleARN
+		path := []string{"nodeGroups", name, "nodeRoleArn"}
+		if p := iamARN(role, true, "role/", path...); p != nil {
+			return p
+		}
+		if p := present(s, s.Roles, role, FactRoles, path...); p != nil {
+			return p
+		}
+	}
+	for _, name := range sorted(s.FargateProfiles) {
+		if p := iamARN(s.FargateProfiles[name].PodExecutionRoleARN, true, "role/", "fargateProfiles", name, "podExecutionRoleArn"); p != nil {
+			return p
+		}
+	}
+	for _, arn := range sorted(s.Roles) {
+		r := s.Roles[arn]
+		for _, policy := range r.AttachedPolicies {
+			if p := present(s, s.Policies, policy, FactPolicies, "roles", arn, "attachedPolicies"); p != nil {
+				return p
+			}
+		}
+		if p := present(s, s.Policies, r.PermissionsBoundary, FactPolicies, "roles", arn, "permissionsBoundary"); p != nil {
+			return p
+		}
+		for _, profile := range r.InstanceProfiles {
+			if p := present(s, s.InstanceProfiles, profile, FactInstanceProfiles, "roles", arn, "instanceProfiles"); p != nil {
+				return p
+			}
+		}
+	}
+	for _, arn := range sorted(s.InstanceProfiles) {
+		for _, role := range s.InstanceProfiles[arn].Roles {
+			if p := present(s, s.Roles, role, FactRoles, "instanceProfiles", arn, "roles"); p != nil {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Snapshot) validateNodes() *problem {
+	makers := []string{
+		string(MadeByNodeGroup), string(MadeByKarpenter), string(MadeByAutoMode), string(MadeByFargate),
+		string(MadeByHybrid), string(MadeBySelf), string(MadeByUnknown),
+	}
+	for _, name := range sorted(s.Nodes) {
+		n := s.Nodes[name]
+		if p := oneOf(string(n.Maker), makers, "nodes", name, "maker"); p != nil {
+			return p
+		}
+		if n.Maker == MadeBySelf || n.Maker == MadeByKarpenter {
+			if n.InstanceID() == "" && n.Maker == MadeByKarpenter {
+				continue // a node that Karpenter has just made has no provider id for a moment
+			}
+			if n.InstanceID() == "" {
+				return bad(fmt.Sprintf("%q names no EC2 instance, which a %s node has", n.ProviderID, n.Maker), "nodes", name, "providerID")
+			}
+			if p := present(s, s.Instances, n.InstanceID(), FactInstances, "nodes", name, "providerID"); p != nil {
+				return p
+			}
+		}
+	}
+	for _, id := range sorted(s.Instances) {
+		if p := present(s, s.InstanceProfiles, s.Instances[id].InstanceProfile, FactInstanceProfiles, "instances", id, "instanceProfile"); p != nil {
+			return p
+		}
+	}
+	return nil
+}
+
+func (s *Snapshot) validateMissing() *problem {
+	known := make([]string, len(Facts))
+	for i, f := range Facts {
+		known[i] = string(f)
+	}
+	for _, m := range s.Missing {
+		if p := oneOf(string(m.Fact), known, "missing"); p != nil {
+			return p
+		}
+		if m.Operation == "" || m.Error == "" {
+			return bad(fmt.Sprintf("the entry for %s needs operation and error", m.Fact), "missing")
+		}
+	}
+	return nil
+}
+
+// present reports a reference to what is neither in the map nor missing.
+func present[V any](s *Snapshot, in map[string]V, key string, fact Fact, path ...string) *problem {
+	if key == "" {
+		return nil
+	}
+	if _, ok := in[key]; ok || s.IsMissing(fact, key) {
+		return nil
+	}
+	return bad(fmt.Sprintf("%s is neither under %s nor listed under missing", key, fact), path...)
+}
+
+func iamARN(arn string, emptyOK bool, prefix string, path ...string) *problem {
+	if arn == "" && emptyOK {
+		return nil
+	}
+	if a, ok := ParseARN(arn); !ok || a.Service != "iam" || !strings.HasPrefix(a.Resource, prefix) {
+		return bad(fmt.Sprintf("%q is not an ARN of IAM's form arn:PARTITION:iam::ACCOUNT:%sNAME", arn, prefix), path...)
+	}
+	return nil
+}
+
+func oneOf(value string, allowed []string, path ...string) *problem {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	words := slices.DeleteFunc(slices.Clone(allowed), func(s string) bool { return s == "" })
+	return bad(fmt.Sprintf("%q is none of %s", value, strings.Join(words, ", ")), path...)
+}
+
+func bad(text string, path ...string) *problem { return &problem{path: path, text: text} }
+
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

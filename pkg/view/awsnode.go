@@ -1,0 +1,176 @@
+package view
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// IdentityKind is a way to give aws-node credentials.
+type IdentityKind string
+
+// The ways, in the words of a report.
+const (
+	IRSA            IdentityKind = "IRSA"
+	PodIdentity     IdentityKind = "PodIdentity"
+	FromNodeRole    IdentityKind = "NodeRole"
+	StaticKeys      IdentityKind = "StaticKeys"
+	NotInstalled    IdentityKind = "None"
+	UnknownIdentity IdentityKind = "Unknown"
+)
+
+// String returns the way as it stands in a sentence.
+func (k IdentityKind) String() string {
+	switch k {
+	case IRSA:
+		return "IRSA"
+	case PodIdentity:
+		return "EKS Pod Identity"
+	case FromNodeRole:
+		return "the node role"
+	case StaticKeys:
+		return "static access keys"
+	case NotInstalled:
+		return "nothing"
+	case UnknownIdentity:
+		return "an unknown identity"
+	default:
+		return string(k)
+	}
+}
+
+// Identity is whose credentials aws-node is given.
+type Identity struct {
+	Kind IdentityKind
+	// RoleARN is set for IRSA and, where it is configured, PodIdentity.
+	RoleARN string
+	// Evidence says what decides it, a line each.
+	Evidence []string
+	// Unread is set for UnknownIdentity.
+	Unread []snapshot.Missing
+}
+
+// Own reports whether aws-node has a role of its own.
+func (i Identity) Own() bool { return i.Kind == IRSA || i.Kind == PodIdentity }
+
+// ConfiguredIdentity is the identity that a pod of aws-node gets when it starts
+// now: a Pod Identity association wins, then the service account's annotation,
+// then the node role.
+// Source: aws/amazon-eks-pod-identity-webhook pkg/handler/handler.go.
+func (v *View) ConfiguredIdentity() Identity {
+	s := v.Snapshot
+	if m := v.Unread(snapshot.FactDaemonSet); len(m) > 0 {
+		return unknownIdentity(m, "whether aws-node is installed could not be read")
+	}
+	ds := s.AWSNode.DaemonSet
+	if ds == nil {
+		return Identity{Kind: NotInstalled, Evidence: []string{"the cluster has no DaemonSet kube-system/aws-node"}}
+	}
+	for id, a := range sortedPairs(s.PodIdentityAssociations) {
+		if a.Namespace == "kube-system" && a.ServiceAccount == "aws-node" {
+			identity := Identity{Kind: PodIdentity, RoleARN: a.RoleARN, Evidence: []string{
+				fmt.Sprintf("Pod Identity association %s of kube-system/aws-node names role %s", id, snapshot.NameOf(a.RoleARN)),
+			}}
+			if a.TargetRoleARN != "" {
+				identity.RoleARN = a.TargetRoleARN
+				identity.Evidence = append(identity.Evidence, "the association's target role is "+snapshot.NameOf(a.TargetRoleARN)+", whose credentials the pods get")
+			}
+			return identity
+		}
+	}
+	if m := v.Unread(snapshot.FactPodIdentity); len(m) > 0 {
+		return unknownIdentity(m, "Pod Identity associations could not be read")
+	}
+	if m := v.Unread(snapshot.FactServiceAccount); len(m) > 0 {
+		return unknownIdentity(m, "the service account kube-system/aws-node could not be read")
+	}
+	noAssociation := "no Pod Identity association names kube-system/aws-node"
+	if sa := s.AWSNode.ServiceAccount; sa != nil && sa.RoleARN != "" {
+		return Identity{Kind: IRSA, RoleARN: sa.RoleARN, Evidence: []string{
+			noAssociation,
+			"service account kube-system/aws-node is annotated eks.amazonaws.com/role-arn: " + sa.RoleARN,
+		}}
+	}
+	return Identity{Kind: FromNodeRole, Evidence: []string{
+		noAssociation,
+		"service account kube-system/aws-node has no annotation eks.amazonaws.com/role-arn",
+	}}
+}
+
+func unknownIdentity(m []snapshot.Missing, why string) Identity {
+	return Identity{Kind: UnknownIdentity, Evidence: []string{why}, Unread: m}
+}
+
+// PodIdentityUse is the identity that a running pod of aws-node really uses.
+type PodIdentityUse struct {
+	Pod, Node string
+	Kind      IdentityKind
+	// RoleARN is the AWS_ROLE_ARN of an IRSA pod.
+	RoleARN string
+}
+
+// RunningIdentities are the identities of aws-node's running pods, by pod name.
+// The AWS SDK's order decides: static keys, web identity, a shared profile,
+// container credentials, instance metadata. A provider that was selected and
+// fails does not fall through to the next.
+// Source: aws-sdk-go-v2 config/resolve_credentials.go.
+func (v *View) RunningIdentities() []PodIdentityUse {
+	uses := make([]PodIdentityUse, 0, len(v.Snapshot.AWSNode.Pods))
+	for name, pod := range sortedPairs(v.Snapshot.AWSNode.Pods) {
+		use := PodIdentityUse{Pod: name, Node: pod.Node, Kind: FromNodeRole}
+		switch {
+		case pod.Env["AWS_ACCESS_KEY_ID"] != "":
+			use.Kind = StaticKeys
+		case pod.Env["AWS_WEB_IDENTITY_TOKEN_FILE"] != "":
+			use.Kind, use.RoleARN = IRSA, pod.Env["AWS_ROLE_ARN"]
+		case pod.Env["AWS_PROFILE"] != "" || pod.Env["AWS_SHARED_CREDENTIALS_FILE"] != "" || pod.Env["AWS_CONFIG_FILE"] != "":
+			use.Kind = UnknownIdentity
+		case pod.Env["AWS_CONTAINER_CREDENTIALS_FULL_URI"] != "" || pod.Env["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] != "":
+			use.Kind = PodIdentity
+		}
+		uses = append(uses, use)
+	}
+	return uses
+}
+
+// Behind returns the running pods whose identity is not the configured one, and
+// which therefore want a restart.
+func (v *View) Behind(configured Identity) []PodIdentityUse {
+	var behind []PodIdentityUse
+	for _, use := range v.RunningIdentities() {
+		if use.Kind != configured.Kind || (use.Kind == IRSA && use.RoleARN != configured.RoleARN) {
+			behind = append(behind, use)
+		}
+	}
+	return behind
+}
+
+// CNI is the VPC CNI that runs: its IP family, version and settings.
+func (v *View) CNI() need.CNI {
+	c := need.CNI{IPFamily: v.Snapshot.Cluster.IPFamily}
+	ds := v.Snapshot.AWSNode.DaemonSet
+	if ds == nil {
+		return c
+	}
+	c.Version = imageVersion(ds.Image)
+	c.NoSubnetDiscovery = strings.EqualFold(ds.Env["ENABLE_SUBNET_DISCOVERY"], "false")
+	return c
+}
+
+// imageVersion returns the v1.2.3 of an image such as
+// 602401143452.dkr.ecr.eu-west-1.amazonaws.com/amazon-k8s-cni:v1.20.4-eksbuild.1,
+// or empty where the image has no such tag.
+func imageVersion(image string) string {
+	image, _, _ = strings.Cut(image, "@")
+	i := strings.LastIndexByte(image, ':')
+	if i < 0 || strings.Contains(image[i:], "/") {
+		return ""
+	}
+	version, _, _ := strings.Cut(image[i+1:], "-")
+	if !strings.HasPrefix(version, "v") {
+		return ""
+	}
+	return version
+}

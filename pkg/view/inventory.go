@@ -1,0 +1,179 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// NodeRole is a role that nodes of the cluster can hold.
+type NodeRole struct {
+	*Role
+	// Sources are what gives nodes this role, ordered by kind and name.
+	Sources []Source
+}
+
+// SourceKind says what gives nodes a role.
+type SourceKind string
+
+// The kinds of sources, as people read them.
+const (
+	NodeGroup   SourceKind = "node group"
+	AutoMode    SourceKind = "EKS Auto Mode"
+	SelfManaged SourceKind = "self-managed node"
+	Karpenter   SourceKind = "Karpenter node pool"
+)
+
+// Source is one thing that gives nodes a role.
+type Source struct {
+	Kind SourceKind
+	Name string
+	// Nodes is how many nodes of it have joined.
+	Nodes int
+	// Via is how the role was found, where that is not the source itself: the
+	// instance and its profile.
+	Via string
+}
+
+// RolelessNode is a joined EC2 node whose role is not known.
+type RolelessNode struct {
+	Node string
+	// Instance is its EC2 instance id.
+	Instance string
+	// Gone is set where there is no instance to speak of: EC2 no longer knows it,
+	// or the node does not name one yet.
+	Gone bool
+	// Reason is a clause: "its instance profile X has no role".
+	Reason string
+	// Unread is set where the reason is a fact that was not read.
+	Unread []snapshot.Missing
+}
+
+// NodeRoles are the roles that nodes can hold, ordered by name.
+func (v *View) NodeRoles() []*NodeRole { return v.roles }
+
+// RolelessNodes are the nodes that should have a role of their own and whose
+// role is not known, ordered by name.
+func (v *View) RolelessNodes() []RolelessNode { return v.roleless }
+
+// InventoryUnread is what keeps the list of node roles from being complete.
+func (v *View) InventoryUnread() []snapshot.Missing {
+	return v.Unread(snapshot.FactCluster, snapshot.FactNodeGroups, snapshot.FactNodes, snapshot.FactInstances, snapshot.FactInstanceProfiles)
+}
+
+// takeInventory fills roles and roleless.
+func (v *View) takeInventory() {
+	s := v.Snapshot
+	byOwner := map[string]int{}
+	for _, n := range s.Nodes {
+		if n.Maker == snapshot.MadeByNodeGroup {
+			byOwner[n.Owner]++
+		}
+	}
+
+	sources := map[string][]Source{} // by role ARN
+	for name, ng := range s.NodeGroups {
+		if ng.NodeRoleARN != "" {
+			sources[ng.NodeRoleARN] = append(sources[ng.NodeRoleARN], Source{Kind: NodeGroup, Name: name, Nodes: byOwner[name]})
+		}
+	}
+	if a := s.Cluster.AutoMode; a != nil && a.NodeRoleARN != "" {
+		count := 0
+		for _, n := range s.Nodes {
+			if n.Maker == snapshot.MadeByAutoMode {
+				count++
+			}
+		}
+		sources[a.NodeRoleARN] = append(sources[a.NodeRoleARN], Source{Kind: AutoMode, Name: "compute config", Nodes: count})
+	}
+	for name, n := range sortedPairs(s.Nodes) {
+		kind, named, ok := instanceSource(name, n)
+		if !ok {
+			continue
+		}
+		role, via, lost := v.roleOfInstance(name, n.InstanceID())
+		if lost != nil {
+			v.roleless = append(v.roleless, *lost)
+			continue
+		}
+		list := sources[role]
+		if i := slices.IndexFunc(list, func(s Source) bool { return s.Kind == kind && s.Name == named }); i >= 0 {
+			list[i].Nodes++
+			continue
+		}
+		sources[role] = append(list, Source{Kind: kind, Name: named, Nodes: 1, Via: via})
+	}
+
+	for arn, list := range sources {
+		slices.SortFunc(list, func(a, b Source) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
+		v.roles = append(v.roles, &NodeRole{Role: v.Role(arn), Sources: list})
+	}
+	slices.SortFunc(v.roles, func(a, b *NodeRole) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ARN, b.ARN)) })
+}
+
+// instanceSource says whether a node's role is found through its instance, and
+// as what it is listed.
+func instanceSource(name string, n snapshot.Node) (kind SourceKind, as string, ok bool) {
+	switch n.Maker {
+	case snapshot.MadeBySelf:
+		return SelfManaged, name, true
+	case snapshot.MadeByKarpenter:
+		return Karpenter, n.Owner, true
+	case snapshot.MadeByNodeGroup, snapshot.MadeByAutoMode, snapshot.MadeByFargate, snapshot.MadeByHybrid, snapshot.MadeByUnknown:
+		return "", "", false
+	default:
+		return "", "", false
+	}
+}
+
+// roleOfInstance follows instance → instance profile → role.
+func (v *View) roleOfInstance(node, id string) (role, via string, lost *RolelessNode) {
+	s := v.Snapshot
+	lose := func(reason string, unread []snapshot.Missing) (string, string, *RolelessNode) {
+		return "", "", &RolelessNode{Node: node, Instance: id, Reason: reason, Unread: unread}
+	}
+	if id == "" {
+		_, _, lost = lose("it has no provider id yet", nil)
+		lost.Gone = true
+		return "", "", lost
+	}
+	if m := s.MissingOf(snapshot.FactInstances, id); len(m) > 0 {
+		return lose("its instance could not be read", m)
+	}
+	instance, ok := s.Instances[id]
+	switch {
+	case !ok || instance.NotFound:
+		_, _, lost = lose(fmt.Sprintf("EC2 knows no instance %s; the node object is left over", id), nil)
+		lost.Gone = true
+		return "", "", lost
+	case instance.InstanceProfile == "":
+		return lose("its instance has no instance profile", nil)
+	}
+	profile := instance.InstanceProfile
+	if m := s.MissingOf(snapshot.FactInstanceProfiles, profile); len(m) > 0 {
+		return lose(fmt.Sprintf("its instance profile %s could not be read", snapshot.NameOf(profile)), m)
+	}
+	p := s.InstanceProfiles[profile]
+	switch {
+	case p.NotFound:
+		return lose(fmt.Sprintf("its instance profile %s does not exist any more", snapshot.NameOf(profile)), nil)
+	case len(p.Roles) == 0:
+		return lose(fmt.Sprintf("its instance profile %s has no role", snapshot.NameOf(profile)), nil)
+	}
+	return p.Roles[0], fmt.Sprintf("instance %s, instance profile %s", id, snapshot.NameOf(profile)), nil
+}
+
+// sortedPairs ranges over a map in the order of its keys.
+func sortedPairs[V any](m map[string]V) iter.Seq2[string, V] {
+	return func(yield func(string, V) bool) {
+		for _, k := range slices.Sorted(maps.Keys(m)) {
+			if !yield(k, m[k]) {
+				return
+			}
+		}
+	}
+}

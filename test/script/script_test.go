@@ -1,0 +1,137 @@
+// Package script_test runs test/script/*.txtar: the command line, in and out, as
+// a user sees it. The scripts run the built binary. Where they talk to AWS they
+// talk to a server on loopback that answers from the script's own files.
+package script_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// binDir is where TestMain puts the built plugin.
+var binDir string
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "noderole-bin-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() {
+		if err := os.RemoveAll(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}()
+	build := exec.Command("go", "build", "-o", dir, "../../cmd/kubectl-noderole")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "build the plugin:", err)
+		return 1
+	}
+	binDir = dir
+	return m.Run()
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 ".",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setup,
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "sub": sub},
+	})
+}
+
+// setup gives a script a PATH with the plugin, no AWS configuration but its own,
+// and the address of a server that answers from the script's folder aws.
+func setup(env *testscript.Env) error {
+	server := httptest.NewServer(answerFrom(filepath.Join(env.WorkDir, "aws")))
+	env.Defer(server.Close)
+	env.Setenv("PATH", binDir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	env.Setenv("HOME", env.WorkDir)
+	env.Setenv("KUBECONFIG", filepath.Join(env.WorkDir, "kubeconfig"))
+	env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	env.Setenv("SERVER", server.URL)
+	return nil
+}
+
+// answerFrom serves EKS from files named after the path (eks/clusters/prod.json)
+// and IAM, EC2 and STS from files named after the action
+// (GetCallerIdentity.xml); NAME.404.json is sent with that status. What has no
+// file is refused as AWS refuses.
+func answerFrom(dir string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, ext := "eks"+r.URL.Path, ".json"
+		if err := r.ParseForm(); err == nil && r.PostForm.Get("Action") != "" {
+			name, ext = r.PostForm.Get("Action"), ".xml"
+		}
+		for _, status := range []int{0, http.StatusNotFound, http.StatusForbidden, http.StatusBadRequest} {
+			file, code := filepath.Join(dir, filepath.FromSlash(name)), http.StatusOK
+			if status != 0 {
+				file, code = fmt.Sprintf("%s.%d", file, status), status
+			}
+			body, err := os.ReadFile(file + ext)
+			if err != nil {
+				continue
+			}
+			w.Header().Set("Content-Type", map[string]string{".json": "application/json", ".xml": "text/xml"}[ext])
+			if code == http.StatusNotFound {
+				w.Header().Set("X-Amzn-Errortype", "ResourceNotFoundException")
+			}
+			w.WriteHeader(code)
+			_, _ = w.Write(body)
+			return
+		}
+		if ext == ".xml" {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprintf(w, `<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>not authorized to perform: %s</Message></Error><RequestId>1</RequestId></ErrorResponse>`, name)
+			return
+		}
+		w.Header().Set("X-Amzn-Errortype", "AccessDeniedException")
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprintf(w, `{"message":"not authorized to perform: %s %s"}`, r.Method, r.URL.Path)
+	})
+}
+
+// exits runs a command and holds its exit code: exits 3 kubectl-noderole check.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND [ARG…]")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	if err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%s: %v", args[1], err)
+		}
+		code = exit.ExitCode()
+	}
+	if got := fmt.Sprint(code); got != args[0] {
+		ts.Fatalf("%s exited with %s, want %s", strings.Join(args[1:], " "), got, args[0])
+	}
+}
+
+// sub replaces WORD by the value of $WORD's namesake in files: sub SERVER file….
+func sub(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: sub VARIABLE FILE…")
+	}
+	for _, name := range args[1:] {
+		text := strings.ReplaceAll(ts.ReadFile(name), "@"+args[0]+"@", ts.Getenv(args[0]))
+		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
+	}
+}
