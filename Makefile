@@ -14,6 +14,7 @@ test: ## everything that needs nothing but Go
 
 lint:
 	$(LINT) run ./...
+	cd test/e2e && $(GO) tool -modfile=../../tools/go.mod golangci-lint run -c ../../.golangci.yaml ./...
 
 fmt:
 	$(LINT) fmt ./...
@@ -23,6 +24,7 @@ generate: ## docs and schemas from the code
 
 verify: generate ## fails where generated files or go.mod are not current
 	$(GO) mod tidy -diff
+	cd test/e2e && $(GO) mod tidy -diff
 	git diff --exit-code -- docs README.md
 
 e2e: ## a real kube-apiserver, moto, kubectl; builds the API server once

@@ -94,20 +94,30 @@ type CNI struct {
 	NoSubnetDiscovery bool
 }
 
-// Marks are the actions that on a node only a CNI makes use of: a role that is
-// allowed one of them carries CNI permissions.
+// Marks are the actions that nothing on a node but a CNI makes use of: a role
+// that is allowed one of them carries CNI permissions.
 func (c CNI) Marks() []Action {
 	if c.IPFamily == "ipv6" {
 		return []Action{{Name: "ec2:AssignIpv6Addresses", Resource: eni, For: "a prefix for the node's pods"}}
 	}
 	return []Action{
 		{Name: "ec2:AssignPrivateIpAddresses", Resource: eni, For: "addresses for pods"},
+		{Name: "ec2:UnassignPrivateIpAddresses", Resource: eni, For: "releasing addresses"},
+	}
+}
+
+// interfaces are the actions on network interfaces that the CNI shares with
+// controllers of the control plane; on IPv6 it does without.
+func (c CNI) interfaces() []Action {
+	if c.IPFamily == "ipv6" {
+		return nil
+	}
+	return []Action{
 		{Name: "ec2:AttachNetworkInterface", Resource: eni, For: "further interfaces"},
 		{Name: "ec2:CreateNetworkInterface", Resource: eni, For: "further interfaces"},
 		{Name: "ec2:DeleteNetworkInterface", Resource: eni, For: "cleaning up interfaces"},
 		{Name: "ec2:DetachNetworkInterface", Resource: eni, For: "cleaning up interfaces"},
 		{Name: "ec2:ModifyNetworkInterfaceAttribute", Resource: eni, For: "interface settings"},
-		{Name: "ec2:UnassignPrivateIpAddresses", Resource: eni, For: "releasing addresses"},
 	}
 }
 
@@ -121,7 +131,7 @@ func (c CNI) Marks() []Action {
 // IPv6: https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html;
 // aws/amazon-vpc-cni-k8s#3704 and pkg/ipamd/ipamd.go of v1.22.1.
 func (c CNI) Must() []Action {
-	must := append(c.Marks(),
+	must := append(append(c.Marks(), c.interfaces()...),
 		Action{Name: "ec2:DescribeInstances", For: "aws-node"},
 		Action{Name: "ec2:DescribeTags", For: "aws-node"},
 		Action{Name: "ec2:DescribeNetworkInterfaces", For: "aws-node"},

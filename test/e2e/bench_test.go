@@ -1,0 +1,101 @@
+package e2e
+
+import (
+	"cmp"
+	"fmt"
+	"os/exec"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/kubectl-noderole/kubectl-noderole/test/e2e/awsproxy"
+)
+
+const latency = 50 * time.Millisecond
+
+// BenchmarkCheck runs the built binary against a cluster of 10 node groups, 3
+// roles and 12 policies, each AWS call taking 50 ms, and reports calls, the
+// longest chain of calls one after another, and the wall time. It fails where
+// something is read twice or the budget is exceeded.
+func BenchmarkCheck(b *testing.B) {
+	s := newScenario(b, "bench")
+	for i := range 3 {
+		role := fmt.Sprintf("nodeRole%d", i)
+		policies := []string{workerPolicy, pullPolicy}
+		for j := range 3 {
+			policies = append(policies, s.policy(fmt.Sprintf("own-%d-%d", i, j), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`))
+		}
+		s.nodeRole(role, policies...)
+	}
+	s.inlinePolicy("nodeRole0", "inline", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`)
+	for i := range 10 {
+		s.nodeGroup(fmt.Sprintf("group%d", i), fmt.Sprintf("nodeRole%d", i%3))
+	}
+	s.role("eksCNIRole", irsaTrust(), cniPolicy)
+	s.awsNode("eksCNIRole")
+	s.node("ip-10-0-9-9.eu-west-1.compute.internal", s.instance("nodeRole0"), "")
+	env := s.kubeconfig(proxy.URL)
+	proxy.SetLatency(latency)
+
+	bare := time.Now()
+	run(b, env, "version")
+	startup := time.Since(bare)
+	proxy.Calls()
+
+	var calls []awsproxy.Call
+	var wall time.Duration
+	for b.Loop() {
+		started := time.Now()
+		run(b, env, "check")
+		took := time.Since(started)
+		if wall == 0 || took < wall {
+			wall = took
+		}
+		calls = proxy.Calls()
+	}
+	seen := map[string]int{}
+	for _, c := range calls {
+		if seen[c.Operation+" "+c.Key]++; seen[c.Operation+" "+c.Key] > 1 {
+			b.Errorf("read twice: %s %s", c.Operation, c.Key)
+		}
+	}
+	levels := depth(calls)
+	budget := time.Duration(levels)*latency + 150*time.Millisecond
+	b.ReportMetric(float64(len(calls)), "calls")
+	b.ReportMetric(float64(levels), "levels")
+	b.ReportMetric(float64(wall.Milliseconds()), "wall-ms")
+	b.ReportMetric(float64(startup.Milliseconds()), "start-ms")
+	if levels > 6 {
+		b.Errorf("%d calls one after another, want at most 6", levels)
+	}
+	if wall-startup > budget {
+		b.Errorf("one check took %s without its start, want at most %s", wall-startup, budget)
+	}
+}
+
+func run(b *testing.B, env []string, args ...string) {
+	b.Helper()
+	cmd := exec.Command(binDir+"/kubectl-noderole", args...)
+	cmd.Env = append(baseEnv(), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("%v: %v\n%s", args, err, out)
+	}
+}
+
+// depth is the length of the longest chain of calls of which each began after
+// the one before had ended.
+func depth(calls []awsproxy.Call) int {
+	calls = slices.SortedFunc(slices.Values(calls), func(a, b awsproxy.Call) int { return cmp.Compare(a.Start.UnixNano(), b.Start.UnixNano()) })
+	longest := 0
+	levels := make([]int, len(calls))
+	for i, c := range calls {
+		levels[i] = 1
+		for j := range i {
+			if !calls[j].End.After(c.Start) {
+				levels[i] = max(levels[i], levels[j]+1)
+			}
+		}
+		longest = max(longest, levels[i])
+	}
+	return longest
+}

@@ -1,0 +1,243 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestHealthyCluster(t *testing.T) {
+	s := newScenario(t, "healthy")
+	s.healthy()
+	out := kubectl(t, s.kubeconfig(proxy.URL), "noderole", "check")
+	if out.code != 0 || !strings.Contains(out.stdout, "0 failed, 0 warnings") || !strings.Contains(out.stdout, ", 0 not checked") {
+		t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
+	}
+	for _, want := range []string{
+		"healthy  eu-west-1  123456789012  EKS ", "IPv4  access entries + aws-auth",
+		"aws-node  uses IRSA role eksCNIRole on 1 of 1 nodes", " AWS calls, ",
+	} {
+		if !strings.Contains(out.stdout, want) {
+			t.Errorf("the report lacks %q:\n%s", want, out.stdout)
+		}
+	}
+}
+
+// TestCredentialPlugin goes the whole way that a user's kubeconfig goes: kubectl
+// and the plugin both run aws eks get-token, and the API server takes its token.
+func TestCredentialPlugin(t *testing.T) {
+	s := newScenario(t, "plugin")
+	s.healthy()
+	env := s.execKubeconfig(proxy.URL)
+	if out := kubectl(t, env, "get", "nodes", "-o", "name"); out.code != 0 {
+		t.Fatalf("kubectl get nodes: %s", out.stderr)
+	}
+	if out := kubectl(t, env, "noderole", "check"); out.code != 0 {
+		t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
+	}
+}
+
+// broken is a cluster with a role shared with the cluster, a wrong trust policy,
+// a role that may not pull, and a self-managed node.
+func broken(t *testing.T) *scenario {
+	s := newScenario(t, "broken")
+	s.healthy()
+	s.createCluster("neighbour", "gpuNodeRole")
+	s.nodeGroup("legacy", "eksClusterRole")
+	s.nodeRole("gpuNodeRole", workerPolicy)
+	s.nodeGroup("gpu", "gpuNodeRole")
+	s.role("lambdaRole", serviceTrust("lambda.amazonaws.com"), workerPolicy, pullPolicy)
+	s.nodeGroup("functions", "lambdaRole")
+	s.fargateProfile("batch", "lambdaRole")
+	s.nodeRole("bastionRole", pullPolicy)
+	s.node("ip-10-0-9-9.eu-west-1.compute.internal", s.instance("bastionRole"), "")
+	s.node("ip-10-0-9-8.eu-west-1.compute.internal", s.instance(""), "")
+	s.node("ip-10-0-9-7.eu-west-1.compute.internal", "i-0000000000000dead", "")
+	s.awsNodePod("aws-node-old", "ip-10-0-9-9.eu-west-1.compute.internal", "")
+	return s
+}
+
+func TestBrokenCluster(t *testing.T) {
+	s := broken(t)
+	env := s.kubeconfig(proxy.URL)
+	table := kubectl(t, env, "noderole", "check")
+	t.Logf("the report:\n%s", table.stdout)
+	if table.code != 1 || table.stderr != "" {
+		t.Errorf("exit %d, stderr %q", table.code, table.stderr)
+	}
+	r := parseReport(t, kubectl(t, env, "noderole", "check", "-o", "json"))
+	want := []string{
+		"NR101 eksClusterRole fail",
+		"NR102 gpuNodeRole fail",
+		"NR103 lambdaRole fail",
+		"NR105 ip-10-0-9-8.eu-west-1.compute.internal fail",
+		"NR201 bastionRole fail",
+		"NR201 eksClusterRole fail",
+		"NR202 eksClusterRole fail",
+		"NR202 gpuNodeRole fail",
+		"NR301 eksClusterRole fail",
+		"NR301 lambdaRole fail",
+		"NR203 bastionRole fail",
+		"NR203 eksClusterRole fail",
+		"NR602 aws-node fail",
+	}
+	got := r.verdicts()
+	// What AWS's cluster policy grants is AWS's to change.
+	optional := func(v string) bool {
+		return strings.Contains(v, "eksClusterRole") && !strings.HasPrefix(v, "NR101") && !strings.HasPrefix(v, "NR301")
+	}
+	if diff := cmp.Diff(slices.DeleteFunc(want, optional), slices.DeleteFunc(got, optional)); diff != "" {
+		t.Errorf("verdicts (-want +got):\n%s", diff)
+	}
+	sources := map[string]string{}
+	for _, role := range r.NodeRoles {
+		for _, src := range role.Sources {
+			sources[role.Name] += src.Kind + " " + src.Name + ";"
+		}
+	}
+	wantSources := map[string]string{
+		"bastionRole": "self-managed node ip-10-0-9-9.eu-west-1.compute.internal;", "eksClusterRole": "node group legacy;",
+		"eksNodeRole": "node group apps;", "gpuNodeRole": "node group gpu;", "lambdaRole": "node group functions;",
+	}
+	if diff := cmp.Diff(wantSources, sources); diff != "" {
+		t.Errorf("sources (-want +got):\n%s", diff)
+	}
+}
+
+// TestSnapshotGivesTheSameReport: the facts saved and judged later give the same
+// report, byte for byte.
+func TestSnapshotGivesTheSameReport(t *testing.T) {
+	s := broken(t)
+	env := s.kubeconfig(proxy.URL)
+	file := filepath.Join(t.TempDir(), "snapshot.yaml")
+	if out := kubectl(t, env, "noderole", "snapshot", "-o", file); out.code != 0 || out.stdout != "" {
+		t.Fatalf("exit %d, %s%s", out.code, out.stdout, out.stderr)
+	}
+	live := kubectl(t, env, "noderole", "check", "-o", "json")
+	saved := kubectl(t, nil, "noderole", "check", "-f", file, "-o", "json")
+	if diff := cmp.Diff(live.stdout, saved.stdout); diff != "" || live.code != 1 || saved.code != 1 {
+		t.Errorf("exit %d and %d (-live +saved):\n%s", live.code, saved.code, diff)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{adminToken, "wJalrXUtnFEMI", "AKIAIOSFODNN7EXAMPLE"} {
+		if strings.Contains(string(text), secret) {
+			t.Errorf("the snapshot holds the secret %s", secret)
+		}
+	}
+}
+
+// TestBareMoto: an endpoint that does not know some operations, and answers with
+// a page of HTML, costs those facts and a line each, not the run.
+func TestBareMoto(t *testing.T) {
+	s := newScenario(t, "bare")
+	s.healthy()
+	// moto's cluster has an endpoint of its own, no EKS host, and a certificate
+	// authority that is none: without a word of the user that is no proof.
+	env := s.kubeconfig(cloud.url)
+	out := kubectl(t, env, "noderole", "check")
+	if out.code != 3 || out.stdout != "" || !strings.Contains(out.stderr, "cannot be told") {
+		t.Errorf("a cluster that cannot be verified: exit %d\n%s%s", out.code, out.stdout, out.stderr)
+	}
+	out = kubectl(t, env, "noderole", "check", "--cluster-name", s.cluster, "-o", "json")
+	r := parseReport(t, out)
+	if out.code != 3 || !strings.Contains(out.stderr, "could not be verified") {
+		t.Errorf("exit %d, stderr %q", out.code, out.stderr)
+	}
+	var operations []string
+	for _, m := range r.Missing {
+		operations = append(operations, m.Operation)
+		if strings.Contains(m.Error, "\n") || strings.Contains(m.Error, "deserial") || !strings.Contains(m.Error, "404") {
+			t.Errorf("%s: not a clear line: %q", m.Operation, m.Error)
+		}
+	}
+	slices.Sort(operations)
+	if diff := cmp.Diff([]string{"eks:DescribeAccessEntry", "eks:DescribeAccessEntry", "eks:DescribeAddon", "eks:DescribeAddon", "eks:ListPodIdentityAssociations"}, operations); diff != "" {
+		t.Errorf("missing (-want +got):\n%s", diff)
+	}
+}
+
+// TestRefusedRole: without iam:GetRole the rules on the role are unknown, none
+// passes, and the permission is named.
+func TestRefusedRole(t *testing.T) {
+	s := newScenario(t, "refused")
+	s.healthy()
+	proxy.SetFault("iam:GetRole", denied("iam:GetRole"))
+	out := kubectl(t, s.kubeconfig(proxy.URL), "noderole", "check", "-o", "json")
+	r := parseReport(t, out)
+	if out.code != 3 {
+		t.Errorf("exit %d, want 3", out.code)
+	}
+	for _, res := range r.Results {
+		needsRole := regexp.MustCompile(`NR104|NR20[123]|NR301`).MatchString(res.ID)
+		if needsRole && res.Status != "unknown" {
+			t.Errorf("%s says %s: %s", res.ID, res.Status, res.Message)
+		}
+	}
+	for _, m := range r.Missing {
+		if m.Operation != "iam:GetRole" || m.Permission != "iam:GetRole" || strings.Contains(m.Error, "\n") {
+			t.Errorf("missing: %+v", m)
+		}
+	}
+	if len(r.Missing) != 2 {
+		t.Errorf("%d entries are missing, want the node role and aws-node's", len(r.Missing))
+	}
+}
+
+// TestThrottling: a throttled call is tried again and leaves no trace.
+func TestThrottling(t *testing.T) {
+	s := newScenario(t, "throttled")
+	s.healthy()
+	f := denied("")
+	f.Status, f.Code, f.Message, f.Times = http.StatusBadRequest, "Throttling", "Rate exceeded", 1
+	proxy.SetFault("iam:ListAttachedRolePolicies", f)
+	if out := kubectl(t, append(s.kubeconfig(proxy.URL), "AWS_MAX_ATTEMPTS=3"), "noderole", "check"); out.code != 0 {
+		t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
+	}
+}
+
+// TestPermissionsDocumented: docs/permissions.md lists the operations that check
+// calls, none too many and none too few.
+func TestPermissionsDocumented(t *testing.T) {
+	s := broken(t)
+	s.inlinePolicy("gpuNodeRole", "pull", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`)
+	s.proxied.Associations["a-1"] = associationOf("eksCNIRole")
+	s.apply()
+	proxy.Calls()
+	kubectl(t, s.kubeconfig(proxy.URL), "noderole", "check")
+	called := map[string]bool{}
+	for _, c := range proxy.Calls() {
+		called[c.Operation] = true
+	}
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "permissions.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```json")
+	document, _, _ := strings.Cut(rest, "```")
+	var policy struct {
+		Statement []struct{ Action []string }
+	}
+	if err := json.Unmarshal([]byte(document), &policy); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for op := range called {
+		got = append(got, op)
+	}
+	want := policy.Statement[0].Action
+	slices.Sort(got)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("operations (-documented +called):\n%s", diff)
+	}
+}
