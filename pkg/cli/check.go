@@ -38,7 +38,7 @@ type checkOptions struct {
 	printer printers.ResourcePrinter
 }
 
-func newCheckCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags, run func(*checkOptions, context.Context) error) *cobra.Command {
+func newCheckCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags) *cobra.Command {
 	o := &checkOptions{
 		streams:  streams,
 		live:     liveOptions{streams: streams, config: config},
@@ -73,7 +73,7 @@ facts could not be read.`,
 			if err := o.complete(cmd); err != nil {
 				return err
 			}
-			return run(o, cmd.Context())
+			return o.run(cmd.Context())
 		},
 	}
 	f := cmd.Flags()

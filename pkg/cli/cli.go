@@ -109,29 +109,32 @@ Nothing is changed: every command reads only.`,
 		return usage(cmd.CommandPath()+" --help lists the flags", "%s", err)
 	})
 
-	config := genericclioptions.NewConfigFlags(true).WithWarningPrinter(streams)
+	config := connectionFlags()
 	config.AddFlags(root.PersistentFlags())
-	// kubectl's connection flags all work; these two are the ones that people use.
 	for _, name := range hiddenFlags {
-		if f := root.PersistentFlags().Lookup(name); f != nil {
-			f.Hidden = true
-		}
+		root.PersistentFlags().Lookup(name).Hidden = true
 	}
 
 	root.AddCommand(
-		newCheckCommand(streams, config, (*checkOptions).run),
-		newSnapshotCommand(streams, config, (*snapshotOptions).run),
+		newCheckCommand(streams, config),
+		newSnapshotCommand(streams, config),
 		newVersionCommand(streams),
 	)
 	return root
 }
 
-// hiddenFlags are the connection flags that --help leaves out.
-var hiddenFlags = []string{
-	"as", "as-group", "as-uid", "as-user-extra", "cache-dir", "certificate-authority", "client-certificate", "client-key",
-	"cluster", "disable-compression", "insecure-skip-tls-verify", "namespace", "password", "request-timeout", "server",
-	"tls-server-name", "token", "user", "username",
+// connectionFlags are kubectl's, but for those that lead to another server or
+// user than the context says: what is judged has to be what was verified.
+func connectionFlags() *genericclioptions.ConfigFlags {
+	c := genericclioptions.NewConfigFlags(true)
+	c.APIServer, c.ClusterName, c.TLSServerName, c.Insecure, c.CAFile = nil, nil, nil, nil, nil
+	c.AuthInfoName, c.BearerToken, c.CertFile, c.KeyFile = nil, nil, nil, nil
+	c.CacheDir, c.Namespace, c.DisableCompression = nil, nil, nil
+	return c
 }
+
+// hiddenFlags work as in kubectl and are left out of --help.
+var hiddenFlags = []string{"as", "as-group", "as-uid", "as-user-extra", "request-timeout"}
 
 func unknownCommand(cmd *cobra.Command, name string) error {
 	next := cmd.CommandPath() + " --help lists the commands"

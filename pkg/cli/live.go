@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"golang.org/x/term"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
@@ -44,6 +46,9 @@ func (o *liveOptions) read(ctx context.Context) (facts *snapshot.Snapshot, foote
 	raw, err := loader.RawConfig()
 	if err != nil {
 		return nil, "", usage("check --kubeconfig and KUBECONFIG", "the kubeconfig cannot be read: %s", err)
+	}
+	if err := loadAuthority(raw, *o.config.Context); err != nil {
+		return nil, "", err
 	}
 	target, err := locate.FromKubeconfig(raw, locate.Flags{
 		Context: *o.config.Context, ClusterName: o.clusterName, Region: o.region, Profile: o.profile,
@@ -84,6 +89,25 @@ func (o *liveOptions) read(ctx context.Context) (facts *snapshot.Snapshot, foote
 	}
 	footer = fmt.Sprintf("%d AWS calls, %.1f s", stats.AWSCalls, time.Since(started).Seconds())
 	return facts, footer, nil
+}
+
+// loadAuthority reads the certificate authority of the context's cluster where
+// the kubeconfig names a file.
+func loadAuthority(raw clientcmdapi.Config, name string) error {
+	kubeContext, ok := raw.Contexts[cmp.Or(name, raw.CurrentContext)]
+	if !ok {
+		return nil
+	}
+	cluster, ok := raw.Clusters[kubeContext.Cluster]
+	if !ok || cluster.CertificateAuthority == "" || len(cluster.CertificateAuthorityData) > 0 {
+		return nil
+	}
+	data, err := os.ReadFile(cluster.CertificateAuthority)
+	if err != nil {
+		return usage("correct certificate-authority of cluster "+kubeContext.Cluster, "the kubeconfig's certificate authority cannot be read: %s", err)
+	}
+	cluster.CertificateAuthorityData = data
+	return nil
 }
 
 // progress returns what shows progress on standard error where that is a

@@ -20,7 +20,7 @@ type snapshotOptions struct {
 	allowPartial bool
 }
 
-func newSnapshotCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags, run func(*snapshotOptions, context.Context) error) *cobra.Command {
+func newSnapshotCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags) *cobra.Command {
 	o := &snapshotOptions{streams: streams, live: liveOptions{streams: streams, config: config}}
 	cmd := &cobra.Command{
 		Use:   "snapshot",
@@ -35,7 +35,7 @@ it anywhere, without AWS and without the cluster.`,
   kubectl noderole snapshot -o prod.yaml
   kubectl noderole check -f prod.yaml`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return run(o, cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.output, "output", "o", "-", "Write to this file, - for standard output")

@@ -1,16 +1,21 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-noderole/kubectl-noderole/test/e2e/awsproxy"
 )
 
 func TestHealthyCluster(t *testing.T) {
@@ -205,6 +210,87 @@ func TestThrottling(t *testing.T) {
 	}
 }
 
+// TestInterrupt: Ctrl-C ends a check at once, with 130 and without a report.
+func TestInterrupt(t *testing.T) {
+	s := newScenario(t, "interrupt")
+	s.healthy()
+	proxy.SetFault("iam:GetRole", awsproxy.Fault{Hang: true})
+	file := filepath.Join(t.TempDir(), "snapshot.yaml")
+	for _, args := range [][]string{{"check", "-o", "json"}, {"snapshot", "-o", file}} {
+		cmd := exec.Command(filepath.Join(binDir, "kubectl-noderole"), args...)
+		cmd.Env = append(baseEnv(), s.kubeconfig(proxy.URL)...)
+		var stdout, stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		proxy.AwaitCall("iam:GetRole")
+		interrupted := time.Now()
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		if code := cmd.ProcessState.ExitCode(); code != 130 || stdout.Len() > 0 || !strings.Contains(stderr.String(), "interrupted") {
+			t.Errorf("%v: exit %d, stdout %q, stderr %q", args, code, stdout.String(), stderr.String())
+		}
+		if took := time.Since(interrupted); took > 5*time.Second {
+			t.Errorf("%v: took %s to end", args, took)
+		}
+	}
+	if _, err := os.Stat(file); !os.IsNotExist(err) {
+		t.Errorf("a snapshot was left behind: %v", err)
+	}
+}
+
+// TestRBACDocumented: what docs/permissions.md grants in the cluster suffices, and
+// without it the facts are missing with the permission that would give them.
+func TestRBACDocumented(t *testing.T) {
+	s := newScenario(t, "rbac")
+	s.healthy()
+	env := s.writeKubeconfig(proxy.URL, map[string]any{"token": readerToken})
+	r := parseReport(t, kubectl(t, env, "noderole", "check", "-o", "json"))
+	var permissions []string
+	for _, m := range r.Missing {
+		permissions = append(permissions, m.Permission)
+	}
+	slices.Sort(permissions)
+	want := []string{"get daemonsets.apps in kube-system", "get serviceaccounts in kube-system", "list nodes", "list pods in kube-system"}
+	if diff := cmp.Diff(want, permissions); diff != "" {
+		t.Errorf("missing without any right (-want +got):\n%s", diff)
+	}
+
+	roles := filepath.Join(t.TempDir(), "rbac.yaml")
+	s.must(os.WriteFile(roles, []byte(documented(t, "```yaml")), 0o600))
+	admin := s.kubeconfig(proxy.URL)
+	for _, args := range [][]string{
+		{"apply", "-f", roles},
+		{"create", "clusterrolebinding", "noderole-check", "--clusterrole=noderole-check", "--user=reader"},
+		{"-n", "kube-system", "create", "rolebinding", "noderole-check", "--role=noderole-check", "--user=reader"},
+	} {
+		if out := kubectl(t, admin, args...); out.code != 0 {
+			t.Fatalf("kubectl %v: %s", args, out.stderr)
+		}
+	}
+	if out := kubectl(t, env, "noderole", "check"); out.code != 0 {
+		t.Errorf("with the documented rights: exit %d\n%s%s", out.code, out.stdout, out.stderr)
+	}
+}
+
+// documented returns the block of docs/permissions.md that a fence begins.
+func documented(t *testing.T, fence string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "permissions.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), fence+"\n")
+	block, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatalf("docs/permissions.md has no block %s", fence)
+	}
+	return block
+}
+
 // TestPermissionsDocumented: docs/permissions.md lists the operations that check
 // calls, none too many and none too few.
 func TestPermissionsDocumented(t *testing.T) {
@@ -218,16 +304,10 @@ func TestPermissionsDocumented(t *testing.T) {
 	for _, c := range proxy.Calls() {
 		called[c.Operation] = true
 	}
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "permissions.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(text), "```json")
-	document, _, _ := strings.Cut(rest, "```")
 	var policy struct {
 		Statement []struct{ Action []string }
 	}
-	if err := json.Unmarshal([]byte(document), &policy); err != nil {
+	if err := json.Unmarshal([]byte(documented(t, "```json")), &policy); err != nil {
 		t.Fatal(err)
 	}
 	var got []string

@@ -82,6 +82,9 @@ func await(client *http.Client, url string, limit time.Duration) error {
 // adminToken is the API server's token of a user in system:masters.
 const adminToken = "end-to-end-admin"
 
+// readerToken is the token of a user without any right.
+const readerToken = "end-to-end-reader"
+
 // apiServer is a kube-apiserver with its etcd.
 type apiServer struct {
 	url             string
@@ -123,7 +126,7 @@ func startKubernetes(bin, dir string) (k *apiServer, err error) {
 		return k, err
 	}
 	tokens := filepath.Join(dir, "tokens.csv")
-	if err = os.WriteFile(tokens, []byte(adminToken+",admin,1,system:masters\n"), 0o600); err != nil {
+	if err = os.WriteFile(tokens, []byte(adminToken+",admin,1,system:masters\n"+readerToken+",reader,2\n"), 0o600); err != nil {
 		return k, err
 	}
 	webhook, err := k.startWebhook(dir)

@@ -100,6 +100,8 @@ type Proxy struct {
 	faults   map[string]Fault
 	failed   map[string]int
 	calls    []Call
+	// arrived is told the operation of every request that hangs.
+	arrived chan string
 }
 
 // New starts a proxy in front of a backend.
@@ -108,7 +110,7 @@ func New(backend string) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{clusters: map[string]Cluster{}, faults: map[string]Fault{}, failed: map[string]int{}}
+	p := &Proxy{clusters: map[string]Cluster{}, faults: map[string]Fault{}, failed: map[string]int{}, arrived: make(chan string, 100)}
 	p.forward = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
@@ -159,6 +161,15 @@ func (p *Proxy) Calls() []Call {
 	return calls
 }
 
+// AwaitCall waits until a call of the operation hangs.
+func (p *Proxy) AwaitCall(operation string) {
+	for arrived := range p.arrived {
+		if arrived == operation {
+			return
+		}
+	}
+}
+
 func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	body, err := io.ReadAll(r.Body)
@@ -190,7 +201,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case faulty:
-		p.fail(w, r, service, fault)
+		p.fail(w, r, service, operation, fault)
 	case service == "eks" && p.answer(w, r):
 	default:
 		p.forward.ServeHTTP(w, r)
@@ -250,9 +261,10 @@ func eksOperation(method string, path []string) string {
 }
 
 // fail writes an error in the shape of the service's protocol.
-func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, service string, f Fault) {
+func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, service, operation string, f Fault) {
 	switch {
 	case f.Hang:
+		p.arrived <- operation
 		<-r.Context().Done()
 		return
 	case f.Cut:
