@@ -14,20 +14,16 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/cli-runtime/pkg/printers"
 
-	"github.com/kubectl-noderole/kubectl-noderole/examples"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
 // checkOptions is what the check command was told.
 type checkOptions struct {
 	streams genericiooptions.IOStreams
-	live    liveOptions
+	source  factsOptions
 
-	file         string
-	example      string
 	failOn       string
 	allowPartial bool
 	output       string
@@ -41,7 +37,7 @@ type checkOptions struct {
 func newCheckCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags) *cobra.Command {
 	o := &checkOptions{
 		streams:  streams,
-		live:     liveOptions{streams: streams, config: config},
+		source:   newFactsOptions(streams, config),
 		jsonYAML: &genericclioptions.JSONYamlPrintFlags{},
 		template: genericclioptions.NewKubeTemplatePrintFlags(),
 	}
@@ -77,14 +73,11 @@ facts could not be read.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&o.file, "filename", "f", "", "Judge the snapshot in this file, - for standard input")
-	f.StringVar(&o.example, "example", "", "Judge a built-in example: "+strings.Join(examples.Names(), ", "))
-	f.Lookup("example").NoOptDefVal = "broken"
 	f.StringVar(&o.failOn, "fail-on", "error", "Exit with 1 for findings of this severity or worse: error, warning, info or none")
 	f.BoolVar(&o.allowPartial, "allow-partial", false, "Exit as if what could not be read had not been asked for, instead of with 3")
 	f.StringVarP(&o.output, "output", "o", "table", "Output format: "+strings.Join(o.formats(), ", "))
 	f.StringVar(o.template.TemplateArgument, "template", "", "Template string or file for -o go-template and -o jsonpath")
-	o.live.addFlags(f)
+	o.source.addFlags(f)
 	return cmd
 }
 
@@ -101,15 +94,8 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	if _, ok := failOnRanks[o.failOn]; !ok {
 		return usage("use error, warning, info or none", "--fail-on %q is no severity", o.failOn)
 	}
-	if o.file != "" && o.example != "" {
-		return usage("give one of them", "--filename and --example are two sources of facts")
-	}
-	if o.file != "" || o.example != "" {
-		for _, name := range append(liveFlags, "context") {
-			if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
-				return usage("leave it out, or judge the cluster live without -f", "--%s has no meaning for saved facts", name)
-			}
-		}
+	if err := o.source.complete(cmd); err != nil {
+		return err
 	}
 	if o.output == "table" || o.output == "" {
 		return nil
@@ -130,7 +116,7 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 
 // run judges the facts and prints the report.
 func (o *checkOptions) run(ctx context.Context) error {
-	facts, footer, err := o.facts(ctx)
+	facts, footer, err := o.source.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -146,23 +132,6 @@ func (o *checkOptions) run(ctx context.Context) error {
 	default:
 		return nil
 	}
-}
-
-// facts reads the snapshot: a file, an example or the live cluster.
-func (o *checkOptions) facts(ctx context.Context) (facts *snapshot.Snapshot, footer string, err error) {
-	switch {
-	case o.file != "":
-		facts, err = snapshot.Load(o.file, o.streams.In)
-	case o.example != "":
-		text, ok := examples.Read(o.example)
-		if !ok {
-			return nil, "", usage("the examples are "+strings.Join(examples.Names(), ", "), "there is no example %q", o.example)
-		}
-		facts, err = snapshot.Decode("example "+o.example, text)
-	default:
-		return o.live.read(ctx)
-	}
-	return facts, "", err
 }
 
 func (o *checkOptions) print(report *finding.Report, footer string) error {

@@ -118,6 +118,7 @@ Nothing is changed: every command reads only.`,
 	root.AddCommand(
 		newCheckCommand(streams, config),
 		newSnapshotCommand(streams, config),
+		newCanCommand(streams, config),
 		newVersionCommand(streams),
 	)
 	return root

@@ -133,8 +133,10 @@ type compiledCondition struct {
 
 // conditionValue is one value of the policy.
 type conditionValue struct {
-	// text is for the families that have variables.
-	text template
+	// text is for the families that have variables, pattern the same where it has
+	// none.
+	text    template
+	pattern pattern
 	// The others are parsed once; ok says whether that went well.
 	ok      bool
 	number  *big.Rat
@@ -170,13 +172,16 @@ func (c *Condition) compile(variables bool) {
 		case ipAddress:
 			cv.network, cv.ok = parseNetwork(v)
 		}
+		if !cv.text.variables {
+			cv.pattern = newPattern(cv.text.elements)
+		}
 		cc.values = append(cc.values, cv)
 	}
 	c.compiled = cc
 }
 
 // eval decides a condition.
-func (c *Condition) eval(ctx *Context) ternary {
+func (c *Condition) eval(ctx facts) ternary {
 	cc := &c.compiled
 	values, presence := ctx.lookup(cc.key)
 	if cc.family == null {
@@ -243,7 +248,7 @@ func (cc *compiledCondition) evalAbsent() ternary {
 	}
 }
 
-func (cc *compiledCondition) evalPresent(ctx *Context, values []string) ternary {
+func (cc *compiledCondition) evalPresent(ctx facts, values []string) ternary {
 	switch cc.set {
 	case forAllValues:
 		if isNullSet(values) {
@@ -273,7 +278,7 @@ func (cc *compiledCondition) evalPresent(ctx *Context, values []string) ternary 
 }
 
 // evalOne compares one value of the request with the policy's.
-func (cc *compiledCondition) evalOne(ctx *Context, value string) ternary {
+func (cc *compiledCondition) evalOne(ctx facts, value string) ternary {
 	result := no
 	for i := range cc.values {
 		if result = or(result, cc.matches(&cc.values[i], ctx, value)); result == yes {
@@ -286,55 +291,56 @@ func (cc *compiledCondition) evalOne(ctx *Context, value string) ternary {
 	return result
 }
 
-func (cc *compiledCondition) matches(v *conditionValue, ctx *Context, value string) ternary {
+func (cc *compiledCondition) matches(v *conditionValue, ctx facts, value string) ternary {
 	switch cc.family {
-	case stringEquals:
-		return v.text.match(ctx, func(e []element) bool { return textOf(e) == value })
+	case stringEquals, stringLike:
+		if v.text.variables {
+			return v.text.match(ctx, value, matchGlob)
+		}
+		return truth(v.pattern.match(value, false))
 	case stringEqualsIgnoreCase:
-		return v.text.match(ctx, func(e []element) bool { return strings.EqualFold(textOf(e), value) })
-	case stringLike:
-		return v.text.match(ctx, func(e []element) bool { return matchElements(e, plainText(value)) })
+		if v.text.variables {
+			return v.text.match(ctx, value, matchFold)
+		}
+		return truth(strings.EqualFold(v.pattern.literal, value))
 	case arnLike:
-		return v.text.match(ctx, func(e []element) bool { return matchARN(e, value) })
+		if v.text.variables {
+			return v.text.match(ctx, value, matchOpenARN)
+		}
+		return truth(matchARN(v.text.elements, value))
 	case numeric:
 		n, ok := parseNumber(value)
-		return truth(ok && v.ok && cc.order[n.Cmp(orZero(v.number))+1])
+		return truth(ok && v.ok && cc.order[n.Cmp(v.number)+1])
 	case date:
 		d, ok := parseDate(value)
 		return truth(ok && v.ok && cc.order[d.Compare(v.instant)+1])
 	case boolean:
 		flag, ok := parseBool(value)
 		if !v.ok && v.text.variables {
-			return and(truth(ok), v.text.match(ctx, func(e []element) bool { return strings.EqualFold(textOf(e), value) }))
+			return and(truth(ok), v.text.match(ctx, value, matchFold))
 		}
 		return truth(ok && v.ok && flag == v.flag)
 	case binary:
 		b, ok := parseBinary(value)
 		return truth(ok && v.ok && bytes.Equal(b, v.bytes))
-	case ipAddress:
+	default: // ipAddress; evalNull compares no values
 		n, ok := parseNetwork(value)
 		return truth(ok && v.ok && n.IsSingleIP() && v.network.Contains(n.Addr()))
-	case null: // evalNull's
 	}
-	return no
-}
-
-func orZero(n *big.Rat) *big.Rat {
-	if n == nil {
-		return new(big.Rat)
-	}
-	return n
 }
 
 // matchARN compares an ARN with a pattern part by part: a wildcard stays inside
-// its part, and the sixth part is the rest. What has not six parts matches
-// nothing.
+// its part, and the sixth part is the rest. What has not six parts, of which the
+// first is "arn", is no ARN and matches nothing.
 func matchARN(p []element, value string) bool {
+	if _, ok := splitARN(value); !ok {
+		return false
+	}
 	for part := range 6 {
 		pattern, text := p, value
 		if part < 5 {
 			i, j := slices.Index(p, ':'), strings.IndexByte(value, ':')
-			if i < 0 || j < 0 {
+			if i < 0 {
 				return false
 			}
 			pattern, text, p, value = p[:i], value[:j], p[i+1:], value[j+1:]
@@ -346,15 +352,23 @@ func matchARN(p []element, value string) bool {
 	return true
 }
 
+// matchOpenARN is matchARN for a pattern in which runs may stand for variables
+// whose value is not known; one that is nothing else may be any ARN.
+func matchOpenARN(p []element, value string) bool {
+	if _, ok := splitARN(value); ok && len(p) == 1 && p[0] == anyRun {
+		return true
+	}
+	return matchARN(p, value)
+}
+
 var decimal = regexp.MustCompile(`^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)$`)
 
-// parseNumber reads an integer or decimal. The number is never nil.
+// parseNumber reads an integer or decimal.
 func parseNumber(s string) (*big.Rat, bool) {
 	if len(s) > 100 || !decimal.MatchString(s) {
-		return new(big.Rat), false
+		return nil, false
 	}
-	n, ok := new(big.Rat).SetString(s)
-	return orZero(n), ok
+	return new(big.Rat).SetString(s)
 }
 
 // dateForms are those of https://www.w3.org/TR/NOTE-datetime; a form without a

@@ -1,9 +1,6 @@
 package iampolicy
 
-import (
-	"maps"
-	"strings"
-)
+import "strings"
 
 // Context is what is known of a request's condition keys. Keys are
 // case-insensitive. The zero Context knows nothing.
@@ -16,6 +13,25 @@ type Context struct {
 	present map[string]bool     // keys that are there with a value that is not known
 	// absentPrefix: keys that begin with it and were not set are absent.
 	absentPrefix string
+	// ownResources: aws:ResourceAccount is known of resources in the principal's
+	// own account alone.
+	ownResources bool
+}
+
+// facts is what is known of one request.
+type facts struct {
+	known *Context
+	// otherAccounts: the resource may be another account's.
+	otherAccounts bool
+}
+
+// lookup returns the values of a key, which is in lower case.
+func (f facts) lookup(key string) ([]string, presence) {
+	values, presence := f.known.lookup(key)
+	if f.otherAccounts && presence == presentKey && f.known.ownResources && key == "aws:resourceaccount" {
+		return nil, unknownKey
+	}
+	return values, presence
 }
 
 // NewContext returns a context that knows nothing.
@@ -48,16 +64,6 @@ func (c *Context) put(key string, values []string) *Context {
 	}
 	c.values[strings.ToLower(key)] = values
 	return c
-}
-
-// with returns a copy in which one more key is known.
-func (c *Context) with(key string, values []string) *Context {
-	copied := &Context{values: map[string][]string{}}
-	if c != nil {
-		copied.Complete, copied.present, copied.absentPrefix = c.Complete, c.present, c.absentPrefix
-		maps.Copy(copied.values, c.values)
-	}
-	return copied.put(key, values)
 }
 
 type presence uint8
@@ -105,6 +111,7 @@ func RoleSession(roleARN, account, region string, tags map[string]string) *Conte
 		Absent("aws:username").
 		Present("aws:TokenIssueTime").
 		Present("aws:userid")
+	c.ownResources = true
 	c.absentPrefix = "aws:principaltag/" // an instance's session has its role's tags and no others
 	for name, value := range tags {
 		c.Set("aws:PrincipalTag/"+name, value)

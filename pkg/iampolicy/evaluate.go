@@ -95,22 +95,34 @@ func (l Layer) String() string {
 	return [...]string{"", "identity policies", "permissions boundary", "service control policies", "resource policy"}[l]
 }
 
-// Decide answers a request. It allocates nothing unless a policy variable or a
-// pattern has to be expanded, or the answer would be Depends.
+// Decide answers a request. It allocates nothing but where a policy variable has
+// to be expanded, a number, date, binary value or pattern to be compared, or all
+// cases to be tried because the answer is open at first.
 func (s *Set) Decide(r *Request) Decision {
 	e := s.newEvaluation(r)
-	return s.refine(r, e.decide())
+	v := e.decide()
+	if v.result == maybe {
+		return s.decideOpen(r, v)
+	}
+	return decision(v.result)
+}
+
+// decideOpen is apart from Decide because its evaluation is on the heap.
+func (s *Set) decideOpen(r *Request, v verdict) Decision {
+	e := s.newEvaluation(r)
+	return decision(e.refine(v).result)
 }
 
 func decision(t ternary) Decision { return Decision(t) }
 
 // evaluation is one request on its way to an answer.
 type evaluation struct {
-	set    *Set
-	action string
-	ctx    *Context
-	target target
-	caller caller
+	set      *Set
+	resource []Policy // the resource's policy, where it has a say
+	action   string
+	ctx      facts
+	target   target
+	caller   caller
 	// crossAccount: the resource is another account's.
 	crossAccount bool
 	// strict: the resource's policy has to name the caller even in the same
@@ -118,15 +130,56 @@ type evaluation struct {
 	strict bool
 	// trust: the resource's policy is a role's trust policy.
 	trust bool
+	// given decides what is open, in one of the cases that refine tries: a truth
+	// for the *Condition, *resource, *Statement (its principal) or unreadPolicy.
+	given map[any]ternary
+}
+
+// unreadPolicy is the one or the other effect of a policy that could not be read.
+type unreadPolicy struct {
+	policy *Policy
+	effect Effect
+}
+
+// settled returns t or, where that is open, what is given for the part.
+func (e *evaluation) settled(part any, t ternary) ternary {
+	if t != maybe || e.given == nil {
+		return t
+	}
+	if given, ok := e.given[part]; ok {
+		return given
+	}
+	return t
+}
+
+// mayDo is what a policy that could not be read does.
+func (e *evaluation) mayDo(p *Policy, effect Effect) ternary {
+	if e.given == nil {
+		return maybe
+	}
+	return e.settled(unreadPolicy{p, effect}, maybe)
 }
 
 func (s *Set) newEvaluation(r *Request) evaluation {
-	e := evaluation{set: s, action: r.Action, ctx: r.Context, target: newTarget(r), caller: newCaller(r.Principal)}
-	e.crossAccount = r.Account != "" && !e.caller.outsideIAM() && r.Account != e.caller.arn.account
-	if a, ok := splitARN(r.Resource); ok && len(s.resource) > 0 {
+	e := evaluation{set: s, resource: s.resource, action: r.Action, target: newTarget(r), caller: newCaller(r.Principal)}
+	a, isARN := splitARN(r.Resource)
+	account := r.Account
+	if account == "" && isAccountID(a.account) {
+		account = a.account
+	}
+	e.crossAccount = account != "" && e.caller.arn.account != "" && account != e.caller.arn.account
+	e.ctx = facts{known: r.Context, otherAccounts: e.crossAccount || r.Any && !isARN || strings.ContainsAny(a.account, "*?")}
+	if isARN && len(s.resource) > 0 {
 		e.trust = a.service == "iam" && strings.HasPrefix(a.resource, "role/")
 		e.strict = e.trust || a.service == "kms" && strings.HasPrefix(a.resource, "key/")
 	}
+	if e.trust && len(e.action) > 4 && !strings.EqualFold(e.action[:4], "sts:") {
+		e.resource, e.trust, e.strict = nil, false, false // it says who may assume the role, nothing else
+	}
+	if a.partition == "aws-cn" && e.caller.name == ec2Service+".cn" {
+		e.caller.name = ec2Service
+	}
+	e.caller.partition = a.partition
 	return e
 }
 
@@ -194,7 +247,7 @@ func (e *evaluation) layer(policies []Policy) (allow, deny ternary) {
 	for i := range policies {
 		d := policies[i].Document
 		if d == nil {
-			allow, deny = or(allow, maybe), or(deny, maybe)
+			allow, deny = or(allow, e.mayDo(&policies[i], Allow)), or(deny, e.mayDo(&policies[i], Deny))
 			continue
 		}
 		for j := range d.Statements {
@@ -218,20 +271,21 @@ func (e *evaluation) statement(s *Statement) ternary {
 	if !s.matchesAction(e.action) {
 		return no
 	}
-	m := s.matchesResource(e.ctx, e.target)
+	m := e.matchesResource(s)
 	if m == no {
 		return no
 	}
-	return and(m, s.matchesConditions(e.ctx))
+	return and(m, e.matchesConditions(s))
 }
 
 // resourceLayer returns how the resource's policy allows the caller, and what its
 // Deny statements say.
 func (e *evaluation) resourceLayer() (allow naming, deny ternary) {
-	for i := range e.set.resource {
-		d := e.set.resource[i].Document
+	for i := range e.resource {
+		d := e.resource[i].Document
 		if d == nil {
-			allow.direct, deny = or(allow.direct, maybe), or(deny, maybe)
+			allow.direct = or(allow.direct, e.mayDo(&e.resource[i], Allow))
+			deny = or(deny, e.mayDo(&e.resource[i], Deny))
 			continue
 		}
 		for j := range d.Statements {
@@ -260,5 +314,7 @@ func (e *evaluation) namedIn(s *Statement) naming {
 	if s.NotPrincipals != nil && s.Effect == Deny && e.set.boundary != nil {
 		return naming{direct: yes}
 	}
-	return s.named(&e.caller, e.trust)
+	n := s.named(&e.caller, e.trust)
+	n.delegated, n.byRole, n.direct = e.settled(s, n.delegated), e.settled(s, n.byRole), e.settled(s, n.direct)
+	return n
 }

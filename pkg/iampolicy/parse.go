@@ -78,10 +78,8 @@ func (p *parser) syntax(err error) error {
 		return p.failAt(s.ByteOffset, "element %q stands here twice", s.JSONPointer.LastToken())
 	case errors.As(err, &s):
 		return p.failAt(s.ByteOffset, "is not JSON: %s", s.Err)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return p.failAt(int64(len(p.text)), "the document ends in the middle")
 	default:
-		return p.failAt(int64(len(p.text)), "%s", err)
+		return p.failAt(int64(len(p.text)), "the document ends in the middle")
 	}
 }
 
@@ -118,17 +116,15 @@ func (p *parser) document() (*Document, error) {
 
 // object calls member after each name of an object, for it to read the value.
 func (p *parser) object(what string, member func(name string) error) error {
-	if kind := p.dec.PeekKind(); kind != '{' {
-		if _, err := p.dec.ReadToken(); err != nil {
-			return p.syntax(err)
-		}
+	token, err := p.dec.ReadToken()
+	switch {
+	case err != nil:
+		return p.syntax(err)
+	case token.Kind() != '{':
 		return p.fail("%s is a JSON object", what)
 	}
-	if _, err := p.dec.ReadToken(); err != nil {
-		return p.syntax(err)
-	}
 	for {
-		token, err := p.dec.ReadToken()
+		token, err = p.dec.ReadToken()
 		if err != nil {
 			return p.syntax(err)
 		}
@@ -139,6 +135,15 @@ func (p *parser) object(what string, member func(name string) error) error {
 			return err
 		}
 	}
+}
+
+// list reads the beginning of a list, if one begins here.
+func (p *parser) list() bool {
+	if p.dec.PeekKind() != '[' {
+		return false
+	}
+	_, err := p.dec.ReadToken()
+	return err == nil
 }
 
 // text1 reads one string.
@@ -172,11 +177,8 @@ func (p *parser) texts(what string, scalars bool) ([]string, error) {
 			return p.fail("%s is a string or a list of strings", what)
 		}
 	}
-	if p.dec.PeekKind() != '[' {
+	if !p.list() {
 		return list, one()
-	}
-	if _, err := p.dec.ReadToken(); err != nil {
-		return nil, p.syntax(err)
 	}
 	for {
 		if p.dec.PeekKind() == ']' {
@@ -191,12 +193,9 @@ func (p *parser) texts(what string, scalars bool) ([]string, error) {
 
 func (p *parser) statements() ([]Statement, error) {
 	p.sids = map[string]bool{}
-	if p.dec.PeekKind() != '[' {
+	if !p.list() {
 		s, err := p.statement()
 		return []Statement{s}, err
-	}
-	if _, err := p.dec.ReadToken(); err != nil {
-		return nil, p.syntax(err)
 	}
 	list := []Statement{}
 	for {

@@ -213,9 +213,7 @@ func matchElements[S symbols](p []element, s S) bool {
 		if anyrun == none {
 			return false
 		}
-		if _, after, ok = s.at(anyrunFrom); !ok {
-			return false
-		}
+		_, after, _ = s.at(anyrunFrom)
 		anyrunFrom = after
 		run, runFrom = anyrun, after
 		i, j = anyrun, after

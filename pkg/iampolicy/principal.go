@@ -39,6 +39,18 @@ type caller struct {
 	arn  arn
 	// role is the role's name for a role and its sessions.
 	role string
+	// partition is the resource's.
+	partition string
+}
+
+const ec2Service = "ec2.amazonaws.com"
+
+// isService reports whether an entry of type Service is the caller's name. In
+// China EC2 goes by two names, and policies have the one or the other.
+// Sources: eksctl pkg/apis/eksctl.io/v1alpha5/partitions.go,
+// terraform-aws-modules/terraform-aws-eks main.tf.
+func (c *caller) isService(entry string) bool {
+	return entry == c.name || c.partition == "aws-cn" && c.name == ec2Service && entry == ec2Service+".cn"
 }
 
 type callerKind uint8
@@ -114,7 +126,9 @@ func namedBy(principals map[string][]string, c *caller, trust bool, effect Effec
 			switch {
 			case entry == "*":
 				n.direct = or(n.direct, everyone(c, trust, effect))
-			case kind == "Service" && c.kind == serviceCaller, kind == "Federated" && (c.kind == federatedCaller || c.kind == serviceCaller):
+			case kind == "Service" && c.kind == serviceCaller:
+				n.direct = or(n.direct, truth(c.isService(entry)))
+			case kind == "Federated" && (c.kind == federatedCaller || c.kind == serviceCaller):
 				n.direct = or(n.direct, truth(entry == c.name))
 			case kind == "AWS" && !c.outsideIAM():
 				n.add(entry, c)

@@ -83,19 +83,20 @@ func (d Dependency) String() string {
 func (s *Set) Evaluate(r *Request) Result {
 	e := s.newEvaluation(r)
 	v := e.decide()
-	result := Result{Decision: s.refine(r, v)}
+	refined := e.refine(v)
+	result := Result{Decision: decision(refined.result)}
 	if r.Any && result.Decision != Allowed {
 		result.Uncovered = r.Resource
 	}
 	switch result.Decision {
 	case Allowed:
 		e.each(func(m match) {
-			if m.statement.Effect == Allow && m.applies != no {
+			if m.statement.Effect == Allow && (m.applies == yes || m.applies == maybe && v.result == maybe && v.needs(m.layer)) {
 				result.Statements = append(result.Statements, m.reference())
 			}
 		})
 	case Denied:
-		e.explainDenial(v, &result)
+		e.explainDenial(v, refined, &result)
 	case Depends:
 		e.explainDependence(v, &result)
 	}
@@ -146,12 +147,12 @@ func (e *evaluation) each(visit func(match)) {
 			}
 		}
 	}
-	layer(LayerResource, 0, e.set.resource)
+	layer(LayerResource, 0, e.resource)
 }
 
 // unread visits the policies that could not be read.
 func (e *evaluation) unread(visit func(*Policy)) {
-	layers := [][]Policy{e.set.resource}
+	layers := [][]Policy{e.resource}
 	if !e.caller.outsideIAM() {
 		layers = slices.Concat([][]Policy{e.set.identity, e.set.boundary}, e.set.scps, layers)
 	}
@@ -166,11 +167,12 @@ func (e *evaluation) unread(visit func(*Policy)) {
 
 // explainDenial names the Deny statements, or else the layer that allows nothing
 // and what comes nearest.
-func (e *evaluation) explainDenial(v verdict, result *Result) {
+// open is the verdict before all cases were tried.
+func (e *evaluation) explainDenial(open, v verdict, result *Result) {
 	if v.deny == yes {
 		result.Explicit = true
 		e.each(func(m match) {
-			if m.statement.Effect == Deny && m.applies == yes {
+			if m.statement.Effect == Deny && (m.applies == yes || m.applies == maybe && open.deny == maybe) {
 				result.Statements = append(result.Statements, m.reference())
 				if result.By == NoLayer {
 					result.By = m.layer
@@ -200,63 +202,22 @@ func (e *evaluation) explainDenial(v verdict, result *Result) {
 	})
 }
 
-// explainDependence collects what is undecided. Every Deny that may apply
-// counts; of the Allow side each undecided layer counts with the one statement
-// that hangs on the fewest things.
+// explainDependence names the smallest set of open parts that the answer is a
+// function of, those of Deny statements before others.
 func (e *evaluation) explainDependence(v verdict, result *Result) {
-	type candidate struct {
-		match match
-		on    []Dependency
-	}
-	type place struct {
-		layer Layer
-		level int
-	}
-	var denies []candidate
-	best := map[place]candidate{}
-	settled := map[place]bool{}
-	var places []place
-	add := func(p place, c candidate) {
-		old, ok := best[p]
-		if !ok {
-			places = append(places, p)
-		}
-		if !ok || len(c.on) < len(old.on) {
-			best[p] = c
+	c := e.openCases(v)
+	for _, i := range c.needed(e) {
+		d := c.parts[i].dependency
+		result.DependsOn = append(result.DependsOn, d)
+		known := func(r Reference) bool { return r.same(d.Statement) }
+		if d.Statement.Policy+d.Statement.ARN != "" && !slices.ContainsFunc(result.Statements, known) {
+			result.Statements = append(result.Statements, d.Statement)
 		}
 	}
-	e.each(func(m match) {
-		p := place{m.layer, m.level}
-		switch {
-		case m.applies == yes && m.statement.Effect == Allow:
-			settled[p] = true
-		case m.applies != maybe:
-		case m.statement.Effect == Deny:
-			denies = append(denies, candidate{m, e.dependencies(m)})
-		default:
-			add(p, candidate{m, e.dependencies(m)})
-		}
-	})
-	take := func(c candidate) {
-		if c.match.statement != nil {
-			result.Statements = append(result.Statements, c.match.reference())
-		}
-		for _, d := range c.on {
-			if !slices.ContainsFunc(result.DependsOn, func(have Dependency) bool { return have.String() == d.String() }) {
-				result.DependsOn = append(result.DependsOn, d)
-			}
-		}
-	}
-	for _, c := range denies {
-		take(c)
-	}
-	e.unread(func(p *Policy) { take(candidate{on: []Dependency{{Reason: p.Name + " could not be read"}}}) })
-	for _, p := range places {
-		if settled[p] || !v.needs(p.layer) {
-			continue
-		}
-		take(best[p])
-	}
+}
+
+func (r Reference) same(s Reference) bool {
+	return r.Policy == s.Policy && r.ARN == s.ARN && r.Version == s.Version && r.Index == s.Index
 }
 
 // needs reports whether the Allow side of a layer is still open.
@@ -269,33 +230,8 @@ func (v verdict) needs(l Layer) bool {
 	case LayerSCP:
 		return v.scp == maybe
 	case LayerResource:
-		return v.resource == maybe
-	case NoLayer:
-		return false
+		return v.resource != no // how it names the caller counts too
 	default:
 		return false
 	}
-}
-
-// dependencies are the undecided parts of a statement.
-func (e *evaluation) dependencies(m match) []Dependency {
-	ref := m.reference()
-	var on []Dependency
-	if m.layer == LayerResource && e.namedIn(m.statement).any() == maybe {
-		on = append(on, Dependency{Statement: ref, Reason: fmt.Sprintf("%s: whether its principal is the caller", ref)})
-	}
-	if m.statement.matchesResource(e.ctx, e.target) == maybe {
-		resources := m.statement.Resources
-		if resources == nil {
-			resources = m.statement.NotResources
-		}
-		on = append(on, Dependency{Statement: ref, Resource: strings.Join(resources, ", ")})
-	}
-	for i := range m.statement.Conditions {
-		c := &m.statement.Conditions[i]
-		if c.eval(e.ctx) == maybe {
-			on = append(on, Dependency{Statement: ref, Operator: c.Operator, Key: c.Key, Values: c.Values})
-		}
-	}
-	return on
 }

@@ -85,13 +85,14 @@ func newTarget(r *Request) target {
 
 // matchesResource decides the Resource or NotResource element; a statement
 // without either is about the resource that it is attached to.
-func (s *Statement) matchesResource(ctx *Context, t target) ternary {
+func (e *evaluation) matchesResource(s *Statement) ternary {
 	if s.Resources == nil && s.NotResources == nil {
 		return yes
 	}
 	found := no
 	for i := range s.compiled.resources {
-		if found = or(found, s.compiled.resources[i].matches(ctx, t)); found == yes {
+		r := &s.compiled.resources[i]
+		if found = or(found, e.settled(r, r.matches(e.ctx, e.target))); found == yes {
 			break
 		}
 	}
@@ -103,20 +104,20 @@ func (s *Statement) matchesResource(ctx *Context, t target) ternary {
 
 // matches decides one entry. For a question about a whole pattern it answers yes
 // where the entry covers it, no where they have nothing in common.
-func (r *resource) matches(ctx *Context, t target) ternary {
-	p := &r.pattern
+func (r *resource) matches(ctx facts, t target) ternary {
+	p, known := &r.pattern, yes
 	if r.template.variables {
-		elements, known := r.template.expand(ctx)
-		if known != yes {
-			return known
+		var elements []element
+		if elements, known = r.template.expand(ctx); known == no {
+			return no
 		}
 		expanded := newPattern(scoped(elements, true))
 		p = &expanded
 	}
 	switch {
 	case !t.any:
-		return truth(p.match(t.text, false))
-	case p.covers(t.elements):
+		return and(known, truth(p.match(t.text, false)))
+	case known == yes && p.covers(t.elements):
 		return yes
 	case overlaps(p.elements, t.elements):
 		return maybe
@@ -126,10 +127,11 @@ func (r *resource) matches(ctx *Context, t target) ternary {
 }
 
 // matchesConditions is the conjunction of all conditions.
-func (s *Statement) matchesConditions(ctx *Context) ternary {
+func (e *evaluation) matchesConditions(s *Statement) ternary {
 	result := yes
 	for i := range s.Conditions {
-		if result = and(result, s.Conditions[i].eval(ctx)); result == no {
+		c := &s.Conditions[i]
+		if result = and(result, e.settled(c, c.eval(e.ctx))); result == no {
 			break
 		}
 	}

@@ -1,6 +1,9 @@
 package iampolicy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // template is a value of a policy that may hold variables: ${key} and
 // ${key, 'default'}. Substituted text is literal.
@@ -68,8 +71,9 @@ func literalElements(s string) []element {
 }
 
 // expand substitutes the variables. It answers no where one has no value, so
-// that the text matches nothing, and maybe where one is not known.
-func (t *template) expand(ctx *Context) ([]element, ternary) {
+// that the text matches nothing, and maybe where one is not known: a run stands
+// for it then, so that what the outcome does not match is matched in no case.
+func (t *template) expand(ctx facts) ([]element, ternary) {
 	if !t.variables {
 		return t.elements, yes
 	}
@@ -85,7 +89,7 @@ func (t *template) expand(ctx *Context) ([]element, ternary) {
 		case presence == presentKey && len(values) == 1:
 			out = append(out, literalElements(values[0])...)
 		case presence == unknownKey || presence == unknownValue:
-			known = and(known, maybe)
+			out, known = append(out, anyRun), and(known, maybe)
 		case presence == absentKey && part.hasFallback:
 			out = append(out, literalElements(part.fallback)...)
 		default:
@@ -95,11 +99,19 @@ func (t *template) expand(ctx *Context) ([]element, ternary) {
 	return out, known
 }
 
-// match expands the template and compares the outcome.
-func (t *template) match(ctx *Context, compare func([]element) bool) ternary {
+// match expands the template and compares the outcome with a text.
+func (t *template) match(ctx facts, text string, compare func([]element, string) bool) ternary {
 	elements, known := t.expand(ctx)
-	if known != yes {
-		return known
+	if known == no || !compare(elements, text) {
+		return no
 	}
-	return truth(compare(elements))
+	return known
+}
+
+func matchGlob(p []element, text string) bool { return matchElements(p, plainText(text)) }
+
+// matchFold compares whole texts without case. A variable whose value is not
+// known may be anything.
+func matchFold(p []element, text string) bool {
+	return slices.Contains(p, anyRun) || strings.EqualFold(textOf(p), text)
 }

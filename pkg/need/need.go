@@ -25,6 +25,20 @@ type Action struct {
 	For string
 }
 
+// Named returns the action of the lists below with this name, which knows what
+// it is called on; any other name is taken for an action without resource types.
+func Named(name string) Action {
+	ipv4, ipv6 := CNI{IPFamily: "ipv4"}, CNI{IPFamily: "ipv6"}
+	for _, list := range [][]Action{Worker, WorkerRecommended, Pull, ipv4.Must(), ipv6.Must()} {
+		for _, a := range list {
+			if strings.EqualFold(a.Name, name) {
+				return a
+			}
+		}
+	}
+	return Action{Name: name}
+}
+
 // Place fills in the placeholders of resource patterns.
 type Place struct {
 	Partition, Region, Account, Cluster string

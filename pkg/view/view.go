@@ -71,6 +71,26 @@ type Role struct {
 	trust     *document
 }
 
+// FindRole returns the role with this ARN or, where it is the only one, name; ok
+// is false where the snapshot has none or several.
+func (v *View) FindRole(name string) (r *Role, ok bool) {
+	var found []string
+	for arn := range v.Snapshot.Roles {
+		if arn == name || snapshot.NameOf(arn) == name {
+			found = append(found, arn)
+		}
+	}
+	for _, m := range v.Snapshot.Missing {
+		if m.Fact == snapshot.FactRoles && m.Subject != "" && (m.Subject == name || snapshot.NameOf(m.Subject) == name) && !slices.Contains(found, m.Subject) {
+			found = append(found, m.Subject)
+		}
+	}
+	if len(found) != 1 {
+		return nil, false
+	}
+	return v.Role(found[0]), true
+}
+
 // Role returns the role of this ARN, read or not.
 func (v *View) Role(arn string) *Role {
 	if r, ok := v.byARN[arn]; ok {
@@ -117,6 +137,12 @@ type Answer struct {
 func (r *Role) Can(a need.Action) Answer {
 	r.prepare()
 	return answer(a, r.set.Evaluate(a.Request(r.v.Place, r.ARN, r.known)), r.setUnread)
+}
+
+// Explain says what each statement of the role's policies does for an action.
+func (r *Role) Explain(a need.Action) []iampolicy.Trace {
+	r.prepare()
+	return r.set.Explain(a.Request(r.v.Place, r.ARN, r.known))
 }
 
 // LetsIn answers whether the role's trust policy lets a service principal do an

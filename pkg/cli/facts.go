@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubectl-noderole/kubectl-noderole/examples"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// factsOptions say where the facts come from: a file, an example, or the live
+// cluster.
+type factsOptions struct {
+	streams       genericiooptions.IOStreams
+	live          liveOptions
+	file, example string
+}
+
+func newFactsOptions(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags) factsOptions {
+	return factsOptions{streams: streams, live: liveOptions{streams: streams, config: config}}
+}
+
+func (o *factsOptions) addFlags(f *pflag.FlagSet) {
+	f.StringVarP(&o.file, "filename", "f", "", "Judge the snapshot in this file, - for standard input")
+	f.StringVar(&o.example, "example", "", "Judge a built-in example: "+strings.Join(examples.Names(), ", "))
+	f.Lookup("example").NoOptDefVal = "broken"
+	o.live.addFlags(f)
+}
+
+// complete refuses flags that say two things.
+func (o *factsOptions) complete(cmd *cobra.Command) error {
+	if o.file != "" && o.example != "" {
+		return usage("give one of them", "--filename and --example are two sources of facts")
+	}
+	if o.file == "" && o.example == "" {
+		return nil
+	}
+	for _, name := range append([]string{"context", "kubeconfig"}, liveFlags...) {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
+			return usage("leave it out, or judge the cluster live", "--%s has no meaning for saved facts", name)
+		}
+	}
+	return nil
+}
+
+// read returns the facts, and for live ones what reading them cost.
+func (o *factsOptions) read(ctx context.Context) (facts *snapshot.Snapshot, footer string, err error) {
+	switch {
+	case o.file != "":
+		facts, err = snapshot.Load(o.file, o.streams.In)
+	case o.example != "":
+		text, ok := examples.Read(o.example)
+		if !ok {
+			return nil, "", usage("the examples are "+strings.Join(examples.Names(), ", "), "there is no example %q", o.example)
+		}
+		facts, err = snapshot.Decode("example "+o.example, text)
+	default:
+		return o.live.read(ctx)
+	}
+	return facts, "", err
+}

@@ -1,0 +1,401 @@
+package iampolicy
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+)
+
+var ignoreCompiled = cmpopts.IgnoreUnexported(Statement{}, Condition{})
+
+// world is a small universe, so that statements, requests and contexts meet.
+var world = struct {
+	actions, actionPatterns, resources, resourcePatterns, keys, operators, values []string
+}{
+	actions:          []string{"s3:GetObject", "s3:PutObject", "ec2:RunInstances"},
+	actionPatterns:   []string{"*", "s3:*", "s3:Get*", "s3:?etObject", "ec2:RunInstances", "S3:PUTOBJECT"},
+	resources:        []string{"*", "arn:aws:s3:::a/x", "arn:aws:s3:::a/y", "arn:aws:s3:::b/x"},
+	resourcePatterns: []string{"*", "arn:aws:s3:::a/*", "arn:aws:s3:::*/x", "arn:aws:s3:::b/x", "arn:aws:s3:*", "arn:aws:s3:::a/${aws:k1}"},
+	keys:             []string{"aws:k1", "aws:k2"},
+	operators: []string{
+		"StringEquals", "StringNotEquals", "StringLike", "StringNotLike", "StringEqualsIgnoreCase", "StringEqualsIfExists", "StringNotEqualsIfExists",
+		"NumericLessThan", "NumericEquals", "Bool", "Null", "ForAllValues:StringEquals", "ForAnyValue:StringLike", "ForAnyValue:StringNotEquals",
+	},
+	values: []string{"x", "X", "x*", "*", "y", "", "5", "true", "false", "${aws:k2}"},
+}
+
+func some(from []string) *rapid.Generator[[]string] {
+	return rapid.SliceOfN(rapid.SampledFrom(from), 0, 3)
+}
+
+func genStatement(effects ...string) *rapid.Generator[string] {
+	return rapid.Custom(func(t *rapid.T) string {
+		elements := map[string]any{"Effect": rapid.SampledFrom(effects).Draw(t, "effect")}
+		not := func(name string) string {
+			return rapid.SampledFrom([]string{name, name, name, "Not" + name}).Draw(t, name)
+		}
+		elements[not("Action")] = some(world.actionPatterns).Draw(t, "actions")
+		elements[not("Resource")] = some(world.resourcePatterns).Draw(t, "resources")
+		condition := map[string]map[string][]string{}
+		for range rapid.IntRange(0, 2).Draw(t, "conditions") {
+			condition[rapid.SampledFrom(world.operators).Draw(t, "operator")] = map[string][]string{
+				rapid.SampledFrom(world.keys).Draw(t, "key"): some(world.values).Draw(t, "values"),
+			}
+		}
+		if len(condition) > 0 {
+			elements["Condition"] = condition
+		}
+		text, err := json.Marshal(elements)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	})
+}
+
+func genStatements() *rapid.Generator[[]string] {
+	return rapid.SliceOfN(genStatement("Allow", "Allow", "Deny"), 0, 4)
+}
+
+func genContext() *rapid.Generator[*Context] {
+	return rapid.Custom(func(t *rapid.T) *Context {
+		c := NewContext()
+		c.Complete = rapid.Bool().Draw(t, "complete")
+		for _, key := range world.keys {
+			switch rapid.IntRange(0, 4).Draw(t, "state of "+key) {
+			case 0:
+				c.Absent(key)
+			case 1:
+				c.Present(key)
+			case 2:
+				c.Set(key, some(world.values).Draw(t, "values of "+key)...)
+			case 3:
+				c.Set(key, rapid.SampledFrom(world.values).Draw(t, "value of "+key))
+			}
+		}
+		return c
+	})
+}
+
+func genRequest() *rapid.Generator[*Request] {
+	return rapid.Custom(func(t *rapid.T) *Request {
+		r := &Request{
+			Principal: rapid.SampledFrom([]string{nodeRole, nodeSession, testUser, "ec2.amazonaws.com"}).Draw(t, "principal"),
+			Action:    rapid.SampledFrom(world.actions).Draw(t, "action"),
+			Resource:  rapid.SampledFrom(world.resources).Draw(t, "resource"),
+			Account:   rapid.SampledFrom([]string{testAccount, testAccount, testAccount, otherAccount}).Draw(t, "account"),
+			Context:   genContext().Draw(t, "context"),
+		}
+		if rapid.IntRange(0, 4).Draw(t, "any") == 0 {
+			r.Resource, r.Any = rapid.SampledFrom([]string{"arn:aws:s3:::*", "arn:aws:s3:::a/*", "arn:aws:s3:::?/x"}).Draw(t, "pattern"), true
+		}
+		return r
+	})
+}
+
+// layers are statements by layer; nil is a layer that is not there.
+type layers struct{ identity, boundary, scp, resource []string }
+
+func genLayers() *rapid.Generator[layers] {
+	return rapid.Custom(func(t *rapid.T) layers {
+		l := layers{identity: genStatements().Draw(t, "identity")}
+		if rapid.Bool().Draw(t, "boundary?") {
+			l.boundary = append([]string{}, genStatements().Draw(t, "boundary")...)
+		}
+		if rapid.Bool().Draw(t, "scp?") {
+			l.scp = append([]string{}, genStatements().Draw(t, "scp")...)
+		}
+		if rapid.Bool().Draw(t, "resource?") {
+			l.resource = []string{}
+			for _, s := range genStatements().Draw(t, "resource") {
+				who := rapid.SampledFrom([]string{`"*"`, `{"AWS":"` + nodeRole + `"}`, `{"AWS":"` + nodeSession + `"}`, `{"AWS":"` + testAccount + `"}`, `{"Service":"ec2.amazonaws.com"}`}).Draw(t, "who")
+				l.resource = append(l.resource, strings.TrimSuffix(s, "}")+`,"Principal":`+who+"}")
+			}
+		}
+		return l
+	})
+}
+
+func (l layers) prepare(t interface{ Fatalf(string, ...any) }) *Set {
+	policy := func(kind Kind, statements []string) *Policy {
+		d, err := Parse(kind, question{}.document(strings.Join(statements, ",")))
+		if err != nil {
+			t.Fatalf("%v: %s", err, statements)
+		}
+		return &Policy{Name: "p", Document: d}
+	}
+	p := Policies{Identity: []Policy{*policy(Identity, l.identity)}}
+	if l.boundary != nil {
+		p.Boundary = policy(Identity, l.boundary)
+	}
+	if l.scp != nil {
+		p.SCPs = [][]Policy{{*policy(Identity, l.scp)}}
+	}
+	if l.resource != nil {
+		p.Resource = policy(Resource, l.resource)
+	}
+	return Prepare(p)
+}
+
+func TestProperty_AddedDenyNeverWidens(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l, r := genLayers().Draw(t, "layers"), genRequest().Draw(t, "request")
+		before := l.prepare(t).Decide(r)
+		l.identity = append(slices.Clone(l.identity), genStatement("Deny").Draw(t, "added"))
+		if after := l.prepare(t).Decide(r); after > before {
+			t.Fatalf("%v became %v", before, after)
+		}
+	})
+}
+
+func TestProperty_AddedAllowNeverNarrows(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l, r := genLayers().Draw(t, "layers"), genRequest().Draw(t, "request")
+		before := l.prepare(t).Decide(r)
+		l.identity = append(slices.Clone(l.identity), genStatement("Allow").Draw(t, "added"))
+		if after := l.prepare(t).Decide(r); after < before {
+			t.Fatalf("%v became %v", before, after)
+		}
+	})
+}
+
+func TestProperty_OrderNeverMatters(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l, r := genLayers().Draw(t, "layers"), genRequest().Draw(t, "request")
+		before := l.prepare(t).Evaluate(r)
+		turned := layers{reversed(l.identity), reversed(l.boundary), reversed(l.scp), reversed(l.resource)}
+		s := turned.prepare(t)
+		for _, p := range slices.Concat(append(s.scps, s.identity, s.boundary, s.resource)...) {
+			reverseLists(p.Document)
+		}
+		after := s.Evaluate(r)
+		if before.Decision != after.Decision || before.Explicit != after.Explicit || len(before.DependsOn) != len(after.DependsOn) {
+			t.Fatalf("%+v became %+v", before, after)
+		}
+	})
+}
+
+// reverseLists turns every list of a document round.
+func reverseLists(d *Document) {
+	for i := range d.Statements {
+		s := &d.Statements[i]
+		for _, list := range [][]string{s.Actions, s.NotActions, s.Resources, s.NotResources} {
+			slices.Reverse(list)
+		}
+		slices.Reverse(s.Conditions)
+		for j := range s.Conditions {
+			slices.Reverse(s.Conditions[j].Values)
+		}
+		s.compiled = compiledStatement{}
+		s.compile(true)
+	}
+}
+
+func reversed(list []string) []string {
+	list = slices.Clone(list)
+	slices.Reverse(list)
+	return list
+}
+
+func TestProperty_DecideIsEvaluate(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s, r := genLayers().Draw(t, "layers").prepare(t), genRequest().Draw(t, "request")
+		e := s.Evaluate(r)
+		if d := s.Decide(r); d != e.Decision {
+			t.Fatalf("Decide %v, Evaluate %v", d, e.Decision)
+		}
+		switch e.Decision {
+		case Allowed:
+			if len(e.DependsOn) > 0 || e.Explicit {
+				t.Fatalf("%+v", e)
+			}
+		case Denied:
+			if e.By == NoLayer || e.Explicit != (len(e.Statements) > 0) {
+				t.Fatalf("%+v", e)
+			}
+		case Depends:
+			if len(e.DependsOn) == 0 {
+				t.Fatalf("%+v", e)
+			}
+		}
+		for _, trace := range s.Explain(r) {
+			if trace.Sentence == "" {
+				t.Fatalf("%+v", trace)
+			}
+		}
+	})
+}
+
+// A full context decides, and never against what was decided without it.
+func TestProperty_DependsRefines(t *testing.T) {
+	values := append([]string{"z", "xx", "4", "5.0", "6"}, world.values...)
+	rapid.Check(t, func(t *rapid.T) {
+		s, r := genLayers().Draw(t, "layers").prepare(t), genRequest().Draw(t, "request")
+		if r.Principal == nodeRole {
+			r.Principal = nodeSession // a role's ARN leaves the session open
+		}
+		before := s.Decide(r)
+		full := *r
+		full.Context = NewContext()
+		full.Context.Complete = true
+		for _, key := range world.keys {
+			known, presence := r.Context.lookup(key)
+			switch presence {
+			case presentKey:
+				full.Context.Set(key, known...)
+			case absentKey:
+			case unknownKey, unknownValue:
+				n := rapid.IntRange(0, 1).Draw(t, "is it there")
+				if presence == unknownValue {
+					n = 1
+				}
+				if n == 1 {
+					full.Context.Set(key, rapid.SampledFrom(values).Draw(t, "value of "+key))
+				}
+			}
+		}
+		if r.Any {
+			full.Any = false
+			full.Resource = rapid.SampledFrom(world.resources[1:]).Filter(func(s string) bool {
+				p := newPattern(scoped(globElements(r.Resource), false))
+				return p.match(s, false)
+			}).Draw(t, "one resource")
+		}
+		after := s.Decide(&full)
+		if after == Depends || before != Depends && before != after {
+			t.Fatalf("%v became %v under %v", before, after, full.Context.values)
+		}
+	})
+}
+
+func TestProperty_ParseMarshalParse(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := genLayers().Draw(t, "layers")
+		kind, statements := Identity, l.identity
+		if l.resource != nil {
+			kind, statements = Resource, l.resource
+		}
+		first, err := Parse(kind, question{}.document(strings.Join(statements, ",")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := Parse(kind, text)
+		if err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		if diff := cmp.Diff(first, second, ignoreCompiled); diff != "" || !Equal(first, second) || Diff(first, second) != "" {
+			t.Fatalf("%s: %s", text, diff)
+		}
+	})
+}
+
+// naive matches by trying everything.
+func naive(p []element, s []rune) bool {
+	if len(p) == 0 {
+		return len(s) == 0
+	}
+	switch e := p[0]; e {
+	case anyRun, segmentRun:
+		for i := 0; ; i++ {
+			if naive(p[1:], s[i:]) {
+				return true
+			}
+			if i == len(s) || e == segmentRun && s[i] == ':' {
+				return false
+			}
+		}
+	case anyOne, segmentOne:
+		return len(s) > 0 && (e == anyOne || s[0] != ':') && naive(p[1:], s[1:])
+	default:
+		return len(s) > 0 && s[0] == rune(e) && naive(p[1:], s[1:])
+	}
+}
+
+func TestProperty_MatcherEqualsNaiveOne(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := rapid.StringOfN(rapid.RuneFrom([]rune("ab:*?ä")), 0, 12, -1).Draw(t, "pattern")
+		s := rapid.StringOfN(rapid.RuneFrom([]rune("ab:ä")), 0, 12, -1).Draw(t, "text")
+		for name, elements := range map[string][]element{"glob": globElements(p), "resource": scoped(globElements(p), true), "request": scoped(globElements(p), false)} {
+			pattern := newPattern(elements)
+			if got, want := pattern.match(s, false), naive(elements, []rune(s)); got != want {
+				t.Fatalf("%s %q %q: got %v, want %v", name, p, s, got, want)
+			}
+		}
+	})
+}
+
+func TestProperty_CoverAndOverlap(t *testing.T) {
+	var texts []string
+	for _, a := range []string{"", "a", "b", ":"} {
+		for _, b := range []string{"", "a", "b", ":"} {
+			for _, c := range []string{"", "a", "b", ":"} {
+				texts = append(texts, a+b+c)
+			}
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		gen := rapid.StringOfN(rapid.RuneFrom([]rune("ab:*?")), 0, 5, -1)
+		p := newPattern(scoped(globElements(gen.Draw(t, "p")), true))
+		q := newPattern(scoped(globElements(gen.Draw(t, "q")), rapid.Bool().Draw(t, "as a resource")))
+		covers, overlap := p.covers(q.elements), overlaps(p.elements, q.elements)
+		for _, s := range texts {
+			inP, inQ := p.match(s, false), q.match(s, false)
+			if covers && inQ && !inP {
+				t.Fatalf("covers, but not %q", s)
+			}
+			if !overlap && inP && inQ {
+				t.Fatalf("does not overlap, but in %q", s)
+			}
+		}
+		if covers && len(q.elements) > 0 && !overlap {
+			t.Fatal("covers and does not overlap")
+		}
+	})
+}
+
+// A hostile pattern takes time in proportion to the product of the lengths.
+func TestHostilePatterns(t *testing.T) {
+	steps := func(n int) int {
+		count := 0
+		p := globElements(strings.Repeat("*a", n) + "b")
+		matchElements(p, countedText{strings.Repeat("a", 2*n), &count})
+		return count
+	}
+	for _, n := range []int{100, 400, 1600} {
+		if got, most := steps(n), 4*(2*n+1)*(2*n+1); got > most {
+			t.Errorf("n=%d: %d steps, want at most %d", n, got, most)
+		}
+	}
+}
+
+type countedText struct {
+	text  string
+	count *int
+}
+
+func (c countedText) at(i int) (element, int, bool) {
+	*c.count++
+	return plainText(c.text).at(i)
+}
+
+// Documents at IAM's size limits that are made to be slow are judged at once.
+func TestHostileDocuments(t *testing.T) {
+	var statements []string
+	for i := range 60 {
+		statements = append(statements, allow(fmt.Sprintf(`"Resource":"arn:aws:s3:::%s%d"`, strings.Repeat("*a", 20), i), when("StringLike", fmt.Sprintf("aws:k%d", i), `"`+strings.Repeat("*a", 20)+`"`)))
+	}
+	q := question{identity: strings.Join(statements, ","), resource: "arn:aws:s3:::" + strings.Repeat("a*", 40), want: "depends"}
+	if a := q.ask(t); len(a.DependsOn) == 0 {
+		t.Error("depends on nothing")
+	}
+}
