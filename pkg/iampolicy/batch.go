@@ -157,13 +157,9 @@ func Batch(ctx context.Context, r io.Reader, w io.Writer) error {
 }
 
 func writeLine(out *bufio.Writer, answer BatchAnswer) error {
-	if err := json.MarshalWrite(out, answer); err != nil {
-		return err
-	}
-	if err := out.WriteByte('\n'); err != nil {
-		return err
-	}
-	return out.Flush()
+	err := json.MarshalWrite(out, answer)
+	_ = out.WriteByte('\n') // an error of the writer stays until it is flushed
+	return errors.Join(err, out.Flush())
 }
 
 // judgeLine answers one line; number is for a line that has no id. judged is
@@ -184,22 +180,20 @@ func judgeLine(line []byte, number int) (answer BatchAnswer, judged bool) {
 
 // problemOf leaves out what is about Go in an error of the JSON package.
 func problemOf(err error) string {
-	var s *json.SemanticError
-	if !errors.As(err, &s) {
-		return err.Error()
+	var syntax *jsontext.SyntacticError
+	if errors.As(err, &syntax) {
+		return fmt.Sprintf("is not JSON: %s at byte %d", syntax.Err, syntax.ByteOffset+1)
 	}
+	s := &json.SemanticError{}
+	_ = errors.As(err, &s) // every other error of the package is one
 	where := ""
 	if s.JSONPointer != "" {
 		where = fmt.Sprintf(" at %s", s.JSONPointer)
 	}
-	switch {
-	case errors.Is(err, json.ErrUnknownName):
+	if errors.Is(err, json.ErrUnknownName) {
 		return "unknown field" + where
-	case s.Err != nil:
-		return s.Err.Error() + where
-	default:
-		return fmt.Sprintf("unexpected JSON %s%s", s.JSONKind, where)
 	}
+	return fmt.Sprintf("unexpected JSON %s%s", s.JSONKind, where)
 }
 
 // Judge answers the request.
@@ -307,10 +301,7 @@ func parseValue(kind Kind, v jsontext.Value) (*Document, error) {
 	if v.Kind() != '"' {
 		return Parse(kind, v)
 	}
-	text, err := jsontext.AppendUnquote(nil, v)
-	if err != nil {
-		return nil, &ParseError{Line: 1, Column: 1, Problem: err.Error()}
-	}
+	text, _ := jsontext.AppendUnquote(nil, v) // v was read as a JSON text
 	return Parse(kind, text)
 }
 

@@ -183,6 +183,9 @@ func (c *Condition) compile(variables bool) {
 // eval decides a condition.
 func (c *Condition) eval(ctx facts) ternary {
 	cc := &c.compiled
+	if c.Key == "" {
+		return yes // an unknown operator without keys
+	}
 	values, presence := ctx.lookup(cc.key)
 	if cc.family == null {
 		return cc.evalNull(values, presence)

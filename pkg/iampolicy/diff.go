@@ -102,10 +102,7 @@ func indented(d *Document) []string {
 	if d == nil {
 		return nil
 	}
-	text, err := json.MarshalIndent(d, "", "  ")
-	if err != nil {
-		return []string{err.Error()} // a document holds nothing that JSON cannot
-	}
+	text, _ := json.MarshalIndent(d, "", "  ") // a document holds nothing that JSON cannot
 	return strings.Split(string(text), "\n")
 }
 

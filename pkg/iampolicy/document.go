@@ -73,7 +73,9 @@ type Statement struct {
 type Condition struct {
 	// Operator is as written, such as ForAnyValue:StringLikeIfExists.
 	Operator string
-	Key      string
+	// Key is empty for an operator that IAM does not know, which it takes where no
+	// key follows; the condition holds then.
+	Key string
 	// Values as text; a JSON boolean or number is its text.
 	Values []string
 

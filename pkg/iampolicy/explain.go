@@ -42,7 +42,10 @@ func (s *Set) Explain(r *Request) []Trace {
 // keeps it from it, or all that it hangs on.
 func (e *evaluation) sentence(m match, ref Reference) string {
 	s := m.statement
-	verb := strings.ToLower(s.Effect.String()) + "s"
+	verb := "allows"
+	if s.Effect == Deny {
+		verb = "denies"
+	}
 	switch m.applies {
 	case yes:
 		return fmt.Sprintf("%s %s %s on %s%s.", ref, verb, e.action, e.target.text, satisfied(s))

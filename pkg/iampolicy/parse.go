@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"slices"
 	"strings"
@@ -48,15 +47,6 @@ type parser struct {
 // fail reports a problem of the token that was read last.
 func (p *parser) fail(format string, args ...any) error {
 	return p.failAt(p.dec.InputOffset()-1, format, args...)
-}
-
-// failNext reports a problem of the token that comes next.
-func (p *parser) failNext(format string, args ...any) error {
-	at := p.dec.InputOffset()
-	for at < int64(len(p.text)) && strings.IndexByte(" \t\r\n,:", p.text[at]) >= 0 {
-		at++
-	}
-	return p.failAt(at, format, args...)
 }
 
 func (p *parser) failAt(at int64, format string, args ...any) error {
@@ -108,8 +98,8 @@ func (p *parser) document() (*Document, error) {
 	if !statements {
 		return nil, p.fail("has no Statement")
 	}
-	if _, err := p.dec.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, p.failNext("something follows the document")
+	if rest := bytes.TrimLeft(p.text[p.dec.InputOffset():], " \t\r\n"); len(rest) > 0 {
+		return nil, p.failAt(int64(len(p.text)-len(rest)), "something follows the document")
 	}
 	return d, nil
 }
@@ -434,9 +424,12 @@ func (p *parser) conditions() ([]Condition, error) {
 		if err != nil {
 			return err
 		}
-		// IAM takes an operator that it does not know where no key follows.
-		if _, known := parseOperator(operator); !known && len(list) > from {
-			return p.fail("%q is no condition operator", operator)
+		if _, known := parseOperator(operator); !known {
+			if len(list) > from {
+				return p.fail("%q is no condition operator", operator)
+			}
+			// IAM takes an operator that it does not know where no key follows.
+			list = append(list, Condition{Operator: operator})
 		}
 		return nil
 	})

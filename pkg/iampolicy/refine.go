@@ -563,13 +563,12 @@ func (s *sampler) add(f family, v *conditionValue, elements []element) {
 		s.texts = append(s.texts, textOf(elements))
 	case binary:
 		s.texts = append(s.texts, textOf(elements))
-	case ipAddress:
+	default: // ipAddress; Null compares no values
 		if v.ok {
 			first := v.network.Masked().Addr()
 			last := lastAddr(v.network)
 			s.addresses = append(s.addresses, first.Prev(), first, last, last.Next())
 		}
-	case null:
 	}
 }
 

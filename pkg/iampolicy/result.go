@@ -229,9 +229,7 @@ func (v verdict) needs(l Layer) bool {
 		return v.boundary == maybe
 	case LayerSCP:
 		return v.scp == maybe
-	case LayerResource:
+	default: // LayerResource
 		return v.resource != no // how it names the caller counts too
-	default:
-		return false
 	}
 }
