@@ -16,6 +16,10 @@ type resource struct {
 	template template
 	// pattern is the whole where the template has no variables.
 	pattern pattern
+	// aligned is the pattern with each wildcard inside its own segment. It is set
+	// for an entry of an Allow that has all six: to say what a question about a
+	// pattern has in common with it, nobody means names with an ARN inside.
+	aligned []element
 }
 
 func (s *Statement) compile(variables bool) {
@@ -26,6 +30,9 @@ func (s *Statement) compile(variables bool) {
 		t := newTemplate(r, variables, true)
 		res := resource{template: t}
 		if !t.variables {
+			if s.Effect == Allow && s.Resources != nil && strings.Count(r, ":") >= 5 {
+				res.aligned = scoped(slices.Clone(t.elements), false)
+			}
 			res.pattern = newPattern(scoped(t.elements, true))
 		}
 		s.compiled.resources = append(s.compiled.resources, res)
@@ -119,6 +126,8 @@ func (r *resource) matches(ctx facts, t target) ternary {
 		return and(known, truth(p.match(t.text, false)))
 	case known == yes && p.covers(t.elements):
 		return yes
+	case r.aligned != nil:
+		return min(maybe, truth(overlaps(r.aligned, t.elements)))
 	case overlaps(p.elements, t.elements):
 		return maybe
 	default:

@@ -1,0 +1,123 @@
+package iampolicy_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
+)
+
+func parse(kind iampolicy.Kind, text string) *iampolicy.Document {
+	d, err := iampolicy.Parse(kind, []byte(text))
+	if err != nil {
+		panic(err)
+	}
+	return d
+}
+
+const node = "arn:aws:iam::111122223333:role/node"
+
+func Example() {
+	pull := parse(iampolicy.Identity, `{"Version": "2012-10-17", "Statement": [{
+		"Sid": "Pull", "Effect": "Allow", "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], "Resource": "*",
+		"Condition": {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}}]}`)
+	set := iampolicy.Prepare(iampolicy.Policies{Identity: []iampolicy.Policy{{Name: "pull", Version: "v2", Document: pull}}})
+	request := &iampolicy.Request{Principal: node, Action: "ecr:BatchGetImage", Resource: "arn:aws:ecr:eu-west-1:111122223333:repository/app"}
+
+	open := set.Evaluate(request)
+	fmt.Println(open.Decision, open.DependsOn)
+
+	request.Context = iampolicy.RoleSession(node, "111122223333", "eu-west-1", nil)
+	known := set.Evaluate(request)
+	fmt.Println(known.Decision, known.Statements)
+	// Output:
+	// depends [pull v2 statement 1 (Pull): StringEquals aws:RequestedRegion eu-west-1]
+	// allowed [pull v2 statement 1 (Pull)]
+}
+
+func ExampleParse() {
+	_, err := iampolicy.Parse(iampolicy.Identity, []byte(`{"Version": "2012-10-17", "Statement": [
+  {"Effect": "Allow", "action": "*", "Resource": "*"}]}`))
+	fmt.Println(err)
+	var at *iampolicy.ParseError
+	fmt.Println(errors.As(err, &at), at.Line, at.Path)
+	// Output:
+	// line 2, column 30 (/Statement/0/action): "action" is no element of a statement
+	// true 2 /Statement/0/action
+}
+
+// A question about everything that a pattern matches.
+func ExampleRequest_any() {
+	team := parse(iampolicy.Identity, `{"Version": "2012-10-17", "Statement": {
+		"Effect": "Allow", "Action": "ecr:*", "Resource": "arn:aws:ecr:*:111122223333:repository/team-a/*"}}`)
+	set := iampolicy.Prepare(iampolicy.Policies{Identity: []iampolicy.Policy{{Name: "team", Document: team}}})
+	for _, repositories := range []string{"*", "team-a/*", "team-b/*"} {
+		answer := set.Evaluate(&iampolicy.Request{
+			Principal: node, Action: "ecr:BatchGetImage", Any: true,
+			Resource: "arn:aws:ecr:eu-west-1:111122223333:repository/" + repositories,
+		})
+		fmt.Println(repositories, answer.Decision, answer.DependsOn)
+	}
+	// Output:
+	// * depends [team statement 1: resource arn:aws:ecr:*:111122223333:repository/team-a/*]
+	// team-a/* allowed []
+	// team-b/* denied []
+}
+
+func ExampleSet_Explain() {
+	trust := parse(iampolicy.Trust, `{"Version": "2012-10-17", "Statement": [
+		{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"},
+		{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}`)
+	set := iampolicy.Prepare(iampolicy.Policies{Resource: &iampolicy.Policy{Name: "trust policy", Document: trust}})
+	for _, t := range set.Explain(&iampolicy.Request{Principal: "ec2.amazonaws.com", Action: "sts:AssumeRole", Resource: node}) {
+		fmt.Println(t.Sentence)
+	}
+	// Output:
+	// trust policy statement 1 does not apply: its principal is lambda.amazonaws.com, not ec2.amazonaws.com.
+	// trust policy statement 2 allows sts:AssumeRole on arn:aws:iam::111122223333:role/node.
+}
+
+func ExampleDiff() {
+	statement := func(actions string) *iampolicy.Document {
+		return parse(iampolicy.Trust, `{"Version": "2012-10-17", "Statement": {
+			"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": [`+actions+`]}}`)
+	}
+	fmt.Print(iampolicy.Diff(statement(`"sts:AssumeRole"`), statement(`"sts:AssumeRole", "sts:TagSession"`)))
+	fmt.Println(iampolicy.Equal(statement(`"sts:AssumeRole", "sts:TagSession"`), statement(`"sts:TagSession", "sts:assumerole"`)))
+	// Output:
+	// @@ -9,7 +9,8 @@
+	//          ]
+	//        },
+	//        "Action": [
+	// -        "sts:AssumeRole"
+	// +        "sts:AssumeRole",
+	// +        "sts:TagSession"
+	//        ]
+	//      }
+	//    ]
+	// true
+}
+
+func ExampleLint() {
+	d := parse(iampolicy.Trust, `{"Version": "2012-10-17", "Statement": {
+		"Effect": "Allow", "Principal": {"AWS": ["AROAEXAMPLEEXAMPLE1", "*"]}, "Action": "sts:AssumeRole"}}`)
+	for _, p := range iampolicy.Lint(iampolicy.Trust, d) {
+		fmt.Println(p)
+	}
+	// Output:
+	// statement 1: principal AROAEXAMPLEEXAMPLE1 was deleted: IAM shows its unique id, which matches nobody (dangling-principal)
+	// statement 1: lets in everyone of every AWS account, and has no condition (everyone)
+}
+
+func ExampleBatch() {
+	questions := strings.NewReader(`{"id": "1", "principal": "ec2.amazonaws.com", "action": "sts:AssumeRole", "resource": "arn:aws:iam::111122223333:role/node",` +
+		` "resourcePolicy": {"Statement": {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}}}`)
+	if err := iampolicy.Batch(context.Background(), questions, os.Stdout); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// {"id":"1","decision":"allowed","explicit":false,"statements":[{"policy":"trust policy","index":0,"sid":"","effect":"Allow"}],"dependsOn":[]}
+}
