@@ -78,6 +78,7 @@ facts could not be read.`,
 	f.StringVarP(&o.output, "output", "o", "table", "Output format: "+strings.Join(o.formats(), ", "))
 	f.StringVar(o.template.TemplateArgument, "template", "", "Template string or file for -o go-template and -o jsonpath")
 	o.source.addFlags(f)
+	o.source.live.addSimulateFlag(f)
 	return cmd
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/kube"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
@@ -27,15 +28,21 @@ type liveOptions struct {
 	config  *genericclioptions.ConfigFlags
 
 	clusterName, region, profile string
+	simulate                     bool
 }
 
 // liveFlags are the flags that addFlags adds.
-var liveFlags = []string{"cluster-name", "region", "profile"}
+var liveFlags = []string{"cluster-name", "region", "profile", "simulate"}
 
 func (o *liveOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.clusterName, "cluster-name", "", "Name of the EKS cluster, instead of what the kube context leads to")
 	f.StringVar(&o.region, "region", "", "AWS region of the EKS cluster")
 	f.StringVar(&o.profile, "profile", "", "AWS profile, instead of the one that the kubeconfig's credential plugin uses")
+}
+
+// addSimulateFlag adds what only those need who read all facts.
+func (o *liveOptions) addSimulateFlag(f *pflag.FlagSet) {
+	f.BoolVar(&o.simulate, "simulate", false, "Also ask iam:SimulatePrincipalPolicy, one call a role, and report where AWS and this program disagree")
 }
 
 // read goes from the kube context to the cluster and reads its facts. The footer
@@ -79,8 +86,17 @@ func (o *liveOptions) read(ctx context.Context) (facts *snapshot.Snapshot, foote
 	}
 
 	progress, done := o.progress()
+	var questions []collect.Question
+	if o.simulate {
+		id := snapshot.Cluster{ARN: cluster.ARN}.Identity()
+		place := need.Place{Partition: id.Partition, Region: id.Region, Account: id.Account, Cluster: id.Name()}
+		for _, q := range need.Samples(place) {
+			questions = append(questions, collect.Question(q))
+		}
+	}
 	facts, stats, err := collect.Collect(ctx, collect.Options{
-		Cluster: cluster, AWS: cloud, Kube: api, Tool: "kubectl-noderole " + version(),
+		Simulate: questions,
+		Cluster:  cluster, AWS: cloud, Kube: api, Tool: "kubectl-noderole " + version(),
 		Context: target.Context, Evidence: target.Evidence, Progress: progress,
 	})
 	done()

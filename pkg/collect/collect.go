@@ -83,6 +83,9 @@ type AWS interface {
 	// Instances returns those of at most InstanceBatch instances that exist.
 	Instances(ctx context.Context, ids []string) (map[string]snapshot.Instance, error)
 
+	// Simulate asks AWS's policy simulator about every action on every resource.
+	Simulate(ctx context.Context, roleARN string, actions, resources []string) ([]snapshot.Simulation, error)
+
 	// Calls returns how many requests were sent so far, by operation.
 	Calls() map[string]int
 }
@@ -117,6 +120,10 @@ type Options struct {
 	AWS     AWS
 	Kube    Kube
 
+	// Simulate lists what AWS's policy simulator is asked about each role; empty
+	// asks nothing.
+	Simulate []Question
+
 	// Tool, Context and Evidence are copied to the snapshot's Source.
 	Tool     string
 	Context  string
@@ -127,6 +134,10 @@ type Options struct {
 	// at a time. It must not block.
 	Progress func(Event)
 }
+
+// Question is an action on one resource: an ARN, or * for an action without
+// resource types.
+type Question struct{ Action, Resource string }
 
 // Event says how far reading has come. Total grows while more is discovered.
 type Event struct {
@@ -162,6 +173,7 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) 
 		cluster:  o.Cluster.Name,
 		arn:      snapshot.Cluster{ARN: o.Cluster.ARN}.Identity(),
 		progress: o.Progress,
+		simulate: o.Simulate,
 		started:  map[string]bool{},
 		snap: &snapshot.Snapshot{
 			APIVersion: snapshot.APIVersion,
@@ -199,6 +211,9 @@ type collector struct {
 	kube    Kube
 	cluster string       // the cluster's name
 	arn     snapshot.ARN // the cluster's ARN
+
+	simulate   []Question
+	simulating sync.Mutex // the simulator is asked about one role at a time
 
 	mu          sync.Mutex // guards what follows
 	snap        *snapshot.Snapshot

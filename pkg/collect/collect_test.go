@@ -59,6 +59,8 @@ type world struct {
 	aws  *fakeAWS
 	kube *fakeKube
 	env  map[string]string // for the AWS client
+
+	simulate []collect.Question
 }
 
 func newWorld(tb testing.TB) *world {
@@ -205,7 +207,7 @@ func (w *world) options(tb testing.TB) collect.Options {
 		Cluster: locate.Cluster{Name: "prod", ARN: clusterARN("prod")},
 		AWS:     a, Kube: k,
 		Tool: "noderole test", Context: "prod", Evidence: []string{"because"},
-		Now: func() time.Time { return created },
+		Now: func() time.Time { return created }, Simulate: w.simulate,
 	}
 }
 
@@ -511,6 +513,21 @@ func TestRefused(t *testing.T) {
 			}
 		})
 	}
+	t.Run("iam:SimulatePrincipalPolicy", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.simulate = []collect.Question{{Action: "ec2:DescribeInstances", Resource: "*"}}
+		w.aws.fault = func(op string, rw http.ResponseWriter, _ *http.Request) bool {
+			if op == "iam:SimulatePrincipalPolicy" {
+				fail(rw, op, http.StatusForbidden, accessDenied(op), "not authorized")
+			}
+			return op == "iam:SimulatePrincipalPolicy"
+		}
+		got, _ := w.collect(t)
+		if diff := cmp.Diff(of(snapshot.FactSimulations, allRoles...), entries(got), cmp.AllowUnexported(missing{})); diff != "" {
+			t.Errorf("missing (-want +got):\n%s", diff)
+		}
+	})
 	t.Run("every operation has a test", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
@@ -900,5 +917,29 @@ func TestManyNodes(t *testing.T) {
 	}
 	if peak := w.aws.peak["iam"]; peak > 16 {
 		t.Errorf("%d calls of IAM at a time", peak)
+	}
+}
+
+// The simulator is asked in one call a role with its pages, one call at a time,
+// and the answers kept are those that were asked for.
+func TestSimulate(t *testing.T) {
+	w := newWorld(t)
+	pull := "arn:aws:ecr:eu-west-1:111122223333:repository/r"
+	w.simulate = []collect.Question{
+		{Action: "ec2:DescribeInstances", Resource: "*"}, {Action: "ecr:BatchGetImage", Resource: pull}, {Action: "eks:DescribeCluster", Resource: clusterARN("prod")},
+	}
+	got, _ := w.collect(t)
+	want := []snapshot.Simulation{
+		{Action: "ec2:DescribeInstances", Resource: "*", Decision: "allowed"},
+		{Action: "ecr:BatchGetImage", Resource: pull, Decision: "implicitDeny", MissingContext: []string{"aws:SourceVpc"}},
+		{Action: "eks:DescribeCluster", Resource: clusterARN("prod"), Decision: "explicitDeny", DeniedBy: "organizations"},
+	}
+	if len(got.Simulations) != len(got.Roles) {
+		t.Errorf("%d of %d roles were simulated", len(got.Simulations), len(got.Roles))
+	}
+	for arn, answers := range got.Simulations {
+		if diff := cmp.Diff(want, answers); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", arn, diff)
+		}
 	}
 }

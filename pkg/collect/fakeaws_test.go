@@ -301,6 +301,10 @@ func (f *fakeAWS) serveIAM(w http.ResponseWriter, r *http.Request) {
 	case "GetPolicyVersion":
 		result = "<PolicyVersion>" + element("VersionId", r.Form.Get("VersionId")) +
 			element("Document", f.document(f.policies[r.Form.Get("PolicyArn")])) + "</PolicyVersion>"
+	case "SimulatePrincipalPolicy":
+		result = f.members(r, "EvaluationResults", formList(r, "ActionNames.member"), func(action string) string {
+			return simulationXML(action, formList(r, "ResourceArns.member"))
+		})
 	case "GetInstanceProfile":
 		name := r.Form.Get("InstanceProfileName")
 		if _, known := f.profiles[name]; !known {
@@ -313,6 +317,33 @@ func (f *fakeAWS) serveIAM(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeXML(w, "<%[1]sResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>", action, result)
+}
+
+// simulationXML allows every action of EC2 and lacks a context key for those of
+// ECR; the decision of the whole is the strictest.
+func simulationXML(action string, resources []string) string {
+	decision, missing := "allowed", ""
+	switch {
+	case strings.HasPrefix(action, "ecr:"):
+		decision, missing = "implicitDeny", "<MissingContextValues><member>aws:SourceVpc</member></MissingContextValues>"
+	case strings.HasPrefix(action, "eks:"):
+		decision = "explicitDeny"
+	}
+	var specific strings.Builder
+	for _, resource := range resources {
+		specific.WriteString("<member>" + element("EvalResourceName", resource) + element("EvalResourceDecision", decision) + missing + "</member>")
+	}
+	return element("EvalActionName", action) + element("EvalDecision", "explicitDeny") + "<ResourceSpecificResults>" + specific.String() + "</ResourceSpecificResults>" +
+		"<OrganizationsDecisionDetail><AllowedByOrganizations>" + strconv.FormatBool(decision != "explicitDeny") + "</AllowedByOrganizations></OrganizationsDecisionDetail>"
+}
+
+// formList reads a list of the query protocol.
+func formList(r *http.Request, name string) []string {
+	var list []string
+	for i := 1; r.Form.Has(name + "." + strconv.Itoa(i)); i++ {
+		list = append(list, r.Form.Get(name+"."+strconv.Itoa(i)))
+	}
+	return list
 }
 
 func (f *fakeAWS) members(r *http.Request, field string, all []string, member func(string) string) string {

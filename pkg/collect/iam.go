@@ -40,6 +40,9 @@ func (c *collector) startRole(roleARN string) {
 	for _, part := range parts {
 		c.start(part.what, roleARN, func(ctx context.Context) error { return part.read(ctx, roleARN, name) })
 	}
+	if len(c.simulate) > 0 {
+		c.start("simulation of", roleARN, func(ctx context.Context) error { return c.readSimulation(ctx, roleARN) })
+	}
 	c.start("access entry of", roleARN, func(ctx context.Context) error { return c.readAccessEntry(ctx, roleARN) })
 }
 
@@ -156,6 +159,35 @@ func (c *collector) readRoleProfiles(ctx context.Context, roleARN, name string) 
 		})
 	}
 	return c.missing(snapshot.FactRoleProfiles, roleARN, err)
+}
+
+// readSimulation asks in one call about every action on every resource, and keeps
+// the answers to what was asked. The simulator's rate is low and not published.
+func (c *collector) readSimulation(ctx context.Context, roleARN string) error {
+	var actions, resources []string
+	for _, q := range c.simulate {
+		actions, resources = append(actions, q.Action), append(resources, q.Resource)
+	}
+	c.simulating.Lock()
+	defer c.simulating.Unlock()
+	answers, err := c.aws.Simulate(ctx, roleARN, distinct(actions), distinct(resources))
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return c.missing(snapshot.FactSimulations, roleARN, err)
+	}
+	answers = slices.DeleteFunc(answers, func(s snapshot.Simulation) bool {
+		return !slices.Contains(c.simulate, Question{s.Action, s.Resource})
+	})
+	c.write(func(s *snapshot.Snapshot) { put(&s.Simulations, roleARN, answers) })
+	return nil
+}
+
+func distinct(list []string) []string {
+	list = slices.Clone(list)
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // startPolicy reads a managed policy's default version, once. An empty ARN is

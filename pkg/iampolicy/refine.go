@@ -400,7 +400,7 @@ func (k *keyCase) group() (group, bool) {
 		for i, c := range k.conditions {
 			row[i] = k.comesOut(&c.compiled, values, several)
 		}
-		if name := fmt.Sprint(row); !seen[name] {
+		if name := string(row); !seen[name] {
 			seen[name] = true
 			g.rows = append(g.rows, row)
 		}

@@ -5,6 +5,7 @@ package need
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/semver"
@@ -28,15 +29,44 @@ type Action struct {
 // Named returns the action of the lists below with this name, which knows what
 // it is called on; any other name is taken for an action without resource types.
 func Named(name string) Action {
-	ipv4, ipv6 := CNI{IPFamily: "ipv4"}, CNI{IPFamily: "ipv6"}
-	for _, list := range [][]Action{Worker, WorkerRecommended, Pull, ipv4.Must(), ipv6.Must()} {
-		for _, a := range list {
-			if strings.EqualFold(a.Name, name) {
-				return a
-			}
+	for _, a := range everything() {
+		if strings.EqualFold(a.Name, name) {
+			return a
 		}
 	}
 	return Action{Name: name}
+}
+
+// everything is all actions of the lists below, each once.
+func everything() []Action {
+	var all []Action
+	for _, list := range [][]Action{Worker, WorkerRecommended, Pull, CNI{IPFamily: "ipv4"}.Must(), CNI{IPFamily: "ipv6"}.Must()} {
+		for _, a := range list {
+			if !slices.ContainsFunc(all, func(b Action) bool { return a.Name == b.Name }) {
+				all = append(all, a)
+			}
+		}
+	}
+	return all
+}
+
+// Sample is an action on one of the resources that it is called on.
+type Sample struct{ Action, Resource string }
+
+// Samples are all actions of the lists below, each on one concrete resource, for
+// those who cannot be asked about patterns. No such repository or network
+// interface need exist.
+func Samples(at Place) []Sample {
+	names := strings.NewReplacer("{account}", at.Account, ":*:", ":"+at.Account+":", "repository/*", "repository/noderole-sample", "network-interface/*", "network-interface/eni-0123456789abcdef0")
+	var samples []Sample
+	for _, a := range everything() {
+		s := Sample{Action: a.Name, Resource: "*"}
+		if a.Resource != "" {
+			s.Resource = at.fill(names.Replace(a.Resource))
+		}
+		samples = append(samples, s)
+	}
+	return samples
 }
 
 // Place fills in the placeholders of resource patterns.

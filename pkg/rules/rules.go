@@ -48,7 +48,7 @@ type Reporter func(finding.Result)
 func All() []Rule {
 	all := []Rule{
 		roleInventory, clusterRole, otherClusterRole, fargateRole, roleExists, nodeWithoutRole,
-		workerPermissions, pullPermissions, workerRecommended, cniPolicyOnNodeRole, cniPermissions,
+		workerPermissions, pullPermissions, workerRecommended, cniPolicyOnNodeRole, cniPermissions, simulation,
 		trustEC2, awsNodeIdentity, awsNodeRestart,
 	}
 	slices.SortFunc(all, func(a, b Rule) int { return cmp.Compare(a.ID, b.ID) })

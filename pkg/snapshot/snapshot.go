@@ -51,6 +51,10 @@ type Snapshot struct {
 	// InstanceProfiles are the instance profiles of Roles and Instances, by ARN.
 	InstanceProfiles map[string]InstanceProfile `json:"instanceProfiles,omitempty"`
 
+	// Simulations are what AWS's own policy simulator answered about Roles, by role
+	// ARN. They are read only on request, and no other verdict depends on them.
+	Simulations map[string][]Simulation `json:"simulations,omitempty"`
+
 	// Nodes are the cluster's nodes by name.
 	Nodes map[string]Node `json:"nodes,omitempty"`
 	// Instances are the EC2 instances of the nodes that no managed node group
@@ -305,6 +309,19 @@ var KeptEnv = []string{
 	"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "ENABLE_IMDS_ONLY_MODE", "DISABLE_NETWORK_RESOURCE_PROVISIONING",
 }
 
+// Simulation is one answer of iam:SimulatePrincipalPolicy.
+type Simulation struct {
+	Action string `json:"action"`
+	// Resource is an ARN, or * for an action without resource types.
+	Resource string `json:"resource"`
+	// Decision is allowed, explicitDeny or implicitDeny.
+	Decision string `json:"decision"`
+	// MissingContext are the condition keys that the simulator had no value for.
+	MissingContext []string `json:"missingContext,omitempty"`
+	// DeniedBy is organizations or permissionsBoundary where that alone denies.
+	DeniedBy string `json:"deniedBy,omitempty"`
+}
+
 // Fact names a kind of fact, so that a rule can say what it needs and Missing
 // what could not be read.
 type Fact string
@@ -325,6 +342,7 @@ const (
 	FactPolicies         Fact = "policies"         // a managed policy's document; Subject is its ARN
 	FactRoleProfiles     Fact = "roleProfiles"     // a role's instance profiles; Subject is the role's ARN
 	FactInstanceProfiles Fact = "instanceProfiles"
+	FactSimulations      Fact = "simulations" // Subject is the role's ARN
 	FactNodes            Fact = "nodes"
 	FactInstances        Fact = "instances"
 	FactServiceAccount   Fact = "serviceAccount"
@@ -336,7 +354,7 @@ const (
 var Facts = []Fact{
 	FactCluster, FactNodeGroups, FactFargateProfiles, FactOtherClusters, FactAddons, FactPodIdentity,
 	FactAccessEntries, FactRoles, FactAttachedPolicies, FactInlinePolicies, FactPolicies, FactRoleProfiles,
-	FactInstanceProfiles, FactNodes, FactInstances, FactServiceAccount, FactDaemonSet, FactPods,
+	FactInstanceProfiles, FactSimulations, FactNodes, FactInstances, FactServiceAccount, FactDaemonSet, FactPods,
 }
 
 // Missing is a fact that could not be read.

@@ -17,7 +17,7 @@ type problem struct {
 // never has: names that are not ARNs, words that AWS does not use, and
 // references to what is neither there nor missing.
 func (s *Snapshot) validate() *problem {
-	checks := []func() *problem{s.validateCluster, s.validateKeys, s.validateRoleReferences, s.validateNodes, s.validateMissing}
+	checks := []func() *problem{s.validateCluster, s.validateKeys, s.validateRoleReferences, s.validateNodes, s.validateSimulations, s.validateMissing}
 	for _, check := range checks {
 		if p := check(); p != nil {
 			return p
@@ -130,6 +130,26 @@ func (s *Snapshot) validateNodes() *problem {
 	for _, id := range sorted(s.Instances) {
 		if p := present(s, s.InstanceProfiles, s.Instances[id].InstanceProfile, FactInstanceProfiles, "instances", id, "instanceProfile"); p != nil {
 			return p
+		}
+	}
+	return nil
+}
+
+func (s *Snapshot) validateSimulations() *problem {
+	for _, arn := range sorted(s.Simulations) {
+		if p := iamARN(arn, false, "role/", "simulations", arn); p != nil {
+			return p
+		}
+		for _, sim := range s.Simulations[arn] {
+			if sim.Action == "" || sim.Resource == "" {
+				return bad("a simulation needs action and resource", "simulations", arn)
+			}
+			if p := oneOf(sim.Decision, []string{"allowed", "explicitDeny", "implicitDeny"}, "simulations", arn); p != nil {
+				return p
+			}
+			if p := oneOf(sim.DeniedBy, []string{"", "organizations", "permissionsBoundary"}, "simulations", arn); p != nil {
+				return p
+			}
 		}
 	}
 	return nil

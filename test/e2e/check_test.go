@@ -198,6 +198,60 @@ func TestRefusedRole(t *testing.T) {
 	}
 }
 
+// TestSimulate: AWS's simulator is asked once a role, one role at a time, and only
+// on request; where it disagrees that is a finding.
+func TestSimulate(t *testing.T) {
+	s := newScenario(t, "simulate")
+	s.healthy()
+	env := s.kubeconfig(proxy.URL)
+	proxy.Calls()
+	simulations := func() []awsproxy.Call {
+		return slices.DeleteFunc(proxy.Calls(), func(c awsproxy.Call) bool { return c.Operation != "iam:SimulatePrincipalPolicy" })
+	}
+	if out := kubectl(t, env, "noderole", "check"); out.code != 0 || len(simulations()) > 0 {
+		t.Errorf("the simulator is asked without --simulate")
+	}
+	out := kubectl(t, env, "noderole", "check", "--simulate", "-o", "json")
+	nr290 := func(out output) (list []string) {
+		for _, r := range parseReport(t, out).Results {
+			if r.ID == "NR290" {
+				list = append(list, r.Subject.Name+" "+r.Status+": "+r.Message+": "+strings.Join(r.Evidence, "; "))
+			}
+		}
+		return list
+	}
+	calls := simulations()
+	for i, c := range calls {
+		if i > 0 && c.Start.Before(calls[i-1].End) {
+			t.Error("two simulations at once")
+		}
+	}
+	// The CNI's actions are simulated too and the node role may not do them.
+	got := nr290(out)
+	if len(got) != 1 || !strings.Contains(got[0], "eksNodeRole fail") || !strings.Contains(got[0], "ec2:AttachNetworkInterface on arn:aws:ec2:eu-west-1:123456789012:network-interface/eni-0123456789abcdef0: AWS says allowed") {
+		t.Errorf("got %v", got)
+	}
+
+	s.proxied.Simulated = map[string]string{"ecr:BatchGetImage": "explicitDeny"}
+	for _, action := range []string{
+		"AssignIpv6Addresses", "AssignPrivateIpAddresses", "AttachNetworkInterface", "CreateNetworkInterface", "CreateTags", "DeleteNetworkInterface",
+		"DescribeNetworkInterfaces", "DescribeTags", "DetachNetworkInterface", "ModifyNetworkInterfaceAttribute", "UnassignPrivateIpAddresses",
+	} {
+		s.proxied.Simulated["ec2:"+action] = "implicitDeny"
+	}
+	s.apply()
+	got = nr290(kubectl(t, env, "noderole", "check", "--simulate", "-o", "json"))
+	want := "eksNodeRole fail: AWS's simulator disagrees about eksNodeRole: ecr:BatchGetImage on arn:aws:ecr:eu-west-1:123456789012:repository/noderole-sample: AWS says explicitDeny, this program allowed by AmazonEC2ContainerRegistryPullOnly"
+	if len(got) != 1 || !strings.HasPrefix(got[0], want) || strings.Contains(got[0], ";") {
+		t.Errorf("got  %v\nwant %s", got, want)
+	}
+	proxy.SetFault("iam:SimulatePrincipalPolicy", denied("iam:SimulatePrincipalPolicy"))
+	out = kubectl(t, env, "noderole", "check", "--simulate", "-o", "json")
+	if got = nr290(out); out.code != 3 || len(got) != 1 || !strings.Contains(got[0], "unknown") {
+		t.Errorf("refused: exit %d, %v", out.code, got)
+	}
+}
+
 // TestThrottling: a throttled call is tried again and leaves no trace.
 func TestThrottling(t *testing.T) {
 	s := newScenario(t, "throttled")

@@ -151,3 +151,63 @@ func (c *Client) PolicyDocument(ctx context.Context, arn, version string) (strin
 	}
 	return document(*raw), nil
 }
+
+// Simulate asks iam:SimulatePrincipalPolicy about every action on every resource.
+// It passes the condition keys that are known of a request in this region; the
+// simulator knows those of the principal itself.
+func (c *Client) Simulate(ctx context.Context, roleARN string, actions, resources []string) ([]snapshot.Simulation, error) {
+	const operation = "iam:SimulatePrincipalPolicy"
+	var answers []snapshot.Simulation
+	err := pages(ctx, c, operation, iam.NewSimulatePrincipalPolicyPaginator(c.iam, &iam.SimulatePrincipalPolicyInput{
+		PolicySourceArn: &roleARN, ActionNames: actions, ResourceArns: resources,
+		ContextEntries: []iamtypes.ContextEntry{
+			contextEntry("aws:RequestedRegion", c.region, iamtypes.ContextKeyTypeEnumString),
+			contextEntry("aws:SecureTransport", "true", iamtypes.ContextKeyTypeEnumBoolean),
+		},
+	}), func(page *iam.SimulatePrincipalPolicyOutput) {
+		for i := range page.EvaluationResults {
+			answers = append(answers, simulations(&page.EvaluationResults[i], resources)...)
+		}
+	})
+	return answers, err
+}
+
+func contextEntry(key, value string, kind iamtypes.ContextKeyTypeEnum) iamtypes.ContextEntry {
+	return iamtypes.ContextEntry{ContextKeyName: &key, ContextKeyType: kind, ContextKeyValues: []string{value}}
+}
+
+// simulations are the answers about one action. Where several resources were
+// asked about, the decision of the whole is the strictest of theirs: only what
+// is said of each counts.
+func simulations(r *iamtypes.EvaluationResult, resources []string) []snapshot.Simulation {
+	action := aws.ToString(r.EvalActionName)
+	deniedBy := func(organizations *iamtypes.OrganizationsDecisionDetail, boundary *iamtypes.PermissionsBoundaryDecisionDetail) string {
+		switch {
+		case organizations != nil && !organizations.AllowedByOrganizations:
+			return "organizations"
+		case boundary != nil && !boundary.AllowedByPermissionsBoundary:
+			return "permissionsBoundary"
+		default:
+			return ""
+		}
+	}
+	var answers []snapshot.Simulation
+	for _, s := range r.ResourceSpecificResults {
+		answers = append(answers, snapshot.Simulation{
+			Action: action, Resource: aws.ToString(s.EvalResourceName), Decision: string(s.EvalResourceDecision),
+			MissingContext: s.MissingContextValues, DeniedBy: deniedBy(r.OrganizationsDecisionDetail, s.PermissionsBoundaryDecisionDetail),
+		})
+	}
+	if len(answers) == 0 && len(resources) == 1 {
+		answers = append(answers, snapshot.Simulation{
+			Action: action, Resource: resources[0], Decision: string(r.EvalDecision),
+			MissingContext: r.MissingContextValues, DeniedBy: deniedBy(r.OrganizationsDecisionDetail, r.PermissionsBoundaryDecisionDetail),
+		})
+	}
+	for i := range answers {
+		if answers[i].Decision == string(iamtypes.PolicyEvaluationDecisionTypeAllowed) {
+			answers[i].DeniedBy = ""
+		}
+	}
+	return answers
+}

@@ -12,6 +12,8 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -35,6 +37,9 @@ type Cluster struct {
 	Addons             map[string]Addon
 	// AccessEntries are by principal ARN.
 	AccessEntries map[string]AccessEntry
+	// Simulated are decisions of the policy simulator by action; what is not listed
+	// is allowed.
+	Simulated map[string]string
 	// Associations are Pod Identity associations by id.
 	Associations map[string]Association
 }
@@ -117,6 +122,7 @@ func New(backend string) (*Proxy, error) {
 			r.Out.Header.Del("Accept-Encoding")
 		},
 		ModifyResponse: p.correct,
+		ErrorLog:       log.New(io.Discard, "", 0), // a client that went away is part of some tests
 		Transport:      &http.Transport{MaxIdleConnsPerHost: 64},
 	}
 	p.Server = httptest.NewServer(http.HandlerFunc(p.serve))
@@ -203,6 +209,8 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	case faulty:
 		p.fail(w, r, service, operation, fault)
 	case service == "eks" && p.answer(w, r):
+	case operation == "iam:SimulatePrincipalPolicy":
+		p.simulate(w, body)
 	default:
 		p.forward.ServeHTTP(w, r)
 	}
@@ -441,4 +449,42 @@ func (p *Proxy) correctCluster(name string, body []byte) ([]byte, error) {
 	answer.Cluster["accessConfig"] = map[string]string{"authenticationMode": c.AuthenticationMode}
 	answer.Cluster["identity"] = map[string]any{"oidc": map[string]string{"issuer": c.OIDCIssuer}}
 	return json.Marshal(answer)
+}
+
+// simulate answers as the policy simulator does, some actions a page.
+func (p *Proxy) simulate(w http.ResponseWriter, body []byte) {
+	const size = 5
+	form, _ := url.ParseQuery(string(body)) // identify has read it
+	list := func(name string) (values []string) {
+		for i := 1; form.Has(name + ".member." + strconv.Itoa(i)); i++ {
+			values = append(values, form.Get(name+".member."+strconv.Itoa(i)))
+		}
+		return values
+	}
+	decisions := map[string]string{}
+	p.mu.Lock()
+	for _, c := range p.clusters {
+		maps.Copy(decisions, c.Simulated)
+	}
+	p.mu.Unlock()
+	actions := list("ActionNames")
+	from, _ := strconv.Atoi(form.Get("Marker"))
+	to := min(from+size, len(actions))
+	var results strings.Builder
+	for _, action := range actions[from:to] {
+		decision := decisions[action]
+		if decision == "" {
+			decision = "allowed"
+		}
+		fmt.Fprintf(&results, "<member><EvalActionName>%s</EvalActionName><EvalResourceName>*</EvalResourceName><EvalDecision>%s</EvalDecision><ResourceSpecificResults>", action, decision)
+		for _, resource := range list("ResourceArns") {
+			fmt.Fprintf(&results, "<member><EvalResourceName>%s</EvalResourceName><EvalResourceDecision>%s</EvalResourceDecision></member>", resource, decision)
+		}
+		results.WriteString("</ResourceSpecificResults></member>")
+	}
+	more := "<IsTruncated>false</IsTruncated>"
+	if to < len(actions) {
+		more = fmt.Sprintf("<IsTruncated>true</IsTruncated><Marker>%d</Marker>", to)
+	}
+	fmt.Fprintf(w, `<SimulatePrincipalPolicyResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><SimulatePrincipalPolicyResult><EvaluationResults>%s</EvaluationResults>%s</SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>`, results.String(), more)
 }
