@@ -45,6 +45,9 @@ type Report struct {
 	// Results are ordered worst first, then by id and subject.
 	Results []Result `json:"results"`
 	Summary Summary  `json:"summary"`
+	// NotEvaluated is what could change a verdict about permissions and is never
+	// read, in words.
+	NotEvaluated []string `json:"notEvaluated,omitempty"`
 	// Missing is what could not be read.
 	Missing []Missing `json:"missing,omitempty"`
 }

@@ -50,6 +50,9 @@ func Table(w io.Writer, r *finding.Report, o TableOptions) error {
 		}
 	}
 	t.unknowns(r.Results)
+	for _, n := range r.NotEvaluated {
+		t.wrapped("not judged: ", strings.Repeat(" ", 12), n)
+	}
 	t.summary(r.Summary)
 	_, err := io.WriteString(w, t.b.String())
 	return err

@@ -35,6 +35,9 @@ func Judge(s *snapshot.Snapshot) *finding.Report {
 		}
 		report.NodeRoles = append(report.NodeRoles, row)
 	}
+	if len(s.Simulations) == 0 {
+		report.NotEvaluated = append(report.NotEvaluated, "service control policies, which a member account cannot read; --simulate asks AWS")
+	}
 	for _, m := range s.Missing {
 		report.Missing = append(report.Missing, finding.Missing{
 			Fact: string(m.Fact), Subject: m.Subject, Operation: m.Operation, Permission: m.Permission, Error: m.Error,

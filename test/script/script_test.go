@@ -15,6 +15,10 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	// The plugin is built by a command of its own; this import makes go test run
+	// the scripts again when its code has changed.
+	_ "github.com/kubectl-noderole/kubectl-noderole/pkg/cli"
 )
 
 // binDir is where TestMain puts the built plugin.
