@@ -48,6 +48,11 @@ type Snapshot struct {
 	// Policies are the managed policies attached to Roles or used as their
 	// permissions boundary, by ARN.
 	Policies map[string]Policy `json:"policies,omitempty"`
+	// OIDCProviders are the account's IAM OIDC provider of the cluster's issuer, by
+	// ARN.
+	OIDCProviders map[string]OIDCProvider `json:"oidcProviders,omitempty"`
+	// AWSAuth is the ConfigMap kube-system/aws-auth; nil where there is none.
+	AWSAuth *AWSAuth `json:"awsAuth,omitempty"`
 	// InstanceProfiles are the instance profiles of Roles and Instances, by ARN.
 	InstanceProfiles map[string]InstanceProfile `json:"instanceProfiles,omitempty"`
 
@@ -57,12 +62,26 @@ type Snapshot struct {
 
 	// Nodes are the cluster's nodes by name.
 	Nodes map[string]Node `json:"nodes,omitempty"`
-	// Instances are the EC2 instances of the nodes that no managed node group
-	// made, by instance id.
+	// KarpenterNodeClasses are Karpenter's EC2NodeClass objects by name.
+	KarpenterNodeClasses map[string]NodeClass `json:"karpenterNodeClasses,omitempty"`
+	// AutoModeNodeClasses are EKS Auto Mode's NodeClass objects by name.
+	AutoModeNodeClasses map[string]NodeClass `json:"autoModeNodeClasses,omitempty"`
+	// AutoScalingGroups are the Auto Scaling groups tagged
+	// kubernetes.io/cluster/NAME that no managed node group owns, by name.
+	AutoScalingGroups map[string]AutoScalingGroup `json:"autoScalingGroups,omitempty"`
+	// Instances are EC2 instances by id: those that are tagged
+	// kubernetes.io/cluster/NAME, joined or not, and those of nodes that no managed
+	// node group made.
 	Instances map[string]Instance `json:"instances,omitempty"`
 
 	// AWSNode is the VPC CNI's node agent.
 	AWSNode AWSNode `json:"awsNode,omitzero"`
+	// PodIdentityAgent is the EKS Pod Identity Agent; nil where its DaemonSet is not
+	// there.
+	PodIdentityAgent *PodIdentityAgent `json:"podIdentityAgent,omitempty"`
+	// Events are warnings of the cluster that have an IAM cause, the newest first,
+	// MaxEvents at most.
+	Events []Event `json:"events,omitempty"`
 
 	// Missing lists what could not be read, in the order of Fact and Subject.
 	Missing []Missing `json:"missing,omitempty"`
@@ -166,6 +185,49 @@ type AccessEntry struct {
 	Username  string    `json:"username,omitempty"`
 	Groups    []string  `json:"groups,omitempty"`
 	CreatedAt time.Time `json:"createdAt,omitzero"`
+	// Policies are the associated access policies, by ARN: the namespaces that
+	// each is limited to, or none for the whole cluster.
+	Policies map[string][]string `json:"policies,omitempty"`
+}
+
+// OIDCProvider is an IAM OIDC identity provider.
+type OIDCProvider struct {
+	NotFound bool `json:"notFound,omitempty"`
+	// ClientIDs are the audiences, such as sts.amazonaws.com.
+	ClientIDs []string `json:"clientIDs,omitempty"`
+}
+
+// AWSAuth is the ConfigMap kube-system/aws-auth.
+type AWSAuth struct {
+	// MapRoles is the YAML text of data.mapRoles.
+	MapRoles string `json:"mapRoles,omitempty"`
+}
+
+// NodeClass is an EC2NodeClass of Karpenter or a NodeClass of EKS Auto Mode,
+// reduced to what gives its nodes a role.
+// Sources: karpenter-provider-aws pkg/apis/v1/ec2nodeclass.go,
+// https://docs.aws.amazon.com/eks/latest/userguide/create-node-class.html
+type NodeClass struct {
+	// Role and InstanceProfile are spec.role and spec.instanceProfile, as written;
+	// StatusProfile is status.instanceProfile. All of them are to be names.
+	Role            string `json:"role,omitempty"`
+	InstanceProfile string `json:"instanceProfile,omitempty"`
+	StatusProfile   string `json:"statusProfile,omitempty"`
+	// RoleARN is the key of Roles that Role leads to, ProfileARN the key of
+	// InstanceProfiles that InstanceProfile or else StatusProfile leads to.
+	RoleARN    string `json:"roleArn,omitempty"`
+	ProfileARN string `json:"profileArn,omitempty"`
+}
+
+// AutoScalingGroup is an EC2 Auto Scaling group.
+type AutoScalingGroup struct {
+	// LaunchTemplate is ID:VERSION; empty for a launch configuration.
+	LaunchTemplate string `json:"launchTemplate,omitempty"`
+	// InstanceProfile is a key of InstanceProfiles; empty where its instances get
+	// none.
+	InstanceProfile string `json:"instanceProfile,omitempty"`
+	// Instances is how many it has now.
+	Instances int `json:"instances,omitempty"`
 }
 
 // Role is an IAM role.
@@ -231,6 +293,9 @@ type Node struct {
 	Windows bool `json:"windows,omitempty"`
 	// Ready is the node's Ready condition.
 	Ready bool `json:"ready,omitempty"`
+	// Network is the reason of the condition NetworkUnavailable, by which a CNI
+	// other than the VPC CNI shows itself: CiliumIsUp, CalicoIsUp.
+	Network string `json:"network,omitempty"`
 }
 
 // Instance is an EC2 instance.
@@ -245,6 +310,14 @@ type Instance struct {
 	HTTPEndpoint string `json:"httpEndpoint,omitempty"`
 	// HopLimit is the metadata service's PUT response hop limit.
 	HopLimit int32 `json:"hopLimit,omitempty"`
+	// Owned is set where the tag kubernetes.io/cluster/NAME says owned.
+	Owned bool `json:"owned,omitempty"`
+	// NodeGroup, NodePool and AutoScalingGroup are the tags eks:nodegroup-name,
+	// karpenter.sh/nodepool and aws:autoscaling:groupName.
+	NodeGroup        string    `json:"nodeGroup,omitempty"`
+	NodePool         string    `json:"nodePool,omitempty"`
+	AutoScalingGroup string    `json:"autoScalingGroup,omitempty"`
+	LaunchedAt       time.Time `json:"launchedAt,omitzero"`
 }
 
 // AWSNode is the VPC CNI's DaemonSet aws-node in kube-system, its service
@@ -288,6 +361,28 @@ type Pod struct {
 	// Env as in DaemonSet, but of the running pod: what the admission webhook
 	// injected is here.
 	Env map[string]string `json:"env,omitempty"`
+}
+
+// PodIdentityAgent is the DaemonSet kube-system/eks-pod-identity-agent.
+type PodIdentityAgent struct {
+	// Nodes are the nodes that a pod of it runs on, and whether it is ready.
+	Nodes map[string]bool `json:"nodes,omitempty"`
+}
+
+// MaxEvents bounds how many events a snapshot keeps.
+const MaxEvents = 50
+
+// Event is a warning event of Kubernetes, events of one object and reason as one.
+type Event struct {
+	// Reason is such as MissingIAMPermissions or Failed.
+	Reason string `json:"reason"`
+	// Object is KIND/NAME, such as Pod/aws-node-x7k2p.
+	Object  string `json:"object"`
+	Message string `json:"message,omitempty"`
+	// Node is where it was reported from, where the event says so.
+	Node     string    `json:"node,omitempty"`
+	Count    int32     `json:"count,omitempty"`
+	LastSeen time.Time `json:"lastSeen,omitzero"`
 }
 
 // Set stands in a snapshot for the value of a variable that may hold a secret.
@@ -336,6 +431,7 @@ const (
 	FactAddons           Fact = "addons"
 	FactPodIdentity      Fact = "podIdentityAssociations"
 	FactAccessEntries    Fact = "accessEntries"
+	FactAccessPolicies   Fact = "accessPolicies"   // of an access entry; Subject is the principal's ARN
 	FactRoles            Fact = "roles"            // a role itself: trust, boundary, tags (iam:GetRole)
 	FactAttachedPolicies Fact = "attachedPolicies" // Subject is the role's ARN
 	FactInlinePolicies   Fact = "inlinePolicies"   // Subject is the role's ARN, or ARN#NAME for one document
@@ -343,18 +439,25 @@ const (
 	FactRoleProfiles     Fact = "roleProfiles"     // a role's instance profiles; Subject is the role's ARN
 	FactInstanceProfiles Fact = "instanceProfiles"
 	FactSimulations      Fact = "simulations" // Subject is the role's ARN
+	FactOIDCProviders    Fact = "oidcProviders"
+	FactAWSAuth          Fact = "awsAuth"
+	FactNodeClasses      Fact = "nodeClasses" // Subject is karpenter or autoMode, or KIND/NAME for what its role or profile is
+	FactAutoScaling      Fact = "autoScalingGroups"
 	FactNodes            Fact = "nodes"
 	FactInstances        Fact = "instances"
 	FactServiceAccount   Fact = "serviceAccount"
 	FactDaemonSet        Fact = "daemonSet"
 	FactPods             Fact = "pods"
+	FactAgent            Fact = "podIdentityAgent"
+	FactEvents           Fact = "events"
 )
 
 // Facts lists every Fact.
 var Facts = []Fact{
 	FactCluster, FactNodeGroups, FactFargateProfiles, FactOtherClusters, FactAddons, FactPodIdentity,
-	FactAccessEntries, FactRoles, FactAttachedPolicies, FactInlinePolicies, FactPolicies, FactRoleProfiles,
-	FactInstanceProfiles, FactSimulations, FactNodes, FactInstances, FactServiceAccount, FactDaemonSet, FactPods,
+	FactAccessEntries, FactAccessPolicies, FactRoles, FactAttachedPolicies, FactInlinePolicies, FactPolicies, FactRoleProfiles,
+	FactInstanceProfiles, FactSimulations, FactOIDCProviders, FactAWSAuth, FactNodeClasses, FactAutoScaling,
+	FactNodes, FactInstances, FactServiceAccount, FactDaemonSet, FactPods, FactAgent, FactEvents,
 }
 
 // Missing is a fact that could not be read.

@@ -127,6 +127,21 @@ func (s *Snapshot) validateNodes() *problem {
 			}
 		}
 	}
+	for kind, classes := range map[string]map[string]NodeClass{"karpenterNodeClasses": s.KarpenterNodeClasses, "autoModeNodeClasses": s.AutoModeNodeClasses} {
+		for _, name := range sorted(classes) {
+			if p := present(s, s.Roles, classes[name].RoleARN, FactRoles, kind, name, "roleArn"); p != nil {
+				return p
+			}
+			if p := present(s, s.InstanceProfiles, classes[name].ProfileARN, FactInstanceProfiles, kind, name, "profileArn"); p != nil {
+				return p
+			}
+		}
+	}
+	for _, name := range sorted(s.AutoScalingGroups) {
+		if p := present(s, s.InstanceProfiles, s.AutoScalingGroups[name].InstanceProfile, FactInstanceProfiles, "autoScalingGroups", name, "instanceProfile"); p != nil {
+			return p
+		}
+	}
 	for _, id := range sorted(s.Instances) {
 		if p := present(s, s.InstanceProfiles, s.Instances[id].InstanceProfile, FactInstanceProfiles, "instances", id, "instanceProfile"); p != nil {
 			return p
