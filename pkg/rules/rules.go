@@ -49,6 +49,7 @@ func All() []Rule {
 	all := []Rule{
 		roleInventory, clusterRole, otherClusterRole, fargateRole, roleExists, nodeWithoutRole,
 		workerPermissions, pullPermissions, workerRecommended, cniPolicyOnNodeRole, cniPermissions, simulation,
+		letIn, wrongEntryType, entryOlderThanRole, awsAuthPath, awsAuthForm, nodeRoleAdmin, autoModeEntry, mappedTwice,
 		trustEC2, awsNodeIdentity, awsNodeRestart,
 	}
 	slices.SortFunc(all, func(a, b Rule) int { return cmp.Compare(a.ID, b.ID) })

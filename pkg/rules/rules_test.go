@@ -198,7 +198,7 @@ func TestJudgeIsDeterministic(t *testing.T) {
 func TestExamples(t *testing.T) {
 	want := map[string][]string{
 		"healthy":         nil,
-		"broken":          {"NR101", "NR102", "NR103", "NR104", "NR105", "NR201", "NR202", "NR203", "NR205", "NR206", "NR301", "NR602"},
+		"broken":          {"NR101", "NR102", "NR103", "NR104", "NR105", "NR201", "NR202", "NR203", "NR205", "NR206", "NR301", "NR501", "NR602"},
 		"ipv6":            {"NR206"},
 		"custom-policies": {"NR203"},
 	}

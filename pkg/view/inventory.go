@@ -26,6 +26,12 @@ const (
 	AutoMode    SourceKind = "EKS Auto Mode"
 	SelfManaged SourceKind = "self-managed node"
 	Karpenter   SourceKind = "Karpenter node pool"
+	// The node classes are sources before any node has joined.
+	KarpenterClass SourceKind = "EC2NodeClass"
+	AutoModeClass  SourceKind = "Auto Mode NodeClass"
+	AutoScaling    SourceKind = "Auto Scaling group"
+	// Unjoined is an instance that is the cluster's own and no node of it yet.
+	Unjoined SourceKind = "instance that has not joined"
 )
 
 // Source is one thing that gives nodes a role.
@@ -62,7 +68,8 @@ func (v *View) RolelessNodes() []RolelessNode { return v.roleless }
 
 // InventoryUnread is what keeps the list of node roles from being complete.
 func (v *View) InventoryUnread() []snapshot.Missing {
-	return v.Unread(snapshot.FactCluster, snapshot.FactNodeGroups, snapshot.FactNodes, snapshot.FactInstances, snapshot.FactInstanceProfiles)
+	return v.Unread(snapshot.FactCluster, snapshot.FactNodeGroups, snapshot.FactNodes, snapshot.FactInstances, snapshot.FactInstanceProfiles,
+		snapshot.FactNodeClasses, snapshot.FactAutoScaling)
 }
 
 // takeInventory fills roles and roleless.
@@ -84,7 +91,7 @@ func (v *View) takeInventory() {
 	if a := s.Cluster.AutoMode; a != nil && a.NodeRoleARN != "" {
 		count := 0
 		for _, n := range s.Nodes {
-			if n.Maker == snapshot.MadeByAutoMode {
+			if n.Maker == snapshot.MadeByAutoMode && !v.customClass(n) {
 				count++
 			}
 		}
@@ -92,6 +99,9 @@ func (v *View) takeInventory() {
 	}
 	for name, n := range sortedPairs(s.Nodes) {
 		kind, named, ok := instanceSource(name, n)
+		if v.customClass(n) {
+			kind, named, ok = AutoModeClass, n.NodeClass, true
+		}
 		if !ok {
 			continue
 		}
@@ -99,6 +109,11 @@ func (v *View) takeInventory() {
 		if lost != nil {
 			v.roleless = append(v.roleless, *lost)
 			continue
+		}
+		if kind == Karpenter && n.NodeClass != "" {
+			if _, ok := s.KarpenterNodeClasses[n.NodeClass]; ok {
+				kind, named, via = KarpenterClass, n.NodeClass, ""
+			}
 		}
 		list := sources[role]
 		if i := slices.IndexFunc(list, func(s Source) bool { return s.Kind == kind && s.Name == named }); i >= 0 {
@@ -108,6 +123,7 @@ func (v *View) takeInventory() {
 		sources[role] = append(list, Source{Kind: kind, Name: named, Nodes: 1, Via: via})
 	}
 
+	v.takeLaunchers(sources)
 	for arn, list := range sources {
 		slices.SortFunc(list, func(a, b Source) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
 		v.roles = append(v.roles, &NodeRole{Role: v.Role(arn), Sources: list})

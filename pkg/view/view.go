@@ -22,7 +22,9 @@ type View struct {
 	documents map[string]document
 	roles     []*NodeRole
 	roleless  []RolelessNode
+	launchers []Launcher
 	byARN     map[string]*Role
+	auth      *AuthMap
 }
 
 // document is a parsed policy document, or why there is none.

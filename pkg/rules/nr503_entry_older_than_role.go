@@ -1,0 +1,57 @@
+package rules
+
+import (
+	"fmt"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var entryOlderThanRole = Rule{
+	ID: "NR503", Name: "entry-older-than-role", Severity: finding.Error, Concern: finding.ConcernJoin,
+	Title: "The node role's access entry was made for this role",
+	Why: `An access entry holds the unique id of the role that it was made for. A role that was deleted and made again under its
+name has another id, and the cluster refuses its nodes.`,
+	Fix: `Delete the access entry and create it again; associate its access policies again.`,
+	Refs: []string{
+		"https://github.com/terraform-aws-modules/terraform-aws-eks/issues/3329",
+		"https://github.com/aws/containers-roadmap/issues/2631",
+	},
+	Needs: []snapshot.Fact{snapshot.FactAccessEntries, snapshot.FactRoles},
+	Bad:   `accessEntries: {"arn:aws:iam::111122223333:role/eksNodeRole": {createdAt: "2025-06-01T00:00:00Z"}}`,
+	Good:  `{}`,
+	Check: func(v *view.View, report Reporter) {
+		for _, r := range v.NodeRoles() {
+			subject := roleSubject(r)
+			a := v.Access(r.ARN)
+			unread := append(v.Snapshot.MissingOf(snapshot.FactAccessEntries, r.ARN), r.Unread...)
+			switch {
+			case !a.ByEntries, a.Entry == nil && len(unread) == 0:
+				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: r.Name + " has no access entry"})
+			case len(unread) > 0 || a.Entry.CreatedAt.IsZero() || r.Facts.CreatedAt.IsZero():
+				report(undated(r, subject, unread))
+			case a.Entry.CreatedAt.Before(r.Facts.CreatedAt):
+				const day = "2006-01-02 15:04"
+				report(finding.Result{
+					Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s is let in by an access entry older than the role", r.Name),
+					Evidence: []string{fmt.Sprintf("entry created %s, role created %s", a.Entry.CreatedAt.Format(day), r.Facts.CreatedAt.Format(day))},
+					Next:     replaceEntry(v, r, a.Entry.Type),
+				})
+			default:
+				report(finding.Result{
+					Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("%s's access entry is younger than the role", r.Name),
+					Evidence: []string{"eks:DescribeAccessEntry createdAt, iam:GetRole CreateDate"},
+				})
+			}
+		}
+	},
+}
+
+// undated is the result where one of the two dates is not known.
+func undated(r *view.NodeRole, subject finding.Subject, unread []snapshot.Missing) finding.Result {
+	if len(unread) == 0 || r.Facts.NotFound {
+		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "when " + r.Name + " or its access entry was created is not known"}
+	}
+	return unknown(subject, "whether "+r.Name+"'s access entry is older than the role was not checked", unread)
+}

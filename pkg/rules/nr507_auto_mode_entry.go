@@ -1,0 +1,64 @@
+package rules
+
+import (
+	"fmt"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var autoModeEntry = Rule{
+	ID: "NR507", Name: "auto-mode-entry", Severity: finding.Error, Concern: finding.ConcernJoin,
+	Title: "The node role of an Auto Mode NodeClass has the access policy that its nodes need",
+	Why: `Nodes of a NodeClass of your own do not join without AmazonEKSAutoNodePolicy on their role's access entry. EKS makes the
+entry for the built-in node pools only.`,
+	Fix: `Create an access entry of type EC2 for the role and associate AmazonEKSAutoNodePolicy with it, for the whole cluster.`,
+	Refs: []string{
+		"https://docs.aws.amazon.com/eks/latest/userguide/create-node-class.html",
+		"https://github.com/eksctl-io/eksctl/issues/8098",
+	},
+	Needs: []snapshot.Fact{snapshot.FactAccessEntries, snapshot.FactAccessPolicies},
+	Bad: `
+autoModeNodeClasses: {private: {role: eksNodeRole, roleArn: "arn:aws:iam::111122223333:role/eksNodeRole"}}
+accessEntries: {"arn:aws:iam::111122223333:role/eksNodeRole": {type: EC2}}`,
+	Good: `
+autoModeNodeClasses: {private: {role: eksNodeRole, roleArn: "arn:aws:iam::111122223333:role/eksNodeRole"}}
+accessEntries: {"arn:aws:iam::111122223333:role/eksNodeRole": {type: EC2, policies: {"arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy": []}}}`,
+	Check: func(v *view.View, report Reporter) {
+		arn := fmt.Sprintf("arn:%s:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy", v.Place.Partition)
+		for _, r := range v.NodeRoles() {
+			class := ""
+			for _, s := range r.Sources {
+				if s.Kind == view.AutoModeClass {
+					class = s.Name
+				}
+			}
+			if class == "" {
+				continue
+			}
+			subject, a := roleSubject(r), v.Access(r.ARN)
+			unread := append(v.Snapshot.MissingOf(snapshot.FactAccessEntries, r.ARN), v.Snapshot.MissingOf(snapshot.FactAccessPolicies, r.ARN)...)
+			var has bool
+			if a.Entry != nil {
+				_, has = a.Entry.Policies[arn]
+			}
+			switch {
+			case has:
+				report(finding.Result{
+					Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("%s, of NodeClass %s, has AmazonEKSAutoNodePolicy", r.Name, class),
+					Evidence: []string{"eks:ListAssociatedAccessPolicies"},
+				})
+			case len(unread) > 0:
+				report(unknown(subject, "whether "+r.Name+" has AmazonEKSAutoNodePolicy was not checked", unread))
+			default:
+				report(finding.Result{
+					Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s, of NodeClass %s, lacks AmazonEKSAutoNodePolicy", r.Name, class),
+					Evidence: []string{"eks:ListAssociatedAccessPolicies: not among them"},
+					Next: []string{fmt.Sprintf("aws eks associate-access-policy --cluster-name %s --principal-arn %s --access-scope type=cluster --policy-arn %s",
+						v.Place.Cluster, r.ARN, arn)},
+				})
+			}
+		}
+	},
+}

@@ -1,0 +1,39 @@
+package rules
+
+import (
+	"fmt"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var mappedTwice = Rule{
+	ID: "NR508", Name: "mapped-twice", Severity: finding.Info, Concern: finding.ConcernJoin,
+	Title: "The node role is let in by one of access entry and aws-auth, not by both",
+	Why: `Where both name a role, the access entry wins and aws-auth's entry does nothing. Whoever changes aws-auth then waits for
+an effect that never comes.`,
+	Fix:   `Keep the access entry and take the role out of aws-auth once every node works.`,
+	Refs:  []string{"https://docs.aws.amazon.com/eks/latest/userguide/migrating-access-entries.html"},
+	Needs: []snapshot.Fact{snapshot.FactAccessEntries, snapshot.FactAWSAuth},
+	Bad:   `awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', username: 'system:node:{{EC2PrivateDNSName}}', groups: ['system:bootstrappers', 'system:nodes']}"}`,
+	Good:  `{}`,
+	Check: func(v *view.View, report Reporter) {
+		for _, r := range v.NodeRoles() {
+			subject, a := roleSubject(r), v.Access(r.ARN)
+			switch {
+			case !a.ByEntries || !a.ByConfigMap:
+				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the cluster looks at one of the two alone"})
+			case a.Entry != nil && len(a.Mapped) > 0:
+				report(finding.Result{
+					Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s has an access entry and stands in aws-auth: the entry wins", r.Name),
+					Evidence: []string{"eks:DescribeAccessEntry: type " + a.Entry.Type, fmt.Sprintf("aws-auth: rolearn %s, groups %v", a.Mapped[0].RoleARN, a.Mapped[0].Groups)},
+				})
+			case len(a.Unread) > 0:
+				report(unknown(subject, "whether "+r.Name+" is let in twice was not checked", a.Unread))
+			default:
+				report(finding.Result{Status: finding.Pass, Subject: subject, Message: r.Name + " is not let in twice", Evidence: []string{"access entry and aws-auth were compared"}})
+			}
+		}
+	},
+}

@@ -1,0 +1,139 @@
+package view
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// AuthRole is one entry of aws-auth's mapRoles.
+type AuthRole struct {
+	RoleARN  string   `json:"rolearn"`
+	Username string   `json:"username"`
+	Groups   []string `json:"groups"`
+}
+
+// AuthMap is aws-auth's mapRoles, parsed.
+type AuthMap struct {
+	Roles []AuthRole
+	// Problem says why it could not be parsed: nobody is let in by it then.
+	Problem string
+}
+
+// AWSAuth returns the ConfigMap's mapping of roles.
+func (v *View) AWSAuth() AuthMap {
+	if v.auth == nil {
+		v.auth = &AuthMap{}
+		if a := v.Snapshot.AWSAuth; a != nil {
+			if err := yaml.Unmarshal([]byte(a.MapRoles), &v.auth.Roles); err != nil {
+				v.auth.Problem = strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "error converting YAML to JSON: ")
+			}
+		}
+	}
+	return *v.auth
+}
+
+// Access is what lets a node role into the cluster.
+type Access struct {
+	// ByEntries and ByConfigMap say which of the two the cluster looks at.
+	ByEntries, ByConfigMap bool
+	// Entry is the role's access entry, nil where there is none.
+	Entry *snapshot.AccessEntry
+	// Mapped are aws-auth's entries that match the role.
+	Mapped []AuthRole
+	// NearMisses are aws-auth's entries that mean the role and never match it:
+	// with a path in the ARN.
+	NearMisses []AuthRole
+	// Unread is what was not read of all that.
+	Unread []snapshot.Missing
+}
+
+// Access returns what lets a role in, by the cluster's authentication mode: API
+// looks at access entries alone, CONFIG_MAP at aws-auth alone, and with both an
+// access entry wins.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/grant-k8s-access.html
+func (v *View) Access(roleARN string) Access {
+	s := v.Snapshot
+	mode := s.Cluster.AuthenticationMode
+	a := Access{ByEntries: mode != "CONFIG_MAP", ByConfigMap: mode != "API"}
+	if mode == "" {
+		a.Unread = v.Unread(snapshot.FactCluster)
+	}
+	if a.ByEntries {
+		if entry, ok := s.AccessEntries[roleARN]; ok {
+			a.Entry = &entry
+		}
+		a.Unread = append(a.Unread, s.MissingOf(snapshot.FactAccessEntries, roleARN)...)
+	}
+	if a.ByConfigMap {
+		a.Unread = append(a.Unread, v.Unread(snapshot.FactAWSAuth)...)
+		for _, m := range v.AWSAuth().Roles {
+			switch {
+			case strings.EqualFold(m.RoleARN, WithoutPath(roleARN)):
+				a.Mapped = append(a.Mapped, m)
+			case m.RoleARN != WithoutPath(m.RoleARN) && strings.EqualFold(WithoutPath(m.RoleARN), WithoutPath(roleARN)):
+				a.NearMisses = append(a.NearMisses, m)
+			}
+		}
+	}
+	return a
+}
+
+// WithoutPath returns a role's ARN as aws-auth wants it and as the authenticator
+// sees sessions of the role: without its path.
+// Source: kubernetes-sigs/aws-iam-authenticator#268.
+func WithoutPath(arn string) string {
+	a, ok := snapshot.ParseARN(arn)
+	if !ok || !strings.HasPrefix(a.Resource, "role/") {
+		return arn
+	}
+	return fmt.Sprintf("arn:%s:iam::%s:role/%s", a.Partition, a.Account, a.Name())
+}
+
+// The groups and names that a node is mapped to in aws-auth.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/auth-configmap.html,
+// awslabs/amazon-eks-ami nodeadm/doc/examples.md (SessionName).
+const (
+	NodesGroup         = "system:nodes"
+	BootstrappersGroup = "system:bootstrappers"
+	WindowsGroup       = "eks:kube-proxy-windows"
+	MastersGroup       = "system:masters"
+)
+
+// NodeNames are the user names that a node's mapping may have.
+var NodeNames = []string{"system:node:{{EC2PrivateDNSName}}", "system:node:{{SessionName}}", "system:node:{{SessionNameRaw}}"}
+
+// LacksAsNode says what a mapping lacks to let nodes in; empty where it does.
+func (m AuthRole) LacksAsNode(windows bool) string {
+	if !slices.Contains(NodeNames, m.Username) {
+		return fmt.Sprintf("username is %q, not %s", m.Username, NodeNames[0])
+	}
+	groups := []string{BootstrappersGroup, NodesGroup}
+	if windows {
+		groups = append(groups, WindowsGroup)
+	}
+	for _, g := range groups {
+		if !slices.Contains(m.Groups, g) {
+			return "groups lack " + g
+		}
+	}
+	return ""
+}
+
+// Kinds says what a node role's nodes are: Windows, or Auto Mode's.
+func (v *View) Kinds(r *NodeRole) (windows, autoMode bool) {
+	autoMode = slices.ContainsFunc(r.Sources, func(s Source) bool { return s.Kind == AutoMode || s.Kind == AutoModeClass })
+	for _, src := range r.Sources {
+		if src.Kind == NodeGroup {
+			windows = windows || strings.HasPrefix(v.Snapshot.NodeGroups[src.Name].AMIType, "WINDOWS")
+		}
+		if src.Kind == SelfManaged {
+			windows = windows || v.Snapshot.Nodes[src.Name].Windows
+		}
+	}
+	return windows, autoMode
+}

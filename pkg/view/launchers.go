@@ -1,0 +1,187 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// builtinNodeClass is the NodeClass of Auto Mode's built-in node pools, whose
+// nodes hold the cluster's Auto Mode node role.
+const builtinNodeClass = "default"
+
+// customClass reports whether a node was made by a NodeClass of the user's own.
+func (v *View) customClass(n snapshot.Node) bool {
+	_, known := v.Snapshot.AutoModeNodeClasses[n.NodeClass]
+	return n.Maker == snapshot.MadeByAutoMode && known && n.NodeClass != builtinNodeClass
+}
+
+// Launcher is something that starts instances with a role, whether or not a node
+// of it has joined.
+type Launcher struct {
+	Kind SourceKind
+	Name string
+	// RoleARN is the role that its instances get; empty where that is not known.
+	RoleARN string
+	// Problem is a clause that says why they get none, or the wrong one.
+	Problem string
+	// Evidence says where that was read.
+	Evidence []string
+	// Unread is set where the role is a fact that was not read.
+	Unread []snapshot.Missing
+}
+
+// Launchers are the node classes, the Auto Scaling groups and the instances that
+// have not joined, ordered by kind and name.
+func (v *View) Launchers() []Launcher { return v.launchers }
+
+// takeLaunchers fills launchers, and adds their roles to the sources.
+func (v *View) takeLaunchers(sources map[string][]Source) {
+	s := v.Snapshot
+	for name, class := range sortedPairs(s.KarpenterNodeClasses) {
+		v.launchers = append(v.launchers, v.nodeClass(KarpenterClass, name, class))
+	}
+	for name, class := range sortedPairs(s.AutoModeNodeClasses) {
+		if name == builtinNodeClass && class.Role == "" && class.InstanceProfile == "" {
+			continue
+		}
+		v.launchers = append(v.launchers, v.nodeClass(AutoModeClass, name, class))
+	}
+	for name, group := range sortedPairs(s.AutoScalingGroups) {
+		l := Launcher{Kind: AutoScaling, Name: name}
+		if m := s.MissingOf(snapshot.FactAutoScaling, name); len(m) > 0 {
+			l.Unread = m
+		} else {
+			l.Evidence = []string{fmt.Sprintf("ec2:DescribeLaunchTemplateVersions %s: instance profile %s", orNone(group.LaunchTemplate), orNone(snapshot.NameOf(group.InstanceProfile)))}
+			v.followProfile(&l, group.InstanceProfile, "its launch template names no instance profile")
+		}
+		v.launchers = append(v.launchers, l)
+	}
+	for _, id := range v.unjoined() {
+		instance := s.Instances[id]
+		if _, launched := s.AutoScalingGroups[instance.AutoScalingGroup]; launched || instance.NodeGroup != "" {
+			continue
+		}
+		l := Launcher{Kind: Unjoined, Name: id, Evidence: []string{"ec2:DescribeInstances " + id + ": instance profile " + orNone(snapshot.NameOf(instance.InstanceProfile))}}
+		v.followProfile(&l, instance.InstanceProfile, "it has no instance profile")
+		v.launchers = append(v.launchers, l)
+	}
+	slices.SortStableFunc(v.launchers, func(a, b Launcher) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
+	for _, l := range v.launchers {
+		if l.RoleARN == "" {
+			continue
+		}
+		list := sources[l.RoleARN]
+		if !slices.ContainsFunc(list, func(s Source) bool { return s.Kind == l.Kind && s.Name == l.Name }) {
+			sources[l.RoleARN] = append(list, Source{Kind: l.Kind, Name: l.Name})
+		}
+	}
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// unjoined are the running instances of the cluster that are no node of it.
+// Without the nodes nothing can be said of them.
+func (v *View) unjoined() []string {
+	s := v.Snapshot
+	if s.IsMissing(snapshot.FactNodes, "") {
+		return nil
+	}
+	joined := map[string]bool{}
+	for _, n := range s.Nodes {
+		joined[n.InstanceID()] = true
+	}
+	var ids []string
+	for id, instance := range sortedPairs(s.Instances) {
+		if instance.Owned && !instance.NotFound && !joined[id] {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// nodeClass follows a node class to its role: spec.role, or else the role in its
+// instance profile.
+func (v *View) nodeClass(kind SourceKind, name string, class snapshot.NodeClass) Launcher {
+	l := Launcher{Kind: kind, Name: name, RoleARN: class.RoleARN}
+	for _, field := range [][2]string{{"spec.role", class.Role}, {"spec.instanceProfile", class.InstanceProfile}, {"status.instanceProfile", class.StatusProfile}} {
+		if field[1] != "" {
+			l.Evidence = append(l.Evidence, fmt.Sprintf("%s %s: %s %s", kind, name, field[0], field[1]))
+		}
+	}
+	switch {
+	case strings.HasPrefix(class.Role, "arn:"):
+		l.Problem = "spec.role is an ARN, and a name is wanted: " + snapshot.NameOf(class.Role)
+		return l
+	case strings.HasPrefix(class.InstanceProfile, "arn:"):
+		l.Problem = "spec.instanceProfile is an ARN, and a name is wanted: " + snapshot.NameOf(class.InstanceProfile)
+		return l
+	case class.RoleARN == "" && class.ProfileARN == "":
+		l.Problem = "it names neither a role nor an instance profile"
+		return l
+	}
+	if class.ProfileARN == "" {
+		return l // the controller makes the profile
+	}
+	role := class.RoleARN
+	v.followProfile(&l, class.ProfileARN, "")
+	if role != "" && l.RoleARN != role && l.RoleARN != "" {
+		l.Problem = fmt.Sprintf("its instance profile %s holds role %s, not %s", snapshot.NameOf(class.ProfileARN), snapshot.NameOf(l.RoleARN), snapshot.NameOf(role))
+	}
+	if role != "" {
+		l.RoleARN = role
+	}
+	return l
+}
+
+// followProfile finds the role in an instance profile, or says why there is none.
+func (v *View) followProfile(l *Launcher, profile, without string) {
+	s := v.Snapshot
+	if profile == "" {
+		l.Problem = without
+		return
+	}
+	if m := s.MissingOf(snapshot.FactInstanceProfiles, profile); len(m) > 0 {
+		l.Unread = m
+		return
+	}
+	switch p := s.InstanceProfiles[profile]; {
+	case p.NotFound:
+		l.Problem = fmt.Sprintf("its instance profile %s does not exist", snapshot.NameOf(profile))
+	case len(p.Roles) == 0:
+		l.Problem = fmt.Sprintf("its instance profile %s has no role", snapshot.NameOf(profile))
+	default:
+		l.RoleARN = p.Roles[0]
+	}
+}
+
+// UnexplainedNodes are joined nodes that no source explains: no EC2 instance, and
+// no label of a node group, Karpenter, Auto Mode, Fargate or hybrid nodes.
+func (v *View) UnexplainedNodes() []string {
+	var names []string
+	for name, n := range sortedPairs(v.Snapshot.Nodes) {
+		if n.Maker == snapshot.MadeByUnknown {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// CountNodes returns how many nodes of a maker have joined.
+func (v *View) CountNodes(maker snapshot.Maker) int {
+	count := 0
+	for _, n := range v.Snapshot.Nodes {
+		if n.Maker == maker {
+			count++
+		}
+	}
+	return count
+}
