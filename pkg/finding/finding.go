@@ -63,6 +63,7 @@ const (
 	SubjectCluster  SubjectKind = "Cluster"
 	SubjectAWSNode  SubjectKind = "AWSNode"
 	SubjectNode     SubjectKind = "Node"
+	SubjectSource   SubjectKind = "Source" // what starts nodes: a node class, an Auto Scaling group, an instance
 )
 
 // Subject is what a result is about.

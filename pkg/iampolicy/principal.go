@@ -32,6 +32,10 @@ func isUniqueID(s string) bool {
 	return len(s) >= 16 && len(s) <= 128 && s[0] == 'A' && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == ""
 }
 
+// IsUniqueID reports whether a principal's name is an IAM unique id, such as
+// AROA…, which stands in a policy for a principal that was deleted.
+func IsUniqueID(principal string) bool { return isUniqueID(principal) }
+
 // caller is who makes a request.
 type caller struct {
 	name string

@@ -126,6 +126,46 @@ var Pull = []Action{
 	{Name: "ecr:GetDownloadUrlForLayer", Resource: anyRepository, For: "downloading layers"},
 }
 
+// PodIdentityAgent is what the EKS Pod Identity Agent calls, with the node role.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html
+var PodIdentityAgent = []Action{
+	{Name: "eks-auth:AssumeRoleForPodIdentity", Resource: theCluster, For: "the EKS Pod Identity Agent"},
+}
+
+// PullThroughCache is what the first pull through an ECR pull-through cache calls.
+// Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-iam.html
+var PullThroughCache = []Action{
+	{Name: "ecr:BatchImportUpstreamImage", Resource: "arn:{partition}:ecr:{region}:{account}:repository/*", For: "the first pull through a pull-through cache"},
+}
+
+// MoreThanPull are actions that AmazonEC2ContainerRegistryReadOnly and wider
+// policies grant and no image pull calls.
+// Source: https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEC2ContainerRegistryReadOnly.html
+var MoreThanPull = []Action{
+	{Name: "ecr:ListImages", Resource: anyRepository, For: "no image pull"},
+	{Name: "ecr:DescribeRepositories", Resource: anyRepository, For: "no image pull"},
+	{Name: "ecr:GetRepositoryPolicy", Resource: anyRepository, For: "no image pull"},
+}
+
+// Broad are actions that no node calls and that hand over the account, the
+// cluster or its data to whoever holds the role. Administrator and PowerUser
+// access grant most of them, the cluster policy some.
+// Source: https://docs.aws.amazon.com/service-authorization/latest/reference/
+var Broad = []Action{
+	{Name: "iam:PassRole", Resource: "arn:{partition}:iam::{account}:role/*", For: "giving any role to a new instance"},
+	{Name: "iam:AttachRolePolicy", Resource: "arn:{partition}:iam::{account}:role/*", For: "granting itself anything"},
+	{Name: "iam:CreateAccessKey", Resource: "arn:{partition}:iam::{account}:user/*", For: "keys of any user"},
+	{Name: "sts:AssumeRole", Resource: "arn:{partition}:iam::{account}:role/*", For: "any role that trusts the account"},
+	{Name: "ec2:RunInstances", Resource: "arn:{partition}:ec2:{region}:{account}:instance/*", For: "new instances"},
+	{Name: "ec2:TerminateInstances", Resource: "arn:{partition}:ec2:{region}:{account}:instance/*", For: "ending instances"},
+	{Name: "elasticloadbalancing:DeleteLoadBalancer", Resource: "arn:{partition}:elasticloadbalancing:{region}:{account}:loadbalancer/*", For: "the cluster's load balancers"},
+	{Name: "eks:UpdateClusterConfig", Resource: theCluster, For: "the cluster itself"},
+	{Name: "s3:GetObject", Resource: "arn:{partition}:s3:::*/*", For: "every object of S3"},
+	{Name: "secretsmanager:GetSecretValue", Resource: "arn:{partition}:secretsmanager:{region}:{account}:secret:*", For: "every secret"},
+	{Name: "kms:Decrypt", Resource: "arn:{partition}:kms:{region}:{account}:key/*", For: "what any key encrypts"},
+	{Name: "ssm:SendCommand", Resource: "arn:{partition}:ec2:{region}:{account}:instance/*", For: "commands on any instance"},
+}
+
 const eni = "arn:{partition}:ec2:{region}:{account}:network-interface/*"
 
 // CNI says which VPC CNI is asked about.
@@ -184,9 +224,35 @@ func (c CNI) Must() []Action {
 	)
 	if c.IPFamily == "ipv6" && !c.NoSubnetDiscovery && c.since("v1.22.1") {
 		must = append(must, Action{Name: "ec2:DescribeSubnets", For: "subnet discovery, which stops aws-node on IPv6 since v1.22.1"})
+		if c.Version == "v1.22.1" {
+			must = append(must, Action{Name: "ec2:DescribeSecurityGroups", For: "subnet discovery of v1.22.1, the one version that stops without"})
+		}
 	}
 	return must
 }
+
+// Should are the actions without which aws-node works, but not all of it.
+// Sources: aws/amazon-vpc-cni-k8s docs/iam-policy.md (2026-06-01); AmazonEKS_CNI_Policy v6.
+func (c CNI) Should() []Action {
+	should := []Action{{Name: "ec2:DescribeSecurityGroups", For: "security groups of further interfaces"}}
+	if c.IPFamily != "ipv6" {
+		should = append(should, Action{Name: "ec2:DescribeSubnets", For: "subnet discovery"})
+	}
+	return should
+}
+
+// Upgraded is the same CNI at another version.
+func (c CNI) Upgraded(version string) CNI {
+	c.Version = version
+	return c
+}
+
+// BreaksSince is the version from which on IPv6 subnet discovery is fatal where
+// it is denied; see Must.
+const BreaksSince = "v1.22.1"
+
+// Before reports whether the version is known and older than another.
+func (c CNI) Before(version string) bool { return c.Version != "" && !c.since(version) }
 
 // since reports whether the version is unknown, or this one or later.
 func (c CNI) since(version string) bool {

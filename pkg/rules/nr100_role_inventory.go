@@ -15,13 +15,13 @@ var roleInventory = Rule{
 but Fargate's and hybrid ones.`,
 	Fix: `Create a node group, or let nodes join and run check again. Where a list could not be read, give the caller
 the permission that the report names.`,
-	Refs:  []string{"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html"},
+	Refs: []string{"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html"},
 	Needs: []snapshot.Fact{
 		snapshot.FactCluster, snapshot.FactNodeGroups, snapshot.FactNodes, snapshot.FactInstances, snapshot.FactInstanceProfiles,
 		snapshot.FactNodeClasses, snapshot.FactAutoScaling,
 	},
-	Bad:   `{nodeGroups: null, nodes: null}`,
-	Good:  `{}`,
+	Bad:  `{nodeGroups: null, nodes: null}`,
+	Good: `{}`,
 	Check: func(v *view.View, report Reporter) {
 		subject := clusterSubject(v)
 		roles := v.NodeRoles()

@@ -30,7 +30,7 @@ roles:
           "Version": "2012-10-17",
           "Statement": [
             {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
-            {"Effect": "Allow", "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], "Resource": "arn:aws:ecr:*:*:repository/*"}
+            {"Effect": "Allow", "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchImportUpstreamImage"], "Resource": "arn:aws:ecr:*:*:repository/*"}
           ]
         }`,
 	Check: func(v *view.View, report Reporter) {

@@ -49,6 +49,8 @@ func All() []Rule {
 	all := []Rule{
 		roleInventory, clusterRole, otherClusterRole, fargateRole, roleExists, nodeWithoutRole,
 		workerPermissions, pullPermissions, workerRecommended, cniPolicyOnNodeRole, cniPermissions, simulation,
+		instanceProfile, nodeUnexplained, agentPermission, overBroad, pullOnly, cniUpgrade, pullThroughCache, cniRecommended,
+		trustChina, trustOthers, trustDangling,
 		letIn, wrongEntryType, entryOlderThanRole, awsAuthPath, awsAuthForm, nodeRoleAdmin, autoModeEntry, mappedTwice,
 		trustEC2, awsNodeIdentity, awsNodeRestart,
 	}

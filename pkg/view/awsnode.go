@@ -174,3 +174,17 @@ func imageVersion(image string) string {
 	}
 	return version
 }
+
+// PodIdentityInUse reports whether the cluster uses EKS Pod Identity: the agent is
+// there, or aws-node has an association. why says by what; unread is set where it
+// is not known.
+func (v *View) PodIdentityInUse() (inUse bool, why string, unread []snapshot.Missing) {
+	s := v.Snapshot
+	switch {
+	case s.PodIdentityAgent != nil:
+		return true, "the DaemonSet kube-system/eks-pod-identity-agent is there", nil
+	case len(s.PodIdentityAssociations) > 0:
+		return true, "the service account kube-system/aws-node has a Pod Identity association", nil
+	}
+	return false, "", v.Unread(snapshot.FactAgent, snapshot.FactPodIdentity)
+}

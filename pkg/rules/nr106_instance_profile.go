@@ -1,0 +1,59 @@
+package rules
+
+import (
+	"fmt"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var instanceProfile = Rule{
+	ID: "NR106", Name: "instance-profile", Severity: finding.Error, Concern: finding.ConcernJoin,
+	Title: "Whatever starts nodes names an instance profile with the node role",
+	Why: `Instances that it starts get no role, or another one than you think: they have no credentials for the cluster and for ECR
+and do not join.`,
+	Fix: `Correct the role or instance profile in the node class or launch template; names are wanted, not ARNs. Put the role into
+the instance profile where it is empty.`,
+	Refs: []string{
+		"https://karpenter.sh/docs/concepts/nodeclasses/",
+		"https://docs.aws.amazon.com/eks/latest/userguide/create-node-class.html",
+		"https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-ec2_instance-profiles.html",
+	},
+	Needs: []snapshot.Fact{snapshot.FactInstanceProfiles, snapshot.FactAutoScaling},
+	Bad: `karpenterNodeClasses: {default: {instanceProfile: lost, profileArn: "arn:aws:iam::111122223333:instance-profile/lost"}}
+instanceProfiles: {"arn:aws:iam::111122223333:instance-profile/lost": {notFound: true}}`,
+	Good: `
+karpenterNodeClasses: {default: {instanceProfile: eksNodeRole, profileArn: "arn:aws:iam::111122223333:instance-profile/eksNodeRole"}}
+autoScalingGroups: {asg-1: {launchTemplate: "lt-1:3", instanceProfile: "arn:aws:iam::111122223333:instance-profile/eksNodeRole"}}`,
+	Check: func(v *view.View, report Reporter) {
+		for _, l := range v.Launchers() {
+			subject := finding.Subject{Kind: finding.SubjectSource, Name: string(l.Kind) + " " + l.Name}
+			switch {
+			case len(l.Unread) > 0:
+				report(unknown(subject, "the role of "+subject.Name+" was not found", l.Unread))
+			case l.Problem != "":
+				report(finding.Result{
+					Status: finding.Fail, Subject: subject, Message: subject.Name + ": " + l.Problem, Evidence: l.Evidence, Next: repairLauncher(l),
+				})
+			default:
+				report(finding.Result{
+					Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("%s leads to role %s", subject.Name, snapshot.NameOf(l.RoleARN)), Evidence: l.Evidence,
+				})
+			}
+		}
+	},
+}
+
+func repairLauncher(l view.Launcher) []string {
+	switch l.Kind {
+	case view.KarpenterClass:
+		return []string{"kubectl edit ec2nodeclasses.karpenter.k8s.aws " + l.Name}
+	case view.AutoModeClass:
+		return []string{"kubectl edit nodeclasses.eks.amazonaws.com " + l.Name}
+	case view.Unjoined:
+		return []string{"aws ec2 associate-iam-instance-profile --instance-id " + l.Name + " --iam-instance-profile Name=NAME"}
+	default:
+		return []string{"create a version of the launch template with an instance profile that holds the node role"}
+	}
+}

@@ -1,0 +1,50 @@
+package rules
+
+import (
+	"fmt"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var agentPermission = Rule{
+	ID: "NR204", Name: "agent-permission", Severity: finding.Error, Concern: finding.ConcernNode,
+	Title: "The node role lets the EKS Pod Identity Agent get credentials",
+	Why: `Pods with a Pod Identity association get no credentials on these nodes. The agent on the node asks for them with the
+node role; where aws-node itself is such a pod, the node never becomes Ready.`,
+	Fix: `Allow eks-auth:AssumeRoleForPodIdentity on the cluster; AmazonEKSWorkerNodePolicy and AmazonEKSWorkerNodeMinimalPolicy do.`,
+	Refs: []string{
+		"https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html",
+		"https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEKSWorkerNodeMinimalPolicy.html",
+	},
+	Needs: []snapshot.Fact{snapshot.FactRoles, snapshot.FactAttachedPolicies, snapshot.FactInlinePolicies, snapshot.FactPolicies, snapshot.FactAgent, snapshot.FactPodIdentity},
+	Bad: `
+podIdentityAgent: {nodes: {}}
+roles:
+  "arn:aws:iam::111122223333:role/eksNodeRole":
+    inlinePolicies: {no-agent: '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"eks-auth:*","Resource":"*"}}'}`,
+	Good: `podIdentityAgent: {nodes: {}}`,
+	Check: func(v *view.View, report Reporter) {
+		inUse, why, unread := v.PodIdentityInUse()
+		for _, r := range v.NodeRoles() {
+			subject := roleSubject(r)
+			switch {
+			case r.Facts.NotFound:
+				report(noSuchRole(r))
+			case !inUse && len(unread) > 0:
+				report(unknown(subject, "whether the Pod Identity Agent needs "+r.Name+" was not checked", unread))
+			case !inUse:
+				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "no Pod Identity Agent and no association is there"})
+			default:
+				result := askAll(r.Role, need.PodIdentityAgent).result(subject, r.Name, "lets the Pod Identity Agent get credentials", "does not let the Pod Identity Agent get credentials")
+				result.Evidence = append(result.Evidence, why)
+				if result.Status == finding.Fail {
+					result.Next = []string{fmt.Sprintf("kubectl noderole can %s eks-auth:AssumeRoleForPodIdentity --explain", r.Name)}
+				}
+				report(result)
+			}
+		}
+	},
+}

@@ -1,0 +1,80 @@
+package rules
+
+import (
+	"fmt"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var overBroad = Rule{
+	ID: "NR207", Name: "over-broad", Severity: finding.Warning, Concern: finding.ConcernNode,
+	Title: "The node role allows nothing that would hand over the account",
+	Why: `Whoever gets into a pod that reaches the instance metadata holds this role, and with it the account, the cluster or its
+data. No node calls these actions.`,
+	Fix: `Detach the policies that the report names. Give workloads roles of their own by EKS Pod Identity or IRSA.`,
+	Refs: []string{
+		"https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html",
+		"https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html",
+	},
+	Needs: []snapshot.Fact{snapshot.FactRoles, snapshot.FactAttachedPolicies, snapshot.FactInlinePolicies, snapshot.FactPolicies},
+	Bad: `
+roles:
+  "arn:aws:iam::111122223333:role/eksNodeRole":
+    inlinePolicies: {deploy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:PassRole","Resource":"*"}}'}`,
+	Good: `
+roles:
+  "arn:aws:iam::111122223333:role/eksNodeRole":
+    inlinePolicies: {deploy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:PassRole","Resource":"arn:aws:iam::111122223333:role/one"}}'}`,
+	Check: func(v *view.View, report Reporter) {
+		for _, r := range v.NodeRoles() {
+			if r.Facts.NotFound {
+				report(noSuchRole(r))
+				continue
+			}
+			subject, all := roleSubject(r), askAll(r.Role, need.Broad)
+			switch {
+			case len(all.allowed) > 0:
+				result := finding.Result{Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s allows what no node calls: %s", r.Name, reasons(all.allowed)), Evidence: grantLines(all.allowed)}
+				for _, arn := range attachedOf(all.allowed) {
+					result.Next = append(result.Next, fmt.Sprintf("aws iam detach-role-policy --role-name %s --policy-arn %s   # first see what else needs it", r.Name, arn))
+				}
+				report(result)
+			case len(all.unknown) > 0:
+				report(unknown(subject, "whether "+r.Name+" allows more than nodes call was not checked", unreadOf(all.unknown)))
+			default:
+				report(finding.Result{Status: finding.Pass, Subject: subject, Message: r.Name + " allows nothing that would hand over the account", Evidence: []string{fmt.Sprintf("%d actions that no node calls were tried", len(need.Broad))}})
+			}
+		}
+	},
+}
+
+// reasons are what the actions are good for, a few of many.
+func reasons(answers []view.Answer) string {
+	text := ""
+	for i, a := range answers {
+		switch {
+		case i == 3:
+			return fmt.Sprintf("%s and %d more", text, len(answers)-3)
+		case i > 0:
+			text += ", "
+		}
+		text += a.Action.For
+	}
+	return text
+}
+
+// attachedOf are the managed policies that allow the actions.
+func attachedOf(answers []view.Answer) []string {
+	var arns []string
+	for _, a := range answers {
+		for _, s := range a.Result.Statements {
+			if s.ARN != "" {
+				arns = appendNew(arns, s.ARN)
+			}
+		}
+	}
+	return arns
+}

@@ -1,0 +1,43 @@
+package rules
+
+import (
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var pullOnly = Rule{
+	ID: "NR208", Name: "pull-only", Severity: finding.Info, Concern: finding.ConcernPull,
+	Title: "The node role may pull images and do no more with repositories",
+	Why: `AmazonEC2ContainerRegistryPullOnly grants what a pull calls. ReadOnly lets every pod that reaches the instance
+metadata list repositories, images and policies too, and cannot fill a pull-through cache.`,
+	Fix:   `Attach AmazonEC2ContainerRegistryPullOnly and then detach AmazonEC2ContainerRegistryReadOnly.`,
+	Refs:  []string{"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html"},
+	Needs: []snapshot.Fact{snapshot.FactRoles, snapshot.FactAttachedPolicies, snapshot.FactInlinePolicies, snapshot.FactPolicies},
+	Bad: `
+roles:
+  "arn:aws:iam::111122223333:role/eksNodeRole":
+    inlinePolicies: {list: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["ecr:ListImages","ecr:DescribeRepositories"],"Resource":"*"}}'}`,
+	Good: `{}`,
+	Check: func(v *view.View, report Reporter) {
+		for _, r := range v.NodeRoles() {
+			if r.Facts.NotFound {
+				report(noSuchRole(r))
+				continue
+			}
+			subject, all := roleSubject(r), askAll(r.Role, need.MoreThanPull)
+			switch {
+			case len(all.allowed) > 0:
+				report(finding.Result{
+					Status: finding.Fail, Subject: subject, Message: r.Name + " may do more with repositories than pull", Evidence: grantLines(all.allowed),
+					Next: []string{attachCommand(r, v.Place.Partition, "AmazonEC2ContainerRegistryPullOnly")},
+				})
+			case len(all.unknown) > 0:
+				report(unknown(subject, "whether "+r.Name+" may do more than pull was not checked", unreadOf(all.unknown)))
+			default:
+				report(finding.Result{Status: finding.Pass, Subject: subject, Message: r.Name + " may do no more with repositories than pull", Evidence: deniedLines(all.denied)})
+			}
+		}
+	},
+}

@@ -1,0 +1,46 @@
+package rules
+
+import (
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var cniRecommended = Rule{
+	ID: "NR211", Name: "cni-recommended", Severity: finding.Info, Concern: finding.ConcernCNI,
+	Title: "The role that aws-node uses allows all that the VPC CNI makes use of",
+	Why: `aws-node starts and gives addresses without these actions, but does without part of its work, such as finding further
+subnets or security groups.`,
+	Fix: `Attach the current AmazonEKS_CNI_Policy (IPv4), or bring your own policy up to date with it.`,
+	Refs: []string{
+		"https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEKS_CNI_Policy.html",
+		"https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html",
+	},
+	Needs: []snapshot.Fact{snapshot.FactRoles, snapshot.FactAttachedPolicies, snapshot.FactInlinePolicies, snapshot.FactPolicies, snapshot.FactDaemonSet, snapshot.FactServiceAccount, snapshot.FactPodIdentity},
+	Bad: `
+roles:
+  "arn:aws:iam::111122223333:role/eksCNIRole":
+    inlinePolicies: {less: '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"ec2:DescribeSecurityGroups","Resource":"*"}}'}`,
+	Good: `{}`,
+	Check: func(v *view.View, report Reporter) {
+		judge := func(r *view.Role, subject finding.Subject) {
+			if r.Facts.NotFound {
+				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "role " + r.Name + " does not exist"})
+				return
+			}
+			report(askAll(r, v.CNI().Should()).result(subject, r.Name, "allows all that aws-node makes use of", "lacks what aws-node could make use of"))
+		}
+		switch identity := v.ConfiguredIdentity(); {
+		case identity.Kind == view.UnknownIdentity:
+			report(unknown(awsNodeSubject(), "whether aws-node may do all that it makes use of was not checked", identity.Unread))
+		case identity.Kind == view.NotInstalled:
+			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "aws-node is not installed"})
+		case identity.Own():
+			judge(v.Role(identity.RoleARN), awsNodeSubject())
+		default:
+			for _, r := range v.NodeRoles() {
+				judge(r.Role, roleSubject(r))
+			}
+		}
+	},
+}

@@ -1,0 +1,86 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var trustOthers = Rule{
+	ID: "NR303", Name: "trust-others", Severity: finding.Warning, Concern: finding.ConcernTrust,
+	Title: "The node role's trust policy lets in nobody but EC2",
+	Why: `Whoever else may assume the node role acts as a node: reads what nodes read, and joins the cluster. A role that trusts
+eks.amazonaws.com or eks-fargate-pods.amazonaws.com is made to be shared with a cluster or Fargate, which AWS forbids.`,
+	Fix: `Take the other principals out of the trust policy, or give them a role of their own.`,
+	Refs: []string{
+		"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html",
+		"https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html",
+	},
+	Needs: []snapshot.Fact{snapshot.FactRoles},
+	Bad: `
+roles:
+  "arn:aws:iam::111122223333:role/eksNodeRole":
+    trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com","AWS":"arn:aws:iam::444455556666:root"},"Action":"sts:AssumeRole"}}'`,
+	Good: `
+roles:
+  "arn:aws:iam::111122223333:role/eksNodeRole":
+    trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":["ec2.amazonaws.com","ssm.amazonaws.com"]},"Action":"sts:AssumeRole"}}'`,
+	Check: func(v *view.View, report Reporter) {
+		for _, r := range v.NodeRoles() {
+			report(judgeOthers(v, r))
+		}
+	},
+}
+
+func judgeOthers(v *view.View, r *view.NodeRole) finding.Result {
+	subject := roleSubject(r)
+	switch doc := r.Trust(); {
+	case r.Facts.NotFound:
+		return noSuchRole(r)
+	case doc == nil && len(r.Unread) == 0:
+		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the trust policy of " + r.Name + " is no policy document"}
+	case doc == nil:
+		return unknown(subject, "who else may assume "+r.Name+" was not checked", r.Unread)
+	}
+	accepted, _ := need.EC2Services(v.Place.Partition)
+	// Hybrid nodes and instances under Systems Manager hold roles that SSM assumes.
+	accepted = append(accepted, "ssm.amazonaws.com")
+	var others, evidence []string
+	doc := r.Trust()
+	for i, s := range doc.Statements {
+		if s.Effect != iampolicy.Allow {
+			continue
+		}
+		for kind, list := range s.Principals {
+			for _, name := range list {
+				if kind == "Service" && slices.Contains(accepted, name) || iampolicy.IsUniqueID(name) {
+					continue
+				}
+				others = appendNew(others, name)
+				evidence = append(evidence, fmt.Sprintf("trust policy statement %d: %s %s%s", i+1, kind, name, conditioned(len(s.Conditions))))
+			}
+		}
+	}
+	if len(others) == 0 {
+		return finding.Result{Status: finding.Pass, Subject: subject, Message: r.Name + " is assumed by EC2 alone", Evidence: []string{"the trust policy lets in " + trusted(r.Role)}}
+	}
+	slices.Sort(others)
+	slices.Sort(evidence)
+	return finding.Result{
+		Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s may also be assumed by %s", r.Name, strings.Join(others, ", ")), Evidence: evidence,
+		Next: []string{fmt.Sprintf("aws iam update-assume-role-policy --role-name %s --policy-document file://trust.json   # with: %s", r.Name, trustStatement(accepted[:1]))},
+	}
+}
+
+func conditioned(conditions int) string {
+	if conditions == 0 {
+		return ""
+	}
+	return ", under conditions"
+}
