@@ -63,6 +63,7 @@ const (
 	SubjectCluster  SubjectKind = "Cluster"
 	SubjectAWSNode  SubjectKind = "AWSNode"
 	SubjectNode     SubjectKind = "Node"
+	SubjectEvent    SubjectKind = "Event"
 	SubjectSource   SubjectKind = "Source" // what starts nodes: a node class, an Auto Scaling group, an instance
 )
 

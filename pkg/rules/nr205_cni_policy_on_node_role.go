@@ -69,12 +69,33 @@ func judgeCNIPolicy(v *view.View, r *view.NodeRole, identity view.Identity) find
 	case len(behind) > 0:
 		result.Evidence = append(result.Evidence, fmt.Sprintf("not safe to remove now: %d of %d aws-node pods do not use it yet", len(behind), len(v.Snapshot.AWSNode.Pods)))
 		result.Next = []string{"kubectl -n kube-system rollout restart daemonset aws-node", "then run check again"}
+	case !works(v, identity, &result):
 	default:
+		result.Evidence = append(result.Evidence, fmt.Sprintf("safe to remove: all %d aws-node pods use their own role, and it allows what they call", len(v.Snapshot.AWSNode.Pods)))
 		for _, arn := range cniPolicies(carried) {
 			result.Next = append(result.Next, fmt.Sprintf("aws iam detach-role-policy --role-name %s --policy-arn %s", r.Name, arn))
 		}
 	}
 	return result
+}
+
+// works reports whether aws-node's own role is seen to work; where it is not, the
+// result says that the CNI permissions are not to be removed.
+func works(v *view.View, identity view.Identity, result *finding.Result) bool {
+	checks := []finding.Result{judgeCNI(v, v.Role(identity.RoleARN), awsNodeSubject())}
+	if identity.Kind == view.IRSA {
+		checks = append(checks, judgeIRSA(v, v.Role(identity.RoleARN)))
+	} else {
+		checks = append(checks, judgePodIdentity(v, v.Role(v.AssociatedRole())))
+	}
+	for _, c := range checks {
+		if c.Status != finding.Pass {
+			result.Evidence = append(result.Evidence, "not safe to remove now: "+c.Message)
+			result.Next = []string{"first make aws-node's own role work"}
+			return false
+		}
+	}
+	return true
 }
 
 // cniPolicies are the attached policies that are AWS's CNI policy: only those

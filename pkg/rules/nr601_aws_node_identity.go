@@ -21,12 +21,11 @@ restart aws-node; only then take the CNI policy off the node role.`,
 	},
 	Needs: []snapshot.Fact{snapshot.FactDaemonSet, snapshot.FactServiceAccount, snapshot.FactPodIdentity},
 	Bad: `
+addons: {vpc-cni: {serviceAccountRoleArn: null}}
 awsNode: {serviceAccount: {roleArn: null}, pods: null}
 roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {attachedPolicies: [
   "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy", "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly", "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"]}}`,
-	Good: `
-awsNode: {serviceAccount: {roleArn: null}, pods: null}
-podIdentityAssociations: {a-1: {namespace: kube-system, serviceAccount: aws-node, roleArn: "arn:aws:iam::111122223333:role/eksCNIRole"}}`,
+	Good: podIdentityPatch("", `sts:AssumeRole","sts:TagSession`),
 	Check: func(v *view.View, report Reporter) {
 		identity := v.ConfiguredIdentity()
 		result := finding.Result{Subject: awsNodeSubject(), Evidence: identity.Evidence}

@@ -16,7 +16,8 @@ import (
 // Rule is one rule: what it is called, what it says about itself, and its check.
 type Rule struct {
 	// ID is stable and never reused: NR and three digits, the first of which
-	// groups rules (1 roles, 2 permissions, 3 trust, 5 joining, 6 aws-node).
+	// groups rules (1 roles, 2 permissions, 3 trust, 5 joining, 6 aws-node, 7
+	// instance metadata, 8 what EKS and the cluster report).
 	ID string
 	// Name is the id in words, such as worker-permissions.
 	Name     string
@@ -52,7 +53,8 @@ func All() []Rule {
 		instanceProfile, nodeUnexplained, agentPermission, overBroad, pullOnly, cniUpgrade, pullThroughCache, cniRecommended,
 		trustChina, trustOthers, trustDangling,
 		letIn, wrongEntryType, entryOlderThanRole, awsAuthPath, awsAuthForm, nodeRoleAdmin, autoModeEntry, mappedTwice,
-		trustEC2, awsNodeIdentity, awsNodeRestart,
+		trustEC2, awsNodeIdentity, awsNodeRestart, irsaWorks, podIdentityWorks, awsNodeCredentials, addonSetting,
+		metadataExposed, instanceNotJoined, nodeGroupHealth, clusterEvents,
 	}
 	slices.SortFunc(all, func(a, b Rule) int { return cmp.Compare(a.ID, b.ID) })
 	return all

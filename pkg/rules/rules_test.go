@@ -198,7 +198,7 @@ func TestJudgeIsDeterministic(t *testing.T) {
 func TestExamples(t *testing.T) {
 	want := map[string][]string{
 		"healthy":         nil,
-		"broken":          {"NR101", "NR102", "NR103", "NR104", "NR105", "NR201", "NR202", "NR203", "NR205", "NR206", "NR207", "NR210", "NR301", "NR303", "NR501", "NR602"},
+		"broken":          {"NR101", "NR102", "NR103", "NR104", "NR105", "NR201", "NR202", "NR203", "NR205", "NR206", "NR207", "NR210", "NR301", "NR303", "NR501", "NR602", "NR701", "NR801"},
 		"ipv6":            {"NR206", "NR211"},
 		"custom-policies": {"NR203", "NR210"},
 	}

@@ -2,8 +2,10 @@ package view
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
@@ -66,7 +68,7 @@ func (v *View) ConfiguredIdentity() Identity {
 	}
 	ds := s.AWSNode.DaemonSet
 	if ds == nil {
-		return Identity{Kind: NotInstalled, Evidence: []string{"the cluster has no DaemonSet kube-system/aws-node"}}
+		return Identity{Kind: NotInstalled, Evidence: append([]string{"the cluster has no DaemonSet kube-system/aws-node"}, v.otherCNI()...)}
 	}
 	for id, a := range sortedPairs(s.PodIdentityAssociations) {
 		if a.Namespace == "kube-system" && a.ServiceAccount == "aws-node" {
@@ -187,4 +189,109 @@ func (v *View) PodIdentityInUse() (inUse bool, why string, unread []snapshot.Mis
 		return true, "the service account kube-system/aws-node has a Pod Identity association", nil
 	}
 	return false, "", v.Unread(snapshot.FactAgent, snapshot.FactPodIdentity)
+}
+
+// OIDCProviderARN is the ARN of the account's IAM OIDC provider of the cluster's
+// issuer; empty where the issuer is not known.
+func (v *View) OIDCProviderARN() string {
+	issuer, ok := strings.CutPrefix(v.Snapshot.Cluster.OIDCIssuer, "https://")
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("arn:%s:iam::%s:oidc-provider/%s", v.Place.Partition, v.Place.Account, issuer)
+}
+
+// The token of aws-node's service account.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
+const (
+	AWSNodeSubject = "system:serviceaccount:kube-system:aws-node"
+	TokenAudience  = "sts.amazonaws.com"
+)
+
+// LetsAWSNodeIn answers whether a role's trust policy lets the token of aws-node's
+// service account assume it.
+func (r *Role) LetsAWSNodeIn() Answer {
+	issuer := strings.TrimPrefix(r.v.Snapshot.Cluster.OIDCIssuer, "https://")
+	known := iampolicy.NewContext().Set(issuer+":sub", AWSNodeSubject).Set(issuer+":aud", TokenAudience)
+	return r.LetsInWith(r.v.OIDCProviderARN(), "sts:AssumeRoleWithWebIdentity", known)
+}
+
+// AssociatedRole is the role of aws-node's Pod Identity association, which the
+// agent assumes, also where the pods then get a target role; empty without one.
+func (v *View) AssociatedRole() string {
+	for _, a := range sortedPairs(v.Snapshot.PodIdentityAssociations) {
+		if a.Namespace == "kube-system" && a.ServiceAccount == "aws-node" {
+			return a.RoleARN
+		}
+	}
+	return ""
+}
+
+// WithoutAgent are the nodes with a pod of aws-node and no ready pod of the Pod
+// Identity Agent. Auto Mode's nodes have the agent built in.
+func (v *View) WithoutAgent() []string {
+	s := v.Snapshot
+	var nodes []string
+	for _, pod := range sortedPairs(s.AWSNode.Pods) {
+		if s.Nodes[pod.Node].Maker == snapshot.MadeByAutoMode {
+			continue
+		}
+		if s.PodIdentityAgent == nil || !s.PodIdentityAgent.Nodes[pod.Node] {
+			nodes = append(nodes, pod.Node)
+		}
+	}
+	slices.Sort(nodes)
+	return slices.Compact(nodes)
+}
+
+// Exposed is an instance whose metadata service pods can reach.
+type Exposed struct {
+	ID string
+	// Why says by which setting.
+	Why string
+}
+
+// ExposedInstances returns, by role ARN, the instances on which pods can get the
+// node role's credentials, and how many instances with that role were seen.
+// Source: https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html
+func (v *View) ExposedInstances() (exposed map[string][]Exposed, seen map[string]int) {
+	s := v.Snapshot
+	exposed, seen = map[string][]Exposed{}, map[string]int{}
+	for id, i := range sortedPairs(s.Instances) {
+		role := s.NodeGroups[i.NodeGroup].NodeRoleARN
+		if profile := s.InstanceProfiles[i.InstanceProfile]; role == "" && len(profile.Roles) > 0 {
+			role = profile.Roles[0]
+		}
+		if i.NotFound || role == "" || i.HTTPTokens == "" {
+			continue
+		}
+		seen[role]++
+		switch {
+		case i.HTTPEndpoint == "disabled":
+		case i.HTTPTokens == "optional":
+			exposed[role] = append(exposed[role], Exposed{id, "HttpTokens optional"})
+		case i.HopLimit > 1:
+			exposed[role] = append(exposed[role], Exposed{id, fmt.Sprintf("hop limit %d", i.HopLimit)})
+		}
+	}
+	return exposed, seen
+}
+
+// UnjoinedInstances are the running instances of the cluster that are no node of
+// it, by id.
+func (v *View) UnjoinedInstances() []string { return v.unjoined() }
+
+// otherCNI says which other CNI the nodes report, if any.
+func (v *View) otherCNI() []string {
+	count := map[string]int{}
+	for _, n := range v.Snapshot.Nodes {
+		if n.Network != "" {
+			count[n.Network]++
+		}
+	}
+	var lines []string
+	for reason, n := range sortedPairs(count) {
+		lines = append(lines, fmt.Sprintf("%d nodes report %s", n, reason))
+	}
+	return lines
 }

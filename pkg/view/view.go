@@ -150,6 +150,11 @@ func (r *Role) Explain(a need.Action) []iampolicy.Trace {
 // LetsIn answers whether the role's trust policy lets a service principal do an
 // action such as sts:AssumeRole.
 func (r *Role) LetsIn(service, action string) Answer {
+	return r.LetsInWith(service, action, nil)
+}
+
+// LetsInWith is LetsIn for any principal and with what is known of the request.
+func (r *Role) LetsInWith(principal, action string, known *iampolicy.Context) Answer {
 	if r.trust == nil {
 		d := r.v.parse(iampolicy.Trust, r.ARN+"#trust", iampolicy.Policy{Name: "trust policy of " + r.Name}, r.Facts.TrustPolicy)
 		if len(r.Unread) > 0 {
@@ -157,9 +162,9 @@ func (r *Role) LetsIn(service, action string) Answer {
 		}
 		r.trust = &d
 	}
-	a := need.Action{Name: action, For: service}
+	a := need.Action{Name: action, For: principal}
 	result := iampolicy.Prepare(iampolicy.Policies{Resource: &r.trust.policy}).Evaluate(&iampolicy.Request{
-		Principal: service, Action: action, Resource: r.ARN, Account: r.v.Place.Account,
+		Principal: principal, Action: action, Resource: r.ARN, Account: r.v.Place.Account, Context: known,
 	})
 	return answer(a, result, r.trust.unread)
 }

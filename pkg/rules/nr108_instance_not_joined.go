@@ -1,0 +1,52 @@
+package rules
+
+import (
+	"fmt"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var instanceNotJoined = Rule{
+	ID: "NR108", Name: "instance-not-joined", Severity: finding.Warning, Concern: finding.ConcernJoin,
+	Title: "Every running instance of the cluster has joined",
+	Why: `The instance is tagged as the cluster's own, runs and is paid for, and is no node. A new instance takes some minutes to
+join; one that stays so is refused or lacks something.`,
+	Fix: `See what the report says about its role. On the instance, journalctl -u kubelet and -u nodeadm-run name the call that
+fails.`,
+	Refs:  []string{"https://docs.aws.amazon.com/eks/latest/userguide/troubleshooting.html"},
+	Needs: []snapshot.Fact{snapshot.FactInstances, snapshot.FactNodes},
+	Bad:   `instances: {i-0bbbbbbbbbbbbbbbb: {state: running, owned: true, nodeGroup: apps, launchedAt: "2026-03-01T08:00:00Z"}}`,
+	Good:  `{}`,
+	Check: func(v *view.View, report Reporter) {
+		if unread := v.Unread(snapshot.FactInstances, snapshot.FactNodes); len(unread) > 0 {
+			report(unknown(clusterSubject(v), "whether every instance has joined was not checked", unread))
+			return
+		}
+		ids := v.UnjoinedInstances()
+		for _, id := range ids {
+			i := v.Snapshot.Instances[id]
+			from := "no node group or Auto Scaling group"
+			switch {
+			case i.NodeGroup != "":
+				from = "node group " + i.NodeGroup
+			case i.NodePool != "":
+				from = "Karpenter node pool " + i.NodePool
+			case i.AutoScalingGroup != "":
+				from = "Auto Scaling group " + i.AutoScalingGroup
+			}
+			report(finding.Result{
+				Status: finding.Fail, Subject: finding.Subject{Kind: finding.SubjectSource, Name: string(view.Unjoined) + " " + id}, Message: fmt.Sprintf("instance %s of %s has not joined", id, from),
+				Evidence: []string{fmt.Sprintf("ec2:DescribeInstances: %s, launched %s", i.State, i.LaunchedAt.Format("2006-01-02 15:04")), "no node names it in spec.providerID"},
+				Next:     []string{"aws ec2 get-console-output --latest --instance-id " + id},
+			})
+		}
+		if len(ids) == 0 {
+			report(finding.Result{
+				Status: finding.Pass, Subject: clusterSubject(v), Message: "every running instance of the cluster has joined",
+				Evidence: []string{fmt.Sprintf("%d instances and %d nodes were compared", len(v.Snapshot.Instances), len(v.Snapshot.Nodes))},
+			})
+		}
+	},
+}

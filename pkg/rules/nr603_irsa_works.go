@@ -1,0 +1,79 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var irsaWorks = Rule{
+	ID: "NR603", Name: "irsa-works", Severity: finding.Error, Concern: finding.ConcernCNI,
+	Title: "aws-node can assume its IRSA role",
+	Why: `aws-node asks for the IRSA role and for nothing else: where that fails it crashes, gives no addresses to pods, and nodes
+turn NotReady. It does not fall back to the node role.`,
+	Fix: `Create the IAM OIDC provider of the cluster's issuer with the audience sts.amazonaws.com, and let it in by the role's trust
+policy for system:serviceaccount:kube-system:aws-node.`,
+	Refs: []string{
+		"https://docs.aws.amazon.com/eks/latest/userguide/enable-iam-roles-for-service-accounts.html",
+		"https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html",
+	},
+	Needs: []snapshot.Fact{snapshot.FactDaemonSet, snapshot.FactServiceAccount, snapshot.FactPodIdentity, snapshot.FactRoles, snapshot.FactOIDCProviders},
+	Bad: `
+oidcProviders: {"arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/9F3C1B2A4D5E6F708192A3B4C5D6E7F8": {notFound: true, clientIDs: null}}`,
+	Good: `{}`,
+	Check: func(v *view.View, report Reporter) {
+		identity := v.ConfiguredIdentity()
+		switch identity.Kind {
+		case view.UnknownIdentity:
+			report(unknown(awsNodeSubject(), "whether aws-node can assume its role was not checked", identity.Unread))
+		case view.IRSA:
+			report(judgeIRSA(v, v.Role(identity.RoleARN)))
+		default:
+			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "aws-node is not configured with IRSA"})
+		}
+	},
+}
+
+func judgeIRSA(v *view.View, r *view.Role) finding.Result {
+	subject, provider := awsNodeSubject(), v.OIDCProviderARN()
+	result := finding.Result{Status: finding.Fail, Subject: subject, Message: "aws-node cannot assume its IRSA role " + r.Name}
+	found, read := v.Snapshot.OIDCProviders[provider]
+	missing := append(v.Unread(snapshot.FactOIDCProviders), r.Unread...)
+	var trust view.Answer
+	if provider != "" && len(r.Unread) == 0 {
+		trust = r.LetsAWSNodeIn()
+	}
+	switch {
+	case r.Facts.NotFound:
+		result.Evidence = []string{"iam:GetRole " + r.Name + ": NoSuchEntity"}
+		return result
+	case provider == "":
+		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the cluster's OIDC issuer is not known"}
+	case read && found.NotFound:
+		result.Evidence = []string{"iam:GetOpenIDConnectProvider " + provider + ": NoSuchEntity"}
+		result.Next = []string{"aws iam create-open-id-connect-provider --url " + v.Snapshot.Cluster.OIDCIssuer + " --client-id-list " + view.TokenAudience}
+		return result
+	case read && !slices.Contains(found.ClientIDs, view.TokenAudience):
+		result.Evidence = []string{fmt.Sprintf("the OIDC provider's audiences are %v, without %s", found.ClientIDs, view.TokenAudience)}
+		result.Next = []string{fmt.Sprintf("aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn %s --client-id %s", provider, view.TokenAudience)}
+		return result
+	case trust.Verdict == view.Denied && len(r.Unread) == 0 && trust.Action.Name != "":
+		result.Evidence = deniedLines([]view.Answer{trust})
+		result.Evidence = append(result.Evidence, "asked for "+view.AWSNodeSubject+" of "+provider, "the trust policy lets in "+trusted(r))
+		result.Next = []string{fmt.Sprintf("kubectl noderole can --trust-policy FILE sts:AssumeRoleWithWebIdentity --principal %s --explain", provider)}
+		return result
+	case len(missing) > 0 || len(trust.Unread) > 0:
+		return unknown(subject, "whether aws-node can assume "+r.Name+" was not checked", append(missing, trust.Unread...))
+	case !read:
+		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the snapshot does not hold the OIDC provider"}
+	case trust.Verdict == view.Depends:
+		return finding.Result{Status: finding.Depends, Subject: subject, Message: "whether aws-node can assume " + r.Name + " depends on a condition", Evidence: dependsLines([]view.Answer{trust})}
+	}
+	return finding.Result{
+		Status: finding.Pass, Subject: subject, Message: "aws-node can assume its IRSA role " + r.Name,
+		Evidence: append(grantLines([]view.Answer{trust}), "OIDC provider "+provider),
+	}
+}

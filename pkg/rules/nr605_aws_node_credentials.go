@@ -1,0 +1,68 @@
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var awsNodeCredentials = Rule{
+	ID: "NR605", Name: "aws-node-credentials", Severity: finding.Warning, Concern: finding.ConcernCNI,
+	Title: "aws-node holds no static keys and is not skipped by the webhook",
+	Why: `Static access keys win over every role: they do not expire, stand in the DaemonSet for everybody to read, and make each
+change of aws-node's role void. A container that the webhook skips gets no role of its own.`,
+	Fix: `Take the AWS_ variables, or the annotation eks.amazonaws.com/skip-containers, out of the DaemonSet aws-node and let it
+restart.`,
+	Refs: []string{
+		"https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html",
+		"https://github.com/aws/amazon-eks-pod-identity-webhook",
+	},
+	Needs: []snapshot.Fact{snapshot.FactDaemonSet, snapshot.FactPods},
+	Bad:   `awsNode: {daemonSet: {env: {AWS_ACCESS_KEY_ID: "(set)", AWS_SECRET_ACCESS_KEY: "(set)"}}}`,
+	Good:  `{}`,
+	Check: func(v *view.View, report Reporter) {
+		subject, ds := awsNodeSubject(), v.Snapshot.AWSNode.DaemonSet
+		unread := v.Unread(snapshot.FactDaemonSet, snapshot.FactPods)
+		var evidence []string
+		look := func(what string, env map[string]string, skip string) {
+			for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"} {
+				if env[name] != "" {
+					evidence = append(evidence, what+" sets "+name)
+				}
+			}
+			for _, container := range strings.Split(skip, ",") {
+				if strings.TrimSpace(container) == "aws-node" {
+					evidence = append(evidence, what+" is annotated eks.amazonaws.com/skip-containers: "+skip)
+				}
+			}
+		}
+		if ds != nil {
+			look("the DaemonSet", ds.Env, ds.SkipContainers)
+		}
+		for _, name := range slices.Sorted(maps.Keys(v.Snapshot.AWSNode.Pods)) {
+			pod := v.Snapshot.AWSNode.Pods[name]
+			look("pod "+name, pod.Env, pod.SkipContainers)
+		}
+		switch {
+		case len(evidence) > 0:
+			report(finding.Result{
+				Status: finding.Fail, Subject: subject, Message: "aws-node gets its credentials past EKS", Evidence: evidence,
+				Next: []string{"kubectl -n kube-system edit daemonset aws-node"},
+			})
+		case len(unread) > 0:
+			report(unknown(subject, "whether aws-node holds static keys was not checked", unread))
+		case ds == nil:
+			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "aws-node is not installed"})
+		default:
+			report(finding.Result{
+				Status: finding.Pass, Subject: subject, Message: "aws-node holds no static keys and is not skipped by the webhook",
+				Evidence: []string{fmt.Sprintf("the DaemonSet's environment and that of %d pods", len(v.Snapshot.AWSNode.Pods))},
+			})
+		}
+	},
+}

@@ -1,0 +1,60 @@
+package rules
+
+import (
+	"fmt"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var addonSetting = Rule{
+	ID: "NR606", Name: "addon-setting", Severity: finding.Warning, Concern: finding.ConcernCNI,
+	Title: "The vpc-cni add-on and the service account name the same role",
+	Why: `EKS writes the add-on's role into the service account whenever it updates the add-on. Where the two differ, the next
+update changes aws-node's identity without anybody asking for it.`,
+	Fix: `Give the add-on the role that aws-node is to have: with a Pod Identity association, or with --service-account-role-arn.`,
+	Refs: []string{
+		"https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html",
+		"https://docs.aws.amazon.com/eks/latest/userguide/updating-an-add-on.html",
+	},
+	Needs: []snapshot.Fact{snapshot.FactAddons, snapshot.FactServiceAccount},
+	Bad:   `addons: {vpc-cni: {serviceAccountRoleArn: "arn:aws:iam::111122223333:role/oldCNIRole"}}`,
+	Good:  `{}`,
+	Check: func(v *view.View, report Reporter) {
+		subject := awsNodeSubject()
+		addon, ok := v.Snapshot.Addons["vpc-cni"]
+		account := v.Snapshot.AWSNode.ServiceAccount
+		unread := append(v.Unread(snapshot.FactServiceAccount), v.Snapshot.MissingOf(snapshot.FactAddons, "vpc-cni")...)
+		switch {
+		case len(unread) > 0:
+			report(unknown(subject, "whether add-on and service account agree was not checked", unread))
+		case v.AssociatedRole() != "":
+			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "aws-node has a Pod Identity association, which wins over both"})
+		case !ok || account == nil || addon.ServiceAccountRoleARN == "":
+			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "vpc-cni is no add-on, or the add-on sets no role"})
+		case addon.ServiceAccountRoleARN == account.RoleARN:
+			report(finding.Result{
+				Status: finding.Pass, Subject: subject, Message: "the vpc-cni add-on and the service account name the same role",
+				Evidence: []string{"eks:DescribeAddon vpc-cni: serviceAccountRoleArn " + addon.ServiceAccountRoleARN},
+			})
+		default:
+			report(finding.Result{
+				Status: finding.Fail, Subject: subject,
+				Message: fmt.Sprintf("the vpc-cni add-on names role %s, the service account %s", snapshot.NameOf(addon.ServiceAccountRoleARN), orNone(snapshot.NameOf(account.RoleARN))),
+				Evidence: []string{
+					"eks:DescribeAddon vpc-cni: serviceAccountRoleArn " + addon.ServiceAccountRoleARN,
+					"service account kube-system/aws-node: eks.amazonaws.com/role-arn " + orNone(account.RoleARN),
+				},
+				Next: []string{fmt.Sprintf("aws eks update-addon --cluster-name %s --addon-name vpc-cni --service-account-role-arn ROLE_ARN", v.Place.Cluster)},
+			})
+		}
+	},
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}

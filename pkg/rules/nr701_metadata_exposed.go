@@ -1,0 +1,64 @@
+package rules
+
+import (
+	"fmt"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var metadataExposed = Rule{
+	ID: "NR701", Name: "metadata-exposed", Severity: finding.Warning, Concern: finding.ConcernNode,
+	Title: "Pods cannot get the node role's credentials from the instance metadata",
+	Why: `Every pod on these nodes can ask the instance metadata for the node role's credentials: it may then do all that the node
+role may. Pods that use the host's network, as aws-node does, work with a hop limit of 1.`,
+	Fix: `Set HttpTokens to required and the hop limit to 1 in the launch template or node class, and replace the nodes. First see that
+no pod lives on the node role.`,
+	Refs: []string{
+		"https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html",
+		"https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html",
+	},
+	Needs: []snapshot.Fact{snapshot.FactInstances},
+	Bad:   `instances: {i-0aaaaaaaaaaaaaaaa: {state: running, nodeGroup: apps, httpTokens: required, httpEndpoint: enabled, hopLimit: 2}}`,
+	Good:  `instances: {i-0aaaaaaaaaaaaaaaa: {state: running, nodeGroup: apps, httpTokens: required, httpEndpoint: enabled, hopLimit: 1}}`,
+	Check: func(v *view.View, report Reporter) {
+		exposed, seen := v.ExposedInstances()
+		unread := v.Unread(snapshot.FactInstances)
+		for _, r := range v.NodeRoles() {
+			subject := roleSubject(r)
+			switch list := exposed[r.ARN]; {
+			case len(list) > 0:
+				result := finding.Result{
+					Status: finding.Fail, Subject: subject,
+					Message: fmt.Sprintf("pods can get %s's credentials on %d of %d instances", r.Name, len(list), seen[r.ARN]),
+					Next:    []string{fmt.Sprintf("aws ec2 modify-instance-metadata-options --instance-id %s --http-tokens required --http-put-response-hop-limit 1", list[0].ID)},
+				}
+				for _, e := range list {
+					result.Evidence = append(result.Evidence, "instance "+e.ID+": "+e.Why)
+				}
+				result.Evidence = append(result.Evidence, worth(r))
+				report(result)
+			case len(unread) > 0:
+				report(unknown(subject, "whether pods can get "+r.Name+"'s credentials was not checked", unread))
+			case seen[r.ARN] == 0:
+				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "no running instance holds " + r.Name})
+			default:
+				report(finding.Result{
+					Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("pods cannot get %s's credentials", r.Name),
+					Evidence: []string{fmt.Sprintf("ec2:DescribeInstances: tokens required and hop limit 1 on all %d instances", seen[r.ARN])},
+				})
+			}
+		}
+	},
+}
+
+// worth says what a thief of the role could do, beside what every node may.
+func worth(r *view.NodeRole) string {
+	marks := askAll(r.Role, append((need.CNI{}).Marks(), need.Broad...))
+	if len(marks.allowed) == 0 {
+		return "the role allows what nodes call, and none of the further actions that were tried"
+	}
+	return "with the role: " + reasons(marks.allowed)
+}
