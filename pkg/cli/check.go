@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/mod/semver"
 	"golang.org/x/term"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -26,9 +27,12 @@ type checkOptions struct {
 
 	failOn       string
 	allowPartial bool
-	output       string
-	jsonYAML     *genericclioptions.JSONYamlPrintFlags
-	template     *genericclioptions.KubeTemplatePrintFlags
+	// cniVersion is as semver writes it, with a v.
+	cniVersion    string
+	whyNotJoining bool
+	output        string
+	jsonYAML      *genericclioptions.JSONYamlPrintFlags
+	template      *genericclioptions.KubeTemplatePrintFlags
 
 	// printer is nil for the table.
 	printer printers.ResourcePrinter
@@ -62,6 +66,12 @@ facts could not be read.`,
   # See what a broken cluster looks like
   kubectl noderole check --example broken
 
+  # On call: what keeps nodes from joining, first things first
+  kubectl noderole check --why-not-joining
+
+  # Before an upgrade of the VPC CNI
+  kubectl noderole check --cni-version 1.22.1
+
   # In CI: fail on warnings too
   kubectl noderole check --fail-on warning`,
 		Args: noArgs,
@@ -75,6 +85,8 @@ facts could not be read.`,
 	f := cmd.Flags()
 	f.StringVar(&o.failOn, "fail-on", "error", "Exit with 1 for findings of this severity or worse: error, warning, info or none")
 	f.BoolVar(&o.allowPartial, "allow-partial", false, "Exit as if what could not be read had not been asked for, instead of with 3")
+	f.StringVar(&o.cniVersion, "cni-version", "", "Judge for this version of vpc-cni instead of the one that runs, before an upgrade")
+	f.BoolVar(&o.whyNotJoining, "why-not-joining", false, "Show only what may keep nodes from joining, first things first")
 	f.StringVarP(&o.output, "output", "o", "table", "Output format: "+strings.Join(o.formats(), ", "))
 	f.StringVar(o.template.TemplateArgument, "template", "", "Template string or file for -o go-template and -o jsonpath")
 	o.source.addFlags(f)
@@ -94,6 +106,13 @@ var failOnRanks = map[string]int{
 func (o *checkOptions) complete(cmd *cobra.Command) error {
 	if _, ok := failOnRanks[o.failOn]; !ok {
 		return usage("use error, warning, info or none", "--fail-on %q is no severity", o.failOn)
+	}
+	if o.cniVersion != "" {
+		version := "v" + strings.TrimPrefix(o.cniVersion, "v")
+		if !semver.IsValid(version) {
+			return usage("such as --cni-version 1.22.1", "--cni-version %q is no version", o.cniVersion)
+		}
+		o.cniVersion, _, _ = strings.Cut(version, "-") // the build of EKS says nothing
 	}
 	if err := o.source.complete(cmd); err != nil {
 		return err
@@ -121,7 +140,7 @@ func (o *checkOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	report := rules.Judge(facts)
+	report := rules.Judge(facts, rules.Options{CNIVersion: o.cniVersion, WhyNotJoining: o.whyNotJoining})
 	if err := o.print(report, footer); err != nil {
 		return err
 	}

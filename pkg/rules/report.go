@@ -11,11 +11,26 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
+// Options change what is judged.
+type Options struct {
+	// CNIVersion is the vpc-cni version to judge for, such as v1.22.1, in place of
+	// the one that runs.
+	CNIVersion string
+	// WhyNotJoining keeps what may keep nodes from joining, first things first.
+	WhyNotJoining bool
+}
+
 // Judge runs every rule on a snapshot and returns the report. The same snapshot
-// gives the same report.
-func Judge(s *snapshot.Snapshot) *finding.Report {
+// and options give the same report.
+func Judge(s *snapshot.Snapshot, o Options) *finding.Report {
 	v := view.New(s)
+	v.AssumeCNIVersion(o.CNIVersion)
 	results := Run(v, All())
+	link(v, results)
+	verdictsOf := results
+	if o.WhyNotJoining {
+		results = whyNotJoining(results)
+	}
 	report := &finding.Report{
 		APIVersion: finding.APIVersion, Kind: finding.ReportKind,
 		Cluster: finding.ClusterInfo{
@@ -29,7 +44,7 @@ func Judge(s *snapshot.Snapshot) *finding.Report {
 		Summary:   finding.Summarize(results),
 	}
 	for _, r := range v.NodeRoles() {
-		row := finding.RoleRow{Name: r.Name, ARN: r.ARN, Verdicts: verdicts(results, r.ARN)}
+		row := finding.RoleRow{Name: r.Name, ARN: r.ARN, Verdicts: verdicts(verdictsOf, r.ARN)}
 		for _, src := range r.Sources {
 			row.Sources = append(row.Sources, finding.Source{Kind: string(src.Kind), Name: src.Name, Nodes: src.Nodes})
 		}

@@ -178,12 +178,12 @@ func TestJudgeIsDeterministic(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, err := json.Marshal(rules.Judge(s))
+		want, err := json.Marshal(rules.Judge(s, rules.Options{}))
 		if err != nil {
 			t.Fatal(err)
 		}
 		for range 5 {
-			got, err := json.Marshal(rules.Judge(again))
+			got, err := json.Marshal(rules.Judge(again, rules.Options{}))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -208,8 +208,53 @@ func TestExamples(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want[name], failed(rules.Judge(s).Results)); diff != "" {
+		if diff := cmp.Diff(want[name], failed(rules.Judge(s, rules.Options{}).Results)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestWhyNotJoining: what keeps nodes from joining stands alone and in the order in
+// which a starting node meets it; what EKS reports names what explains it.
+func TestWhyNotJoining(t *testing.T) {
+	text, _ := examples.Read("broken")
+	s, err := snapshot.Decode("broken", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := rules.Judge(s, rules.Options{WhyNotJoining: true})
+	var ids []string
+	explained := ""
+	for _, r := range report.Results {
+		ids = append(ids, r.ID)
+		if r.ID == "NR801" {
+			explained += strings.Join(r.Evidence, "\n")
+		}
+	}
+	want := []string{"NR104", "NR105", "NR301", "NR201", "NR501", "NR101", "NR103", "NR202", "NR202", "NR206", "NR801", "NR801", "NR301"}
+	if diff := cmp.Diff(want, ids); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, cause := range []string{"explained by NR301 eksClusterRole does not let EC2 in", "explained by NR104 oldNodeRole does not exist"} {
+		if !strings.Contains(explained, cause) {
+			t.Errorf("NR801 lacks %q:\n%s", cause, explained)
+		}
+	}
+}
+
+// TestCNIVersion: an IPv6 policy without DescribeSubnets works today and breaks
+// with the upgrade.
+func TestCNIVersion(t *testing.T) {
+	var upgrade rules.Rule
+	for _, r := range rules.All() {
+		if r.ID == "NR209" {
+			upgrade = r
+		}
+	}
+	for version, want := range map[string]string{"": "NR209", "v1.22.0": "NR209", "v1.22.1": "NR206", "v1.23.0": "NR206"} {
+		got := failed(rules.Judge(overlay(t, upgrade.Bad), rules.Options{CNIVersion: version}).Results)
+		if diff := cmp.Diff([]string{want}, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", version, diff)
 		}
 	}
 }

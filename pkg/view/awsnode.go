@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -149,6 +150,10 @@ func (v *View) Behind(configured Identity) []PodIdentityUse {
 	return behind
 }
 
+// AssumeCNIVersion makes CNI answer for another version of vpc-cni than the one
+// that runs; empty changes nothing.
+func (v *View) AssumeCNIVersion(version string) { v.cniVersion = version }
+
 // CNI is the VPC CNI that runs: its IP family, version and settings.
 func (v *View) CNI() need.CNI {
 	c := need.CNI{IPFamily: v.Snapshot.Cluster.IPFamily}
@@ -156,7 +161,7 @@ func (v *View) CNI() need.CNI {
 	if ds == nil {
 		return c
 	}
-	c.Version = imageVersion(ds.Image)
+	c.Version = cmp.Or(v.cniVersion, imageVersion(ds.Image))
 	c.NoSubnetDiscovery = strings.EqualFold(ds.Env["ENABLE_SUBNET_DISCOVERY"], "false")
 	return c
 }
@@ -258,10 +263,7 @@ func (v *View) ExposedInstances() (exposed map[string][]Exposed, seen map[string
 	s := v.Snapshot
 	exposed, seen = map[string][]Exposed{}, map[string]int{}
 	for id, i := range sortedPairs(s.Instances) {
-		role := s.NodeGroups[i.NodeGroup].NodeRoleARN
-		if profile := s.InstanceProfiles[i.InstanceProfile]; role == "" && len(profile.Roles) > 0 {
-			role = profile.Roles[0]
-		}
+		role := v.RoleOfInstance(id)
 		if i.NotFound || role == "" || i.HTTPTokens == "" {
 			continue
 		}

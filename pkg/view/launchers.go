@@ -185,3 +185,17 @@ func (v *View) CountNodes(maker snapshot.Maker) int {
 	}
 	return count
 }
+
+// RoleOfInstance is the role that an instance holds, by its node group or its
+// profile; empty where that is not known.
+func (v *View) RoleOfInstance(id string) string {
+	s := v.Snapshot
+	i := s.Instances[id]
+	if role := s.NodeGroups[i.NodeGroup].NodeRoleARN; role != "" {
+		return role
+	}
+	if p := s.InstanceProfiles[i.InstanceProfile]; len(p.Roles) > 0 {
+		return p.Roles[0]
+	}
+	return ""
+}

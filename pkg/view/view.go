@@ -25,6 +25,8 @@ type View struct {
 	launchers []Launcher
 	byARN     map[string]*Role
 	auth      *AuthMap
+	// cniVersion stands in for the version of vpc-cni that runs.
+	cniVersion string
 }
 
 // document is a parsed policy document, or why there is none.
