@@ -63,6 +63,9 @@ type AWS interface {
 	PodIdentityAssociations(ctx context.Context, cluster, namespace, serviceAccount string) ([]string, error)
 	PodIdentityAssociation(ctx context.Context, cluster, id string) (snapshot.PodIdentityAssociation, error)
 	AccessEntry(ctx context.Context, cluster, principalARN string) (snapshot.AccessEntry, error)
+	// AccessPolicies returns the namespaces that each associated access policy is
+	// limited to, by ARN.
+	AccessPolicies(ctx context.Context, cluster, principalARN string) (map[string][]string, error)
 
 	// Role returns the role's ARN and what iam:GetRole says of it: all of Role
 	// but its policies and instance profiles.
@@ -78,10 +81,15 @@ type AWS interface {
 	PolicyVersion(ctx context.Context, arn string) (string, error)
 	// PolicyDocument returns the decoded document of a version.
 	PolicyDocument(ctx context.Context, arn, version string) (string, error)
-	InstanceProfile(ctx context.Context, name string) (snapshot.InstanceProfile, error)
+	// InstanceProfile returns the profile's ARN and its roles.
+	InstanceProfile(ctx context.Context, name string) (arn string, profile snapshot.InstanceProfile, err error)
+	OIDCProvider(ctx context.Context, arn string) (snapshot.OIDCProvider, error)
 
 	// Instances returns those of at most InstanceBatch instances that exist.
 	Instances(ctx context.Context, ids []string) (map[string]snapshot.Instance, error)
+	// ClusterInstances calls each for every running instance that is tagged
+	// kubernetes.io/cluster/NAME, while the pages arrive.
+	ClusterInstances(ctx context.Context, cluster string, each func(id string, instance snapshot.Instance)) error
 
 	// Simulate asks AWS's policy simulator about every action on every resource.
 	Simulate(ctx context.Context, roleARN string, actions, resources []string) ([]snapshot.Simulation, error)
@@ -103,6 +111,15 @@ type Kube interface {
 	// Pods calls each for every running pod of aws-node while the pages arrive.
 	// It is not called concurrently.
 	Pods(ctx context.Context, each func(name string, pod snapshot.Pod)) error
+	// AWSAuth returns kube-system/aws-auth, or nil where there is none.
+	AWSAuth(ctx context.Context) (*snapshot.AWSAuth, error)
+	// PodIdentityAgent returns where the agent runs, or nil where it is not installed.
+	PodIdentityAgent(ctx context.Context) (*snapshot.PodIdentityAgent, error)
+	// The node classes by name, without what their names lead to.
+	KarpenterNodeClasses(ctx context.Context) (map[string]snapshot.NodeClass, error)
+	AutoModeNodeClasses(ctx context.Context) (map[string]snapshot.NodeClass, error)
+	// Events returns warnings with an IAM cause, the newest first.
+	Events(ctx context.Context) ([]snapshot.Event, error)
 	// Calls returns how many requests were sent so far.
 	Calls() int
 }
@@ -175,6 +192,8 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) 
 		progress: o.Progress,
 		simulate: o.Simulate,
 		started:  map[string]bool{},
+		roles:    map[string]*asked[snapshot.Role]{},
+		profiles: map[string]*asked[snapshot.InstanceProfile]{},
 		snap: &snapshot.Snapshot{
 			APIVersion: snapshot.APIVersion,
 			Kind:       snapshot.Kind,
@@ -218,6 +237,8 @@ type collector struct {
 	mu          sync.Mutex // guards what follows
 	snap        *snapshot.Snapshot
 	started     map[string]bool
+	roles       map[string]*asked[snapshot.Role] // by name: IAM is asked about each once
+	profiles    map[string]*asked[snapshot.InstanceProfile]
 	progress    func(Event)
 	done, total int
 }

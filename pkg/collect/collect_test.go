@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
@@ -119,6 +121,33 @@ func newWorld(tb testing.TB) *world {
 		"i-0a": {state: "running", profile: f.profileARN("self"), tokens: "required", hops: 1},
 		"i-0b": {state: "running", profile: f.profileARN("self"), tokens: "optional", hops: 2},
 		"i-0c": {state: "running", tokens: "required", hops: 1},
+		"i-0e": {state: "running", profile: f.profileARN("unread"), tokens: "required", hops: 1, owned: true},
+	}
+	f.entries[f.roleARN("node-b")] = map[string]any{"type": "EC2", "createdAt": 1714979289}
+
+	w.kube.awsAuth = &corev1.ConfigMap{ObjectMeta: meta("aws-auth", nil), Data: map[string]string{"mapRoles": "- rolearn: x\n", "mapUsers": "- secret\n"}}
+	w.kube.agent = &appsv1.DaemonSet{ObjectMeta: meta("eks-pod-identity-agent", nil)}
+	w.kube.agentPods = []corev1.Pod{
+		{ObjectMeta: meta("agent-1", nil), Spec: corev1.PodSpec{NodeName: "n-managed"}, Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}},
+		{ObjectMeta: meta("agent-2", nil), Spec: corev1.PodSpec{NodeName: "n-self"}},
+	}
+	event := func(reason, pod, message string, count int32, minute int) corev1.Event {
+		return corev1.Event{
+			ObjectMeta: meta(pod+reason+strconv.Itoa(minute), nil), Reason: reason, Message: message, Count: count,
+			InvolvedObject: corev1.ObjectReference{Kind: "Pod", Name: pod}, LastTimestamp: metav1.NewTime(created.Add(time.Duration(minute) * time.Minute)),
+		}
+	}
+	w.kube.events = []corev1.Event{
+		event("MissingIAMPermissions", "aws-node-1", "old", 2, 1), event("MissingIAMPermissions", "aws-node-1", "new", 3, 2),
+		event("Failed", "app", "pulling 1.dkr.ecr.eu-west-1.amazonaws.com/app: 403 Forbidden", 1, 3), event("Failed", "other", "pulling docker.io/app: 403 Forbidden", 1, 4),
+		event("BackOff", "app", "restarting", 1, 5), event("FailedCreatePodSandBox", "web", "plugin type=\"aws-cni\" failed", 1, 0),
+	}
+	w.kube.nodeClasses = map[string]string{
+		"/apis/karpenter.k8s.aws/v1/ec2nodeclasses": `{"items":[
+			{"metadata":{"name":"fast"},"spec":{"role":"node-b"},"status":{"instanceProfile":"self"}},
+			{"metadata":{"name":"wrong"},"spec":{"role":"` + f.roleARN("node-a") + `","instanceProfile":"gone"}},
+			{"metadata":{"name":"odd"},"spec":{"role":"no/name"}}]}`,
+		"/apis/eks.amazonaws.com/v1/nodeclasses": `{"items":[{"metadata":{"name":"private"},"spec":{"role":"lost"}}]}`,
 	}
 
 	ready := corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}}
@@ -280,7 +309,27 @@ func (w *world) want() *snapshot.Snapshot {
 		},
 		AccessEntries: map[string]snapshot.AccessEntry{f.roleARN("node-a"): {
 			Type: "EC2_LINUX", Username: "system:node:{{EC2PrivateDNSName}}", Groups: []string{"system:nodes"}, CreatedAt: created,
+		}, f.roleARN("node-b"): {
+			Type: "EC2", CreatedAt: created, Policies: map[string][]string{
+				"arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy": {}, "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy": {"a"},
+			},
 		}},
+		AWSAuth:          &snapshot.AWSAuth{MapRoles: "- rolearn: x\n"},
+		PodIdentityAgent: &snapshot.PodIdentityAgent{Nodes: map[string]bool{"n-managed": true, "n-self": false}},
+		OIDCProviders: map[string]snapshot.OIDCProvider{
+			"arn:aws:iam::" + account + ":oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC": {ClientIDs: []string{"sts.amazonaws.com"}},
+		},
+		KarpenterNodeClasses: map[string]snapshot.NodeClass{
+			"fast":  {Role: "node-b", StatusProfile: "self", RoleARN: f.roleARN("node-b"), ProfileARN: f.profileARN("self")},
+			"wrong": {Role: f.roleARN("node-a"), InstanceProfile: "gone", RoleARN: f.roleARN("node-a"), ProfileARN: f.profileARN("gone")},
+			"odd":   {Role: "no/name"},
+		},
+		AutoModeNodeClasses: map[string]snapshot.NodeClass{"private": {Role: "lost", RoleARN: f.roleARN("lost")}},
+		Events: []snapshot.Event{
+			{Reason: "Failed", Object: "Pod/app", Message: "pulling 1.dkr.ecr.eu-west-1.amazonaws.com/app: 403 Forbidden", Count: 1, LastSeen: created.Add(3 * time.Minute)},
+			{Reason: "MissingIAMPermissions", Object: "Pod/aws-node-1", Message: "new", Count: 5, LastSeen: created.Add(2 * time.Minute)},
+			{Reason: "FailedCreatePodSandBox", Object: "Pod/web", Message: `plugin type="aws-cni" failed`, Count: 1, LastSeen: created},
+		},
 		Roles: map[string]snapshot.Role{
 			f.roleARN("node-a"): role("node-a", func(r *snapshot.Role) {
 				r.PermissionsBoundary = boundary
@@ -294,6 +343,7 @@ func (w *world) want() *snapshot.Snapshot {
 				r.AttachedPolicies = []string{pullPolicy, workerPolicy}
 				r.InstanceProfiles = []string{f.profileARN("self")}
 			}),
+			f.roleARN("lost"):    {NotFound: true},
 			f.roleARN("cni"):     role("cni", func(r *snapshot.Role) { r.AttachedPolicies = []string{cniPolicy} }),
 			f.roleARN("pod-cni"): role("pod-cni", nil),
 		},
@@ -303,6 +353,7 @@ func (w *world) want() *snapshot.Snapshot {
 			f.profileARN("eks-2"): {Roles: []string{f.roleARN("node-a")}},
 			f.profileARN("eks-3"): {Roles: []string{f.roleARN("node-a")}},
 			f.profileARN("self"):  {Roles: []string{f.roleARN("self")}},
+			f.profileARN("gone"):  {NotFound: true},
 		},
 		Nodes: map[string]snapshot.Node{
 			"n-managed":   {ProviderID: "aws:///eu-west-1a/i-01", Maker: snapshot.MadeByNodeGroup, Owner: "a1", Ready: true},
@@ -320,6 +371,10 @@ func (w *world) want() *snapshot.Snapshot {
 			"i-0b": {State: "running", InstanceProfile: f.profileARN("self"), HTTPTokens: "optional", HTTPEndpoint: "enabled", HopLimit: 2},
 			"i-0c": {State: "running", HTTPTokens: "required", HTTPEndpoint: "enabled", HopLimit: 1},
 			"i-0d": {NotFound: true},
+			"i-0e": {
+				State: "running", InstanceProfile: f.profileARN("unread"), HTTPTokens: "required", HTTPEndpoint: "enabled", HopLimit: 1,
+				Owned: true, NodeGroup: "a1", NodePool: "spot", AutoScalingGroup: "eks-a1", LaunchedAt: created,
+			},
 		},
 		AWSNode: snapshot.AWSNode{
 			ServiceAccount: &snapshot.ServiceAccount{RoleARN: f.roleARN("cni")},
@@ -445,33 +500,40 @@ func TestRefused(t *testing.T) {
 		}
 		return out
 	}
-	allRoles := role("node-a", "node-b", "self", "cni", "pod-cni")
+	allRoles := role("node-a", "node-b", "self", "cni", "pod-cni", "lost")
 	policies := []string{workerPolicy, pullPolicy, cniPolicy, boundary}
 	inline := role("node-a")[0] + "#"
 	tests := map[string][]missing{
-		"eks:ListClusters":                   of(snapshot.FactOtherClusters, ""),
-		"eks:DescribeCluster":                append(of(snapshot.FactCluster, ""), of(snapshot.FactOtherClusters, clusterARN("dev"), clusterARN("staging"))...),
-		"eks:ListNodegroups":                 of(snapshot.FactNodeGroups, ""),
-		"eks:DescribeNodegroup":              of(snapshot.FactNodeGroups, "a1", "a2", "b1"),
-		"eks:ListFargateProfiles":            of(snapshot.FactFargateProfiles, ""),
-		"eks:DescribeFargateProfile":         of(snapshot.FactFargateProfiles, "fp"),
-		"eks:DescribeAddon":                  of(snapshot.FactAddons, "eks-pod-identity-agent", "vpc-cni"),
-		"eks:ListPodIdentityAssociations":    of(snapshot.FactPodIdentity, ""),
-		"eks:DescribePodIdentityAssociation": of(snapshot.FactPodIdentity, "a-1"),
-		"eks:DescribeAccessEntry":            of(snapshot.FactAccessEntries, allRoles...),
-		"iam:GetRole":                        of(snapshot.FactRoles, allRoles...),
-		"iam:ListAttachedRolePolicies":       of(snapshot.FactAttachedPolicies, allRoles...),
-		"iam:ListRolePolicies":               of(snapshot.FactInlinePolicies, allRoles...),
-		"iam:GetRolePolicy":                  of(snapshot.FactInlinePolicies, inline+"extra", inline+"more", inline+"third"),
-		"iam:ListInstanceProfilesForRole":    of(snapshot.FactRoleProfiles, allRoles...),
-		"iam:GetPolicy":                      of(snapshot.FactPolicies, policies...),
-		"iam:GetPolicyVersion":               of(snapshot.FactPolicies, policies...),
-		"iam:GetInstanceProfile":             of(snapshot.FactInstanceProfiles, "arn:aws:iam::"+account+":instance-profile/own/self"),
-		"ec2:DescribeInstances":              of(snapshot.FactInstances, ""),
-		"list nodes":                         of(snapshot.FactNodes, ""),
-		"list pods in kube-system":           of(snapshot.FactPods, ""),
-		"get serviceaccounts in kube-system": of(snapshot.FactServiceAccount, ""),
-		"get daemonsets.apps in kube-system": of(snapshot.FactDaemonSet, ""),
+		"eks:ListClusters":                      of(snapshot.FactOtherClusters, ""),
+		"eks:DescribeCluster":                   append(of(snapshot.FactCluster, ""), of(snapshot.FactOtherClusters, clusterARN("dev"), clusterARN("staging"))...),
+		"eks:ListNodegroups":                    of(snapshot.FactNodeGroups, ""),
+		"eks:DescribeNodegroup":                 of(snapshot.FactNodeGroups, "a1", "a2", "b1"),
+		"eks:ListFargateProfiles":               of(snapshot.FactFargateProfiles, ""),
+		"eks:DescribeFargateProfile":            of(snapshot.FactFargateProfiles, "fp"),
+		"eks:DescribeAddon":                     of(snapshot.FactAddons, "eks-pod-identity-agent", "vpc-cni"),
+		"eks:ListPodIdentityAssociations":       of(snapshot.FactPodIdentity, ""),
+		"eks:DescribePodIdentityAssociation":    of(snapshot.FactPodIdentity, "a-1"),
+		"eks:DescribeAccessEntry":               of(snapshot.FactAccessEntries, allRoles...),
+		"iam:GetRole":                           of(snapshot.FactRoles, append([]string{"arn:aws:iam::" + account + ":role/node-b"}, allRoles...)...),
+		"iam:GetOpenIDConnectProvider":          of(snapshot.FactOIDCProviders, "arn:aws:iam::"+account+":oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"),
+		"eks:ListAssociatedAccessPolicies":      of(snapshot.FactAccessPolicies, role("node-b")...),
+		"get configmaps in kube-system":         of(snapshot.FactAWSAuth, ""),
+		"list events in kube-system":            of(snapshot.FactEvents, ""),
+		"list events in default":                of(snapshot.FactEvents, ""),
+		"list ec2nodeclasses.karpenter.k8s.aws": of(snapshot.FactNodeClasses, "karpenter"),
+		"list nodeclasses.eks.amazonaws.com":    of(snapshot.FactNodeClasses, "autoMode"),
+		"iam:ListAttachedRolePolicies":          of(snapshot.FactAttachedPolicies, allRoles...),
+		"iam:ListRolePolicies":                  of(snapshot.FactInlinePolicies, allRoles...),
+		"iam:GetRolePolicy":                     of(snapshot.FactInlinePolicies, inline+"extra", inline+"more", inline+"third"),
+		"iam:ListInstanceProfilesForRole":       of(snapshot.FactRoleProfiles, allRoles...),
+		"iam:GetPolicy":                         of(snapshot.FactPolicies, policies...),
+		"iam:GetPolicyVersion":                  of(snapshot.FactPolicies, policies...),
+		"iam:GetInstanceProfile":                of(snapshot.FactInstanceProfiles, "arn:aws:iam::"+account+":instance-profile/gone", "arn:aws:iam::"+account+":instance-profile/own/self", "arn:aws:iam::"+account+":instance-profile/self"),
+		"ec2:DescribeInstances":                 of(snapshot.FactInstances, ""),
+		"list nodes":                            of(snapshot.FactNodes, ""),
+		"list pods in kube-system":              append(of(snapshot.FactPods, ""), of(snapshot.FactAgent, "")...),
+		"get serviceaccounts in kube-system":    of(snapshot.FactServiceAccount, ""),
+		"get daemonsets.apps in kube-system":    append(of(snapshot.FactDaemonSet, ""), of(snapshot.FactAgent, "")...),
 	}
 	for operation, want := range tests {
 		t.Run(operation, func(t *testing.T) {
@@ -906,13 +968,13 @@ func TestManyNodes(t *testing.T) {
 		})
 	}
 	got, stats := w.collect(t)
-	if len(got.Nodes) != n || len(got.Instances) != n || len(got.AWSNode.Pods) != n || len(got.Missing) > 0 {
+	if len(got.Nodes) != n || len(got.Instances) != n+1 || len(got.AWSNode.Pods) != n || len(got.Missing) > 0 {
 		t.Errorf("%d nodes, %d instances, %d pods, missing %v", len(got.Nodes), len(got.Instances), len(got.AWSNode.Pods), got.Missing)
 	}
-	if calls := stats.PerOperation["ec2:DescribeInstances"]; calls != n/collect.InstanceBatch {
+	if calls := stats.PerOperation["ec2:DescribeInstances"]; calls != n/collect.InstanceBatch+1 {
 		t.Errorf("%d calls of ec2:DescribeInstances", calls)
 	}
-	if calls := stats.KubeCalls; calls != 2*n/500+2 {
+	if calls := stats.KubeCalls; calls != 2*n/500+9 {
 		t.Errorf("%d calls of the Kubernetes API", calls)
 	}
 	if peak := w.aws.peak["iam"]; peak > 16 {

@@ -107,14 +107,34 @@ func (slow) PolicyDocument(context.Context, string, string) (string, error) {
 	return "{}", nil
 }
 
-func (slow) InstanceProfile(context.Context, string) (snapshot.InstanceProfile, error) {
+func (slow) InstanceProfile(context.Context, string) (string, snapshot.InstanceProfile, error) {
 	time.Sleep(latency)
-	return snapshot.InstanceProfile{Roles: []string{slowRole + "2"}}, nil
+	return "arn:aws:iam::111122223333:instance-profile/self", snapshot.InstanceProfile{Roles: []string{slowRole + "2"}}, nil
 }
 
 func (slow) Instances(_ context.Context, ids []string) (map[string]snapshot.Instance, error) {
 	time.Sleep(latency)
 	return map[string]snapshot.Instance{ids[0]: {InstanceProfile: "arn:aws:iam::111122223333:instance-profile/self"}}, nil
+}
+
+func (slow) AccessPolicies(context.Context, string, string) (map[string][]string, error) {
+	time.Sleep(latency)
+	return nil, nil
+}
+
+func (slow) OIDCProvider(context.Context, string) (snapshot.OIDCProvider, error) {
+	time.Sleep(latency)
+	return snapshot.OIDCProvider{}, nil
+}
+
+func (slow) ClusterInstances(context.Context, string, func(string, snapshot.Instance)) error {
+	time.Sleep(latency)
+	return nil
+}
+
+func (slow) Simulate(context.Context, string, []string, []string) ([]snapshot.Simulation, error) {
+	time.Sleep(latency)
+	return nil, nil
 }
 
 func (slow) Calls() map[string]int { return nil }
@@ -130,7 +150,21 @@ func (quickKube) ServiceAccount(context.Context) (*snapshot.ServiceAccount, erro
 
 func (quickKube) DaemonSet(context.Context) (*snapshot.DaemonSet, error) { return nil, nil }
 func (quickKube) Pods(context.Context, func(string, snapshot.Pod)) error { return nil }
-func (quickKube) Calls() int                                             { return 0 }
+func (quickKube) AWSAuth(context.Context) (*snapshot.AWSAuth, error)     { return nil, nil }
+func (quickKube) Events(context.Context) ([]snapshot.Event, error)       { return nil, nil }
+func (quickKube) PodIdentityAgent(context.Context) (*snapshot.PodIdentityAgent, error) {
+	return nil, nil
+}
+
+func (quickKube) KarpenterNodeClasses(context.Context) (map[string]snapshot.NodeClass, error) {
+	return nil, nil
+}
+
+func (quickKube) AutoModeNodeClasses(context.Context) (map[string]snapshot.NodeClass, error) {
+	return nil, nil
+}
+
+func (quickKube) Calls() int { return 0 }
 
 // Nothing waits for what it does not depend on: all is read in five calls one
 // after the other.

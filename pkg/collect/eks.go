@@ -30,6 +30,7 @@ func (c *collector) startEKS() {
 	c.start("clusters beside", c.cluster, c.readOtherClusters)
 	c.start("node groups of", c.cluster, c.readNodeGroups)
 	c.start("Fargate profiles of", c.cluster, c.readFargateProfiles)
+	c.start("instances tagged for", c.cluster, c.readClusterInstances)
 	c.start("Pod Identity associations of", c.cluster, c.readPodIdentity)
 	for _, name := range []string{addonVPCCNI, addonPodIdentityAgent} {
 		c.start("add-on", name, func(ctx context.Context) error { return c.readAddon(ctx, name) })
@@ -44,6 +45,10 @@ func (c *collector) readCluster(ctx context.Context) error {
 	c.write(func(s *snapshot.Snapshot) { s.Cluster = cluster })
 	if cluster.AutoMode != nil {
 		c.startRole(cluster.AutoMode.NodeRoleARN)
+	}
+	if issuer, ok := strings.CutPrefix(cluster.OIDCIssuer, "https://"); ok {
+		arn := c.iamARN("oidc-provider/" + issuer)
+		c.start("OIDC provider", arn, func(ctx context.Context) error { return c.readOIDCProvider(ctx, arn) })
 	}
 	return nil
 }
@@ -178,6 +183,18 @@ func (c *collector) readAccessEntry(ctx context.Context, roleARN string) error {
 	if err != nil {
 		return c.missing(snapshot.FactAccessEntries, roleARN, err)
 	}
+	if mayHavePolicies(entry.Type) {
+		var refused error
+		entry.Policies, refused = c.aws.AccessPolicies(ctx, c.cluster, roleARN)
+		if err := c.missing(snapshot.FactAccessPolicies, roleARN, refused); err != nil {
+			return err
+		}
+	}
 	c.write(func(s *snapshot.Snapshot) { put(&s.AccessEntries, roleARN, entry) })
 	return nil
 }
+
+// mayHavePolicies tells the types of access entries with which access policies
+// can be associated.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/access-policies.html
+func mayHavePolicies(entryType string) bool { return entryType == "STANDARD" || entryType == "EC2" }

@@ -99,6 +99,8 @@ type fakeEC2Instance struct {
 	profile string
 	tokens  string
 	hops    int
+	// owned is set where the instance is tagged as the cluster's own.
+	owned bool
 }
 
 func newFakeAWS(tb testing.TB) *fakeAWS {
@@ -192,6 +194,8 @@ func (f *fakeAWS) operation(r *http.Request) (operation, object string) {
 		return "eks:DescribeCluster", object
 	case 3:
 		return "eks:List" + describe[parts[2]] + "s", object
+	case 5:
+		return "eks:ListAssociatedAccessPolicies", object
 	default:
 		return "eks:Describe" + describe[parts[2]], object
 	}
@@ -248,6 +252,11 @@ func (f *fakeAWS) serveEKS(w http.ResponseWriter, r *http.Request, operation str
 		writeJSON(w, body)
 	case "eks:DescribePodIdentityAssociation":
 		one("association", f.associations)
+	case "eks:ListAssociatedAccessPolicies":
+		writeJSON(w, map[string]any{"associatedAccessPolicies": []map[string]any{
+			{"policyArn": "arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy", "accessScope": map[string]any{"type": "cluster"}},
+			{"policyArn": "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy", "accessScope": map[string]any{"type": "namespace", "namespaces": []string{"a"}}},
+		}})
 	case "eks:DescribeAccessEntry":
 		one("accessEntry", f.entries)
 	default:
@@ -301,6 +310,12 @@ func (f *fakeAWS) serveIAM(w http.ResponseWriter, r *http.Request) {
 	case "GetPolicyVersion":
 		result = "<PolicyVersion>" + element("VersionId", r.Form.Get("VersionId")) +
 			element("Document", f.document(f.policies[r.Form.Get("PolicyArn")])) + "</PolicyVersion>"
+	case "GetOpenIDConnectProvider":
+		if r.Form.Get("OpenIDConnectProviderArn") != "arn:aws:iam::"+f.account+":oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC" {
+			queryError(w, http.StatusNotFound, "NoSuchEntity", "OpenIDConnect Provider not found")
+			return
+		}
+		result = "<ClientIDList><member>sts.amazonaws.com</member></ClientIDList>"
 	case "SimulatePrincipalPolicy":
 		result = f.members(r, "EvaluationResults", formList(r, "ActionNames.member"), func(action string) string {
 			return simulationXML(action, formList(r, "ResourceArns.member"))
@@ -395,7 +410,8 @@ func (f *fakeAWS) profileARN(name string) string {
 }
 
 func (f *fakeAWS) serveEC2(w http.ResponseWriter, r *http.Request) {
-	if r.Form.Get("Filter.1.Name") != "instance-id" || r.Form.Has("Filter.1.Value.201") {
+	tagged := r.Form.Get("Filter.1.Name") == "tag-key" && r.Form.Get("Filter.1.Value.1") == "kubernetes.io/cluster/prod" && r.Form.Get("Filter.2.Name") == "instance-state-name"
+	if !tagged && r.Form.Get("Filter.1.Name") != "instance-id" || r.Form.Has("Filter.1.Value.201") {
 		ec2Error(w, http.StatusBadRequest, "FilterLimitExceeded", "The maximum length for a filter value is 200")
 		return
 	}
@@ -403,6 +419,13 @@ func (f *fakeAWS) serveEC2(w http.ResponseWriter, r *http.Request) {
 	for i := 1; r.Form.Has("Filter.1.Value." + strconv.Itoa(i)); i++ {
 		if id := r.Form.Get("Filter.1.Value." + strconv.Itoa(i)); f.instances[id] != (fakeEC2Instance{}) {
 			ids = append(ids, id)
+		}
+	}
+	if tagged {
+		for _, id := range keysOf(f.instances) {
+			if f.instances[id].owned {
+				ids = append(ids, id)
+			}
 		}
 	}
 	ids, next := pageOf(ids, f.pageSize, r.Form.Get("NextToken"))
@@ -413,6 +436,13 @@ func (f *fakeAWS) serveEC2(w http.ResponseWriter, r *http.Request) {
 			"<instanceState><code>16</code>" + element("name", instance.state) + "</instanceState>")
 		if instance.profile != "" {
 			out.WriteString("<iamInstanceProfile>" + element("arn", instance.profile) + "<id>AIPA</id></iamInstanceProfile>")
+		}
+		if instance.owned {
+			out.WriteString("<launchTime>2024-05-06T07:08:09.000Z</launchTime><tagSet>")
+			for _, tag := range [][2]string{{"kubernetes.io/cluster/prod", "owned"}, {"eks:nodegroup-name", "a1"}, {"aws:autoscaling:groupName", "eks-a1"}, {"karpenter.sh/nodepool", "spot"}} {
+				out.WriteString("<item>" + element("key", tag[0]) + element("value", tag[1]) + "</item>")
+			}
+			out.WriteString("</tagSet>")
 		}
 		out.WriteString("<metadataOptions><state>applied</state>" + element("httpTokens", instance.tokens) +
 			element("httpPutResponseHopLimit", strconv.Itoa(instance.hops)) + element("httpEndpoint", "enabled") +

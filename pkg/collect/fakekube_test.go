@@ -26,6 +26,12 @@ type fakeKube struct {
 	pods           []corev1.Pod
 	serviceAccount *corev1.ServiceAccount
 	daemonSet      *appsv1.DaemonSet
+	awsAuth        *corev1.ConfigMap
+	agent          *appsv1.DaemonSet
+	agentPods      []corev1.Pod
+	events         []corev1.Event
+	// nodeClasses are JSON lists by path; a path without one has no such kind.
+	nodeClasses map[string]string
 	// jsonOnly answers in JSON, as a proxy may.
 	jsonOnly bool
 	// fault, where set, may answer in place of the server.
@@ -46,10 +52,17 @@ func newFakeKube(tb testing.TB) *fakeKube {
 
 // The names that the fakes and the tests call the operations by.
 var kubeOperations = map[string]string{
-	"/api/v1/nodes":                                            "list nodes",
-	"/api/v1/namespaces/kube-system/pods":                      "list pods in kube-system",
-	"/api/v1/namespaces/kube-system/serviceaccounts/aws-node":  "get serviceaccounts in kube-system",
-	"/apis/apps/v1/namespaces/kube-system/daemonsets/aws-node": "get daemonsets.apps in kube-system",
+	"/api/v1/nodes":                                                          "list nodes",
+	"/api/v1/namespaces/kube-system/pods":                                    "list pods in kube-system",
+	"/api/v1/namespaces/kube-system/serviceaccounts/aws-node":                "get serviceaccounts in kube-system",
+	"/apis/apps/v1/namespaces/kube-system/daemonsets/aws-node":               "get daemonsets.apps in kube-system",
+	"/apis/apps/v1/namespaces/kube-system/daemonsets/eks-pod-identity-agent": "get daemonsets.apps in kube-system",
+	"/api/v1/namespaces/kube-system/configmaps/aws-auth":                     "get configmaps in kube-system",
+	"/api/v1/namespaces/kube-system/events":                                  "list events in kube-system",
+	"/api/v1/namespaces/default/events":                                      "list events in default",
+	"/apis/karpenter.k8s.aws/v1/ec2nodeclasses":                              "list ec2nodeclasses.karpenter.k8s.aws",
+	"/apis/karpenter.k8s.aws/v1beta1/ec2nodeclasses":                         "list ec2nodeclasses.karpenter.k8s.aws",
+	"/apis/eks.amazonaws.com/v1/nodeclasses":                                 "list nodeclasses.eks.amazonaws.com",
 }
 
 // ServeHTTP implements http.Handler.
@@ -67,7 +80,33 @@ func (f *fakeKube) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		list := &corev1.NodeList{}
 		list.Items, list.Continue = kubePage(f.nodes, r)
 		f.write(w, r, http.StatusOK, list)
+	case "get configmaps in kube-system":
+		if f.awsAuth == nil {
+			f.status(w, r, apierrors.NewNotFound(schema.GroupResource{Resource: "configmaps"}, "aws-auth"))
+			return
+		}
+		f.write(w, r, http.StatusOK, f.awsAuth)
+	case "list events in kube-system", "list events in default":
+		list := &corev1.EventList{}
+		if r.URL.Query().Get("fieldSelector") == "type=Warning" && strings.Contains(r.URL.Path, "kube-system") {
+			list.Items, list.Continue = kubePage(f.events, r)
+		}
+		f.write(w, r, http.StatusOK, list)
+	case "list ec2nodeclasses.karpenter.k8s.aws", "list nodeclasses.eks.amazonaws.com":
+		text, ok := f.nodeClasses[r.URL.Path]
+		if !ok {
+			f.status(w, r, apierrors.NewNotFound(schema.GroupResource{}, ""))
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(text))
 	case "list pods in kube-system":
+		if r.URL.Query().Get("labelSelector") == "app.kubernetes.io/name=eks-pod-identity-agent" {
+			list := &corev1.PodList{}
+			list.Items, list.Continue = kubePage(f.agentPods, r)
+			f.write(w, r, http.StatusOK, list)
+			return
+		}
 		if r.URL.Query().Get("labelSelector") != "k8s-app=aws-node" {
 			f.status(w, r, apierrors.NewBadRequest("no label selector"))
 			return
@@ -82,11 +121,15 @@ func (f *fakeKube) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		f.write(w, r, http.StatusOK, f.serviceAccount)
 	case "get daemonsets.apps in kube-system":
-		if f.daemonSet == nil {
+		set := f.daemonSet
+		if strings.HasSuffix(r.URL.Path, "agent") {
+			set = f.agent
+		}
+		if set == nil {
 			f.status(w, r, apierrors.NewNotFound(schema.GroupResource{Group: "apps", Resource: "daemonsets"}, "aws-node"))
 			return
 		}
-		f.write(w, r, http.StatusOK, f.daemonSet)
+		f.write(w, r, http.StatusOK, set)
 	default:
 		http.NotFound(w, r)
 	}

@@ -1,12 +1,15 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
@@ -73,10 +76,122 @@ func (c *collector) writeRole(roleARN string, change func(r *snapshot.Role)) {
 	})
 }
 
+// asked is what IAM says of a name.
+type asked[T any] struct {
+	once  sync.Once
+	arn   string
+	facts T
+	err   error
+}
+
+// ask asks IAM about a name, once, whoever wants to know first.
+func ask[T any](ctx context.Context, c *collector, all map[string]*asked[T], name string, do func(context.Context, string) (string, T, error)) (string, T, error) {
+	c.mu.Lock()
+	a := all[name]
+	if a == nil {
+		a = &asked[T]{}
+		all[name] = a
+	}
+	c.mu.Unlock()
+	a.once.Do(func() { a.arn, a.facts, a.err = do(ctx, name) })
+	return a.arn, a.facts, a.err
+}
+
+func (c *collector) roleNamed(ctx context.Context, name string) (string, snapshot.Role, error) {
+	return ask(ctx, c, c.roles, name, c.aws.Role)
+}
+
+func (c *collector) profileNamed(ctx context.Context, name string) (string, snapshot.InstanceProfile, error) {
+	return ask(ctx, c, c.profiles, name, c.aws.InstanceProfile)
+}
+
+// iamName is what IAM allows for names of roles and instance profiles.
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+var iamName = regexp.MustCompile(`^[A-Za-z0-9+=,.@_-]{1,128}$`)
+
+func (c *collector) iamARN(resource string) string {
+	return strings.Join([]string{"arn", c.arn.Partition, "iam", "", c.arn.Account, resource}, ":")
+}
+
+// startNodeClasses follows the names in node classes to their roles.
+func (c *collector) startNodeClasses(kind string, classes map[string]snapshot.NodeClass, keep func(s *snapshot.Snapshot, name string, class snapshot.NodeClass)) {
+	for name, class := range classes {
+		c.start(kind, name, func(ctx context.Context) error {
+			if err := c.followRole(ctx, &class); err != nil {
+				return err
+			}
+			if err := c.followProfile(ctx, &class); err != nil {
+				return err
+			}
+			c.write(func(s *snapshot.Snapshot) { keep(s, name, class) })
+			return nil
+		})
+	}
+}
+
+func (c *collector) followRole(ctx context.Context, class *snapshot.NodeClass) error {
+	switch name := class.Role; {
+	case name == "":
+		return nil
+	case strings.HasPrefix(name, "arn:"):
+		if a, ok := snapshot.ParseARN(name); ok && isIAM(a, "role/") {
+			class.RoleARN = name
+		}
+	case iamName.MatchString(name):
+		arn, _, err := c.roleNamed(ctx, name)
+		if err != nil {
+			arn = c.iamARN("role/" + name) // startRole notes what went wrong
+		}
+		class.RoleARN = arn
+	}
+	c.startRole(class.RoleARN)
+	return nil
+}
+
+func (c *collector) followProfile(ctx context.Context, class *snapshot.NodeClass) error {
+	name := cmp.Or(class.InstanceProfile, class.StatusProfile)
+	if a, ok := snapshot.ParseARN(name); ok && isIAM(a, "instance-profile/") {
+		class.ProfileARN = name
+		c.startProfile(name)
+		return nil
+	}
+	if !iamName.MatchString(name) {
+		return nil
+	}
+	arn, profile, err := c.profileNamed(ctx, name)
+	if err != nil {
+		arn = c.iamARN("instance-profile/" + name)
+		if !errors.Is(err, ErrNotFound) {
+			class.ProfileARN = arn
+			return c.missing(snapshot.FactInstanceProfiles, arn, err)
+		}
+		profile = snapshot.InstanceProfile{NotFound: true}
+	}
+	class.ProfileARN = arn
+	c.write(func(s *snapshot.Snapshot) { put(&s.InstanceProfiles, arn, profile) })
+	for _, role := range profile.Roles {
+		c.startRole(role)
+	}
+	return nil
+}
+
+// readOIDCProvider reads the account's OIDC provider of the cluster's issuer.
+func (c *collector) readOIDCProvider(ctx context.Context, arn string) error {
+	provider, err := c.aws.OIDCProvider(ctx, arn)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		provider = snapshot.OIDCProvider{NotFound: true}
+	case err != nil:
+		return c.missing(snapshot.FactOIDCProviders, arn, err)
+	}
+	c.write(func(s *snapshot.Snapshot) { put(&s.OIDCProviders, arn, provider) })
+	return nil
+}
+
 func notFound(r *snapshot.Role) { r.NotFound = true }
 
 func (c *collector) readRole(ctx context.Context, roleARN, name string) error {
-	found, role, err := c.aws.Role(ctx, name)
+	found, role, err := c.roleNamed(ctx, name)
 	if errors.Is(err, ErrNotFound) {
 		c.writeRole(roleARN, notFound)
 		return nil
@@ -235,7 +350,7 @@ func (c *collector) readProfile(ctx context.Context, profileARN string) error {
 			return nil
 		}
 		var err error
-		profile, err = c.aws.InstanceProfile(ctx, parsed.Name())
+		_, profile, err = c.profileNamed(ctx, parsed.Name())
 		switch {
 		case errors.Is(err, ErrNotFound):
 			profile = snapshot.InstanceProfile{NotFound: true}

@@ -11,6 +11,59 @@ func (c *collector) startKube() {
 	c.start("service account", awsNodeName, c.readServiceAccount)
 	c.start("DaemonSet", awsNodeName, c.readDaemonSet)
 	c.start("pods of", awsNodeName, c.readPods)
+	c.start("ConfigMap", "aws-auth", c.readAWSAuth)
+	c.start("DaemonSet", addonPodIdentityAgent, c.readAgent)
+	c.start("node classes of", "Karpenter", c.readKarpenterClasses)
+	c.start("node classes of", "EKS Auto Mode", c.readAutoModeClasses)
+	c.start("events of", c.cluster, c.readEvents)
+}
+
+func (c *collector) readAWSAuth(ctx context.Context) error {
+	auth, err := c.kube.AWSAuth(ctx)
+	c.write(func(s *snapshot.Snapshot) { s.AWSAuth = auth })
+	return c.missing(snapshot.FactAWSAuth, "", err)
+}
+
+func (c *collector) readAgent(ctx context.Context) error {
+	agent, err := c.kube.PodIdentityAgent(ctx)
+	if err == nil {
+		c.write(func(s *snapshot.Snapshot) { s.PodIdentityAgent = agent })
+	}
+	return c.missing(snapshot.FactAgent, "", err)
+}
+
+func (c *collector) readEvents(ctx context.Context) error {
+	events, err := c.kube.Events(ctx)
+	c.write(func(s *snapshot.Snapshot) { s.Events = events })
+	return c.missing(snapshot.FactEvents, "", err)
+}
+
+func (c *collector) readKarpenterClasses(ctx context.Context) error {
+	classes, err := c.kube.KarpenterNodeClasses(ctx)
+	c.startNodeClasses("EC2NodeClass", classes, func(s *snapshot.Snapshot, name string, class snapshot.NodeClass) {
+		put(&s.KarpenterNodeClasses, name, class)
+	})
+	return c.missing(snapshot.FactNodeClasses, "karpenter", err)
+}
+
+func (c *collector) readAutoModeClasses(ctx context.Context) error {
+	classes, err := c.kube.AutoModeNodeClasses(ctx)
+	c.startNodeClasses("NodeClass", classes, func(s *snapshot.Snapshot, name string, class snapshot.NodeClass) {
+		put(&s.AutoModeNodeClasses, name, class)
+	})
+	return c.missing(snapshot.FactNodeClasses, "autoMode", err)
+}
+
+// readClusterInstances reads the instances that are the cluster's own, joined or
+// not, and the profiles of those that no managed node group made.
+func (c *collector) readClusterInstances(ctx context.Context) error {
+	err := c.aws.ClusterInstances(ctx, c.cluster, func(id string, instance snapshot.Instance) {
+		c.write(func(s *snapshot.Snapshot) { put(&s.Instances, id, instance) })
+		if instance.NodeGroup == "" {
+			c.startProfile(instance.InstanceProfile)
+		}
+	})
+	return c.missing(snapshot.FactInstances, "", err)
 }
 
 // readNodes reads the nodes and, a full batch at a time, the EC2 instances of

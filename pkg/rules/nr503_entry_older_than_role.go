@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -31,7 +32,7 @@ name has another id, and the cluster refuses its nodes.`,
 				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: r.Name + " has no access entry"})
 			case len(unread) > 0 || a.Entry.CreatedAt.IsZero() || r.Facts.CreatedAt.IsZero():
 				report(undated(r, subject, unread))
-			case a.Entry.CreatedAt.Before(r.Facts.CreatedAt):
+			case a.Entry.CreatedAt.Before(r.Facts.CreatedAt.Truncate(time.Second)):
 				const day = "2006-01-02 15:04"
 				report(finding.Result{
 					Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s is let in by an access entry older than the role", r.Name),

@@ -143,6 +143,9 @@ func (s *Snapshot) validateNodes() *problem {
 		}
 	}
 	for _, id := range sorted(s.Instances) {
+		if s.Instances[id].NodeGroup != "" {
+			continue // EKS made its profile; the node group names the role
+		}
 		if p := present(s, s.InstanceProfiles, s.Instances[id].InstanceProfile, FactInstanceProfiles, "instances", id, "instanceProfile"); p != nil {
 			return p
 		}

@@ -308,7 +308,10 @@ func TestRBACDocumented(t *testing.T) {
 		permissions = append(permissions, m.Permission)
 	}
 	slices.Sort(permissions)
-	want := []string{"get daemonsets.apps in kube-system", "get serviceaccounts in kube-system", "list nodes", "list pods in kube-system"}
+	want := []string{
+		"get configmaps in kube-system", "get daemonsets.apps in kube-system", "get daemonsets.apps in kube-system", "get serviceaccounts in kube-system",
+		"list ec2nodeclasses.karpenter.k8s.aws", "list events in kube-system", "list nodeclasses.eks.amazonaws.com", "list nodes", "list pods in kube-system",
+	}
 	if diff := cmp.Diff(want, permissions); diff != "" {
 		t.Errorf("missing without any right (-want +got):\n%s", diff)
 	}
@@ -320,6 +323,7 @@ func TestRBACDocumented(t *testing.T) {
 		{"apply", "-f", roles},
 		{"create", "clusterrolebinding", "noderole-check", "--clusterrole=noderole-check", "--user=reader"},
 		{"-n", "kube-system", "create", "rolebinding", "noderole-check", "--role=noderole-check", "--user=reader"},
+		{"-n", "default", "create", "rolebinding", "noderole-check", "--role=noderole-check", "--user=reader"},
 	} {
 		if out := kubectl(t, admin, args...); out.code != 0 {
 			t.Fatalf("kubectl %v: %s", args, out.stderr)

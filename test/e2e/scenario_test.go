@@ -256,6 +256,8 @@ func (s *scenario) cleanKubernetes() {
 	s.must(s.kube.CoreV1().Nodes().DeleteCollection(s.ctx, options, all))
 	s.must(s.kube.CoreV1().Pods("kube-system").DeleteCollection(s.ctx, options, all))
 	s.must(s.kube.AppsV1().DaemonSets("kube-system").DeleteCollection(s.ctx, options, all))
+	s.must(s.kube.CoreV1().ConfigMaps("kube-system").DeleteCollection(s.ctx, options, all))
+	s.must(s.kube.CoreV1().Events("kube-system").DeleteCollection(s.ctx, options, all))
 	s.must(s.kube.CoreV1().ServiceAccounts("kube-system").DeleteCollection(s.ctx, options, all))
 }
 
@@ -272,6 +274,8 @@ func (s *scenario) healthy() {
 	s.nodeGroup("apps", "eksNodeRole")
 	s.node("ip-10-0-1-17.eu-west-1.compute.internal", "i-0aaaaaaaaaaaaaaaa", "apps")
 	s.role("eksCNIRole", irsaTrust(), cniPolicy)
+	_, err := s.iam.CreateOpenIDConnectProvider(s.ctx, &iam.CreateOpenIDConnectProviderInput{Url: aws.String(issuer), ClientIDList: []string{"sts.amazonaws.com"}})
+	s.must(err)
 	s.awsNode("eksCNIRole")
 	s.awsNodePod("aws-node-aaaaa", "ip-10-0-1-17.eu-west-1.compute.internal", "eksCNIRole")
 	s.proxied.Addons["vpc-cni"] = awsproxy.Addon{Version: "v1.20.4-eksbuild.1", ServiceAccountRoleARN: roleARN("eksCNIRole")}

@@ -389,7 +389,7 @@ func TestEmptyAnswers(t *testing.T) {
 		"iam:GetRolePolicy":                  func() error { _, err := client.InlinePolicy(ctx, "r", "p"); return err },
 		"iam:GetPolicy":                      func() error { _, err := client.PolicyVersion(ctx, "arn:aws:iam::aws:policy/p"); return err },
 		"iam:GetPolicyVersion":               func() error { _, err := client.PolicyDocument(ctx, "arn:aws:iam::aws:policy/p", "v1"); return err },
-		"iam:GetInstanceProfile":             func() error { _, err := client.InstanceProfile(ctx, "p"); return err },
+		"iam:GetInstanceProfile":             func() error { _, _, err := client.InstanceProfile(ctx, "p"); return err },
 		"sts:GetCallerIdentity":              func() error { _, err := client.CallerAccount(ctx); return err },
 	} {
 		var call *collect.CallError

@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -31,8 +32,43 @@ func (c *Client) Instances(ctx context.Context, ids []string) (map[string]snapsh
 	return instances, err
 }
 
+// ClusterInstances calls each for every pending or running instance that is
+// tagged kubernetes.io/cluster/NAME.
+func (c *Client) ClusterInstances(ctx context.Context, cluster string, each func(id string, instance snapshot.Instance)) error {
+	in := &ec2.DescribeInstancesInput{
+		Filters: []ec2types.Filter{
+			{Name: aws.String("tag-key"), Values: []string{clusterTag + cluster}},
+			{Name: aws.String("instance-state-name"), Values: []string{"pending", "running"}},
+		},
+		MaxResults: aws.Int32(1000),
+	}
+	return pages(ctx, c, "ec2:DescribeInstances", ec2.NewDescribeInstancesPaginator(c.ec2, in), func(page *ec2.DescribeInstancesOutput) {
+		for i := range page.Reservations {
+			for j := range page.Reservations[i].Instances {
+				instance := &page.Reservations[i].Instances[j]
+				each(aws.ToString(instance.InstanceId), instanceFacts(instance))
+			}
+		}
+	})
+}
+
+// clusterTag and a cluster's name are the tag of what belongs to the cluster.
+const clusterTag = "kubernetes.io/cluster/"
+
 func instanceFacts(instance *ec2types.Instance) snapshot.Instance {
-	var facts snapshot.Instance
+	facts := snapshot.Instance{LaunchedAt: utc(instance.LaunchTime)}
+	for _, tag := range instance.Tags {
+		switch key, value := aws.ToString(tag.Key), aws.ToString(tag.Value); {
+		case strings.HasPrefix(key, clusterTag):
+			facts.Owned = facts.Owned || value == "owned"
+		case key == "eks:nodegroup-name":
+			facts.NodeGroup = value
+		case key == "karpenter.sh/nodepool":
+			facts.NodePool = value
+		case key == "aws:autoscaling:groupName":
+			facts.AutoScalingGroup = value
+		}
+	}
 	if instance.State != nil {
 		facts.State = string(instance.State.Name)
 	}

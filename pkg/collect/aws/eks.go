@@ -242,3 +242,24 @@ func (c *Client) AccessEntry(ctx context.Context, cluster, principalARN string) 
 		CreatedAt: utc(entry.CreatedAt),
 	}, nil
 }
+
+// AccessPolicies returns the namespaces that each access policy of a principal is
+// limited to, by ARN; none means the whole cluster.
+func (c *Client) AccessPolicies(ctx context.Context, cluster, principalARN string) (map[string][]string, error) {
+	policies := map[string][]string{}
+	err := pages(ctx, c, "eks:ListAssociatedAccessPolicies",
+		eks.NewListAssociatedAccessPoliciesPaginator(c.eks, &eks.ListAssociatedAccessPoliciesInput{ClusterName: &cluster, PrincipalArn: &principalARN}),
+		func(page *eks.ListAssociatedAccessPoliciesOutput) {
+			for _, p := range page.AssociatedAccessPolicies {
+				namespaces := []string{}
+				if p.AccessScope != nil {
+					namespaces = append(namespaces, p.AccessScope.Namespaces...)
+				}
+				policies[aws.ToString(p.PolicyArn)] = namespaces
+			}
+		})
+	if len(policies) == 0 {
+		return nil, err
+	}
+	return policies, err
+}

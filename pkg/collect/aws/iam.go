@@ -90,19 +90,30 @@ func (c *Client) RoleProfiles(ctx context.Context, role string) (map[string]snap
 	return profiles, err
 }
 
-// InstanceProfile returns the facts about an instance profile.
-func (c *Client) InstanceProfile(ctx context.Context, name string) (snapshot.InstanceProfile, error) {
+// InstanceProfile returns an instance profile's ARN and the facts about it.
+func (c *Client) InstanceProfile(ctx context.Context, name string) (string, snapshot.InstanceProfile, error) {
 	out, err := call(ctx, c, "iam:GetInstanceProfile", func(ctx context.Context) (*iam.GetInstanceProfileOutput, error) {
 		return c.iam.GetInstanceProfile(ctx, &iam.GetInstanceProfileInput{InstanceProfileName: &name})
 	})
 	if err != nil {
-		return snapshot.InstanceProfile{}, err
+		return "", snapshot.InstanceProfile{}, err
 	}
 	profile, err := present("iam:GetInstanceProfile", out.InstanceProfile)
 	if err != nil {
-		return snapshot.InstanceProfile{}, err
+		return "", snapshot.InstanceProfile{}, err
 	}
-	return instanceProfile(profile), nil
+	return aws.ToString(profile.Arn), instanceProfile(profile), nil
+}
+
+// OIDCProvider returns the facts about an OIDC identity provider.
+func (c *Client) OIDCProvider(ctx context.Context, arn string) (snapshot.OIDCProvider, error) {
+	out, err := call(ctx, c, "iam:GetOpenIDConnectProvider", func(ctx context.Context) (*iam.GetOpenIDConnectProviderOutput, error) {
+		return c.iam.GetOpenIDConnectProvider(ctx, &iam.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: &arn})
+	})
+	if err != nil {
+		return snapshot.OIDCProvider{}, err
+	}
+	return snapshot.OIDCProvider{ClientIDs: out.ClientIDList}, nil
 }
 
 func instanceProfile(profile *iamtypes.InstanceProfile) snapshot.InstanceProfile {

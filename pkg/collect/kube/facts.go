@@ -45,8 +45,12 @@ func nodeFacts(node *corev1.Node) snapshot.Node {
 	case snapshot.MadeByHybrid, snapshot.MadeBySelf, snapshot.MadeByUnknown:
 	}
 	for _, condition := range node.Status.Conditions {
-		if condition.Type == corev1.NodeReady {
+		switch condition.Type {
+		case corev1.NodeReady:
 			facts.Ready = condition.Status == corev1.ConditionTrue
+		case corev1.NodeNetworkUnavailable:
+			facts.Network = condition.Reason
+		default:
 		}
 	}
 	return facts

@@ -46,6 +46,8 @@ const (
 	listPods          = "list pods in " + namespace
 	getServiceAccount = "get serviceaccounts in " + namespace
 	getDaemonSet      = "get daemonsets.apps in " + namespace
+	getConfigMap      = "get configmaps in " + namespace
+	listEvents        = "list events in "
 )
 
 // Options say how to speak of the cluster.
@@ -61,6 +63,9 @@ type Client struct {
 	pods            podLister
 	serviceAccounts serviceAccountGetter
 	daemonSets      daemonSetGetter
+	configMaps      configMapGetter
+	events          map[string]eventLister // by namespace
+	raw             rest.Interface
 
 	server  string
 	context string
@@ -79,6 +84,12 @@ type (
 	}
 	serviceAccountGetter interface {
 		Get(context.Context, string, metav1.GetOptions) (*corev1.ServiceAccount, error)
+	}
+	configMapGetter interface {
+		Get(context.Context, string, metav1.GetOptions) (*corev1.ConfigMap, error)
+	}
+	eventLister interface {
+		List(context.Context, metav1.ListOptions) (*corev1.EventList, error)
 	}
 	daemonSetGetter interface {
 		Get(context.Context, string, metav1.GetOptions) (*appsv1.DaemonSet, error)
@@ -120,6 +131,12 @@ func New(config *rest.Config, o Options) (*Client, error) {
 	c.pods = core.Pods(namespace)
 	c.serviceAccounts = core.ServiceAccounts(namespace)
 	c.daemonSets = apps.DaemonSets(namespace)
+	c.configMaps = core.ConfigMaps(namespace)
+	c.events = map[string]eventLister{}
+	for _, ns := range eventNamespaces {
+		c.events[ns] = core.Events(ns)
+	}
+	c.raw = core.RESTClient()
 	return c, nil
 }
 
@@ -145,7 +162,7 @@ func quiet(ctx context.Context) context.Context { return logr.NewContext(ctx, lo
 
 // Nodes calls each for every node while the pages arrive.
 func (c *Client) Nodes(ctx context.Context, each func(name string, node snapshot.Node)) error {
-	return c.pages(ctx, listNodes, "", func(o metav1.ListOptions) (string, error) {
+	return c.pages(ctx, listNodes, metav1.ListOptions{}, func(o metav1.ListOptions) (string, error) {
 		page, err := c.nodes.List(quiet(ctx), o)
 		if err != nil {
 			return "", err
@@ -160,7 +177,7 @@ func (c *Client) Nodes(ctx context.Context, each func(name string, node snapshot
 // Pods calls each for every pod of aws-node that has not ended, while the pages
 // arrive.
 func (c *Client) Pods(ctx context.Context, each func(name string, pod snapshot.Pod)) error {
-	return c.pages(ctx, listPods, labelSelector, func(o metav1.ListOptions) (string, error) {
+	return c.pages(ctx, listPods, metav1.ListOptions{LabelSelector: labelSelector}, func(o metav1.ListOptions) (string, error) {
 		page, err := c.pods.List(quiet(ctx), o)
 		if err != nil {
 			return "", err
@@ -203,8 +220,8 @@ func (c *Client) DaemonSet(ctx context.Context) (*snapshot.DaemonSet, error) {
 
 // pages lists page by page. Where the list's continuation has expired, the API
 // server offers to go on with what is there now, which serves: names are keys.
-func (c *Client) pages(ctx context.Context, operation, selector string, list func(metav1.ListOptions) (next string, err error)) error {
-	o := metav1.ListOptions{LabelSelector: selector, Limit: pageSize}
+func (c *Client) pages(ctx context.Context, operation string, o metav1.ListOptions, list func(metav1.ListOptions) (next string, err error)) error {
+	o.Limit = pageSize
 	for {
 		next, err := list(o)
 		if again := continuation(err); again != "" && again != o.Continue {

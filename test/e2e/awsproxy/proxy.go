@@ -54,7 +54,9 @@ type Addon struct {
 type AccessEntry struct {
 	Type, Username string
 	Groups         []string
-	CreatedAt      time.Time
+	// Policies are ARNs of access policies, for the whole cluster.
+	Policies  []string
+	CreatedAt time.Time
 }
 
 // Association is a Pod Identity association.
@@ -258,6 +260,9 @@ func eksOperation(method string, path []string) string {
 	case len(path) <= 2:
 		return verb + "Cluster"
 	}
+	if len(path) == 5 {
+		return "ListAssociatedAccessPolicies"
+	}
 	noun := eksCollections[path[2]]
 	if len(path) == 3 && method == http.MethodGet {
 		if strings.HasSuffix(noun, "y") {
@@ -328,6 +333,14 @@ func (p *Proxy) answer(w http.ResponseWriter, r *http.Request) bool {
 			return true
 		}
 		a, ok := c.AccessEntries[one]
+		if ok && len(path) == 5 && path[4] == "access-policies" {
+			list := []map[string]any{}
+			for _, arn := range a.Policies {
+				list = append(list, map[string]any{"policyArn": arn, "accessScope": map[string]any{"type": "cluster"}})
+			}
+			page(w, r, "associatedAccessPolicies", list)
+			return true
+		}
 		return send(w, ok, "accessEntry", map[string]any{
 			"principalArn": one, "type": a.Type, "username": a.Username, "kubernetesGroups": a.Groups, "createdAt": float64(a.CreatedAt.Unix()),
 		})

@@ -1,0 +1,184 @@
+package kube
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// The EKS Pod Identity Agent: its DaemonSet, and the label of its pods.
+// Source: the Helm chart of aws/eks-pod-identity-agent.
+const (
+	agent         = "eks-pod-identity-agent"
+	agentSelector = "app.kubernetes.io/name=" + agent
+)
+
+// AWSAuth returns the ConfigMap aws-auth, or nil where there is none.
+func (c *Client) AWSAuth(ctx context.Context) (*snapshot.AWSAuth, error) {
+	m, err := c.configMaps.Get(quiet(ctx), "aws-auth", metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, c.explain(ctx, getConfigMap, err)
+	}
+	return &snapshot.AWSAuth{MapRoles: m.Data["mapRoles"]}, nil
+}
+
+// PodIdentityAgent returns the nodes on which the agent runs, or nil where its
+// DaemonSet is not there.
+func (c *Client) PodIdentityAgent(ctx context.Context) (*snapshot.PodIdentityAgent, error) {
+	_, err := c.daemonSets.Get(quiet(ctx), agent, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, c.explain(ctx, getDaemonSet, err)
+	}
+	facts := &snapshot.PodIdentityAgent{Nodes: map[string]bool{}}
+	err = c.pages(ctx, listPods, metav1.ListOptions{LabelSelector: agentSelector}, func(o metav1.ListOptions) (string, error) {
+		page, err := c.pods.List(quiet(ctx), o)
+		if err != nil {
+			return "", err
+		}
+		for i := range page.Items {
+			pod := podFacts(&page.Items[i])
+			facts.Nodes[pod.Node] = facts.Nodes[pod.Node] || pod.Ready
+		}
+		return page.Continue, nil
+	})
+	return facts, err
+}
+
+// The lists of node classes, and the versions in which they are served.
+// Sources: karpenter-provider-aws pkg/apis/v1; EKS user guide, "Create a Node
+// Class for Amazon EKS".
+var (
+	karpenterClasses = []string{"/apis/karpenter.k8s.aws/v1/ec2nodeclasses", "/apis/karpenter.k8s.aws/v1beta1/ec2nodeclasses"}
+	autoModeClasses  = []string{"/apis/eks.amazonaws.com/v1/nodeclasses"}
+)
+
+// KarpenterNodeClasses returns Karpenter's EC2NodeClass objects; none where their
+// kind is not installed.
+func (c *Client) KarpenterNodeClasses(ctx context.Context) (map[string]snapshot.NodeClass, error) {
+	return c.nodeClasses(ctx, "list ec2nodeclasses.karpenter.k8s.aws", karpenterClasses)
+}
+
+// AutoModeNodeClasses returns EKS Auto Mode's NodeClass objects; none where their
+// kind is not installed.
+func (c *Client) AutoModeNodeClasses(ctx context.Context) (map[string]snapshot.NodeClass, error) {
+	return c.nodeClasses(ctx, "list nodeclasses.eks.amazonaws.com", autoModeClasses)
+}
+
+func (c *Client) nodeClasses(ctx context.Context, operation string, paths []string) (map[string]snapshot.NodeClass, error) {
+	for _, path := range paths {
+		text, err := c.raw.Get().AbsPath(path).SetHeader("Accept", "application/json").DoRaw(quiet(ctx))
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, c.explain(ctx, operation, err)
+		}
+		var list struct {
+			Items []struct {
+				Metadata struct{ Name string }
+				Spec     struct{ Role, InstanceProfile string }
+				Status   struct{ InstanceProfile string }
+			}
+		}
+		if err := json.Unmarshal(text, &list); err != nil {
+			return nil, c.explain(ctx, operation, err)
+		}
+		classes := map[string]snapshot.NodeClass{}
+		for _, item := range list.Items {
+			classes[item.Metadata.Name] = snapshot.NodeClass{
+				Role: item.Spec.Role, InstanceProfile: item.Spec.InstanceProfile, StatusProfile: item.Status.InstanceProfile,
+			}
+		}
+		return classes, nil
+	}
+	return nil, nil
+}
+
+// eventNamespaces are where events of aws-node and of nodes are kept.
+var eventNamespaces = []string{namespace, metav1.NamespaceDefault}
+
+// Events returns the warnings that have an IAM cause, the newest first, those of
+// one object and reason as one.
+func (c *Client) Events(ctx context.Context) ([]snapshot.Event, error) {
+	merged := map[[2]string]snapshot.Event{}
+	for _, ns := range eventNamespaces {
+		err := c.pages(ctx, listEvents+ns, metav1.ListOptions{FieldSelector: "type=" + corev1.EventTypeWarning}, func(o metav1.ListOptions) (string, error) {
+			page, err := c.events[ns].List(quiet(ctx), o)
+			if err != nil {
+				return "", err
+			}
+			for i := range page.Items {
+				if e := &page.Items[i]; hasIAMCause(e) {
+					merge(merged, eventFacts(e))
+				}
+			}
+			return page.Continue, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	var events []snapshot.Event
+	for _, e := range merged {
+		events = append(events, e)
+	}
+	slices.SortFunc(events, func(a, b snapshot.Event) int {
+		return cmp.Or(b.LastSeen.Compare(a.LastSeen), cmp.Compare(a.Object, b.Object), cmp.Compare(a.Reason, b.Reason))
+	})
+	return events[:min(len(events), snapshot.MaxEvents)], nil
+}
+
+// hasIAMCause tells aws-node's own event, refused pulls from ECR, and pods that
+// aws-node gave no address.
+// Source: amazon-vpc-cni-k8s pkg/awsutils/awsutils.go (MissingIAMPermissions).
+func hasIAMCause(e *corev1.Event) bool {
+	message := strings.ToLower(e.Message)
+	says := func(words ...string) bool {
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(message, w) })
+	}
+	switch e.Reason {
+	case "MissingIAMPermissions":
+		return true
+	case "Failed", "ErrImagePull", "FailedToPull":
+		return says(".dkr.ecr.") && says("403", "forbidden", "authorization", "no basic auth credentials", "pull access denied")
+	case "FailedCreatePodSandBox":
+		return says("aws-cni", "failed to assign an ip")
+	}
+	return false
+}
+
+func eventFacts(e *corev1.Event) snapshot.Event {
+	facts := snapshot.Event{
+		Reason: e.Reason, Object: e.InvolvedObject.Kind + "/" + e.InvolvedObject.Name, Message: oneLine(e.Message),
+		Node: e.Source.Host, Count: max(e.Count, 1), LastSeen: e.LastTimestamp.UTC(),
+	}
+	if e.LastTimestamp.IsZero() {
+		facts.LastSeen = e.EventTime.UTC()
+	}
+	return facts
+}
+
+func merge(all map[[2]string]snapshot.Event, e snapshot.Event) {
+	key := [2]string{e.Reason, e.Object}
+	if old, ok := all[key]; ok {
+		e.Count += old.Count
+		if old.LastSeen.After(e.LastSeen) {
+			e.Message, e.LastSeen, e.Node = old.Message, old.LastSeen, old.Node
+		}
+	}
+	all[key] = e
+}
