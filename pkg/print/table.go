@@ -270,8 +270,13 @@ func (t *table) unknowns(results []finding.Result) {
 		if len(g.ids) > 1 {
 			message = fmt.Sprintf("%d rules were not checked for %s", len(g.ids), g.first.Subject.Name)
 		}
-		t.heading("?", yellow, strings.Join(g.ids, ","), message)
-		t.evidence(g.first.Evidence)
+		id, evidence := g.first.ID, g.first.Evidence
+		if len(g.ids) > 1 {
+			id += " and more"
+			evidence = append([]string{strings.Join(g.ids, ", ")}, evidence...)
+		}
+		t.heading("?", yellow, id, message)
+		t.evidence(evidence)
 		t.next(g.first.Next)
 		t.line("")
 	}

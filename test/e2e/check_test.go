@@ -65,6 +65,7 @@ func broken(t *testing.T) *scenario {
 	s.node("ip-10-0-9-9.eu-west-1.compute.internal", s.instance("bastionRole"), "")
 	s.node("ip-10-0-9-8.eu-west-1.compute.internal", s.instance(""), "")
 	s.node("ip-10-0-9-7.eu-west-1.compute.internal", "i-0000000000000dead", "")
+	s.letIn("gpuNodeRole", "EC2_LINUX")
 	s.awsNodePod("aws-node-old", "ip-10-0-9-9.eu-west-1.compute.internal", "")
 	return s
 }
@@ -89,9 +90,14 @@ func TestBrokenCluster(t *testing.T) {
 		"NR202 gpuNodeRole fail",
 		"NR301 eksClusterRole fail",
 		"NR301 lambdaRole fail",
+		"NR501 bastionRole fail",
+		"NR501 lambdaRole fail",
 		"NR203 bastionRole fail",
 		"NR203 eksClusterRole fail",
+		"NR303 lambdaRole fail",
 		"NR602 aws-node fail",
+		"NR701 bastionRole fail",
+		"NR210 gpuNodeRole fail",
 	}
 	got := r.verdicts()
 	// What AWS's cluster policy grants is AWS's to change.
@@ -355,7 +361,7 @@ func TestPermissionsDocumented(t *testing.T) {
 	s := broken(t)
 	s.inlinePolicy("gpuNodeRole", "pull", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`)
 	s.proxied.Associations["a-1"] = associationOf("eksCNIRole")
-	s.apply()
+	s.letIn("bastionRole", "EC2") // of a type that may have access policies
 	proxy.Calls()
 	kubectl(t, s.kubeconfig(proxy.URL), "noderole", "check")
 	called := map[string]bool{}
