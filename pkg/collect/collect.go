@@ -91,6 +91,13 @@ type AWS interface {
 	// kubernetes.io/cluster/NAME, while the pages arrive.
 	ClusterInstances(ctx context.Context, cluster string, each func(id string, instance snapshot.Instance)) error
 
+	// AutoScalingGroups calls each for every Auto Scaling group of the cluster that
+	// no managed node group owns, while the pages arrive.
+	AutoScalingGroups(ctx context.Context, cluster string, each func(name string, group snapshot.AutoScalingGroup)) error
+	// TemplateProfile returns the instance profile, by ARN or name, that a launch
+	// template's ID:VERSION names; empty for none.
+	TemplateProfile(ctx context.Context, template string) (string, error)
+
 	// Simulate asks AWS's policy simulator about every action on every resource.
 	Simulate(ctx context.Context, roleARN string, actions, resources []string) ([]snapshot.Simulation, error)
 

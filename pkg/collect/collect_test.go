@@ -324,6 +324,10 @@ func (w *world) want() *snapshot.Snapshot {
 			"wrong": {Role: f.roleARN("node-a"), InstanceProfile: "gone", RoleARN: f.roleARN("node-a"), ProfileARN: f.profileARN("gone")},
 			"odd":   {Role: "no/name"},
 		},
+		AutoScalingGroups: map[string]snapshot.AutoScalingGroup{
+			"asg-1": {LaunchTemplate: "lt-1:3", InstanceProfile: f.profileARN("self"), Instances: 1},
+			"asg-2": {LaunchTemplate: "lt-2:$Default", InstanceProfile: f.profileARN("self"), Instances: 1},
+		},
 		AutoModeNodeClasses: map[string]snapshot.NodeClass{"private": {Role: "lost", RoleARN: f.roleARN("lost")}},
 		Events: []snapshot.Event{
 			{Reason: "Failed", Object: "Pod/app", Message: "pulling 1.dkr.ecr.eu-west-1.amazonaws.com/app: 403 Forbidden", Count: 1, LastSeen: created.Add(3 * time.Minute)},
@@ -518,6 +522,8 @@ func TestRefused(t *testing.T) {
 		"iam:GetOpenIDConnectProvider":          of(snapshot.FactOIDCProviders, "arn:aws:iam::"+account+":oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"),
 		"eks:ListAssociatedAccessPolicies":      of(snapshot.FactAccessPolicies, role("node-b")...),
 		"get configmaps in kube-system":         of(snapshot.FactAWSAuth, ""),
+		"autoscaling:DescribeAutoScalingGroups": of(snapshot.FactAutoScaling, ""),
+		"ec2:DescribeLaunchTemplateVersions":    of(snapshot.FactAutoScaling, "asg-1", "asg-2"),
 		"list events in kube-system":            of(snapshot.FactEvents, ""),
 		"list events in default":                of(snapshot.FactEvents, ""),
 		"list ec2nodeclasses.karpenter.k8s.aws": of(snapshot.FactNodeClasses, "karpenter"),
@@ -898,11 +904,17 @@ func TestOneServiceUnreachable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []snapshot.Missing{{Fact: snapshot.FactInstances, Operation: "ec2:DescribeInstances", Error: "cannot reach http://127.0.0.1:1: connection refused"}}
+	const why = "cannot reach http://127.0.0.1:1: connection refused"
+	want := []snapshot.Missing{
+		{Fact: snapshot.FactAutoScaling, Subject: "asg-1", Operation: "ec2:DescribeLaunchTemplateVersions", Error: why},
+		{Fact: snapshot.FactAutoScaling, Subject: "asg-2", Operation: "ec2:DescribeLaunchTemplateVersions", Error: why},
+		{Fact: snapshot.FactInstances, Operation: "ec2:DescribeInstances", Error: why},
+	}
 	if diff := cmp.Diff(want, got.Missing); diff != "" {
 		t.Errorf("missing (-want +got):\n%s", diff)
 	}
-	if n := stats.PerOperation["ec2:DescribeInstances"]; n != 1 {
+	// Those by tag and those by id are asked for at once.
+	if n := stats.PerOperation["ec2:DescribeInstances"]; n > 2 {
 		t.Errorf("%d requests", n)
 	}
 }

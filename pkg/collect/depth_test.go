@@ -122,6 +122,16 @@ func (slow) AccessPolicies(context.Context, string, string) (map[string][]string
 	return nil, nil
 }
 
+func (slow) AutoScalingGroups(context.Context, string, func(string, snapshot.AutoScalingGroup)) error {
+	time.Sleep(latency)
+	return nil
+}
+
+func (slow) TemplateProfile(context.Context, string) (string, error) {
+	time.Sleep(latency)
+	return "", nil
+}
+
 func (slow) OIDCProvider(context.Context, string) (snapshot.OIDCProvider, error) {
 	time.Sleep(latency)
 	return snapshot.OIDCProvider{}, nil

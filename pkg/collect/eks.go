@@ -30,6 +30,7 @@ func (c *collector) startEKS() {
 	c.start("clusters beside", c.cluster, c.readOtherClusters)
 	c.start("node groups of", c.cluster, c.readNodeGroups)
 	c.start("Fargate profiles of", c.cluster, c.readFargateProfiles)
+	c.start("Auto Scaling groups tagged for", c.cluster, c.readAutoScaling)
 	c.start("instances tagged for", c.cluster, c.readClusterInstances)
 	c.start("Pod Identity associations of", c.cluster, c.readPodIdentity)
 	for _, name := range []string{addonVPCCNI, addonPodIdentityAgent} {

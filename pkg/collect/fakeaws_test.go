@@ -164,6 +164,8 @@ func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.serveIAM(w, r)
 	case "ec2":
 		f.serveEC2(w, r)
+	case "autoscaling":
+		f.serveAutoScaling(w, r)
 	case "sts":
 		writeXML(w, "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult><Account>%s</Account></GetCallerIdentityResult></GetCallerIdentityResponse>", f.account)
 	default:
@@ -174,10 +176,10 @@ func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // operation names what is asked for, and of which object.
 func (f *fakeAWS) operation(r *http.Request) (operation, object string) {
 	if r.Method == http.MethodPost {
-		services := map[string]string{"2010-05-08": "iam", "2016-11-15": "ec2", "2011-06-15": "sts"}
+		services := map[string]string{"2010-05-08": "iam", "2016-11-15": "ec2", "2011-06-15": "sts", "2011-01-01": "autoscaling"}
 		object = strings.Join([]string{
 			r.Form.Get("RoleName"), r.Form.Get("PolicyName"), r.Form.Get("PolicyArn"), r.Form.Get("InstanceProfileName"),
-			r.Form.Get("Marker"), r.Form.Get("NextToken"), r.Form.Get("Filter.1.Value.1"),
+			r.Form.Get("Marker"), r.Form.Get("NextToken"), r.Form.Get("Filter.1.Value.1"), r.Form.Get("LaunchTemplateId"),
 		}, " ")
 		return services[r.Form.Get("Version")] + ":" + r.Form.Get("Action"), strings.TrimSpace(object)
 	}
@@ -409,7 +411,32 @@ func (f *fakeAWS) profileARN(name string) string {
 	return "arn:aws:iam::" + f.account + ":instance-profile" + path + name
 }
 
+// serveAutoScaling has a group of a launch template, one of a mixed policy, one of
+// a launch configuration, and one that a managed node group owns.
+func (f *fakeAWS) serveAutoScaling(w http.ResponseWriter, r *http.Request) {
+	if r.Form.Get("Filters.member.1.Values.member.1") != "kubernetes.io/cluster/prod" {
+		http.NotFound(w, r)
+		return
+	}
+	group := func(name, launch, tag string) string {
+		return "<member>" + element("AutoScalingGroupName", name) + launch + "<Instances><member>" + element("InstanceId", "i-1") + "</member></Instances><Tags><member>" + element("Key", tag) + "</member></Tags></member>"
+	}
+	template := element("LaunchTemplateId", "lt-1") + element("Version", "3")
+	writeXML(w, "<DescribeAutoScalingGroupsResponse xmlns=\"http://autoscaling.amazonaws.com/doc/2011-01-01/\"><DescribeAutoScalingGroupsResult><AutoScalingGroups>%s</AutoScalingGroups></DescribeAutoScalingGroupsResult></DescribeAutoScalingGroupsResponse>",
+		group("asg-1", "<LaunchTemplate>"+template+"</LaunchTemplate>", "a")+
+			group("asg-2", "<MixedInstancesPolicy><LaunchTemplate><LaunchTemplateSpecification>"+element("LaunchTemplateId", "lt-2")+"</LaunchTemplateSpecification></LaunchTemplate></MixedInstancesPolicy>", "a")+
+			group("eks-a1", "<LaunchTemplate>"+template+"</LaunchTemplate>", "eks:nodegroup-name"))
+}
+
 func (f *fakeAWS) serveEC2(w http.ResponseWriter, r *http.Request) {
+	if r.Form.Get("Action") == "DescribeLaunchTemplateVersions" {
+		profile := element("name", "self")
+		if r.Form.Get("LaunchTemplateId") == "lt-2" {
+			profile = element("arn", f.profileARN("self"))
+		}
+		writeXML(w, "<DescribeLaunchTemplateVersionsResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><launchTemplateVersionSet><item><launchTemplateData><iamInstanceProfile>%s</iamInstanceProfile></launchTemplateData></item></launchTemplateVersionSet></DescribeLaunchTemplateVersionsResponse>", profile)
+		return
+	}
 	tagged := r.Form.Get("Filter.1.Name") == "tag-key" && r.Form.Get("Filter.1.Value.1") == "kubernetes.io/cluster/prod" && r.Form.Get("Filter.2.Name") == "instance-state-name"
 	if !tagged && r.Form.Get("Filter.1.Name") != "instance-id" || r.Form.Has("Filter.1.Value.201") {
 		ec2Error(w, http.StatusBadRequest, "FilterLimitExceeded", "The maximum length for a filter value is 200")

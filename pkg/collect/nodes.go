@@ -162,3 +162,35 @@ func (c *collector) readPods(ctx context.Context) error {
 	})
 	return c.missing(snapshot.FactPods, "", err)
 }
+
+// readAutoScaling reads the cluster's own Auto Scaling groups, whether or not they
+// have instances.
+func (c *collector) readAutoScaling(ctx context.Context) error {
+	err := c.aws.AutoScalingGroups(ctx, c.cluster, func(name string, group snapshot.AutoScalingGroup) {
+		c.start("Auto Scaling group", name, func(ctx context.Context) error { return c.readGroup(ctx, name, group) })
+	})
+	return c.missing(snapshot.FactAutoScaling, "", err)
+}
+
+// readGroup follows a group's launch template to its instance profile. What a
+// launch configuration names is not read.
+func (c *collector) readGroup(ctx context.Context, name string, group snapshot.AutoScalingGroup) error {
+	if group.LaunchTemplate == "" {
+		c.note(snapshot.Missing{
+			Fact: snapshot.FactAutoScaling, Subject: name, Operation: "autoscaling:DescribeLaunchConfigurations",
+			Error: "the group uses a launch configuration, which this program does not read",
+		})
+	} else {
+		profile, err := c.aws.TemplateProfile(ctx, group.LaunchTemplate)
+		if err := c.missing(snapshot.FactAutoScaling, name, err); err != nil {
+			return err
+		}
+		class := snapshot.NodeClass{InstanceProfile: profile}
+		if err := c.followProfile(ctx, &class); err != nil {
+			return err
+		}
+		group.InstanceProfile = class.ProfileARN
+	}
+	c.write(func(s *snapshot.Snapshot) { put(&s.AutoScalingGroups, name, group) })
+	return nil
+}

@@ -362,6 +362,7 @@ func TestPermissionsDocumented(t *testing.T) {
 	s.inlinePolicy("gpuNodeRole", "pull", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`)
 	s.proxied.Associations["a-1"] = associationOf("eksCNIRole")
 	s.letIn("bastionRole", "EC2") // of a type that may have access policies
+	s.autoScalingGroup("workers", "bastionRole")
 	proxy.Calls()
 	kubectl(t, s.kubeconfig(proxy.URL), "noderole", "check")
 	called := map[string]bool{}

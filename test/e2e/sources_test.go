@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -216,5 +217,46 @@ func TestAWSNodePodIdentity(t *testing.T) {
 		if res.ID == "NR802" && !strings.Contains(strings.Join(res.Evidence, "\n"), "explained by NR604 ") {
 			t.Errorf("NR802: %v", res.Evidence)
 		}
+	}
+}
+
+// autoScalingGroup makes an empty Auto Scaling group of the cluster, with the AWS
+// CLI, as a template for self-managed nodes does.
+func (s *scenario) autoScalingGroup(name, profile string) {
+	s.t.Helper()
+	for _, args := range [][]string{
+		{"ec2", "create-launch-template", "--launch-template-name", name, "--launch-template-data", `{"ImageId":"ami-12c6146b","IamInstanceProfile":{"Name":"` + profile + `"}}`},
+		{
+			"autoscaling", "create-auto-scaling-group", "--auto-scaling-group-name", name, "--min-size", "0", "--max-size", "1", "--availability-zones", region + "a",
+			"--launch-template", "LaunchTemplateName=" + name, "--tags", "Key=kubernetes.io/cluster/" + s.cluster + ",Value=owned,PropagateAtLaunch=true",
+		},
+	} {
+		cmd := exec.Command("aws", args...)
+		cmd.Env = append(baseEnv(), "AWS_ENDPOINT_URL="+cloud.url, "AWS_DEFAULT_REGION="+region)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			s.t.Fatalf("aws %v: %v\n%s", args, err, out)
+		}
+	}
+}
+
+// TestAutoScalingGroup: the role of self-managed nodes is known while their group is
+// still empty.
+func TestAutoScalingGroup(t *testing.T) {
+	s := newScenario(t, "groups")
+	s.healthy()
+	s.nodeRole("selfManagedRole", workerPolicy, pullPolicy)
+	s.letIn("selfManagedRole", "EC2_LINUX")
+	s.autoScalingGroup("workers", "selfManagedRole")
+	s.autoScalingGroup("lost", "nobody")
+	r := parseReport(t, kubectl(t, s.kubeconfig(proxy.URL), "noderole", "check", "-o", "json"))
+	if diff := cmp.Diff([]string{"NR106 Auto Scaling group lost fail"}, r.verdicts()); diff != "" {
+		t.Errorf("verdicts (-want +got):\n%s", diff)
+	}
+	found := false
+	for _, role := range r.NodeRoles {
+		found = found || role.Name == "selfManagedRole" && role.Sources[0].Kind == "Auto Scaling group" && role.Sources[0].Name == "workers"
+	}
+	if !found {
+		t.Errorf("node roles: %+v", r.NodeRoles)
 	}
 }

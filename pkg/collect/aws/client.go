@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -36,6 +37,8 @@ type Client struct {
 	iam IAM
 	ec2 EC2
 	sts STS
+
+	autoscaling AutoScaling
 
 	region  string
 	profile string // for messages: what to log in to
@@ -72,6 +75,8 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 			"iam": make(chan struct{}, 16),
 			"ec2": make(chan struct{}, 5),
 			"sts": make(chan struct{}, 2),
+
+			"autoscaling": make(chan struct{}, 5),
 		},
 		calls: map[string]int{},
 		dead:  map[string]unreachable{},
@@ -86,6 +91,7 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 	c.eks = eks.NewFromConfig(loaded, func(o *eks.Options) { override(&o.BaseEndpoint, cfg.endpoint("EKS")) })
 	c.iam = iam.NewFromConfig(loaded, func(o *iam.Options) { override(&o.BaseEndpoint, cfg.endpoint("IAM")) })
 	c.ec2 = ec2.NewFromConfig(loaded, func(o *ec2.Options) { override(&o.BaseEndpoint, cfg.endpoint("EC2")) })
+	c.autoscaling = autoscaling.NewFromConfig(loaded, func(o *autoscaling.Options) { override(&o.BaseEndpoint, cfg.endpoint("AUTO_SCALING")) })
 	c.sts = sts.NewFromConfig(loaded, func(o *sts.Options) { override(&o.BaseEndpoint, cfg.endpoint("STS")) })
 	return c, nil
 }
