@@ -137,6 +137,9 @@ func TestContext_Zero(t *testing.T) {
 	if text, err := (&Document{}).MarshalJSON(); string(text) != `{"Statement":[]}` || err != nil {
 		t.Error(string(text), err)
 	}
+	if !IsUniqueID("AROAEXAMPLEEXAMPLE1") || IsUniqueID(nodeRole) {
+		t.Error("unique ids")
+	}
 	if _, ok := splitARN("arn:aws:s3"); ok {
 		t.Error("not an ARN")
 	}

@@ -160,6 +160,14 @@ func (p *Proxy) SetFault(operation string, f Fault) {
 	p.faults[operation] = f
 }
 
+// ClearFault lets calls of an operation through again.
+func (p *Proxy) ClearFault(operation string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.faults, operation)
+	delete(p.failed, operation)
+}
+
 // Calls returns the calls so far and forgets them.
 func (p *Proxy) Calls() []Call {
 	p.mu.Lock()
