@@ -63,6 +63,8 @@ type AWS interface {
 	PodIdentityAssociations(ctx context.Context, cluster, namespace, serviceAccount string) ([]string, error)
 	PodIdentityAssociation(ctx context.Context, cluster, id string) (snapshot.PodIdentityAssociation, error)
 	AccessEntry(ctx context.Context, cluster, principalARN string) (snapshot.AccessEntry, error)
+	// AccessEntries returns the principals that have an access entry.
+	AccessEntries(ctx context.Context, cluster string) ([]string, error)
 	// AccessPolicies returns the namespaces that each associated access policy is
 	// limited to, by ARN.
 	AccessPolicies(ctx context.Context, cluster, principalARN string) (map[string][]string, error)
@@ -199,6 +201,7 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) 
 		progress: o.Progress,
 		simulate: o.Simulate,
 		started:  map[string]bool{},
+		entries:  map[string]*asked[snapshot.AccessEntry]{},
 		roles:    map[string]*asked[snapshot.Role]{},
 		profiles: map[string]*asked[snapshot.InstanceProfile]{},
 		snap: &snapshot.Snapshot{
@@ -244,7 +247,8 @@ type collector struct {
 	mu          sync.Mutex // guards what follows
 	snap        *snapshot.Snapshot
 	started     map[string]bool
-	roles       map[string]*asked[snapshot.Role] // by name: IAM is asked about each once
+	entries     map[string]*asked[snapshot.AccessEntry] // by principal
+	roles       map[string]*asked[snapshot.Role]        // by name: IAM is asked about each once
 	profiles    map[string]*asked[snapshot.InstanceProfile]
 	progress    func(Event)
 	done, total int

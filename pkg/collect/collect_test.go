@@ -125,6 +125,11 @@ func newWorld(tb testing.TB) *world {
 	}
 	f.entries[f.roleARN("node-b")] = map[string]any{"type": "EC2", "createdAt": 1714979289}
 
+	f.entries[f.roleARN("hybrid")] = map[string]any{"type": "HYBRID_LINUX", "createdAt": 1714979289}
+	f.entries[f.roleARN("people")] = map[string]any{"type": "STANDARD"}
+	f.entries["arn:aws:iam::"+account+":user/dev"] = map[string]any{"type": "STANDARD"}
+	f.roles["hybrid"] = fakeRole{trust: rawDocument}
+
 	w.kube.awsAuth = &corev1.ConfigMap{ObjectMeta: meta("aws-auth", nil), Data: map[string]string{"mapRoles": "- rolearn: x\n", "mapUsers": "- secret\n"}}
 	w.kube.agent = &appsv1.DaemonSet{ObjectMeta: meta("eks-pod-identity-agent", nil)}
 	w.kube.agentPods = []corev1.Pod{
@@ -309,7 +314,7 @@ func (w *world) want() *snapshot.Snapshot {
 		},
 		AccessEntries: map[string]snapshot.AccessEntry{f.roleARN("node-a"): {
 			Type: "EC2_LINUX", Username: "system:node:{{EC2PrivateDNSName}}", Groups: []string{"system:nodes"}, CreatedAt: created,
-		}, f.roleARN("node-b"): {
+		}, f.roleARN("hybrid"): {Type: "HYBRID_LINUX", CreatedAt: created}, f.roleARN("node-b"): {
 			Type: "EC2", CreatedAt: created, Policies: map[string][]string{
 				"arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy": {}, "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy": {"a"},
 			},
@@ -348,6 +353,7 @@ func (w *world) want() *snapshot.Snapshot {
 				r.InstanceProfiles = []string{f.profileARN("self")}
 			}),
 			f.roleARN("lost"):    {NotFound: true},
+			f.roleARN("hybrid"):  role("hybrid", nil),
 			f.roleARN("cni"):     role("cni", func(r *snapshot.Role) { r.AttachedPolicies = []string{cniPolicy} }),
 			f.roleARN("pod-cni"): role("pod-cni", nil),
 		},
@@ -504,7 +510,7 @@ func TestRefused(t *testing.T) {
 		}
 		return out
 	}
-	allRoles := role("node-a", "node-b", "self", "cni", "pod-cni", "lost")
+	allRoles := role("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid")
 	policies := []string{workerPolicy, pullPolicy, cniPolicy, boundary}
 	inline := role("node-a")[0] + "#"
 	tests := map[string][]missing{
@@ -517,13 +523,14 @@ func TestRefused(t *testing.T) {
 		"eks:DescribeAddon":                     of(snapshot.FactAddons, "eks-pod-identity-agent", "vpc-cni"),
 		"eks:ListPodIdentityAssociations":       of(snapshot.FactPodIdentity, ""),
 		"eks:DescribePodIdentityAssociation":    of(snapshot.FactPodIdentity, "a-1"),
-		"eks:DescribeAccessEntry":               of(snapshot.FactAccessEntries, allRoles...),
+		"eks:DescribeAccessEntry":               append(of(snapshot.FactAccessEntries, role("node-a", "node-b", "self", "cni", "pod-cni", "lost")...), of(snapshot.FactHybridEntries, "")...),
 		"iam:GetRole":                           of(snapshot.FactRoles, append([]string{"arn:aws:iam::" + account + ":role/node-b"}, allRoles...)...),
 		"iam:GetOpenIDConnectProvider":          of(snapshot.FactOIDCProviders, "arn:aws:iam::"+account+":oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"),
 		"eks:ListAssociatedAccessPolicies":      of(snapshot.FactAccessPolicies, role("node-b")...),
 		"get configmaps in kube-system":         of(snapshot.FactAWSAuth, ""),
 		"autoscaling:DescribeAutoScalingGroups": of(snapshot.FactAutoScaling, ""),
 		"ec2:DescribeLaunchTemplateVersions":    of(snapshot.FactAutoScaling, "asg-1", "asg-2"),
+		"eks:ListAccessEntries":                 of(snapshot.FactHybridEntries, ""),
 		"list events in kube-system":            of(snapshot.FactEvents, ""),
 		"list events in default":                of(snapshot.FactEvents, ""),
 		"list ec2nodeclasses.karpenter.k8s.aws": of(snapshot.FactNodeClasses, "karpenter"),

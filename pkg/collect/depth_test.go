@@ -117,6 +117,11 @@ func (slow) Instances(_ context.Context, ids []string) (map[string]snapshot.Inst
 	return map[string]snapshot.Instance{ids[0]: {InstanceProfile: "arn:aws:iam::111122223333:instance-profile/self"}}, nil
 }
 
+func (slow) AccessEntries(context.Context, string) ([]string, error) {
+	time.Sleep(latency)
+	return nil, nil
+}
+
 func (slow) AccessPolicies(context.Context, string, string) (map[string][]string, error) {
 	time.Sleep(latency)
 	return nil, nil

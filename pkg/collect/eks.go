@@ -177,7 +177,7 @@ func (c *collector) readAccessEntry(ctx context.Context, roleARN string) error {
 	if err == nil && cluster.AuthenticationMode == configMapMode {
 		return nil
 	}
-	entry, err := c.aws.AccessEntry(ctx, c.cluster, roleARN)
+	entry, err := c.accessEntry(ctx, roleARN)
 	if errors.Is(err, ErrNotFound) {
 		return nil // the role has none
 	}
@@ -193,6 +193,43 @@ func (c *collector) readAccessEntry(ctx context.Context, roleARN string) error {
 	}
 	c.write(func(s *snapshot.Snapshot) { put(&s.AccessEntries, roleARN, entry) })
 	return nil
+}
+
+// hybridEntry is the type of the access entries of hybrid nodes.
+const hybridEntry = "HYBRID_LINUX"
+
+// readHybridEntries finds the roles of hybrid nodes, of which nothing but their
+// access entries speaks.
+func (c *collector) readHybridEntries(ctx context.Context) error {
+	if cluster, err := c.aws.Cluster(ctx, c.cluster); err == nil && cluster.AuthenticationMode == configMapMode {
+		return nil
+	}
+	principals, err := c.aws.AccessEntries(ctx, c.cluster)
+	for _, arn := range principals {
+		if a, ok := snapshot.ParseARN(arn); !ok || !isIAM(a, "role/") {
+			continue
+		}
+		c.start("access entry of principal", arn, func(ctx context.Context) error {
+			entry, err := c.accessEntry(ctx, arn)
+			if err == nil && entry.Type == hybridEntry {
+				c.startRole(arn)
+			}
+			if errors.Is(err, ErrNotFound) {
+				return nil
+			}
+			return c.missing(snapshot.FactHybridEntries, "", err)
+		})
+	}
+	return c.missing(snapshot.FactHybridEntries, "", err)
+}
+
+// accessEntry reads the access entry of a principal, once.
+func (c *collector) accessEntry(ctx context.Context, arn string) (snapshot.AccessEntry, error) {
+	_, entry, err := ask(ctx, c, c.entries, arn, func(ctx context.Context, arn string) (string, snapshot.AccessEntry, error) {
+		entry, err := c.aws.AccessEntry(ctx, c.cluster, arn)
+		return arn, entry, err
+	})
+	return entry, err
 }
 
 // mayHavePolicies tells the types of access entries with which access policies

@@ -195,6 +195,9 @@ func (f *fakeAWS) operation(r *http.Request) (operation, object string) {
 	case 2:
 		return "eks:DescribeCluster", object
 	case 3:
+		if parts[2] == "access-entries" {
+			return "eks:ListAccessEntries", object
+		}
 		return "eks:List" + describe[parts[2]] + "s", object
 	case 5:
 		return "eks:ListAssociatedAccessPolicies", object
@@ -254,6 +257,8 @@ func (f *fakeAWS) serveEKS(w http.ResponseWriter, r *http.Request, operation str
 		writeJSON(w, body)
 	case "eks:DescribePodIdentityAssociation":
 		one("association", f.associations)
+	case "eks:ListAccessEntries":
+		page("accessEntries", keysOf(f.entries))
 	case "eks:ListAssociatedAccessPolicies":
 		writeJSON(w, map[string]any{"associatedAccessPolicies": []map[string]any{
 			{"policyArn": "arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy", "accessScope": map[string]any{"type": "cluster"}},

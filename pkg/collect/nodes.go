@@ -78,6 +78,9 @@ func (c *collector) readNodes(ctx context.Context) error {
 	}
 	err := c.kube.Nodes(ctx, func(name string, node snapshot.Node) {
 		c.write(func(s *snapshot.Snapshot) { put(&s.Nodes, name, node) })
+		if node.Maker == snapshot.MadeByHybrid {
+			c.start("access entries of hybrid nodes of", c.cluster, c.readHybridEntries)
+		}
 		if id := instanceToRead(node); id != "" {
 			batch = append(batch, id)
 		}

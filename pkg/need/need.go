@@ -132,6 +132,21 @@ var PodIdentityAgent = []Action{
 	{Name: "eks-auth:AssumeRoleForPodIdentity", Resource: theCluster, For: "the EKS Pod Identity Agent"},
 }
 
+// Hybrid is what a hybrid node calls to join and to pull its first images.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-creds.html
+var Hybrid = append([]Action{
+	{Name: "eks:DescribeCluster", Resource: theCluster, For: "nodeadm on a hybrid node"},
+}, Pull...)
+
+// HybridServices are the service principals of which one has to be let in by the
+// role of hybrid nodes: Systems Manager or IAM Roles Anywhere, with the actions
+// that each calls.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-creds.html
+var HybridServices = map[string][]string{
+	"ssm.amazonaws.com":           {"sts:AssumeRole"},
+	"rolesanywhere.amazonaws.com": {"sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"},
+}
+
 // PullThroughCache is what the first pull through an ECR pull-through cache calls.
 // Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-iam.html
 var PullThroughCache = []Action{

@@ -15,8 +15,8 @@ import (
 // role EC2, the node its name, the cluster's leave, then images, and at last
 // addresses.
 var joining = []string{
-	"NR104", "NR106", "NR105", "NR301", "NR302",
-	"NR201",
+	"NR104", "NR106", "NR105", "NR301", "NR302", "NR305",
+	"NR201", "NR212",
 	"NR501", "NR505", "NR504", "NR502", "NR503", "NR507", "NR101", "NR103",
 	"NR202",
 	"NR604", "NR603", "NR204", "NR206",

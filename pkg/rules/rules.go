@@ -51,7 +51,7 @@ func All() []Rule {
 		roleInventory, clusterRole, otherClusterRole, fargateRole, roleExists, nodeWithoutRole,
 		workerPermissions, pullPermissions, workerRecommended, cniPolicyOnNodeRole, cniPermissions, simulation,
 		instanceProfile, nodeUnexplained, agentPermission, overBroad, pullOnly, cniUpgrade, pullThroughCache, cniRecommended,
-		trustChina, trustOthers, trustDangling,
+		trustChina, trustOthers, trustDangling, hybridTrust, hybridPermissions,
 		letIn, wrongEntryType, entryOlderThanRole, awsAuthPath, awsAuthForm, nodeRoleAdmin, autoModeEntry, mappedTwice,
 		trustEC2, awsNodeIdentity, awsNodeRestart, irsaWorks, podIdentityWorks, awsNodeCredentials, addonSetting,
 		metadataExposed, instanceNotJoined, nodeGroupHealth, clusterEvents,

@@ -432,6 +432,7 @@ const (
 	FactPodIdentity      Fact = "podIdentityAssociations"
 	FactAccessEntries    Fact = "accessEntries"
 	FactAccessPolicies   Fact = "accessPolicies"   // of an access entry; Subject is the principal's ARN
+	FactHybridEntries    Fact = "hybridEntries"    // the access entries of hybrid nodes; read where such a node has joined
 	FactRoles            Fact = "roles"            // a role itself: trust, boundary, tags (iam:GetRole)
 	FactAttachedPolicies Fact = "attachedPolicies" // Subject is the role's ARN
 	FactInlinePolicies   Fact = "inlinePolicies"   // Subject is the role's ARN, or ARN#NAME for one document
@@ -455,7 +456,7 @@ const (
 // Facts lists every Fact.
 var Facts = []Fact{
 	FactCluster, FactNodeGroups, FactFargateProfiles, FactOtherClusters, FactAddons, FactPodIdentity,
-	FactAccessEntries, FactAccessPolicies, FactRoles, FactAttachedPolicies, FactInlinePolicies, FactPolicies, FactRoleProfiles,
+	FactAccessEntries, FactAccessPolicies, FactHybridEntries, FactRoles, FactAttachedPolicies, FactInlinePolicies, FactPolicies, FactRoleProfiles,
 	FactInstanceProfiles, FactSimulations, FactOIDCProviders, FactAWSAuth, FactNodeClasses, FactAutoScaling,
 	FactNodes, FactInstances, FactServiceAccount, FactDaemonSet, FactPods, FactAgent, FactEvents,
 }

@@ -199,3 +199,15 @@ func (v *View) RoleOfInstance(id string) string {
 	}
 	return ""
 }
+
+// HybridRoles are the roles of hybrid nodes, by their access entries. They are
+// judged by rules of their own: no EC2 instance holds them.
+func (v *View) HybridRoles() []*Role {
+	var roles []*Role
+	for arn, entry := range sortedPairs(v.Snapshot.AccessEntries) {
+		if entry.Type == "HYBRID_LINUX" {
+			roles = append(roles, v.Role(arn))
+		}
+	}
+	return roles
+}

@@ -19,6 +19,7 @@ func TestEveryRefusal(t *testing.T) {
 	s.proxied.Associations["a-1"] = associationOf("eksCNIRole")
 	s.letIn("bastionRole", "EC2")
 	s.autoScalingGroup("workers", "bastionRole")
+	s.hybrid("eksCNIRole")
 	env := s.kubeconfig(proxy.URL)
 	check := func() (statuses map[string]string, unknown []string, missing []string) {
 		r := parseReport(t, kubectl(t, env, "noderole", "check", "-o", "json"))

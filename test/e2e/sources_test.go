@@ -260,3 +260,32 @@ func TestAutoScalingGroup(t *testing.T) {
 		t.Errorf("node roles: %+v", r.NodeRoles)
 	}
 }
+
+// hybrid makes a hybrid node, and the access entry that names its role.
+func (s *scenario) hybrid(role string) {
+	s.t.Helper()
+	_, err := s.kube.CoreV1().Nodes().Create(s.ctx, &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: "mi-0123456789abcdef0", Labels: map[string]string{"eks.amazonaws.com/compute-type": "hybrid"}},
+		Spec:       corev1.NodeSpec{ProviderID: "eks-hybrid:///" + region + "/" + s.cluster + "/mi-0123456789abcdef0"},
+	}, metav1.CreateOptions{})
+	s.must(err)
+	s.letIn(role, "HYBRID_LINUX")
+}
+
+// TestHybridNodes: hybrid nodes hold a role that no EC2 rule fits.
+func TestHybridNodes(t *testing.T) {
+	s := newScenario(t, "hybrid")
+	s.healthy()
+	s.role("goodHybridRole", serviceTrust("ssm.amazonaws.com"), workerPolicy, pullPolicy)
+	s.hybrid("goodHybridRole")
+	env := s.kubeconfig(proxy.URL)
+	if got := parseReport(t, kubectl(t, env, "noderole", "check", "-o", "json")).verdicts(); len(got) > 0 {
+		t.Errorf("verdicts %v", got)
+	}
+	s.role("badHybridRole", serviceTrust("ec2.amazonaws.com"), pullPolicy)
+	s.letIn("badHybridRole", "HYBRID_LINUX")
+	want := []string{"NR212 badHybridRole fail", "NR305 badHybridRole fail"}
+	if diff := cmp.Diff(want, parseReport(t, kubectl(t, env, "noderole", "check", "-o", "json")).verdicts()); diff != "" {
+		t.Errorf("verdicts (-want +got):\n%s", diff)
+	}
+}

@@ -263,3 +263,11 @@ func (c *Client) AccessPolicies(ctx context.Context, cluster, principalARN strin
 	}
 	return policies, err
 }
+
+// AccessEntries returns the principals that have an access entry.
+func (c *Client) AccessEntries(ctx context.Context, cluster string) ([]string, error) {
+	var principals []string
+	err := pages(ctx, c, "eks:ListAccessEntries", eks.NewListAccessEntriesPaginator(c.eks, &eks.ListAccessEntriesInput{ClusterName: &cluster}),
+		func(page *eks.ListAccessEntriesOutput) { principals = append(principals, page.AccessEntries...) })
+	return principals, err
+}

@@ -1,0 +1,104 @@
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var hybridTrust = Rule{
+	ID: "NR305", Name: "hybrid-trust", Severity: finding.Error, Concern: finding.ConcernTrust,
+	Title: "The role of hybrid nodes trusts Systems Manager or IAM Roles Anywhere",
+	Why: `Hybrid nodes get the role from Systems Manager or IAM Roles Anywhere, not from EC2. Where neither may assume it they have
+no credentials and do not join.`,
+	Fix: `Let ssm.amazonaws.com do sts:AssumeRole in the trust policy, or rolesanywhere.amazonaws.com do sts:AssumeRole, sts:TagSession
+and sts:SetSourceIdentity.`,
+	Refs:  []string{"https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-creds.html"},
+	Needs: []snapshot.Fact{snapshot.FactRoles, snapshot.FactHybridEntries},
+	Bad:   hybridPatch("ec2.amazonaws.com"),
+	Good:  hybridPatch("ssm.amazonaws.com"),
+	Check: func(v *view.View, report Reporter) {
+		if !hybridNodes(v, report) {
+			return
+		}
+		for _, r := range v.HybridRoles() {
+			subject := finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
+			report(judgeHybridTrust(r, subject))
+		}
+	},
+}
+
+// hybridNodes reports whether there are hybrid nodes to speak of, and says where
+// their roles could not be found.
+func hybridNodes(v *view.View, report Reporter) bool {
+	if m := v.Unread(snapshot.FactHybridEntries); len(m) > 0 {
+		report(unknown(clusterSubject(v), "the roles of hybrid nodes were not found", m))
+	}
+	if len(v.HybridRoles()) == 0 {
+		report(finding.Result{
+			Status: finding.NotApplicable, Subject: clusterSubject(v),
+			Message: fmt.Sprintf("%d hybrid nodes, and no access entry of theirs", v.CountNodes(snapshot.MadeByHybrid)),
+		})
+		return false
+	}
+	return true
+}
+
+// hybridPatch adds hybrid nodes and their role to the healthy example.
+func hybridPatch(service string) string {
+	const arn = "arn:aws:iam::111122223333:role/hybridNodeRole"
+	return fmt.Sprintf(`
+nodes: {mi-1: {providerID: "eks-hybrid:///eu-west-1/prod/mi-1", maker: hybrid, ready: true}}
+accessEntries: {%[1]q: {type: HYBRID_LINUX, createdAt: "2026-02-01T00:00:00Z"}}
+roles:
+  %[1]q:
+    createdAt: "2026-01-01T00:00:00Z"
+    trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":%[2]q},"Action":"sts:AssumeRole"}}'
+    attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly", "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"]
+`, arn, service)
+}
+
+func judgeHybridTrust(r *view.Role, subject finding.Subject) finding.Result {
+	if len(r.Unread) > 0 {
+		return unknown(subject, "who may assume "+r.Name+" was not checked", r.Unread)
+	}
+	var denied []view.Answer
+	var depends finding.Result
+	for _, service := range slices.Sorted(maps.Keys(need.HybridServices)) {
+		var all allowedAll
+		for _, action := range need.HybridServices[service] {
+			switch a := r.LetsIn(service, action); a.Verdict {
+			case view.Allowed:
+				all.allowed = append(all.allowed, a)
+			case view.Depends:
+				all.depends = append(all.depends, a)
+			case view.Unknown:
+				return unknown(subject, "who may assume "+r.Name+" was not checked", a.Unread)
+			case view.Denied:
+				all.denied = append(all.denied, a)
+			}
+		}
+		result := all.result(subject, r.Name, "lets "+service+" in", "does not let "+service+" in")
+		switch result.Status {
+		case finding.Pass:
+			return result
+		case finding.Depends:
+			depends = result
+		default:
+			denied = append(denied, all.denied...)
+		}
+	}
+	if depends.Status == finding.Depends {
+		return depends
+	}
+	return finding.Result{
+		Status: finding.Fail, Subject: subject, Message: r.Name + " lets neither Systems Manager nor IAM Roles Anywhere in",
+		Evidence: append(deniedLines(denied), "the trust policy lets in "+trusted(r)),
+		Next:     []string{"add to the trust policy: " + trustStatement([]string{"ssm.amazonaws.com"})},
+	}
+}
