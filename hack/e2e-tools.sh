@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the end-to-end tests run against and prints the folder: etcd
-# and kube-apiserver (built once, cached by version), and checks for moto, the
-# AWS CLI and kubectl. Safe to run again; what is there is kept.
+# Installs what the end-to-end tests run against and prints the folder: etcd,
+# kube-apiserver and the EKS Pod Identity webhook (built once, cached by version),
+# and checks for moto, the AWS CLI and kubectl. Safe to run again; what is there is kept.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,6 +21,15 @@ if [ ! -x "$bin/kube-apiserver" ]; then
     -o "$bin/kube-apiserver.new" k8s.io/kubernetes/cmd/kube-apiserver)
   mv "$bin/kube-apiserver.new" "$bin/kube-apiserver"
 fi
+
+webhook=v0.6.17
+if [ ! -x "$bin/pod-identity-webhook-$webhook" ]; then
+  say "building the EKS Pod Identity webhook $webhook into $bin (once; one to seven minutes on two cores)"
+  (cd test/e2e/webhook && CGO_ENABLED=0 GOGC=400 go build -trimpath -ldflags "-s -w" \
+    -o "$bin/pod-identity-webhook.new" github.com/aws/amazon-eks-pod-identity-webhook)
+  mv "$bin/pod-identity-webhook.new" "$bin/pod-identity-webhook-$webhook"
+fi
+ln -sf "pod-identity-webhook-$webhook" "$bin/pod-identity-webhook"
 
 if ! command -v etcd >/dev/null; then
   say "installing etcd-server with apt-get"

@@ -91,12 +91,15 @@ type apiServer struct {
 	ca              []byte // PEM
 	etcd, apiserver *process
 	webhook         *http.Server
+	// dir holds its certificate server.crt and server.key, which other servers on
+	// 127.0.0.1 use too.
+	dir string
 }
 
 // startKubernetes starts etcd and kube-apiserver from a folder that
 // hack/e2e-tools.sh filled.
 func startKubernetes(bin, dir string) (k *apiServer, err error) {
-	k = &apiServer{}
+	k = &apiServer{dir: dir}
 	defer func() {
 		if err != nil {
 			k.stop()
