@@ -2,9 +2,14 @@ package e2e
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // restOnNothing are operations on which no verdict of this cluster rests: its
@@ -68,6 +73,92 @@ func TestEveryRefusal(t *testing.T) {
 				if was == "pass" && status == "fail" || was == "fail" && status == "pass" {
 					t.Errorf("%s: %s turned into %s", key, was, status)
 				}
+			}
+		})
+	}
+}
+
+// TestEveryKubernetesRefusal takes one right after the other from the documented
+// ones: only what rests on it becomes unknown.
+func TestEveryKubernetesRefusal(t *testing.T) {
+	s := newScenario(t, "rights")
+	s.healthy()
+	env := s.writeKubeconfig(proxy.URL, map[string]any{"token": readerToken})
+	roles := filepath.Join(t.TempDir(), "rbac.yaml")
+	s.must(os.WriteFile(roles, []byte(documented(t, "```yaml")), 0o600))
+	admin := s.kubeconfig(proxy.URL)
+	for _, args := range [][]string{
+		{"apply", "-f", roles},
+		{"create", "clusterrolebinding", "rights", "--clusterrole=noderole-check", "--user=reader"},
+		{"-n", "kube-system", "create", "rolebinding", "rights", "--role=noderole-check", "--user=reader"},
+		{"-n", "default", "create", "rolebinding", "rights", "--role=noderole-check", "--user=reader"},
+	} {
+		if out := kubectl(t, admin, args...); out.code != 0 {
+			t.Fatalf("kubectl %v: %s", args, out.stderr)
+		}
+	}
+	t.Cleanup(func() {
+		kubectl(t, admin, "delete", "clusterrolebinding", "rights")
+		kubectl(t, admin, "-n", "kube-system", "delete", "rolebinding", "rights")
+		kubectl(t, admin, "-n", "default", "delete", "rolebinding", "rights")
+	})
+	rbac := s.kube.RbacV1()
+	cluster, err := rbac.ClusterRoles().Get(s.ctx, "noderole-check", metav1.GetOptions{})
+	s.must(err)
+	system, err := rbac.Roles("kube-system").Get(s.ctx, "noderole-check", metav1.GetOptions{})
+	s.must(err)
+	// without returns the rules less one resource.
+	without := func(rules []rbacv1.PolicyRule, resource string) []rbacv1.PolicyRule {
+		var left []rbacv1.PolicyRule
+		for _, r := range rules {
+			r = *r.DeepCopy()
+			if r.Resources = slices.DeleteFunc(r.Resources, func(name string) bool { return name == resource }); len(r.Resources) > 0 {
+				left = append(left, r)
+			}
+		}
+		return left
+	}
+	for resource, permissions := range map[string][]string{
+		"nodes":           {"list nodes"},
+		"ec2nodeclasses":  {"list ec2nodeclasses.karpenter.k8s.aws"},
+		"nodeclasses":     {"list nodeclasses.eks.amazonaws.com"},
+		"pods":            {"list pods in kube-system"},
+		"events":          {"list events in kube-system"},
+		"serviceaccounts": {"get serviceaccounts in kube-system"},
+		"configmaps":      {"get configmaps in kube-system"},
+		"daemonsets":      {"get daemonsets.apps in kube-system"},
+	} {
+		t.Run(resource, func(t *testing.T) {
+			c, n := cluster.DeepCopy(), system.DeepCopy()
+			c.Rules, n.Rules = without(c.Rules, resource), without(n.Rules, resource)
+			c.ResourceVersion, n.ResourceVersion = "", ""
+			_, err := rbac.ClusterRoles().Update(s.ctx, c, metav1.UpdateOptions{})
+			s.must(err)
+			_, err = rbac.Roles("kube-system").Update(s.ctx, n, metav1.UpdateOptions{})
+			s.must(err)
+			r := parseReport(t, kubectl(t, env, "noderole", "check", "-o", "json"))
+			var missing []string
+			for _, m := range r.Missing {
+				missing = append(missing, m.Permission)
+			}
+			slices.Sort(missing)
+			if missing = slices.Compact(missing); !slices.Equal(missing, permissions) {
+				t.Errorf("missing %v, want %v", missing, permissions)
+			}
+			unknown := 0
+			for _, res := range r.Results {
+				switch res.Status {
+				case "fail":
+					t.Errorf("%s fails because of it: %s", res.ID, res.Message)
+				case "unknown":
+					unknown++
+					if !strings.Contains(strings.Join(res.Evidence, "\n"), permissions[0]) {
+						t.Errorf("%s does not name it: %v", res.ID, res.Evidence)
+					}
+				}
+			}
+			if unknown == 0 {
+				t.Error("no rule says that it was not checked")
 			}
 		})
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -76,10 +77,17 @@ func TestNodeClasses(t *testing.T) {
 	s.letIn("karpenterNodeRole", "EC2_LINUX")
 	s.letIn("autoNodeRole", "EC2")
 	s.manifest(env, nodeClassKinds, "--for=condition=Established", "crd/ec2nodeclasses.karpenter.k8s.aws", "crd/nodeclasses.eks.amazonaws.com")
+	empty := "emptyProfile"
+	_, err := s.iam.CreateInstanceProfile(s.ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: &empty})
+	s.must(err)
 	s.manifest(env, `# YAML, which kubectl tells from JSON by the first character
 {apiVersion: karpenter.k8s.aws/v1, kind: EC2NodeClass, metadata: {name: default}, spec: {role: karpenterNodeRole}}
 ---
 {apiVersion: karpenter.k8s.aws/v1, kind: EC2NodeClass, metadata: {name: gone}, spec: {instanceProfile: nobody}}
+---
+{apiVersion: karpenter.k8s.aws/v1, kind: EC2NodeClass, metadata: {name: empty}, spec: {instanceProfile: emptyProfile}}
+---
+{apiVersion: karpenter.k8s.aws/v1, kind: EC2NodeClass, metadata: {name: other}, spec: {role: karpenterNodeRole}, status: {instanceProfile: eksNodeRole}}
 ---
 {apiVersion: karpenter.k8s.aws/v1, kind: EC2NodeClass, metadata: {name: arn}, spec: {role: "`+roleARN("karpenterNodeRole")+`"}}
 ---
@@ -88,7 +96,9 @@ func TestNodeClasses(t *testing.T) {
 	r := parseReport(t, kubectl(t, env, "noderole", "check", "-o", "json"))
 	want := []string{
 		"NR106 EC2NodeClass arn fail",
+		"NR106 EC2NodeClass empty fail",
 		"NR106 EC2NodeClass gone fail",
+		"NR106 EC2NodeClass other fail",
 		"NR507 autoNodeRole fail",
 	}
 	if diff := cmp.Diff(want, r.verdicts()); diff != "" {
@@ -101,14 +111,14 @@ func TestNodeClasses(t *testing.T) {
 		}
 	}
 	sources := map[string]string{
-		"eksNodeRole": "node group apps;", "karpenterNodeRole": "EC2NodeClass arn;EC2NodeClass default;", "autoNodeRole": "Auto Mode NodeClass private;",
+		"eksNodeRole": "node group apps;", "karpenterNodeRole": "EC2NodeClass arn;EC2NodeClass default;EC2NodeClass other;", "autoNodeRole": "Auto Mode NodeClass private;",
 	}
 	if diff := cmp.Diff(sources, got); diff != "" {
 		t.Errorf("sources (-want +got):\n%s", diff)
 	}
 	s.letIn("autoNodeRole", "EC2", "arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy")
 	r = parseReport(t, kubectl(t, env, "noderole", "check", "-o", "json"))
-	if diff := cmp.Diff(want[:2], r.verdicts()); diff != "" {
+	if diff := cmp.Diff(want[:4], r.verdicts()); diff != "" {
 		t.Errorf("with the access policy (-want +got):\n%s", diff)
 	}
 }
