@@ -27,7 +27,7 @@ roles:
     inlinePolicies:
       node: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["ec2:Describe*","eks:DescribeCluster"],"Resource":"*"}}'`,
 	Check: func(v *view.View, report Reporter) {
-		checkPermissions(v, report, need.Worker, "allows what a node needs to join", "lacks what a node needs to join", "AmazonEKSWorkerNodePolicy")
+		checkPermissions(v, notOnAutoMode(v, report), need.Worker, "allows what a node needs to join", "lacks what a node needs to join", "AmazonEKSWorkerNodePolicy")
 	},
 }
 
@@ -46,6 +46,24 @@ func checkPermissions(v *view.View, report Reporter, actions []need.Action, can,
 				result.Next = []string{"change the statement or boundary above; attaching a policy does not help while it stands"}
 			} else {
 				result.Next = []string{attachCommand(r, v.Place.Partition, policy)}
+			}
+		}
+		report(result)
+	}
+}
+
+// notOnAutoMode turns results about roles that only Auto Mode's nodes hold into not
+// applicable: those nodes call none of what kubelet calls on other nodes.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/auto-create-node-role.html
+func notOnAutoMode(v *view.View, report Reporter) Reporter {
+	auto := map[string]bool{}
+	for _, r := range v.NodeRoles() {
+		auto[r.ARN] = r.OnlyAutoMode()
+	}
+	return func(result finding.Result) {
+		if auto[result.Subject.ARN] {
+			result = finding.Result{
+				Status: finding.NotApplicable, Subject: result.Subject, Message: result.Subject.Name + " is held by Auto Mode's nodes alone, which do not call these",
 			}
 		}
 		report(result)

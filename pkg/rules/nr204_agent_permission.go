@@ -33,18 +33,24 @@ roles:
 			switch {
 			case r.Facts.NotFound:
 				report(noSuchRole(r))
+			case !inUse && r.OnlyAutoMode():
+				report(judgeAgent(r, "EKS Auto Mode's nodes have the agent built in"))
 			case !inUse && len(unread) > 0:
 				report(unknown(subject, "whether the Pod Identity Agent needs "+r.Name+" was not checked", unread))
 			case !inUse:
 				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "no Pod Identity Agent and no association is there"})
 			default:
-				result := askAll(r.Role, need.PodIdentityAgent).result(subject, r.Name, "lets the Pod Identity Agent get credentials", "does not let the Pod Identity Agent get credentials")
-				result.Evidence = append(result.Evidence, why)
-				if result.Status == finding.Fail {
-					result.Next = []string{fmt.Sprintf("kubectl noderole can %s eks-auth:AssumeRoleForPodIdentity --explain", r.Name)}
-				}
-				report(result)
+				report(judgeAgent(r, why))
 			}
 		}
 	},
+}
+
+func judgeAgent(r *view.NodeRole, why string) finding.Result {
+	result := askAll(r.Role, need.PodIdentityAgent).result(roleSubject(r), r.Name, "lets the Pod Identity Agent get credentials", "does not let the Pod Identity Agent get credentials")
+	result.Evidence = append(result.Evidence, why)
+	if result.Status == finding.Fail {
+		result.Next = []string{fmt.Sprintf("kubectl noderole can %s eks-auth:AssumeRoleForPodIdentity --explain", r.Name)}
+	}
+	return result
 }

@@ -258,3 +258,27 @@ func TestCNIVersion(t *testing.T) {
 		}
 	}
 }
+
+// TestAutoModeRole: the two policies that AWS names for Auto Mode's node role are
+// enough, and taking the agent's permission away is a failure there.
+func TestAutoModeRole(t *testing.T) {
+	const patch = `
+cluster: {autoMode: {nodeRoleArn: "arn:aws:iam::111122223333:role/autoRole", nodePools: [system]}}
+nodeGroups: null
+nodes: null
+awsNode: null
+accessEntries: {"arn:aws:iam::111122223333:role/autoRole": {type: EC2, createdAt: "2026-02-01T00:00:00Z"}}
+roles:
+  "arn:aws:iam::111122223333:role/autoRole":
+    createdAt: "2026-01-01T00:00:00Z"
+    trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}}'
+    attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"]
+`
+	minimal := patch + `    inlinePolicies: {minimal: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"eks-auth:AssumeRoleForPodIdentity","Resource":"*"}}'}
+`
+	for text, want := range map[string][]string{minimal: nil, patch: {"NR204"}} {
+		if diff := cmp.Diff(want, failed(rules.Run(view.New(overlay(t, text)), rules.All()))); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}

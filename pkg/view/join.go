@@ -124,6 +124,11 @@ func (m AuthRole) LacksAsNode(windows bool) string {
 	return ""
 }
 
+// OnlyAutoMode reports whether nothing but EKS Auto Mode gives nodes this role.
+func (r *NodeRole) OnlyAutoMode() bool {
+	return !slices.ContainsFunc(r.Sources, func(s Source) bool { return s.Kind != AutoMode && s.Kind != AutoModeClass })
+}
+
 // Kinds says what a node role's nodes are: Windows, or Auto Mode's.
 func (v *View) Kinds(r *NodeRole) (windows, autoMode bool) {
 	autoMode = slices.ContainsFunc(r.Sources, func(s Source) bool { return s.Kind == AutoMode || s.Kind == AutoModeClass })

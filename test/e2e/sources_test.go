@@ -73,7 +73,7 @@ func TestNodeClasses(t *testing.T) {
 	s.healthy()
 	env := s.kubeconfig(proxy.URL)
 	s.nodeRole("karpenterNodeRole", workerPolicy, pullPolicy)
-	s.nodeRole("autoNodeRole", "AmazonEKSWorkerNodeMinimalPolicy", pullPolicy, workerPolicy)
+	s.nodeRole("autoNodeRole", "AmazonEKSWorkerNodeMinimalPolicy", pullPolicy)
 	s.letIn("karpenterNodeRole", "EC2_LINUX")
 	s.letIn("autoNodeRole", "EC2")
 	s.manifest(env, nodeClassKinds, "--for=condition=Established", "crd/ec2nodeclasses.karpenter.k8s.aws", "crd/nodeclasses.eks.amazonaws.com")
@@ -297,5 +297,27 @@ func TestHybridNodes(t *testing.T) {
 	want := []string{"NR212 badHybridRole fail", "NR305 badHybridRole fail"}
 	if diff := cmp.Diff(want, parseReport(t, kubectl(t, env, "noderole", "check", "-o", "json")).verdicts()); diff != "" {
 		t.Errorf("verdicts (-want +got):\n%s", diff)
+	}
+}
+
+// TestAutoMode: a cluster of Auto Mode alone, with the two policies that AWS names
+// for its node role and without aws-node, is in order; so are Fargate's nodes.
+func TestAutoMode(t *testing.T) {
+	s := newScenario(t, "auto")
+	s.nodeRole("AmazonEKSAutoNodeRole", "AmazonEKSWorkerNodeMinimalPolicy", pullPolicy)
+	s.proxied.AutoModeRole = roleARN("AmazonEKSAutoNodeRole")
+	s.letIn("AmazonEKSAutoNodeRole", "EC2", "arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy")
+	for name, labels := range map[string]map[string]string{
+		"i-0aaaaaaaaaaaaaaaa": {"eks.amazonaws.com/compute-type": "auto", "karpenter.sh/nodepool": "general-purpose", "eks.amazonaws.com/nodeclass": "default"},
+		"fargate-ip-10-0-0-9": {"eks.amazonaws.com/compute-type": "fargate"},
+	} {
+		_, err := s.kube.CoreV1().Nodes().Create(s.ctx, &corev1.Node{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}, Spec: corev1.NodeSpec{ProviderID: "aws:///" + region + "a/" + name},
+		}, metav1.CreateOptions{})
+		s.must(err)
+	}
+	out := kubectl(t, s.kubeconfig(proxy.URL), "noderole", "check")
+	if out.code != 0 || !strings.Contains(out.stdout, "0 failed, 0 warnings") || !strings.Contains(out.stdout, "AmazonEKSAutoNodeRole  EKS Auto Mode ") {
+		t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
 	}
 }

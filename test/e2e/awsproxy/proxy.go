@@ -30,8 +30,10 @@ import (
 type Cluster struct {
 	Endpoint string
 	// CA is PEM.
-	CA                 []byte
-	IPFamily           string
+	CA       []byte
+	IPFamily string
+	// AutoModeRole is the ARN of Auto Mode's node role; empty is no Auto Mode.
+	AutoModeRole       string
 	AuthenticationMode string
 	OIDCIssuer         string
 	Addons             map[string]Addon
@@ -469,6 +471,9 @@ func (p *Proxy) correctCluster(name string, body []byte) ([]byte, error) {
 	answer.Cluster["kubernetesNetworkConfig"] = map[string]string{"ipFamily": c.IPFamily}
 	answer.Cluster["accessConfig"] = map[string]string{"authenticationMode": c.AuthenticationMode}
 	answer.Cluster["identity"] = map[string]any{"oidc": map[string]string{"issuer": c.OIDCIssuer}}
+	if c.AutoModeRole != "" {
+		answer.Cluster["computeConfig"] = map[string]any{"enabled": true, "nodePools": []string{"general-purpose", "system"}, "nodeRoleArn": c.AutoModeRole}
+	}
 	return json.Marshal(answer)
 }
 
