@@ -70,6 +70,9 @@ func judgeCNIPolicy(v *view.View, r *view.NodeRole, identity view.Identity) find
 		result.Evidence = append(result.Evidence, fmt.Sprintf("not safe to remove now: %d of %d aws-node pods do not use it yet", len(behind), len(v.Snapshot.AWSNode.Pods)))
 		result.Next = []string{"kubectl -n kube-system rollout restart daemonset aws-node", "then run check again"}
 	case !works(v, identity, &result):
+	case onWindows(v, r):
+		result.Evidence = append(result.Evidence, "not safe to remove now: Windows nodes hold this role, and Windows networking has used its CNI permissions (aws/containers-roadmap#766)")
+		result.Next = []string{"first see that the cluster role carries AmazonEKSVPCResourceController and that Windows pods get addresses without"}
 	default:
 		result.Evidence = append(result.Evidence, fmt.Sprintf("safe to remove: all %d aws-node pods use their own role, and it allows what they call", len(v.Snapshot.AWSNode.Pods)))
 		for _, arn := range cniPolicies(carried) {
@@ -77,6 +80,11 @@ func judgeCNIPolicy(v *view.View, r *view.NodeRole, identity view.Identity) find
 		}
 	}
 	return result
+}
+
+func onWindows(v *view.View, r *view.NodeRole) bool {
+	windows, _ := v.Kinds(r)
+	return windows
 }
 
 // works reports whether aws-node's own role is seen to work; where it is not, the

@@ -282,3 +282,23 @@ roles:
 		}
 	}
 }
+
+// TestCNIPolicyOnWindows: where Windows nodes hold the role, its CNI policy is never
+// said to be safe to remove.
+func TestCNIPolicyOnWindows(t *testing.T) {
+	var rule rules.Rule
+	for _, r := range rules.All() {
+		if r.ID == "NR205" {
+			rule = r
+		}
+	}
+	for patch, safe := range map[string]bool{rule.Bad: true, rule.Bad + "\nnodeGroups: {win: {nodeRoleArn: \"arn:aws:iam::111122223333:role/eksNodeRole\", amiType: WINDOWS_CORE_2022_x86_64}}": false} {
+		detach := false
+		for _, r := range rules.Run(view.New(overlay(t, patch)), []rules.Rule{rule}) {
+			detach = detach || strings.Contains(strings.Join(r.Next, " "), "detach-role-policy")
+		}
+		if detach != safe {
+			t.Errorf("says to detach: %v, want %v", detach, safe)
+		}
+	}
+}

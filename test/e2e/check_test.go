@@ -107,17 +107,11 @@ func TestBrokenCluster(t *testing.T) {
 	if diff := cmp.Diff(slices.DeleteFunc(want, optional), slices.DeleteFunc(got, optional)); diff != "" {
 		t.Errorf("verdicts (-want +got):\n%s", diff)
 	}
-	sources := map[string]string{}
-	for _, role := range r.NodeRoles {
-		for _, src := range role.Sources {
-			sources[role.Name] += src.Kind + " " + src.Name + ";"
-		}
-	}
 	wantSources := map[string]string{
 		"bastionRole": "self-managed node ip-10-0-9-9.eu-west-1.compute.internal;", "eksClusterRole": "node group legacy;",
 		"eksNodeRole": "node group apps;", "gpuNodeRole": "node group gpu;", "lambdaRole": "node group functions;",
 	}
-	if diff := cmp.Diff(wantSources, sources); diff != "" {
+	if diff := cmp.Diff(wantSources, r.sources()); diff != "" {
 		t.Errorf("sources (-want +got):\n%s", diff)
 	}
 }

@@ -348,6 +348,17 @@ func parseReport(t testing.TB, out output) report {
 	return r
 }
 
+// sources are what gives nodes each role, by the role's name.
+func (r report) sources() map[string]string {
+	sources := map[string]string{}
+	for _, role := range r.NodeRoles {
+		for _, src := range role.Sources {
+			sources[role.Name] += src.Kind + " " + src.Name + ";"
+		}
+	}
+	return sources
+}
+
 // verdicts are the results as "ID subject status", without those that passed or
 // do not apply.
 func (r report) verdicts() []string {

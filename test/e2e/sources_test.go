@@ -104,16 +104,10 @@ func TestNodeClasses(t *testing.T) {
 	if diff := cmp.Diff(want, r.verdicts()); diff != "" {
 		t.Errorf("verdicts (-want +got):\n%s", diff)
 	}
-	got := map[string]string{}
-	for _, role := range r.NodeRoles {
-		for _, src := range role.Sources {
-			got[role.Name] += src.Kind + " " + src.Name + ";"
-		}
-	}
 	sources := map[string]string{
 		"eksNodeRole": "node group apps;", "karpenterNodeRole": "EC2NodeClass arn;EC2NodeClass default;EC2NodeClass other;", "autoNodeRole": "Auto Mode NodeClass private;",
 	}
-	if diff := cmp.Diff(sources, got); diff != "" {
+	if diff := cmp.Diff(sources, r.sources()); diff != "" {
 		t.Errorf("sources (-want +got):\n%s", diff)
 	}
 	s.letIn("autoNodeRole", "EC2", "arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy")
