@@ -171,7 +171,7 @@ func newWorld(tb testing.TB) *world {
 		node("n-kind", "kind://docker/kind/kind", nil),
 	}
 	w.kube.serviceAccount = &corev1.ServiceAccount{ObjectMeta: meta("aws-node", nil)}
-	w.kube.serviceAccount.Annotations = map[string]string{"eks.amazonaws.com/role-arn": f.roleARN("cni")}
+	w.kube.serviceAccount.Annotations = map[string]string{"eks.amazonaws.com/role-arn": f.roleARN("cni"), "eks.amazonaws.com/audience": "own"}
 	w.kube.daemonSet = &appsv1.DaemonSet{ObjectMeta: meta("aws-node", nil), Spec: appsv1.DaemonSetSpec{Template: corev1.PodTemplateSpec{Spec: podSpec("", nil)}}}
 	running := corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}
 	w.kube.pods = []corev1.Pod{
@@ -387,7 +387,7 @@ func (w *world) want() *snapshot.Snapshot {
 			},
 		},
 		AWSNode: snapshot.AWSNode{
-			ServiceAccount: &snapshot.ServiceAccount{RoleARN: f.roleARN("cni")},
+			ServiceAccount: &snapshot.ServiceAccount{RoleARN: f.roleARN("cni"), Audience: "own"},
 			DaemonSet:      &snapshot.DaemonSet{Image: "cni:1", ServiceAccount: "aws-node", Env: env},
 			Pods: map[string]snapshot.Pod{
 				"aws-node-1": {

@@ -54,11 +54,11 @@ func judgeIRSA(v *view.View, r *view.Role) finding.Result {
 		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the cluster's OIDC issuer is not known"}
 	case read && found.NotFound:
 		result.Evidence = []string{"iam:GetOpenIDConnectProvider " + provider + ": NoSuchEntity"}
-		result.Next = []string{"aws iam create-open-id-connect-provider --url " + v.Snapshot.Cluster.OIDCIssuer + " --client-id-list " + view.TokenAudience}
+		result.Next = []string{"aws iam create-open-id-connect-provider --url " + v.Snapshot.Cluster.OIDCIssuer + " --client-id-list " + v.TokenAudience()}
 		return result
-	case read && !slices.Contains(found.ClientIDs, view.TokenAudience):
-		result.Evidence = []string{fmt.Sprintf("the OIDC provider's audiences are %v, without %s", found.ClientIDs, view.TokenAudience)}
-		result.Next = []string{fmt.Sprintf("aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn %s --client-id %s", provider, view.TokenAudience)}
+	case read && !slices.Contains(found.ClientIDs, v.TokenAudience()):
+		result.Evidence = []string{fmt.Sprintf("the OIDC provider's audiences are %v, without %s", found.ClientIDs, v.TokenAudience())}
+		result.Next = []string{fmt.Sprintf("aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn %s --client-id %s", provider, v.TokenAudience())}
 		return result
 	case trust.Verdict == view.Denied && len(r.Unread) == 0 && trust.Action.Name != "":
 		result.Evidence = deniedLines([]view.Answer{trust})

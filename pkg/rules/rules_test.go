@@ -302,3 +302,21 @@ func TestCNIPolicyOnWindows(t *testing.T) {
 		}
 	}
 }
+
+// TestTokenAudience: IRSA is judged with the audience that the service account asks for.
+func TestTokenAudience(t *testing.T) {
+	s := overlay(t, `awsNode: {serviceAccount: {audience: own}}`)
+	if got := failed(rules.Run(view.New(s), rules.All())); !slices.Equal(got, []string{"NR603"}) {
+		t.Errorf("an audience that the provider does not have: %v", got)
+	}
+	for arn, p := range s.OIDCProviders {
+		p.ClientIDs = []string{"own"}
+		s.OIDCProviders[arn] = p
+	}
+	own := s.Roles[matrixOwn]
+	own.TrustPolicy = strings.Replace(own.TrustPolicy, `:aud": "sts.amazonaws.com"`, `:aud": "own"`, 1)
+	s.Roles[matrixOwn] = own
+	if got := failed(rules.Run(view.New(s), rules.All())); len(got) > 0 {
+		t.Errorf("an audience that all agree on: %v", got)
+	}
+}

@@ -334,6 +334,9 @@ type AWSNode struct {
 type ServiceAccount struct {
 	// RoleARN is the annotation eks.amazonaws.com/role-arn.
 	RoleARN string `json:"roleArn,omitempty"`
+	// Audience is the annotation eks.amazonaws.com/audience: the token's, where it
+	// is not sts.amazonaws.com.
+	Audience string `json:"audience,omitempty"`
 }
 
 // DaemonSet is a Kubernetes DaemonSet, reduced to what selects credentials and

@@ -206,18 +206,25 @@ func (v *View) OIDCProviderARN() string {
 	return fmt.Sprintf("arn:%s:iam::%s:oidc-provider/%s", v.Place.Partition, v.Place.Account, issuer)
 }
 
-// The token of aws-node's service account.
+// AWSNodeSubject is the subject of the token of aws-node's service account.
 // Source: https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
-const (
-	AWSNodeSubject = "system:serviceaccount:kube-system:aws-node"
-	TokenAudience  = "sts.amazonaws.com"
-)
+const AWSNodeSubject = "system:serviceaccount:kube-system:aws-node"
+
+// TokenAudience is the audience of that token: the service account's annotation
+// eks.amazonaws.com/audience, or else sts.amazonaws.com.
+// Source: aws/amazon-eks-pod-identity-webhook README.
+func (v *View) TokenAudience() string {
+	if sa := v.Snapshot.AWSNode.ServiceAccount; sa != nil && sa.Audience != "" {
+		return sa.Audience
+	}
+	return "sts.amazonaws.com"
+}
 
 // LetsAWSNodeIn answers whether a role's trust policy lets the token of aws-node's
 // service account assume it.
 func (r *Role) LetsAWSNodeIn() Answer {
 	issuer := strings.TrimPrefix(r.v.Snapshot.Cluster.OIDCIssuer, "https://")
-	known := iampolicy.NewContext().Set(issuer+":sub", AWSNodeSubject).Set(issuer+":aud", TokenAudience)
+	known := iampolicy.NewContext().Set(issuer+":sub", AWSNodeSubject).Set(issuer+":aud", r.v.TokenAudience())
 	return r.LetsInWith(r.v.OIDCProviderARN(), "sts:AssumeRoleWithWebIdentity", known)
 }
 

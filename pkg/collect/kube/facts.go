@@ -19,6 +19,7 @@ const (
 	labelNodePool          = "karpenter.sh/nodepool"
 	labelEC2NodeClass      = "karpenter.k8s.aws/ec2nodeclass"
 	annotationRoleARN      = "eks.amazonaws.com/role-arn"
+	annotationAudience     = "eks.amazonaws.com/audience"
 	annotationSkip         = "eks.amazonaws.com/skip-containers"
 	hybridProviderIDScheme = "eks-hybrid://"
 )

@@ -203,7 +203,7 @@ func (c *Client) ServiceAccount(ctx context.Context) (*snapshot.ServiceAccount, 
 	if err != nil {
 		return nil, c.explain(ctx, getServiceAccount, err)
 	}
-	return &snapshot.ServiceAccount{RoleARN: account.Annotations[annotationRoleARN]}, nil
+	return &snapshot.ServiceAccount{RoleARN: account.Annotations[annotationRoleARN], Audience: account.Annotations[annotationAudience]}, nil
 }
 
 // DaemonSet returns the DaemonSet aws-node, or nil where there is none.
