@@ -22,7 +22,7 @@ if [ ! -x "$bin/kube-apiserver" ]; then
   mv "$bin/kube-apiserver.new" "$bin/kube-apiserver"
 fi
 
-webhook=v0.6.17
+webhook=$(cd test/e2e/webhook && go list -m -f '{{.Version}}' github.com/aws/amazon-eks-pod-identity-webhook)
 if [ ! -x "$bin/pod-identity-webhook-$webhook" ]; then
   say "building the EKS Pod Identity webhook $webhook into $bin (once; one to seven minutes on two cores)"
   (cd test/e2e/webhook && CGO_ENABLED=0 GOGC=400 go build -trimpath -ldflags "-s -w" \

@@ -43,11 +43,18 @@ func clusterARN(name string) string {
 
 func serviceTrust(name string) string { return trust(`{"Service":"`+name+`"}`, "sts:AssumeRole", "") }
 
-func trust(principal, action, condition string) string {
+// trust is a trust policy; the actions are separated by commas, the condition is
+// optional.
+func trust(principal, actions, condition string) string {
 	if condition != "" {
 		condition = `,"Condition":` + condition
 	}
-	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":` + principal + `,"Action":"` + action + `"` + condition + `}]}`
+	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":` + principal + `,"Action":["` + strings.ReplaceAll(actions, ",", `","`) + `"]` + condition + `}]}`
+}
+
+// podIdentityTrust is the trust policy of a role for EKS Pod Identity.
+func podIdentityTrust() string {
+	return trust(`{"Service":"pods.eks.amazonaws.com"}`, "sts:AssumeRole,sts:TagSession", "")
 }
 
 const (

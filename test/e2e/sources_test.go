@@ -205,7 +205,7 @@ func TestAWSNodePodIdentity(t *testing.T) {
 	s := newScenario(t, "podidentity")
 	s.healthy()
 	s.proxied.Associations["a-1"] = associationOf("eksPodRole")
-	s.role("eksPodRole", trust(`{"Service":"pods.eks.amazonaws.com"}`, `sts:AssumeRole","sts:TagSession`, ""), cniPolicy)
+	s.role("eksPodRole", podIdentityTrust(), cniPolicy)
 	s.apply()
 	_, err := s.kube.CoreV1().Events("kube-system").Create(s.ctx, &corev1.Event{
 		ObjectMeta: metav1.ObjectMeta{Name: "e1"}, Type: corev1.EventTypeWarning, Reason: "MissingIAMPermissions", Message: "unauthorized operation",

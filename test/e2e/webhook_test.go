@@ -97,7 +97,7 @@ func bare(t *testing.T, name string, podIdentity bool) *scenario {
 	zero := int64(0)
 	s.must(s.kube.CoreV1().Pods("kube-system").DeleteCollection(s.ctx, metav1.DeleteOptions{GracePeriodSeconds: &zero}, metav1.ListOptions{}))
 	if podIdentity {
-		s.role("eksPodRole", trust(`{"Service":"pods.eks.amazonaws.com"}`, `sts:AssumeRole","sts:TagSession`, ""), cniPolicy)
+		s.role("eksPodRole", podIdentityTrust(), cniPolicy)
 		s.proxied.Associations["a-1"] = associationOf("eksPodRole")
 		s.apply()
 	}
