@@ -19,7 +19,7 @@ const module = "github.com/kubectl-noderole/kubectl-noderole/"
 var mayImport = map[string][]string{
 	"cmd/kubectl-noderole": {"pkg/cli"},
 	"examples":             {},
-	"internal/docgen":      {"pkg/rules", "pkg/cli", "pkg/snapshot", "pkg/finding"},
+	"internal/docgen":      {"pkg/rules", "pkg/cli", "pkg/snapshot", "pkg/finding", "pkg/need"},
 	"pkg/cli":              {"all"},
 	"pkg/collect":          {"pkg/snapshot", "pkg/locate"},
 	"pkg/collect/aws":      {"pkg/collect", "pkg/snapshot", "pkg/locate"},

@@ -4,7 +4,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"github.com/invopop/jsonschema"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
@@ -22,7 +22,7 @@ import (
 const module = "github.com/kubectl-noderole/kubectl-noderole"
 
 func main() {
-	for _, generate := range []func() error{rulePages, readmeTable, schemas} {
+	for _, generate := range []func() error{rulePages, readmeTable, permissions, schemas} {
 		if err := generate(); err != nil {
 			fmt.Fprintln(os.Stderr, "docgen: "+err.Error())
 			os.Exit(1)
@@ -68,24 +68,41 @@ func rulePages() error {
 
 func oneParagraph(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-var readmeRules = regexp.MustCompile(`(?s)(<!-- rules:begin -->\n).*(<!-- rules:end -->)`)
-
-// readmeTable replaces the table between the markers in README.md.
-func readmeTable() error {
-	text, err := os.ReadFile("README.md")
+// replaceBlock replaces what stands between the lines <!-- NAME:begin --> and
+// <!-- NAME:end --> of a file.
+func replaceBlock(file, name, block string) error {
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	if !readmeRules.Match(text) {
-		return fmt.Errorf("README.md has no lines <!-- rules:begin --> and <!-- rules:end -->")
+	between := regexp.MustCompile(`(?s)(<!-- ` + name + `:begin -->\n).*(<!-- ` + name + `:end -->)`)
+	if !between.Match(text) {
+		return fmt.Errorf("%s has no lines <!-- %s:begin --> and <!-- %s:end -->", file, name, name)
 	}
-	var b bytes.Buffer
+	text = between.ReplaceAllFunc(text, func(old []byte) []byte {
+		parts := between.FindSubmatch(old)
+		return []byte(string(parts[1]) + block + string(parts[2]))
+	})
+	return os.WriteFile(file, text, 0o644)
+}
+
+// permissions writes what this program needs to be allowed.
+func permissions() error {
+	file := filepath.Join("docs", "permissions.md")
+	if err := replaceBlock(file, "reader", "```json\n"+need.ReaderDocument().String()+"```\n"); err != nil {
+		return err
+	}
+	return replaceBlock(file, "reader-rbac", "```yaml\n"+need.ReaderRBAC+"```\n")
+}
+
+// readmeTable replaces the table between the markers in README.md.
+func readmeTable() error {
+	var b strings.Builder
 	b.WriteString("| rule | severity | what holds when it passes |\n| --- | --- | --- |\n")
 	for _, r := range rules.All() {
 		fmt.Fprintf(&b, "| [%s](docs/rules/%s.md) | %s | %s |\n", r.ID, r.ID, r.Severity, r.Title)
 	}
-	text = readmeRules.ReplaceAll(text, []byte("${1}"+b.String()+"${2}"))
-	return os.WriteFile("README.md", text, 0o644)
+	return replaceBlock("README.md", "rules", b.String())
 }
 
 // schemas writes the JSON schemas of the two file formats, with the structs' doc

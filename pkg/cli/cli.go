@@ -119,6 +119,7 @@ Nothing is changed: every command reads only.`,
 		newCheckCommand(streams, config),
 		newSnapshotCommand(streams, config),
 		newCanCommand(streams, config),
+		newPolicyCommand(streams, config),
 		newVersionCommand(streams),
 	)
 	return root

@@ -48,7 +48,7 @@ func endpoint(server string) (region, partition string, ok bool) {
 		}
 		region, partition = rest[i+1:], s.partition
 		if partition == "" {
-			partition = partitionOf(region)
+			partition = PartitionOf(region)
 		}
 		return region, partition, true
 	}
@@ -87,7 +87,9 @@ var regionPrefixes = []struct{ prefix, partition string }{
 	{"eusc-", "aws-eusc"},
 }
 
-func partitionOf(region string) string {
+// PartitionOf returns the partition of an AWS region: aws where its name says no
+// other.
+func PartitionOf(region string) string {
 	for _, r := range regionPrefixes {
 		if strings.HasPrefix(region, r.prefix) {
 			return r.partition

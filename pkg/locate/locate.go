@@ -96,14 +96,14 @@ func FromKubeconfig(raw clientcmdapi.Config, flags Flags, getenv func(string) st
 	if t.Name == "" && !isEKS(t.Server) {
 		return nil, notEKS(t)
 	}
-	if want := partitionOf(t.Region); t.Region != "" && t.Partition != "" && want != t.Partition {
+	if want := PartitionOf(t.Region); t.Region != "" && t.Partition != "" && want != t.Partition {
 		return nil, &Error{
 			Problem: fmt.Sprintf("region %s is in partition %s, but the cluster's ARN is in %s", t.Region, want, t.Partition),
 			Next:    "correct --region or the kubeconfig",
 		}
 	}
 	if t.Partition == "" && t.Region != "" {
-		t.Partition = partitionOf(t.Region)
+		t.Partition = PartitionOf(t.Region)
 	}
 	return t, nil
 }

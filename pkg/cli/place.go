@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"cmp"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+)
+
+// partitions are AWS's, by the names that ARNs have.
+var partitions = []string{"aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f"}
+
+// placeOptions say for which partition and IP family something is printed,
+// without credentials and without a cluster.
+type placeOptions struct {
+	config *genericclioptions.ConfigFlags
+
+	partition, ipFamily, region string
+}
+
+func (o *placeOptions) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.partition, "partition", "", "AWS partition (default that of --region, else that of the kube context's cluster, else aws)")
+	f.StringVar(&o.ipFamily, "ip-family", "ipv4", "IP family of the cluster: ipv4 or ipv6")
+	f.StringVar(&o.region, "region", "", "AWS region, which says the partition")
+}
+
+// complete checks the flags and fills in the partition. A kubeconfig that leads
+// to no EKS cluster is no error: it says nothing then, unless a context was named.
+func (o *placeOptions) complete() error {
+	if o.ipFamily != "ipv4" && o.ipFamily != "ipv6" {
+		return usage("use ipv4 or ipv6", "--ip-family %q is no IP family", o.ipFamily)
+	}
+	if o.partition != "" && !slices.Contains(partitions, o.partition) {
+		return usage("use one of "+strings.Join(partitions, ", "), "--partition %q is no partition", o.partition)
+	}
+	if o.region != "" {
+		of := locate.PartitionOf(o.region)
+		if o.partition != "" && o.partition != of {
+			return usage("leave one of them out", "--region %s is in partition %s, not %s", o.region, of, o.partition)
+		}
+		o.partition = of
+	}
+	if o.partition != "" {
+		return nil
+	}
+	raw, err := o.config.ToRawKubeConfigLoader().RawConfig()
+	if err == nil {
+		var target *locate.Target
+		target, err = locate.FromKubeconfig(raw, locate.Flags{Context: *o.config.Context}, os.Getenv)
+		if err == nil {
+			o.partition = target.Partition
+		}
+	}
+	if err != nil && *o.config.Context != "" {
+		return usage("give --partition or --region instead", "context %q says no partition: %s", *o.config.Context, err)
+	}
+	o.partition = cmp.Or(o.partition, "aws")
+	return nil
+}

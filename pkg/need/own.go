@@ -1,0 +1,84 @@
+package need
+
+// Reads are the AWS operations that check and snapshot call, and nothing else.
+// An end-to-end test compares them with the calls that are made.
+var Reads = []string{
+	"autoscaling:DescribeAutoScalingGroups",
+	"ec2:DescribeInstances",
+	"ec2:DescribeLaunchTemplateVersions",
+	"eks:DescribeAccessEntry",
+	"eks:DescribeAddon",
+	"eks:DescribeCluster",
+	"eks:DescribeFargateProfile",
+	"eks:DescribeNodegroup",
+	"eks:DescribePodIdentityAssociation",
+	"eks:ListAccessEntries",
+	"eks:ListAssociatedAccessPolicies",
+	"eks:ListClusters",
+	"eks:ListFargateProfiles",
+	"eks:ListNodegroups",
+	"eks:ListPodIdentityAssociations",
+	"iam:GetInstanceProfile",
+	"iam:GetOpenIDConnectProvider",
+	"iam:GetPolicy",
+	"iam:GetPolicyVersion",
+	"iam:GetRole",
+	"iam:GetRolePolicy",
+	"iam:ListAttachedRolePolicies",
+	"iam:ListInstanceProfilesForRole",
+	"iam:ListRolePolicies",
+}
+
+// ReaderDocument is the IAM policy that check and snapshot need.
+func ReaderDocument() Document {
+	return document(Statement{Sid: "NodeRoleCheck", Effect: "Allow", Action: Reads, Resource: []string{"*"}})
+}
+
+// ReaderRBAC is what check and snapshot need in the cluster, as YAML.
+const ReaderRBAC = `apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: noderole-check
+rules:
+- apiGroups: [""]
+  resources: [nodes]
+  verbs: [list]
+- apiGroups: [karpenter.k8s.aws]
+  resources: [ec2nodeclasses]
+  verbs: [list]
+- apiGroups: [eks.amazonaws.com]
+  resources: [nodeclasses]
+  verbs: [list]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: noderole-check
+  namespace: kube-system
+rules:
+- apiGroups: [""]
+  resources: [pods, events]
+  verbs: [list]
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  resourceNames: [aws-node]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [configmaps]
+  resourceNames: [aws-auth]
+  verbs: [get]
+- apiGroups: [apps]
+  resources: [daemonsets]
+  resourceNames: [aws-node, eks-pod-identity-agent]
+  verbs: [get]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: noderole-check
+  namespace: default
+rules:
+- apiGroups: [""]
+  resources: [events]
+  verbs: [list]
+`
