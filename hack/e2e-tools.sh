@@ -40,6 +40,7 @@ ln -sf "$(command -v etcd)" "$bin/etcd"
 missing=0
 command -v kubectl >/dev/null || { say "kubectl is missing: install it and put it on PATH"; missing=1; }
 command -v aws >/dev/null || { say "the AWS CLI is missing: pip install awscli"; missing=1; }
+command -v terraform >/dev/null || { say "terraform is missing: install 1.11 or later and put it on PATH"; missing=1; }
 python3 -c 'import moto.server' 2>/dev/null || { say "moto is missing: pip install 'moto[server]==5.2.1'"; missing=1; }
 [ "$missing" = 0 ] || exit 1
 

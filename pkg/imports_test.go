@@ -20,15 +20,18 @@ var mayImport = map[string][]string{
 	"cmd/kubectl-noderole": {"pkg/cli"},
 	"examples":             {},
 	"internal/docgen":      {"pkg/rules", "pkg/cli", "pkg/snapshot", "pkg/finding", "pkg/need"},
+	"pkg/candidate":        {"pkg/snapshot", "pkg/view", "pkg/need", "pkg/iampolicy"},
+	"pkg/change":           {},
 	"pkg/cli":              {"all"},
 	"pkg/collect":          {"pkg/snapshot", "pkg/locate"},
-	"pkg/collect/aws":      {"pkg/collect", "pkg/snapshot", "pkg/locate"},
+	"pkg/collect/aws":      {"pkg/change", "pkg/collect", "pkg/snapshot", "pkg/locate"},
 	"pkg/collect/kube":     {"pkg/collect", "pkg/snapshot", "pkg/locate"},
 	"pkg/finding":          {},
 	"pkg/iampolicy":        {},
 	"pkg/locate":           {},
 	"pkg/need":             {"pkg/iampolicy"},
 	"pkg/print":            {"pkg/finding"},
+	"pkg/remedy":           {"pkg/change", "pkg/need", "pkg/snapshot"},
 	"pkg/rules":            {"pkg/view", "pkg/snapshot", "pkg/finding", "pkg/need", "pkg/iampolicy"},
 	"pkg/snapshot":         {},
 	"pkg/view":             {"pkg/snapshot", "pkg/iampolicy", "pkg/need"},
@@ -36,7 +39,7 @@ var mayImport = map[string][]string{
 }
 
 // pure packages reach neither the network, the environment nor a clock.
-var pure = []string{"pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/view", "pkg/rules", "pkg/finding", "pkg/print"}
+var pure = []string{"pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/view", "pkg/rules", "pkg/finding", "pkg/print", "pkg/candidate"}
 
 type goPackage struct {
 	ImportPath string

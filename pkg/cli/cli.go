@@ -89,7 +89,7 @@ func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 the cluster, to every node role, to a verdict with evidence, and to the identity
 that aws-node really uses.
 
-Nothing is changed: every command reads only.`,
+Nothing is changed, but by create, which shows a plan and asks first.`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl noderole"},
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -120,6 +120,7 @@ Nothing is changed: every command reads only.`,
 		newSnapshotCommand(streams, config),
 		newCanCommand(streams, config),
 		newPolicyCommand(streams, config),
+		newCreateCommand(streams, config),
 		newVersionCommand(streams),
 	)
 	return root

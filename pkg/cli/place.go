@@ -21,6 +21,9 @@ type placeOptions struct {
 	config *genericclioptions.ConfigFlags
 
 	partition, ipFamily, region string
+
+	// cluster and contextRegion are what the kube context leads to, if anything.
+	cluster, contextRegion string
 }
 
 func (o *placeOptions) addFlags(f *pflag.FlagSet) {
@@ -29,9 +32,9 @@ func (o *placeOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.region, "region", "", "AWS region, which says the partition")
 }
 
-// complete checks the flags and fills in the partition. A kubeconfig that leads
-// to no EKS cluster is no error: it says nothing then, unless a context was named.
-func (o *placeOptions) complete() error {
+// check refuses flags that say nothing or two things, and takes the partition
+// from the region.
+func (o *placeOptions) check() error {
 	if o.ipFamily != "ipv4" && o.ipFamily != "ipv6" {
 		return usage("use ipv4 or ipv6", "--ip-family %q is no IP family", o.ipFamily)
 	}
@@ -45,18 +48,26 @@ func (o *placeOptions) complete() error {
 		}
 		o.partition = of
 	}
-	if o.partition != "" {
-		return nil
+	return nil
+}
+
+// complete is check, and asks the kube context for what the flags leave open. A
+// kubeconfig that leads to no EKS cluster is no error: it says nothing then,
+// unless a context was named.
+func (o *placeOptions) complete() error {
+	if err := o.check(); err != nil {
+		return err
 	}
 	raw, err := o.config.ToRawKubeConfigLoader().RawConfig()
 	if err == nil {
 		var target *locate.Target
 		target, err = locate.FromKubeconfig(raw, locate.Flags{Context: *o.config.Context}, os.Getenv)
 		if err == nil {
-			o.partition = target.Partition
+			o.cluster, o.contextRegion = target.Name, target.Region
+			o.partition = cmp.Or(o.partition, target.Partition)
 		}
 	}
-	if err != nil && *o.config.Context != "" {
+	if err != nil && *o.config.Context != "" && o.partition == "" {
 		return usage("give --partition or --region instead", "context %q says no partition: %s", *o.config.Context, err)
 	}
 	o.partition = cmp.Or(o.partition, "aws")

@@ -58,7 +58,7 @@ func startAll(dir string) (err error) {
 			return errors.New("KUBEBUILDER_ASSETS names no folder with etcd and kube-apiserver; from the project's root: make e2e (hack/e2e-tools.sh installs them and prints the folder)")
 		}
 	}
-	for _, name := range []string{"kubectl", "aws", "python3"} {
+	for _, name := range []string{"kubectl", "aws", "python3", "terraform"} {
 		if _, err := exec.LookPath(name); err != nil {
 			return fmt.Errorf("%w; hack/e2e-tools.sh says how to install it", err)
 		}

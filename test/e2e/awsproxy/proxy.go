@@ -1,12 +1,15 @@
 // Package awsproxy stands in front of moto for the end-to-end tests. It answers
-// the EKS operations that moto lacks, corrects the answers that differ from
-// AWS's, forwards everything else, and counts, delays and refuses calls.
+// the EKS operations that moto lacks, reads and writes, corrects the answers that
+// differ from AWS's, forwards everything else, and counts, delays and refuses
+// calls.
 //
-// The wire shapes are those that aws-sdk-go-v2's deserializers read.
+// The wire shapes are those that aws-sdk-go-v2 and botocore send and read.
 package awsproxy
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/xml"
@@ -18,6 +21,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -44,26 +48,54 @@ type Cluster struct {
 	Simulated map[string]string
 	// Associations are Pod Identity associations by id.
 	Associations map[string]Association
+	// Updates are names of add-ons by the id of their update.
+	Updates map[string]string
 }
 
-// Addon is an EKS add-on.
+// Addon is an EKS add-on. Its Pod Identity associations are those of the cluster
+// that have AddonARN as their owner.
 type Addon struct {
 	Version               string
 	ServiceAccountRoleARN string
+	// ConfigurationValues is JSON or YAML.
+	ConfigurationValues string
+	// ResolveConflicts is that of the last write.
+	ResolveConflicts string
+	// Status is ACTIVE when empty. CREATING and UPDATING are told once.
+	Status    string
+	Tags      map[string]string
+	CreatedAt time.Time
 }
 
 // AccessEntry is an access entry.
 type AccessEntry struct {
 	Type, Username string
 	Groups         []string
-	// Policies are ARNs of access policies, for the whole cluster.
-	Policies  []string
+	// Policies are ARNs of access policies.
+	Policies []string
+	// Scopes are the scopes of Policies by ARN; what is not listed is for the whole
+	// cluster.
+	Scopes    map[string]AccessScope
+	Tags      map[string]string
 	CreatedAt time.Time
+}
+
+// AccessScope is where an access policy holds.
+type AccessScope struct {
+	// Type is cluster or namespace.
+	Type       string   `json:"type"`
+	Namespaces []string `json:"namespaces,omitempty"`
 }
 
 // Association is a Pod Identity association.
 type Association struct {
 	Namespace, ServiceAccount, RoleARN string
+	TargetRoleARN                      string
+	DisableSessionTags                 bool
+	// OwnerARN is that of the add-on which made it; empty is none.
+	OwnerARN  string
+	Tags      map[string]string
+	CreatedAt time.Time
 }
 
 // Fault is what happens to calls of an operation instead of an answer.
@@ -78,6 +110,8 @@ type Fault struct {
 	Cut bool
 	// Hang keeps the call until the client gives up.
 	Hang bool
+	// After carries the operation out first; its answer is what gets lost.
+	After bool
 }
 
 // Denied refuses every call as IAM does.
@@ -101,6 +135,10 @@ type Call struct {
 type Proxy struct {
 	*httptest.Server
 
+	// OnChange is called after every EKS write that succeeded, before it is
+	// answered, with an operation such as eks:UpdateAddon. SetOnChange sets it.
+	OnChange func(cluster, operation string)
+
 	forward *httputil.ReverseProxy
 
 	mu       sync.Mutex
@@ -109,6 +147,8 @@ type Proxy struct {
 	faults   map[string]Fault
 	failed   map[string]int
 	calls    []Call
+	// answered are answers to writes with a client request token, by request.
+	answered map[string][]byte
 	// arrived is told the operation of every request that hangs.
 	arrived chan string
 }
@@ -119,7 +159,10 @@ func New(backend string) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{clusters: map[string]Cluster{}, faults: map[string]Fault{}, failed: map[string]int{}, arrived: make(chan string, 100)}
+	p := &Proxy{
+		clusters: map[string]Cluster{}, faults: map[string]Fault{}, failed: map[string]int{},
+		answered: map[string][]byte{}, arrived: make(chan string, 100),
+	}
 	p.forward = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
@@ -133,19 +176,33 @@ func New(backend string) (*Proxy, error) {
 	return p, nil
 }
 
-// Reset forgets clusters, faults, latency and calls.
+// Reset forgets clusters, faults, latency, calls and OnChange.
 func (p *Proxy) Reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clusters, p.faults, p.failed = map[string]Cluster{}, map[string]Fault{}, map[string]int{}
-	p.latency, p.calls = 0, nil
+	p.latency, p.calls, p.answered, p.OnChange = 0, nil, map[string][]byte{}, nil
 }
 
-// SetCluster says what the proxy adds to a cluster.
+// SetCluster says what the proxy adds to a cluster. Writes change a copy of it.
 func (p *Proxy) SetCluster(name string, c Cluster) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clusters[name] = c
+}
+
+// Cluster returns a copy of what the proxy adds to a cluster now.
+func (p *Proxy) Cluster(name string) Cluster {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.clusters[name].clone()
+}
+
+// SetOnChange sets what is called after every EKS write; nil is nothing.
+func (p *Proxy) SetOnChange(f func(cluster, operation string)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.OnChange = f
 }
 
 // SetLatency delays every call.
@@ -217,10 +274,20 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	case <-r.Context().Done():
 		return
 	}
+	if !faulty {
+		p.carryOut(w, r, service, operation, body)
+		return
+	}
+	if fault.After {
+		p.carryOut(httptest.NewRecorder(), r, service, operation, body)
+	}
+	p.fail(w, r, service, operation, fault)
+}
+
+// carryOut does what a request asks for and answers it.
+func (p *Proxy) carryOut(w http.ResponseWriter, r *http.Request, service, operation string, body []byte) {
 	switch {
-	case faulty:
-		p.fail(w, r, service, operation, fault)
-	case service == "eks" && p.answer(w, r):
+	case service == "eks" && (p.write(w, r, operation, body) || p.answer(w, r)):
 	case operation == "iam:SimulatePrincipalPolicy":
 		p.simulate(w, body)
 	default:
@@ -228,20 +295,26 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-var credentialScope = regexp.MustCompile(`Credential=[^/]+/[0-9]+/[^/]+/([^/]+)/aws4_request`)
+var credentialScope = regexp.MustCompile(`Credential=[^/]+/[0-9]+/([^/]+)/([^/]+)/aws4_request`)
+
+// scope is the region and the service that a request is signed for.
+func scope(r *http.Request) (region, service string) {
+	if m := credentialScope.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
+		return m[1], m[2]
+	}
+	return "", ""
+}
 
 // identify names the operation of a request: from the body of the query
 // protocol, from method and path of EKS.
 func identify(r *http.Request, body []byte) (service, operation, key string) {
-	if m := credentialScope.FindStringSubmatch(r.Header.Get("Authorization")); m != nil {
-		service = m[1]
-	}
+	_, service = scope(r)
 	if form, err := url.ParseQuery(string(body)); err == nil && form.Get("Action") != "" {
 		return service, service + ":" + form.Get("Action"), form.Encode()
 	}
 	operation = service + ":" + r.Method + " " + r.URL.Path
 	if service == "eks" {
-		operation = "eks:" + eksOperation(r.Method, segments(r))
+		operation = "eks:" + eksOperation(r)
 	}
 	return service, operation, r.Method + " " + r.URL.RequestURI()
 }
@@ -257,30 +330,90 @@ func segments(r *http.Request) []string {
 	return parts
 }
 
-var eksCollections = map[string]string{
-	"node-groups": "Nodegroup", "fargate-profiles": "FargateProfile", "addons": "Addon",
-	"access-entries": "AccessEntry", "pod-identity-associations": "PodIdentityAssociation",
+// eksRoutes are method and path of the EKS operations; * is any one segment.
+var eksRoutes = map[string]string{
+	"ActivateCertificateAuthority":       "POST /clusters/*/certificate-authorities/*/activate",
+	"AssociateAccessPolicy":              "POST /clusters/*/access-entries/*/access-policies",
+	"AssociateEncryptionConfig":          "POST /clusters/*/encryption-config/associate",
+	"AssociateIdentityProviderConfig":    "POST /clusters/*/identity-provider-configs/associate",
+	"CancelUpdate":                       "POST /clusters/*/updates/*/cancel-update",
+	"CreateAccessEntry":                  "POST /clusters/*/access-entries",
+	"CreateAddon":                        "POST /clusters/*/addons",
+	"CreateCapability":                   "POST /clusters/*/capabilities",
+	"CreateCertificateAuthority":         "POST /clusters/*/certificate-authorities",
+	"CreateCluster":                      "POST /clusters",
+	"CreateEksAnywhereSubscription":      "POST /eks-anywhere-subscriptions",
+	"CreateFargateProfile":               "POST /clusters/*/fargate-profiles",
+	"CreateNodegroup":                    "POST /clusters/*/node-groups",
+	"CreatePodIdentityAssociation":       "POST /clusters/*/pod-identity-associations",
+	"DeleteAccessEntry":                  "DELETE /clusters/*/access-entries/*",
+	"DeleteAddon":                        "DELETE /clusters/*/addons/*",
+	"DeleteCapability":                   "DELETE /clusters/*/capabilities/*",
+	"DeleteCertificateAuthority":         "DELETE /clusters/*/certificate-authorities/*",
+	"DeleteCluster":                      "DELETE /clusters/*",
+	"DeleteEksAnywhereSubscription":      "DELETE /eks-anywhere-subscriptions/*",
+	"DeleteFargateProfile":               "DELETE /clusters/*/fargate-profiles/*",
+	"DeleteNodegroup":                    "DELETE /clusters/*/node-groups/*",
+	"DeletePodIdentityAssociation":       "DELETE /clusters/*/pod-identity-associations/*",
+	"DeregisterCluster":                  "DELETE /cluster-registrations/*",
+	"DescribeAccessEntry":                "GET /clusters/*/access-entries/*",
+	"DescribeAddon":                      "GET /clusters/*/addons/*",
+	"DescribeAddonConfiguration":         "GET /addons/configuration-schemas",
+	"DescribeAddonVersions":              "GET /addons/supported-versions",
+	"DescribeCapability":                 "GET /clusters/*/capabilities/*",
+	"DescribeCertificateAuthority":       "GET /clusters/*/certificate-authorities/*",
+	"DescribeCluster":                    "GET /clusters/*",
+	"DescribeClusterVersions":            "GET /cluster-versions",
+	"DescribeEksAnywhereSubscription":    "GET /eks-anywhere-subscriptions/*",
+	"DescribeFargateProfile":             "GET /clusters/*/fargate-profiles/*",
+	"DescribeIdentityProviderConfig":     "POST /clusters/*/identity-provider-configs/describe",
+	"DescribeInsight":                    "GET /clusters/*/insights/*",
+	"DescribeInsightsRefresh":            "GET /clusters/*/insights-refresh",
+	"DescribeNodegroup":                  "GET /clusters/*/node-groups/*",
+	"DescribePodIdentityAssociation":     "GET /clusters/*/pod-identity-associations/*",
+	"DescribeUpdate":                     "GET /clusters/*/updates/*",
+	"DisassociateAccessPolicy":           "DELETE /clusters/*/access-entries/*/access-policies/*",
+	"DisassociateIdentityProviderConfig": "POST /clusters/*/identity-provider-configs/disassociate",
+	"ListAccessEntries":                  "GET /clusters/*/access-entries",
+	"ListAccessPolicies":                 "GET /access-policies",
+	"ListAddons":                         "GET /clusters/*/addons",
+	"ListAssociatedAccessPolicies":       "GET /clusters/*/access-entries/*/access-policies",
+	"ListCapabilities":                   "GET /clusters/*/capabilities",
+	"ListCertificateAuthorities":         "GET /clusters/*/certificate-authorities",
+	"ListClusters":                       "GET /clusters",
+	"ListEksAnywhereSubscriptions":       "GET /eks-anywhere-subscriptions",
+	"ListFargateProfiles":                "GET /clusters/*/fargate-profiles",
+	"ListIdentityProviderConfigs":        "GET /clusters/*/identity-provider-configs",
+	"ListInsights":                       "POST /clusters/*/insights",
+	"ListNodegroups":                     "GET /clusters/*/node-groups",
+	"ListPodIdentityAssociations":        "GET /clusters/*/pod-identity-associations",
+	"ListTagsForResource":                "GET /tags/*",
+	"ListUpdates":                        "GET /clusters/*/updates",
+	"RegisterCluster":                    "POST /cluster-registrations",
+	"StartInsightsRefresh":               "POST /clusters/*/insights-refresh",
+	"TagResource":                        "POST /tags/*",
+	"UntagResource":                      "DELETE /tags/*",
+	"UpdateAccessEntry":                  "POST /clusters/*/access-entries/*",
+	"UpdateAddon":                        "POST /clusters/*/addons/*/update",
+	"UpdateCapability":                   "POST /clusters/*/capabilities/*",
+	"UpdateClusterConfig":                "POST /clusters/*/update-config",
+	"UpdateClusterVersion":               "POST /clusters/*/updates",
+	"UpdateEksAnywhereSubscription":      "POST /eks-anywhere-subscriptions/*",
+	"UpdateNodegroupConfig":              "POST /clusters/*/node-groups/*/update-config",
+	"UpdateNodegroupVersion":             "POST /clusters/*/node-groups/*/update-version",
+	"UpdatePodIdentityAssociation":       "POST /clusters/*/pod-identity-associations/*",
 }
 
-func eksOperation(method string, path []string) string {
-	verb := map[string]string{http.MethodGet: "Describe", http.MethodPost: "Create", http.MethodDelete: "Delete"}[method]
-	switch {
-	case len(path) == 1 && method == http.MethodGet:
-		return "ListClusters"
-	case len(path) <= 2:
-		return verb + "Cluster"
-	}
-	if len(path) == 5 {
-		return "ListAssociatedAccessPolicies"
-	}
-	noun := eksCollections[path[2]]
-	if len(path) == 3 && method == http.MethodGet {
-		if strings.HasSuffix(noun, "y") {
-			return "List" + strings.TrimSuffix(noun, "y") + "ies"
+// eksOperation names an EKS operation; one that it does not know is named by
+// method and path.
+func eksOperation(r *http.Request) string {
+	asked := r.Method + " " + strings.TrimSuffix(r.URL.EscapedPath(), "/")
+	for operation, route := range eksRoutes {
+		if ok, err := path.Match(route, asked); err == nil && ok {
+			return operation
 		}
-		return "List" + noun + "s"
 	}
-	return verb + noun
+	return asked
 }
 
 // fail writes an error in the shape of the service's protocol.
@@ -300,10 +433,7 @@ func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, service, operation 
 	_ = xml.EscapeText(&message, []byte(f.Message))
 	switch service {
 	case "eks":
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("X-Amzn-Errortype", f.Code+"Exception")
-		w.WriteHeader(f.Status)
-		_ = json.NewEncoder(w).Encode(map[string]string{"message": f.Message})
+		refuse(w, f.Status, f.Code+"Exception", f.Message)
 	case "ec2":
 		w.WriteHeader(f.Status)
 		code := strings.Replace(f.Code, "AccessDenied", "UnauthorizedOperation", 1)
@@ -314,14 +444,23 @@ func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, service, operation 
 	}
 }
 
-// answer serves the EKS operations that moto lacks; false leaves it to moto.
+// refuse writes an error of EKS.
+func refuse(w http.ResponseWriter, status int, code, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Amzn-Errortype", code)
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"message": message})
+}
+
+// answer serves the reads of EKS that moto lacks; false leaves it to moto.
 func (p *Proxy) answer(w http.ResponseWriter, r *http.Request) bool {
 	path := segments(r)
 	if r.Method != http.MethodGet || len(path) < 3 {
 		return false
 	}
+	region, _ := scope(r)
 	p.mu.Lock()
-	c := p.clusters[path[1]]
+	v := view{p.clusters[path[1]], path[1], region}
 	p.mu.Unlock()
 	one := ""
 	if len(path) > 3 {
@@ -330,50 +469,174 @@ func (p *Proxy) answer(w http.ResponseWriter, r *http.Request) bool {
 	switch path[2] {
 	case "addons":
 		if one == "" {
-			page(w, r, "addons", sorted(c.Addons))
+			page(w, r, "addons", sorted(v.Addons))
 			return true
 		}
-		a, ok := c.Addons[one]
-		return send(w, ok, "addon", map[string]any{
-			"addonName": one, "addonVersion": a.Version, "status": "ACTIVE", "serviceAccountRoleArn": a.ServiceAccountRoleARN,
-		})
+		a, ok := p.observeAddon(v.name, one)
+		return send(w, ok, "addon", v.addon(one, a))
 	case "access-entries":
 		if one == "" {
-			page(w, r, "accessEntries", sorted(c.AccessEntries))
+			page(w, r, "accessEntries", sorted(v.AccessEntries))
 			return true
 		}
-		a, ok := c.AccessEntries[one]
+		a, ok := v.AccessEntries[one]
 		if ok && len(path) == 5 && path[4] == "access-policies" {
 			list := []map[string]any{}
 			for _, arn := range a.Policies {
-				list = append(list, map[string]any{"policyArn": arn, "accessScope": map[string]any{"type": "cluster"}})
+				list = append(list, accessPolicy(a, arn))
 			}
 			page(w, r, "associatedAccessPolicies", list)
 			return true
 		}
-		return send(w, ok, "accessEntry", map[string]any{
-			"principalArn": one, "type": a.Type, "username": a.Username, "kubernetesGroups": a.Groups, "createdAt": float64(a.CreatedAt.Unix()),
-		})
+		return send(w, ok, "accessEntry", v.accessEntry(one, a))
 	case "pod-identity-associations":
 		if one == "" {
-			p.listAssociations(w, r, c)
+			listAssociations(w, r, v)
 			return true
 		}
-		a, ok := c.Associations[one]
-		return send(w, ok, "association", map[string]any{
-			"associationId": one, "namespace": a.Namespace, "serviceAccount": a.ServiceAccount, "roleArn": a.RoleARN,
-		})
+		a, ok := v.Associations[one]
+		return send(w, ok, "association", v.association(one, a))
+	case "updates":
+		if one == "" {
+			return false
+		}
+		addon, ok := v.Updates[one]
+		return send(w, ok && addon == r.URL.Query().Get("addonName"), "update", addonUpdate(one))
 	}
 	return false
 }
 
-func (p *Proxy) listAssociations(w http.ResponseWriter, r *http.Request, c Cluster) {
+// observeAddon returns an add-on, and lets what is CREATING or UPDATING be
+// ACTIVE from the next time on.
+func (p *Proxy) observeAddon(cluster, name string) (Addon, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	a, ok := p.clusters[cluster].Addons[name]
+	if a.Status == "CREATING" || a.Status == "UPDATING" {
+		c, next := p.clusters[cluster].clone(), a
+		next.Status = ""
+		c.Addons[name] = next
+		p.clusters[cluster] = c
+	}
+	return a, ok
+}
+
+// view is a cluster as a client sees it.
+type view struct {
+	Cluster
+	name, region string
+}
+
+// account is the one of moto.
+const account = "123456789012"
+
+// arn is that of something in the cluster.
+func (v view) arn(kind string, parts ...string) string {
+	return "arn:aws:eks:" + v.region + ":" + account + ":" + kind + "/" + v.name + "/" + strings.Join(parts, "/")
+}
+
+// AddonARN is the ARN that an add-on of a cluster has.
+func AddonARN(region, cluster, addon string) string {
+	return view{name: cluster, region: region}.arn("addon", addon, digest(cluster+"/"+addon))
+}
+
+// digest looks like a UUID and is always the same for the same text.
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
+}
+
+// addon is an add-on on the wire.
+func (v view) addon(name string, a Addon) map[string]any {
+	arn := AddonARN(v.region, v.name, name)
+	associations := []string{}
+	for _, id := range sorted(v.Associations) {
+		if v.Associations[id].OwnerARN == arn {
+			associations = append(associations, v.arn("podidentityassociation", id))
+		}
+	}
+	value := map[string]any{
+		"addonName": name, "clusterName": v.name, "addonArn": arn, "addonVersion": a.Version, "status": cmp.Or(a.Status, "ACTIVE"),
+		"health": map[string]any{"issues": []string{}}, "podIdentityAssociations": associations, "tags": tags(a.Tags),
+	}
+	setText(value, "serviceAccountRoleArn", a.ServiceAccountRoleARN)
+	setText(value, "configurationValues", a.ConfigurationValues)
+	setTime(value, a.CreatedAt)
+	return value
+}
+
+// accessEntry is an access entry on the wire.
+func (v view) accessEntry(principal string, a AccessEntry) map[string]any {
+	kind, name, _ := strings.Cut(principal[strings.LastIndex(principal, ":")+1:], "/")
+	return map[string]any{
+		"clusterName": v.name, "principalArn": principal, "type": a.Type, "username": a.Username,
+		"accessEntryArn":   v.arn("access-entry", kind, account, name, digest(v.name+"/"+principal)),
+		"kubernetesGroups": slices.Concat([]string{}, a.Groups), "tags": tags(a.Tags), "createdAt": float64(a.CreatedAt.Unix()),
+	}
+}
+
+// accessPolicy is an access policy of an entry on the wire.
+func accessPolicy(a AccessEntry, arn string) map[string]any {
+	scope, ok := a.Scopes[arn]
+	if !ok {
+		scope.Type = "cluster"
+	}
+	return map[string]any{"policyArn": arn, "accessScope": scope}
+}
+
+// association is a Pod Identity association on the wire.
+func (v view) association(id string, a Association) map[string]any {
+	value := v.associationSummary(id, a)
+	value["roleArn"], value["tags"], value["disableSessionTags"] = a.RoleARN, tags(a.Tags), a.DisableSessionTags
+	setText(value, "targetRoleArn", a.TargetRoleARN)
+	setTime(value, a.CreatedAt)
+	return value
+}
+
+// associationSummary is a Pod Identity association in a list.
+func (v view) associationSummary(id string, a Association) map[string]any {
+	value := map[string]any{
+		"clusterName": v.name, "associationId": id, "associationArn": v.arn("podidentityassociation", id),
+		"namespace": a.Namespace, "serviceAccount": a.ServiceAccount,
+	}
+	setText(value, "ownerArn", a.OwnerARN)
+	return value
+}
+
+// addonUpdate is an update of an add-on on the wire.
+func addonUpdate(id string) map[string]any {
+	return map[string]any{"id": id, "status": "Successful", "type": "AddonUpdate", "params": []string{}, "errors": []string{}}
+}
+
+// setText sets a member that is left out when it is empty.
+func setText(value map[string]any, name, text string) {
+	if text != "" {
+		value[name] = text
+	}
+}
+
+// setTime sets when a thing was made, if that is known.
+func setTime(value map[string]any, t time.Time) {
+	if !t.IsZero() {
+		value["createdAt"] = float64(t.Unix())
+	}
+}
+
+// tags are never null on the wire.
+func tags(t map[string]string) map[string]string {
+	if t == nil {
+		return map[string]string{}
+	}
+	return t
+}
+
+func listAssociations(w http.ResponseWriter, r *http.Request, v view) {
 	q := r.URL.Query()
-	list := []map[string]string{}
-	for _, id := range sorted(c.Associations) {
-		a := c.Associations[id]
+	list := []map[string]any{}
+	for _, id := range sorted(v.Associations) {
+		a := v.Associations[id]
 		if (q.Get("namespace") == "" || q.Get("namespace") == a.Namespace) && (q.Get("serviceAccount") == "" || q.Get("serviceAccount") == a.ServiceAccount) {
-			list = append(list, map[string]string{"associationId": id, "namespace": a.Namespace, "serviceAccount": a.ServiceAccount})
+			list = append(list, v.associationSummary(id, a))
 		}
 	}
 	page(w, r, "associations", list)
@@ -398,13 +661,11 @@ func page[T any](w http.ResponseWriter, r *http.Request, name string, list []T) 
 
 // send writes one object, or ResourceNotFoundException. It is always an answer.
 func send(w http.ResponseWriter, found bool, name string, value any) bool {
-	w.Header().Set("Content-Type", "application/json")
 	if !found {
-		w.Header().Set("X-Amzn-Errortype", "ResourceNotFoundException")
-		w.WriteHeader(http.StatusNotFound)
-		_ = json.NewEncoder(w).Encode(map[string]string{"message": "not found"})
+		refuse(w, http.StatusNotFound, notFound, "not found")
 		return true
 	}
+	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(map[string]any{name: value})
 	return true
 }
@@ -439,7 +700,34 @@ func (p *Proxy) correct(resp *http.Response) error {
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	resp.ContentLength = int64(len(body))
 	resp.Header.Set("Content-Length", strconv.Itoa(len(body)))
+	if resp.StatusCode < http.StatusMultipleChoices {
+		p.forwarded(resp.Request)
+	}
 	return nil
+}
+
+// forwarded tells OnChange of a write that moto carried out.
+func (p *Proxy) forwarded(r *http.Request) {
+	if _, service := scope(r); service != "eks" || r.Method == http.MethodGet {
+		return
+	}
+	operation := eksOperation(r)
+	if strings.HasPrefix(operation, "List") || strings.HasPrefix(operation, "Describe") {
+		return
+	}
+	if path := segments(r); len(path) > 1 && path[0] == "clusters" {
+		p.changed(path[1], "eks:"+operation)
+	}
+}
+
+// changed calls OnChange.
+func (p *Proxy) changed(cluster, operation string) {
+	p.mu.Lock()
+	f := p.OnChange
+	p.mu.Unlock()
+	if f != nil {
+		f(cluster, operation)
+	}
 }
 
 // encodeDocument percent-encodes a document as IAM does. moto's is XML text.

@@ -1,0 +1,174 @@
+package change_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
+)
+
+const policyARN = "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"
+
+func TestCommand(t *testing.T) {
+	role := change.Change{Kind: change.Role, Name: "r", After: &change.State{
+		Document: `{"a":"it's"}`, Path: "/eks/", Description: "Node role", Boundary: "arn:aws:iam::1:policy/b", Tags: map[string]string{"b": "x, y", "a": "1"},
+	}}
+	principal := "arn:aws:iam::1:role/r"
+	tests := []struct {
+		change       change.Change
+		want, invert string
+	}{
+		{
+			role,
+			`aws iam create-role --role-name r --path /eks/ --assume-role-policy-document '{"a":"it'\''s"}' --description 'Node role' --permissions-boundary arn:aws:iam::1:policy/b --tags Key=a,Value=1 'Key=b,Value="x, y"'`,
+			"aws iam delete-role --role-name r",
+		},
+		{
+			change.Change{Kind: change.Attachment, Name: "r", Part: policyARN, After: &change.State{}},
+			"aws iam attach-role-policy --role-name r --policy-arn " + policyARN, "aws iam detach-role-policy --role-name r --policy-arn " + policyARN,
+		},
+		{
+			change.Change{Kind: change.InlinePolicy, Name: "r", Part: "p", After: &change.State{Document: "{}"}},
+			"aws iam put-role-policy --role-name r --policy-name p --policy-document '{}'", "aws iam delete-role-policy --role-name r --policy-name p",
+		},
+		{
+			change.Change{Kind: change.Policy, Name: "arn:aws:iam::${ACCOUNT}:policy/p", After: &change.State{Document: "{}"}},
+			"aws iam create-policy --policy-name p --policy-document '{}'", `aws iam delete-policy --policy-arn "arn:aws:iam::${ACCOUNT}:policy/p"`,
+		},
+		{
+			change.Change{Kind: change.InstanceProfile, Name: "p", After: &change.State{Path: "/"}},
+			"aws iam create-instance-profile --instance-profile-name p", "aws iam delete-instance-profile --instance-profile-name p",
+		},
+		{
+			change.Change{Kind: change.ProfileRole, Name: "p", After: &change.State{Role: "r"}},
+			"aws iam add-role-to-instance-profile --instance-profile-name p --role-name r", "aws iam remove-role-from-instance-profile --instance-profile-name p --role-name r",
+		},
+		{
+			change.Change{Kind: change.AccessEntry, Name: principal, Cluster: "c", After: &change.State{Type: "EC2", Tags: map[string]string{"a": "1", "b": "x y"}}},
+			"aws eks create-access-entry --cluster-name c --principal-arn " + principal + ` --type EC2 --tags 'a=1,b="x y"'`,
+			"aws eks delete-access-entry --cluster-name c --principal-arn " + principal,
+		},
+		{
+			change.Change{Kind: change.AccessPolicy, Name: principal, Cluster: "c", Part: "arn:p", After: &change.State{}},
+			"aws eks associate-access-policy --cluster-name c --principal-arn " + principal + " --policy-arn arn:p --access-scope type=cluster",
+			"aws eks disassociate-access-policy --cluster-name c --principal-arn " + principal + " --policy-arn arn:p",
+		},
+		{
+			change.Change{Kind: change.AccessPolicy, Name: principal, Cluster: "c", Part: "arn:p", After: &change.State{Namespaces: []string{"a", "b"}}},
+			"aws eks associate-access-policy --cluster-name c --principal-arn " + principal + " --policy-arn arn:p --access-scope type=namespace,namespaces=a,b",
+			"aws eks disassociate-access-policy --cluster-name c --principal-arn " + principal + " --policy-arn arn:p",
+		},
+	}
+	for _, tt := range tests {
+		if diff := cmp.Diff(tt.want, tt.change.Command()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.change, diff)
+		}
+		if diff := cmp.Diff(tt.invert, tt.change.Invert().Command()); diff != "" {
+			t.Errorf("undo of %s (-want +got):\n%s", tt.change, diff)
+		}
+	}
+}
+
+func TestDifferences(t *testing.T) {
+	want := &change.State{Document: `{"b":1,"a":[1,2]}`, Path: "/", Tags: map[string]string{"team": "a"}}
+	tests := map[string]struct {
+		want, found *change.State
+		lines       []string
+	}{
+		"both absent":                        {nil, nil, nil},
+		"there":                              {nil, want, []string{"it exists already"}},
+		"not there":                          {want, nil, []string{"it does not exist"}},
+		"spelled differently, one more tag":  {want, &change.State{Document: "{\n\"a\": [1, 2], \"b\": 1}", Tags: map[string]string{"team": "a", "cost": "9"}}, nil},
+		"another document, another tag":      {want, &change.State{Document: `{"a":[2,1],"b":1}`, Tags: map[string]string{"team": "b"}}, []string{`document is {"a":[2,1],"b":1}, not {"a":[1,2],"b":1}`, "tag team is b, not a"}},
+		"boundary, role, type and namespace": {&change.State{Role: "r"}, &change.State{Boundary: "b", Type: "EC2", Namespaces: []string{"n"}}, []string{"permissions boundary is b, not none", "role is none, not r", "type is EC2, not none", "namespaces is [n], not []"}},
+		"namespaces in another order":        {&change.State{Namespaces: []string{"a", "b"}}, &change.State{Namespaces: []string{"b", "a"}}, nil},
+	}
+	for name, tt := range tests {
+		if diff := cmp.Diff(tt.lines, change.Differences(tt.want, tt.found)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// store is a Store in memory.
+type store struct {
+	there map[string]*change.State
+	// lost makes writes succeed and answer with an error, refused makes them fail.
+	lost, refused bool
+	writes        int
+}
+
+var errLost = errors.New("the answer broke off")
+
+func (s *store) State(_ context.Context, c change.Change) (*change.State, error) {
+	return s.there[c.String()], nil
+}
+
+func (s *store) Write(_ context.Context, c change.Change) error {
+	s.writes++
+	if s.refused {
+		return errLost
+	}
+	s.there[c.String()] = c.After
+	if s.lost {
+		return errLost
+	}
+	return nil
+}
+
+func TestMake(t *testing.T) {
+	c := change.Change{Kind: change.Role, Name: "r", After: &change.State{Document: "{}"}}
+	other := &change.State{Document: `{"x":1}`}
+	tests := map[string]struct {
+		there         *change.State
+		lost, refused bool
+		wrote         bool
+		err           string
+		writes        int
+	}{
+		"absent":                   {wrote: true, writes: 1},
+		"made already":             {there: c.After},
+		"another":                  {there: other, err: `role r is not as expected: document is {"x":1}, not {}`},
+		"the answer is lost":       {lost: true, wrote: true, writes: 1},
+		"refused":                  {refused: true, err: "the answer broke off", writes: 1},
+		"lost, but made by now":    {there: c.After, lost: true},
+		"refused, but made by now": {there: c.After, refused: true},
+	}
+	for name, tt := range tests {
+		s := &store{there: map[string]*change.State{}, lost: tt.lost, refused: tt.refused}
+		if tt.there != nil {
+			s.there[c.String()] = tt.there
+		}
+		wrote, err := change.Make(context.Background(), s, c)
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		if wrote != tt.wrote || text != tt.err || s.writes != tt.writes {
+			t.Errorf("%s: wrote %v, error %q, %d writes", name, wrote, text, s.writes)
+		}
+	}
+}
+
+// TestLeft: what is there is left out, and every third state is told.
+func TestLeft(t *testing.T) {
+	role := change.Change{Kind: change.Role, Name: "r", After: &change.State{Document: "{}"}}
+	attach := change.Change{Kind: change.Attachment, Name: "r", Part: policyARN, After: &change.State{}}
+	profile := change.Change{Kind: change.ProfileRole, Name: "p", After: &change.State{Role: "r"}}
+	s := &store{there: map[string]*change.State{role.String(): role.After}}
+	left, err := change.Left(context.Background(), s, []change.Change{role, attach, profile})
+	if diff := cmp.Diff([]change.Change{attach, profile}, left); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	s.there[role.String()] = &change.State{Document: `{"x":1}`}
+	s.there[profile.String()] = &change.State{Role: "another"}
+	_, err = change.Left(context.Background(), s, []change.Change{role, attach, profile})
+	var conflict *change.ConflictError
+	if !errors.As(err, &conflict) || strings.Count(err.Error(), "is not as expected") != 2 || !strings.Contains(err.Error(), "role is another, not r") {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,153 @@
+package change
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Command returns the AWS CLI command that makes the change, in one line, for a
+// POSIX shell.
+func (c Change) Command() string {
+	words := []string{"aws"}
+	add := func(list ...string) {
+		for _, w := range list {
+			words = append(words, quote(w))
+		}
+	}
+	option := func(name, value string) {
+		if value != "" {
+			add(name, value)
+		}
+	}
+	made := c.After != nil
+	switch c.Kind {
+	case Role:
+		if !made {
+			add("iam", "delete-role", "--role-name", c.Name)
+			break
+		}
+		add("iam", "create-role", "--role-name", c.Name)
+		option("--path", otherThanRoot(c.After.Path))
+		add("--assume-role-policy-document", c.After.Document)
+		option("--description", c.After.Description)
+		option("--permissions-boundary", c.After.Boundary)
+		addTags(add, c.After.Tags)
+	case Attachment:
+		add("iam", verb(made, "attach", "detach")+"-role-policy", "--role-name", c.Name, "--policy-arn", c.Part)
+	case InlinePolicy:
+		add("iam", verb(made, "put", "delete")+"-role-policy", "--role-name", c.Name, "--policy-name", c.Part)
+		if made {
+			add("--policy-document", c.After.Document)
+		}
+	case Policy:
+		if !made {
+			add("iam", "delete-policy", "--policy-arn", c.Name)
+			break
+		}
+		add("iam", "create-policy", "--policy-name", c.Name[strings.LastIndex(c.Name, "/")+1:])
+		option("--path", otherThanRoot(c.After.Path))
+		add("--policy-document", c.After.Document)
+		option("--description", c.After.Description)
+		addTags(add, c.After.Tags)
+	case InstanceProfile:
+		add("iam", verb(made, "create", "delete")+"-instance-profile", "--instance-profile-name", c.Name)
+		if made {
+			option("--path", otherThanRoot(c.After.Path))
+			addTags(add, c.After.Tags)
+		}
+	case ProfileRole:
+		if made {
+			add("iam", "add-role-to-instance-profile", "--instance-profile-name", c.Name, "--role-name", c.After.Role)
+		} else {
+			add("iam", "remove-role-from-instance-profile", "--instance-profile-name", c.Name, "--role-name", c.Before.Role)
+		}
+	case AccessEntry:
+		add("eks", verb(made, "create", "delete")+"-access-entry", "--cluster-name", c.Cluster, "--principal-arn", c.Name)
+		if made {
+			add("--type", c.After.Type)
+			if len(c.After.Tags) > 0 {
+				add("--tags", pairs(c.After.Tags))
+			}
+		}
+	case AccessPolicy:
+		add("eks", verb(made, "", "dis")+"associate-access-policy", "--cluster-name", c.Cluster, "--principal-arn", c.Name, "--policy-arn", c.Part)
+		if made && len(c.After.Namespaces) == 0 {
+			add("--access-scope", "type=cluster")
+		} else if made {
+			add("--access-scope", "type=namespace,namespaces="+strings.Join(c.After.Namespaces, ","))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func verb(made bool, make, unmake string) string {
+	if made {
+		return make
+	}
+	return unmake
+}
+
+func otherThanRoot(path string) string {
+	if path == "/" {
+		return ""
+	}
+	return path
+}
+
+// addTags writes tags as IAM's commands take them.
+func addTags(add func(...string), tags map[string]string) {
+	if len(tags) == 0 {
+		return
+	}
+	add("--tags")
+	for _, k := range keys(tags) {
+		add(fmt.Sprintf("Key=%s,Value=%s", shorthand(k), shorthand(tags[k])))
+	}
+}
+
+// pairs writes tags as the commands of EKS take them.
+func pairs(tags map[string]string) string {
+	var list []string
+	for _, k := range keys(tags) {
+		list = append(list, shorthand(k)+"="+shorthand(tags[k]))
+	}
+	return strings.Join(list, ",")
+}
+
+// shorthand quotes a value for the AWS CLI's shorthand syntax.
+// Source: https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-shorthand.html
+func shorthand(s string) string {
+	if s != "" && !strings.ContainsAny(s, `,="'[]{} `) {
+		return s
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+}
+
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+
+// AccountVariable stands for the account id in a name where it is not known: the
+// shell fills it in. AskAccount is the line that sets it.
+const (
+	AccountVariable = "${ACCOUNT}"
+	AskAccount      = "ACCOUNT=$(aws sts get-caller-identity --query Account --output text)"
+)
+
+// quote quotes a word for a POSIX shell where it needs it.
+func quote(s string) string {
+	switch {
+	case plainWord.MatchString(s):
+		return s
+	case plainWord.MatchString(strings.ReplaceAll(s, AccountVariable, "0")):
+		return `"` + s + `"`
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+func keys(m map[string]string) []string {
+	list := make([]string, 0, len(m))
+	for k := range m {
+		list = append(list, k)
+	}
+	return sorted(list)
+}

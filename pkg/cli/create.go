@@ -1,0 +1,359 @@
+package cli
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// createOptions is what the create command was told.
+type createOptions struct {
+	streams genericiooptions.IOStreams
+	place   placeOptions
+
+	role                   remedy.NewRole
+	clusterName, profile   string
+	noInstanceProfile      bool
+	cni, entry, output     string
+	dryRun, yes, ipFlagSet bool
+}
+
+var createFormats = []string{"aws-cli", "terraform", "cloudformation", "eksctl"}
+
+func newCreateCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags) *cobra.Command {
+	o := &createOptions{streams: streams, place: placeOptions{config: config}}
+	cmd := &cobra.Command{
+		Use:   "create NAME",
+		Short: "Create a node role",
+		Long: `Create a node role that check passes: the trust policy of the partition, the two
+managed policies, and an instance profile of the same name.
+
+The plan is shown first. Nothing is created without a "yes" on a terminal, or
+--yes. What is there already and as it should be is kept, so that a run that
+broke off can be run again. With -o nothing is created: the same role is printed
+for another tool, without credentials and without a cluster.`,
+		Example: `  # A node role for managed node groups
+  kubectl noderole create eksNodeRole
+
+  # For Karpenter or self-managed nodes: also let it into the cluster of this context
+  kubectl noderole create karpenter-node --access-entry
+
+  # The node role of an EKS Auto Mode NodeClass
+  kubectl noderole create auto-node --auto-mode --access-entry
+
+  # The same as Terraform, for China
+  kubectl noderole create eksNodeRole -o terraform --partition aws-cn
+
+  # Show the plan and create nothing
+  kubectl noderole create eksNodeRole --dry-run`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usage("kubectl noderole create NAME", "create takes the name of one role")
+			}
+			o.role.Name = args[0]
+			if err := o.complete(cmd); err != nil {
+				return err
+			}
+			if o.output != "" {
+				return o.print()
+			}
+			return o.run(cmd.Context())
+		},
+	}
+	f := cmd.Flags()
+	o.place.addFlags(f)
+	f.StringVar(&o.clusterName, "cluster-name", "", "Name of the EKS cluster, instead of what the kube context leads to")
+	f.StringVar(&o.profile, "profile", "", "AWS profile, instead of the one that the kubeconfig's credential plugin uses")
+	f.StringVar(&o.role.Path, "path", "/", "Path of the role and the instance profile, such as /eks/")
+	f.StringVar(&o.role.Description, "description", "Amazon EKS node role", "Description of the role")
+	f.StringToStringVar(&o.role.Tags, "tags", nil, "Tags of all that is created, as KEY=VALUE,…")
+	f.StringVar(&o.role.Boundary, "permissions-boundary", "", "ARN of the role's permissions boundary")
+	f.BoolVar(&o.role.Minimal, "minimal", false, "Allow only what a node cannot do without, by an inline policy instead of the managed ones")
+	f.BoolVar(&o.role.AutoMode, "auto-mode", false, "For nodes of EKS Auto Mode: the two policies that they need")
+	f.BoolVar(&o.noInstanceProfile, "no-instance-profile", false, "Create no instance profile, as managed node groups and Karpenter make their own")
+	f.StringVar(&o.cni, "cni", "", "Also attach the CNI policy of the cluster's IP family; original is the guide's first IPv6 policy, for vpc-cni before v1.22.1 (a role of aws-node's own is better)")
+	f.Lookup("cni").NoOptDefVal = "current"
+	f.StringVar(&o.entry, "access-entry", "", "Also let the role into the cluster, by an access entry of this type: EC2_LINUX, EC2_WINDOWS or EC2")
+	f.Lookup("access-entry").NoOptDefVal = "auto"
+	f.StringVarP(&o.output, "output", "o", "", "Print the role for another tool instead of creating it: "+strings.Join(createFormats, ", "))
+	f.BoolVar(&o.dryRun, "dry-run", false, "Show the plan and create nothing")
+	f.BoolVar(&o.yes, "yes", false, "Create without asking")
+	return cmd
+}
+
+var (
+	// The forms that IAM allows.
+	// Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+	roleName = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
+	rolePath = regexp.MustCompile(`^/([!-~]*/)?$`)
+)
+
+// complete checks what the flags say.
+func (o *createOptions) complete(cmd *cobra.Command) error {
+	r := &o.role
+	switch {
+	case !roleName.MatchString(r.Name):
+		return usage("1 to 64 letters, digits and _+=,.@-", "%q is no role name", r.Name)
+	case !rolePath.MatchString(r.Path):
+		return usage("such as /eks/", "--path %q does not begin and end with a slash", r.Path)
+	case r.Minimal && r.AutoMode:
+		return usage("give one of them", "--minimal and --auto-mode are two sets of policies")
+	case o.cni != "" && o.cni != "current" && o.cni != "original":
+		return usage("--cni, or --cni=original", "--cni %q is no CNI policy", o.cni)
+	case o.output != "" && !slices.Contains(createFormats, o.output):
+		return usage("use one of "+strings.Join(createFormats, ", "), "--output %q is no format", o.output)
+	case o.output != "" && (o.dryRun || o.yes):
+		return usage("leave it out", "--dry-run and --yes have no meaning with --output, which creates nothing")
+	}
+	if r.Boundary != "" {
+		if a, ok := snapshot.ParseARN(r.Boundary); !ok || a.Service != "iam" || !strings.HasPrefix(a.Resource, "policy/") {
+			return usage("such as arn:aws:iam::111122223333:policy/boundary", "--permissions-boundary %q is no ARN of a policy", r.Boundary)
+		}
+	}
+	if !o.noInstanceProfile {
+		r.InstanceProfile = r.Name
+	}
+	switch {
+	case o.entry == "auto" && r.AutoMode:
+		r.EntryType = "EC2"
+	case o.entry == "auto":
+		r.EntryType = "EC2_LINUX"
+	case o.entry != "" && !slices.Contains([]string{"EC2_LINUX", "EC2_WINDOWS", "EC2"}, o.entry):
+		return usage("EC2_LINUX, EC2_WINDOWS, or EC2 for Auto Mode", "--access-entry=%s is no type for nodes", o.entry)
+	default:
+		r.EntryType = o.entry
+	}
+	o.ipFlagSet = cmd.Flags().Changed("ip-family")
+	return o.place.check()
+}
+
+// setCNI says which CNI policy the role carries on an IP family.
+func (o *createOptions) setCNI(ipFamily string) error {
+	switch {
+	case o.cni == "original" && ipFamily != "ipv6":
+		return usage("give --cni alone", "--cni=original is about IPv6, and this is IPv4")
+	case o.cni == "original":
+		o.role.CNI = remedy.OriginalIPv6CNI
+	case o.cni == "current":
+		o.role.CNI = remedy.CNIPolicy(ipFamily)
+	}
+	return nil
+}
+
+// print writes the role as another tool's text.
+func (o *createOptions) print() error {
+	if err := o.place.complete(); err != nil {
+		return err
+	}
+	if err := o.setCNI(o.place.ipFamily); err != nil {
+		return err
+	}
+	r := o.role
+	r.Partition, r.Cluster = o.place.partition, cmp.Or(o.clusterName, o.place.cluster)
+	region := cmp.Or(o.place.region, o.place.contextRegion)
+	switch {
+	case r.EntryType != "" && r.Cluster == "":
+		return usage("name it: --cluster-name NAME", "an access entry is of a cluster, and the kube context leads to none")
+	case o.output == "eksctl" && (r.Cluster == "" || region == ""):
+		return usage("name them: --cluster-name NAME --region REGION", "eksctl's configuration is of a cluster, and the kube context leads to none")
+	}
+	var text string
+	var err error
+	switch o.output {
+	case "aws-cli":
+		text = r.Commands()
+	case "terraform":
+		text = r.Terraform()
+	case "cloudformation":
+		text, err = r.CloudFormation()
+	case "eksctl":
+		if text, err = r.Eksctl(r.Cluster, region); err != nil {
+			return usage("print it for another tool, or leave the flag out", "%s", err)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(o.streams.Out, text)
+	return err
+}
+
+// run plans, asks, and creates.
+func (o *createOptions) run(ctx context.Context) error {
+	store, err := o.open(ctx)
+	if err != nil {
+		return err
+	}
+	changes := o.role.Changes()
+	left, err := change.Left(ctx, store, changes)
+	var conflict *change.ConflictError
+	switch {
+	case errors.As(err, &conflict):
+		return o.differs(err)
+	case err != nil:
+		return unread(err)
+	case len(left) == 0:
+		fmt.Fprintf(o.streams.ErrOut, "role %s exists and is as it should be; nothing to do\n", o.role.Name)
+		return nil
+	}
+	o.showPlan(left, len(changes)-len(left))
+	if o.dryRun {
+		fmt.Fprintln(o.streams.ErrOut, "nothing was created: --dry-run")
+		return nil
+	}
+	if err := o.confirm(len(left)); err != nil {
+		return err
+	}
+	for i, c := range left {
+		if _, err := change.Make(ctx, store, c); err != nil {
+			return o.brokeOff(left, i, err)
+		}
+		fmt.Fprintf(o.streams.Out, "done  %s\n", remedy.Why(c))
+	}
+	fmt.Fprintf(o.streams.Out, "created role %s\n", o.role.ARN())
+	return nil
+}
+
+// open finds out where the role is to be made: in the account and, where it is
+// asked for, the cluster of the kube context.
+func (o *createOptions) open(ctx context.Context) (*aws.Changes, error) {
+	wantsCluster := o.role.EntryType != "" || o.cni != "" && !o.ipFlagSet
+	raw, err := o.place.config.ToRawKubeConfigLoader().RawConfig()
+	if err != nil {
+		return nil, usage("check --kubeconfig and KUBECONFIG", "the kubeconfig cannot be read: %s", err)
+	}
+	if err := loadAuthority(raw, *o.place.config.Context); err != nil {
+		return nil, err
+	}
+	target, err := locate.FromKubeconfig(raw, locate.Flags{
+		Context: *o.place.config.Context, ClusterName: o.clusterName, Region: o.place.region, Profile: o.profile,
+	}, os.Getenv)
+	if err != nil {
+		if wantsCluster || *o.place.config.Context != "" {
+			return nil, err
+		}
+		target = &locate.Target{Region: o.place.region, Profile: o.profile}
+	}
+	store, err := aws.NewChanges(ctx, aws.Config{Region: target.Region, Profile: target.Profile, RoleARN: target.RoleARN, Env: target.Env})
+	if err != nil {
+		return nil, unread(err)
+	}
+	ipFamily := o.place.ipFamily
+	if wantsCluster {
+		if _, err := target.Confirm(ctx, store); err != nil {
+			return nil, unread(err)
+		}
+		for _, w := range target.Warnings {
+			fmt.Fprintln(o.streams.ErrOut, "warning: "+w)
+		}
+		o.role.Cluster = target.Name
+		if !o.ipFlagSet {
+			cluster, err := store.Cluster(ctx, target.Name)
+			if err != nil {
+				return nil, unread(err)
+			}
+			ipFamily = cmp.Or(cluster.IPFamily, ipFamily)
+		}
+	}
+	if err := o.setCNI(ipFamily); err != nil {
+		return nil, err
+	}
+	caller, err := store.Caller(ctx)
+	if err != nil {
+		return nil, unread(err)
+	}
+	a, ok := snapshot.ParseARN(caller)
+	if !ok {
+		return nil, unread(fmt.Errorf("sts:GetCallerIdentity: %q is no ARN", caller))
+	}
+	o.role.Account, o.role.Partition = a.Account, a.Partition
+	if o.place.partition != "" && o.place.partition != a.Partition {
+		return nil, usage("use credentials of that partition", "the credentials are of partition %s, not %s", a.Partition, o.place.partition)
+	}
+	return store, nil
+}
+
+// differs says in what something that is there is not what would be made.
+func (o *createOptions) differs(err error) error {
+	var lines []string
+	for _, e := range unjoin(err) {
+		lines = append(lines, e.Error())
+	}
+	return codeError{code: ExitFindings, err: &locate.Error{
+		Problem: strings.Join(lines, "\nerror: "),
+		Next:    "nothing was changed; choose another name, or see what check makes of the role: kubectl noderole check",
+	}}
+}
+
+func unjoin(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+func (o *createOptions) showPlan(left []change.Change, kept int) {
+	w := o.streams.Out
+	fmt.Fprintf(w, "%s for role %s in account %s, in this order:\n\n", counted(len(left), "change"), o.role.Name, o.role.Account)
+	for i, c := range left {
+		fmt.Fprintf(w, "%2d  %s\n    %s\n    undo  %s\n", i+1, remedy.Why(c), c.Command(), c.Invert().Command())
+	}
+	if kept > 0 {
+		fmt.Fprintf(w, "\n%s already there and as it should be\n", counted(kept, "part"))
+	}
+	fmt.Fprintln(w)
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// confirm asks on a terminal; elsewhere --yes is wanted.
+func (o *createOptions) confirm(n int) error {
+	if o.yes {
+		return nil
+	}
+	in, ok := o.streams.In.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return usage("add --yes, or look at the plan alone with --dry-run", "nothing was created: there is no terminal to ask on")
+	}
+	fmt.Fprintf(o.streams.ErrOut, "Make %s? Type yes: ", counted(n, "change"))
+	answer, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if strings.TrimSpace(answer) != "yes" {
+		return codeError{code: ExitUsage, err: errors.New("nothing was created: not confirmed")}
+	}
+	return nil
+}
+
+// brokeOff says what stands and how to go on.
+func (o *createOptions) brokeOff(left []change.Change, at int, err error) error {
+	return codeError{code: ExitIncomplete, err: &locate.Error{
+		Problem: err.Error(),
+		Next:    fmt.Sprintf("%d of %s made, and what is made stands; run the same command again to go on", at, counted(len(left), "change")),
+		Err:     err,
+	}}
+}
