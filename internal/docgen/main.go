@@ -92,6 +92,11 @@ func permissions() error {
 	if err := replaceBlock(file, "reader", "```json\n"+need.ReaderDocument().String()+"```\n"); err != nil {
 		return err
 	}
+	admin := need.AdminDocument()
+	admin.Statement = admin.Statement[1:] // the first is the reader's, which stands above it
+	if err := replaceBlock(file, "admin", "```json\n"+admin.String()+"```\n"); err != nil {
+		return err
+	}
 	return replaceBlock(file, "reader-rbac", "```yaml\n"+need.ReaderRBAC+"```\n")
 }
 

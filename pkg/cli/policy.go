@@ -35,6 +35,7 @@ var policyDocuments = []policyDocument{
 	{"cni", "what the VPC CNI calls, by IP family", (*policyOptions).cni, []string{"original"}},
 	{"pod-identity", "what the EKS Pod Identity Agent calls with the node role", func(*policyOptions) string { return need.PodIdentityAgentDocument().String() }, nil},
 	{"reader", "what check and snapshot of this plugin need", (*policyOptions).reader, []string{"rbac"}},
+	{"admin", "what create of this plugin needs, with what check needs", func(*policyOptions) string { return need.AdminDocument().String() }, nil},
 }
 
 func newPolicyCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags) *cobra.Command {

@@ -49,7 +49,7 @@ group), then remove EC2 from the cluster role's trust policy.`,
 
 // separateRole is the way out for a role that is somebody else's too.
 func separateRole(r *view.NodeRole) []string {
-	next := []string{"create a role for nodes alone: https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html"}
+	next := []string{"kubectl noderole create NAME   makes a role for nodes alone"}
 	for _, s := range r.Sources {
 		if s.Kind == view.NodeGroup {
 			next = append(next, "replace node group "+s.Name+" by one with that role; a node group's role cannot be changed")

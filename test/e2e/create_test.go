@@ -329,6 +329,40 @@ func TestCreateThenCheck(t *testing.T) {
 	}
 }
 
+// TestAdminDocumented: policy admin lists the writes that create makes, none too
+// many and none too few, and all that it reads.
+func TestAdminDocumented(t *testing.T) {
+	s := newScenario(t, "admin")
+	s.proxied.IPFamily = "ipv6"
+	s.apply()
+	env := s.kubeconfig(proxy.URL)
+	proxy.Calls()
+	for _, flags := range [][]string{{"all", "--cni", "--access-entry=EC2"}, {"least", "--minimal"}} {
+		for range 2 { // what is there already is read more closely
+			if out := kubectl(t, env, append([]string{"noderole", "create", "--yes"}, flags...)...); out.code != 0 {
+				t.Fatalf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
+			}
+		}
+	}
+	var policy struct {
+		Statement []struct{ Action []string }
+	}
+	s.must(json.Unmarshal([]byte(kubectl(t, nil, "noderole", "policy", "admin").stdout), &policy))
+	reads, writes := policy.Statement[0].Action, policy.Statement[1].Action
+	var wrote []string
+	for _, c := range proxy.Calls() {
+		switch {
+		case slices.Contains(reads, c.Operation), c.Operation == "sts:GetCallerIdentity": // which needs no permission
+		case !slices.Contains(wrote, c.Operation):
+			wrote = append(wrote, c.Operation)
+		}
+	}
+	slices.Sort(wrote)
+	if diff := cmp.Diff(writes, wrote); diff != "" {
+		t.Errorf("operations (-documented +called):\n%s", diff)
+	}
+}
+
 // TestCreateElsewhere: in China and in GovCloud, by the credentials' own account.
 func TestCreateElsewhere(t *testing.T) {
 	for region, want := range map[string]struct{ partition, trust string }{
