@@ -93,7 +93,7 @@ func permissions() error {
 		return err
 	}
 	admin := need.AdminDocument()
-	admin.Statement = admin.Statement[1:] // the first is the reader's, which stands above it
+	admin.Statement = admin.Statement[len(need.ReaderDocument().Statement):] // the reader's stand above it
 	if err := replaceBlock(file, "admin", "```json\n"+admin.String()+"```\n"); err != nil {
 		return err
 	}

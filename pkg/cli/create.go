@@ -236,33 +236,22 @@ func (o *createOptions) run(ctx context.Context) error {
 // asked for, the cluster of the kube context.
 func (o *createOptions) open(ctx context.Context) (*aws.Changes, error) {
 	wantsCluster := o.role.EntryType != "" || o.cni != "" && !o.ipFlagSet
-	raw, err := o.place.config.ToRawKubeConfigLoader().RawConfig()
-	if err != nil {
-		return nil, usage("check --kubeconfig and KUBECONFIG", "the kubeconfig cannot be read: %s", err)
-	}
-	if err := loadAuthority(raw, *o.place.config.Context); err != nil {
-		return nil, err
-	}
-	target, err := locate.FromKubeconfig(raw, locate.Flags{
-		Context: *o.place.config.Context, ClusterName: o.clusterName, Region: o.place.region, Profile: o.profile,
-	}, os.Getenv)
+	live := liveOptions{streams: o.streams, config: o.place.config, clusterName: o.clusterName, region: o.place.region, profile: o.profile}
+	target, err := live.target()
 	if err != nil {
 		if wantsCluster || *o.place.config.Context != "" {
 			return nil, err
 		}
 		target = &locate.Target{Region: o.place.region, Profile: o.profile}
 	}
-	store, err := aws.NewChanges(ctx, aws.Config{Region: target.Region, Profile: target.Profile, RoleARN: target.RoleARN, Env: target.Env})
+	store, err := aws.NewChanges(ctx, awsConfig(target))
 	if err != nil {
 		return nil, unread(err)
 	}
 	ipFamily := o.place.ipFamily
 	if wantsCluster {
-		if _, err := target.Confirm(ctx, store); err != nil {
-			return nil, unread(err)
-		}
-		for _, w := range target.Warnings {
-			fmt.Fprintln(o.streams.ErrOut, "warning: "+w)
+		if _, err := live.confirm(ctx, target, store); err != nil {
+			return nil, err
 		}
 		o.role.Cluster = target.Name
 		if !o.ipFlagSet {

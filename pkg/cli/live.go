@@ -49,31 +49,17 @@ func (o *liveOptions) addSimulateFlag(f *pflag.FlagSet) {
 // says what that cost.
 func (o *liveOptions) read(ctx context.Context) (facts *snapshot.Snapshot, footer string, err error) {
 	started := time.Now()
-	loader := o.config.ToRawKubeConfigLoader()
-	raw, err := loader.RawConfig()
-	if err != nil {
-		return nil, "", usage("check --kubeconfig and KUBECONFIG", "the kubeconfig cannot be read: %s", err)
-	}
-	if err := loadAuthority(raw, *o.config.Context); err != nil {
-		return nil, "", err
-	}
-	target, err := locate.FromKubeconfig(raw, locate.Flags{
-		Context: *o.config.Context, ClusterName: o.clusterName, Region: o.region, Profile: o.profile,
-	}, os.Getenv)
+	target, err := o.target()
 	if err != nil {
 		return nil, "", err
 	}
-
-	cloud, err := aws.New(ctx, aws.Config{Region: target.Region, Profile: target.Profile, RoleARN: target.RoleARN, Env: target.Env})
+	cloud, err := aws.New(ctx, awsConfig(target))
 	if err != nil {
 		return nil, "", unread(err)
 	}
-	cluster, err := target.Confirm(ctx, cloud)
+	cluster, err := o.confirm(ctx, target, cloud)
 	if err != nil {
-		return nil, "", unread(err)
-	}
-	for _, w := range target.Warnings {
-		fmt.Fprintln(o.streams.ErrOut, "warning: "+w)
+		return nil, "", err
 	}
 
 	rest, err := o.config.ToRESTConfig()
@@ -105,6 +91,37 @@ func (o *liveOptions) read(ctx context.Context) (facts *snapshot.Snapshot, foote
 	}
 	footer = fmt.Sprintf("%d AWS calls, %.1f s", stats.AWSCalls, time.Since(started).Seconds())
 	return facts, footer, nil
+}
+
+// target reads from the kubeconfig which cluster the context leads to.
+func (o *liveOptions) target() (*locate.Target, error) {
+	raw, err := o.config.ToRawKubeConfigLoader().RawConfig()
+	if err != nil {
+		return nil, usage("check --kubeconfig and KUBECONFIG", "the kubeconfig cannot be read: %s", err)
+	}
+	if err := loadAuthority(raw, *o.config.Context); err != nil {
+		return nil, err
+	}
+	return locate.FromKubeconfig(raw, locate.Flags{
+		Context: *o.config.Context, ClusterName: o.clusterName, Region: o.region, Profile: o.profile,
+	}, os.Getenv)
+}
+
+// awsConfig is how to reach AWS for a cluster.
+func awsConfig(t *locate.Target) aws.Config {
+	return aws.Config{Region: t.Region, Profile: t.Profile, RoleARN: t.RoleARN, Env: t.Env}
+}
+
+// confirm asks EKS for the cluster, and says what the user should know of it.
+func (o *liveOptions) confirm(ctx context.Context, target *locate.Target, cloud locate.API) (locate.Cluster, error) {
+	cluster, err := target.Confirm(ctx, cloud)
+	if err != nil {
+		return locate.Cluster{}, unread(err)
+	}
+	for _, w := range target.Warnings {
+		fmt.Fprintln(o.streams.ErrOut, "warning: "+w)
+	}
+	return cluster, nil
 }
 
 // loadAuthority reads the certificate authority of the context's cluster where

@@ -34,8 +34,8 @@ var policyDocuments = []policyDocument{
 	{"pull", "image pulls from ECR", func(o *policyOptions) string { return need.PullDocument(o.minimal).String() }, []string{"minimal"}},
 	{"cni", "what the VPC CNI calls, by IP family", (*policyOptions).cni, []string{"original"}},
 	{"pod-identity", "what the EKS Pod Identity Agent calls with the node role", func(*policyOptions) string { return need.PodIdentityAgentDocument().String() }, nil},
-	{"reader", "what check and snapshot of this plugin need", (*policyOptions).reader, []string{"rbac"}},
-	{"admin", "what create of this plugin needs, with what check needs", func(*policyOptions) string { return need.AdminDocument().String() }, nil},
+	{"reader", "what check, snapshot and list of this plugin need", (*policyOptions).reader, []string{"rbac"}},
+	{"admin", "what create of this plugin needs, with all of reader", func(*policyOptions) string { return need.AdminDocument().String() }, nil},
 }
 
 func newPolicyCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags) *cobra.Command {

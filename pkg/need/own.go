@@ -29,9 +29,16 @@ var Reads = []string{
 	"iam:ListRolePolicies",
 }
 
-// ReaderDocument is the IAM policy that check and snapshot need.
+// ListReads are what list calls besides.
+var ListReads = []string{"iam:ListInstanceProfiles", "iam:ListRoles"}
+
+// ReaderDocument is the IAM policy that check and snapshot need and, in a
+// statement of its own, what list needs besides.
 func ReaderDocument() Document {
-	return document(Statement{Sid: "NodeRoleCheck", Effect: "Allow", Action: Reads, Resource: []string{"*"}})
+	return document(
+		Statement{Sid: "NodeRoleCheck", Effect: "Allow", Action: Reads, Resource: []string{"*"}},
+		Statement{Sid: "NodeRoleList", Effect: "Allow", Action: ListReads, Resource: []string{"*"}},
+	)
 }
 
 // Writes are the AWS operations by which create changes something. An end-to-end

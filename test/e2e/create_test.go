@@ -348,7 +348,7 @@ func TestAdminDocumented(t *testing.T) {
 		Statement []struct{ Action []string }
 	}
 	s.must(json.Unmarshal([]byte(kubectl(t, nil, "noderole", "policy", "admin").stdout), &policy))
-	reads, writes := policy.Statement[0].Action, policy.Statement[1].Action
+	reads, writes := policy.Statement[0].Action, policy.Statement[2].Action
 	var wrote []string
 	for _, c := range proxy.Calls() {
 		switch {

@@ -1,0 +1,341 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/cli-runtime/pkg/printers"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/candidate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// listOptions is what the list command was told.
+type listOptions struct {
+	streams genericiooptions.IOStreams
+	live    liveOptions
+
+	filter   candidate.Filter
+	output   string
+	jsonYAML *genericclioptions.JSONYamlPrintFlags
+
+	// printer is nil for the table and the names.
+	printer printers.ResourcePrinter
+}
+
+func newListCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags) *cobra.Command {
+	o := &listOptions{
+		streams:  streams,
+		live:     liveOptions{streams: streams, config: config},
+		jsonYAML: &genericclioptions.JSONYamlPrintFlags{},
+	}
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the roles of the account that could serve nodes",
+		Long: `List the roles of the account that could serve nodes, and judge each.
+
+A role is listed where its name contains one that node roles commonly have
+(` + strings.Join(candidate.Names, ", ") + `),
+where a managed node group or EKS Auto Mode uses it, or where EC2 may assume it,
+it has an instance profile, and it may do something that nodes do.
+
+The roles are judged for the cluster that the kube context leads to. With --region
+alone (no --context, no --cluster-name) they are judged for any cluster of that
+region, and neither kubeconfig nor cluster is needed. Uses are those of EKS
+clusters, node groups and Fargate profiles in the one region: what self-managed and
+Karpenter's nodes or other regions use is not looked at; see LAST USED.
+
+TRUST: EC2 may assume it; WORKER: it may do what a node cannot join without; ECR: it
+may pull images; CNI: it carries permissions of the VPC CNI. "may" depends on a
+condition, "?" could not be read. What list must be allowed is printed by: kubectl
+noderole policy reader
+
+Exit code 0: listed, even if there is none; 2: wrong use; 3: some facts could not
+be read.`,
+		Example: `  # The candidate node roles for the cluster of the current context
+  kubectl noderole list
+
+  # Which roles could a new node group have as they are?
+  kubectl noderole list --fit -o name
+
+  # Without a cluster, with dates and uses
+  kubectl noderole list --region eu-west-1 -o wide
+
+  # Node roles that were left behind
+  kubectl noderole list --unused --name eksctl`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.complete(); err != nil {
+				return err
+			}
+			return o.run(cmd.Context())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.output, "output", "o", "", "Output format: "+strings.Join(o.formats(), ", ")+" (default a table)")
+	f.StringVar(&o.filter.Name, "name", "", "Only roles whose name contains this, in any case")
+	f.BoolVar(&o.filter.Fit, "fit", false, "Only roles that could serve nodes as they are; those for EKS Auto Mode alone are left out")
+	f.BoolVar(&o.filter.Unused, "unused", false, "Only roles that nothing of EKS in the region uses")
+	o.live.addFlags(f)
+	return cmd
+}
+
+func (o *listOptions) formats() []string {
+	return slices.Concat([]string{"wide", "name"}, o.jsonYAML.AllowedFormats())
+}
+
+// complete checks what the flags say and picks the printer.
+func (o *listOptions) complete() error {
+	switch o.output {
+	case "", "wide", "name":
+		return nil
+	}
+	printer, err := o.jsonYAML.ToPrinter(o.output)
+	if genericclioptions.IsNoCompatiblePrinterError(err) {
+		return usage("use one of "+strings.Join(o.formats(), ", "), "--output %q is no format", o.output)
+	}
+	if err != nil {
+		return usage("", "--output %s: %s", o.output, err)
+	}
+	o.printer = printer
+	return nil
+}
+
+// run reads the account and prints its candidates.
+func (o *listOptions) run(ctx context.Context) error {
+	cloud, cluster, err := o.locate(ctx)
+	if err != nil {
+		return err
+	}
+	progress, done := o.live.progress()
+	account, err := collect.ReadAccount(ctx, collect.AccountOptions{
+		Cluster: cluster, AWS: cloud, Progress: progress,
+		Keep: func(a *snapshot.Account) []string { return candidate.Preselect(a, o.filter) },
+	})
+	done()
+	if err != nil {
+		return unread(err)
+	}
+	list := candidate.New(account, o.filter)
+	if err := o.print(list); err != nil {
+		return err
+	}
+	if len(list.Missing) > 0 {
+		return codeError{code: ExitIncomplete}
+	}
+	return nil
+}
+
+// locate returns a client and the cluster to judge for: the kube context's, or
+// any of the region where only that was named.
+func (o *listOptions) locate(ctx context.Context) (*aws.Client, locate.Cluster, error) {
+	if o.live.region != "" && o.live.clusterName == "" && *o.live.config.Context == "" {
+		return o.locateRegion(ctx)
+	}
+	target, err := o.live.target()
+	if err != nil {
+		return nil, locate.Cluster{}, err
+	}
+	cloud, err := aws.New(ctx, awsConfig(target))
+	if err != nil {
+		return nil, locate.Cluster{}, unread(err)
+	}
+	cluster, err := o.live.confirm(ctx, target, cloud)
+	if err != nil {
+		return nil, locate.Cluster{}, err
+	}
+	return cloud, cluster, nil
+}
+
+// locateRegion asks AWS alone.
+func (o *listOptions) locateRegion(ctx context.Context) (*aws.Client, locate.Cluster, error) {
+	cloud, err := aws.New(ctx, aws.Config{Region: o.live.region, Profile: o.live.profile})
+	if err != nil {
+		return nil, locate.Cluster{}, unread(err)
+	}
+	account, err := cloud.CallerAccount(ctx)
+	if err != nil {
+		return nil, locate.Cluster{}, unread(fmt.Errorf("ask whose account it is: %w", err))
+	}
+	arn := fmt.Sprintf("arn:%s:eks:%s:%s:cluster/%s", locate.PartitionOf(o.live.region), o.live.region, account, collect.AnyCluster)
+	return cloud, locate.Cluster{Name: collect.AnyCluster, ARN: arn}, nil
+}
+
+// print writes the list to standard output, and what a person should know of it
+// to standard error.
+func (o *listOptions) print(l *candidate.List) error {
+	if o.printer != nil {
+		if err := o.printer.PrintObj(l, o.streams.Out); err != nil {
+			return fmt.Errorf("write the list: %w", err)
+		}
+		return nil
+	}
+	if len(l.Items) == 0 {
+		fmt.Fprintln(o.streams.ErrOut, "No candidate roles found")
+	} else if err := o.printItems(l); err != nil {
+		return fmt.Errorf("write the list: %w", err)
+	}
+	for _, line := range missingLines(l.Missing) {
+		fmt.Fprintln(o.streams.ErrOut, line)
+	}
+	return nil
+}
+
+func (o *listOptions) printItems(l *candidate.List) error {
+	if o.output == "name" {
+		for _, r := range l.Items {
+			if _, err := fmt.Fprintln(o.streams.Out, r.Name); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := candidateTable(o.streams.Out, l.Items, o.output == "wide"); err != nil {
+		return err
+	}
+	if l.Cluster != "" {
+		fmt.Fprintf(o.streams.ErrOut, "judged for cluster %s in %s, %s\n", l.Cluster, l.Region, cmp.Or(l.IPFamily, "either IP family"))
+	} else {
+		fmt.Fprintf(o.streams.ErrOut, "judged for any cluster in %s\n", l.Region)
+	}
+	return nil
+}
+
+// candidateColumn is a column of the table.
+type candidateColumn struct {
+	name string
+	wide bool
+	cell func(candidate.Role) string
+}
+
+var candidateColumns = []candidateColumn{
+	{"NAME", false, func(r candidate.Role) string { return r.Name }},
+	{"CREATED", true, func(r candidate.Role) string { return date(r.CreatedAt, "?") }},
+	{"LAST USED", true, lastUsed},
+	{"TRUST", false, func(r candidate.Role) string { return okWord(r.Trust) }},
+	{"WORKER", false, func(r candidate.Role) string { return okWord(r.Worker) }},
+	{"ECR", false, func(r candidate.Role) string { return okWord(r.ECR) }},
+	{"CNI", false, func(r candidate.Role) string { return yesWord(r.CNI) }},
+	{"POD IDENTITY", true, func(r candidate.Role) string { return okWord(r.PodIdentity) }},
+	{"USED BY", true, usedBy},
+	{"VERDICT", false, func(r candidate.Role) string { return r.Verdict.Text }},
+	{"WHY LISTED", true, func(r candidate.Role) string { return strings.Join(r.Reasons, "; ") }},
+}
+
+// candidateTable writes a row for each role. Names are never cut.
+func candidateTable(out io.Writer, roles []candidate.Role, wide bool) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(cell func(candidateColumn) string) {
+		var cells []string
+		for _, c := range candidateColumns {
+			if wide || !c.wide {
+				cells = append(cells, cell(c))
+			}
+		}
+		fmt.Fprintln(w, strings.Join(cells, "\t"))
+	}
+	row(func(c candidateColumn) string { return c.name })
+	for _, r := range roles {
+		row(func(c candidateColumn) string { return c.cell(r) })
+	}
+	return w.Flush()
+}
+
+func okWord(a candidate.Answer) string {
+	return answerWord(a, "ok", "FAIL")
+}
+
+func yesWord(a candidate.Answer) string {
+	return answerWord(a, "yes", "no")
+}
+
+func answerWord(a candidate.Answer, allowed, denied string) string {
+	switch a {
+	case candidate.Allowed:
+		return allowed
+	case candidate.Denied:
+		return denied
+	case candidate.Depends:
+		return "may"
+	case candidate.Unknown:
+		return "?"
+	default:
+		return "?"
+	}
+}
+
+func date(t time.Time, none string) string {
+	if t.IsZero() {
+		return none
+	}
+	return t.Format(time.DateOnly)
+}
+
+func lastUsed(r candidate.Role) string {
+	if r.LastUsedUnknown {
+		return "?"
+	}
+	return date(r.LastUsedAt, "-")
+}
+
+func usedBy(r candidate.Role) string {
+	var uses []string
+	for _, u := range r.UsedBy {
+		uses = append(uses, u.String())
+	}
+	return cmp.Or(strings.Join(uses, ", "), "-")
+}
+
+// maxSubjects is how many subjects a line about a refused call names.
+const maxSubjects = 3
+
+// missingLines say what could not be read, a line for each call and permission.
+func missingLines(missing []snapshot.Missing) []string {
+	type call struct{ operation, permission, problem string }
+	var calls []call
+	subjects := map[call][]string{}
+	for _, m := range missing {
+		c := call{m.Operation, m.Permission, m.Error}
+		if c.permission != "" {
+			c.problem = "refused" // the messages differ in the role that they name
+		}
+		if _, seen := subjects[c]; !seen {
+			calls = append(calls, c)
+			subjects[c] = nil
+		}
+		if m.Subject != "" {
+			role, policy, _ := strings.Cut(m.Subject, "#")
+			subjects[c] = append(subjects[c], strings.TrimSpace(snapshot.NameOf(role)+" "+policy))
+		}
+	}
+	var lines []string
+	for _, c := range calls {
+		names := subjects[c]
+		of := strings.Join(names, ", ")
+		if len(names) > maxSubjects {
+			of = fmt.Sprintf("%s and %d more", strings.Join(names[:maxSubjects], ", "), len(names)-maxSubjects)
+		}
+		line := "not read: " + c.operation
+		if of != "" {
+			line += " of " + of
+		}
+		line += ": " + c.problem
+		if c.permission != "" {
+			line += "; allow yourself " + c.permission
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}

@@ -1,0 +1,222 @@
+package collect_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// listing is a world whose IAM lists roles and profiles, too. It refuses the
+// operation that refuse names.
+func listing(t *testing.T, refuse string) *world {
+	t.Helper()
+	w := newWorld(t)
+	f := w.aws
+	f.fault = func(op string, rw http.ResponseWriter, r *http.Request) bool {
+		var result string
+		switch op {
+		case refuse:
+			fail(rw, op, http.StatusForbidden, accessDenied(op), "not authorized")
+			return true
+		case "iam:ListRoles":
+			result = f.members(r, "Roles", keysOf(f.roles), func(name string) string { return f.roleXML(name, false) })
+		case "iam:ListInstanceProfiles":
+			result = f.members(r, "InstanceProfiles", keysOf(f.profiles), f.profileXML)
+		default:
+			return false
+		}
+		action := strings.TrimPrefix(op, "iam:")
+		writeXML(rw, "<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>", action, result)
+		return true
+	}
+	return w
+}
+
+func (w *world) account(t *testing.T, cluster string, keep ...string) (*snapshot.Account, error) {
+	t.Helper()
+	api, _ := w.clients(t)
+	return collect.ReadAccount(context.Background(), collect.AccountOptions{
+		Cluster: locate.Cluster{Name: cluster, ARN: clusterARN(cluster)}, AWS: api,
+		Keep: func(*snapshot.Account) []string {
+			var arns []string
+			for _, name := range keep {
+				arns = append(arns, w.aws.roleARN(name))
+			}
+			return arns
+		},
+	})
+}
+
+// Every role is listed, those that are kept are read closely, and each managed
+// policy once.
+func TestReadAccount(t *testing.T) {
+	t.Parallel()
+	w := listing(t, "")
+	got, err := w.account(t, "prod", "node-a", "node-b", "lost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Unread)+len(got.Snapshot.Missing) != 0 {
+		t.Errorf("missing %v, %v", got.Unread, got.Snapshot.Missing)
+	}
+	if diff := cmp.Diff("ipv4", got.Snapshot.Cluster.IPFamily); diff != "" {
+		t.Errorf("the cluster's IP family (-want +got):\n%s", diff)
+	}
+	f := w.aws
+	wantRoles := map[string]snapshot.Role{
+		f.roleARN("node-a"): {
+			ID: "AROANODE-A", CreatedAt: created, TrustPolicy: document, PermissionsBoundary: boundary, Tags: map[string]string{"team": "core"},
+			AttachedPolicies: []string{pullPolicy, workerPolicy, cniPolicy}, InlinePolicies: map[string]string{"extra": document, "more": document, "third": document},
+		},
+		f.roleARN("node-b"): {ID: "AROANODE-B", CreatedAt: created, TrustPolicy: document, AttachedPolicies: []string{workerPolicy}},
+		f.roleARN("lost"):   {NotFound: true},
+	}
+	for _, name := range []string{"self", "cni", "pod-cni", "hybrid"} {
+		wantRoles[f.roleARN(name)] = snapshot.Role{ID: "AROA" + strings.ToUpper(name), CreatedAt: created, TrustPolicy: document}
+	}
+	if diff := cmp.Diff(wantRoles, got.Snapshot.Roles, cmpopts.SortSlices(strings.Compare)); diff != "" {
+		t.Errorf("roles (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{boundary, pullPolicy, workerPolicy, cniPolicy}, keysOf(got.Snapshot.Policies), cmpopts.SortSlices(strings.Compare)); diff != "" {
+		t.Errorf("policies (-want +got):\n%s", diff)
+	}
+	groups := map[string]string{"a1": f.roleARN("node-a"), "a2": f.roleARN("node-a"), "b1": f.roleARN("node-b")}
+	fargate := map[string]string{"fp": f.roleARN("fargate")}
+	wantClusters := map[string]snapshot.ClusterRoles{
+		"prod":    {Cluster: f.roleARN("cluster"), AutoMode: f.roleARN("node-b"), NodeGroups: groups, FargateProfiles: fargate},
+		"dev":     {Cluster: f.roleARN("dev-cluster"), NodeGroups: groups, FargateProfiles: fargate},
+		"staging": {Cluster: f.roleARN("staging-cluster"), NodeGroups: groups, FargateProfiles: fargate},
+	}
+	if diff := cmp.Diff(wantClusters, got.Clusters); diff != "" {
+		t.Errorf("clusters (-want +got):\n%s", diff)
+	}
+	if len(got.Snapshot.InstanceProfiles) != 4 {
+		t.Errorf("%d instance profiles", len(got.Snapshot.InstanceProfiles))
+	}
+	if diff := cmp.Diff(map[string]time.Time{f.roleARN("node-a"): {}, f.roleARN("node-b"): {}}, got.LastUsed); diff != "" {
+		t.Errorf("last used (-want +got):\n%s", diff)
+	}
+
+	for operation, want := range map[string]int{
+		"iam:ListRoles": 3, "iam:ListInstanceProfiles": 2, "iam:GetRole": 3, "iam:GetRolePolicy": 3, "iam:GetPolicy": 4, "iam:GetPolicyVersion": 4,
+		"eks:ListClusters": 2, "eks:DescribeCluster": 3, "eks:DescribeNodegroup": 9, "eks:DescribeFargateProfile": 3,
+		"eks:DescribeAccessEntry": 0, "iam:ListInstanceProfilesForRole": 0,
+	} {
+		if n := f.calls[operation]; n != want {
+			t.Errorf("%s was called %d times, want %d", operation, n, want)
+		}
+	}
+}
+
+// For any cluster of the region none is read as the one to judge for.
+func TestReadAccountOfRegion(t *testing.T) {
+	t.Parallel()
+	got, err := listing(t, "").account(t, "*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := snapshot.Cluster{ARN: clusterARN("*")}
+	if diff := cmp.Diff(want, got.Snapshot.Cluster); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"dev", "prod", "staging"}, keysOf(got.Clusters)); diff != "" {
+		t.Errorf("clusters (-want +got):\n%s", diff)
+	}
+}
+
+// Each operation in turn is refused. That costs its facts and nothing else.
+func TestReadAccountRefused(t *testing.T) {
+	t.Parallel()
+	node := "arn:aws:iam::" + account + ":role/node-a"
+	each := func(fact snapshot.Fact, subjects ...string) []missing {
+		var out []missing
+		for _, s := range subjects {
+			out = append(out, missing{fact, s})
+		}
+		return out
+	}
+	for operation, want := range map[string]struct{ unread, missing []missing }{
+		"iam:ListRoles":                {unread: each(snapshot.FactRoles, "")},
+		"iam:ListInstanceProfiles":     {unread: each(snapshot.FactRoleProfiles, "")},
+		"eks:ListClusters":             {unread: each(snapshot.FactOtherClusters, "")},
+		"eks:DescribeCluster":          {unread: each(snapshot.FactOtherClusters, clusterARN("dev"), clusterARN("prod"), clusterARN("staging"))},
+		"eks:ListNodegroups":           {unread: each(snapshot.FactNodeGroups, "dev", "prod", "staging")},
+		"eks:ListFargateProfiles":      {unread: each(snapshot.FactFargateProfiles, "dev", "prod", "staging")},
+		"eks:DescribeNodegroup":        {unread: each(snapshot.FactNodeGroups, "dev/a1", "dev/a2", "dev/b1", "prod/a1", "prod/a2", "prod/b1", "staging/a1", "staging/a2", "staging/b1")},
+		"eks:DescribeFargateProfile":   {unread: each(snapshot.FactFargateProfiles, "dev/fp", "prod/fp", "staging/fp")},
+		"iam:GetRole":                  {missing: each(snapshot.FactRoles, node)},
+		"iam:ListAttachedRolePolicies": {missing: each(snapshot.FactAttachedPolicies, node)},
+		"iam:ListRolePolicies":         {missing: each(snapshot.FactInlinePolicies, node)},
+		"iam:GetRolePolicy":            {missing: each(snapshot.FactInlinePolicies, node+"#extra", node+"#more", node+"#third")},
+		"iam:GetPolicy":                {missing: each(snapshot.FactPolicies, slices.Sorted(slices.Values([]string{workerPolicy, pullPolicy, cniPolicy, boundary}))...)},
+	} {
+		t.Run(operation, func(t *testing.T) {
+			t.Parallel()
+			got, err := listing(t, operation).account(t, "prod", "node-a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, list := range [][]snapshot.Missing{got.Unread, got.Snapshot.Missing} {
+				wanted := [][]missing{want.unread, want.missing}[i]
+				var have []missing
+				for _, m := range list {
+					have = append(have, missing{m.Fact, m.Subject})
+					if m.Operation != operation || m.Permission != operation {
+						t.Errorf("operation %q, permission %q", m.Operation, m.Permission)
+					}
+				}
+				if diff := cmp.Diff(wanted, have, cmp.AllowUnexported(missing{})); diff != "" {
+					t.Errorf("missing of list %d (-want +got):\n%s", i, diff)
+				}
+			}
+			// The list and GetRole both tell of the trust policy.
+			if diff := cmp.Diff(document, got.Snapshot.Roles[node].TrustPolicy); diff != "" {
+				t.Errorf("trust policy (-want +got):\n%s", diff)
+			}
+			if _, known := got.LastUsed[node]; known == (operation == "iam:GetRole") {
+				t.Errorf("when it was last used is known: %t", known)
+			}
+		})
+	}
+}
+
+// A role that is no role of the account is not asked for, and a run that cannot
+// go on ends.
+func TestReadAccountLimits(t *testing.T) {
+	t.Parallel()
+	w := listing(t, "")
+	api, _ := w.clients(t)
+	foreign := "arn:aws:iam::999999999999:role/node-a"
+	options := collect.AccountOptions{
+		Cluster: locate.Cluster{Name: "*", ARN: clusterARN("*")}, AWS: api,
+		Keep: func(*snapshot.Account) []string { return []string{foreign} },
+	}
+	got, err := collect.ReadAccount(context.Background(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []snapshot.Missing{{Fact: snapshot.FactRoles, Subject: foreign, Operation: "iam:GetRole", Error: foreign + " is not the ARN of a role of account " + account}}
+	if diff := cmp.Diff(want, got.Snapshot.Missing); diff != "" {
+		t.Errorf("missing (-want +got):\n%s", diff)
+	}
+	if n := w.aws.calls["iam:GetRole"]; n != 0 {
+		t.Errorf("iam:GetRole was called %d times", n)
+	}
+
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := collect.ReadAccount(ctx, options); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}

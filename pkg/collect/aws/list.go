@@ -1,0 +1,82 @@
+package aws
+
+import (
+	"context"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+var _ collect.AccountAWS = (*Client)(nil)
+
+// Roles returns the account's roles by ARN, as far as iam:ListRoles tells of
+// them: without policies, boundary and tags.
+func (c *Client) Roles(ctx context.Context) (map[string]snapshot.Role, error) {
+	roles := map[string]snapshot.Role{}
+	err := pages(ctx, c, "iam:ListRoles", iam.NewListRolesPaginator(c.iam, &iam.ListRolesInput{MaxItems: aws.Int32(listPage)}),
+		func(page *iam.ListRolesOutput) {
+			for i := range page.Roles {
+				role := &page.Roles[i]
+				roles[aws.ToString(role.Arn)] = roleFacts(role)
+			}
+		})
+	return roles, err
+}
+
+// InstanceProfiles returns the account's instance profiles by ARN.
+func (c *Client) InstanceProfiles(ctx context.Context) (map[string]snapshot.InstanceProfile, error) {
+	profiles := map[string]snapshot.InstanceProfile{}
+	err := pages(ctx, c, "iam:ListInstanceProfiles", iam.NewListInstanceProfilesPaginator(c.iam, &iam.ListInstanceProfilesInput{MaxItems: aws.Int32(listPage)}),
+		func(page *iam.ListInstanceProfilesOutput) {
+			for i := range page.InstanceProfiles {
+				profile := &page.InstanceProfiles[i]
+				profiles[aws.ToString(profile.Arn)] = instanceProfile(profile)
+			}
+		})
+	return profiles, err
+}
+
+// RoleUse is Role with when the role was last used; the zero time where IAM has
+// seen no use in the 400 days that it keeps.
+func (c *Client) RoleUse(ctx context.Context, name string) (arn string, facts snapshot.Role, lastUsed time.Time, err error) {
+	out, err := call(ctx, c, "iam:GetRole", func(ctx context.Context) (*iam.GetRoleOutput, error) {
+		return c.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
+	})
+	if err != nil {
+		return "", snapshot.Role{}, time.Time{}, err
+	}
+	role, err := present("iam:GetRole", out.Role)
+	if err != nil {
+		return "", snapshot.Role{}, time.Time{}, err
+	}
+	if use := role.RoleLastUsed; use != nil {
+		lastUsed = utc(use.LastUsedDate)
+	}
+	return aws.ToString(role.Arn), roleFacts(role), lastUsed, nil
+}
+
+// listPage is how many roles or profiles a page holds: the most that IAM gives.
+const listPage = 1000
+
+func roleFacts(role *iamtypes.Role) snapshot.Role {
+	facts := snapshot.Role{
+		ID:          aws.ToString(role.RoleId),
+		CreatedAt:   utc(role.CreateDate),
+		TrustPolicy: document(aws.ToString(role.AssumeRolePolicyDocument)),
+	}
+	if boundary := role.PermissionsBoundary; boundary != nil {
+		facts.PermissionsBoundary = aws.ToString(boundary.PermissionsBoundaryArn)
+	}
+	if len(role.Tags) > 0 {
+		facts.Tags = make(map[string]string, len(role.Tags))
+		for _, tag := range role.Tags {
+			facts.Tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
+		}
+	}
+	return facts
+}
