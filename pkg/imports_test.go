@@ -31,7 +31,7 @@ var mayImport = map[string][]string{
 	"pkg/locate":           {},
 	"pkg/need":             {"pkg/iampolicy"},
 	"pkg/print":            {"pkg/finding"},
-	"pkg/remedy":           {"pkg/change", "pkg/need", "pkg/snapshot"},
+	"pkg/remedy":           {"pkg/change", "pkg/finding", "pkg/iampolicy", "pkg/need", "pkg/snapshot", "pkg/view"},
 	"pkg/rules":            {"pkg/view", "pkg/snapshot", "pkg/finding", "pkg/need", "pkg/iampolicy"},
 	"pkg/snapshot":         {},
 	"pkg/view":             {"pkg/snapshot", "pkg/iampolicy", "pkg/need"},
@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 }
 
 // pure packages reach neither the network, the environment nor a clock.
-var pure = []string{"pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/view", "pkg/rules", "pkg/finding", "pkg/print", "pkg/candidate"}
+var pure = []string{"pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/view", "pkg/rules", "pkg/finding", "pkg/print", "pkg/candidate", "pkg/change", "pkg/remedy"}
 
 type goPackage struct {
 	ImportPath string

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Kind says what a change is made to.
@@ -23,7 +24,24 @@ const (
 	ProfileRole     Kind = "iam.InstanceProfileRole"  // instance profile name
 	AccessEntry     Kind = "eks.AccessEntry"          // principal ARN
 	AccessPolicy    Kind = "eks.AccessPolicy"         // principal ARN, access policy ARN
+	// TrustPolicy is that of a role which is there before and after.
+	TrustPolicy  Kind = "iam.TrustPolicy"            // role name
+	OIDCProvider Kind = "iam.OIDCProvider"           // provider ARN
+	Association  Kind = "eks.PodIdentityAssociation" // namespace/service account
+	Addon        Kind = "eks.Addon"                  // add-on name
+	// AddonRole is the role that an add-on gives a service account.
+	AddonRole Kind = "eks.AddonRole" // add-on name, service account name
 )
+
+// Types of an AddonRole: how the add-on gives the role.
+const (
+	IRSA        = "IRSA"
+	PodIdentity = "PodIdentity"
+)
+
+// Standard is the only type of access entries whose username and groups are the
+// caller's choice: EKS sets and refuses those of the others.
+const Standard = "STANDARD"
 
 // Change turns one thing from a state into another.
 type Change struct {
@@ -47,12 +65,22 @@ type State struct {
 	Tags        map[string]string `json:"tags,omitempty"`
 	// Boundary is the ARN of a role's permissions boundary.
 	Boundary string `json:"boundary,omitempty"`
-	// Role is the name of the role in an instance profile.
+	// Role is the name of the role in an instance profile, or the ARN of the role of
+	// a Pod Identity association or of an add-on.
 	Role string `json:"role,omitempty"`
-	// Type is an access entry's.
+	// Type is an access entry's, or how an add-on gives a role: IRSA or PodIdentity.
 	Type string `json:"type,omitempty"`
 	// Namespaces limit an access policy; none is the whole cluster.
 	Namespaces []string `json:"namespaces,omitempty"`
+	// ClientIDs are an OIDC provider's.
+	ClientIDs []string `json:"clientIds,omitempty"`
+	// Username and Groups are those of an access entry of type STANDARD. Without a
+	// username EKS makes one.
+	Username string   `json:"username,omitempty"`
+	Groups   []string `json:"groups,omitempty"`
+	// CreatedAt is when an access entry was made, as RFC 3339 in UTC. It tells an
+	// entry from a later one of the same principal, and cannot be written.
+	CreatedAt string `json:"createdAt,omitempty"`
 }
 
 // Same reports whether what was found is as wanted; see Differences.
@@ -60,7 +88,8 @@ func Same(want, found *State) bool { return len(Differences(want, found)) == 0 }
 
 // Differences says, a line each, in what that which was found is not as wanted.
 // Policy documents are compared as JSON values, not as text; tags that were not
-// asked for do not count.
+// asked for do not count, nor do client ids, nor a username or a time of creation
+// where none is wanted.
 func Differences(want, found *State) []string {
 	switch {
 	case want == nil && found == nil:
@@ -86,7 +115,54 @@ func Differences(want, found *State) []string {
 	say("role", want.Role, found.Role)
 	say("type", want.Type, found.Type)
 	say("namespaces", fmt.Sprint(sorted(want.Namespaces)), fmt.Sprint(sorted(found.Namespaces)))
+	if missing := without(want.ClientIDs, found.ClientIDs); len(missing) > 0 {
+		lines = append(lines, fmt.Sprintf("client ids lack %s", strings.Join(missing, ", ")))
+	}
+	if want.Username != "" {
+		say("username", want.Username, found.Username)
+	}
+	say("groups", fmt.Sprint(sorted(want.Groups)), fmt.Sprint(sorted(found.Groups)))
+	if want.CreatedAt != "" {
+		say("time of creation", want.CreatedAt, found.CreatedAt)
+	}
 	return lines
+}
+
+// MadeBy reports whether what was found is what the change leads to. Unlike Same it
+// wants what the change takes away to be gone.
+func (c Change) MadeBy(found *State) bool {
+	if !Same(c.After, found) {
+		return false
+	}
+	_, removed := c.ClientIDs()
+	return found == nil || len(without(removed, found.ClientIDs)) == len(removed)
+}
+
+// ClientIDs returns the client ids that a change of an OIDC provider that stays adds
+// and removes.
+func (c Change) ClientIDs() (added, removed []string) {
+	if c.Before == nil || c.After == nil {
+		return nil, nil
+	}
+	return without(c.After.ClientIDs, c.Before.ClientIDs), without(c.Before.ClientIDs, c.After.ClientIDs)
+}
+
+// ServiceAccount returns the namespace and the name of a Pod Identity
+// association's service account.
+func (c Change) ServiceAccount() (namespace, name string) {
+	namespace, name, _ = strings.Cut(c.Name, "/")
+	return namespace, name
+}
+
+// ProviderURL returns the URL of an OIDC provider.
+func (c Change) ProviderURL() string {
+	_, host, _ := strings.Cut(c.Name, ":oidc-provider/")
+	return "https://" + host
+}
+
+// without is a list, sorted, without what is in another.
+func without(list, other []string) []string {
+	return slices.DeleteFunc(sorted(list), func(s string) bool { return slices.Contains(other, s) })
 }
 
 func orNone(s string) string {
@@ -115,9 +191,15 @@ func canonical(document string) string {
 	return string(bytes.TrimSpace(b.Bytes()))
 }
 
-// Invert returns the change that takes c back.
+// Invert returns the change that takes c back. What it makes anew has a new time of
+// creation.
 func (c Change) Invert() Change {
 	c.Before, c.After = c.After, c.Before
+	if c.After != nil && c.After.CreatedAt != "" {
+		again := *c.After
+		again.CreatedAt = ""
+		c.After = &again
+	}
 	return c
 }
 
@@ -140,6 +222,16 @@ func (c Change) String() string {
 		return "access entry of " + c.Name
 	case AccessPolicy:
 		return fmt.Sprintf("access policy %s of %s", c.Part, c.Name)
+	case TrustPolicy:
+		return "trust policy of role " + c.Name
+	case OIDCProvider:
+		return "OIDC provider " + c.Name
+	case Association:
+		return "Pod Identity association of " + c.Name
+	case Addon:
+		return "add-on " + c.Name
+	case AddonRole:
+		return fmt.Sprintf("role of service account %s in add-on %s", c.Part, c.Name)
 	default:
 		return string(c.Kind) + " " + c.Name
 	}

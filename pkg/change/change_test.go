@@ -13,6 +13,37 @@ import (
 
 const policyARN = "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"
 
+const (
+	providerARN   = "arn:aws:iam::1:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/A"
+	associationID = `"$(aws eks list-pod-identity-associations --cluster-name c --namespace kube-system --service-account aws-node --query 'associations[0].associationId' --output text)"`
+)
+
+func TestString(t *testing.T) {
+	for want, c := range map[string]change.Change{
+		"trust policy of role r":                             {Kind: change.TrustPolicy, Name: "r"},
+		"OIDC provider " + providerARN:                       {Kind: change.OIDCProvider, Name: providerARN},
+		"Pod Identity association of kube-system/aws-node":   {Kind: change.Association, Name: "kube-system/aws-node"},
+		"add-on vpc-cni":                                     {Kind: change.Addon, Name: "vpc-cni"},
+		"role of service account aws-node in add-on vpc-cni": {Kind: change.AddonRole, Name: "vpc-cni", Part: "aws-node"},
+	} {
+		if got := c.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// TestInvert: what is made anew has a new time of creation.
+func TestInvert(t *testing.T) {
+	stale := &change.State{Type: "EC2", CreatedAt: "2026-01-02T03:04:05Z"}
+	c := change.Change{Kind: change.AccessEntry, Name: "r", Before: stale}
+	if diff := cmp.Diff(change.Change{Kind: change.AccessEntry, Name: "r", After: &change.State{Type: "EC2"}}, c.Invert()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if stale.CreatedAt == "" {
+		t.Error("the change itself was changed")
+	}
+}
+
 func TestCommand(t *testing.T) {
 	role := change.Change{Kind: change.Role, Name: "r", After: &change.State{
 		Document: `{"a":"it's"}`, Path: "/eks/", Description: "Node role", Boundary: "arn:aws:iam::1:policy/b", Tags: map[string]string{"b": "x, y", "a": "1"},
@@ -62,6 +93,59 @@ func TestCommand(t *testing.T) {
 			"aws eks associate-access-policy --cluster-name c --principal-arn " + principal + " --policy-arn arn:p --access-scope type=namespace,namespaces=a,b",
 			"aws eks disassociate-access-policy --cluster-name c --principal-arn " + principal + " --policy-arn arn:p",
 		},
+		{
+			change.Change{Kind: change.AccessEntry, Name: principal, Cluster: "c", After: &change.State{Type: "STANDARD", Username: "{{SessionName}}", Groups: []string{"a", "b c"}, CreatedAt: "2026-01-02T03:04:05Z"}},
+			"aws eks create-access-entry --cluster-name c --principal-arn " + principal + " --type STANDARD --username '{{SessionName}}' --kubernetes-groups a 'b c'",
+			"aws eks delete-access-entry --cluster-name c --principal-arn " + principal,
+		},
+		{
+			change.Change{Kind: change.AccessEntry, Name: principal, Cluster: "c", After: &change.State{Type: "EC2_LINUX", Username: "u", Groups: []string{"g"}}},
+			"aws eks create-access-entry --cluster-name c --principal-arn " + principal + " --type EC2_LINUX",
+			"aws eks delete-access-entry --cluster-name c --principal-arn " + principal,
+		},
+		{
+			change.Change{Kind: change.TrustPolicy, Name: "r", Before: &change.State{Document: `{"a":1}`}, After: &change.State{Document: `{"a":2}`}},
+			`aws iam update-assume-role-policy --role-name r --policy-document '{"a":2}'`, `aws iam update-assume-role-policy --role-name r --policy-document '{"a":1}'`,
+		},
+		{
+			change.Change{Kind: change.OIDCProvider, Name: providerARN, After: &change.State{ClientIDs: []string{"sts.amazonaws.com"}, Tags: map[string]string{"a": "1"}}},
+			"aws iam create-open-id-connect-provider --url https://oidc.eks.eu-west-1.amazonaws.com/id/A --client-id-list sts.amazonaws.com --tags Key=a,Value=1",
+			"aws iam delete-open-id-connect-provider --open-id-connect-provider-arn " + providerARN,
+		},
+		{
+			change.Change{Kind: change.OIDCProvider, Name: providerARN, Before: &change.State{ClientIDs: []string{"a", "b"}}, After: &change.State{ClientIDs: []string{"c", "b"}}},
+			"aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn " + providerARN + " --client-id c; aws iam remove-client-id-from-open-id-connect-provider --open-id-connect-provider-arn " + providerARN + " --client-id a",
+			"aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn " + providerARN + " --client-id a; aws iam remove-client-id-from-open-id-connect-provider --open-id-connect-provider-arn " + providerARN + " --client-id c",
+		},
+		{
+			change.Change{Kind: change.Association, Name: "kube-system/aws-node", Cluster: "c", After: &change.State{Role: principal}},
+			"aws eks create-pod-identity-association --cluster-name c --namespace kube-system --service-account aws-node --role-arn " + principal,
+			"aws eks delete-pod-identity-association --cluster-name c --association-id " + associationID,
+		},
+		{
+			change.Change{Kind: change.Association, Name: "kube-system/aws-node", Cluster: "c", Before: &change.State{Role: "arn:old"}, After: &change.State{Role: principal}},
+			"aws eks update-pod-identity-association --cluster-name c --association-id " + associationID + " --role-arn " + principal,
+			"aws eks update-pod-identity-association --cluster-name c --association-id " + associationID + " --role-arn arn:old",
+		},
+		{
+			change.Change{Kind: change.Addon, Name: "vpc-cni", Cluster: "c", After: &change.State{}},
+			"aws eks create-addon --cluster-name c --addon-name vpc-cni", "aws eks delete-addon --cluster-name c --addon-name vpc-cni",
+		},
+		{
+			change.Change{Kind: change.AddonRole, Name: "vpc-cni", Part: "aws-node", Cluster: "c", After: &change.State{Role: principal, Type: change.IRSA}},
+			"aws eks update-addon --cluster-name c --addon-name vpc-cni --service-account-role-arn " + principal + " --resolve-conflicts PRESERVE",
+			"aws eks update-addon --cluster-name c --addon-name vpc-cni --resolve-conflicts PRESERVE",
+		},
+		{
+			change.Change{Kind: change.AddonRole, Name: "vpc-cni", Part: "aws-node", Cluster: "c", After: &change.State{Role: principal, Type: change.PodIdentity}},
+			"aws eks update-addon --cluster-name c --addon-name vpc-cni --pod-identity-associations serviceAccount=aws-node,roleArn=" + principal + " --resolve-conflicts PRESERVE",
+			"aws eks update-addon --cluster-name c --addon-name vpc-cni --pod-identity-associations '[]' --resolve-conflicts PRESERVE",
+		},
+		{
+			change.Change{Kind: change.AddonRole, Name: "vpc-cni", Part: "aws-node", Cluster: "c", Before: &change.State{Role: "arn:old", Type: change.IRSA}, After: &change.State{Role: principal, Type: change.PodIdentity}},
+			"aws eks update-addon --cluster-name c --addon-name vpc-cni --service-account-role-arn arn:old --pod-identity-associations serviceAccount=aws-node,roleArn=" + principal + " --resolve-conflicts PRESERVE",
+			"aws eks update-addon --cluster-name c --addon-name vpc-cni --service-account-role-arn arn:old --pod-identity-associations '[]' --resolve-conflicts PRESERVE",
+		},
 	}
 	for _, tt := range tests {
 		if diff := cmp.Diff(tt.want, tt.change.Command()); diff != "" {
@@ -86,6 +170,11 @@ func TestDifferences(t *testing.T) {
 		"another document, another tag":      {want, &change.State{Document: `{"a":[2,1],"b":1}`, Tags: map[string]string{"team": "b"}}, []string{`document is {"a":[2,1],"b":1}, not {"a":[1,2],"b":1}`, "tag team is b, not a"}},
 		"boundary, role, type and namespace": {&change.State{Role: "r"}, &change.State{Boundary: "b", Type: "EC2", Namespaces: []string{"n"}}, []string{"permissions boundary is b, not none", "role is none, not r", "type is EC2, not none", "namespaces is [n], not []"}},
 		"namespaces in another order":        {&change.State{Namespaces: []string{"a", "b"}}, &change.State{Namespaces: []string{"b", "a"}}, nil},
+		"one more client id":                 {&change.State{ClientIDs: []string{"a"}}, &change.State{ClientIDs: []string{"b", "a"}}, nil},
+		"client ids lack some":               {&change.State{ClientIDs: []string{"c", "a", "b"}}, &change.State{ClientIDs: []string{"b"}}, []string{"client ids lack a, c"}},
+		"any username, any time":             {&change.State{}, &change.State{Username: "u", CreatedAt: "2026-01-02T03:04:05Z"}, nil},
+		"username, groups and time":          {&change.State{Username: "u", Groups: []string{"a"}, CreatedAt: "2026-01-02T03:04:05Z"}, &change.State{Username: "v", CreatedAt: "2026-01-02T03:04:06Z"}, []string{"username is v, not u", "groups is [], not [a]", "time of creation is 2026-01-02T03:04:06Z, not 2026-01-02T03:04:05Z"}},
+		"groups in another order":            {&change.State{Groups: []string{"a", "b"}}, &change.State{Groups: []string{"b", "a"}}, nil},
 	}
 	for name, tt := range tests {
 		if diff := cmp.Diff(tt.lines, change.Differences(tt.want, tt.found)); diff != "" {
@@ -99,7 +188,9 @@ type store struct {
 	there map[string]*change.State
 	// lost makes writes succeed and answer with an error, refused makes them fail.
 	lost, refused bool
-	writes        int
+	// failed makes writes succeed and come to nothing.
+	failed bool
+	writes int
 }
 
 var errLost = errors.New("the answer broke off")
@@ -114,6 +205,9 @@ func (s *store) Write(_ context.Context, c change.Change) error {
 		return errLost
 	}
 	s.there[c.String()] = c.After
+	if s.failed {
+		return &change.FailedError{Reason: "it is DEGRADED"}
+	}
 	if s.lost {
 		return errLost
 	}
@@ -151,6 +245,38 @@ func TestMake(t *testing.T) {
 		if wrote != tt.wrote || text != tt.err || s.writes != tt.writes {
 			t.Errorf("%s: wrote %v, error %q, %d writes", name, wrote, text, s.writes)
 		}
+	}
+}
+
+// TestMakeFailed: what AWS accepted and did not bring about is told, though it is
+// there.
+func TestMakeFailed(t *testing.T) {
+	c := change.Change{Kind: change.Addon, Name: "a", After: &change.State{}}
+	wrote, err := change.Make(context.Background(), &store{there: map[string]*change.State{}, failed: true}, c)
+	var failed *change.FailedError
+	if !wrote || !errors.As(err, &failed) || err.Error() != "it is DEGRADED" {
+		t.Errorf("wrote %v, %v", wrote, err)
+	}
+}
+
+// TestMakeRemovesClientIDs: a client id that is to go keeps a change from being
+// made already, others do not.
+func TestMakeRemovesClientIDs(t *testing.T) {
+	c := change.Change{Kind: change.OIDCProvider, Name: providerARN, Before: &change.State{ClientIDs: []string{"a", "b"}}, After: &change.State{ClientIDs: []string{"a"}}}
+	for found, want := range map[string]bool{"a": false, "a x": false, "a b": true, "b a x": true} {
+		s := &store{there: map[string]*change.State{c.String(): {ClientIDs: strings.Fields(found)}}}
+		left, leftErr := change.Left(context.Background(), s, []change.Change{c})
+		wrote, err := change.Make(context.Background(), s, c)
+		if wrote != want || err != nil || (len(left) > 0) != want || leftErr != nil {
+			t.Errorf("%s: wrote %v, %v; left %v, %v", found, wrote, err, left, leftErr)
+		}
+	}
+	// Where nothing that is wanted lacks, what it begins from does.
+	c.Before.ClientIDs = []string{"a", "b", "c"}
+	s := &store{there: map[string]*change.State{c.String(): {ClientIDs: []string{"a", "b"}}}}
+	_, err := change.Make(context.Background(), s, c)
+	if err == nil || !strings.HasSuffix(err.Error(), "is not as expected: client ids lack c") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -66,6 +66,12 @@ func (c Change) Command() string {
 		add("eks", verb(made, "create", "delete")+"-access-entry", "--cluster-name", c.Cluster, "--principal-arn", c.Name)
 		if made {
 			add("--type", c.After.Type)
+			if c.After.Type == Standard {
+				option("--username", c.After.Username)
+				if len(c.After.Groups) > 0 {
+					add(append([]string{"--kubernetes-groups"}, c.After.Groups...)...)
+				}
+			}
 			if len(c.After.Tags) > 0 {
 				add("--tags", pairs(c.After.Tags))
 			}
@@ -77,8 +83,86 @@ func (c Change) Command() string {
 		} else if made {
 			add("--access-scope", "type=namespace,namespaces="+strings.Join(c.After.Namespaces, ","))
 		}
+	case TrustPolicy:
+		add("iam", "update-assume-role-policy", "--role-name", c.Name)
+		if made {
+			add("--policy-document", c.After.Document)
+		}
+	case OIDCProvider:
+		return c.providerCommand()
+	case Association:
+		return c.associationCommand()
+	case Addon:
+		add("eks", verb(made, "create", "delete")+"-addon", "--cluster-name", c.Cluster, "--addon-name", c.Name)
+	case AddonRole:
+		add("eks", "update-addon", "--cluster-name", c.Cluster, "--addon-name", c.Name)
+		switch {
+		case c.After.is(IRSA):
+			add("--service-account-role-arn", c.After.Role)
+		case c.After.is(PodIdentity) && c.Before.is(IRSA):
+			// It stays: what is left out is taken away.
+			add("--service-account-role-arn", c.Before.Role)
+		}
+		switch {
+		case c.After.is(PodIdentity):
+			add("--pod-identity-associations", "serviceAccount="+shorthand(c.Part)+",roleArn="+shorthand(c.After.Role))
+		case c.Before.is(PodIdentity):
+			add("--pod-identity-associations", "[]")
+		}
+		add("--resolve-conflicts", "PRESERVE")
 	}
 	return strings.Join(words, " ")
+}
+
+// is reports whether a state is there and of the type.
+func (s *State) is(kind string) bool { return s != nil && s.Type == kind }
+
+// providerCommand is the command for an OIDC provider: several, one after the
+// other, where several client ids change.
+func (c Change) providerCommand() string {
+	provider := " --open-id-connect-provider-arn " + quote(c.Name)
+	switch {
+	case c.After == nil:
+		return "aws iam delete-open-id-connect-provider" + provider
+	case c.Before == nil:
+		words := []string{"aws iam create-open-id-connect-provider --url", quote(c.ProviderURL())}
+		add := func(list ...string) {
+			for _, w := range list {
+				words = append(words, quote(w))
+			}
+		}
+		if len(c.After.ClientIDs) > 0 {
+			add(append([]string{"--client-id-list"}, c.After.ClientIDs...)...)
+		}
+		addTags(add, c.After.Tags)
+		return strings.Join(words, " ")
+	}
+	added, removed := c.ClientIDs()
+	var commands []string
+	for _, id := range added {
+		commands = append(commands, "aws iam add-client-id-to-open-id-connect-provider"+provider+" --client-id "+quote(id))
+	}
+	for _, id := range removed {
+		commands = append(commands, "aws iam remove-client-id-from-open-id-connect-provider"+provider+" --client-id "+quote(id))
+	}
+	return strings.Join(commands, "; ")
+}
+
+// associationCommand is the command for a Pod Identity association. Its id is asked
+// for when the command runs.
+func (c Change) associationCommand() string {
+	namespace, name := c.ServiceAccount()
+	cluster := " --cluster-name " + quote(c.Cluster)
+	account := " --namespace " + quote(namespace) + " --service-account " + quote(name)
+	id := ` --association-id "$(aws eks list-pod-identity-associations` + cluster + account + ` --query 'associations[0].associationId' --output text)"`
+	switch {
+	case c.After == nil:
+		return "aws eks delete-pod-identity-association" + cluster + id
+	case c.Before == nil:
+		return "aws eks create-pod-identity-association" + cluster + account + " --role-arn " + quote(c.After.Role)
+	default:
+		return "aws eks update-pod-identity-association" + cluster + id + " --role-arn " + quote(c.After.Role)
+	}
 }
 
 func verb(made bool, make, unmake string) string {

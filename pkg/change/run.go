@@ -32,8 +32,19 @@ func (c *ConflictError) Error() string {
 	if wanted == nil {
 		wanted = c.Change.Before
 	}
-	return fmt.Sprintf("%s is not as expected: %s", c.Change, strings.Join(Differences(wanted, c.Found), "; "))
+	lines := Differences(wanted, c.Found)
+	if len(lines) == 0 {
+		lines = Differences(c.Change.Before, c.Found)
+	}
+	return fmt.Sprintf("%s is not as expected: %s", c.Change, strings.Join(lines, "; "))
 }
+
+// FailedError is what AWS accepted and did not bring about. That what is there
+// looks as it should does not make it good.
+type FailedError struct{ Reason string }
+
+// Error says what became of it.
+func (f *FailedError) Error() string { return f.Reason }
 
 // Left returns the changes that are still to be made, in order: what is already
 // as it should be is left out. The error is a join of a *ConflictError for each thing
@@ -53,7 +64,7 @@ func Left(ctx context.Context, store Store, changes []Change) (left []Change, er
 	var conflicts []error
 	for i, c := range changes {
 		switch {
-		case Same(c.After, found[i]):
+		case c.MadeBy(found[i]):
 		case Same(c.Before, found[i]):
 			left = append(left, c)
 		default:
@@ -66,19 +77,24 @@ func Left(ctx context.Context, store Store, changes []Change) (left []Change, er
 // Make makes one change: it reads what is there, writes only where that is what
 // the change begins from, and reports whether it wrote. Where the change was made
 // already it does nothing; a *ConflictError is returned where it is a third state. An
-// answer that was lost does not count: what is there then does.
+// answer that was lost does not count: what is there then does. With a *FailedError
+// it wrote.
 func Make(ctx context.Context, store Store, c Change) (wrote bool, err error) {
 	found, err := store.State(ctx, c)
 	switch {
 	case err != nil:
 		return false, err
-	case Same(c.After, found):
+	case c.MadeBy(found):
 		return false, nil
 	case !Same(c.Before, found):
 		return false, &ConflictError{Change: c, Found: found}
 	}
 	if err := store.Write(ctx, c); err != nil {
-		if found, again := store.State(ctx, c); again != nil || !Same(c.After, found) {
+		var failed *FailedError
+		if errors.As(err, &failed) {
+			return true, err
+		}
+		if found, again := store.State(ctx, c); again != nil || !c.MadeBy(found) {
 			return false, err
 		}
 	}

@@ -64,7 +64,7 @@ facts could not be read.`,
   kubectl noderole check -f snapshot.yaml
 
   # See what a broken cluster looks like
-  kubectl noderole check --example broken
+  kubectl noderole check --example=broken
 
   # On call: what keeps nodes from joining, first things first
   kubectl noderole check --why-not-joining

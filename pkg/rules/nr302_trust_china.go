@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -36,7 +35,7 @@ that trusts one of the two works with some tools and not with others.`,
 				report(unknown(roleSubject(r), "by which names "+r.Name+" trusts EC2 was not checked", r.Unread))
 				continue
 			}
-			named := servicesNamed(r.Role)
+			named := r.TrustedServices()
 			var lacks, has []string
 			for _, service := range wanted {
 				if named[service] {
@@ -75,19 +74,4 @@ roles:
     trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":%[2]s},"Action":"sts:AssumeRole"}}'
     attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly", "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"]
 `, arn, services)
-}
-
-// servicesNamed are the services that the trust policy's Allow statements name.
-func servicesNamed(r *view.Role) map[string]bool {
-	named := map[string]bool{}
-	if doc := r.Trust(); doc != nil {
-		for _, s := range doc.Statements {
-			if s.Effect == iampolicy.Allow {
-				for _, service := range s.Principals["Service"] {
-					named[service] = true
-				}
-			}
-		}
-	}
-	return named
 }

@@ -53,7 +53,7 @@ func judgeLetIn(v *view.View, r *view.NodeRole) finding.Result {
 	result := finding.Result{Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("nothing lets %s into the cluster", r.Name)}
 	if a.ByEntries {
 		result.Evidence = append(result.Evidence, "eks:DescribeAccessEntry: the role has none")
-		result.Next = []string{fmt.Sprintf("aws eks create-access-entry --cluster-name %s --principal-arn %s --type %s", v.Place.Cluster, r.ARN, entryType(v, r))}
+		result.Next = []string{fmt.Sprintf("aws eks create-access-entry --cluster-name %s --principal-arn %s --type %s", v.Place.Cluster, r.ARN, v.EntryType(r))}
 	} else {
 		result.Evidence = append(result.Evidence, "the cluster's authentication mode is CONFIG_MAP: access entries do not count")
 		result.Next = []string{"kubectl -n kube-system edit configmap aws-auth, and add to mapRoles: " + mapping(r)}
@@ -65,18 +65,6 @@ func judgeLetIn(v *view.View, r *view.NodeRole) finding.Result {
 		result.Evidence = append(result.Evidence, fmt.Sprintf("aws-auth: none of its %d entries names the role", len(v.AWSAuth().Roles)))
 	}
 	return result
-}
-
-// entryType is the type of access entry that the role's nodes want.
-func entryType(v *view.View, r *view.NodeRole) string {
-	switch windows, auto := v.Kinds(r); {
-	case auto:
-		return "EC2"
-	case windows:
-		return "EC2_WINDOWS"
-	default:
-		return "EC2_LINUX"
-	}
 }
 
 // mapping is the entry of aws-auth that lets a node role in.

@@ -26,7 +26,7 @@ do not join or turn NotReady. A type cannot be changed.`,
 			subject := roleSubject(r)
 			a := v.Access(r.ARN)
 			windows, auto := v.Kinds(r)
-			want := entryType(v, r)
+			want := v.EntryType(r)
 			switch {
 			case a.ByEntries && v.Snapshot.IsMissing(snapshot.FactAccessEntries, r.ARN):
 				report(unknown(subject, "the type of "+r.Name+"'s access entry was not checked", v.Snapshot.MissingOf(snapshot.FactAccessEntries, r.ARN)))

@@ -142,3 +142,16 @@ func (v *View) Kinds(r *NodeRole) (windows, autoMode bool) {
 	}
 	return windows, autoMode
 }
+
+// EntryType is the type of access entry that lets a node role's nodes in.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
+func (v *View) EntryType(r *NodeRole) string {
+	switch windows, auto := v.Kinds(r); {
+	case auto:
+		return "EC2"
+	case windows:
+		return "EC2_WINDOWS"
+	default:
+		return "EC2_LINUX"
+	}
+}

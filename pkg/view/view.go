@@ -177,6 +177,22 @@ func (r *Role) Trust() *iampolicy.Document {
 	return r.trust.policy.Document
 }
 
+// TrustedServices are the services that the trust policy's Allow statements name,
+// whatever else they demand.
+func (r *Role) TrustedServices() map[string]bool {
+	named := map[string]bool{}
+	if doc := r.Trust(); doc != nil {
+		for _, s := range doc.Statements {
+			if s.Effect == iampolicy.Allow {
+				for _, service := range s.Principals["Service"] {
+					named[service] = true
+				}
+			}
+		}
+	}
+	return named
+}
+
 func answer(a need.Action, result iampolicy.Result, unread []snapshot.Missing) Answer {
 	ans := Answer{Action: a, Result: result}
 	switch result.Decision {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -27,8 +28,9 @@ type Changes struct {
 	iam IAMWrites
 	eks EKSWrites
 	// pause is how long to wait before asking EKS again about a role that it does
-	// not know yet.
-	pause time.Duration
+	// not know yet, or about an add-on that it works on; settle is how long in all
+	// for an add-on.
+	pause, settle time.Duration
 }
 
 var _ change.Store = (*Changes)(nil)
@@ -47,6 +49,11 @@ type IAMWrites interface {
 	DeleteInstanceProfile(context.Context, *iam.DeleteInstanceProfileInput, ...func(*iam.Options)) (*iam.DeleteInstanceProfileOutput, error)
 	AddRoleToInstanceProfile(context.Context, *iam.AddRoleToInstanceProfileInput, ...func(*iam.Options)) (*iam.AddRoleToInstanceProfileOutput, error)
 	RemoveRoleFromInstanceProfile(context.Context, *iam.RemoveRoleFromInstanceProfileInput, ...func(*iam.Options)) (*iam.RemoveRoleFromInstanceProfileOutput, error)
+	UpdateAssumeRolePolicy(context.Context, *iam.UpdateAssumeRolePolicyInput, ...func(*iam.Options)) (*iam.UpdateAssumeRolePolicyOutput, error)
+	CreateOpenIDConnectProvider(context.Context, *iam.CreateOpenIDConnectProviderInput, ...func(*iam.Options)) (*iam.CreateOpenIDConnectProviderOutput, error)
+	DeleteOpenIDConnectProvider(context.Context, *iam.DeleteOpenIDConnectProviderInput, ...func(*iam.Options)) (*iam.DeleteOpenIDConnectProviderOutput, error)
+	AddClientIDToOpenIDConnectProvider(context.Context, *iam.AddClientIDToOpenIDConnectProviderInput, ...func(*iam.Options)) (*iam.AddClientIDToOpenIDConnectProviderOutput, error)
+	RemoveClientIDFromOpenIDConnectProvider(context.Context, *iam.RemoveClientIDFromOpenIDConnectProviderInput, ...func(*iam.Options)) (*iam.RemoveClientIDFromOpenIDConnectProviderOutput, error)
 }
 
 // EKSWrites is the calls of Amazon EKS that change something.
@@ -55,6 +62,12 @@ type EKSWrites interface {
 	DeleteAccessEntry(context.Context, *eks.DeleteAccessEntryInput, ...func(*eks.Options)) (*eks.DeleteAccessEntryOutput, error)
 	AssociateAccessPolicy(context.Context, *eks.AssociateAccessPolicyInput, ...func(*eks.Options)) (*eks.AssociateAccessPolicyOutput, error)
 	DisassociateAccessPolicy(context.Context, *eks.DisassociateAccessPolicyInput, ...func(*eks.Options)) (*eks.DisassociateAccessPolicyOutput, error)
+	CreatePodIdentityAssociation(context.Context, *eks.CreatePodIdentityAssociationInput, ...func(*eks.Options)) (*eks.CreatePodIdentityAssociationOutput, error)
+	UpdatePodIdentityAssociation(context.Context, *eks.UpdatePodIdentityAssociationInput, ...func(*eks.Options)) (*eks.UpdatePodIdentityAssociationOutput, error)
+	DeletePodIdentityAssociation(context.Context, *eks.DeletePodIdentityAssociationInput, ...func(*eks.Options)) (*eks.DeletePodIdentityAssociationOutput, error)
+	CreateAddon(context.Context, *eks.CreateAddonInput, ...func(*eks.Options)) (*eks.CreateAddonOutput, error)
+	DeleteAddon(context.Context, *eks.DeleteAddonInput, ...func(*eks.Options)) (*eks.DeleteAddonOutput, error)
+	UpdateAddon(context.Context, *eks.UpdateAddonInput, ...func(*eks.Options)) (*eks.UpdateAddonOutput, error)
 }
 
 // NewChanges returns a client that reads and writes; see New.
@@ -63,7 +76,7 @@ func NewChanges(ctx context.Context, cfg Config) (*Changes, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Changes{Client: c, iam: c.iam.(*iam.Client), eks: c.eks.(*eks.Client), pause: 3 * time.Second}, nil
+	return &Changes{Client: c, iam: c.iam.(*iam.Client), eks: c.eks.(*eks.Client), pause: 3 * time.Second, settle: 5 * time.Minute}, nil
 }
 
 // Caller returns the ARN of the principal whose credentials are used.
@@ -109,8 +122,7 @@ func (c *Changes) state(ctx context.Context, ch change.Change) (*change.State, e
 	case change.InstanceProfile, change.ProfileRole:
 		return c.profileState(ctx, ch)
 	case change.AccessEntry:
-		entry, err := c.AccessEntry(ctx, ch.Cluster, ch.Name)
-		return &change.State{Type: entry.Type}, err
+		return c.entryState(ctx, ch)
 	case change.AccessPolicy:
 		policies, err := c.AccessPolicies(ctx, ch.Cluster, ch.Name)
 		namespaces, ok := policies[ch.Part]
@@ -118,9 +130,113 @@ func (c *Changes) state(ctx context.Context, ch change.Change) (*change.State, e
 			return nil, err
 		}
 		return &change.State{Namespaces: namespaces}, err
+	case change.TrustPolicy:
+		_, role, err := c.Role(ctx, ch.Name)
+		return &change.State{Document: role.TrustPolicy}, err
+	case change.OIDCProvider:
+		return c.providerState(ctx, ch.Name)
+	case change.Association:
+		_, state, err := c.association(ctx, ch)
+		return state, err
+	case change.Addon:
+		_, err := c.Addon(ctx, ch.Cluster, ch.Name)
+		return &change.State{}, err
+	case change.AddonRole:
+		now, err := c.addonRoles(ctx, ch)
+		if err != nil {
+			return nil, err
+		}
+		return now.state(ch.Part), nil
 	default:
 		return nil, fmt.Errorf("a change of kind %q cannot be read", ch.Kind)
 	}
+}
+
+// entryState is read here: the facts about an access entry hold no tags.
+func (c *Changes) entryState(ctx context.Context, ch change.Change) (*change.State, error) {
+	const operation = "eks:DescribeAccessEntry"
+	out, err := call(ctx, c.Client, operation, func(ctx context.Context) (*eks.DescribeAccessEntryOutput, error) {
+		return c.Client.eks.DescribeAccessEntry(ctx, &eks.DescribeAccessEntryInput{ClusterName: &ch.Cluster, PrincipalArn: &ch.Name})
+	})
+	if err != nil {
+		return nil, err
+	}
+	entry, err := present(operation, out.AccessEntry)
+	if err != nil {
+		return nil, err
+	}
+	state := &change.State{Type: aws.ToString(entry.Type), Tags: entry.Tags}
+	if entry.CreatedAt != nil {
+		state.CreatedAt = utc(entry.CreatedAt).Format(time.RFC3339)
+	}
+	if state.Type == change.Standard {
+		state.Username, state.Groups = aws.ToString(entry.Username), entry.KubernetesGroups
+	}
+	return state, nil
+}
+
+func (c *Changes) providerState(ctx context.Context, arn string) (*change.State, error) {
+	out, err := call(ctx, c.Client, "iam:GetOpenIDConnectProvider", func(ctx context.Context) (*iam.GetOpenIDConnectProviderOutput, error) {
+		return c.Client.iam.GetOpenIDConnectProvider(ctx, &iam.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: &arn})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &change.State{ClientIDs: out.ClientIDList, Tags: tagMap(out.Tags)}, nil
+}
+
+// association returns the id and the state of a service account's association, and
+// no state where it has none.
+func (c *Changes) association(ctx context.Context, ch change.Change) (id string, state *change.State, err error) {
+	namespace, name := ch.ServiceAccount()
+	ids, err := c.PodIdentityAssociations(ctx, ch.Cluster, namespace, name)
+	if err != nil || len(ids) == 0 {
+		return "", nil, err
+	}
+	association, err := c.PodIdentityAssociation(ctx, ch.Cluster, ids[0])
+	if err != nil {
+		return "", nil, err
+	}
+	return ids[0], &change.State{Role: association.RoleARN}, nil
+}
+
+// addonRoles is the roles that an add-on gives.
+type addonRoles struct {
+	irsa string
+	// associated are ARNs by service account.
+	associated map[string]string
+}
+
+// addonRoles reads the roles that an add-on gives.
+func (c *Changes) addonRoles(ctx context.Context, ch change.Change) (addonRoles, error) {
+	addon, err := c.Addon(ctx, ch.Cluster, ch.Name)
+	if err != nil {
+		return addonRoles{}, err
+	}
+	roles := addonRoles{irsa: addon.ServiceAccountRoleARN, associated: map[string]string{}}
+	for _, arn := range addon.PodIdentityAssociations {
+		association, err := c.PodIdentityAssociation(ctx, ch.Cluster, snapshot.NameOf(arn))
+		if errors.Is(err, collect.ErrNotFound) {
+			continue // it went away in between
+		}
+		if err != nil {
+			return addonRoles{}, err
+		}
+		roles.associated[association.ServiceAccount] = association.RoleARN
+	}
+	return roles, nil
+}
+
+// state is what the pods of a service account get: an association goes before
+// IRSA.
+func (r addonRoles) state(serviceAccount string) *change.State {
+	if role, ok := r.associated[serviceAccount]; ok {
+		return &change.State{Role: role, Type: change.PodIdentity}
+	}
+	if r.irsa != "" {
+		return &change.State{Role: r.irsa, Type: change.IRSA}
+	}
+	return nil
 }
 
 func presentIf(there bool) *change.State {
@@ -219,11 +335,9 @@ func optional(s string) *string {
 func (c *Changes) Write(ctx context.Context, ch change.Change) error {
 	err := c.write(ctx, ch)
 	// EKS learns of a new role some seconds after IAM has made it.
-	for try := 0; try < 10 && ch.Kind == change.AccessEntry && roleNotKnownYet(err); try++ {
-		select {
-		case <-time.After(c.pause):
-		case <-ctx.Done():
-			return ctx.Err()
+	for try := 0; try < 10 && roleNotKnownYet(ch.Kind, err); try++ {
+		if err := c.wait(ctx); err != nil {
+			return err
 		}
 		err = c.write(ctx, ch)
 	}
@@ -233,9 +347,30 @@ func (c *Changes) Write(ctx context.Context, ch change.Change) error {
 	return nil
 }
 
-func roleNotKnownYet(err error) bool {
+// wait waits for the pause between two questions to EKS.
+func (c *Changes) wait(ctx context.Context) error {
+	select {
+	case <-time.After(c.pause):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func roleNotKnownYet(kind change.Kind, err error) bool {
 	var invalid *ekstypes.InvalidParameterException
-	return errors.As(err, &invalid) && strings.Contains(strings.ToLower(invalid.ErrorMessage()), "principal")
+	if !errors.As(err, &invalid) {
+		return false
+	}
+	message := strings.ToLower(invalid.ErrorMessage())
+	switch kind {
+	case change.AccessEntry:
+		return strings.Contains(message, "principal")
+	case change.Association, change.AddonRole:
+		return strings.Contains(message, "principal") || strings.Contains(message, "role")
+	default:
+		return false
+	}
 }
 
 func (c *Changes) write(ctx context.Context, ch change.Change) error {
@@ -284,7 +419,11 @@ func (c *Changes) write(ctx context.Context, ch change.Change) error {
 		if !made {
 			return do(ctx, c, "eks:DeleteAccessEntry", c.eks.DeleteAccessEntry, &eks.DeleteAccessEntryInput{ClusterName: &ch.Cluster, PrincipalArn: name})
 		}
-		return do(ctx, c, "eks:CreateAccessEntry", c.eks.CreateAccessEntry, &eks.CreateAccessEntryInput{ClusterName: &ch.Cluster, PrincipalArn: name, Type: &ch.After.Type, Tags: ch.After.Tags})
+		in := &eks.CreateAccessEntryInput{ClusterName: &ch.Cluster, PrincipalArn: name, Type: &ch.After.Type, Tags: ch.After.Tags}
+		if ch.After.Type == change.Standard {
+			in.Username, in.KubernetesGroups = optional(ch.After.Username), ch.After.Groups
+		}
+		return do(ctx, c, "eks:CreateAccessEntry", c.eks.CreateAccessEntry, in)
 	case change.AccessPolicy:
 		if !made {
 			return do(ctx, c, "eks:DisassociateAccessPolicy", c.eks.DisassociateAccessPolicy, &eks.DisassociateAccessPolicyInput{ClusterName: &ch.Cluster, PrincipalArn: name, PolicyArn: part})
@@ -294,9 +433,165 @@ func (c *Changes) write(ctx context.Context, ch change.Change) error {
 			scope = &ekstypes.AccessScope{Type: ekstypes.AccessScopeTypeNamespace, Namespaces: ch.After.Namespaces}
 		}
 		return do(ctx, c, "eks:AssociateAccessPolicy", c.eks.AssociateAccessPolicy, &eks.AssociateAccessPolicyInput{ClusterName: &ch.Cluster, PrincipalArn: name, PolicyArn: part, AccessScope: scope})
+	case change.TrustPolicy:
+		if !made {
+			return errors.New("a role has a trust policy at all times")
+		}
+		return do(ctx, c, "iam:UpdateAssumeRolePolicy", c.iam.UpdateAssumeRolePolicy, &iam.UpdateAssumeRolePolicyInput{RoleName: name, PolicyDocument: &ch.After.Document})
+	case change.OIDCProvider:
+		return c.writeProvider(ctx, ch)
+	case change.Association:
+		return c.writeAssociation(ctx, ch)
+	case change.Addon:
+		var err error
+		if made {
+			err = do(ctx, c, "eks:CreateAddon", c.eks.CreateAddon, &eks.CreateAddonInput{ClusterName: &ch.Cluster, AddonName: name})
+		} else {
+			err = do(ctx, c, "eks:DeleteAddon", c.eks.DeleteAddon, &eks.DeleteAddonInput{ClusterName: &ch.Cluster, AddonName: name})
+		}
+		if err != nil {
+			return err
+		}
+		return c.settled(ctx, ch.Cluster, ch.Name, made)
+	case change.AddonRole:
+		return c.writeAddonRole(ctx, ch)
 	default:
 		return fmt.Errorf("a change of kind %q cannot be made", ch.Kind)
 	}
+}
+
+func (c *Changes) writeProvider(ctx context.Context, ch change.Change) error {
+	switch {
+	case ch.After == nil:
+		return do(ctx, c, "iam:DeleteOpenIDConnectProvider", c.iam.DeleteOpenIDConnectProvider, &iam.DeleteOpenIDConnectProviderInput{OpenIDConnectProviderArn: &ch.Name})
+	case ch.Before == nil:
+		return do(ctx, c, "iam:CreateOpenIDConnectProvider", c.iam.CreateOpenIDConnectProvider, &iam.CreateOpenIDConnectProviderInput{
+			Url: aws.String(ch.ProviderURL()), ClientIDList: ch.After.ClientIDs, Tags: iamTags(ch.After.Tags),
+		})
+	}
+	added, removed := ch.ClientIDs()
+	for _, id := range added {
+		err := do(ctx, c, "iam:AddClientIDToOpenIDConnectProvider", c.iam.AddClientIDToOpenIDConnectProvider, &iam.AddClientIDToOpenIDConnectProviderInput{OpenIDConnectProviderArn: &ch.Name, ClientID: &id})
+		if err != nil {
+			return err
+		}
+	}
+	for _, id := range removed {
+		err := do(ctx, c, "iam:RemoveClientIDFromOpenIDConnectProvider", c.iam.RemoveClientIDFromOpenIDConnectProvider, &iam.RemoveClientIDFromOpenIDConnectProviderInput{OpenIDConnectProviderArn: &ch.Name, ClientID: &id})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Changes) writeAssociation(ctx context.Context, ch change.Change) error {
+	if ch.Before == nil {
+		namespace, name := ch.ServiceAccount()
+		return do(ctx, c, "eks:CreatePodIdentityAssociation", c.eks.CreatePodIdentityAssociation, &eks.CreatePodIdentityAssociationInput{
+			ClusterName: &ch.Cluster, Namespace: &namespace, ServiceAccount: &name, RoleArn: &ch.After.Role,
+		})
+	}
+	id, state, err := c.association(ctx, ch)
+	switch {
+	case err != nil:
+		return err
+	case state == nil:
+		return errors.New("there is none any more")
+	case ch.After == nil:
+		return do(ctx, c, "eks:DeletePodIdentityAssociation", c.eks.DeletePodIdentityAssociation, &eks.DeletePodIdentityAssociationInput{ClusterName: &ch.Cluster, AssociationId: &id})
+	default:
+		return do(ctx, c, "eks:UpdatePodIdentityAssociation", c.eks.UpdatePodIdentityAssociation, &eks.UpdatePodIdentityAssociationInput{ClusterName: &ch.Cluster, AssociationId: &id, RoleArn: &ch.After.Role})
+	}
+}
+
+// writeAddonRole reads first what the add-on has: an update without its IRSA role
+// takes that away, and one with associations takes all others away.
+func (c *Changes) writeAddonRole(ctx context.Context, ch change.Change) error {
+	now, err := c.addonRoles(ctx, ch)
+	if err != nil {
+		return err
+	}
+	associations := false
+	switch {
+	case ch.After != nil && ch.After.Type == change.PodIdentity:
+		now.associated[ch.Part] = ch.After.Role
+		associations = true
+	case ch.Before != nil && ch.Before.Type == change.PodIdentity:
+		delete(now.associated, ch.Part)
+		associations = true
+	}
+	switch {
+	case ch.After != nil && ch.After.Type == change.IRSA:
+		now.irsa = ch.After.Role
+	case ch.After == nil && ch.Before != nil && ch.Before.Type == change.IRSA:
+		now.irsa = ""
+	}
+	in := &eks.UpdateAddonInput{
+		ClusterName: &ch.Cluster, AddonName: &ch.Name, ServiceAccountRoleArn: optional(now.irsa), ResolveConflicts: ekstypes.ResolveConflictsPreserve,
+	}
+	if associations {
+		in.PodIdentityAssociations = []ekstypes.AddonPodIdentityAssociations{}
+		for _, account := range slices.Sorted(maps.Keys(now.associated)) {
+			in.PodIdentityAssociations = append(in.PodIdentityAssociations, ekstypes.AddonPodIdentityAssociations{
+				ServiceAccount: &account, RoleArn: aws.String(now.associated[account]),
+			})
+		}
+	}
+	if err := do(ctx, c, "eks:UpdateAddon", c.eks.UpdateAddon, in); err != nil {
+		return err
+	}
+	return c.settled(ctx, ch.Cluster, ch.Name, true)
+}
+
+// settled waits until an add-on is active, or gone where it is not to stay.
+func (c *Changes) settled(ctx context.Context, cluster, name string, stays bool) error {
+	for deadline := time.Now().Add(c.settle); ; {
+		addon, err := c.Addon(ctx, cluster, name)
+		switch {
+		case errors.Is(err, collect.ErrNotFound) && !stays:
+			return nil
+		case err != nil:
+			return err
+		}
+		failed := false
+		switch ekstypes.AddonStatus(addon.Status) {
+		case ekstypes.AddonStatusActive:
+			if stays {
+				return nil
+			}
+		case ekstypes.AddonStatusCreateFailed, ekstypes.AddonStatusUpdateFailed, ekstypes.AddonStatusDegraded:
+			failed = stays
+		case ekstypes.AddonStatusDeleteFailed:
+			failed = true
+		default:
+		}
+		switch {
+		case failed:
+			return &change.FailedError{Reason: "it is " + addon.Status + issues(addon.Health)}
+		case time.Now().Add(c.pause).After(deadline):
+			return &change.FailedError{Reason: fmt.Sprintf("it is still %s after %s%s", addon.Status, c.settle, issues(addon.Health))}
+		}
+		if err := c.wait(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// issues is what EKS says of an add-on's health, to follow its status.
+func issues(health []snapshot.HealthIssue) string {
+	text, separator := "", ": "
+	for _, issue := range health {
+		text += separator + issue.Code
+		separator = "; "
+		if issue.Message != "" {
+			text += ": " + oneLine(issue.Message)
+		}
+		if len(issue.ResourceIDs) > 0 {
+			text += " (" + strings.Join(issue.ResourceIDs, ", ") + ")"
+		}
+	}
+	return text
 }
 
 // do makes one call whose answer says nothing that is needed.
