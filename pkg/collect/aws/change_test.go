@@ -148,11 +148,13 @@ func TestChangesState(t *testing.T) {
 		want    *change.State
 	}{
 		"access entry, STANDARD": {
-			change.Change{Kind: change.AccessEntry, Name: roleR, Cluster: "c"}, map[string][]reply{"GET " + entryPath: entry("STANDARD")},
+			change.Change{Kind: change.AccessEntry, Name: roleR, Cluster: "c"},
+			map[string][]reply{"GET " + entryPath: entry("STANDARD")},
 			&change.State{Type: "STANDARD", Username: "u", Groups: []string{"g"}, Tags: map[string]string{"a": "1"}, CreatedAt: "2026-01-02T03:04:05Z"},
 		},
 		"access entry of nodes": {
-			change.Change{Kind: change.AccessEntry, Name: roleR, Cluster: "c"}, map[string][]reply{"GET " + entryPath: entry("EC2_LINUX")},
+			change.Change{Kind: change.AccessEntry, Name: roleR, Cluster: "c"},
+			map[string][]reply{"GET " + entryPath: entry("EC2_LINUX")},
 			&change.State{Type: "EC2_LINUX", Tags: map[string]string{"a": "1"}, CreatedAt: "2026-01-02T03:04:05Z"},
 		},
 		"no access entry": {change.Change{Kind: change.AccessEntry, Name: roleR, Cluster: "c"}, nil, nil},
@@ -173,7 +175,8 @@ func TestChangesState(t *testing.T) {
 		},
 		"no association": {
 			change.Change{Kind: change.Association, Name: "kube-system/aws-node", Cluster: "c"},
-			map[string][]reply{"GET " + associationPath: {ok(`{"associations":[]}`)}}, nil,
+			map[string][]reply{"GET " + associationPath: {ok(`{"associations":[]}`)}},
+			nil,
 		},
 		"add-on":    {change.Change{Kind: change.Addon, Name: "vpc-cni", Cluster: "c"}, map[string][]reply{"GET " + addonPath: {addonIs("DEGRADED", "")}}, &change.State{}},
 		"no add-on": {change.Change{Kind: change.Addon, Name: "vpc-cni", Cluster: "c"}, nil, nil},
@@ -269,11 +272,13 @@ func TestChangesWrite(t *testing.T) {
 			},
 		},
 		"association": {
-			change.Change{Kind: change.Association, Name: "kube-system/aws-node", Cluster: "c", After: &change.State{Role: roleR}}, associations,
+			change.Change{Kind: change.Association, Name: "kube-system/aws-node", Cluster: "c", After: &change.State{Role: roleR}},
+			associations,
 			[]string{`POST ` + associationPath + ` {"namespace":"kube-system","roleArn":"arn:aws:iam::1:role/r","serviceAccount":"aws-node"}`, "DELETE " + associationPath + "/a-1"},
 		},
 		"association's role": {
-			change.Change{Kind: change.Association, Name: "kube-system/aws-node", Cluster: "c", Before: &change.State{Role: roleR}, After: &change.State{Role: "arn:new"}}, associations,
+			change.Change{Kind: change.Association, Name: "kube-system/aws-node", Cluster: "c", Before: &change.State{Role: roleR}, After: &change.State{Role: "arn:new"}},
+			associations,
 			[]string{"POST " + associationPath + `/a-1 {"roleArn":"arn:new"}`, "POST " + associationPath + `/a-1 {"roleArn":"arn:aws:iam::1:role/r"}`},
 		},
 		"add-on": {
