@@ -14,31 +14,8 @@ import (
 // Role returns a role's ARN and what iam:GetRole says of it: everything but its
 // policies and instance profiles.
 func (c *Client) Role(ctx context.Context, name string) (string, snapshot.Role, error) {
-	out, err := call(ctx, c, "iam:GetRole", func(ctx context.Context) (*iam.GetRoleOutput, error) {
-		return c.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
-	})
-	if err != nil {
-		return "", snapshot.Role{}, err
-	}
-	role, err := present("iam:GetRole", out.Role)
-	if err != nil {
-		return "", snapshot.Role{}, err
-	}
-	facts := snapshot.Role{
-		ID:          aws.ToString(role.RoleId),
-		CreatedAt:   utc(role.CreateDate),
-		TrustPolicy: document(aws.ToString(role.AssumeRolePolicyDocument)),
-	}
-	if boundary := role.PermissionsBoundary; boundary != nil {
-		facts.PermissionsBoundary = aws.ToString(boundary.PermissionsBoundaryArn)
-	}
-	if len(role.Tags) > 0 {
-		facts.Tags = make(map[string]string, len(role.Tags))
-		for _, tag := range role.Tags {
-			facts.Tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
-		}
-	}
-	return aws.ToString(role.Arn), facts, nil
+	arn, facts, _, err := c.RoleUse(ctx, name)
+	return arn, facts, err
 }
 
 // AttachedPolicies returns the ARNs of a role's managed policies, in order.
