@@ -60,6 +60,25 @@ func All() []Rule {
 	return all
 }
 
+// Doc returns what the rule says about itself, its texts as one line each.
+func (r Rule) Doc() finding.RuleDoc {
+	line := func(text string) string { return strings.Join(strings.Fields(text), " ") }
+	return finding.RuleDoc{
+		ID: r.ID, Name: r.Name, Severity: r.Severity, Concern: r.Concern,
+		Title: r.Title, Why: line(r.Why), Fix: line(r.Fix), Refs: r.Refs,
+	}
+}
+
+// Docs returns what every rule says about itself, ordered by id.
+func Docs() []finding.RuleDoc {
+	all := All()
+	docs := make([]finding.RuleDoc, 0, len(all))
+	for _, r := range all {
+		docs = append(docs, r.Doc())
+	}
+	return docs
+}
+
 // Run checks the rules against a view and returns their results: worst first,
 // then by id and subject.
 func Run(v *view.View, rules []Rule) []finding.Result {

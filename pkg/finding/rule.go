@@ -1,0 +1,17 @@
+package finding
+
+// RuleDoc is what a rule says about itself, for reports and for explain.
+type RuleDoc struct {
+	// ID is stable, such as NR201; Name is the id in words.
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// Severity is that of its failures.
+	Severity Severity `json:"severity"`
+	Concern  Concern  `json:"concern,omitempty"`
+	// Title says what holds when it passes, Why what happens if it does not, Fix how
+	// to repair it. Refs are the sources.
+	Title string   `json:"title"`
+	Why   string   `json:"why"`
+	Fix   string   `json:"fix"`
+	Refs  []string `json:"refs,omitempty"`
+}
