@@ -30,6 +30,27 @@ type Result struct {
 	Impact string `json:"impact,omitempty"`
 	// Next is what to type, a command a line.
 	Next []string `json:"next,omitempty"`
+	// Exception is a team's decision to live with this failure.
+	Exception *Exception `json:"exception,omitempty"`
+	// Known is set where the failure was already in the baseline.
+	Known bool `json:"known,omitempty"`
+}
+
+// Exception is a decision to live with a failure until a day.
+type Exception struct {
+	Reason string `json:"reason"`
+	// Expires is the last day on which it holds, as YYYY-MM-DD; empty is never.
+	Expires string `json:"expires,omitempty"`
+	// Expired is set where that day is over: the failure counts again, as an error.
+	Expired bool `json:"expired,omitempty"`
+	// Source is the file, and the line, that says so.
+	Source string `json:"source"`
+}
+
+// Excused reports whether the result does not count: an exception holds, or it was
+// known before.
+func (r Result) Excused() bool {
+	return r.Known || r.Exception != nil && !r.Exception.Expired
 }
 
 // Report is what `check` found out about one cluster. It is a versioned object:
@@ -108,6 +129,10 @@ type Summary struct {
 	Unknown       int `json:"unknown"`
 	Passed        int `json:"passed"`
 	NotApplicable int `json:"notApplicable"`
+	// Excepted and Known count failures that do not count above: by an exception, or
+	// as they stand in the baseline.
+	Excepted int `json:"excepted,omitempty"`
+	Known    int `json:"known,omitempty"`
 }
 
 // Missing is a fact that could not be read, and what would make it readable.
@@ -123,6 +148,15 @@ type Missing struct {
 func Summarize(results []Result) Summary {
 	var s Summary
 	for _, r := range results {
+		switch {
+		case r.Status != Fail && r.Status != Depends:
+		case r.Known:
+			s.Known++
+			continue
+		case r.Excused():
+			s.Excepted++
+			continue
+		}
 		switch r.Status {
 		case Fail:
 			switch r.Severity {
@@ -147,7 +181,8 @@ func Summarize(results []Result) Summary {
 }
 
 // Worst returns the rank of the worst finding: of failures their severity's
-// Rank, of what depends a warning's, otherwise 0.
+// Rank, of what depends a warning's, of an expired exception an error's, of what
+// is excused and of anything else 0.
 func (r *Report) Worst() int {
 	worst := 0
 	for _, res := range r.Results {
@@ -157,6 +192,12 @@ func (r *Report) Worst() int {
 }
 
 func (r Result) rank() int {
+	switch {
+	case r.Exception != nil && r.Exception.Expired && !r.Known:
+		return Error.Rank()
+	case r.Excused():
+		return 0
+	}
 	switch r.Status {
 	case Fail:
 		return r.Severity.Rank()

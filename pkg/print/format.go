@@ -1,0 +1,38 @@
+package print
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+)
+
+// Options are what a format for machines or for sharing says beside the report.
+type Options struct {
+	// Version is that of this program, such as v1.2.3.
+	Version string
+	// Rules are what every rule says about itself, ordered by id.
+	Rules []finding.RuleDoc
+}
+
+// writer writes a report in one format.
+type writer func(w io.Writer, r *finding.Report, o Options) error
+
+// writers are the formats by name, but for the table and those of cli-runtime.
+func writers() map[string]writer {
+	return map[string]writer{}
+}
+
+// Formats returns the names that Write takes, sorted.
+func Formats() []string { return slices.Sorted(maps.Keys(writers())) }
+
+// Write writes the report in a format of Formats.
+func Write(w io.Writer, format string, r *finding.Report, o Options) error {
+	write, ok := writers()[format]
+	if !ok {
+		return fmt.Errorf("%q is no format", format)
+	}
+	return write(w, r, o)
+}
