@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the end-to-end tests run against and prints the folder: etcd,
-# kube-apiserver and the EKS Pod Identity webhook (built once, cached by version),
-# and checks for moto, the AWS CLI and kubectl. Safe to run again; what is there is kept.
+# kube-apiserver, kube-controller-manager and the EKS Pod Identity webhook (built
+# once, cached by version), and checks for moto, the AWS CLI and kubectl. Safe to run again; what is there is kept.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,15 +12,16 @@ mkdir -p "$bin"
 
 say() { printf '%s\n' "$*" >&2; }
 
-if [ ! -x "$bin/kube-apiserver" ]; then
-  say "building kube-apiserver $kube into $bin (once; about 9 minutes on two cores)"
+for tool in kube-apiserver kube-controller-manager; do
+  [ -x "$bin/$tool" ] && continue
+  say "building $tool $kube into $bin (once; kube-apiserver takes about 9 minutes on two cores, the other then three)"
   minor=$(cut -d. -f2 <<<"$kube")
   version=k8s.io/component-base/version
   (cd test/e2e/apiserver && CGO_ENABLED=0 GOFLAGS=-mod=mod GOGC=400 go build -trimpath -gcflags 'all=-N -l' \
     -ldflags "-s -w -X $version.gitVersion=$kube -X $version.gitMajor=1 -X $version.gitMinor=$minor" \
-    -o "$bin/kube-apiserver.new" k8s.io/kubernetes/cmd/kube-apiserver)
-  mv "$bin/kube-apiserver.new" "$bin/kube-apiserver"
-fi
+    -o "$bin/$tool.new" "k8s.io/kubernetes/cmd/$tool")
+  mv "$bin/$tool.new" "$bin/$tool"
+done
 
 webhook=$(cd test/e2e/webhook && go list -m -f '{{.Version}}' github.com/aws/amazon-eks-pod-identity-webhook)
 if [ ! -x "$bin/pod-identity-webhook-$webhook" ]; then

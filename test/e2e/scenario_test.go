@@ -218,15 +218,20 @@ func (s *scenario) awsNode(role string) {
 	}
 	_, err := s.kube.CoreV1().ServiceAccounts("kube-system").Create(s.ctx, sa, metav1.CreateOptions{})
 	s.must(err)
-	labels := map[string]string{"k8s-app": "aws-node"}
-	_, err = s.kube.AppsV1().DaemonSets("kube-system").Create(s.ctx, &appsv1.DaemonSet{
-		ObjectMeta: metav1.ObjectMeta{Name: "aws-node", Namespace: "kube-system"},
+	_, err = s.kube.AppsV1().DaemonSets("kube-system").Create(s.ctx, daemonSet("aws-node", "k8s-app", awsNodeSpec("")), metav1.CreateOptions{})
+	s.must(err)
+}
+
+// daemonSet is a DaemonSet whose pods have its name as a label.
+func daemonSet(name, label string, spec corev1.PodSpec) *appsv1.DaemonSet {
+	labels := map[string]string{label: name}
+	return &appsv1.DaemonSet{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "kube-system"},
 		Spec: appsv1.DaemonSetSpec{
 			Selector: &metav1.LabelSelector{MatchLabels: labels},
-			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: awsNodeSpec("")},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: spec},
 		},
-	}, metav1.CreateOptions{})
-	s.must(err)
+	}
 }
 
 // awsNodePod makes a running pod of aws-node, as the DaemonSet controller and
@@ -250,9 +255,16 @@ func (s *scenario) awsNodePod(name, node, role string) {
 }
 
 func awsNodeSpec(node string) corev1.PodSpec {
+	spec := daemonSpec("aws-node", "602401143452.dkr.ecr.eu-west-1.amazonaws.com/amazon-k8s-cni:v1.20.4-eksbuild.1")
+	spec.NodeName = node
+	return spec
+}
+
+// daemonSpec is a pod that runs on every node, whatever its taints.
+func daemonSpec(name, image string) corev1.PodSpec {
 	return corev1.PodSpec{
-		NodeName: node, ServiceAccountName: "aws-node", HostNetwork: true,
-		Containers: []corev1.Container{{Name: "aws-node", Image: "602401143452.dkr.ecr.eu-west-1.amazonaws.com/amazon-k8s-cni:v1.20.4-eksbuild.1"}},
+		ServiceAccountName: name, HostNetwork: true, Tolerations: []corev1.Toleration{{Operator: corev1.TolerationOpExists}},
+		Containers: []corev1.Container{{Name: name, Image: image}},
 	}
 }
 

@@ -3,6 +3,7 @@ package e2e
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -18,9 +19,9 @@ import (
 )
 
 // podIdentityWebhook runs the real amazon-eks-pod-identity-webhook for a test, so
-// that pods get the environment that EKS gives them. With podIdentity it knows an
-// association of kube-system/aws-node.
-func (s *scenario) podIdentityWebhook(podIdentity bool) {
+// that pods get the environment that EKS gives them. It knows the associations
+// that the proxy has; reload tells it those that the proxy has by then.
+func (s *scenario) podIdentityWebhook() (reload func() error) {
 	s.t.Helper()
 	binary := filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "pod-identity-webhook")
 	if _, err := os.Stat(binary); err != nil {
@@ -32,21 +33,9 @@ func (s *scenario) podIdentityWebhook(podIdentity bool) {
 		s.must(err)
 		ports[i] = port
 	}
-	dir := s.t.TempDir()
-	identities := ""
-	if podIdentity {
-		identities = `{"namespace":"kube-system","serviceAccount":"aws-node"}`
-	}
-	associations := filepath.Join(dir, "associations.json")
-	s.must(os.WriteFile(associations, []byte(`{"identities":[`+identities+`]}`), 0o600))
-	kubeconfig := ""
-	for _, v := range s.kubeconfig(proxy.URL) {
-		if file, ok := strings.CutPrefix(v, "KUBECONFIG="); ok {
-			kubeconfig = file
-		}
-	}
+	associations := filepath.Join(s.t.TempDir(), "associations.json")
 	p, err := start(binary, []string{
-		"--in-cluster=false", "--kubeconfig=" + kubeconfig, "--tls-cert=" + filepath.Join(kube.dir, "server.crt"), "--tls-key=" + filepath.Join(kube.dir, "server.key"),
+		"--in-cluster=false", "--kubeconfig=" + s.kubeconfigFile(), "--tls-cert=" + filepath.Join(kube.dir, "server.crt"), "--tls-key=" + filepath.Join(kube.dir, "server.key"),
 		fmt.Sprintf("--port=%d", ports[0]), fmt.Sprintf("--metrics-port=%d", ports[1]), "--watch-container-credentials-config=" + associations,
 		"--aws-default-region=" + region, "--service-account-lookup-grace-period=2s",
 	})
@@ -75,19 +64,58 @@ func (s *scenario) podIdentityWebhook(podIdentity bool) {
 	s.t.Cleanup(func() {
 		s.must(s.kube.AdmissionregistrationV1().MutatingWebhookConfigurations().Delete(s.ctx, "pod-identity-webhook", metav1.DeleteOptions{}))
 	})
-	// The API server takes a moment to see the configuration: a pod is admitted by
-	// it when it comes out changed.
-	for range 100 {
-		probe, err := s.kube.CoreV1().Pods("kube-system").Create(s.ctx, &corev1.Pod{
-			ObjectMeta: metav1.ObjectMeta{GenerateName: "probe-"}, Spec: awsNodeSpec("nowhere"),
-		}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		s.must(err)
-		if len(probe.Spec.Containers[0].Env) > 0 {
-			return
-		}
-		time.Sleep(100 * time.Millisecond)
+	reloads := 0
+	reload = func() error {
+		reloads++
+		return s.reload(associations, fmt.Sprintf("probe-%d", reloads))
 	}
-	s.t.Fatalf("the webhook changes no pod\n%s", p.log.String())
+	if err := reload(); err != nil {
+		p.stop()
+		s.t.Fatalf("%v\n%s", err, p.log.String())
+	}
+	return reload
+}
+
+// reload writes the proxy's associations into the webhook's file, as EKS's
+// control plane does, with one of a service account that is only here. It returns
+// when a pod of that one is admitted with Pod Identity's environment: then the API
+// server calls the webhook, and the webhook has read the file.
+func (s *scenario) reload(file, probe string) error {
+	type identity struct {
+		Namespace      string `json:"namespace"`
+		ServiceAccount string `json:"serviceAccount"`
+	}
+	identities := []identity{{"kube-system", probe}}
+	for _, a := range proxy.Cluster(s.cluster).Associations {
+		identities = append(identities, identity{a.Namespace, a.ServiceAccount})
+	}
+	text, err := json.Marshal(map[string]any{"identities": identities})
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return err
+	}
+	for range 200 {
+		time.Sleep(50 * time.Millisecond)
+		pod, err := s.kube.CoreV1().Pods("kube-system").Create(s.ctx, &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Name: probe}, Spec: daemonSpec(probe, "probe"),
+		}, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err != nil {
+			return err
+		}
+		if len(pod.Spec.Containers[0].Env) > 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("the webhook does not know the identities %s", text)
+}
+
+// kubeconfigFile is the file of an admin's kubeconfig.
+func (s *scenario) kubeconfigFile() string {
+	s.t.Helper()
+	file, _ := strings.CutPrefix(s.kubeconfig(proxy.URL)[0], "KUBECONFIG=")
+	return file
 }
 
 // bare is a scenario with a role of aws-node's own and no pod of aws-node yet.
@@ -116,7 +144,7 @@ func (s *scenario) check() (verdicts []string, awsNode string) {
 
 func TestWebhookIRSA(t *testing.T) {
 	s := bare(t, "irsa", false)
-	s.podIdentityWebhook(false)
+	s.podIdentityWebhook()
 	s.awsNodePod("aws-node-new", firstNode, "")
 	verdicts, line := s.check()
 	if len(verdicts) > 0 || line != "uses IRSA role eksCNIRole on 1 of 1 nodes" {
@@ -128,7 +156,7 @@ func TestWebhookIRSA(t *testing.T) {
 // Identity's environment and none of IRSA's.
 func TestWebhookAssociationWins(t *testing.T) {
 	s := bare(t, "association", true)
-	s.podIdentityWebhook(true)
+	s.podIdentityWebhook()
 	s.awsNodePod("aws-node-new", firstNode, "")
 	verdicts, line := s.check()
 	// The webhook does not know whether the agent runs; the report does.
@@ -143,7 +171,7 @@ func TestWebhookAssociationWins(t *testing.T) {
 func TestWebhookRestartNeeded(t *testing.T) {
 	s := bare(t, "restart", false)
 	s.awsNodePod("aws-node-old", firstNode, "")
-	s.podIdentityWebhook(false)
+	s.podIdentityWebhook()
 	verdicts, line := s.check()
 	if diff := cmp.Diff([]string{"NR602 aws-node fail"}, verdicts); diff != "" || line != "uses IRSA role eksCNIRole on 0 of 1 nodes; 1 still uses the node role" {
 		t.Errorf("%s\n%s", line, diff)
@@ -160,7 +188,7 @@ func TestWebhookRestartNeeded(t *testing.T) {
 // on the node role.
 func TestWebhookSkipContainers(t *testing.T) {
 	s := bare(t, "skip", false)
-	s.podIdentityWebhook(false)
+	s.podIdentityWebhook()
 	_, err := s.kube.CoreV1().Pods("kube-system").Create(s.ctx, &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: "aws-node-skipped", Labels: map[string]string{"k8s-app": "aws-node"}, Annotations: map[string]string{"eks.amazonaws.com/skip-containers": "aws-node"},
