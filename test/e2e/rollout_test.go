@@ -212,31 +212,41 @@ func (s *scenario) agent(addons map[string]awsproxy.Addon) error {
 	return err
 }
 
+// roleAnnotation names the IRSA role of a service account.
+const roleAnnotation = "eks.amazonaws.com/role-arn"
+
 // annotate gives aws-node's service account the role of vpc-cni. EKS uses
 // server-side apply: it takes away only what it set, and what somebody else set
 // stays, unless it is to be overwritten.
 // Source: https://docs.aws.amazon.com/eks/latest/userguide/kubernetes-field-management.html
 func (s *scenario) annotate(before, now awsproxy.Addon) error {
-	const key = "eks.amazonaws.com/role-arn"
 	accounts := s.kube.CoreV1().ServiceAccounts("kube-system")
 	account, err := accounts.Get(s.ctx, "aws-node", metav1.GetOptions{})
 	if err != nil {
 		return err
 	}
-	role, there := now.ServiceAccountRoleARN, account.Annotations[key]
+	role, there := now.ServiceAccountRoleARN, account.Annotations[roleAnnotation]
 	own := there == before.ServiceAccountRoleARN
 	switch {
 	case role == there:
 		return nil
 	case role == "" && own:
-		delete(account.Annotations, key)
+		delete(account.Annotations, roleAnnotation)
 	case role != "" && (own || there == "" || now.ResolveConflicts == "OVERWRITE"):
-		metav1.SetMetaDataAnnotation(&account.ObjectMeta, key, role)
+		metav1.SetMetaDataAnnotation(&account.ObjectMeta, roleAnnotation, role)
 	default:
 		return nil
 	}
 	_, err = accounts.Update(s.ctx, account, metav1.UpdateOptions{})
 	return err
+}
+
+// awsEKS runs aws eks for the cluster against the proxy.
+func (s *scenario) awsEKS(operation string, args ...string) {
+	s.t.Helper()
+	var answer map[string]any
+	env := []string{"AWS_ENDPOINT_URL=" + proxy.URL, "AWS_DEFAULT_REGION=" + region}
+	s.aws(&answer, env, append([]string{"eks", operation, "--cluster-name", s.cluster}, args...)...)
 }
 
 // kubectl runs kubectl as an admin, and fails the test where it fails.
@@ -273,6 +283,8 @@ func (s *scenario) awsNodePods() (names []string, credentials map[string]string)
 	return names, credentials
 }
 
+const secondNode = "ip-10-0-2-41.eu-west-1.compute.internal"
+
 // TestRollout changes the identity of aws-node in the three ways that there are.
 // The pods stay behind until a rollout replaces them.
 func TestRollout(t *testing.T) {
@@ -291,12 +303,6 @@ func TestRollout(t *testing.T) {
 	s.proxied.Addons["vpc-cni"] = awsproxy.Addon{Version: "v1.20.4-eksbuild.1"}
 	s.apply()
 	s.rollouts()
-	eks := func(operation string, args ...string) {
-		t.Helper()
-		var answer map[string]any
-		s.aws(&answer, []string{"AWS_ENDPOINT_URL=" + proxy.URL, "AWS_DEFAULT_REGION=" + region}, append([]string{"eks", operation, "--cluster-name", s.cluster}, args...)...)
-	}
-
 	names, credentials := s.awsNodePods()
 	if diff := cmp.Diff(map[string]string{firstNode: "none", secondNode: "none"}, credentials); diff != "" {
 		t.Fatalf("at first (-want +got):\n%s", diff)
@@ -310,16 +316,16 @@ func TestRollout(t *testing.T) {
 	}{
 		{
 			"annotation", func() {
-				s.kubectl("annotate", "serviceaccount", "aws-node", "-n", "kube-system", "eks.amazonaws.com/role-arn="+roleARN("eksCNIRole"))
+				s.kubectl("annotate", "serviceaccount", "aws-node", "-n", "kube-system", roleAnnotation+"="+roleARN("eksCNIRole"))
 			},
 			"uses IRSA role eksCNIRole on 0 of 2 nodes; 2 still use the node role",
 			"uses IRSA role eksCNIRole on 2 of 2 nodes", "AWS_ROLE_ARN " + roleARN("eksCNIRole"),
 		},
 		{
 			"association", func() {
-				eks("create-addon", "--addon-name", "eks-pod-identity-agent")
+				s.awsEKS("create-addon", "--addon-name", "eks-pod-identity-agent")
 				s.kubectl("rollout", "status", "daemonset/eks-pod-identity-agent", "-n", "kube-system", "--timeout=60s")
-				eks("create-pod-identity-association", "--namespace", "kube-system", "--service-account", "aws-node", "--role-arn", roleARN("eksPodRole"))
+				s.awsEKS("create-pod-identity-association", "--namespace", "kube-system", "--service-account", "aws-node", "--role-arn", roleARN("eksPodRole"))
 			},
 			"uses EKS Pod Identity role eksPodRole on 0 of 2 nodes; 2 still use IRSA",
 			"uses EKS Pod Identity role eksPodRole on 2 of 2 nodes", "AWS_CONTAINER_CREDENTIALS_FULL_URI http://169.254.170.23/v1/credentials",
@@ -327,9 +333,9 @@ func TestRollout(t *testing.T) {
 		{
 			"add-on", func() {
 				for id := range proxy.Cluster(s.cluster).Associations {
-					eks("delete-pod-identity-association", "--association-id", id)
+					s.awsEKS("delete-pod-identity-association", "--association-id", id)
 				}
-				eks("update-addon", "--addon-name", "vpc-cni", "--service-account-role-arn", roleARN("eksAddonRole"), "--resolve-conflicts", "OVERWRITE")
+				s.awsEKS("update-addon", "--addon-name", "vpc-cni", "--service-account-role-arn", roleARN("eksAddonRole"), "--resolve-conflicts", "OVERWRITE")
 			},
 			"uses IRSA role eksAddonRole on 0 of 2 nodes; 2 still use EKS Pod Identity",
 			"uses IRSA role eksAddonRole on 2 of 2 nodes", "AWS_ROLE_ARN " + roleARN("eksAddonRole"),
@@ -359,8 +365,39 @@ func TestRollout(t *testing.T) {
 			t.Errorf("%s, after the rollout: %s\n(-want +got):\n%s", step.name, line, diff)
 		}
 	}
-	eks("delete-addon", "--addon-name", "eks-pod-identity-agent")
+	s.awsEKS("delete-addon", "--addon-name", "eks-pod-identity-agent")
 	s.kubectl("wait", "--for=delete", "pods", "-l", "app.kubernetes.io/name=eks-pod-identity-agent", "-n", "kube-system", "--timeout=60s")
 }
 
-const secondNode = "ip-10-0-2-41.eu-west-1.compute.internal"
+// TestAddonRole: the service account follows the add-on, but for what somebody
+// else wrote.
+func TestAddonRole(t *testing.T) {
+	s := newScenario(t, "addon")
+	s.healthy()
+	s.rollouts()
+	if verdicts, line := s.check(); len(verdicts) > 0 || line != "uses IRSA role eksCNIRole on 1 of 1 nodes" {
+		t.Errorf("at first: %v, %s", verdicts, line)
+	}
+	for _, step := range []struct {
+		name string
+		args []string
+		// annotated is what a user writes first.
+		annotated, want string
+	}{
+		{"another role", []string{"--service-account-role-arn", roleARN("second"), "--resolve-conflicts", "PRESERVE"}, "", roleARN("second")},
+		{"a user's is kept", []string{"--service-account-role-arn", roleARN("third"), "--resolve-conflicts", "PRESERVE"}, roleARN("users"), roleARN("users")},
+		{"a user's is overwritten", []string{"--service-account-role-arn", roleARN("third"), "--resolve-conflicts", "OVERWRITE"}, "", roleARN("third")},
+		{"no role", nil, "", ""},
+		{"no role, a user's is kept", []string{"--resolve-conflicts", "OVERWRITE"}, roleARN("users"), roleARN("users")},
+	} {
+		if step.annotated != "" {
+			s.kubectl("annotate", "--overwrite", "serviceaccount", "aws-node", "-n", "kube-system", roleAnnotation+"="+step.annotated)
+		}
+		s.awsEKS("update-addon", append([]string{"--addon-name", "vpc-cni"}, step.args...)...)
+		account, err := s.kube.CoreV1().ServiceAccounts("kube-system").Get(s.ctx, "aws-node", metav1.GetOptions{})
+		s.must(err)
+		if got := account.Annotations[roleAnnotation]; got != step.want {
+			t.Errorf("%s: %q, not %q", step.name, got, step.want)
+		}
+	}
+}
