@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 	"cmd/kubectl-noderole": {"pkg/cli"},
 	"examples":             {},
 	"internal/docgen":      {"pkg/rules", "pkg/cli", "pkg/snapshot", "pkg/finding", "pkg/need"},
+	"pkg/awsauth":          {},
 	"pkg/candidate":        {"pkg/snapshot", "pkg/view", "pkg/need", "pkg/iampolicy"},
 	"pkg/change":           {},
 	"pkg/cli":              {"all"},
@@ -31,15 +32,15 @@ var mayImport = map[string][]string{
 	"pkg/locate":           {},
 	"pkg/need":             {"pkg/iampolicy"},
 	"pkg/print":            {"pkg/finding"},
-	"pkg/remedy":           {"pkg/change", "pkg/finding", "pkg/iampolicy", "pkg/need", "pkg/snapshot", "pkg/view"},
+	"pkg/remedy":           {"pkg/awsauth", "pkg/change", "pkg/finding", "pkg/iampolicy", "pkg/need", "pkg/snapshot", "pkg/view"},
 	"pkg/rules":            {"pkg/view", "pkg/snapshot", "pkg/finding", "pkg/need", "pkg/iampolicy"},
 	"pkg/snapshot":         {},
-	"pkg/view":             {"pkg/snapshot", "pkg/iampolicy", "pkg/need"},
+	"pkg/view":             {"pkg/awsauth", "pkg/snapshot", "pkg/iampolicy", "pkg/need"},
 	"test/script":          {},
 }
 
 // pure packages reach neither the network, the environment nor a clock.
-var pure = []string{"pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/view", "pkg/rules", "pkg/finding", "pkg/print", "pkg/candidate", "pkg/change", "pkg/remedy"}
+var pure = []string{"pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/view", "pkg/rules", "pkg/finding", "pkg/print", "pkg/candidate", "pkg/change", "pkg/remedy", "pkg/awsauth"}
 
 type goPackage struct {
 	ImportPath string
