@@ -49,7 +49,7 @@ awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', u
 			}
 			windows, _ := v.Kinds(r)
 			m := a.Mapped[0]
-			if lacks := m.LacksAsNode(windows); lacks != "" {
+			if lacks := view.LacksAsNode(m, windows); lacks != "" {
 				report(finding.Result{
 					Status: finding.Fail, Subject: roleSubject(r), Message: fmt.Sprintf("aws-auth does not map %s to nodes: %s", r.Name, lacks),
 					Evidence: []string{fmt.Sprintf("aws-auth: rolearn %s, username %s, groups %v", m.RoleARN, m.Username, m.Groups)},

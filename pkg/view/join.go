@@ -5,22 +5,16 @@ import (
 	"slices"
 	"strings"
 
-	"sigs.k8s.io/yaml"
-
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/awsauth"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
-// AuthRole is one entry of aws-auth's mapRoles.
-type AuthRole struct {
-	RoleARN  string   `json:"rolearn"`
-	Username string   `json:"username"`
-	Groups   []string `json:"groups"`
-}
-
 // AuthMap is aws-auth's mapRoles, parsed.
 type AuthMap struct {
-	Roles []AuthRole
-	// Problem says why it could not be parsed: nobody is let in by it then.
+	Roles []awsauth.Mapping
+	// Problem says why it could not be parsed: nobody is let in by it then. A
+	// field of the wrong type is left out, as the authenticator does, and is a
+	// problem only where no entry with an ARN remains.
 	Problem string
 }
 
@@ -29,8 +23,10 @@ func (v *View) AWSAuth() AuthMap {
 	if v.auth == nil {
 		v.auth = &AuthMap{}
 		if a := v.Snapshot.AWSAuth; a != nil {
-			if err := yaml.Unmarshal([]byte(a.MapRoles), &v.auth.Roles); err != nil {
-				v.auth.Problem = strings.TrimPrefix(strings.Join(strings.Fields(err.Error()), " "), "error converting YAML to JSON: ")
+			var err error
+			v.auth.Roles, err = awsauth.Parse(a.MapRoles)
+			if err != nil && !slices.ContainsFunc(v.auth.Roles, func(m awsauth.Mapping) bool { return m.RoleARN != "" }) {
+				v.auth.Problem = err.Error()
 			}
 		}
 	}
@@ -43,11 +39,12 @@ type Access struct {
 	ByEntries, ByConfigMap bool
 	// Entry is the role's access entry, nil where there is none.
 	Entry *snapshot.AccessEntry
-	// Mapped are aws-auth's entries that match the role.
-	Mapped []AuthRole
+	// Mapped is aws-auth's entry that matches the role: the last of several, as
+	// for the authenticator; empty where none does.
+	Mapped []awsauth.Mapping
 	// NearMisses are aws-auth's entries that mean the role and never match it:
 	// with a path in the ARN.
-	NearMisses []AuthRole
+	NearMisses []awsauth.Mapping
 	// Unread is what was not read of all that.
 	Unread []snapshot.Missing
 }
@@ -74,7 +71,7 @@ func (v *View) Access(roleARN string) Access {
 		for _, m := range v.AWSAuth().Roles {
 			switch {
 			case strings.EqualFold(m.RoleARN, WithoutPath(roleARN)):
-				a.Mapped = append(a.Mapped, m)
+				a.Mapped = []awsauth.Mapping{m}
 			case m.RoleARN != WithoutPath(m.RoleARN) && strings.EqualFold(WithoutPath(m.RoleARN), WithoutPath(roleARN)):
 				a.NearMisses = append(a.NearMisses, m)
 			}
@@ -108,7 +105,7 @@ const (
 var NodeNames = []string{"system:node:{{EC2PrivateDNSName}}", "system:node:{{SessionName}}", "system:node:{{SessionNameRaw}}"}
 
 // LacksAsNode says what a mapping lacks to let nodes in; empty where it does.
-func (m AuthRole) LacksAsNode(windows bool) string {
+func LacksAsNode(m awsauth.Mapping, windows bool) string {
 	if !slices.Contains(NodeNames, m.Username) {
 		return fmt.Sprintf("username is %q, not %s", m.Username, NodeNames[0])
 	}
