@@ -76,3 +76,89 @@ func TestShapes(t *testing.T) {
 		})
 	}
 }
+
+// What a text file cannot show: line ends, a missing last one, bytes.
+func TestSetKeepsBytes(t *testing.T) {
+	const entry = "- rolearn: " + role + "\n  username: " + nodeName + "\n  groups:\n    - system:bootstrappers\n    - system:nodes\n"
+	crlf := func(text string) string { return strings.ReplaceAll(text, "\n", "\r\n") }
+	unended := strings.TrimSuffix(entry, "\n")
+	added := strings.ReplaceAll(entry, role, newRole)
+	tests := []struct{ name, text, want string }{
+		{"no last line end", unended, entry + strings.TrimSuffix(added, "\n")},
+		{"\\r\\n", "# é\r\n" + crlf(entry), "# é\r\n" + crlf(entry+added)},
+		{"\\r\\n, no last line end", crlf(unended), crlf(entry) + strings.TrimSuffix(crlf(added), "\r\n")},
+		{"both line ends", crlf("# one\n# two\n") + entry, crlf("# one\n# two\n") + entry + crlf(added)},
+		{"spaces alone", "  ", added + "  "},
+		{"blank lines", "\n\n", added + "\n\n"},
+		{"a comment without line end", "# none", "# none\n" + strings.TrimSuffix(added, "\n")},
+		{"back quotes", "``", added[:len(added)-1]},
+		{"list without line end", "[]", `[{"rolearn": "` + newRole + `", "username": "` + nodeName + `", "groups": ["system:bootstrappers", "system:nodes"]}]`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := Set(tt.text, newRole, linux(newRole))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestSetHundreds(t *testing.T) {
+	var text strings.Builder
+	for i := range 300 {
+		fmt.Fprintf(&text, "- rolearn: arn:aws:iam::111122223333:role/role-%d\n  groups: [team:%d] # %d\n", i, i, i)
+	}
+	old := "arn:aws:iam::111122223333:role/role-150"
+	got, err := Set(text.String(), old, Mapping{RoleARN: old, Groups: []string{"team:150", "team:more"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Replace(text.String(), "[team:150]", "[team:150, team:more]", 1); got != want {
+		t.Error(cmp.Diff(want, got))
+	}
+}
+
+func TestParse(t *testing.T) {
+	tests := []struct {
+		name, text string
+		want       []Mapping
+		err        string
+	}{
+		{"empty", " \n", nil, ""},
+		{"null", "null", nil, ""},
+		{"other case", "- {roleARN: a, USERNAME: b, Groups: [c]}", []Mapping{{"a", "b", []string{"c"}}}, ""},
+		{"first document", "- rolearn: a\n---\n- rolearn: b\n", []Mapping{{RoleARN: "a"}}, ""},
+		{"all but a wrong field", "- rolearn: a\n  username: 7\n  groups: [b]\n- rolearn: c\n", []Mapping{{RoleARN: "a", Groups: []string{"b"}}, {RoleARN: "c"}}, "mapRoles, line 2, column 13: username: found a number, not a string"},
+		{"wrong group", "- rolearn: a\n  groups: [yes]\n", []Mapping{{RoleARN: "a", Groups: []string{""}}}, "mapRoles, line 2, column 11: groups: found a boolean, not a string"},
+		{"no mappings", "- a\n", []Mapping{{}}, "mapRoles, line 1, column 1: found a string, not a mapping"},
+		{"no list", "# é\n  a: b\n", nil, "mapRoles, line 2, column 3: found a mapping, not a list of mappings"},
+		{"no YAML", "- rolearn: [\r\n", nil, "mapRoles, line 1, column 12: sequence end token ']' not found"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := Parse(tt.text)
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if said := fmt.Sprint(err); tt.err != "" && said != tt.err || tt.err == "" && err != nil {
+				t.Errorf("error %v, want %q", err, tt.err)
+			}
+		})
+	}
+}
+
+func TestNeedsARN(t *testing.T) {
+	if _, err := Set("", "", linux(role)); err == nil {
+		t.Error("Set took no old ARN")
+	}
+	if _, err := Set("", role, Mapping{}); err == nil {
+		t.Error("Set took no ARN")
+	}
+	if _, err := Remove("- userarn: a\n", ""); err == nil {
+		t.Error("Remove took no ARN")
+	}
+}

@@ -450,8 +450,15 @@ func (s *source) replaceFlow(l list, from, to int, items [][]string) []splice {
 	for _, it := range items {
 		texts = append(texts, strings.Join(it, " "))
 	}
+	if len(l.items) == 0 {
+		return []splice{{l.open, l.open, strings.Join(texts, ", ")}}
+	}
 	if from == 0 && to == len(l.items) {
-		return []splice{{l.open, l.shut, strings.Join(texts, ", ")}}
+		end := l.items[to-1].end
+		if comma := l.items[to-1].comma; comma >= 0 && len(texts) == 0 {
+			end = comma + 1
+		}
+		return []splice{{l.items[0].start, end, strings.Join(texts, ", ")}}
 	}
 	var splices []splice
 	// The neighbour before, or after where there is none before.
