@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the end-to-end tests run against and prints the folder: etcd,
 # kube-apiserver, kube-controller-manager and the EKS Pod Identity webhook (built
-# once, cached by version), and checks for moto, the AWS CLI and kubectl. Safe to run again; what is there is kept.
+# once, cached by version), and checks for moto, the AWS CLI and kubectl. Safe to
+# run again; what is there is kept.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,7 +15,7 @@ say() { printf '%s\n' "$*" >&2; }
 
 for tool in kube-apiserver kube-controller-manager; do
   [ -x "$bin/$tool" ] && continue
-  say "building $tool $kube into $bin (once; kube-apiserver takes about 9 minutes on two cores, the other then three)"
+  say "building $tool $kube into $bin (once; kube-apiserver takes about 9 minutes on two cores, the other then about two)"
   minor=$(cut -d. -f2 <<<"$kube")
   version=k8s.io/component-base/version
   (cd test/e2e/apiserver && CGO_ENABLED=0 GOFLAGS=-mod=mod GOGC=400 go build -trimpath -gcflags 'all=-N -l' \

@@ -169,7 +169,7 @@ func (s *scenario) controlPlane(webhook func() error) {
 	s.t.Helper()
 	var mu sync.Mutex
 	before := proxy.Cluster(s.cluster).Addons
-	s.must(s.agent(before))
+	s.must(s.agent(nil, before))
 	proxy.SetOnChange(func(cluster, operation string) {
 		if cluster != s.cluster {
 			return
@@ -179,7 +179,7 @@ func (s *scenario) controlPlane(webhook func() error) {
 		now := proxy.Cluster(cluster).Addons
 		err := webhook()
 		if strings.HasSuffix(operation, "Addon") {
-			err = errors.Join(err, s.agent(now), s.annotate(before["vpc-cni"], now["vpc-cni"]))
+			err = errors.Join(err, s.agent(before, now), s.annotate(before["vpc-cni"], now["vpc-cni"]))
 		}
 		if err != nil {
 			s.t.Errorf("after %s: %v", operation, err)
@@ -189,15 +189,17 @@ func (s *scenario) controlPlane(webhook func() error) {
 	s.t.Cleanup(func() { proxy.SetOnChange(nil) })
 }
 
-// agent makes or deletes the DaemonSet of the EKS Pod Identity Agent.
-func (s *scenario) agent(addons map[string]awsproxy.Addon) error {
+// agent makes the DaemonSet of the EKS Pod Identity Agent when the add-on comes,
+// unless it is there, and deletes it when the add-on goes.
+func (s *scenario) agent(before, now map[string]awsproxy.Addon) error {
 	const name = "eks-pod-identity-agent"
-	if _, ok := addons[name]; !ok {
-		err := s.kube.AppsV1().DaemonSets("kube-system").Delete(s.ctx, name, metav1.DeleteOptions{})
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return err
+	_, was := before[name]
+	_, is := now[name]
+	switch {
+	case was == is:
+		return nil
+	case was:
+		return s.kube.AppsV1().DaemonSets("kube-system").Delete(s.ctx, name, metav1.DeleteOptions{})
 	}
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	_, err := s.kube.CoreV1().ServiceAccounts("kube-system").Create(s.ctx, account, metav1.CreateOptions{})

@@ -1,4 +1,5 @@
-// The kube-apiserver of the end-to-end tests, built through the module proxy.
+// The kube-apiserver and kube-controller-manager of the end-to-end tests, built
+// through the module proxy.
 // k8s.io/kubernetes requires its staging modules at v0.0.0, hence the replace list.
 module github.com/kubectl-noderole/kubectl-noderole/test/e2e/apiserver
 
