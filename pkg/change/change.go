@@ -1,5 +1,5 @@
-// Package change is one write to AWS: what it turns into what, the AWS CLI
-// command that does the same, and what takes it back. It writes nothing itself;
+// Package change is one write to AWS or to the cluster: what it turns into what,
+// the command that does the same, and what takes it back. It writes nothing itself;
 // a Store does, and Run writes only where what is there is what was expected.
 package change
 
@@ -31,12 +31,21 @@ const (
 	Addon        Kind = "eks.Addon"                  // add-on name
 	// AddonRole is the role that an add-on gives a service account.
 	AddonRole Kind = "eks.AddonRole" // add-on name, service account name
+	// AuthRole is a role's entry in aws-auth, with or without the role's path.
+	AuthRole Kind = "kube.AuthRole" // role ARN without its path
+	// ServiceAccountRole is the annotation by which a service account has a role.
+	ServiceAccountRole Kind = "kube.ServiceAccountRole" // namespace/service account
+	// Rollout replaces the pods of a DaemonSet, so that all of them have an identity.
+	Rollout Kind = "kube.Rollout" // namespace/DaemonSet
 )
 
-// Types of an AddonRole: how the add-on gives the role.
+// Types of an AddonRole, and of a Rollout: how pods are given a role. NodeRole is
+// none of their own, Mixed not the same for all pods.
 const (
 	IRSA        = "IRSA"
 	PodIdentity = "PodIdentity"
+	NodeRole    = "NodeRole"
+	Mixed       = "Mixed"
 )
 
 // Standard is the only type of access entries whose username and groups are the
@@ -54,6 +63,15 @@ type Change struct {
 	// Before and After are the states; nil is absent.
 	Before *State `json:"before"`
 	After  *State `json:"after"`
+	// Whole is what an AuthRole is a part of, for its command.
+	Whole *Whole `json:"whole,omitempty"`
+}
+
+// Whole is the text of aws-auth's mapRoles before and after the change of one entry;
+// nil is a ConfigMap that is not there.
+type Whole struct {
+	Before *string `json:"before"`
+	After  *string `json:"after"`
 }
 
 // State is what is kept of a thing of any kind; each kind uses some fields.
@@ -65,17 +83,18 @@ type State struct {
 	Tags        map[string]string `json:"tags,omitempty"`
 	// Boundary is the ARN of a role's permissions boundary.
 	Boundary string `json:"boundary,omitempty"`
-	// Role is the name of the role in an instance profile, or the ARN of the role of
-	// a Pod Identity association or of an add-on.
+	// Role is the name of the role in an instance profile, the ARN of the role of a
+	// Pod Identity association, of an add-on or of pods, or a role's ARN as aws-auth
+	// writes it.
 	Role string `json:"role,omitempty"`
-	// Type is an access entry's, or how an add-on gives a role: IRSA or PodIdentity.
+	// Type is an access entry's, or how pods are given a role.
 	Type string `json:"type,omitempty"`
 	// Namespaces limit an access policy; none is the whole cluster.
 	Namespaces []string `json:"namespaces,omitempty"`
 	// ClientIDs are an OIDC provider's.
 	ClientIDs []string `json:"clientIds,omitempty"`
-	// Username and Groups are those of an access entry of type STANDARD. Without a
-	// username EKS makes one.
+	// Username and Groups are those of an access entry of type STANDARD, or of an entry
+	// in aws-auth. Without a username EKS makes one.
 	Username string   `json:"username,omitempty"`
 	Groups   []string `json:"groups,omitempty"`
 	// CreatedAt is when an access entry was made, as RFC 3339 in UTC. It tells an
@@ -138,6 +157,34 @@ func (c Change) MadeBy(found *State) bool {
 	return found == nil || len(without(removed, found.ClientIDs)) == len(removed)
 }
 
+// Validate says what is wrong with a change that was read from a file.
+func (c Change) Validate() error {
+	kinds := []Kind{
+		Role, Attachment, InlinePolicy, Policy, InstanceProfile, ProfileRole, AccessEntry, AccessPolicy, TrustPolicy,
+		OIDCProvider, Association, Addon, AddonRole, AuthRole, ServiceAccountRole, Rollout,
+	}
+	switch {
+	case !slices.Contains(kinds, c.Kind):
+		return fmt.Errorf("%q is no kind of change", c.Kind)
+	case c.Name == "":
+		return fmt.Errorf("a change of kind %s has no name", c.Kind)
+	case c.Before == nil && c.After == nil:
+		return fmt.Errorf("the change of %s has neither before nor after", c)
+	}
+	return nil
+}
+
+// BeginsFrom reports whether the change can be made where this was found. Pods are
+// replaced whatever they use.
+func (c Change) BeginsFrom(found *State) bool {
+	return c.Kind == Rollout || Same(c.Before, found)
+}
+
+// Target is what the change is made to, the same for all changes of one thing.
+func (c Change) Target() string {
+	return strings.Join([]string{string(c.Kind), c.Cluster, c.Name, c.Part}, " ")
+}
+
 // ClientIDs returns the client ids that a change of an OIDC provider that stays adds
 // and removes.
 func (c Change) ClientIDs() (added, removed []string) {
@@ -147,9 +194,9 @@ func (c Change) ClientIDs() (added, removed []string) {
 	return without(c.After.ClientIDs, c.Before.ClientIDs), without(c.Before.ClientIDs, c.After.ClientIDs)
 }
 
-// ServiceAccount returns the namespace and the name of a Pod Identity
-// association's service account.
-func (c Change) ServiceAccount() (namespace, name string) {
+// Namespaced returns the namespace and the name in the Name of a change in the
+// cluster, or of a Pod Identity association's service account.
+func (c Change) Namespaced() (namespace, name string) {
 	namespace, name, _ = strings.Cut(c.Name, "/")
 	return namespace, name
 }
@@ -200,6 +247,9 @@ func (c Change) Invert() Change {
 		again.CreatedAt = ""
 		c.After = &again
 	}
+	if c.Whole != nil {
+		c.Whole = &Whole{Before: c.Whole.After, After: c.Whole.Before}
+	}
 	return c
 }
 
@@ -232,6 +282,12 @@ func (c Change) String() string {
 		return "add-on " + c.Name
 	case AddonRole:
 		return fmt.Sprintf("role of service account %s in add-on %s", c.Part, c.Name)
+	case AuthRole:
+		return "entry of " + c.Name + " in aws-auth"
+	case ServiceAccountRole:
+		return "role of service account " + c.Name
+	case Rollout:
+		return "pods of DaemonSet " + c.Name
 	default:
 		return string(c.Kind) + " " + c.Name
 	}

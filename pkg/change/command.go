@@ -1,14 +1,57 @@
 package change
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
 )
 
-// Command returns the AWS CLI command that makes the change, in one line, for a
-// POSIX shell.
+// Command returns the command of the AWS CLI or of kubectl that makes the change,
+// for a POSIX shell.
 func (c Change) Command() string {
+	switch c.Kind {
+	case AuthRole, ServiceAccountRole, Rollout:
+		return c.kubectl()
+	default:
+		return c.aws()
+	}
+}
+
+// kubectl is the command of a change in the cluster.
+func (c Change) kubectl() string {
+	namespace, name := c.Namespaced()
+	command := "kubectl -n " + namespace
+	switch c.Kind {
+	case ServiceAccountRole:
+		if c.After == nil {
+			return command + " annotate serviceaccount " + name + " " + RoleAnnotation + "-"
+		}
+		return command + " annotate serviceaccount " + name + " --overwrite " + RoleAnnotation + "=" + quote(c.After.Role)
+	case Rollout:
+		return command + " rollout restart daemonset " + name + " && " + command + " rollout status daemonset " + name
+	}
+	command = "kubectl -n kube-system "
+	switch {
+	case c.Whole == nil: // what a journal keeps
+		return command + "edit configmap aws-auth"
+	case c.Whole.After == nil:
+		return command + "delete configmap aws-auth"
+	case c.Whole.Before == nil:
+		return command + "create configmap aws-auth --from-literal " + quote("mapRoles="+*c.Whole.After)
+	}
+	text, err := json.Marshal(*c.Whole.After)
+	if err != nil {
+		panic(err) // a string cannot fail
+	}
+	return command + "patch configmap aws-auth --type merge --patch " + quote(`{"data":{"mapRoles":`+string(text)+`}}`)
+}
+
+// RoleAnnotation is the annotation of a service account that names its IRSA role.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
+const RoleAnnotation = "eks.amazonaws.com/role-arn"
+
+func (c Change) aws() string {
 	words := []string{"aws"}
 	add := func(list ...string) {
 		for _, w := range list {
@@ -151,7 +194,7 @@ func (c Change) providerCommand() string {
 // associationCommand is the command for a Pod Identity association. Its id is asked
 // for when the command runs.
 func (c Change) associationCommand() string {
-	namespace, name := c.ServiceAccount()
+	namespace, name := c.Namespaced()
 	cluster := " --cluster-name " + quote(c.Cluster)
 	account := " --namespace " + quote(namespace) + " --service-account " + quote(name)
 	id := ` --association-id "$(aws eks list-pod-identity-associations` + cluster + account + ` --query 'associations[0].associationId' --output text)"`

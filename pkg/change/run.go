@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -46,39 +47,88 @@ type FailedError struct{ Reason string }
 // Error says what became of it.
 func (f *FailedError) Error() string { return f.Reason }
 
-// Left returns the changes that are still to be made, in order: what is already
-// as it should be is left out. The error is a join of a *ConflictError for each thing
-// that is in a third state, or the first error of reading.
-func Left(ctx context.Context, store Store, changes []Change) (left []Change, err error) {
-	found := make([]*State, len(changes))
-	group, groupCtx := errgroup.WithContext(ctx)
+// UnsureError is an answer that was lost, where what is there could not be read
+// afterwards: the change may have been made.
+type UnsureError struct{ Err error }
+
+// Error is that of the lost answer.
+func (u *UnsureError) Error() string { return u.Err.Error() + " (whether it was made is not known)" }
+
+// Unwrap returns the error of the lost answer.
+func (u *UnsureError) Unwrap() error { return u.Err }
+
+// Made says of each change whether it was made already. Changes of one thing stand
+// in the order in which they are made: where one of them is found made, so are those
+// before it. The error is a join of a *ConflictError for each thing that is in no
+// state of its changes, or the first error of reading.
+func Made(ctx context.Context, store Store, changes []Change) ([]bool, error) {
+	var targets []string
+	byTarget := map[string][]int{}
 	for i, c := range changes {
+		if _, seen := byTarget[c.Target()]; !seen {
+			targets = append(targets, c.Target())
+		}
+		byTarget[c.Target()] = append(byTarget[c.Target()], i)
+	}
+	found := make([]*State, len(targets))
+	group, groupCtx := errgroup.WithContext(ctx)
+	for i, target := range targets {
 		group.Go(func() (err error) {
-			found[i], err = store.State(groupCtx, c)
+			found[i], err = store.State(groupCtx, changes[byTarget[target][0]])
 			return err
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
+	made := make([]bool, len(changes))
 	var conflicts []error
-	for i, c := range changes {
-		switch {
-		case c.MadeBy(found[i]):
-		case Same(c.Before, found[i]):
-			left = append(left, c)
-		default:
-			conflicts = append(conflicts, &ConflictError{Change: c, Found: found[i]})
+	for i, target := range targets {
+		chain := byTarget[target]
+		count, ok := madeOf(changes, chain, found[i])
+		if !ok {
+			conflicts = append(conflicts, &ConflictError{Change: changes[chain[0]], Found: found[i]})
+		}
+		for _, c := range chain[:count] {
+			made[c] = true
 		}
 	}
-	return left, errors.Join(conflicts...)
+	return made, errors.Join(conflicts...)
+}
+
+// madeOf returns how many changes of one thing were made; ok is false where what was
+// found is none of their states.
+func madeOf(changes []Change, chain []int, found *State) (count int, ok bool) {
+	first := changes[chain[0]]
+	// What is made again looks like what was there before, but for its time of
+	// creation: the beginning is looked at first.
+	if len(chain) > 1 && first.BeginsFrom(found) {
+		return 0, true
+	}
+	for i, c := range slices.Backward(chain) {
+		if changes[c].MadeBy(found) {
+			return i + 1, true
+		}
+	}
+	return 0, first.BeginsFrom(found)
+}
+
+// Left returns the changes that are still to be made, in order; errors are Made's.
+func Left(ctx context.Context, store Store, changes []Change) (left []Change, err error) {
+	made, err := Made(ctx, store, changes)
+	for i, c := range changes {
+		if made != nil && !made[i] {
+			left = append(left, c)
+		}
+	}
+	return left, err
 }
 
 // Make makes one change: it reads what is there, writes only where that is what
 // the change begins from, and reports whether it wrote. Where the change was made
 // already it does nothing; a *ConflictError is returned where it is a third state. An
 // answer that was lost does not count: what is there then does. With a *FailedError
-// it wrote.
+// it wrote, with an *UnsureError it may have.
 func Make(ctx context.Context, store Store, c Change) (wrote bool, err error) {
 	found, err := store.State(ctx, c)
 	switch {
@@ -86,7 +136,7 @@ func Make(ctx context.Context, store Store, c Change) (wrote bool, err error) {
 		return false, err
 	case c.MadeBy(found):
 		return false, nil
-	case !Same(c.Before, found):
+	case !c.BeginsFrom(found):
 		return false, &ConflictError{Change: c, Found: found}
 	}
 	if err := store.Write(ctx, c); err != nil {
@@ -94,7 +144,11 @@ func Make(ctx context.Context, store Store, c Change) (wrote bool, err error) {
 		if errors.As(err, &failed) {
 			return true, err
 		}
-		if found, again := store.State(ctx, c); again != nil || !c.MadeBy(found) {
+		found, again := store.State(ctx, c)
+		switch {
+		case again != nil:
+			return false, &UnsureError{Err: err}
+		case !c.MadeBy(found):
 			return false, err
 		}
 	}

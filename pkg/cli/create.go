@@ -1,19 +1,16 @@
 package cli
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
@@ -219,7 +216,7 @@ func (o *createOptions) run(ctx context.Context) error {
 		fmt.Fprintln(o.streams.ErrOut, "nothing was created: --dry-run")
 		return nil
 	}
-	if err := o.confirm(len(left)); err != nil {
+	if err := ask(o.streams, o.yes, fmt.Sprintf("Make %s?", counted(len(left), "change")), "nothing was created"); err != nil {
 		return err
 	}
 	for i, c := range left {
@@ -316,26 +313,6 @@ func counted(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// confirm asks on a terminal; elsewhere --yes is wanted.
-func (o *createOptions) confirm(n int) error {
-	if o.yes {
-		return nil
-	}
-	in, ok := o.streams.In.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return usage("add --yes, or look at the plan alone with --dry-run", "nothing was created: there is no terminal to ask on")
-	}
-	fmt.Fprintf(o.streams.ErrOut, "Make %s? Type yes: ", counted(n, "change"))
-	answer, err := bufio.NewReader(in).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	if strings.TrimSpace(answer) != "yes" {
-		return codeError{code: ExitUsage, err: errors.New("nothing was created: not confirmed")}
-	}
-	return nil
 }
 
 // brokeOff says what stands and how to go on.

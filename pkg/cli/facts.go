@@ -37,7 +37,7 @@ func (o *factsOptions) complete(cmd *cobra.Command) error {
 	if o.file != "" && o.example != "" {
 		return usage("give one of them", "--filename and --example are two sources of facts")
 	}
-	if o.file == "" && o.example == "" {
+	if !o.saved() {
 		return nil
 	}
 	for _, name := range append([]string{"context", "kubeconfig"}, liveFlags...) {
@@ -47,6 +47,9 @@ func (o *factsOptions) complete(cmd *cobra.Command) error {
 	}
 	return nil
 }
+
+// saved reports whether the facts come from a file or an example.
+func (o *factsOptions) saved() bool { return o.file != "" || o.example != "" }
 
 // read returns the facts, and for live ones what reading them cost.
 func (o *factsOptions) read(ctx context.Context) (facts *snapshot.Snapshot, footer string, err error) {

@@ -7,11 +7,14 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -23,30 +26,61 @@ type fixOptions struct {
 	streams genericiooptions.IOStreams
 	source  factsOptions
 
-	only   []string
-	output string
+	only              []string
+	identity, cniRole string
+	output            string
+	apply, yes        bool
+	plan, undo        string
+	journal           string
+	patience          time.Duration
 }
 
-var fixFormats = []string{"aws-cli", "json"}
+var fixFormats = []string{"aws-cli", "terraform", "json"}
+
+// identities are the values of --cni-identity.
+var identities = map[string]string{"auto": remedy.Auto, "pod-identity": change.PodIdentity, "irsa": change.IRSA}
 
 func newFixCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags) *cobra.Command {
 	o := &fixOptions{streams: streams, source: newFactsOptions(streams, config)}
 	cmd := &cobra.Command{
 		Use:   "fix",
-		Short: "Plan the repair of what check finds",
-		Long: `Plan the repair of what check finds as errors and warnings: ordered steps, each
-with the AWS CLI commands that make it, what proves that it worked, and what takes
-it back. What no step repairs is listed with the reason why it is left to you: an
-explicit Deny or a permissions boundary is somebody's decision.
+		Short: "Repair what check finds, in a safe order",
+		Long: `Repair what check finds as errors and warnings, in ordered steps, each with the
+commands that make it, what proves that it worked, and what takes it back. What no
+step repairs is listed with the reason why it is left to you: an explicit Deny or a
+permissions boundary is somebody's decision.
 
-Nothing is changed: fix shows the commands, and you run them.
-Exit code 0: nothing to repair, or a plan; 2: wrong use; 3: some facts could not be
-read, so that the plan may lack steps.`,
+Without --apply nothing is changed: the plan is shown. With it each step is made
+when what it needs first is seen, and the next one only when its proof is seen. What
+a step is about to change is read again, and a step stops where that is not as
+planned. A run that broke off is finished by the next one. A journal holds every
+change, and --undo takes it back.
+
+--cni-identity gives aws-node a role of its own where it has none: the role, then
+what leads to it, then a restart of aws-node, and the CNI policy leaves the node role
+only when every pod is seen to use its own.
+
+Exit code 0: nothing to repair, a plan, or all steps made; 1: a step was made and is
+not seen to have worked, or a plan does not fit any more; 2: wrong use; 3: facts
+could not be read, or a step could not be made.`,
 		Example: `  # What to do about the cluster of the current context
   kubectl noderole fix
 
+  # Do it, after a look at the plan
+  kubectl noderole fix --apply
+
   # Only what keeps images from being pulled
-  kubectl noderole fix --only NR202
+  kubectl noderole fix --only NR202 --apply
+
+  # Move the CNI policy to a role of aws-node's own
+  kubectl noderole fix --cni-identity auto --apply
+
+  # Have a plan reviewed, and make that one
+  kubectl noderole fix -o json > plan.json
+  kubectl noderole fix --plan plan.json --apply --yes
+
+  # Take back what a run did
+  kubectl noderole fix --undo JOURNAL --apply
 
   # As a shell script, from facts that were saved earlier
   kubectl noderole fix -f prod.yaml -o aws-cli
@@ -63,7 +97,15 @@ read, so that the plan may lack steps.`,
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&o.only, "only", nil, "Repair only what these rules found, by id, also where it is no more than information")
-	f.StringVarP(&o.output, "output", "o", "", "Output format: "+strings.Join(fixFormats, ", ")+" (default for people)")
+	f.StringVar(&o.identity, "cni-identity", "", "Give aws-node a role of its own where it has none, by pod-identity, irsa, or auto for what suits the cluster")
+	f.StringVar(&o.cniRole, "cni-role", "", "Name of that role (default CLUSTER-aws-node)")
+	f.BoolVar(&o.apply, "apply", false, "Make the plan, after asking")
+	f.BoolVar(&o.yes, "yes", false, "Make the plan without asking")
+	f.StringVar(&o.plan, "plan", "", "Take the plan from this file, which -o json wrote")
+	f.StringVar(&o.undo, "undo", "", "Take back what this journal says was done")
+	f.StringVar(&o.journal, "journal", "", "File to take down every change in (default in the user's state folder)")
+	f.DurationVar(&o.patience, "proof-timeout", 2*time.Minute, "How long to wait for the proof of a step")
+	f.StringVarP(&o.output, "output", "o", "", "Print the plan in this format: "+strings.Join(fixFormats, ", ")+" (default for people)")
 	o.source.addFlags(f)
 	return cmd
 }
@@ -78,16 +120,75 @@ func (o *fixOptions) complete(cmd *cobra.Command) error {
 			return usage("such as NR202; check prints the ids", "--only %q is no rule", id)
 		}
 	}
+	if _, ok := identities[o.identity]; !ok && o.identity != "" {
+		return usage("use auto, pod-identity or irsa", "--cni-identity %q is no way to give aws-node a role", o.identity)
+	}
+	if o.cniRole != "" && !roleName.MatchString(o.cniRole) {
+		return usage("1 to 64 letters, digits and _+=,.@-", "--cni-role %q is no role name", o.cniRole)
+	}
+	changed := func(names ...string) (name string) {
+		for _, n := range names {
+			if cmd.Flags().Changed(n) {
+				return n
+			}
+		}
+		return ""
+	}
+	saved := changed("filename", "example")
+	for _, not := range []struct{ flag, with, why string }{
+		{saved, changed("apply", "plan", "undo"), "saved facts are not the cluster"},
+		{changed("plan"), changed("only", "cni-identity", "cni-role", "undo"), "the file says what to repair"},
+		{changed("undo"), changed("only", "cni-identity", "cni-role"), "the journal says what to take back"},
+		{changed("output"), changed("apply"), "the plan is printed, or made"},
+	} {
+		if not.flag != "" && not.with != "" {
+			return usage("leave one of them out: "+not.why, "--%s and --%s do not go together", not.flag, not.with)
+		}
+	}
+	if name := changed("yes", "journal", "proof-timeout"); name != "" && !o.apply {
+		return usage("add --apply, or leave it out", "--%s has no meaning without --apply", name)
+	}
 	return o.source.complete(cmd)
 }
 
 func (o *fixOptions) run(ctx context.Context) error {
-	facts, _, err := o.source.read(ctx)
+	if o.source.saved() {
+		facts, _, err := o.source.read(ctx)
+		if err != nil {
+			return err
+		}
+		report := rules.Judge(facts, rules.Options{})
+		if err := o.print(o.newPlan(view.New(facts), report.Results)); err != nil {
+			return err
+		}
+		return incomplete(facts)
+	}
+	f, err := o.open(ctx)
 	if err != nil {
 		return err
 	}
-	report := rules.Judge(facts, rules.Options{})
-	plan := remedy.New(view.New(facts), report.Results, o.only)
+	if o.apply {
+		return f.apply(ctx)
+	}
+	plan, err := f.plan(ctx)
+	if err != nil {
+		return err
+	}
+	if err := o.print(plan); err != nil {
+		return err
+	}
+	if f.facts == nil {
+		return nil
+	}
+	return incomplete(f.facts)
+}
+
+func (o *fixOptions) newPlan(v *view.View, results []finding.Result) *remedy.Plan {
+	return remedy.New(v, results, remedy.Options{Only: o.only, Identity: identities[o.identity], Role: o.cniRole})
+}
+
+func (o *fixOptions) print(plan *remedy.Plan) error {
+	var err error
 	switch o.output {
 	case "json":
 		encoder := json.NewEncoder(o.streams.Out)
@@ -96,13 +197,15 @@ func (o *fixOptions) run(ctx context.Context) error {
 		err = encoder.Encode(plan)
 	case "aws-cli":
 		err = printScript(o.streams.Out, plan)
+	case "terraform":
+		_, err = io.WriteString(o.streams.Out, plan.Terraform())
 	default:
-		err = printPlan(o.streams.Out, plan)
+		err = printPlan(o.streams.Out, plan, o.apply)
 	}
 	if err != nil {
 		return fmt.Errorf("write the plan: %w", err)
 	}
-	return incomplete(facts)
+	return nil
 }
 
 // printScript writes the plan as a shell script; what is left to people stands in
@@ -119,6 +222,9 @@ func printScript(out io.Writer, p *remedy.Plan) error {
 			fmt.Fprintln(&b, c.Command())
 		}
 		fmt.Fprintf(&b, "# proof: %s\n", s.Proof)
+		if len(s.Proves) > 0 {
+			fmt.Fprintln(&b, "#   see it before you go on: "+see(s.Proves))
+		}
 	}
 	for _, m := range p.Manual {
 		fmt.Fprintf(&b, "\n# left to you: %s %s\n#   %s\n", m.Rule, m.Message, m.Why)
@@ -128,12 +234,14 @@ func printScript(out io.Writer, p *remedy.Plan) error {
 }
 
 // printPlan writes the plan for people.
-func printPlan(out io.Writer, p *remedy.Plan) error {
+func printPlan(out io.Writer, p *remedy.Plan, apply bool) error {
 	var b strings.Builder
 	cluster := snapshot.NameOf(p.Cluster)
 	switch {
+	case len(p.Steps) > 0 && apply:
+		fmt.Fprintf(&b, "%s for %s, in this order:\n", counted(len(p.Steps), "step"), cluster)
 	case len(p.Steps) > 0:
-		fmt.Fprintf(&b, "%s for %s, in this order (nothing is changed by fix):\n", counted(len(p.Steps), "step"), cluster)
+		fmt.Fprintf(&b, "%s for %s, in this order (nothing is changed without --apply):\n", counted(len(p.Steps), "step"), cluster)
 	case len(p.Manual) > 0:
 		fmt.Fprintf(&b, "no step repairs what check found in %s\n", cluster)
 	default:
@@ -148,8 +256,10 @@ func printPlan(out io.Writer, p *remedy.Plan) error {
 		if s.Note != "" {
 			fmt.Fprintf(&b, "    note   %s\n", s.Note)
 		}
-		for _, c := range slices.Backward(s.Changes) {
-			fmt.Fprintf(&b, "    undo   %s\n", c.Invert().Command())
+		for _, back := range remedy.Undo(p.Cluster, []remedy.Step{s}).Steps {
+			for _, c := range back.Changes {
+				fmt.Fprintf(&b, "    undo   %s\n", c.Command())
+			}
 		}
 	}
 	if len(p.Manual) > 0 {
@@ -161,9 +271,18 @@ func printPlan(out io.Writer, p *remedy.Plan) error {
 			fmt.Fprintf(&b, "        -> %s\n", n)
 		}
 	}
-	if len(p.Steps) > 0 {
-		fmt.Fprintf(&b, "\nthen: kubectl noderole check\n")
-	}
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+// see is the command that shows what a step proves.
+func see(checks []remedy.Check) string {
+	var rules []string
+	for _, c := range checks {
+		if c.Agent {
+			return "kubectl -n kube-system rollout status daemonset eks-pod-identity-agent"
+		}
+		rules = append(rules, c.Rule)
+	}
+	return "kubectl noderole check (" + strings.Join(rules, ", ") + ")"
 }

@@ -49,32 +49,57 @@ func (o *liveOptions) addSimulateFlag(f *pflag.FlagSet) {
 // says what that cost.
 func (o *liveOptions) read(ctx context.Context) (facts *snapshot.Snapshot, footer string, err error) {
 	started := time.Now()
-	target, err := o.target()
+	c, err := o.connect(ctx)
 	if err != nil {
 		return nil, "", err
+	}
+	facts, calls, err := c.read(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	return facts, fmt.Sprintf("%d AWS calls, %.1f s", calls, time.Since(started).Seconds()), nil
+}
+
+// connection is a cluster that was found and may be read any number of times.
+type connection struct {
+	o       *liveOptions
+	target  *locate.Target
+	cluster locate.Cluster
+	cloud   *aws.Client
+	api     *kube.Client
+}
+
+// connect goes from the kube context to the cluster.
+func (o *liveOptions) connect(ctx context.Context) (*connection, error) {
+	target, err := o.target()
+	if err != nil {
+		return nil, err
 	}
 	cloud, err := aws.New(ctx, awsConfig(target))
 	if err != nil {
-		return nil, "", unread(err)
+		return nil, unread(err)
 	}
 	cluster, err := o.confirm(ctx, target, cloud)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-
 	rest, err := o.config.ToRESTConfig()
 	if err != nil {
-		return nil, "", usage("check the context's cluster and user in the kubeconfig", "the kubeconfig cannot be used: %s", err)
+		return nil, usage("check the context's cluster and user in the kubeconfig", "the kubeconfig cannot be used: %s", err)
 	}
 	api, err := kube.New(rest, kube.Options{Context: target.Context})
 	if err != nil {
-		return nil, "", unread(err)
+		return nil, unread(err)
 	}
+	return &connection{o: o, target: target, cluster: cluster, cloud: cloud, api: api}, nil
+}
 
-	progress, done := o.progress()
+// read reads the cluster's facts, and says how many AWS calls have been made.
+func (c *connection) read(ctx context.Context) (facts *snapshot.Snapshot, calls int, err error) {
+	progress, done := c.o.progress()
 	var questions []collect.Question
-	if o.simulate {
-		id := snapshot.Cluster{ARN: cluster.ARN}.Identity()
+	if c.o.simulate {
+		id := snapshot.Cluster{ARN: c.cluster.ARN}.Identity()
 		place := need.Place{Partition: id.Partition, Region: id.Region, Account: id.Account, Cluster: id.Name()}
 		for _, q := range need.Samples(place) {
 			questions = append(questions, collect.Question(q))
@@ -82,15 +107,14 @@ func (o *liveOptions) read(ctx context.Context) (facts *snapshot.Snapshot, foote
 	}
 	facts, stats, err := collect.Collect(ctx, collect.Options{
 		Simulate: questions,
-		Cluster:  cluster, AWS: cloud, Kube: api, Tool: "kubectl-noderole " + version(),
-		Context: target.Context, Evidence: target.Evidence, Progress: progress,
+		Cluster:  c.cluster, AWS: c.cloud, Kube: c.api, Tool: "kubectl-noderole " + version(),
+		Context: c.target.Context, Evidence: c.target.Evidence, Progress: progress,
 	})
 	done()
 	if err != nil {
-		return nil, "", unread(err)
+		return nil, 0, unread(err)
 	}
-	footer = fmt.Sprintf("%d AWS calls, %.1f s", stats.AWSCalls, time.Since(started).Seconds())
-	return facts, footer, nil
+	return facts, stats.AWSCalls, nil
 }
 
 // target reads from the kubeconfig which cluster the context leads to.

@@ -1,8 +1,10 @@
 package remedy
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,12 +41,57 @@ type Step struct {
 	// Subject is the name of what it repairs.
 	Subject string          `json:"subject"`
 	Changes []change.Change `json:"changes"`
-	// Proof says what shows that it worked.
-	Proof string `json:"proof"`
+	// Requires is what the facts must show before it is made.
+	Requires []Check `json:"requires,omitempty"`
+	// Proof says what shows that it worked; Proves is the same for the facts. A step
+	// that proves nothing is seen to have worked by reading again what it made.
+	Proof  string  `json:"proof"`
+	Proves []Check `json:"proves,omitempty"`
 	// Note is what there is to know before it is made.
 	Note string `json:"note,omitempty"`
 
 	rank int
+	// arn is that of the subject; its rules are what the step proves, where that is
+	// set.
+	arn       string
+	provesOwn bool
+}
+
+// Check is what facts have to show: that a rule does not fail and is not unknown.
+type Check struct {
+	Rule string `json:"rule,omitempty"`
+	// Subject is the ARN or name of what the rule is asked about; empty is everything.
+	Subject string `json:"subject,omitempty"`
+	// Strict wants the rule to pass: that it depends, or does not apply, will not do.
+	Strict bool `json:"strict,omitempty"`
+	// Agent stands in the place of a rule: the Pod Identity Agent is ready on every
+	// node that runs aws-node.
+	Agent bool `json:"agent,omitempty"`
+}
+
+// Holds reports whether results and facts show it, and if not, why.
+func (c Check) Holds(v *view.View, results []finding.Result) (ok bool, why string) {
+	if c.Agent {
+		if without := v.WithoutAgent(); v.Snapshot.PodIdentityAgent == nil || len(without) > 0 {
+			return false, fmt.Sprintf("eks-pod-identity-agent is not ready on %s with aws-node", counted(max(1, len(without)), "node", "nodes"))
+		}
+		return true, ""
+	}
+	asked := false
+	for _, r := range results {
+		if r.ID != c.Rule || c.Subject != "" && c.Subject != r.Subject.ARN && c.Subject != r.Subject.Name {
+			continue
+		}
+		asked = true
+		good := r.Status == finding.Pass || !c.Strict && (r.Status == finding.Depends || r.Status == finding.NotApplicable)
+		if !good {
+			return false, r.ID + ": " + r.Message
+		}
+	}
+	if !asked {
+		return false, fmt.Sprintf("%s was not judged for %s", c.Rule, snapshot.NameOf(c.Subject))
+	}
+	return true, ""
 }
 
 // Manual is a finding that no step repairs.
@@ -59,17 +106,72 @@ type Manual struct {
 	Next     []string `json:"next,omitempty"`
 }
 
-// The order of steps: who may assume the role, what it may do, who lets it in.
+// ReadPlan reads a plan that was written as JSON. The error says what is wrong with it.
+func ReadPlan(text []byte) (*Plan, error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	var p Plan
+	if err := decoder.Decode(&p); err != nil {
+		return nil, err
+	}
+	if decoder.More() {
+		return nil, errors.New("something follows the plan")
+	}
+	if p.APIVersion != finding.APIVersion || p.Kind != PlanKind {
+		return nil, fmt.Errorf("apiVersion and kind are %q and %q, not %s and %s", p.APIVersion, p.Kind, finding.APIVersion, PlanKind)
+	}
+	for i, s := range p.Steps {
+		if len(s.Changes) == 0 || len(s.Rules) == 0 {
+			return nil, fmt.Errorf("step %d has no changes or no rules", i+1)
+		}
+		for _, c := range s.Changes {
+			if err := c.Validate(); err != nil {
+				return nil, fmt.Errorf("step %d: %w", i+1, err)
+			}
+		}
+	}
+	return &p, nil
+}
+
+// The order of steps. What is given comes before what is taken away, and aws-node's
+// own role before anything that leads to it.
 const (
-	rankTrust = iota
+	rankRole = iota
+	rankTrust
 	rankPermissions
+	rankProfile
 	rankEntry
+	rankAgent
+	rankPoint
+	rankRollout
+	rankDetach
 )
 
-// New plans the repair of the results that failed as errors or warnings or,
-// where only names rules by id, of exactly those.
-func New(v *view.View, results []finding.Result, only []string) *Plan {
-	p := &planner{v: v, plan: &Plan{APIVersion: finding.APIVersion, Kind: PlanKind, Cluster: v.Snapshot.Cluster.ARN, Steps: []Step{}}, shared: map[string]string{}, failed: map[string]bool{}}
+// Options say what to repair.
+type Options struct {
+	// Only names rules by id: exactly what they found is repaired. Without it all
+	// errors and warnings are.
+	Only []string
+	// Identity asks for a role of aws-node's own where it has none: how it is given,
+	// IRSA, PodIdentity, or Auto for what suits the cluster. It is also asked for by
+	// the rule that says that aws-node has none, among Only.
+	Identity string
+	// Role is the name of that role; empty for CLUSTER-aws-node.
+	Role string
+}
+
+// Auto chooses between EKS Pod Identity and IRSA.
+const Auto = "auto"
+
+// New plans the repair of what failed.
+func New(v *view.View, results []finding.Result, o Options) *Plan {
+	p := &planner{
+		v: v, o: o, shared: map[string]string{}, failed: map[string]bool{}, moved: map[string]bool{},
+		plan: &Plan{APIVersion: finding.APIVersion, Kind: PlanKind, Cluster: v.Snapshot.Cluster.ARN, Steps: []Step{}},
+	}
+	if a := v.Snapshot.AWSAuth; a != nil {
+		p.mapRoles = &a.MapRoles
+	}
 	var wanted []finding.Result
 	for _, r := range results {
 		if r.Status != finding.Fail {
@@ -79,17 +181,64 @@ func New(v *view.View, results []finding.Result, only []string) *Plan {
 			p.shared[r.Subject.ARN] = r.ID
 		}
 		p.failed[r.ID+" "+r.Subject.ARN] = true
-		if slices.Contains(only, r.ID) || len(only) == 0 && r.Severity.Rank() >= finding.Warning.Rank() {
+		if p.wants(r) {
 			wanted = append(wanted, r)
 		}
 	}
+	// Where aws-node is given a role of its own, others do not need the CNI's
+	// permissions: that is planned first. What is taken away comes last, as whether it
+	// is safe hangs on the other steps.
+	slices.SortStableFunc(wanted, func(a, b finding.Result) int { return cmp.Compare(turn(a), turn(b)) })
 	for _, r := range wanted {
 		if why := p.repair(r); why != "" {
-			p.plan.Manual = append(p.plan.Manual, Manual{Rule: r.ID, Subject: r.Subject.Name, Message: r.Message, Why: why, Evidence: r.Evidence, Next: r.Next})
+			p.plan.Manual = append(p.plan.Manual, manual(r, why))
 		}
+	}
+	for i := range p.plan.Steps {
+		p.plan.Steps[i].finish()
 	}
 	slices.SortStableFunc(p.plan.Steps, func(a, b Step) int { return cmp.Compare(a.rank, b.rank) })
 	return p.plan
+}
+
+// wants reports whether a failure is to be repaired.
+func (p *planner) wants(r finding.Result) bool {
+	switch {
+	case r.ID == "NR601" && p.o.Identity != "":
+		return true
+	case len(p.o.Only) > 0:
+		return slices.Contains(p.o.Only, r.ID)
+	default:
+		return r.Severity.Rank() >= finding.Warning.Rank()
+	}
+}
+
+// turn is when a failure is planned for.
+func turn(r finding.Result) int {
+	switch r.ID {
+	case "NR601":
+		return 0
+	case "NR602":
+		return 2
+	case "NR205":
+		return 3
+	default:
+		return 1
+	}
+}
+
+func manual(r finding.Result, why string) Manual {
+	return Manual{Rule: r.ID, Subject: r.Subject.Name, Message: r.Message, Why: why, Evidence: r.Evidence, Next: r.Next}
+}
+
+// finish writes down what the step proves.
+func (s *Step) finish() {
+	if !s.provesOwn {
+		return
+	}
+	for _, id := range s.Rules {
+		s.Proves = append(s.Proves, Check{Rule: id, Subject: cmp.Or(s.arn, s.Subject)})
+	}
 }
 
 // sharing are the rules on roles that nodes may not have at all: nothing is given
@@ -98,11 +247,18 @@ var sharing = []string{"NR101", "NR102", "NR103"}
 
 type planner struct {
 	v    *view.View
+	o    Options
 	plan *Plan
 	// shared has the rule by which a role, by ARN, is somebody else's.
 	shared map[string]string
 	// failed has "RULE ARN" of everything that failed.
 	failed map[string]bool
+	// moved has the roles, by ARN, whose nodes have been given another one.
+	moved map[string]bool
+	// moving is set where the plan gives aws-node a role of its own.
+	moving bool
+	// mapRoles is aws-auth's text after the steps so far; nil where there is none.
+	mapRoles *string
 }
 
 // step adds a step, or the rule to the step that makes the same changes.
@@ -116,29 +272,34 @@ func (p *planner) step(r finding.Result, s Step) string {
 			return ""
 		}
 	}
-	s.Rules, s.Subject = []string{r.ID}, r.Subject.Name
+	s.Rules, s.Subject, s.arn = []string{r.ID}, r.Subject.Name, r.Subject.ARN
 	p.plan.Steps = append(p.plan.Steps, s)
 	return ""
 }
 
 // Why findings are left to people.
 const (
-	whyDecision  = "an explicit Deny or a permissions boundary is somebody's decision"
-	whyNoRepair  = "fix has no step for it; it is yours to do"
-	whyShared    = "the role is also somebody else's: nodes need a role of their own, and a node group's role cannot be changed"
-	whyTrusted   = "the trust policy denies EC2, which is somebody's decision"
-	whyConfigMap = "the cluster looks at aws-auth alone, which is yours to edit"
+	whyDecision       = "an explicit Deny or a permissions boundary is somebody's decision"
+	whyNoRepair       = "fix has no step for it; it is yours to do"
+	whyShared         = "the role is also somebody else's: nodes need a role of their own, and a node group's role cannot be changed"
+	whyTrusted        = "the trust policy denies it, which is somebody's decision"
+	whyPoliciesUnread = "the access policies of its access entry could not be read, and would be lost"
+	whyReported       = "it is what was reported: it ends when its causes are repaired"
 )
 
 // repair plans the repair of one finding, or says why it plans none.
 func (p *planner) repair(r finding.Result) (why string) {
 	if slices.Contains(sharing, r.ID) {
-		return whyShared
+		return p.separate(r)
 	}
 	if rule, ok := p.shared[r.Subject.ARN]; ok {
 		return whyShared + " (" + rule + ")"
 	}
 	switch r.ID {
+	case "NR104":
+		return p.roleAgain(r)
+	case "NR105", "NR106":
+		return p.profile(r)
 	case "NR201", "NR203":
 		return p.attach(r, slices.Concat(need.Worker, need.WorkerRecommended), "AmazonEKSWorkerNodePolicy", "let kubelet on %s call what it needs")
 	case "NR202", "NR210":
@@ -149,16 +310,34 @@ func (p *planner) repair(r finding.Result) (why string) {
 			policy = "AmazonEKSWorkerNodePolicy" // which allows it too
 		}
 		return p.attach(r, need.PodIdentityAgent, policy, "let the Pod Identity Agent on %s get credentials")
+	case "NR205":
+		return p.detachCNI(r)
 	case "NR206":
 		return p.allowCNI(r)
+	case "NR209":
+		return p.prepareUpgrade(r)
 	case "NR301", "NR302":
 		return p.trust(r)
 	case "NR501":
 		return p.letIn(r)
 	case "NR502", "NR503":
 		return p.replaceEntry(r)
+	case "NR504", "NR505":
+		return p.correctMapping(r)
 	case "NR507":
 		return p.accessPolicy(r)
+	case "NR601":
+		return p.moveCNI(r)
+	case "NR602":
+		return p.restart(r)
+	case "NR603":
+		return p.makeIRSAWork(r)
+	case "NR604":
+		return p.makePodIdentityWork(r)
+	case "NR606":
+		return p.agree(r)
+	case "NR108", "NR801", "NR802":
+		return whyReported
 	}
 	return whyNoRepair
 }
@@ -167,20 +346,6 @@ func (p *planner) repair(r finding.Result) (why string) {
 // not help: an explicit Deny or a boundary stands in the way.
 func (p *planner) attach(r finding.Result, actions []need.Action, policy, title string) string {
 	return p.attachTo(r, p.v.Role(r.Subject.ARN), actions, policy, title)
-}
-
-// allowCNI attaches the CNI policy to the role that aws-node is given. For IPv6
-// AWS has no managed policy.
-func (p *planner) allowCNI(r finding.Result) string {
-	cni, arn := p.v.CNI(), r.Subject.ARN
-	if identity := p.v.ConfiguredIdentity(); identity.Own() {
-		arn = identity.RoleARN
-	}
-	role := p.v.Role(arn)
-	if cni.IPFamily == "ipv6" || role.Facts.NotFound {
-		return whyNoRepair
-	}
-	return p.attachTo(r, role, cni.Must(), "AmazonEKS_CNI_Policy", "allow %s what aws-node calls")
 }
 
 func (p *planner) attachTo(r finding.Result, role *view.Role, actions []need.Action, policy, title string) string {
@@ -197,7 +362,7 @@ func (p *planner) attachTo(r finding.Result, role *view.Role, actions []need.Act
 	}
 	arn := need.ManagedPolicy(p.v.Place.Partition, policy)
 	return p.step(r, Step{
-		Title: fmt.Sprintf(title, role.Name), rank: rankPermissions,
+		Title: fmt.Sprintf(title, role.Name), rank: rankPermissions, provesOwn: true,
 		Changes: []change.Change{{Kind: change.Attachment, Name: role.Name, Part: arn, After: &change.State{}}},
 		Proof:   fmt.Sprintf("%s %s allowed (%s)", strings.Join(denied, ", "), becomes(len(denied)), policy),
 	})
@@ -238,7 +403,7 @@ func (p *planner) trust(r finding.Result) string {
 		return whyNoRepair
 	}
 	return p.step(r, Step{
-		Title: "let EC2 assume " + role.Name, rank: rankTrust,
+		Title: "let EC2 assume " + role.Name, rank: rankTrust, provesOwn: true,
 		Changes: []change.Change{{Kind: change.TrustPolicy, Name: role.Name, Before: &change.State{Document: role.Facts.TrustPolicy}, After: &change.State{Document: document}}},
 		Proof:   "the trust policy allows sts:AssumeRole to " + strings.Join(missing, " and "),
 		Note:    "the other statements of the trust policy stay as they are",
@@ -300,14 +465,14 @@ func (p *planner) letIn(r finding.Result) string {
 		return whyNoRepair
 	}
 	if !p.v.Access(role.ARN).ByEntries {
-		return whyConfigMap
+		return p.mapRole(r, role, nil)
 	}
 	kind := p.v.EntryType(role)
 	changes := []change.Change{p.entry(role.ARN, nil, &change.State{Type: kind})}
 	if kind == "EC2" {
 		changes = append(changes, p.associate(role.ARN, p.autoNodePolicy(), nil))
 	}
-	return p.step(r, Step{Title: "let " + role.Name + " into the cluster", rank: rankEntry, Changes: changes, Proof: "the role has an access entry of type " + kind})
+	return p.step(r, Step{Title: "let " + role.Name + " into the cluster", rank: rankEntry, provesOwn: true, Changes: changes, Proof: "the role has an access entry of type " + kind})
 }
 
 // replaceEntry deletes an access entry and makes it again, of the type that the
@@ -322,22 +487,28 @@ func (p *planner) replaceEntry(r finding.Result) string {
 		return whyNoRepair
 	}
 	if unread := p.v.Snapshot.MissingOf(snapshot.FactAccessPolicies, role.ARN); len(unread) > 0 {
-		return "its access policies could not be read, and would be lost"
+		return whyPoliciesUnread
 	}
 	kind := p.v.EntryType(role)
 	if r.ID == "NR503" && !p.failed["NR502 "+role.ARN] {
 		kind = old.Type
 	}
+	changes, note := p.entryAgain(role, old, kind)
+	return p.step(r, Step{Title: "replace the access entry of " + role.Name, rank: rankEntry, provesOwn: true, Changes: changes, Proof: "the entry is of type " + kind + " and younger than the role", Note: note})
+}
+
+// entryAgain deletes an access entry and makes it again, of a type.
+func (p *planner) entryAgain(role *view.NodeRole, old *snapshot.AccessEntry, kind string) (changes []change.Change, note string) {
 	again := &change.State{Type: kind}
 	if kind == old.Type {
 		again = entryState(old)
 		again.CreatedAt = ""
 	}
-	changes := []change.Change{
+	changes = []change.Change{
 		p.entry(role.ARN, entryState(old), nil),
 		p.entry(role.ARN, nil, again),
 	}
-	note := "between the two its nodes are refused, for seconds"
+	note = "between the two its nodes are refused, for seconds"
 	policies := map[string][]string{}
 	if p.v.EntryType(role) == "EC2" {
 		policies[p.autoNodePolicy()] = nil
@@ -356,7 +527,7 @@ func (p *planner) replaceEntry(r finding.Result) string {
 	for _, arn := range sortedPolicies(policies) {
 		changes = append(changes, p.associate(role.ARN, arn, policies[arn]))
 	}
-	return p.step(r, Step{Title: "replace the access entry of " + role.Name, rank: rankEntry, Changes: changes, Proof: "the entry is of type " + kind + " and younger than the role", Note: note})
+	return changes, note
 }
 
 // entryState is an access entry as it is: that very one, by its time of creation.
@@ -382,7 +553,7 @@ func (p *planner) accessPolicy(r finding.Result) string {
 		return "its access entry comes first, and is made with that policy"
 	}
 	return p.step(r, Step{
-		Title: "allow nodes of " + role.Name + " what Auto Mode's nodes do", rank: rankEntry,
+		Title: "allow nodes of " + role.Name + " what Auto Mode's nodes do", rank: rankEntry, provesOwn: true,
 		Changes: []change.Change{p.associate(role.ARN, p.autoNodePolicy(), nil)}, Proof: autoNodePolicy + " is among the entry's access policies",
 	})
 }

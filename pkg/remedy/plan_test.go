@@ -1,6 +1,7 @@
 package remedy_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -49,32 +50,76 @@ func load(t *testing.T, example, patch string) *snapshot.Snapshot {
 }
 
 func planFor(s *snapshot.Snapshot, only ...string) *remedy.Plan {
-	return remedy.New(view.New(s), rules.Judge(s, rules.Options{}).Results, only)
+	return remedy.New(view.New(s), rules.Judge(s, rules.Options{}).Results, remedy.Options{Only: only})
 }
 
-// makeIn makes a change in a snapshot, as AWS would, and fails where what is there
-// is not what the change begins from.
+// makeIn makes a change in a snapshot, as AWS and the cluster would, and fails where
+// what is there is not what the change begins from.
 func makeIn(t *testing.T, s *snapshot.Snapshot, c change.Change) {
 	t.Helper()
-	arn := "arn:aws:iam::111122223333:role/" + c.Name
-	if _, ok := s.Roles[arn]; !ok {
-		arn = strings.Replace(arn, "arn:aws:", "arn:aws-cn:", 1)
+	place := s.Cluster.Identity()
+	arn := "arn:" + place.Partition + ":iam::" + place.Account + ":role/" + c.Name
+	for known := range s.Roles {
+		if snapshot.NameOf(known) == c.Name {
+			arn = known
+		}
 	}
 	role := s.Roles[arn]
-	switch c.Kind {
-	case change.Attachment:
-		if slices.Contains(role.AttachedPolicies, c.Part) {
-			t.Errorf("%s is attached already", c.Part)
+	began := func(found *change.State) {
+		t.Helper()
+		if !c.BeginsFrom(found) {
+			t.Errorf("%s begins from %+v, and %+v is there", c, c.Before, found)
 		}
-		role.AttachedPolicies = append(role.AttachedPolicies, c.Part)
+	}
+	absent := func(there bool) {
+		t.Helper()
+		found := &change.State{}
+		if !there {
+			found = nil
+		}
+		began(found)
+	}
+	switch c.Kind {
+	case change.Role:
+		absent(role.TrustPolicy != "" && !role.NotFound)
+		s.Roles[arn] = snapshot.Role{TrustPolicy: c.After.Document, CreatedAt: made}
+	case change.Attachment:
+		absent(slices.Contains(role.AttachedPolicies, c.Part))
+		if c.After == nil {
+			role.AttachedPolicies = slices.DeleteFunc(slices.Clone(role.AttachedPolicies), func(p string) bool { return p == c.Part })
+		} else {
+			role.AttachedPolicies = append(role.AttachedPolicies, c.Part)
+		}
 		s.Roles[arn] = role
 		if _, ok := s.Policies[c.Part]; !ok {
 			s.Policies[c.Part] = snapshot.Policy{Version: "v1", Document: managed(t, snapshot.NameOf(c.Part)).String()}
 		}
-	case change.TrustPolicy:
-		if !change.Same(c.Before, &change.State{Document: role.TrustPolicy}) {
-			t.Errorf("%s begins from another trust policy", c)
+	case change.InlinePolicy:
+		text, there := role.InlinePolicies[c.Part]
+		if there {
+			began(&change.State{Document: text})
+		} else {
+			began(nil)
 		}
+		role.InlinePolicies = maps.Clone(role.InlinePolicies)
+		if role.InlinePolicies == nil {
+			role.InlinePolicies = map[string]string{}
+		}
+		delete(role.InlinePolicies, c.Part)
+		if c.After != nil {
+			role.InlinePolicies[c.Part] = c.After.Document
+		}
+		s.Roles[arn] = role
+	case change.InstanceProfile, change.ProfileRole:
+		profile := "arn:" + place.Partition + ":iam::" + place.Account + ":instance-profile/" + c.Name
+		p := s.InstanceProfiles[profile]
+		p.NotFound = false
+		if c.Kind == change.ProfileRole {
+			p.Roles = []string{"arn:" + place.Partition + ":iam::" + place.Account + ":role/" + c.After.Role}
+		}
+		s.InstanceProfiles[profile] = p
+	case change.TrustPolicy:
+		began(&change.State{Document: role.TrustPolicy})
 		role.TrustPolicy = c.After.Document
 		s.Roles[arn] = role
 	case change.AccessEntry:
@@ -89,7 +134,7 @@ func makeIn(t *testing.T, s *snapshot.Snapshot, c change.Change) {
 		if s.AccessEntries == nil {
 			s.AccessEntries = map[string]snapshot.AccessEntry{}
 		}
-		s.AccessEntries[c.Name] = snapshot.AccessEntry{Type: c.After.Type, CreatedAt: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
+		s.AccessEntries[c.Name] = snapshot.AccessEntry{Type: c.After.Type, CreatedAt: made}
 	case change.AccessPolicy:
 		entry := s.AccessEntries[c.Name]
 		if entry.Policies == nil {
@@ -97,10 +142,54 @@ func makeIn(t *testing.T, s *snapshot.Snapshot, c change.Change) {
 		}
 		entry.Policies[c.Part] = c.After.Namespaces
 		s.AccessEntries[c.Name] = entry
+	case change.OIDCProvider:
+		s.OIDCProviders[c.Name] = snapshot.OIDCProvider{ClientIDs: c.After.ClientIDs}
+	case change.Addon:
+		s.PodIdentityAgent = &snapshot.PodIdentityAgent{Nodes: map[string]bool{}}
+		for _, pod := range s.AWSNode.Pods {
+			s.PodIdentityAgent.Nodes[pod.Node] = true
+		}
+	case change.AddonRole, change.Association, change.ServiceAccountRole:
+		if c.Kind == change.Association || c.After.Type == change.PodIdentity {
+			s.PodIdentityAssociations = map[string]snapshot.PodIdentityAssociation{"a-1": {Namespace: "kube-system", ServiceAccount: "aws-node", RoleARN: c.After.Role}}
+			return
+		}
+		if c.Kind == change.AddonRole {
+			addon := s.Addons[c.Name]
+			addon.ServiceAccountRoleARN = c.After.Role
+			s.Addons[c.Name] = addon
+		}
+		s.AWSNode.ServiceAccount = &snapshot.ServiceAccount{RoleARN: c.After.Role}
+	case change.AuthRole:
+		if s.AWSAuth == nil {
+			s.AWSAuth = &snapshot.AWSAuth{}
+		}
+		if before := c.Whole.Before; before != nil && *before != s.AWSAuth.MapRoles {
+			t.Errorf("%s is planned for another text", c)
+		}
+		s.AWSAuth.MapRoles = *c.Whole.After
+	case change.Rollout:
+		identity := view.New(s).ConfiguredIdentity()
+		for name, pod := range s.AWSNode.Pods {
+			pod.Env = nil
+			switch identity.Kind {
+			case view.IRSA:
+				pod.Env = map[string]string{"AWS_ROLE_ARN": identity.RoleARN, "AWS_WEB_IDENTITY_TOKEN_FILE": "/t"}
+			case view.PodIdentity:
+				pod.Env = map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/v1/credentials"}
+			}
+			if source, role := pod.Credentials(); source != c.After.Type || role != c.After.Role {
+				t.Errorf("%s leads to %s %s, not %+v", c, source, role, c.After)
+			}
+			s.AWSNode.Pods[name] = pod
+		}
 	default:
 		t.Fatalf("this test makes no %s", c.Kind)
 	}
 }
+
+// made is when what the plan makes is made.
+var made = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // managed are AWS's managed policies, as pkg/need knows what they grant.
 func managed(t *testing.T, name string) need.Document {
@@ -136,7 +225,10 @@ roles: {"`+nodeRole+`": {attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEC2Co
 }
 
 // repaired are the rules whose Bad snapshot the plan repairs.
-var repaired = []string{"NR201", "NR202", "NR203", "NR206", "NR301", "NR302", "NR501", "NR502", "NR503", "NR507"}
+var repaired = []string{
+	"NR104", "NR106", "NR201", "NR202", "NR203", "NR205", "NR206", "NR209", "NR301", "NR302", "NR501", "NR502", "NR503", "NR504", "NR505", "NR507",
+	"NR601", "NR602", "NR603", "NR606",
+}
 
 // TestPlanRepairs: what the plan says, done to the snapshot, makes the rule pass,
 // and no other rule fail that did not. What is not repaired is left to people.
@@ -146,6 +238,13 @@ func TestPlanRepairs(t *testing.T) {
 			s := load(t, "healthy", rule.Bad)
 			before := failures(s)
 			plan := planFor(s, rule.ID)
+			if slices.Contains([]string{"NR101", "NR102", "NR103"}, rule.ID) {
+				// The role is made, and moving to it is left to people.
+				if len(plan.Steps) != 1 || len(plan.Manual) != 1 || len(plan.Manual[0].Next) < 3 {
+					t.Errorf("steps %v, left to people %v", plan.Steps, plan.Manual)
+				}
+				return
+			}
 			if !slices.Contains(repaired, rule.ID) {
 				if len(plan.Steps) > 0 || len(plan.Manual) == 0 || plan.Manual[0].Why == "" {
 					t.Errorf("steps %v, left to people %v", plan.Steps, plan.Manual)
@@ -159,9 +258,11 @@ func TestPlanRepairs(t *testing.T) {
 				if step.Proof == "" || step.Title == "" {
 					t.Errorf("step %+v", step)
 				}
+				hold(t, s, step.Requires)
 				for _, c := range step.Changes {
 					makeIn(t, s, c)
 				}
+				hold(t, s, step.Proves)
 			}
 			for _, f := range failures(s) {
 				if strings.HasPrefix(f, rule.ID+" ") || !slices.Contains(before, f) {
@@ -169,6 +270,33 @@ func TestPlanRepairs(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPlanForPodIdentity: the agent is installed, and the role trusts EKS Pod Identity.
+func TestPlanForPodIdentity(t *testing.T) {
+	s := load(t, "healthy", podIdentity+"\npodIdentityAgent: null")
+	plan := planFor(s, "NR604")
+	if len(plan.Steps) != 1 || len(plan.Steps[0].Changes) != 2 {
+		t.Fatalf("steps %+v, left to people %+v", plan.Steps, plan.Manual)
+	}
+	for _, c := range plan.Steps[0].Changes {
+		makeIn(t, s, c)
+	}
+	hold(t, s, plan.Steps[0].Proves)
+}
+
+// podIdentity gives aws-node a Pod Identity role that trusts somebody else.
+const podIdentity = `podIdentityAssociations: {a-1: {namespace: kube-system, serviceAccount: aws-node, roleArn: "arn:aws:iam::111122223333:role/eksCNIRole"}}`
+
+// hold sees that the facts show what a step requires or proves.
+func hold(t *testing.T, s *snapshot.Snapshot, checks []remedy.Check) {
+	t.Helper()
+	v, results := view.New(s), rules.Judge(s, rules.Options{}).Results
+	for _, c := range checks {
+		if ok, why := c.Holds(v, results); !ok {
+			t.Errorf("%+v does not hold: %s", c, why)
+		}
 	}
 }
 
@@ -221,13 +349,13 @@ policies: {"arn:aws:iam::111122223333:policy/b": {version: v1, document: '{"Vers
 		},
 		"trust denied": {
 			`roles: {"` + nodeRole + `": {trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}'}}`,
-			"NR301", "the trust policy denies EC2, which is somebody's decision",
+			"NR301", "the trust policy denies it, which is somebody's decision",
 		},
 		"the cluster's role": {`cluster: {roleArn: "` + nodeRole + `"}
 roles: {"` + nodeRole + `": {attachedPolicies: []}}`, "NR202", "the role is also somebody else's"},
-		"aws-auth alone": {"cluster: {authenticationMode: CONFIG_MAP}\naccessEntries: null", "NR501", "the cluster looks at aws-auth alone"},
+		"aws-auth cannot be parsed": {"cluster: {authenticationMode: CONFIG_MAP}\nawsAuth: {mapRoles: 'a: [b'}", "NR505", "mapRoles is no YAML list"},
 		"policies not read": {`accessEntries: {"` + nodeRole + `": {type: STANDARD}}
-missing: [{fact: accessPolicies, subject: "` + nodeRole + `", operation: "eks:ListAssociatedAccessPolicies", error: refused}]`, "NR502", "its access policies could not be read, and would be lost"},
+missing: [{fact: accessPolicies, subject: "` + nodeRole + `", operation: "eks:ListAssociatedAccessPolicies", error: refused}]`, "NR502", "the access policies of its access entry could not be read, and would be lost"},
 	}
 	for name, tt := range tests {
 		plan := planFor(load(t, "healthy", tt.patch), tt.only)

@@ -69,5 +69,5 @@ func judgeLetIn(v *view.View, r *view.NodeRole) finding.Result {
 
 // mapping is the entry of aws-auth that lets a node role in.
 func mapping(r *view.NodeRole) string {
-	return fmt.Sprintf("{rolearn: %s, username: '%s', groups: [%s, %s]}", view.WithoutPath(r.ARN), view.NodeNames[0], view.BootstrappersGroup, view.NodesGroup)
+	return fmt.Sprintf("{rolearn: %s, username: '%s', groups: [%s, %s]}", snapshot.WithoutPath(r.ARN), view.NodeNames[0], view.BootstrappersGroup, view.NodesGroup)
 }

@@ -54,10 +54,6 @@ roles:
 `
 }
 
-// podIdentitySince is the first vpc-cni that takes Pod Identity's credentials.
-// Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
-const podIdentitySince = "v1.15.5"
-
 func judgePodIdentity(v *view.View, r *view.Role) finding.Result {
 	subject := awsNodeSubject()
 	result := finding.Result{Status: finding.Fail, Subject: subject, Message: "aws-node does not get its Pod Identity role " + r.Name}
@@ -65,8 +61,8 @@ func judgePodIdentity(v *view.View, r *view.Role) finding.Result {
 	if r.Facts.NotFound {
 		result.Evidence = append(result.Evidence, "iam:GetRole "+r.Name+": NoSuchEntity")
 	}
-	if cni := v.CNI(); cni.Before(podIdentitySince) {
-		result.Evidence = append(result.Evidence, fmt.Sprintf("vpc-cni runs at %s; EKS Pod Identity wants %s or later", cni.Version, podIdentitySince))
+	if cni := v.CNI(); cni.Before(view.PodIdentitySince) {
+		result.Evidence = append(result.Evidence, fmt.Sprintf("vpc-cni runs at %s; EKS Pod Identity wants %s or later", cni.Version, view.PodIdentitySince))
 	}
 	if m := v.Unread(snapshot.FactAgent, snapshot.FactPods); len(m) > 0 {
 		unread = append(unread, m...)

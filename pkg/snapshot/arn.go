@@ -1,6 +1,9 @@
 package snapshot
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // ARN is an Amazon Resource Name in its parts.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
@@ -27,6 +30,17 @@ func NameOf(arn string) string {
 		return a.Name()
 	}
 	return arn
+}
+
+// WithoutPath returns a role's ARN as aws-auth wants it and as the authenticator
+// sees sessions of the role: without its path.
+// Source: kubernetes-sigs/aws-iam-authenticator#268.
+func WithoutPath(arn string) string {
+	a, ok := ParseARN(arn)
+	if !ok || !strings.HasPrefix(a.Resource, "role/") {
+		return arn
+	}
+	return fmt.Sprintf("arn:%s:iam::%s:role/%s", a.Partition, a.Account, a.Name())
 }
 
 // Identity returns the parts of the cluster's ARN.

@@ -16,12 +16,12 @@ type IdentityKind string
 
 // The ways, in the words of a report.
 const (
-	IRSA            IdentityKind = "IRSA"
-	PodIdentity     IdentityKind = "PodIdentity"
-	FromNodeRole    IdentityKind = "NodeRole"
-	StaticKeys      IdentityKind = "StaticKeys"
+	IRSA            IdentityKind = snapshot.CredentialsIRSA
+	PodIdentity     IdentityKind = snapshot.CredentialsPodIdentity
+	FromNodeRole    IdentityKind = snapshot.CredentialsNodeRole
+	StaticKeys      IdentityKind = snapshot.CredentialsStaticKeys
 	NotInstalled    IdentityKind = "None"
-	UnknownIdentity IdentityKind = "Unknown"
+	UnknownIdentity IdentityKind = snapshot.CredentialsUnknown
 )
 
 // String returns the way as it stands in a sentence.
@@ -115,25 +115,11 @@ type PodIdentityUse struct {
 }
 
 // RunningIdentities are the identities of aws-node's running pods, by pod name.
-// The AWS SDK's order decides: static keys, web identity, a shared profile,
-// container credentials, instance metadata. A provider that was selected and
-// fails does not fall through to the next.
-// Source: aws-sdk-go-v2 config/resolve_credentials.go.
 func (v *View) RunningIdentities() []PodIdentityUse {
 	uses := make([]PodIdentityUse, 0, len(v.Snapshot.AWSNode.Pods))
 	for name, pod := range sortedPairs(v.Snapshot.AWSNode.Pods) {
-		use := PodIdentityUse{Pod: name, Node: pod.Node, Kind: FromNodeRole}
-		switch {
-		case pod.Env["AWS_ACCESS_KEY_ID"] != "":
-			use.Kind = StaticKeys
-		case pod.Env["AWS_WEB_IDENTITY_TOKEN_FILE"] != "":
-			use.Kind, use.RoleARN = IRSA, pod.Env["AWS_ROLE_ARN"]
-		case pod.Env["AWS_PROFILE"] != "" || pod.Env["AWS_SHARED_CREDENTIALS_FILE"] != "" || pod.Env["AWS_CONFIG_FILE"] != "":
-			use.Kind = UnknownIdentity
-		case pod.Env["AWS_CONTAINER_CREDENTIALS_FULL_URI"] != "" || pod.Env["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] != "":
-			use.Kind = PodIdentity
-		}
-		uses = append(uses, use)
+		kind, role := pod.Credentials()
+		uses = append(uses, PodIdentityUse{Pod: name, Node: pod.Node, Kind: IdentityKind(kind), RoleARN: role})
 	}
 	return uses
 }
@@ -195,6 +181,10 @@ func (v *View) PodIdentityInUse() (inUse bool, why string, unread []snapshot.Mis
 	}
 	return false, "", v.Unread(snapshot.FactAgent, snapshot.FactPodIdentity)
 }
+
+// PodIdentitySince is the first vpc-cni that takes EKS Pod Identity's credentials.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html
+const PodIdentitySince = "v1.15.5"
 
 // OIDCProviderARN is the ARN of the account's IAM OIDC provider of the cluster's
 // issuer; empty where the issuer is not known.

@@ -70,25 +70,14 @@ func (v *View) Access(roleARN string) Access {
 		a.Unread = append(a.Unread, v.Unread(snapshot.FactAWSAuth)...)
 		for _, m := range v.AWSAuth().Roles {
 			switch {
-			case strings.EqualFold(m.RoleARN, WithoutPath(roleARN)):
+			case strings.EqualFold(m.RoleARN, snapshot.WithoutPath(roleARN)):
 				a.Mapped = []awsauth.Mapping{m}
-			case m.RoleARN != WithoutPath(m.RoleARN) && strings.EqualFold(WithoutPath(m.RoleARN), WithoutPath(roleARN)):
+			case m.RoleARN != snapshot.WithoutPath(m.RoleARN) && strings.EqualFold(snapshot.WithoutPath(m.RoleARN), snapshot.WithoutPath(roleARN)):
 				a.NearMisses = append(a.NearMisses, m)
 			}
 		}
 	}
 	return a
-}
-
-// WithoutPath returns a role's ARN as aws-auth wants it and as the authenticator
-// sees sessions of the role: without its path.
-// Source: kubernetes-sigs/aws-iam-authenticator#268.
-func WithoutPath(arn string) string {
-	a, ok := snapshot.ParseARN(arn)
-	if !ok || !strings.HasPrefix(a.Resource, "role/") {
-		return arn
-	}
-	return fmt.Sprintf("arn:%s:iam::%s:role/%s", a.Partition, a.Account, a.Name())
 }
 
 // The groups and names that a node is mapped to in aws-auth.
@@ -104,16 +93,21 @@ const (
 // NodeNames are the user names that a node's mapping may have.
 var NodeNames = []string{"system:node:{{EC2PrivateDNSName}}", "system:node:{{SessionName}}", "system:node:{{SessionNameRaw}}"}
 
+// NodeGroups are the groups that a node's mapping must have.
+func NodeGroups(windows bool) []string {
+	groups := []string{BootstrappersGroup, NodesGroup}
+	if windows {
+		groups = append(groups, WindowsGroup)
+	}
+	return groups
+}
+
 // LacksAsNode says what a mapping lacks to let nodes in; empty where it does.
 func LacksAsNode(m awsauth.Mapping, windows bool) string {
 	if !slices.Contains(NodeNames, m.Username) {
 		return fmt.Sprintf("username is %q, not %s", m.Username, NodeNames[0])
 	}
-	groups := []string{BootstrappersGroup, NodesGroup}
-	if windows {
-		groups = append(groups, WindowsGroup)
-	}
-	for _, g := range groups {
+	for _, g := range NodeGroups(windows) {
 		if !slices.Contains(m.Groups, g) {
 			return "groups lack " + g
 		}

@@ -76,7 +76,12 @@ func NewChanges(ctx context.Context, cfg Config) (*Changes, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Changes{Client: c, iam: c.iam.(*iam.Client), eks: c.eks.(*eks.Client), pause: 3 * time.Second, settle: 5 * time.Minute}, nil
+	return c.Writing(), nil
+}
+
+// Writing returns the client with its writes, for the same credentials.
+func (c *Client) Writing() *Changes {
+	return &Changes{Client: c, iam: c.iam.(*iam.Client), eks: c.eks.(*eks.Client), pause: 3 * time.Second, settle: 5 * time.Minute}
 }
 
 // Caller returns the ARN of the principal whose credentials are used.
@@ -188,7 +193,7 @@ func (c *Changes) providerState(ctx context.Context, arn string) (*change.State,
 // association returns the id and the state of a service account's association, and
 // no state where it has none.
 func (c *Changes) association(ctx context.Context, ch change.Change) (id string, state *change.State, err error) {
-	namespace, name := ch.ServiceAccount()
+	namespace, name := ch.Namespaced()
 	ids, err := c.PodIdentityAssociations(ctx, ch.Cluster, namespace, name)
 	if err != nil || len(ids) == 0 {
 		return "", nil, err
@@ -487,7 +492,7 @@ func (c *Changes) writeProvider(ctx context.Context, ch change.Change) error {
 
 func (c *Changes) writeAssociation(ctx context.Context, ch change.Change) error {
 	if ch.Before == nil {
-		namespace, name := ch.ServiceAccount()
+		namespace, name := ch.Namespaced()
 		return do(ctx, c, "eks:CreatePodIdentityAssociation", c.eks.CreatePodIdentityAssociation, &eks.CreatePodIdentityAssociationInput{
 			ClusterName: &ch.Cluster, Namespace: &namespace, ServiceAccount: &name, RoleArn: &ch.After.Role,
 		})

@@ -23,14 +23,14 @@ const (
 
 // AWSAuth returns the ConfigMap aws-auth, or nil where there is none.
 func (c *Client) AWSAuth(ctx context.Context) (*snapshot.AWSAuth, error) {
-	m, err := c.configMaps.Get(quiet(ctx), "aws-auth", metav1.GetOptions{})
+	m, err := c.configMaps.Get(quiet(ctx), authName, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, c.explain(ctx, getConfigMap, err)
 	}
-	return &snapshot.AWSAuth{MapRoles: m.Data["mapRoles"]}, nil
+	return &snapshot.AWSAuth{MapRoles: m.Data[mapRoles]}, nil
 }
 
 // PodIdentityAgent returns the nodes on which the agent runs, or nil where its

@@ -1,0 +1,205 @@
+// Package apply makes a plan of changes: step by step, with proof, and with a journal
+// by which a run that broke off is finished and one that was not wanted is taken back.
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+// Run is how a plan is made.
+type Run struct {
+	Store change.Store
+	// Judge reads the facts again and judges them.
+	Judge func(context.Context) (*view.View, []finding.Result, error)
+	// Journal takes down what is done, before and after it is.
+	Journal *Journal
+	// Say is told of every event; nil for silence.
+	Say func(Event)
+	// Patience is how long a proof may take to show, as AWS tells of a change some
+	// seconds after it is made; Pause is between two looks.
+	Patience, Pause time.Duration
+}
+
+// Event is something that happened while a plan was made.
+type Event struct {
+	// Step counts from 1.
+	Step int
+	Of   int
+	Plan remedy.Step
+	Kind EventKind
+	// Change is set for Changing, Changed and Kept.
+	Change change.Change
+	// Why says what a proof is waiting for.
+	Why string
+}
+
+// EventKind is what happened.
+type EventKind int
+
+// The events, in the order in which they can come.
+const (
+	Begins   EventKind = iota // a step begins
+	Changing                  // a change is being made
+	Changed                   // it was made
+	Kept                      // it was made already
+	Waiting                   // the proof has not come yet
+	Proven                    // the step is made, and seen to have worked
+)
+
+// Error says at which step a plan stopped. What was made before stands.
+type Error struct {
+	// Step counts from 1.
+	Step  int
+	Title string
+	// Phase is what could not be done.
+	Phase Phase
+	Err   error
+}
+
+// Phase is a part of a step.
+type Phase int
+
+// The phases.
+const (
+	Requirement Phase = iota // what the step wants to see first did not show; nothing of it was made
+	Making                   // a change was not made
+	Proof                    // the changes were made, and the proof did not come
+)
+
+// Error returns one line.
+func (e *Error) Error() string {
+	what := map[Phase]string{
+		Requirement: "was not begun, as it is not safe yet",
+		Making:      "was not made",
+		Proof:       "was made, and is not seen to have worked",
+	}[e.Phase]
+	return fmt.Sprintf("step %d (%s) %s: %s", e.Step, e.Title, what, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Steps makes steps in order, of which the first has this number in the journal, and
+// stops at the first that fails, with an *Error.
+func (r Run) Steps(ctx context.Context, steps []remedy.Step, first int) error {
+	for i, step := range steps {
+		say := func(kind EventKind, c change.Change, why string) {
+			if r.Say != nil {
+				r.Say(Event{Step: i + 1, Of: len(steps), Plan: step, Kind: kind, Change: c, Why: why})
+			}
+		}
+		if phase, err := r.step(ctx, step, first+i, say); err != nil {
+			return &Error{Step: i + 1, Title: step.Title, Phase: phase, Err: err}
+		}
+	}
+	return nil
+}
+
+func (r Run) step(ctx context.Context, step remedy.Step, number int, say func(EventKind, change.Change, string)) (Phase, error) {
+	say(Begins, change.Change{}, "")
+	if err := r.await(ctx, step.Requires, say); err != nil {
+		return Requirement, err
+	}
+	made, err := change.Made(ctx, r.Store, step.Changes)
+	if err != nil {
+		return Making, err
+	}
+	for i, c := range step.Changes {
+		if made[i] {
+			say(Kept, c, "")
+			continue
+		}
+		say(Changing, c, "")
+		if err := r.Journal.write(line{Mark: begun, Step: number, Change: i}); err != nil {
+			return Making, err
+		}
+		wrote, err := change.Make(ctx, r.Store, c)
+		var unsure *change.UnsureError
+		if errors.As(err, &unsure) {
+			return Making, err // the journal leaves it open
+		}
+		// What was written and failed afterwards is taken back too.
+		if err := errors.Join(err, r.Journal.write(line{Mark: done, Step: number, Change: i, Wrote: wrote})); err != nil {
+			return Making, err
+		}
+		if wrote {
+			say(Changed, c, "")
+		} else {
+			say(Kept, c, "")
+		}
+	}
+	if err := r.prove(ctx, step, say); err != nil {
+		return Proof, err
+	}
+	say(Proven, change.Change{}, "")
+	return Proof, r.Journal.write(line{Mark: proven, Step: number})
+}
+
+// prove awaits what the step proves or, where that is nothing, sees that what it made
+// is there.
+func (r Run) prove(ctx context.Context, step remedy.Step, say func(EventKind, change.Change, string)) error {
+	if len(step.Proves) > 0 {
+		return r.await(ctx, step.Proves, say)
+	}
+	return r.poll(ctx, say, func() (why string, err error) {
+		left, err := change.Left(ctx, r.Store, step.Changes)
+		var conflict *change.ConflictError
+		switch {
+		case errors.As(err, &conflict):
+			return conflict.Error(), nil
+		case err != nil:
+			return "", err
+		case len(left) > 0:
+			return left[0].String() + " is not as it was made", nil
+		}
+		return "", nil
+	})
+}
+
+// await looks at the facts until they show all checks.
+func (r Run) await(ctx context.Context, checks []remedy.Check, say func(EventKind, change.Change, string)) error {
+	if len(checks) == 0 {
+		return nil
+	}
+	return r.poll(ctx, say, func() (string, error) {
+		v, results, err := r.Judge(ctx)
+		if err != nil {
+			return "", err
+		}
+		for _, c := range checks {
+			if ok, why := c.Holds(v, results); !ok {
+				return why, nil
+			}
+		}
+		return "", nil
+	})
+}
+
+// poll asks until nothing is in the way any more, or patience is over.
+func (r Run) poll(ctx context.Context, say func(EventKind, change.Change, string), look func() (why string, err error)) error {
+	for deadline := time.Now().Add(r.Patience); ; {
+		why, err := look()
+		switch {
+		case err != nil:
+			return err
+		case why == "":
+			return nil
+		case time.Now().Add(r.Pause).After(deadline):
+			return errors.New(why)
+		}
+		say(Waiting, change.Change{}, why)
+		select {
+		case <-time.After(r.Pause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,282 @@
+package apply
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
+)
+
+// JournalKind is the kind in a journal's first line.
+const JournalKind = "Journal"
+
+// mark is what a line of a journal says of a step, or of one of its changes.
+type mark string
+
+const (
+	begun  mark = "begun"  // a change is about to be made
+	done   mark = "done"   // it was made, or found made
+	proven mark = "proven" // the step is made, and seen to have worked
+	ended  mark = "ended"  // nothing of the journal is left to be done
+)
+
+// line is one line of a journal, as JSON.
+type line struct {
+	Time time.Time `json:"time"`
+	// The first line says what the journal is.
+	APIVersion string `json:"apiVersion,omitempty"`
+	Kind       string `json:"kind,omitempty"`
+	Cluster    string `json:"cluster,omitempty"`
+	Tool       string `json:"tool,omitempty"`
+	// Steps are those of a plan that is about to be made.
+	Steps []remedy.Step `json:"steps,omitempty"`
+	// Mark is about a step, counted from 0 over all plans of the journal, and one of
+	// its changes, counted from 0.
+	Mark   mark `json:"mark,omitempty"`
+	Step   int  `json:"step,omitempty"`
+	Change int  `json:"change,omitempty"`
+	// Wrote is set where the change was not there before.
+	Wrote bool `json:"wrote,omitempty"`
+}
+
+// Journal takes down what is done, a line each, on disk before it is done.
+type Journal struct {
+	file *os.File
+	path string
+	now  func() time.Time
+	// steps are all steps of the journal.
+	steps int
+}
+
+// OpenJournal appends to a journal of a cluster, by ARN, or begins one; its folder is
+// made where it is missing.
+func OpenJournal(path, cluster, tool string) (*Journal, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	j := &Journal{file: file, path: path, now: time.Now}
+	if err := j.begin(cluster, tool); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return j, nil
+}
+
+// begin goes to the end of the last whole line, or writes the first.
+func (j *Journal) begin(cluster, tool string) error {
+	text, err := io.ReadAll(j.file)
+	if err != nil {
+		return err
+	}
+	whole := bytes.LastIndexByte(text, '\n') + 1
+	if whole < len(text) { // a kill in the middle of a line
+		if err := j.file.Truncate(int64(whole)); err != nil {
+			return err
+		}
+	}
+	if _, err := j.file.Seek(int64(whole), io.SeekStart); err != nil {
+		return err
+	}
+	if whole > 0 {
+		log, err := readLog(bufio.NewReader(bytes.NewReader(text[:whole])))
+		if err != nil {
+			return fmt.Errorf("%s: %w", j.path, err)
+		}
+		if log.Cluster != cluster {
+			return fmt.Errorf("%s is of cluster %s", j.path, log.Cluster)
+		}
+		j.steps = len(log.steps)
+		return nil
+	}
+	return j.write(line{APIVersion: finding.APIVersion, Kind: JournalKind, Cluster: cluster, Tool: tool})
+}
+
+// Path is where the journal is.
+func (j *Journal) Path() string { return j.path }
+
+// Plan takes down a plan that is about to be made, and returns the number of its first
+// step in the journal.
+func (j *Journal) Plan(steps []remedy.Step) (first int, err error) {
+	first = j.steps
+	j.steps += len(steps)
+	return first, j.write(line{Steps: steps})
+}
+
+// End says that nothing of the journal is left to be done, and closes it.
+func (j *Journal) End() error {
+	return errors.Join(j.write(line{Mark: ended}), j.file.Close())
+}
+
+// Close closes a journal of which something is left to be done.
+func (j *Journal) Close() error { return j.file.Close() }
+
+// write appends a line and sees it on disk.
+func (j *Journal) write(l line) error {
+	l.Time = j.now().UTC()
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(l); err != nil {
+		return err
+	}
+	if _, err := j.file.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("write the journal: %w", err)
+	}
+	if err := j.file.Sync(); err != nil {
+		return fmt.Errorf("write the journal %s: %w", j.path, err)
+	}
+	return nil
+}
+
+// Log is what a journal says.
+type Log struct {
+	// Cluster is the cluster's ARN.
+	Cluster string
+	// Began is the time of the first line.
+	Began time.Time
+	// Ended is set where nothing is left to be done.
+	Ended bool
+	steps []loggedStep
+}
+
+type loggedStep struct {
+	step    remedy.Step
+	changes []loggedChange
+	proven  bool
+}
+
+// loggedChange is open where it was begun and nothing more is said of it: it may have
+// been made. Whether it was is seen when it is taken back.
+type loggedChange struct{ open, wrote bool }
+
+// ReadJournal reads a journal. A last line that is not whole is left out: it was being
+// written when the run was killed.
+func ReadJournal(path string) (*Log, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	log, err := readLog(bufio.NewReader(file))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return log, nil
+}
+
+func readLog(r *bufio.Reader) (*Log, error) {
+	var log Log
+	for number := 1; ; number++ {
+		text, err := r.ReadBytes('\n')
+		switch {
+		case errors.Is(err, io.EOF) && number == 1:
+			return nil, errNoJournal
+		case errors.Is(err, io.EOF):
+			return &log, nil
+		case err != nil:
+			return nil, err
+		}
+		var l line
+		decoder := json.NewDecoder(bytes.NewReader(text))
+		decoder.DisallowUnknownFields()
+		err = decoder.Decode(&l)
+		switch {
+		case number == 1 && (err != nil || l.APIVersion != finding.APIVersion || l.Kind != JournalKind):
+			return nil, errNoJournal
+		case err != nil:
+			return nil, fmt.Errorf("line %d: %w", number, err)
+		case number == 1:
+			log.Cluster, log.Began = l.Cluster, l.Time
+			continue
+		}
+		if err := log.take(l); err != nil {
+			return nil, fmt.Errorf("line %d: %w", number, err)
+		}
+	}
+}
+
+var errNoJournal = errors.New("it is no journal of fix")
+
+func (log *Log) take(l line) error {
+	if l.Mark == ended {
+		log.Ended = true
+		return nil
+	}
+	if l.Steps != nil {
+		for _, s := range l.Steps {
+			log.steps = append(log.steps, loggedStep{step: s, changes: make([]loggedChange, len(s.Changes))})
+		}
+		log.Ended = false
+		return nil
+	}
+	if l.Step < 0 || l.Step >= len(log.steps) {
+		return fmt.Errorf("there is no step %d", l.Step)
+	}
+	s := &log.steps[l.Step]
+	if l.Mark == proven {
+		s.proven = true
+		return nil
+	}
+	if l.Change < 0 || l.Change >= len(s.changes) {
+		return fmt.Errorf("step %d has no change %d", l.Step, l.Change)
+	}
+	c := &s.changes[l.Change]
+	switch l.Mark {
+	case begun:
+		c.wrote = c.wrote || c.open // an earlier run may have made it
+		c.open = true
+	case done:
+		c.open, c.wrote = false, c.wrote || l.Wrote
+	default:
+		return fmt.Errorf("%q is no mark", l.Mark)
+	}
+	return nil
+}
+
+// Left are the steps that were not seen to have worked, and the number of the first
+// in the journal: those with which a run that broke off goes on. Of a run that changed
+// nothing none are left: a new plan knows better.
+func (log *Log) Left() (steps []remedy.Step, first int) {
+	if log.Ended || len(log.Made()) == 0 {
+		return nil, 0
+	}
+	for i, s := range log.steps {
+		if s.proven {
+			continue
+		}
+		if steps == nil {
+			first = i
+		}
+		steps = append(steps, s.step)
+	}
+	return steps, first
+}
+
+// Made are the steps with the changes that were made, or may have been.
+func (log *Log) Made() []remedy.Step {
+	var steps []remedy.Step
+	for _, s := range log.steps {
+		step := s.step
+		step.Changes = nil
+		for i, c := range s.step.Changes {
+			if s.changes[i].wrote || s.changes[i].open {
+				step.Changes = append(step.Changes, c)
+			}
+		}
+		if len(step.Changes) > 0 {
+			steps = append(steps, step)
+		}
+	}
+	return steps
+}

@@ -1,0 +1,197 @@
+package remedy
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// Terraform returns the plan as a Terraform configuration for the AWS provider: what is
+// to be made as resources, formatted as terraform fmt does; what is to be changed in a
+// resource that stands elsewhere, to be removed, or not Terraform's to do, as comments.
+func (p *Plan) Terraform() string {
+	var w terraform
+	fmt.Fprintf(&w, "# Repairs %s. Resources that you have already are to be changed, not added.\n", p.Cluster)
+	for i, s := range p.Steps {
+		fmt.Fprintf(&w, "\n# %d. %s (%s)\n", i+1, s.Title, strings.Join(s.Rules, ", "))
+		if s.Note != "" {
+			w.comment(s.Note)
+		}
+		profile := "" // the profile that this step makes together with its role
+		for at, c := range s.Changes {
+			if c.Kind == change.InstanceProfile && c.After != nil && at+1 < len(s.Changes) {
+				profile = c.Name
+				continue
+			}
+			w.change(c, c.Kind == change.ProfileRole && c.Name == profile, replaces(s.Changes[:at], c))
+		}
+		w.comment("proof: " + s.Proof)
+	}
+	for _, m := range p.Manual {
+		fmt.Fprintf(&w, "\n# left to you: %s %s\n#   %s\n", m.Rule, m.Message, m.Why)
+	}
+	return w.String()
+}
+
+// replaces tells whether a change makes again what one before it takes away.
+func replaces(before []change.Change, c change.Change) bool {
+	for _, b := range before {
+		if b.Target() == c.Target() && b.After == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *terraform) comment(text string) {
+	for line := range strings.Lines(text) {
+		w.WriteString("# " + strings.TrimRight(line, "\n") + "\n")
+	}
+}
+
+// change writes one change. made says that an instance profile is new, again that what
+// was there is replaced.
+func (w *terraform) change(c change.Change, made, again bool) {
+	name := resourceName(c)
+	if c.After == nil {
+		if c.Kind == change.AccessEntry {
+			return // it is made again
+		}
+		w.comment("remove from your configuration: " + c.String())
+		return
+	}
+	s := c.After
+	switch c.Kind {
+	case change.Role:
+		w.block("aws_iam_role", name, func(b *terraformBlock) {
+			b.text("name", c.Name)
+			b.optional("path", s.Path)
+			b.optional("description", s.Description)
+			b.optional("permissions_boundary", s.Boundary)
+			b.document("assume_role_policy", s.Document)
+			b.tags(s.Tags)
+		})
+	case change.Attachment:
+		w.block("aws_iam_role_policy_attachment", name, func(b *terraformBlock) {
+			b.text("role", c.Name)
+			b.text("policy_arn", c.Part)
+		})
+	case change.InlinePolicy:
+		w.block("aws_iam_role_policy", name, func(b *terraformBlock) {
+			b.text("name", c.Part)
+			b.text("role", c.Name)
+			b.document("policy", s.Document)
+		})
+	case change.Policy:
+		w.block("aws_iam_policy", name, func(b *terraformBlock) {
+			b.text("name", snapshot.NameOf(c.Name))
+			b.document("policy", s.Document)
+			b.tags(s.Tags)
+		})
+	case change.InstanceProfile:
+		w.block("aws_iam_instance_profile", name, func(b *terraformBlock) {
+			b.text("name", c.Name)
+			b.optional("path", s.Path)
+		})
+	case change.ProfileRole:
+		if !made {
+			w.comment("in the aws_iam_instance_profile of " + c.Name + ": role = " + hclString(s.Role))
+			return
+		}
+		w.block("aws_iam_instance_profile", name, func(b *terraformBlock) {
+			b.text("name", c.Name)
+			b.text("role", s.Role)
+		})
+	case change.AccessEntry:
+		if again {
+			w.comment("the entry that is there is to be replaced: terraform apply -replace=aws_eks_access_entry." + name)
+		}
+		w.block("aws_eks_access_entry", name, func(b *terraformBlock) {
+			b.text("cluster_name", c.Cluster)
+			b.text("principal_arn", c.Name)
+			b.text("type", s.Type)
+			b.optional("user_name", s.Username)
+			if len(s.Groups) > 0 {
+				b.list("kubernetes_groups", s.Groups)
+			}
+			b.tags(s.Tags)
+		})
+	case change.AccessPolicy:
+		w.block("aws_eks_access_policy_association", name, func(b *terraformBlock) {
+			b.text("cluster_name", c.Cluster)
+			b.text("principal_arn", c.Name)
+			b.text("policy_arn", c.Part)
+			if len(s.Namespaces) == 0 {
+				b.nested("access_scope", "type", "cluster")
+				return
+			}
+			b.flush()
+			b.w.WriteString("\n" + b.indent + "access_scope {\n")
+			inner := &terraformBlock{w: b.w, indent: b.indent + "  "}
+			inner.text("type", "namespace")
+			inner.list("namespaces", s.Namespaces)
+			inner.flush()
+			b.w.WriteString(b.indent + "}\n")
+		})
+	case change.OIDCProvider:
+		if c.Before != nil {
+			w.comment("in the aws_iam_openid_connect_provider of " + c.Name + ": client_id_list = " + hclList(s.ClientIDs))
+			return
+		}
+		w.block("aws_iam_openid_connect_provider", name, func(b *terraformBlock) {
+			b.text("url", c.ProviderURL())
+			b.list("client_id_list", s.ClientIDs)
+		})
+	case change.Association:
+		namespace, account := c.Namespaced()
+		w.block("aws_eks_pod_identity_association", name, func(b *terraformBlock) {
+			b.text("cluster_name", c.Cluster)
+			b.text("namespace", namespace)
+			b.text("service_account", account)
+			b.text("role_arn", s.Role)
+		})
+	case change.Addon:
+		w.block("aws_eks_addon", name, func(b *terraformBlock) {
+			b.text("cluster_name", c.Cluster)
+			b.text("addon_name", c.Name)
+		})
+	case change.AddonRole:
+		if s.Type == change.IRSA {
+			w.comment("in the aws_eks_addon of " + c.Name + ": service_account_role_arn = " + hclString(s.Role))
+			return
+		}
+		w.comment(fmt.Sprintf("in the aws_eks_addon of %s:\n  pod_identity_association {\n    role_arn        = %s\n    service_account = %s\n  }", c.Name, hclString(s.Role), hclString(c.Part)))
+	case change.TrustPolicy:
+		w.comment("in the aws_iam_role of " + c.Name + ":\n  assume_role_policy = <<-EOT\n" + indented(s.Document) + "  EOT")
+	case change.AuthRole, change.ServiceAccountRole, change.Rollout:
+		w.comment("not Terraform's: " + c.Command())
+	}
+}
+
+var notInNames = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
+
+// resourceName names a resource after what it is of.
+func resourceName(c change.Change) string {
+	name := snapshot.NameOf(c.Name)
+	if c.Part != "" {
+		name += "_" + snapshot.NameOf(c.Part)
+	}
+	name = strings.Trim(notInNames.ReplaceAllString(name, "_"), "_-")
+	if name == "" || name[0] >= '0' && name[0] <= '9' {
+		name = "_" + name
+	}
+	return name
+}
+
+func (b *terraformBlock) list(name string, values []string) { b.raw(name, hclList(values)) }
+
+func hclList(values []string) string {
+	quoted := make([]string, 0, len(values))
+	for _, v := range values {
+		quoted = append(quoted, hclString(v))
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}

@@ -1,0 +1,92 @@
+package view
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+)
+
+// CNIPolicy is a policy of a role that grants permissions which nothing on a node
+// but a CNI makes use of.
+type CNIPolicy struct {
+	// Name is the policy's; ARN is empty for an inline one.
+	Name, ARN string
+	// Document is its text.
+	Document string
+	// Other is what it grants besides, such as an action or ec2:*; empty where it is
+	// for the CNI alone, so that it can be taken away without a look at the rest.
+	Other string
+}
+
+// CNIPolicies are the policies by which a role has CNI permissions, ordered as the
+// role has them. They are told by what they grant. A policy that could not be read is
+// not among them.
+func (v *View) CNIPolicies(r *Role) []CNIPolicy {
+	var found []CNIPolicy
+	add := func(d document, p CNIPolicy) {
+		if d.policy.Document == nil {
+			return
+		}
+		if marked, other := v.grantsCNI(d.policy.Document, r.ARN); marked {
+			p.Name, p.Other = d.policy.Name, other
+			found = append(found, p)
+		}
+	}
+	for _, arn := range r.Facts.AttachedPolicies {
+		add(v.managed(arn), CNIPolicy{ARN: arn, Document: v.Snapshot.Policies[arn].Document})
+	}
+	for name, text := range sortedPairs(r.Facts.InlinePolicies) {
+		d := v.parse(iampolicy.Identity, r.ARN+"#"+name, iampolicy.Policy{Name: "inline " + name}, text)
+		d.policy.Name = name
+		add(d, CNIPolicy{Document: text})
+	}
+	return found
+}
+
+// grantsCNI tells whether a document allows a role one of the CNI's marks, and what it
+// says that is not about a CNI.
+func (v *View) grantsCNI(d *iampolicy.Document, role string) (marked bool, other string) {
+	var known []string
+	for _, family := range []string{"ipv4", "ipv6"} {
+		c := need.CNI{IPFamily: family, Version: need.BreaksSince} // the version that needs most
+		for _, a := range slices.Concat(c.Must(), c.Should()) {
+			known = append(known, strings.ToLower(a.Name))
+		}
+	}
+	set := iampolicy.Prepare(iampolicy.Policies{Identity: []iampolicy.Policy{{Document: d}}})
+	for _, mark := range v.CNI().Marks() {
+		if set.Evaluate(mark.Request(v.Place, role, nil)).Decision != iampolicy.Denied {
+			marked = true
+		}
+	}
+	for _, s := range d.Statements {
+		switch {
+		case s.Effect == iampolicy.Deny:
+			return marked, "a Deny"
+		case s.NotActions != nil:
+			return marked, "NotAction"
+		}
+		for _, a := range s.Actions {
+			if !slices.Contains(known, strings.ToLower(a)) {
+				return marked, a
+			}
+		}
+	}
+	return marked, ""
+}
+
+// Without is the role without some of its attached and inline policies, by ARN and
+// by name.
+func (r *Role) Without(attached, inline []string) *Role {
+	rest := &Role{ARN: r.ARN, Name: r.Name, Facts: r.Facts, Unread: r.Unread, v: r.v}
+	rest.Facts.AttachedPolicies = slices.DeleteFunc(slices.Clone(r.Facts.AttachedPolicies), func(arn string) bool { return slices.Contains(attached, arn) })
+	rest.Facts.InlinePolicies = map[string]string{}
+	for name, text := range r.Facts.InlinePolicies {
+		if !slices.Contains(inline, name) {
+			rest.Facts.InlinePolicies[name] = text
+		}
+	}
+	return rest
+}

@@ -1,0 +1,556 @@
+package e2e
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/kubectl-noderole/kubectl-noderole/test/e2e/awsproxy"
+)
+
+// troubled is a cluster with everything that fix repairs by itself: a node role that
+// EC2 may not assume, without the worker's and the puller's permissions, with the CNI
+// policy and an entry older than it; a second one that nothing lets in; aws-node
+// without a role of its own.
+func (s *scenario) troubled() {
+	s.role("eksNodeRole", trust(`{"Service":"ec2.amazonaws.com"}`, "sts:TagSession", ""), cniPolicy)
+	s.nodeGroup("apps", "eksNodeRole")
+	s.node(firstNode, "i-0aaaaaaaaaaaaaaaa", "apps")
+	s.node(secondNode, "i-0bbbbbbbbbbbbbbbb", "apps")
+	s.proxied.AccessEntries[roleARN("eksNodeRole")] = awsproxy.AccessEntry{
+		Type: "EC2_LINUX", Username: "system:node:{{EC2PrivateDNSName}}", Groups: []string{"system:nodes"}, CreatedAt: time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC),
+	}
+	s.nodeRole("otherRole", workerPolicy, pullPolicy)
+	s.nodeGroup("more", "otherRole")
+	s.awsNode("")
+	s.proxied.Addons["vpc-cni"] = awsproxy.Addon{Version: "v1.20.4-eksbuild.1"}
+	s.apply()
+}
+
+// fixEnv is the environment of a run of fix: its journals are kept apart.
+func (s *scenario) fixEnv(endpoint string) []string {
+	return append(s.kubeconfig(endpoint), "XDG_STATE_HOME="+s.t.TempDir())
+}
+
+// fix runs fix --apply --yes and wants it to succeed.
+func (s *scenario) fix(env []string, args ...string) output {
+	s.t.Helper()
+	out := kubectl(s.t, env, append([]string{"noderole", "fix", "--apply", "--yes"}, args...)...)
+	if out.code != 0 {
+		s.t.Fatalf("fix %s: exit %d\n%s%s", strings.Join(args, " "), out.code, out.stdout, out.stderr)
+	}
+	return out
+}
+
+// everything is what fix can change: the roles, what the proxy says of the cluster,
+// and what is in the cluster, without times and ids.
+func (s *scenario) everything() map[string]any {
+	s.t.Helper()
+	all := map[string]any{}
+	roles, err := s.iam.ListRoles(s.ctx, &iam.ListRolesInput{})
+	s.must(err)
+	for _, r := range roles.Roles {
+		all["role "+*r.RoleName] = s.readRole(*r.RoleName)
+	}
+	providers, err := s.iam.ListOpenIDConnectProviders(s.ctx, &iam.ListOpenIDConnectProvidersInput{})
+	s.must(err)
+	for _, p := range providers.OpenIDConnectProviderList {
+		all["provider "+*p.Arn] = true
+	}
+	c := proxy.Cluster(s.cluster)
+	for arn, e := range c.AccessEntries {
+		all["entry "+arn] = fmt.Sprint(e.Type, e.Policies)
+	}
+	for name, a := range c.Addons {
+		all["add-on "+name] = a.ServiceAccountRoleARN
+	}
+	for _, a := range c.Associations {
+		all["association"] = a.RoleARN
+	}
+	account, err := s.kube.CoreV1().ServiceAccounts("kube-system").Get(s.ctx, "aws-node", metav1.GetOptions{})
+	s.must(err)
+	all["annotation"] = account.Annotations[roleAnnotation]
+	maps, err := s.kube.CoreV1().ConfigMaps("kube-system").List(s.ctx, metav1.ListOptions{})
+	s.must(err)
+	for _, m := range maps.Items {
+		if m.Name == "aws-auth" {
+			all["aws-auth"] = m.Data
+		}
+	}
+	_, all["pods"] = s.awsNodePods()
+	return all
+}
+
+// clean wants check to find nothing at all.
+func (s *scenario) clean() {
+	s.t.Helper()
+	if left, _ := s.check(); len(left) > 0 {
+		s.t.Errorf("check still says %v", left)
+	}
+}
+
+// TestFix: from the troubled cluster to a clean one, the CNI policy moved to a role of
+// aws-node's own in a safe order; run again it finds nothing to do; and all of it is
+// taken back.
+func TestFix(t *testing.T) {
+	for name, tt := range map[string]struct {
+		identity string
+		addon    bool
+		line     string
+	}{
+		"Pod Identity by the add-on": {"pod-identity", true, "uses EKS Pod Identity role fix-aws-node on 2 of 2 nodes"},
+		"Pod Identity":               {"pod-identity", false, "uses EKS Pod Identity role fix-aws-node on 2 of 2 nodes"},
+		"IRSA by the add-on":         {"irsa", true, "uses IRSA role fix-aws-node on 2 of 2 nodes"},
+		"IRSA":                       {"irsa", false, "uses IRSA role fix-aws-node on 2 of 2 nodes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScenario(t, "fix")
+			s.troubled()
+			if !tt.addon {
+				delete(s.proxied.Addons, "vpc-cni")
+				s.apply()
+			}
+			s.rollouts()
+			before := s.everything()
+			env := s.fixEnv(proxy.URL)
+
+			plan := kubectl(t, env, "noderole", "fix", "--cni-identity", tt.identity)
+			if diff := cmp.Diff(before, s.everything()); plan.code != 0 || diff != "" {
+				t.Fatalf("the plan alone: exit %d\n%s%s\nchanged: %s", plan.code, plan.stdout, plan.stderr, diff)
+			}
+			out := s.fix(env, "--cni-identity", tt.identity)
+			s.clean()
+			if _, line := s.check(); line != tt.line {
+				t.Errorf("aws-node %s, want %s", line, tt.line)
+			}
+			if again := s.fix(env, "--cni-identity", tt.identity); !strings.Contains(again.stdout, "nothing to repair in fix") {
+				t.Errorf("again:\n%s%s", again.stdout, again.stderr)
+			}
+
+			_, journal, ok := strings.Cut(out.stdout, "the journal is ")
+			if !ok {
+				t.Fatalf("no journal is named:\n%s", out.stdout)
+			}
+			undo := s.fix(env, "--undo", strings.TrimSpace(journal))
+			if diff := cmp.Diff(before, s.everything()); diff != "" {
+				t.Errorf("after undo (-before +now):\n%s\n%s", diff, undo.stdout)
+			}
+			if again := s.fix(env, "--undo", strings.TrimSpace(journal)); !strings.Contains(again.stdout, "nothing") {
+				t.Errorf("undo again:\n%s%s", again.stdout, again.stderr)
+			}
+		})
+	}
+}
+
+// interceptor stands in front of AWS or the API server and tells of every write when
+// it has been made and not been answered yet.
+type interceptor struct {
+	url string
+	mu  sync.Mutex
+	// wrote is called with the operation; where it returns false the answer is lost.
+	wrote func(operation string) bool
+}
+
+func (i *interceptor) set(f func(string) bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.wrote = f
+}
+
+// intercept starts an interceptor in front of a server.
+func (s *scenario) intercept(target string, secure bool) *interceptor {
+	s.t.Helper()
+	to, err := url.Parse(target)
+	s.must(err)
+	forward := httputil.NewSingleHostReverseProxy(to)
+	i := &interceptor{}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		operation := r.Method + " " + r.URL.Path
+		writes := r.Method != http.MethodGet
+		if form, err := url.ParseQuery(string(body)); err == nil && form.Get("Action") != "" {
+			operation = form.Get("Action")
+			writes = !strings.HasPrefix(operation, "Get") && !strings.HasPrefix(operation, "List") && !strings.HasPrefix(operation, "Describe")
+		}
+		answer := httptest.NewRecorder()
+		forward.ServeHTTP(answer, r)
+		i.mu.Lock()
+		f := i.wrote
+		i.mu.Unlock()
+		if writes && f != nil && answer.Code < 300 && !f(operation) {
+			panic(http.ErrAbortHandler)
+		}
+		maps.Copy(w.Header(), answer.Header())
+		w.WriteHeader(answer.Code)
+		_, _ = w.Write(answer.Body.Bytes())
+	}))
+	if secure {
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM(kube.ca)
+		forward.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
+		cert, err := tls.LoadX509KeyPair(filepath.Join(kube.dir, "server.crt"), filepath.Join(kube.dir, "server.key"))
+		s.must(err)
+		server.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
+	s.t.Cleanup(server.Close)
+	i.url = server.URL
+	return i
+}
+
+// TestFixKilled: killed after every single write, before its answer comes, and run
+// again each time, fix ends where it ends undisturbed; and taken back, where it began.
+func TestFixKilled(t *testing.T) {
+	for _, identity := range []string{"pod-identity", "irsa"} {
+		t.Run(identity, func(t *testing.T) {
+			ends := func(run func(s *scenario)) (began, ended map[string]any) {
+				s := newScenario(t, "killed")
+				s.troubled()
+				if identity == "irsa" {
+					delete(s.proxied.Addons, "vpc-cni") // the service account is annotated
+					s.apply()
+				}
+				s.rollouts()
+				began = s.everything()
+				run(s)
+				s.clean()
+				return began, s.everything()
+			}
+			_, want := ends(func(s *scenario) { s.fix(s.fixEnv(proxy.URL), "--cni-identity", identity) })
+			var journal string
+			_, got := ends(func(s *scenario) {
+				cloud, cluster := s.intercept(proxy.URL, false), s.intercept(kube.url, true)
+				s.proxied.Endpoint = cluster.url
+				proxy.SetCluster(s.cluster, s.withEndpoint(cluster.url))
+				state := t.TempDir()
+				env := append(s.kubeconfigFor(cluster.url, cloud.url), "XDG_STATE_HOME="+state)
+				var wrote []string
+				for run := 1; ; run++ {
+					cmd := exec.Command("kubectl", "noderole", "fix", "--apply", "--yes", "--cni-identity", identity)
+					cmd.Env = append(baseEnv(), env...)
+					var out bytes.Buffer
+					cmd.Stdout, cmd.Stderr = &out, &out
+					kill := func(operation string) bool {
+						wrote = append(wrote, operation)
+						_ = cmd.Process.Kill()
+						return false
+					}
+					cloud.set(kill)
+					cluster.set(kill)
+					s.must(cmd.Start())
+					err := cmd.Wait()
+					cloud.set(nil)
+					cluster.set(nil)
+					if err == nil {
+						break
+					}
+					if !strings.Contains(err.Error(), "killed") || run > 40 {
+						t.Fatalf("run %d: %v, after %v\n%s", run, err, wrote, out.String())
+					}
+				}
+				if len(wrote) < 9 {
+					t.Errorf("killed after %v alone", wrote)
+				}
+				journals, err := filepath.Glob(filepath.Join(state, "kubectl-noderole", "*.jsonl"))
+				s.must(err)
+				if len(journals) != 1 {
+					t.Errorf("journals %v", journals)
+				}
+				text, err := os.ReadFile(journals[0])
+				s.must(err)
+				journal = filepath.Join(t.TempDir(), "journal.jsonl")
+				s.must(os.WriteFile(journal, text, 0o600))
+			})
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("(-undisturbed +killed again and again):\n%s", diff)
+			}
+		})
+	}
+}
+
+// withEndpoint is what the proxy says of the cluster, with another endpoint.
+func (s *scenario) withEndpoint(endpoint string) awsproxy.Cluster {
+	c := proxy.Cluster(s.cluster)
+	c.Endpoint = endpoint
+	return c
+}
+
+// kubeconfigFor is kubeconfig for an API server at another address.
+func (s *scenario) kubeconfigFor(server, endpoint string) []string {
+	s.t.Helper()
+	real := kube.url
+	kube.url = server
+	defer func() { kube.url = real }()
+	return s.kubeconfig(endpoint)
+}
+
+// TestFixTwice: two runs at once, each with a state folder of its own and so without
+// a lock between them, do no harm.
+func TestFixTwice(t *testing.T) {
+	s := newScenario(t, "twice")
+	s.troubled()
+	s.rollouts()
+	var wait sync.WaitGroup
+	results := make([]output, 2)
+	for i := range results {
+		env := s.fixEnv(proxy.URL)
+		wait.Go(func() {
+			results[i] = kubectl(t, env, "noderole", "fix", "--apply", "--yes", "--cni-identity", "pod-identity")
+		})
+	}
+	wait.Wait()
+	if results[0].code != 0 && results[1].code != 0 {
+		t.Logf("%+v\n%+v", results[0], results[1])
+	}
+	s.fix(s.fixEnv(proxy.URL), "--cni-identity", "pod-identity")
+	s.clean()
+}
+
+// TestFixLock: two runs of one user wait for each other.
+func TestFixLock(t *testing.T) {
+	s := newScenario(t, "lock")
+	s.troubled()
+	s.rollouts()
+	env := s.fixEnv(proxy.URL)
+	var wait sync.WaitGroup
+	results := make([]output, 2)
+	for i := range results {
+		wait.Go(func() {
+			results[i] = kubectl(t, env, "noderole", "fix", "--apply", "--yes", "--cni-identity", "pod-identity")
+		})
+	}
+	wait.Wait()
+	nothing := 0
+	for _, r := range results {
+		if r.code != 0 {
+			t.Errorf("exit %d\n%s%s", r.code, r.stdout, r.stderr)
+		}
+		if strings.Contains(r.stdout, "nothing to repair in lock") {
+			nothing++
+		}
+	}
+	if nothing != 1 {
+		t.Errorf("%d of 2 runs found nothing left to do", nothing)
+	}
+	s.clean()
+}
+
+// TestFixRefused: every AWS write refused once: the permission is named, what was made
+// stands, nodes are no worse off, and the next run goes on to the end.
+func TestFixRefused(t *testing.T) {
+	s := newScenario(t, "refused")
+	s.troubled()
+	s.rollouts()
+	env := s.fixEnv(proxy.URL)
+	args := []string{"noderole", "fix", "--apply", "--yes", "--cni-identity", "pod-identity"}
+	for _, operation := range []string{
+		"iam:CreateRole", "iam:UpdateAssumeRolePolicy", "iam:AttachRolePolicy", "eks:DeleteAccessEntry", "eks:CreateAccessEntry", "eks:CreateAddon", "eks:UpdateAddon", "iam:DetachRolePolicy",
+	} {
+		proxy.SetFault(operation, denied(operation))
+		out := kubectl(t, env, args...)
+		if out.code != 3 || !strings.Contains(out.stderr, "allow yourself "+operation) || !strings.Contains(out.stderr, "run the same command again") || !strings.Contains(out.stderr, "--undo") {
+			t.Errorf("%s: exit %d\n%s%s", operation, out.code, out.stdout, out.stderr)
+		}
+		proxy.ClearFault(operation)
+	}
+	s.fix(env, "--cni-identity", "pod-identity")
+	s.clean()
+}
+
+// TestFixUnproven: where the pods cannot be seen to use the new role, the CNI policy
+// stays on the node role.
+func TestFixUnproven(t *testing.T) {
+	s := newScenario(t, "unproven")
+	s.nodeRole("eksNodeRole", workerPolicy, pullPolicy, cniPolicy)
+	s.nodeGroup("apps", "eksNodeRole")
+	s.node(firstNode, "i-0aaaaaaaaaaaaaaaa", "apps")
+	s.letIn("eksNodeRole", "EC2_LINUX")
+	s.awsNode("")
+	s.proxied.Addons["vpc-cni"] = awsproxy.Addon{Version: "v1.20.4-eksbuild.1"}
+	s.apply()
+	s.rollouts()
+	s.must(s.kube.AdmissionregistrationV1().MutatingWebhookConfigurations().Delete(s.ctx, "pod-identity-webhook", metav1.DeleteOptions{}))
+	s.t.Cleanup(func() { s.mutating() })
+	out := kubectl(t, s.fixEnv(proxy.URL), "noderole", "fix", "--apply", "--yes", "--cni-identity", "irsa", "--proof-timeout", "2s")
+	if out.code != 1 || !strings.Contains(out.stderr, "is not seen to have worked") || !strings.Contains(out.stderr, "NR602") {
+		t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
+	}
+	if _, ok := s.readRole("eksNodeRole").Policies[awsPolicy(cniPolicy)]; !ok {
+		t.Error("the CNI policy was detached")
+	}
+}
+
+// mutating makes the webhook's configuration again, which the test's end deletes.
+func (s *scenario) mutating() {}
+
+// TestFixPlan: a plan that was saved is made as it is, refused when what it is about
+// has changed, and refused for another cluster.
+func TestFixPlan(t *testing.T) {
+	s := newScenario(t, "plan")
+	s.troubled()
+	s.awsNodePod("aws-node-a", firstNode, "")
+	env := s.fixEnv(proxy.URL)
+	out := kubectl(t, env, "noderole", "fix", "-o", "json")
+	if out.code != 0 {
+		t.Fatalf("exit %d\n%s", out.code, out.stderr)
+	}
+	file := filepath.Join(t.TempDir(), "plan.json")
+	s.must(os.WriteFile(file, []byte(out.stdout), 0o600))
+
+	before := s.everything()
+	name, document := "eksNodeRole", trust(`{"Service":"ec2.amazonaws.com"}`, "sts:SetSourceIdentity", "")
+	_, err := s.iam.UpdateAssumeRolePolicy(s.ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: &name, PolicyDocument: &document})
+	s.must(err)
+	moved := kubectl(t, env, "noderole", "fix", "--plan", file, "--apply", "--yes")
+	if moved.code != 1 || !strings.Contains(moved.stderr, "the plan does not fit any more: trust policy of role eksNodeRole is not as expected") {
+		t.Errorf("exit %d\n%s%s", moved.code, moved.stdout, moved.stderr)
+	}
+	document = trust(`{"Service":"ec2.amazonaws.com"}`, "sts:TagSession", "")
+	_, err = s.iam.UpdateAssumeRolePolicy(s.ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: &name, PolicyDocument: &document})
+	s.must(err)
+	if diff := cmp.Diff(before, s.everything()); diff != "" {
+		t.Errorf("a plan that was refused changed something:\n%s", diff)
+	}
+
+	other := filepath.Join(t.TempDir(), "other.json")
+	s.must(os.WriteFile(other, []byte(strings.ReplaceAll(out.stdout, "cluster/plan", "cluster/else")), 0o600))
+	if out := kubectl(t, env, "noderole", "fix", "--plan", other); out.code != 2 || !strings.Contains(out.stderr, "is about cluster") {
+		t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
+	}
+
+	s.fix(env, "--plan", file)
+	if left, _ := s.check(); !slices.Equal(left, []string{"NR601 aws-node fail"}) {
+		t.Errorf("check still says %v", left)
+	}
+	if again := s.fix(env, "--plan", file); strings.Contains(again.stdout, "step 1 of") {
+		t.Errorf("made again:\n%s", again.stdout)
+	}
+}
+
+// authMap has a comment everywhere, odd indentation, a quoted number, and an entry that
+// never matches.
+const authMap = `# who may come in
+-   rolearn: arn:aws:iam::123456789012:role/admins   # people
+    username: "007"
+    groups: [ 'system:masters' ]
+# the nodes
+-   rolearn: arn:aws:iam::123456789012:role/team/eksNodeRole
+    username: system:node:{{EC2PrivateDNSName}}
+    groups:
+    - system:bootstrappers   # they ask for certificates
+    - system:nodes
+# the end
+`
+
+// TestFixAuth: one entry of aws-auth is corrected, everything else stays to the byte,
+// and what somebody else writes at the same time stays too.
+func TestFixAuth(t *testing.T) {
+	s := newScenario(t, "auth")
+	s.proxied.AuthenticationMode = "CONFIG_MAP"
+	s.apply()
+	path, name, document := "/team/", "eksNodeRole", serviceTrust("ec2.amazonaws.com")
+	_, err := s.iam.CreateRole(s.ctx, &iam.CreateRoleInput{RoleName: &name, Path: &path, AssumeRolePolicyDocument: &document})
+	s.must(err)
+	for _, p := range []string{workerPolicy, pullPolicy} {
+		arn := awsPolicy(p)
+		_, err := s.iam.AttachRolePolicy(s.ctx, &iam.AttachRolePolicyInput{RoleName: &name, PolicyArn: &arn})
+		s.must(err)
+	}
+	s.nodeGroup("apps", "team/eksNodeRole")
+	s.node(firstNode, "i-0aaaaaaaaaaaaaaaa", "apps")
+	s.awsNode("")
+	_, err = s.kube.CoreV1().ConfigMaps("kube-system").Create(s.ctx, &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: "aws-auth", Labels: map[string]string{"owner": "team"}}, Data: map[string]string{"mapRoles": authMap, "mapUsers": "[]"},
+	}, metav1.CreateOptions{})
+	s.must(err)
+	env := s.fixEnv(proxy.URL)
+	before := s.everything()
+	out := s.fix(env, "--only", "NR504")
+	want := strings.Replace(authMap, "role/team/", "role/", 1)
+	m, err := s.kube.CoreV1().ConfigMaps("kube-system").Get(s.ctx, "aws-auth", metav1.GetOptions{})
+	s.must(err)
+	if diff := cmp.Diff(map[string]string{"mapRoles": want, "mapUsers": "[]"}, m.Data); diff != "" || m.Labels["owner"] != "team" {
+		t.Errorf("aws-auth (-want +got):\n%s", diff)
+	}
+	_, journal, _ := strings.Cut(out.stdout, "the journal is ")
+	s.fix(env, "--undo", strings.TrimSpace(journal))
+	if diff := cmp.Diff(before, s.everything()); diff != "" {
+		t.Errorf("after undo (-before +now):\n%s", diff)
+	}
+
+	// The printed command does the same.
+	shell := exec.Command("sh", "-eu")
+	shell.Stdin = strings.NewReader(kubectl(t, env, "noderole", "fix", "--only", "NR504", "-o", "aws-cli").stdout)
+	shell.Env = append(baseEnv(), env...)
+	if out, err := shell.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	m, err = s.kube.CoreV1().ConfigMaps("kube-system").Get(s.ctx, "aws-auth", metav1.GetOptions{})
+	s.must(err)
+	if m.Data["mapRoles"] != want {
+		t.Errorf("the printed command wrote:\n%s", m.Data["mapRoles"])
+	}
+}
+
+// TestFixPrinted: the printed commands, run by the AWS CLI and kubectl, repair the
+// cluster as fix does; Terraform's text is as terraform fmt writes it.
+func TestFixPrinted(t *testing.T) {
+	s := newScenario(t, "printed")
+	s.troubled()
+	s.rollouts()
+	env := append(s.fixEnv(proxy.URL), "AWS_DEFAULT_REGION="+region)
+	terraform := kubectl(t, env, "noderole", "fix", "--cni-identity", "irsa", "-o", "terraform")
+	cmd := exec.Command("terraform", "fmt", "-check", "-diff", "-")
+	cmd.Stdin = strings.NewReader(terraform.stdout)
+	if text, err := cmd.CombinedOutput(); err != nil || terraform.code != 0 {
+		t.Errorf("%v\n%s%s", err, text, terraform.stderr)
+	}
+	out := kubectl(t, env, "noderole", "fix", "--cni-identity", "pod-identity", "-o", "aws-cli")
+	shell := exec.Command("sh", "-eu")
+	shell.Stdin = strings.NewReader(out.stdout)
+	shell.Env = append(baseEnv(), env...)
+	if text, err := shell.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s\n%s", err, text, out.stdout)
+	}
+	s.clean()
+}
+
+// TestFixAsks: without a terminal and without --yes nothing is made.
+func TestFixAsks(t *testing.T) {
+	s := newScenario(t, "asks")
+	s.troubled()
+	before := s.everything()
+	out := kubectl(t, s.fixEnv(proxy.URL), "noderole", "fix", "--apply")
+	if out.code != 2 || !strings.Contains(out.stderr, "there is no terminal to ask on") || !strings.Contains(out.stderr, "--yes") {
+		t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
+	}
+	if diff := cmp.Diff(before, s.everything()); diff != "" {
+		t.Errorf("changed:\n%s", diff)
+	}
+}
