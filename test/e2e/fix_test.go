@@ -229,22 +229,25 @@ func (s *scenario) intercept(target string, secure bool) *interceptor {
 func TestFixKilled(t *testing.T) {
 	for _, identity := range []string{"pod-identity", "irsa"} {
 		t.Run(identity, func(t *testing.T) {
-			ends := func(run func(s *scenario)) (began, ended map[string]any) {
-				s := newScenario(t, "killed")
-				s.troubled()
-				if identity == "irsa" {
-					delete(s.proxied.Addons, "vpc-cni") // the service account is annotated
-					s.apply()
-				}
-				s.rollouts()
-				began = s.everything()
-				run(s)
-				s.clean()
-				return began, s.everything()
+			ends := func(name string, run func(s *scenario)) (ended map[string]any) {
+				t.Run(name, func(t *testing.T) {
+					s := newScenario(t, "killed")
+					s.troubled()
+					if identity == "irsa" {
+						delete(s.proxied.Addons, "vpc-cni") // the service account is annotated
+						s.apply()
+					}
+					s.rollouts()
+					run(s)
+					s.clean()
+					ended = s.everything()
+				})
+				return ended
 			}
-			_, want := ends(func(s *scenario) { s.fix(s.fixEnv(proxy.URL), "--cni-identity", identity) })
-			var journal string
-			_, got := ends(func(s *scenario) {
+			want := ends("undisturbed", func(s *scenario) { s.fix(s.fixEnv(proxy.URL), "--cni-identity", identity) })
+			got := ends("again and again", func(s *scenario) {
+				t := s.t
+				began := s.everything()
 				cloud, cluster := s.intercept(proxy.URL, false), s.intercept(kube.url, true)
 				s.proxied.Endpoint = cluster.url
 				proxy.SetCluster(s.cluster, s.withEndpoint(cluster.url))
@@ -282,10 +285,15 @@ func TestFixKilled(t *testing.T) {
 				if len(journals) != 1 {
 					t.Errorf("journals %v", journals)
 				}
-				text, err := os.ReadFile(journals[0])
-				s.must(err)
-				journal = filepath.Join(t.TempDir(), "journal.jsonl")
-				s.must(os.WriteFile(journal, text, 0o600))
+				ended := s.everything()
+				s.fix(env, "--undo", journals[0])
+				if diff := cmp.Diff(began, s.everything()); diff != "" {
+					t.Errorf("taken back (-began +now):\n%s", diff)
+				}
+				s.fix(env, "--cni-identity", identity)
+				if diff := cmp.Diff(ended, s.everything()); diff != "" {
+					t.Errorf("once more (-first +now):\n%s", diff)
+				}
 			})
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-undisturbed +killed again and again):\n%s", diff)
@@ -395,9 +403,24 @@ func TestFixUnproven(t *testing.T) {
 	s.proxied.Addons["vpc-cni"] = awsproxy.Addon{Version: "v1.20.4-eksbuild.1"}
 	s.apply()
 	s.rollouts()
-	s.must(s.kube.AdmissionregistrationV1().MutatingWebhookConfigurations().Delete(s.ctx, "pod-identity-webhook", metav1.DeleteOptions{}))
-	s.t.Cleanup(func() { s.mutating() })
-	out := kubectl(t, s.fixEnv(proxy.URL), "noderole", "fix", "--apply", "--yes", "--cni-identity", "irsa", "--proof-timeout", "2s")
+	// The webhook fails from now on, which it does silently: its failure policy is
+	// Ignore.
+	cloud := s.intercept(proxy.URL, false)
+	cloud.set(func(operation string) bool {
+		if !strings.HasSuffix(operation, "/addons/vpc-cni/update") {
+			return true
+		}
+		webhooks := s.kube.AdmissionregistrationV1().MutatingWebhookConfigurations()
+		webhook, err := webhooks.Get(s.ctx, "pod-identity-webhook", metav1.GetOptions{})
+		s.must(err)
+		nowhere := "https://127.0.0.1:1/mutate"
+		webhook.Webhooks[0].ClientConfig.URL = &nowhere
+		_, err = webhooks.Update(s.ctx, webhook, metav1.UpdateOptions{})
+		s.must(err)
+		time.Sleep(2 * time.Second) // until the API server has seen it
+		return true
+	})
+	out := kubectl(t, s.fixEnv(cloud.url), "noderole", "fix", "--apply", "--yes", "--cni-identity", "irsa", "--proof-timeout", "2s")
 	if out.code != 1 || !strings.Contains(out.stderr, "is not seen to have worked") || !strings.Contains(out.stderr, "NR602") {
 		t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
 	}
@@ -405,9 +428,6 @@ func TestFixUnproven(t *testing.T) {
 		t.Error("the CNI policy was detached")
 	}
 }
-
-// mutating makes the webhook's configuration again, which the test's end deletes.
-func (s *scenario) mutating() {}
 
 // TestFixPlan: a plan that was saved is made as it is, refused when what it is about
 // has changed, and refused for another cluster.
