@@ -25,11 +25,10 @@ func (o *liveOptions) progress() (show func(collect.Event), done func()) {
 		return nil, func() {}
 	}
 	width := func() int {
-		n, _, err := term.GetSize(int(f.Fd()))
-		if err != nil {
-			n = print.DefaultWidth
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
+			return n
 		}
-		return n
+		return print.DefaultWidth // some terminals do not say
 	}
 	return drawProgress(f, width, time.Now)
 }

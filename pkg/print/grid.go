@@ -33,7 +33,7 @@ type grid struct {
 }
 
 // minLast is what the last column keeps however long the names are.
-const minLast = 20
+const minLast = 16
 
 // lines lays the table out. Where names are so long that nothing is left for the
 // rest, the longest stand on lines of their own.

@@ -145,10 +145,14 @@ func (t *table) heading(word string, paint color, ids, message string) {
 		lead = symbol(word) + lead
 	}
 	before := columns(lead) + 2 + columns(ids) + 2
+	weight := bold
+	if word == "ok" || word == "-" {
+		weight = plain
+	}
 	lines := wrap(message, t.beside()-before)
-	t.line(t.paint(lead, paint) + "  " + ids + "  " + t.paint(lines[0], bold))
+	t.line(t.paint(lead, paint) + "  " + ids + "  " + t.paint(lines[0], weight))
 	for _, l := range lines[1:] {
-		t.line(strings.Repeat(" ", before) + t.paint(l, bold))
+		t.line(strings.Repeat(" ", before) + t.paint(l, weight))
 	}
 }
 
