@@ -169,7 +169,7 @@ func (o *checkOptions) print(report *finding.Report, footer string) error {
 		return nil
 	}
 	table := o.screen.table(newScreen(o.streams.Out, os.Getenv))
-	table.Wide, table.Footer = o.output == "wide", footer
+	table.Wide, table.WhyNotJoining, table.Footer = o.output == "wide", o.whyNotJoining, footer
 	o.screen.commands(&table, &o.source, report.Cluster)
 	if err := print.Table(o.streams.Out, report, table); err != nil {
 		return fmt.Errorf("write the report: %w", err)

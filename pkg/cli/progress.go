@@ -17,6 +17,9 @@ import (
 // drawEvery is how often progress is drawn at most.
 const drawEvery = 100 * time.Millisecond
 
+// clearLine goes to the start of the line and clears it.
+const clearLine = "\r\x1b[K"
+
 // progress returns what shows progress on standard error where that is a
 // terminal, and what clears it. Whoever starts it calls done, come what may.
 func (o *liveOptions) progress() (show func(collect.Event), done func()) {
@@ -53,7 +56,7 @@ func drawProgress(w io.Writer, width func() int, now func() time.Time) (show fun
 			select {
 			case <-stop:
 				if drawn != "" {
-					fmt.Fprint(w, "\r\x1b[K")
+					fmt.Fprint(w, clearLine)
 				}
 				return
 			case <-tick.C:
@@ -61,7 +64,7 @@ func drawProgress(w io.Writer, width func() int, now func() time.Time) (show fun
 				line := progressLine(last, now().Sub(started), width())
 				mu.Unlock()
 				if line != drawn {
-					fmt.Fprint(w, "\r\x1b[K"+line)
+					fmt.Fprint(w, clearLine+line)
 					drawn = line
 				}
 			}

@@ -107,12 +107,16 @@ func TestPaste(t *testing.T) {
 	}{
 		{"the current context", nil, finding.ClusterInfo{}, "kubectl noderole fix", "kubectl noderole fix"},
 		{
-			"a context", []string{"--context", "my staging"}, finding.ClusterInfo{},
+			"a context",
+			[]string{"--context", "my staging"},
+			finding.ClusterInfo{},
 			"kubectl -n kube-system rollout restart daemonset aws-node",
 			"kubectl --context 'my staging' -n kube-system rollout restart daemonset aws-node",
 		},
 		{
-			"kubeconfig and name", []string{"--kubeconfig", "k.yaml", "--cluster-name", "prod", "--region", "eu-west-1", "--profile", "ops"}, finding.ClusterInfo{},
+			"kubeconfig and name",
+			[]string{"--kubeconfig", "k.yaml", "--cluster-name", "prod", "--region", "eu-west-1", "--profile", "ops"},
+			finding.ClusterInfo{},
 			"kubectl noderole fix", "kubectl noderole fix --kubeconfig k.yaml --cluster-name prod --region eu-west-1 --profile ops",
 		},
 		{"policy has no cluster name", []string{"--context", "a", "--cluster-name", "prod"}, finding.ClusterInfo{}, "kubectl noderole policy reader", "kubectl noderole policy reader --context a"},
@@ -196,7 +200,7 @@ func TestProgressIsDrawnSeldomAndCleared(t *testing.T) {
 	}
 	for i, line := range out.list {
 		last := i == len(out.list)-1
-		if (line == "\r\x1b[K") != last {
+		if (line == clearLine) != last {
 			t.Errorf("drawing %d of %d is %q", i+1, len(out.list), line)
 		}
 	}

@@ -72,13 +72,12 @@ func (g grid) lines() []string {
 			line += "  " + c.paint.paint(g.color, c.text) + strings.Repeat(" ", sizes[i]-columns(c.text))
 		}
 		for i, l := range r.last(limit) {
-			switch {
-			case i == 0:
-				lines = append(lines, line+"  "+l)
-			default:
+			if i > 0 {
 				// A name too long for the column moves to the left as far as it must.
 				lines = append(lines, strings.Repeat(" ", max(2, min(left, g.width-columns(l))))+l)
+				continue
 			}
+			lines = append(lines, line+"  "+l)
 		}
 		lines = append(lines, r.below...)
 	}

@@ -196,6 +196,10 @@ func (t *table) inOrder(r *finding.Report) {
 	if r.AWSNode.Identity != "None" {
 		what += " and aws-node"
 	}
+	if t.o.WhyNotJoining {
+		t.wrapped("", "", "Nothing was found that keeps nodes from joining, in "+what)
+		return
+	}
 	text := fmt.Sprintf("Nothing to do: %s passed %s", what, count(len(rules), "rule"))
 	if !slices.Contains(t.o.Show, finding.Pass) {
 		text += "; --show passed shows the evidence"

@@ -60,6 +60,9 @@ type TableOptions struct {
 	Plan string
 	// Note says what to know before a command is pasted.
 	Note string
+	// WhyNotJoining tells that the report holds only what may keep nodes from
+	// joining, in an order that is kept.
+	WhyNotJoining bool
 	// Footer is appended to the summary: how the facts were read.
 	Footer string
 }
@@ -84,7 +87,9 @@ func Table(w io.Writer, r *finding.Report, o TableOptions) error {
 	}
 	r = clean(r, o.ASCII)
 	results := slices.Clone(r.Results)
-	slices.SortStableFunc(results, func(a, b finding.Result) int { return cmp.Compare(rank(a), rank(b)) })
+	if !o.WhyNotJoining {
+		slices.SortStableFunc(results, func(a, b finding.Result) int { return cmp.Compare(rank(a), rank(b)) })
+	}
 
 	if !o.Quiet {
 		t.cluster(r.Cluster)

@@ -140,6 +140,7 @@ func screens(t *testing.T) map[string]struct {
 		"by-concern":      {judged(t, "custom-policies"), with(func(o *print.TableOptions) { o.GroupBy = print.ByConcern })},
 		"passed":          {judged(t, "ipv6"), with(func(o *print.TableOptions) { o.Show = []finding.Status{finding.Pass} })},
 		"all":             {judged(t, "custom-policies"), with(func(o *print.TableOptions) { o.Show = everything })},
+		"joining":         {rules.Judge(example(t, "broken"), rules.Options{WhyNotJoining: true}), with(func(o *print.TableOptions) { o.WhyNotJoining = true })},
 		"quiet":           {withExceptions(t), with(func(o *print.TableOptions) { o.Quiet = true })},
 	}
 }
