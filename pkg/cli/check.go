@@ -3,14 +3,12 @@ package cli
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/mod/semver"
-	"golang.org/x/term"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/cli-runtime/pkg/printers"
@@ -31,10 +29,11 @@ type checkOptions struct {
 	cniVersion    string
 	whyNotJoining bool
 	output        string
+	screen        screenOptions
 	jsonYAML      *genericclioptions.JSONYamlPrintFlags
 	template      *genericclioptions.KubeTemplatePrintFlags
 
-	// printer is nil for the table.
+	// printer is nil for the table, wide or not.
 	printer printers.ResourcePrinter
 }
 
@@ -72,8 +71,11 @@ facts could not be read.`,
   # Before an upgrade of the VPC CNI
   kubectl noderole check --cni-version 1.22.1
 
-  # In CI: fail on warnings too
-  kubectl noderole check --fail-on warning`,
+  # Everything about each role, also what passed, with evidence
+  kubectl noderole check -o wide --show all --group-by role
+
+  # In CI: fail on warnings too, and print findings only
+  kubectl noderole check --fail-on warning --quiet`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.complete(cmd); err != nil {
@@ -89,13 +91,14 @@ facts could not be read.`,
 	f.BoolVar(&o.whyNotJoining, "why-not-joining", false, "Show only what may keep nodes from joining, first things first")
 	f.StringVarP(&o.output, "output", "o", "table", "Output format: "+strings.Join(o.formats(), ", "))
 	f.StringVar(o.template.TemplateArgument, "template", "", "Template string or file for -o go-template and -o jsonpath")
+	o.screen.addFlags(f)
 	o.source.addFlags(f)
 	o.source.live.addSimulateFlag(f)
 	return cmd
 }
 
 func (o *checkOptions) formats() []string {
-	return slices.Concat([]string{"table"}, o.jsonYAML.AllowedFormats(), o.template.AllowedFormats())
+	return slices.Concat([]string{"table", "wide"}, o.jsonYAML.AllowedFormats(), o.template.AllowedFormats())
 }
 
 var failOnRanks = map[string]int{
@@ -117,7 +120,11 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	if err := o.source.complete(cmd); err != nil {
 		return err
 	}
-	if o.output == "table" || o.output == "" {
+	table := slices.Contains([]string{"", "table", "wide"}, o.output)
+	if err := o.screen.complete(cmd, &o.source, table); err != nil {
+		return err
+	}
+	if table {
 		return nil
 	}
 	printer, err := o.jsonYAML.ToPrinter(o.output)
@@ -161,23 +168,11 @@ func (o *checkOptions) print(report *finding.Report, footer string) error {
 		}
 		return nil
 	}
-	width, color := terminal(o.streams.Out)
-	if err := print.Table(o.streams.Out, report, print.TableOptions{Width: width, Color: color, Footer: footer}); err != nil {
+	table := o.screen.table(newScreen(o.streams.Out, os.Getenv))
+	table.Wide, table.WhyNotJoining, table.Footer = o.output == "wide", o.whyNotJoining, footer
+	o.screen.commands(&table, &o.source, report.Cluster)
+	if err := print.Table(o.streams.Out, report, table); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil
-}
-
-// terminal returns the width of a terminal and whether it is to be coloured;
-// zero values where w is none.
-func terminal(w io.Writer) (width int, color bool) {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return 0, false
-	}
-	width, _, err := term.GetSize(int(f.Fd()))
-	if err != nil {
-		width = 0
-	}
-	return width, os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }

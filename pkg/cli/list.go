@@ -5,9 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +19,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
@@ -202,7 +203,7 @@ func (o *listOptions) printItems(l *candidate.List) error {
 		}
 		return nil
 	}
-	if err := candidateTable(o.streams.Out, l.Items, o.output == "wide"); err != nil {
+	if err := candidateTable(o.streams.Out, l.Items, o.output == "wide", cmp.Or(newScreen(o.streams.Out, os.Getenv).width, print.DefaultWidth)); err != nil {
 		return err
 	}
 	if l.Cluster != "" {
@@ -234,23 +235,26 @@ var candidateColumns = []candidateColumn{
 	{"WHY LISTED", true, func(r candidate.Role) string { return strings.Join(r.Reasons, "; ") }},
 }
 
-// candidateTable writes a row for each role. Names are never cut.
-func candidateTable(out io.Writer, roles []candidate.Role, wide bool) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	row := func(cell func(candidateColumn) string) {
+// candidateTable writes a row for each role. The wide table has a line for each,
+// however long; the other folds to the width.
+func candidateTable(out io.Writer, roles []candidate.Role, wide bool, width int) error {
+	row := func(cell func(candidateColumn) string) []string {
 		var cells []string
 		for _, c := range candidateColumns {
 			if wide || !c.wide {
 				cells = append(cells, cell(c))
 			}
 		}
-		fmt.Fprintln(w, strings.Join(cells, "\t"))
+		return cells
 	}
-	row(func(c candidateColumn) string { return c.name })
+	if wide {
+		width = 0
+	}
+	var rows [][]string
 	for _, r := range roles {
-		row(func(c candidateColumn) string { return c.cell(r) })
+		rows = append(rows, row(func(c candidateColumn) string { return c.cell(r) }))
 	}
-	return w.Flush()
+	return print.Grid(out, row(func(c candidateColumn) string { return c.name }), rows, width)
 }
 
 func okWord(a candidate.Answer) string {

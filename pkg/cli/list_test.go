@@ -142,3 +142,29 @@ func printList(t *testing.T, format string, l *candidate.List) (stdout, stderr s
 	}
 	return out.String(), errOut.String()
 }
+
+// TestListFolds holds that a long name leaves the table within its columns, and
+// that the wide table stays a line for each role.
+func TestListFolds(t *testing.T) {
+	roles := exampleList().Items[:2]
+	roles[1].Name = "prod-eu-west-1-eks-managed-node-group-20260102030405000000000001"
+	roles[1].Verdict.Text = "lacks: trust, what a node needs to join"
+	want := `NAME         TRUST  WORKER  ECR  CNI  VERDICT
+eksNodeRole  ok     ok      ok   yes  could serve as it is
+prod-eu-west-1-eks-managed-node-group-20260102030405000000000001
+             FAIL   ?       may  no   lacks: trust, what a node needs to join
+`
+	var narrow, wide bytes.Buffer
+	if err := candidateTable(&narrow, roles, false, 80); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, narrow.String()); diff != "" {
+		t.Error(diff)
+	}
+	if err := candidateTable(&wide, roles, true, 80); err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Count(wide.String(), "\n"); lines != 3 {
+		t.Errorf("%d lines:\n%s", lines, wide.String())
+	}
+}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -29,6 +28,8 @@ type liveOptions struct {
 
 	clusterName, region, profile string
 	simulate                     bool
+	// quiet keeps progress and warnings from standard error.
+	quiet bool
 }
 
 // liveFlags are the flags that addFlags adds.
@@ -142,6 +143,9 @@ func (o *liveOptions) confirm(ctx context.Context, target *locate.Target, cloud 
 	if err != nil {
 		return locate.Cluster{}, unread(err)
 	}
+	if o.quiet {
+		return cluster, nil
+	}
 	for _, w := range target.Warnings {
 		fmt.Fprintln(o.streams.ErrOut, "warning: "+w)
 	}
@@ -165,19 +169,6 @@ func loadAuthority(raw clientcmdapi.Config, name string) error {
 	}
 	cluster.CertificateAuthorityData = data
 	return nil
-}
-
-// progress returns what shows progress on standard error where that is a
-// terminal, and what clears it.
-func (o *liveOptions) progress() (show func(collect.Event), done func()) {
-	f, ok := o.streams.ErrOut.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return nil, func() {}
-	}
-	show = func(e collect.Event) {
-		fmt.Fprintf(f, "\r\x1b[Kreading the facts: %d of %d, %s", e.Done, e.Total, e.What)
-	}
-	return show, func() { fmt.Fprint(f, "\r\x1b[K") }
 }
 
 // incomplete reports whether a snapshot says that facts are missing.

@@ -156,6 +156,9 @@ func Summarize(results []Result) Summary {
 		case r.Excused():
 			s.Excepted++
 			continue
+		case r.Exception != nil: // it ended
+			s.Errors++
+			continue
 		}
 		switch r.Status {
 		case Fail:

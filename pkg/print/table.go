@@ -3,6 +3,7 @@
 package print
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -16,57 +17,142 @@ const (
 	// DefaultWidth is used where the output is no terminal.
 	DefaultWidth = 80
 	minWidth     = 60
-	maxWidth     = 120 // prose is not read faster on longer lines
-	indent       = "      "
+	maxProse     = 100 // prose is not read faster on longer lines
+	twoColumns   = 140 // from here on evidence and impact stand side by side
+	maxTwo       = 170
 	maxEvidence  = 8
+	maxSources   = 3 // lines of what uses a role
 )
 
-// TableOptions say how the table looks.
+// Grouping is what findings are put under.
+type Grouping string
+
+// The groupings; none orders by severity alone.
+const (
+	ByRole    Grouping = "role"
+	ByConcern Grouping = "concern"
+)
+
+// TableOptions say how the table looks and how much of the report it shows.
 type TableOptions struct {
-	// Width is the terminal's, in columns; 0 means DefaultWidth.
+	// Width is how many columns a line may take; 0 means DefaultWidth. Commands are
+	// never wrapped.
 	Width int
-	// Color paints severities.
+	// Color paints words.
 	Color bool
-	// Footer is appended to the last line: how the facts were read.
+	// Symbols adds signs and lines beyond ASCII; every word stays.
+	Symbols bool
+	// ASCII writes names beyond ASCII as \u00e9, for a terminal without Unicode.
+	ASCII bool
+	// Wide shows ARNs, everything that uses a role, and all evidence.
+	Wide bool
+	// Quiet leaves out all but findings.
+	Quiet bool
+	// Show are the statuses whose results are shown; none means DefaultShow. What is
+	// excused is always shown.
+	Show []finding.Status
+	// GroupBy puts findings under headings.
+	GroupBy Grouping
+	// Paste, where set, turns a command into one that acts on the same cluster and
+	// account when it is pasted.
+	Paste func(command string) string
+	// Plan is the command that plans the whole repair.
+	Plan string
+	// Note says what to know before a command is pasted.
+	Note string
+	// WhyNotJoining tells that the report holds only what may keep nodes from
+	// joining, in an order that is kept.
+	WhyNotJoining bool
+	// Footer is appended to the summary: how the facts were read.
 	Footer string
 }
 
+// DefaultShow are the statuses that somebody has to look at.
+var DefaultShow = []finding.Status{finding.Fail, finding.Depends, finding.Unknown}
+
 // Table writes the report for a person: the cluster, a row for each node role,
-// aws-node's identity, and the findings with evidence and what to do, worst
-// first.
+// aws-node's identity, the findings with evidence and what to do, worst first,
+// what is excused, the counts, and which commands to paste first.
 func Table(w io.Writer, r *finding.Report, o TableOptions) error {
 	if o.Width == 0 {
 		o.Width = DefaultWidth
 	}
-	o.Width = min(max(o.Width, minWidth), maxWidth)
-	t := table{o: o}
-	t.cluster(r.Cluster)
-	t.roles(r.NodeRoles)
-	t.wrapped("aws-node  ", strings.Repeat(" ", 10), r.AWSNode.Text)
-	t.line("")
-	for _, res := range r.Results {
-		if res.Status == finding.Fail || res.Status == finding.Depends {
-			t.finding(res)
+	o.Width = max(o.Width, minWidth)
+	if len(o.Show) == 0 {
+		o.Show = DefaultShow
+	}
+	t := &table{o: o, glyphs: typed}
+	if o.Symbols {
+		t.glyphs = drawn
+	}
+	r = clean(r, o.ASCII)
+	results := slices.Clone(r.Results)
+	if !o.WhyNotJoining {
+		slices.SortStableFunc(results, func(a, b finding.Result) int { return cmp.Compare(rank(a), rank(b)) })
+	}
+
+	if !o.Quiet {
+		t.cluster(r.Cluster)
+		t.roles(r.NodeRoles)
+		t.awsNode(r.AWSNode)
+	}
+	t.results(results)
+	t.excused(results)
+	if !o.Quiet {
+		for _, n := range r.NotEvaluated {
+			t.wrapped("not judged: ", strings.Repeat(" ", 12), n)
 		}
+		t.summary(r)
+		t.whatNow(r, results)
 	}
-	t.unknowns(r.Results)
-	for _, n := range r.NotEvaluated {
-		t.wrapped("not judged: ", strings.Repeat(" ", 12), n)
-	}
-	t.summary(r.Summary)
 	_, err := io.WriteString(w, t.b.String())
 	return err
 }
 
 type table struct {
-	b strings.Builder
-	o TableOptions
+	b      strings.Builder
+	o      TableOptions
+	glyphs glyphs
 }
 
 func (t *table) line(s string) { t.b.WriteString(strings.TrimRight(s, " ") + "\n") }
 
+func (t *table) paint(s string, c color) string { return c.paint(t.o.Color, s) }
+
+// prose is how long lines of text may be.
+func (t *table) prose() int { return min(t.o.Width, maxProse) }
+
+// beside is how long lines are that are read in two columns.
+func (t *table) beside() int {
+	if t.o.Width < twoColumns {
+		return t.prose()
+	}
+	return min(t.o.Width, maxTwo)
+}
+
+// wrapped writes text in lines as long as prose may be, the first after first and
+// the others after rest.
+func (t *table) wrapped(first, rest, text string) {
+	for i, l := range wrap(text, t.prose()-columns(rest)) {
+		if i == 0 {
+			t.line(first + l)
+		} else {
+			t.line(rest + l)
+		}
+	}
+}
+
+// rule writes a heading over a group or section.
+func (t *table) rule(title string) {
+	lead := t.glyphs.rule + " " + title
+	if t.o.Symbols {
+		lead += " " + strings.Repeat("─", max(0, t.prose()-columns(lead)-1))
+	}
+	t.line(t.paint(lead, bold))
+}
+
 func (t *table) cluster(c finding.ClusterInfo) {
-	parts := []string{c.Name, c.Region, c.Account}
+	parts := []string{t.paint(c.Name, bold), c.Region, c.Account}
 	if c.Version != "" {
 		parts = append(parts, "EKS "+c.Version)
 	}
@@ -85,81 +171,134 @@ func (t *table) cluster(c finding.ClusterInfo) {
 		parts = append(parts, "aws-auth")
 	}
 	t.line(strings.Join(parts, "  "))
+	if t.o.Wide {
+		t.line(c.ARN)
+		if c.RoleARN != "" {
+			t.line("cluster role  " + c.RoleARN)
+		}
+	}
 	t.line("")
 }
 
-// roles writes the table proper. Names are never cut; what uses a role wraps
-// within its column.
+func (t *table) awsNode(a finding.AWSNodeInfo) {
+	const lead = "aws-node  "
+	t.wrapped(t.paint("aws-node", bold)+"  ", strings.Repeat(" ", len(lead)), a.Text)
+	if t.o.Wide && a.RoleARN != "" {
+		t.line(strings.Repeat(" ", len(lead)) + a.RoleARN)
+	}
+	t.line("")
+}
+
+// roles writes a row for each node role.
 func (t *table) roles(rows []finding.RoleRow) {
 	if len(rows) == 0 {
 		t.line("no node role was found")
 		t.line("")
 		return
 	}
-	verdicts := 0
+	g := grid{head: []string{"NODE ROLE"}, width: t.o.Width, color: t.o.Color}
+	if t.o.Wide {
+		g.head = append(g.head, "NODES")
+	}
 	for _, c := range finding.Concerns {
-		verdicts += max(len(c), 4) + 2
+		g.head = append(g.head, pad(strings.ToUpper(string(c)), 4))
 	}
-	name := len("NODE ROLE")
+	g.head = append(g.head, "USED BY")
+	cut := false
 	for _, r := range rows {
-		name = max(name, len(r.Name))
-	}
-	name = min(name, 24)
-	used := max(t.o.Width-name-2-verdicts, 16)
-
-	header := pad("NODE ROLE", name) + "  " + pad("USED BY", used)
-	for _, c := range finding.Concerns {
-		header += "  " + pad(strings.ToUpper(string(c)), max(len(c), 4))
-	}
-	t.line(header)
-	for _, r := range rows {
-		first := pad(r.Name, name)
-		if len(r.Name) > name {
-			t.line(r.Name)
-			first = pad("", name)
+		row := gridRow{name: r.Name}
+		if t.o.Wide {
+			nodes := 0
+			for _, s := range r.Sources {
+				nodes += s.Nodes
+			}
+			row.cells = append(row.cells, cell{text: fmt.Sprintf("%5d", nodes)})
+			row.below = append(row.below, "  "+r.ARN)
 		}
-		sources := wrap(sourcesText(r.Sources), used)
-		if len(sources) > 3 {
-			sources = append(sources[:2], "... -o json: all")
-		}
-		line := first + "  " + pad(sources[0], used)
 		for _, c := range finding.Concerns {
 			word, paint := verdictWord(r.Verdicts, c)
-			line += "  " + t.paint(word, paint) + strings.Repeat(" ", max(len(c), 4)-len(word))
+			row.cells = append(row.cells, cell{word, paint})
 		}
-		t.line(line)
-		for _, more := range sources[1:] {
-			t.line(pad("", name) + "  " + more)
+		row.last = func(limit int) []string {
+			lines, some := t.sources(r.Sources, limit)
+			cut = cut || some
+			return lines
 		}
+		g.rows = append(g.rows, row)
+	}
+	for _, l := range g.lines() {
+		t.line(l)
+	}
+	if cut {
+		t.line("(-o wide names everything that uses a role)")
 	}
 	t.line("")
 }
 
-func sourcesText(sources []finding.Source) string {
-	var kinds []string
-	names := map[string][]string{}
-	nodes := map[string]int{}
-	for _, s := range sources {
-		if !slices.Contains(kinds, s.Kind) {
-			kinds = append(kinds, s.Kind)
+// sources returns what uses a role, in lines of so many columns, and whether some
+// are only counted. With Wide it returns a line for each.
+func (t *table) sources(sources []finding.Source, limit int) (lines []string, cut bool) {
+	if len(sources) == 0 {
+		return []string{"-"}, false
+	}
+	if t.o.Wide {
+		for _, s := range sources {
+			lines = append(lines, wrap(sourcesText([]finding.Source{s}, 1), limit)...)
 		}
-		names[s.Kind] = append(names[s.Kind], s.Name)
-		nodes[s.Kind] += s.Nodes
+		return lines, false
+	}
+	// More names than fit into the lines at one column each are not tried.
+	for named := min(len(sources), maxSources*limit); named > 0; named-- {
+		if lines = wrap(sourcesText(sources, named), limit); len(lines) <= maxSources {
+			return lines, named < len(sources)
+		}
+	}
+	return wrap(sourcesText(sources, 0), limit), true
+}
+
+// sourcesText names the first sources, by kind, and counts the rest.
+func sourcesText(sources []finding.Source, named int) string {
+	type kind struct {
+		name          string
+		names         []string
+		count, joined int
+		eachANode     bool
+	}
+	var kinds []*kind
+	for i, s := range sources {
+		at := slices.IndexFunc(kinds, func(k *kind) bool { return k.name == s.Kind })
+		if at < 0 {
+			at = len(kinds)
+			kinds = append(kinds, &kind{name: s.Kind, eachANode: strings.HasSuffix(s.Kind, "node")})
+		}
+		k := kinds[at]
+		k.count++
+		k.joined += s.Nodes
+		k.eachANode = k.eachANode && s.Nodes == 1
+		if i < named {
+			k.names = append(k.names, strings.ReplaceAll(s.Name, " ", hardSpace))
+		}
 	}
 	parts := make([]string, 0, len(kinds))
 	for _, k := range kinds {
-		kind := k
-		if len(names[k]) > 1 {
-			kind += "s"
+		text := k.name
+		if k.count > 1 {
+			text = plural(k.name)
 		}
-		count := fmt.Sprintf("(%d%snodes)", nodes[k], hardSpace)
-		if nodes[k] == 1 {
-			count = "(1" + hardSpace + "node)"
+		switch rest := k.count - len(k.names); {
+		case len(k.names) == 0 && k.count > 1:
+			text = fmt.Sprintf("%d %s", k.count, text)
+		case len(k.names) == 0:
+			text = "1 " + text
+		case rest > 0:
+			text += " " + strings.Join(k.names, ", ") + fmt.Sprintf(" and %d%smore", rest, hardSpace)
+		default:
+			text += " " + strings.Join(k.names, ", ")
 		}
-		parts = append(parts, kind+" "+strings.Join(names[k], ", ")+" "+count)
-	}
-	if len(parts) == 0 {
-		return "-"
+		if !k.eachANode {
+			text += " (" + strings.ReplaceAll(count(k.joined, "node"), " ", hardSpace) + ")"
+		}
+		parts = append(parts, text)
 	}
 	return strings.Join(parts, "; ")
 }
@@ -171,9 +310,14 @@ func verdictWord(verdicts map[finding.Concern]finding.Verdict, c finding.Concern
 	if !judged {
 		return "-", plain
 	}
-	switch v.Status {
+	return statusWord(v.Status, v.Severity)
+}
+
+// statusWord is the word for a status, and for a failure its severity.
+func statusWord(status finding.Status, severity finding.Severity) (word string, p color) {
+	switch status {
 	case finding.Fail:
-		return severityWord(v.Severity)
+		return severityWord(severity)
 	case finding.Depends:
 		return "may", yellow
 	case finding.Unknown:
@@ -200,159 +344,114 @@ func severityWord(s finding.Severity) (word string, p color) {
 	}
 }
 
-func (t *table) finding(r finding.Result) {
-	word, paint := "may", yellow
-	if r.Status == finding.Fail {
-		word, paint = severityWord(r.Severity)
+// resultWord is the word that a result begins with. An exception that ended makes
+// it an error.
+func resultWord(r finding.Result) (word string, p color) {
+	if ended(r) {
+		return severityWord(finding.Error)
 	}
-	t.heading(word, paint, r.ID, r.Message)
-	t.evidence(r.Evidence)
-	if r.Impact != "" {
-		t.wrapped(indent, indent, r.Impact)
-	}
-	t.next(r.Next)
-	t.line("")
+	return statusWord(r.Status, r.Severity)
 }
 
-// heading starts a finding: its message is indented by what stands before it.
-func (t *table) heading(word string, paint color, ids, message string) {
-	lead := pad(word, 4) + "  " + ids + "  "
-	lines := wrap(message, t.o.Width-len(lead))
-	t.line(t.paint(pad(word, 4), paint) + "  " + ids + "  " + lines[0])
-	for _, l := range lines[1:] {
-		t.line(strings.Repeat(" ", len(lead)) + l)
+func ended(r finding.Result) bool {
+	return r.Exception != nil && r.Exception.Expired && !r.Known
+}
+
+// rank orders results by their word, worst first. What depends counts as a warning.
+func rank(r finding.Result) int {
+	if ended(r) {
+		return 0
+	}
+	switch r.Status {
+	case finding.Fail:
+		return 2 * (finding.Error.Rank() - r.Severity.Rank())
+	case finding.Depends:
+		return 3
+	case finding.Unknown:
+		return 5
+	case finding.Pass:
+		return 6
+	case finding.NotApplicable:
+		return 7
+	default:
+		return 5
 	}
 }
 
-func (t *table) evidence(lines []string) {
-	cut := 0
-	if len(lines) > maxEvidence {
-		cut = len(lines) - maxEvidence + 1
-		lines = lines[:len(lines)-cut]
+func (t *table) summary(r *finding.Report) {
+	s := r.Summary
+	parts := []string{
+		fmt.Sprintf("%d failed", s.Errors), count(s.Warnings, "warning"),
+		fmt.Sprintf("%d passed", s.Passed), fmt.Sprintf("%d not checked", s.Unknown),
+	}
+	for _, p := range []struct {
+		n    int
+		text string
+	}{{s.Infos, "for information"}, {s.Depends, dependsVerb(s.Depends)}, {s.Excepted, "excused"}, {s.Known, "known before"}} {
+		if p.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.text))
+		}
+	}
+	for i, p := range parts {
+		parts[i] = strings.ReplaceAll(p, " ", hardSpace)
+	}
+	lines := wrap(strings.Join(parts, ", "), t.o.Width)
+	last := lines[len(lines)-1]
+	for i, l := range lines {
+		lines[i] = t.paint(l, bold)
+	}
+	if footer := t.o.Footer; footer != "" {
+		if room := t.prose() - columns(last) - columns(footer); room >= 2 {
+			lines[len(lines)-1] += strings.Repeat(" ", room) + t.paint(footer, dim)
+		} else {
+			lines = append(lines, t.paint(footer, dim))
+		}
 	}
 	for _, l := range lines {
-		t.wrapped(indent, indent+"  ", l)
+		t.line(l)
 	}
-	if cut > 0 {
-		t.line(fmt.Sprintf("%s... and %d more, -o json shows all", indent, cut))
-	}
+	t.hidden(r.Results)
 }
 
-// next writes what to type. It is never wrapped, so that it can be pasted.
-func (t *table) next(commands []string) {
-	for _, c := range commands {
-		t.line(indent + "-> " + c)
+func dependsVerb(n int) string {
+	if n == 1 {
+		return "that depends"
 	}
+	return "that depend"
 }
 
-// unknowns writes what was not checked, the rules with one reason together.
-func (t *table) unknowns(results []finding.Result) {
-	type group struct {
-		first finding.Result
-		ids   []string
-	}
-	var groups []*group
-	for _, r := range results {
-		if r.Status != finding.Unknown {
-			continue
+// hidden says that findings are not shown, where Show leaves them out.
+func (t *table) hidden(results []finding.Result) {
+	var parts []string
+	for _, h := range []struct {
+		status finding.Status
+		what   string
+	}{{finding.Fail, "that failed"}, {finding.Depends, "that depend"}, {finding.Unknown, "not checked"}} {
+		n := 0
+		for _, r := range results {
+			if r.Status == h.status && !r.Excused() {
+				n++
+			}
 		}
-		i := slices.IndexFunc(groups, func(g *group) bool {
-			return g.first.Subject == r.Subject && slices.Equal(g.first.Evidence, r.Evidence)
-		})
-		if i < 0 {
-			groups = append(groups, &group{first: r, ids: []string{r.ID}})
-		} else if !slices.Contains(groups[i].ids, r.ID) {
-			groups[i].ids = append(groups[i].ids, r.ID)
+		if n > 0 && !slices.Contains(t.o.Show, h.status) {
+			parts = append(parts, fmt.Sprintf("%d %s", n, h.what))
 		}
 	}
-	for _, g := range groups {
-		message := g.first.Message
-		if len(g.ids) > 1 {
-			message = fmt.Sprintf("%d rules were not checked for %s", len(g.ids), g.first.Subject.Name)
-		}
-		id, evidence := g.first.ID, g.first.Evidence
-		if len(g.ids) > 1 {
-			id += " and more"
-			evidence = append([]string{strings.Join(g.ids, ", ")}, evidence...)
-		}
-		t.heading("?", yellow, id, message)
-		t.evidence(evidence)
-		t.next(g.first.Next)
-		t.line("")
+	if len(parts) > 0 {
+		t.wrapped("", "", "not shown: "+strings.Join(parts, ", ")+" (--show all shows them)")
 	}
-}
-
-func (t *table) summary(s finding.Summary) {
-	line := fmt.Sprintf("%d failed, %s, %d passed, %d not checked", s.Errors, count(s.Warnings, "warning"), s.Passed, s.Unknown)
-	if s.Infos > 0 {
-		line += fmt.Sprintf(", %d for information", s.Infos)
-	}
-	if s.Depends > 0 {
-		line += fmt.Sprintf(", %d that depend", s.Depends)
-	}
-	if t.o.Footer != "" {
-		line += strings.Repeat(" ", max(2, t.o.Width-len(line)-len(t.o.Footer))) + t.o.Footer
-	}
-	t.line(line)
 }
 
 func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return fmt.Sprintf("%d %s", n, plural(noun))
 }
 
-// wrapped writes text in lines of the width, the first after first and the
-// others after rest.
-func (t *table) wrapped(first, rest, text string) {
-	for i, l := range wrap(text, t.o.Width-len(rest)) {
-		if i == 0 {
-			t.line(first + l)
-		} else {
-			t.line(rest + l)
-		}
+func plural(noun string) string {
+	if strings.HasSuffix(noun, "s") {
+		return noun + "es"
 	}
-}
-
-// hardSpace is a space at which wrap does not break.
-const hardSpace = "\x1f"
-
-// wrap breaks text at spaces into lines of at most width bytes; a longer word
-// stands alone. It returns at least one line.
-func wrap(text string, width int) []string {
-	var lines []string
-	line := ""
-	for _, word := range strings.Fields(text) {
-		word = strings.ReplaceAll(word, hardSpace, " ")
-		switch {
-		case line == "":
-			line = word
-		case len(line)+1+len(word) <= width:
-			line += " " + word
-		default:
-			lines = append(lines, line)
-			line = word
-		}
-	}
-	return append(lines, line)
-}
-
-func pad(s string, width int) string { return s + strings.Repeat(" ", max(0, width-len(s))) }
-
-type color string
-
-const (
-	plain  color = ""
-	red    color = "\x1b[31m"
-	green  color = "\x1b[32m"
-	yellow color = "\x1b[33m"
-	cyan   color = "\x1b[36m"
-)
-
-func (t *table) paint(s string, c color) string {
-	if !t.o.Color || c == plain {
-		return s
-	}
-	return string(c) + s + "\x1b[0m"
+	return noun + "s"
 }

@@ -56,7 +56,7 @@ func judgeLetIn(v *view.View, r *view.NodeRole) finding.Result {
 		result.Next = []string{fmt.Sprintf("aws eks create-access-entry --cluster-name %s --principal-arn %s --type %s", v.Place.Cluster, r.ARN, v.EntryType(r))}
 	} else {
 		result.Evidence = append(result.Evidence, "the cluster's authentication mode is CONFIG_MAP: access entries do not count")
-		result.Next = []string{"kubectl -n kube-system edit configmap aws-auth, and add to mapRoles: " + mapping(r)}
+		result.Next = []string{"kubectl -n kube-system edit configmap aws-auth   add to mapRoles: " + mapping(r)}
 	}
 	switch {
 	case a.ByConfigMap && v.Snapshot.AWSAuth == nil:

@@ -41,7 +41,7 @@ awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', u
 				report(finding.Result{
 					Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("aws-auth names %s with a path and never matches it", r.Name),
 					Evidence: []string{"aws-auth: rolearn " + a.NearMisses[0].RoleARN, "the nodes' sessions come as " + snapshot.WithoutPath(r.ARN)},
-					Next:     []string{"kubectl -n kube-system edit configmap aws-auth, and write: rolearn: " + snapshot.WithoutPath(r.ARN)},
+					Next:     []string{"kubectl -n kube-system edit configmap aws-auth   write: rolearn: " + snapshot.WithoutPath(r.ARN)},
 				})
 			default:
 				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "aws-auth does not name " + r.Name})

@@ -53,7 +53,7 @@ awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', u
 				report(finding.Result{
 					Status: finding.Fail, Subject: roleSubject(r), Message: fmt.Sprintf("aws-auth does not map %s to nodes: %s", r.Name, lacks),
 					Evidence: []string{fmt.Sprintf("aws-auth: rolearn %s, username %s, groups %v", m.RoleARN, m.Username, m.Groups)},
-					Next:     []string{"kubectl -n kube-system edit configmap aws-auth, and write: " + mapping(r)},
+					Next:     []string{"kubectl -n kube-system edit configmap aws-auth   write: " + mapping(r)},
 				})
 				continue
 			}

@@ -50,7 +50,7 @@ func judgeAdmin(v *view.View, r *view.NodeRole) finding.Result {
 		for _, g := range m.Groups {
 			if g == view.MastersGroup {
 				evidence = append(evidence, fmt.Sprintf("aws-auth: rolearn %s, groups %v", m.RoleARN, m.Groups))
-				next = append(next, "kubectl -n kube-system edit configmap aws-auth, and take "+view.MastersGroup+" out of its groups")
+				next = append(next, "kubectl -n kube-system edit configmap aws-auth   take "+view.MastersGroup+" out of its groups")
 			}
 		}
 	}

@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
+)
+
+// drawEvery is how often progress is drawn at most.
+const drawEvery = 100 * time.Millisecond
+
+// clearLine goes to the start of the line and clears it.
+const clearLine = "\r\x1b[K"
+
+// progress returns what shows progress on standard error where that is a
+// terminal, and what clears it. Whoever starts it calls done, come what may.
+func (o *liveOptions) progress() (show func(collect.Event), done func()) {
+	f, ok := o.streams.ErrOut.(*os.File)
+	if o.quiet || !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
+		return nil, func() {}
+	}
+	width := func() int {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
+			return n
+		}
+		return print.DefaultWidth // some terminals do not say
+	}
+	return drawProgress(f, width, time.Now)
+}
+
+// drawProgress draws on one line what was read last, how much of how much, and
+// for how long, until done clears the line. Time goes on also while nothing is
+// read.
+func drawProgress(w io.Writer, width func() int, now func() time.Time) (show func(collect.Event), done func()) {
+	var (
+		mu      sync.Mutex
+		last    collect.Event
+		started = now()
+		stop    = make(chan struct{})
+		ended   = make(chan struct{})
+	)
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(drawEvery)
+		defer tick.Stop()
+		drawn := ""
+		for {
+			select {
+			case <-stop:
+				if drawn != "" {
+					fmt.Fprint(w, clearLine)
+				}
+				return
+			case <-tick.C:
+				mu.Lock()
+				line := progressLine(last, now().Sub(started), width())
+				mu.Unlock()
+				if line != drawn {
+					fmt.Fprint(w, clearLine+line)
+					drawn = line
+				}
+			}
+		}
+	}()
+	show = func(e collect.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		last = e
+	}
+	var once sync.Once
+	return show, func() {
+		once.Do(func() { close(stop) })
+		<-ended
+	}
+}
+
+// progressLine fits into the width, but for the last column: a cursor after it
+// would be on the next line.
+func progressLine(e collect.Event, since time.Duration, width int) string {
+	line := "reading the facts"
+	if e.Total > 0 {
+		line += fmt.Sprintf(": %d of %d", e.Done, e.Total)
+	}
+	line += fmt.Sprintf(", %d s", int(since.Seconds()))
+	if e.What != "" {
+		line += ", " + print.Visible(e.What)
+	}
+	return strings.TrimRight(print.Cut(line, width-1), " ")
+}

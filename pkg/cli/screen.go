@@ -1,0 +1,163 @@
+package cli
+
+import (
+	"cmp"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
+)
+
+// screenOptions say how a report looks to a person, and how much of it is shown.
+type screenOptions struct {
+	color   string
+	show    []string
+	groupBy string
+	quiet   bool
+
+	// paste completes commands.
+	paste paster
+}
+
+// shown are the words of --show.
+var shown = map[string]finding.Status{
+	"failed": finding.Fail, "depends": finding.Depends, "unknown": finding.Unknown,
+	"passed": finding.Pass, "not-applicable": finding.NotApplicable,
+}
+
+var (
+	showWords  = []string{"failed", "depends", "unknown", "passed", "not-applicable", "all"}
+	colorWords = []string{"auto", "always", "never"}
+	groupWords = []string{"role", "concern"}
+)
+
+func (o *screenOptions) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.color, "color", "auto", "Paint words: auto (on a terminal, unless NO_COLOR is set), always or never")
+	f.StringSliceVar(&o.show, "show", nil, "Show the results with these verdicts, repeatable or with commas: "+strings.Join(showWords, ", ")+" (default failed,depends,unknown)")
+	f.StringVar(&o.groupBy, "group-by", "", "Put the findings under headings: role or concern (default worst first)")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "Print findings and errors only, and nothing where there are none")
+}
+
+// complete checks what the flags say, and tells the source of the facts. table
+// tells whether the report is printed for people.
+func (o *screenOptions) complete(cmd *cobra.Command, source *factsOptions, table bool) error {
+	if !slices.Contains(colorWords, o.color) {
+		return usage("use auto, always or never", "--color %q is no choice", o.color)
+	}
+	for _, word := range o.show {
+		if !slices.Contains(showWords, word) {
+			return usage("use one of "+strings.Join(showWords, ", "), "--show %q is no verdict", word)
+		}
+	}
+	if o.groupBy != "" && !slices.Contains(groupWords, o.groupBy) {
+		return usage("use role or concern", "--group-by %q is no grouping", o.groupBy)
+	}
+	for _, name := range []string{"show", "group-by"} {
+		if !table && cmd.Flags().Changed(name) {
+			return usage("leave it out; formats for machines hold every result", "--%s has a meaning for the table only", name)
+		}
+	}
+	source.live.quiet = o.quiet
+	o.paste = newPaster(cmd)
+	return nil
+}
+
+// statuses are what --show says.
+func (o *screenOptions) statuses() []finding.Status {
+	if slices.Contains(o.show, "all") {
+		return []finding.Status{finding.Fail, finding.Depends, finding.Unknown, finding.Pass, finding.NotApplicable}
+	}
+	var list []finding.Status
+	for _, word := range o.show {
+		list = append(list, shown[word])
+	}
+	return list
+}
+
+// table returns how to print for a screen.
+func (o *screenOptions) table(s screen) print.TableOptions {
+	return print.TableOptions{
+		Width: s.width, Color: s.colored(o.color), Symbols: s.terminal && s.unicode, ASCII: s.terminal && !s.unicode,
+		Quiet: o.quiet, Show: o.statuses(), GroupBy: print.Grouping(o.groupBy),
+	}
+}
+
+// commands says how to print commands, so that a paste acts on the cluster that
+// was judged.
+func (o *screenOptions) commands(t *print.TableOptions, source *factsOptions, cluster finding.ClusterInfo) {
+	p := o.paste
+	p.region, p.everywhere = cluster.Region, !strings.HasPrefix(cluster.ARN, "arn:aws:")
+	switch {
+	case source.example != "":
+		t.Note = "The cluster is an example: the commands are for looking at, they would find nothing of yours."
+	case source.file != "":
+		t.Note = "The facts are saved ones. kubectl acts on the cluster of your current context: first see that it is " + cluster.Name + " in " + cluster.Region + "."
+	default:
+		if target, err := source.live.target(); err == nil {
+			p.profile = target.Profile
+		}
+	}
+	t.Paste, t.Plan = p.complete, p.complete("kubectl noderole fix")
+}
+
+// screen is what a person reads on.
+type screen struct {
+	// terminal is false for a pipe or file.
+	terminal bool
+	// width is in columns, 0 where nothing says.
+	width int
+	// unicode tells whether the locale can show more than ASCII.
+	unicode bool
+	getenv  func(string) string
+}
+
+// newScreen looks at the stream and the environment.
+func newScreen(w io.Writer, getenv func(string) string) screen {
+	s := screen{getenv: getenv, unicode: unicodeLocale(getenv)}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		s.terminal = true
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			s.width = width
+		}
+		return s
+	}
+	if n, err := strconv.Atoi(getenv("COLUMNS")); err == nil && n > 0 {
+		s.width = n
+	}
+	return s
+}
+
+// colored reports whether to paint. The flag stands over NO_COLOR
+// (https://no-color.org), and that over CLICOLOR_FORCE
+// (https://bixense.com/clicolors/).
+func (s screen) colored(flag string) bool {
+	force := s.getenv("CLICOLOR_FORCE")
+	switch {
+	case flag != "auto":
+		return flag == "always"
+	case s.getenv("NO_COLOR") != "":
+		return false
+	case force != "" && force != "0":
+		return true
+	default:
+		return s.terminal && s.getenv("TERM") != "dumb"
+	}
+}
+
+// unicodeLocale reports whether the first of the variables that is set, in the
+// order of POSIX, names UTF-8. Windows sets none and shows UTF-8.
+func unicodeLocale(getenv func(string) string) bool {
+	locale := strings.ToLower(cmp.Or(getenv("LC_ALL"), getenv("LC_CTYPE"), getenv("LANG")))
+	if locale == "" && os.PathSeparator == '\\' {
+		return true
+	}
+	return strings.Contains(locale, "utf-8") || strings.Contains(locale, "utf8")
+}

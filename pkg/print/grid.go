@@ -1,0 +1,111 @@
+package print
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// cell is a word of a table.
+type cell struct {
+	text  string
+	paint color
+}
+
+// gridRow is a row of a grid.
+type gridRow struct {
+	// name is the first cell, and is never cut.
+	name  string
+	cells []cell
+	// last returns the lines of the last cell, at most so many columns wide where
+	// words allow it.
+	last func(limit int) []string
+	// below are lines under the row.
+	below []string
+}
+
+// grid is a table of a name, short words, and a last column that wraps.
+type grid struct {
+	head  []string
+	rows  []gridRow
+	width int
+	color bool
+}
+
+// minLast is what the last column keeps however long the names are.
+const minLast = 16
+
+// lines lays the table out. Where names are so long that nothing is left for the
+// rest, the longest stand on lines of their own.
+func (g grid) lines() []string {
+	words := g.head[1 : len(g.head)-1]
+	sizes := make([]int, len(words))
+	middle := 0
+	for i, w := range words {
+		sizes[i] = columns(w)
+		for _, r := range g.rows {
+			sizes[i] = max(sizes[i], columns(r.cells[i].text))
+		}
+		middle += sizes[i] + 2
+	}
+	name := columns(g.head[0])
+	for _, r := range g.rows {
+		if n := columns(r.name); n <= g.width-middle-2-minLast {
+			name = max(name, n)
+		}
+	}
+	left := name + middle + 2
+	limit := max(g.width-left, minLast)
+
+	head := pad(g.head[0], name)
+	for i, w := range words {
+		head += "  " + pad(w, sizes[i])
+	}
+	lines := []string{bold.paint(g.color, head+"  "+g.head[len(g.head)-1])}
+	for _, r := range g.rows {
+		line := pad(r.name, name)
+		if columns(r.name) > name {
+			lines = append(lines, r.name)
+			line = pad("", name)
+		}
+		for i, c := range r.cells {
+			line += "  " + c.paint.paint(g.color, c.text) + strings.Repeat(" ", sizes[i]-columns(c.text))
+		}
+		for i, l := range r.last(limit) {
+			if i > 0 {
+				// A name too long for the column moves to the left as far as it must.
+				lines = append(lines, strings.Repeat(" ", max(2, min(left, g.width-columns(l))))+l)
+				continue
+			}
+			lines = append(lines, line+"  "+l)
+		}
+		lines = append(lines, r.below...)
+	}
+	return lines
+}
+
+// Grid writes a table with a head. The first column holds names, which are never
+// cut; a name that leaves no room for the rest stands on a line of its own. The
+// last column wraps. A width of 0 writes a line for each row, however long.
+func Grid(w io.Writer, head []string, rows [][]string, width int) error {
+	oneLine := width == 0
+	if oneLine {
+		width = 1 << 20
+	}
+	g := grid{head: head, width: width}
+	for _, row := range rows {
+		r := gridRow{name: Visible(row[0])}
+		for _, text := range row[1 : len(row)-1] {
+			r.cells = append(r.cells, cell{text: Visible(text)})
+		}
+		text := Visible(row[len(row)-1])
+		r.last = func(limit int) []string { return wrap(text, limit) }
+		g.rows = append(g.rows, r)
+	}
+	for _, l := range g.lines() {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(l, " ")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
