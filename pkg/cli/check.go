@@ -34,8 +34,11 @@ type checkOptions struct {
 	jsonYAML      *genericclioptions.JSONYamlPrintFlags
 	template      *genericclioptions.KubeTemplatePrintFlags
 
-	// printer is nil for the table.
+	// printer is nil for the formats of writeReport but json and yaml.
 	printer printers.ResourcePrinter
+	// reportFlags are the values of --report, of which complete makes reports.
+	reportFlags []string
+	reports     []reportFile
 }
 
 func newCheckCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags) *cobra.Command {
@@ -73,7 +76,13 @@ facts could not be read.`,
   kubectl noderole check --cni-version 1.22.1
 
   # In CI: fail on warnings too
-  kubectl noderole check --fail-on warning`,
+  kubectl noderole check --fail-on warning
+
+  # In CI: the table in the log, and files for code scanning and for test reports
+  kubectl noderole check --report sarif=noderole.sarif --report junit=noderole.xml
+
+  # Keep the results in the cluster, as a ClusterReport of openreports.io
+  kubectl noderole check -o openreports | kubectl apply --server-side -f -`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.complete(cmd); err != nil {
@@ -88,6 +97,7 @@ facts could not be read.`,
 	f.StringVar(&o.cniVersion, "cni-version", "", "Judge for this version of vpc-cni instead of the one that runs, before an upgrade")
 	f.BoolVar(&o.whyNotJoining, "why-not-joining", false, "Show only what may keep nodes from joining, first things first")
 	f.StringVarP(&o.output, "output", "o", "table", "Output format: "+strings.Join(o.formats(), ", "))
+	f.StringArrayVar(&o.reportFlags, "report", nil, "Also write a report to a file, as FORMAT=FILE; may be repeated. Formats: "+strings.Join(reportFormats(), ", "))
 	f.StringVar(o.template.TemplateArgument, "template", "", "Template string or file for -o go-template and -o jsonpath")
 	o.source.addFlags(f)
 	o.source.live.addSimulateFlag(f)
@@ -95,7 +105,7 @@ facts could not be read.`,
 }
 
 func (o *checkOptions) formats() []string {
-	return slices.Concat([]string{"table"}, o.jsonYAML.AllowedFormats(), o.template.AllowedFormats())
+	return slices.Concat([]string{"table"}, o.jsonYAML.AllowedFormats(), print.Formats(), o.template.AllowedFormats())
 }
 
 var failOnRanks = map[string]int{
@@ -117,7 +127,11 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	if err := o.source.complete(cmd); err != nil {
 		return err
 	}
-	if o.output == "table" || o.output == "" {
+	var err error
+	if o.reports, err = parseReports(o.reportFlags, o.source.file); err != nil {
+		return err
+	}
+	if o.output == "table" || o.output == "" || slices.Contains(print.Formats(), o.output) {
 		return nil
 	}
 	printer, err := o.jsonYAML.ToPrinter(o.output)
@@ -141,8 +155,12 @@ func (o *checkOptions) run(ctx context.Context) error {
 		return err
 	}
 	report := rules.Judge(facts, rules.Options{CNIVersion: o.cniVersion, WhyNotJoining: o.whyNotJoining})
+	reportErr := o.writeReports(report, footer)
 	if err := o.print(report, footer); err != nil {
 		return err
+	}
+	if reportErr != nil {
+		return reportErr
 	}
 	switch {
 	case report.Worst() >= failOnRanks[o.failOn]:
@@ -160,6 +178,9 @@ func (o *checkOptions) print(report *finding.Report, footer string) error {
 			return usage("", "--output %s: %s", o.output, err)
 		}
 		return nil
+	}
+	if slices.Contains(print.Formats(), o.output) {
+		return writeReport(o.streams.Out, o.output, report, footer)
 	}
 	width, color := terminal(o.streams.Out)
 	if err := print.Table(o.streams.Out, report, print.TableOptions{Width: width, Color: color, Footer: footer}); err != nil {
