@@ -156,6 +156,7 @@ func writeSARIF(w io.Writer, r *finding.Report, o Options) error {
 		run.Results = append(run.Results, result)
 	}
 	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	if err := e.Encode(sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{run}}); err != nil {
 		return fmt.Errorf("write SARIF: %w", err)
