@@ -33,7 +33,7 @@ type (
 	sarifDriver struct {
 		Name            string      `json:"name"`
 		InformationURI  string      `json:"informationUri"`
-		SemanticVersion string      `json:"semanticVersion,omitempty"`
+		SemanticVersion string      `json:"semanticVersion"`
 		Rules           []sarifRule `json:"rules"`
 	}
 	sarifRule struct {
@@ -302,11 +302,10 @@ func pascalCase(name string) string {
 	return b.String()
 }
 
-// semanticVersion is a version without its v; empty where it is none.
+// semanticVersion is a version without its v; of a build that has none, it is 0.0.0.
 func semanticVersion(version string) string {
-	number, ok := strings.CutPrefix(version, "v")
-	if !ok {
-		return ""
+	if number, ok := strings.CutPrefix(version, "v"); ok {
+		return number
 	}
-	return number
+	return "0.0.0"
 }
