@@ -39,6 +39,21 @@ if ! command -v etcd >/dev/null; then
 fi
 ln -sf "$(command -v etcd)" "$bin/etcd"
 
+if ! command -v xmllint >/dev/null; then
+  say "installing libxml2-utils with apt-get"
+  apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq libxml2-utils >&2
+fi
+
+# The validators of report formats come from npm; .npmrc keeps their scripts from running.
+tools=test/e2e/tools
+if ! cmp -s "$tools/package-lock.json" "$tools/node_modules/.installed"; then
+  command -v npm >/dev/null || { say "npm is missing: install node 20 or later with npm and put them on PATH"; exit 1; }
+  say "installing $tools with npm"
+  (cd "$tools" && npm ci >&2)
+  chmod u+x "$tools"/node_modules/@microsoft/sarif-multitool-*/Sarif.Multitool
+  cp "$tools/package-lock.json" "$tools/node_modules/.installed"
+fi
+
 missing=0
 command -v kubectl >/dev/null || { say "kubectl is missing: install it and put it on PATH"; missing=1; }
 command -v aws >/dev/null || { say "the AWS CLI is missing: pip install awscli"; missing=1; }

@@ -33,8 +33,11 @@ type checkOptions struct {
 	jsonYAML      *genericclioptions.JSONYamlPrintFlags
 	template      *genericclioptions.KubeTemplatePrintFlags
 
-	// printer is nil for the table, wide or not.
+	// printer is nil for the table, wide or not, and for the formats of pkg/print.
 	printer printers.ResourcePrinter
+	// reportFlags are the values of --report, of which complete makes reports.
+	reportFlags []string
+	reports     []reportFile
 }
 
 func newCheckCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags) *cobra.Command {
@@ -75,7 +78,13 @@ facts could not be read.`,
   kubectl noderole check -o wide --show all --group-by role
 
   # In CI: fail on warnings too, and print findings only
-  kubectl noderole check --fail-on warning --quiet`,
+  kubectl noderole check --fail-on warning --quiet
+
+  # In CI: the table in the log, and files for code scanning and for test reports
+  kubectl noderole check --report sarif=noderole.sarif --report junit=noderole.xml
+
+  # Keep the results in the cluster, as a ClusterReport of openreports.io
+  kubectl noderole check -o openreports | kubectl apply --server-side -f -`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.complete(cmd); err != nil {
@@ -90,6 +99,7 @@ facts could not be read.`,
 	f.StringVar(&o.cniVersion, "cni-version", "", "Judge for this version of vpc-cni instead of the one that runs, before an upgrade")
 	f.BoolVar(&o.whyNotJoining, "why-not-joining", false, "Show only what may keep nodes from joining, first things first")
 	f.StringVarP(&o.output, "output", "o", "table", "Output format: "+strings.Join(o.formats(), ", "))
+	f.StringArrayVar(&o.reportFlags, "report", nil, "Also write a report to a file, as FORMAT=FILE; may be repeated. Formats: "+strings.Join(reportFormats(), ", "))
 	f.StringVar(o.template.TemplateArgument, "template", "", "Template string or file for -o go-template and -o jsonpath")
 	o.screen.addFlags(f)
 	o.source.addFlags(f)
@@ -98,7 +108,7 @@ facts could not be read.`,
 }
 
 func (o *checkOptions) formats() []string {
-	return slices.Concat([]string{"table", "wide"}, o.jsonYAML.AllowedFormats(), o.template.AllowedFormats())
+	return slices.Concat([]string{"table", "wide"}, o.jsonYAML.AllowedFormats(), print.Formats(), o.template.AllowedFormats())
 }
 
 var failOnRanks = map[string]int{
@@ -124,7 +134,11 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	if err := o.screen.complete(cmd, &o.source, table); err != nil {
 		return err
 	}
-	if table {
+	var err error
+	if o.reports, err = parseReports(o.reportFlags, o.source.file); err != nil {
+		return err
+	}
+	if table || slices.Contains(print.Formats(), o.output) {
 		return nil
 	}
 	printer, err := o.jsonYAML.ToPrinter(o.output)
@@ -148,8 +162,12 @@ func (o *checkOptions) run(ctx context.Context) error {
 		return err
 	}
 	report := rules.Judge(facts, rules.Options{CNIVersion: o.cniVersion, WhyNotJoining: o.whyNotJoining})
+	reportErr := o.writeReports(report, footer)
 	if err := o.print(report, footer); err != nil {
 		return err
+	}
+	if reportErr != nil {
+		return reportErr
 	}
 	switch {
 	case report.Worst() >= failOnRanks[o.failOn]:
@@ -167,6 +185,9 @@ func (o *checkOptions) print(report *finding.Report, footer string) error {
 			return usage("", "--output %s: %s", o.output, err)
 		}
 		return nil
+	}
+	if slices.Contains(print.Formats(), o.output) {
+		return writeReport(o.streams.Out, o.output, report, footer)
 	}
 	table := o.screen.table(newScreen(o.streams.Out, os.Getenv))
 	table.Wide, table.WhyNotJoining, table.Footer = o.output == "wide", o.whyNotJoining, footer

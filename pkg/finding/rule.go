@@ -8,6 +8,8 @@ type RuleDoc struct {
 	// Severity is that of its failures.
 	Severity Severity `json:"severity"`
 	Concern  Concern  `json:"concern,omitempty"`
+	// Security is set where a failure lets somebody do what only others should.
+	Security bool `json:"security,omitempty"`
 	// Title says what holds when it passes, Why what happens if it does not, Fix how
 	// to repair it. Refs are the sources.
 	Title string   `json:"title"`

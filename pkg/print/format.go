@@ -22,7 +22,12 @@ type writer func(w io.Writer, r *finding.Report, o Options) error
 
 // writers are the formats by name, but for the table and those of cli-runtime.
 func writers() map[string]writer {
-	return map[string]writer{}
+	return map[string]writer{
+		"junit":       writeJUnit,
+		"markdown":    writeMarkdown,
+		"openreports": writeOpenReports,
+		"sarif":       writeSARIF,
+	}
 }
 
 // Formats returns the names that Write takes, sorted.

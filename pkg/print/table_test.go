@@ -1,7 +1,6 @@
 package print_test
 
 import (
-	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -20,10 +19,6 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
-
-// update writes the golden screens anew: go test ./pkg/print -update. Look at them
-// before you commit them.
-var update = flag.Bool("update", false, "write testdata anew")
 
 func example(t *testing.T, name string) *snapshot.Snapshot {
 	t.Helper()

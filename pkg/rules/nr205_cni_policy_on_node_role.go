@@ -9,7 +9,7 @@ import (
 )
 
 var cniPolicyOnNodeRole = Rule{
-	ID: "NR205", Name: "cni-policy-on-node-role", Severity: finding.Warning, Concern: finding.ConcernCNI,
+	ID: "NR205", Name: "cni-policy-on-node-role", Severity: finding.Warning, Concern: finding.ConcernCNI, Security: true,
 	Title: "The node role carries no CNI permissions that aws-node does not need from it",
 	Why: `Every pod that reaches the instance metadata can use the CNI permissions: create, attach and delete network interfaces.
 aws-node has a role of its own and does not need them from the node role.`,

@@ -10,7 +10,7 @@ import (
 )
 
 var overBroad = Rule{
-	ID: "NR207", Name: "over-broad", Severity: finding.Warning, Concern: finding.ConcernNode,
+	ID: "NR207", Name: "over-broad", Severity: finding.Warning, Concern: finding.ConcernNode, Security: true,
 	Title: "The node role allows nothing that would hand over the account",
 	Why: `Whoever gets into a pod that reaches the instance metadata holds this role, and with it the account, the cluster or its
 data. No node calls these actions.`,

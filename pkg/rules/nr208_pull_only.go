@@ -8,7 +8,7 @@ import (
 )
 
 var pullOnly = Rule{
-	ID: "NR208", Name: "pull-only", Severity: finding.Info, Concern: finding.ConcernPull,
+	ID: "NR208", Name: "pull-only", Severity: finding.Info, Concern: finding.ConcernPull, Security: true,
 	Title: "The node role may pull images and do no more with repositories",
 	Why: `AmazonEC2ContainerRegistryPullOnly grants what a pull calls. ReadOnly lets every pod that reaches the instance
 metadata list repositories, images and policies too, and cannot fill a pull-through cache.`,

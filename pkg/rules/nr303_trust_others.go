@@ -13,7 +13,7 @@ import (
 )
 
 var trustOthers = Rule{
-	ID: "NR303", Name: "trust-others", Severity: finding.Warning, Concern: finding.ConcernTrust,
+	ID: "NR303", Name: "trust-others", Severity: finding.Warning, Concern: finding.ConcernTrust, Security: true,
 	Title: "The node role's trust policy lets in nobody but EC2",
 	Why: `Whoever else may assume the node role acts as a node: reads what nodes read, and joins the cluster. A role that trusts
 eks.amazonaws.com or eks-fargate-pods.amazonaws.com is made to be shared with a cluster or Fargate, which AWS forbids.`,

@@ -9,7 +9,7 @@ import (
 )
 
 var nodeRoleAdmin = Rule{
-	ID: "NR506", Name: "node-role-admin", Severity: finding.Warning, Concern: finding.ConcernJoin,
+	ID: "NR506", Name: "node-role-admin", Severity: finding.Warning, Concern: finding.ConcernJoin, Security: true,
 	Title: "The node role is no administrator of the cluster",
 	Why:   `Every pod that reaches the instance metadata can act as the node role, and so as an administrator of the cluster.`,
 	Fix: `Take the access policy off the node role's access entry, or system:masters out of its mapping in aws-auth. Give people and

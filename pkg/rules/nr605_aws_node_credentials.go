@@ -12,7 +12,7 @@ import (
 )
 
 var awsNodeCredentials = Rule{
-	ID: "NR605", Name: "aws-node-credentials", Severity: finding.Warning, Concern: finding.ConcernCNI,
+	ID: "NR605", Name: "aws-node-credentials", Severity: finding.Warning, Concern: finding.ConcernCNI, Security: true,
 	Title: "aws-node holds no static keys and is not skipped by the webhook",
 	Why: `Static access keys win over every role: they do not expire, stand in the DaemonSet for everybody to read, and make each
 change of aws-node's role void. A container that the webhook skips gets no role of its own.`,

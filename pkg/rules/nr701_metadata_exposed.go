@@ -10,7 +10,7 @@ import (
 )
 
 var metadataExposed = Rule{
-	ID: "NR701", Name: "metadata-exposed", Severity: finding.Warning, Concern: finding.ConcernNode,
+	ID: "NR701", Name: "metadata-exposed", Severity: finding.Warning, Concern: finding.ConcernNode, Security: true,
 	Title: "Pods cannot get the node role's credentials from the instance metadata",
 	Why: `Every pod on these nodes can ask the instance metadata for the node role's credentials: it may then do all that the node
 role may. Pods that use the host's network, as aws-node does, work with a hop limit of 1.`,

@@ -23,6 +23,8 @@ type Rule struct {
 	Name     string
 	Severity finding.Severity
 	Concern  finding.Concern
+	// Security is set where a failure lets somebody do what only others should.
+	Security bool
 	// Title is a sentence that says what holds when the rule passes.
 	Title string
 	// Why says what happens if it does not hold. Its first sentence is the
@@ -64,7 +66,7 @@ func All() []Rule {
 func (r Rule) Doc() finding.RuleDoc {
 	line := func(text string) string { return strings.Join(strings.Fields(text), " ") }
 	return finding.RuleDoc{
-		ID: r.ID, Name: r.Name, Severity: r.Severity, Concern: r.Concern,
+		ID: r.ID, Name: r.Name, Severity: r.Severity, Concern: r.Concern, Security: r.Security,
 		Title: r.Title, Why: line(r.Why), Fix: line(r.Fix), Refs: r.Refs,
 	}
 }

@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
+)
+
+// reportFile is a report that --report asks for.
+type reportFile struct{ format, path string }
+
+// reportFormats are those of --report: all that need no template.
+func reportFormats() []string {
+	json := &genericclioptions.JSONYamlPrintFlags{}
+	return slices.Sorted(slices.Values(slices.Concat([]string{"table"}, json.AllowedFormats(), print.Formats())))
+}
+
+// parseReports reads the values of --report, FORMAT=FILE. What could not be written
+// later is refused here, before any fact is read: an unknown format, a missing
+// folder, a file that is named twice or that the facts come from.
+func parseReports(values []string, facts string) ([]reportFile, error) {
+	taken := map[string]string{}
+	if facts != "" && facts != "-" {
+		name, err := filepath.Abs(facts)
+		if err != nil {
+			return nil, usage("", "--filename %s: %s", facts, err)
+		}
+		taken[name] = "--filename"
+	}
+	var reports []reportFile
+	for _, value := range values {
+		format, path, ok := strings.Cut(value, "=")
+		formats := reportFormats()
+		switch {
+		case !slices.Contains(formats, format):
+			return nil, usage("use FORMAT=FILE with one of "+strings.Join(formats, ", "), "--report %q: %q is no format", value, format)
+		case !ok || path == "":
+			return nil, usage("such as --report "+format+"=report."+format, "--report %q names no file", value)
+		case path == "-":
+			return nil, usage("use --output "+format, "--report %q: a report goes to a file, and --output to standard output", value)
+		}
+		name, err := filepath.Abs(path)
+		if err != nil {
+			return nil, usage("", "--report %q: %s", value, err)
+		}
+		if other, ok := taken[name]; ok {
+			return nil, usage("name two files", "--report %q: %s already has this file", value, other)
+		}
+		taken[name] = fmt.Sprintf("--report %q", value)
+		if folder, err := os.Stat(filepath.Dir(name)); err != nil || !folder.IsDir() {
+			return nil, usage("make the folder first: mkdir -p "+filepath.Dir(path), "--report %q: there is no folder %s", value, filepath.Dir(path))
+		}
+		// The file is replaced, which would end a device such as /dev/stdout.
+		if file, err := os.Stat(name); err == nil && !file.Mode().IsRegular() {
+			return nil, usage("name a file", "--report %q: %s is no regular file", value, path)
+		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, usage("name a file that you may write", "--report %q: %s", value, err)
+		}
+		reports = append(reports, reportFile{format, path})
+	}
+	return reports, nil
+}
+
+// writeReports writes the files of --report. The other reports are written where
+// one fails.
+func (o *checkOptions) writeReports(report *finding.Report, footer string) error {
+	var failed []error
+	for _, r := range o.reports {
+		var text strings.Builder
+		err := writeReport(&text, r.format, report, footer)
+		if err == nil {
+			err = replaceFile(r.path, text.String())
+		}
+		if err != nil {
+			failed = append(failed, fmt.Errorf("--report %s=%s: %w", r.format, r.path, err))
+		}
+	}
+	if err := errors.Join(failed...); err != nil {
+		return usage("choose a folder that you may write to", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return nil
+}
+
+// writeReport writes a report in one of reportFormats.
+func writeReport(w io.Writer, format string, report *finding.Report, footer string) error {
+	if format == "table" {
+		return print.Table(w, report, print.TableOptions{Footer: footer})
+	}
+	if slices.Contains(print.Formats(), format) {
+		return print.Write(w, format, report, print.Options{Version: version(), Rules: rules.Docs()})
+	}
+	printer, err := (&genericclioptions.JSONYamlPrintFlags{}).ToPrinter(format)
+	if err != nil {
+		return err
+	}
+	return printer.PrintObj(report, w)
+}
+
+// replaceFile writes a file as one piece: whoever reads it sees the old text or the
+// new one. A new file gets the mode that the user's umask gives.
+func replaceFile(name, text string) error {
+	tmp := filepath.Join(filepath.Dir(name), fmt.Sprintf(".%s.%d", filepath.Base(name), os.Getpid()))
+	err := os.WriteFile(tmp, []byte(text), 0o666)
+	if err == nil {
+		err = os.Rename(tmp, name)
+	}
+	if err != nil {
+		_ = os.Remove(tmp) // it may not be there
+	}
+	return err
+}

@@ -1,0 +1,207 @@
+package print
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+)
+
+// The fields of openreports.io/v1alpha1 that a report uses. The module
+// github.com/openreports/reports-api has the types too, but they always write a
+// timestamp, which would be 1970 here; the end-to-end tests hold these against
+// them and their CRDs.
+type (
+	clusterReport struct {
+		APIVersion string                `json:"apiVersion"`
+		Kind       string                `json:"kind"`
+		Metadata   clusterReportMetadata `json:"metadata"`
+		Source     string                `json:"source"`
+		Summary    clusterReportSummary  `json:"summary"`
+		Results    []clusterReportResult `json:"results"`
+	}
+	clusterReportMetadata struct {
+		Name        string            `json:"name"`
+		Labels      map[string]string `json:"labels"`
+		Annotations map[string]string `json:"annotations"`
+	}
+	clusterReportSummary struct {
+		Pass  int `json:"pass"`
+		Fail  int `json:"fail"`
+		Warn  int `json:"warn"`
+		Error int `json:"error"`
+		Skip  int `json:"skip"`
+	}
+	clusterReportResult struct {
+		Policy     string            `json:"policy"`
+		Rule       string            `json:"rule,omitempty"`
+		Category   string            `json:"category,omitempty"`
+		Severity   string            `json:"severity,omitempty"`
+		Result     string            `json:"result"`
+		Scored     bool              `json:"scored"`
+		Message    string            `json:"message"`
+		Resources  []objectReference `json:"resources,omitempty"`
+		Properties map[string]string `json:"properties,omitempty"`
+	}
+	objectReference struct {
+		APIVersion string `json:"apiVersion,omitempty"`
+		Kind       string `json:"kind"`
+		Namespace  string `json:"namespace,omitempty"`
+		Name       string `json:"name"`
+	}
+)
+
+// writeOpenReports writes a ClusterReport of openreports.io for kubectl apply
+// --server-side. An error is fail, a warning, an info and what depends is warn, what
+// is unknown or could not be read is error, what is excused or does not apply is skip.
+func writeOpenReports(w io.Writer, r *finding.Report, _ Options) error {
+	report := clusterReport{
+		APIVersion: "openreports.io/v1alpha1", Kind: "ClusterReport",
+		Metadata: clusterReportMetadata{
+			Name: objectName("noderole-"+r.Cluster.Name, r.Cluster.ARN),
+			Labels: map[string]string{
+				"app.kubernetes.io/managed-by": "kubectl-noderole",
+				"noderole.dev/cluster":         labelValue(r.Cluster.Name),
+				"noderole.dev/region":          labelValue(r.Cluster.Region),
+				"noderole.dev/account":         labelValue(r.Cluster.Account),
+			},
+			Annotations: map[string]string{"noderole.dev/cluster-arn": oneLine(r.Cluster.ARN)},
+		},
+		Source:  "kubectl-noderole",
+		Results: []clusterReportResult{},
+	}
+	for _, res := range r.Results {
+		report.add(newClusterReportResult(res, r.Cluster))
+	}
+	for _, m := range r.Missing {
+		report.add(clusterReportResult{
+			Policy: "facts", Rule: oneLine(m.Fact), Result: "error", Message: oneLine(unreadLine(m)),
+			Resources: []objectReference{{Kind: string(finding.SubjectCluster), Name: oneLine(r.Cluster.Name)}},
+		})
+	}
+	text, err := yaml.Marshal(report)
+	if err != nil {
+		return fmt.Errorf("write openreports: %w", err)
+	}
+	_, err = w.Write(text)
+	return err
+}
+
+func newClusterReportResult(r finding.Result, cluster finding.ClusterInfo) clusterReportResult {
+	result := clusterReportResult{
+		Policy: oneLine(r.ID), Rule: oneLine(r.Rule), Category: string(r.Concern), Severity: reportSeverity(r.Severity),
+		Message: oneLine(r.Message), Resources: []objectReference{resource(r.Subject)}, Properties: map[string]string{},
+	}
+	switch r.Status {
+	case finding.Pass:
+		result.Result, result.Scored = "pass", true
+	case finding.NotApplicable:
+		result.Result = "skip"
+	case finding.Unknown:
+		result.Result = "error"
+	case finding.Fail, finding.Depends:
+		switch countsAs(r) {
+		case finding.Error:
+			result.Result, result.Scored = "fail", true
+		case finding.Warning, finding.Info:
+			result.Result = "warn"
+		default:
+			result.Result = "skip"
+		}
+	default:
+		result.Result = "error"
+	}
+	if r.Status == finding.Fail || r.Status == finding.Depends || r.Status == finding.Unknown {
+		// What passed is told by its message. The evidence for it would not fit into
+		// an object of a cluster with many node roles; -o json has it.
+		result.set("evidence", r.Evidence...)
+		result.set("impact", r.Impact)
+		result.set("next", r.Next...)
+		result.set("exception", excuse(r))
+	}
+	result.set("status", string(r.Status))
+	result.set("arn", r.Subject.ARN)
+	result.set("cluster", cluster.Name)
+	return result
+}
+
+// set sets a property to lines of text, unless they are empty.
+func (r *clusterReportResult) set(name string, lines ...string) {
+	clean := make([]string, 0, len(lines))
+	for _, l := range lines {
+		clean = append(clean, oneLine(l))
+	}
+	if value := strings.Join(clean, "\n"); value != "" {
+		r.Properties[name] = value
+	}
+}
+
+// add appends a result and counts it.
+func (r *clusterReport) add(result clusterReportResult) {
+	r.Results = append(r.Results, result)
+	switch result.Result {
+	case "pass":
+		r.Summary.Pass++
+	case "fail":
+		r.Summary.Fail++
+	case "warn":
+		r.Summary.Warn++
+	case "error":
+		r.Summary.Error++
+	case "skip":
+		r.Summary.Skip++
+	}
+}
+
+// resource is the subject as a reference: to the object of Kubernetes where it is one.
+func resource(s finding.Subject) objectReference {
+	ref := objectReference{Kind: oneLine(string(s.Kind)), Name: oneLine(s.Name)}
+	switch s.Kind {
+	case finding.SubjectNode:
+		ref.APIVersion = "v1"
+	case finding.SubjectAWSNode:
+		ref.APIVersion, ref.Kind, ref.Namespace = "apps/v1", "DaemonSet", "kube-system"
+	case finding.SubjectNodeRole, finding.SubjectCluster, finding.SubjectEvent, finding.SubjectSource:
+	}
+	return ref
+}
+
+func reportSeverity(s finding.Severity) string {
+	switch s {
+	case finding.Error:
+		return "high"
+	case finding.Warning:
+		return "medium"
+	case finding.Info:
+		return "info"
+	default:
+		return ""
+	}
+}
+
+var (
+	notInName  = regexp.MustCompile(`[^a-z0-9-]+`)
+	notInLabel = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
+)
+
+// objectName makes a name that the API server takes: lower case letters, digits
+// and dashes, at most 63. The end is a hash of the identity, as clusters of two
+// accounts may share a name, and two names may become one here.
+func objectName(name, identity string) string {
+	sum := sha256.Sum256([]byte(identity))
+	name = notInName.ReplaceAllString(strings.ToLower(name), "-")
+	return strings.Trim(name[:min(len(name), 52)], "-") + "-" + hex.EncodeToString(sum[:5])
+}
+
+// labelValue makes a value that a label may have: at most 63 letters, digits,
+// dashes, underscores and dots, with a letter or digit at both ends.
+func labelValue(s string) string {
+	s = notInLabel.ReplaceAllString(s, "-")
+	return strings.Trim(s[:min(len(s), 63)], "_.-")
+}
