@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/teampolicy"
 )
 
 const module = "github.com/kubectl-noderole/kubectl-noderole"
@@ -110,16 +112,16 @@ func readmeTable() error {
 	return replaceBlock("README.md", "rules", b.String())
 }
 
-// schemas writes the JSON schemas of the two file formats, with the structs' doc
+// schemas writes the JSON schemas of the file formats, with the structs' doc
 // comments as descriptions.
 func schemas() error {
-	reflector := jsonschema.Reflector{}
-	for _, dir := range []string{"./pkg/snapshot", "./pkg/finding"} {
+	reflector := jsonschema.Reflector{Mapper: severities}
+	for _, dir := range []string{"./pkg/snapshot", "./pkg/finding", "./pkg/teampolicy"} {
 		if err := reflector.AddGoComments(module, dir); err != nil {
 			return err
 		}
 	}
-	for name, value := range map[string]any{"snapshot": &snapshot.Snapshot{}, "report": &finding.Report{}} {
+	for name, value := range map[string]any{"snapshot": &snapshot.Snapshot{}, "report": &finding.Report{}, "config": &teampolicy.Config{}} {
 		schema := reflector.Reflect(value)
 		text, err := json.MarshalIndent(schema, "", "  ")
 		if err != nil {
@@ -130,4 +132,16 @@ func schemas() error {
 		}
 	}
 	return nil
+}
+
+// severities lists the values of teampolicy.Severity.
+func severities(t reflect.Type) *jsonschema.Schema {
+	if t != reflect.TypeFor[teampolicy.Severity]() {
+		return nil
+	}
+	schema := &jsonschema.Schema{Type: "string"}
+	for _, s := range teampolicy.Severities {
+		schema.Enum = append(schema.Enum, s)
+	}
+	return schema
 }

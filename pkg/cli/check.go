@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/mod/semver"
@@ -24,6 +25,7 @@ import (
 type checkOptions struct {
 	streams genericiooptions.IOStreams
 	source  factsOptions
+	team    teamOptions
 
 	failOn       string
 	allowPartial bool
@@ -42,6 +44,7 @@ func newCheckCommand(streams genericiooptions.IOStreams, config *genericclioptio
 	o := &checkOptions{
 		streams:  streams,
 		source:   newFactsOptions(streams, config),
+		team:     teamOptions{streams: streams},
 		jsonYAML: &genericclioptions.JSONYamlPrintFlags{},
 		template: genericclioptions.NewKubeTemplatePrintFlags(),
 	}
@@ -72,8 +75,8 @@ facts could not be read.`,
   # Before an upgrade of the VPC CNI
   kubectl noderole check --cni-version 1.22.1
 
-  # In CI: fail on warnings too
-  kubectl noderole check --fail-on warning`,
+  # In CI: fail on warnings too, but only on what is new since a report was saved
+  kubectl noderole check --fail-on warning --baseline report.json`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.complete(cmd); err != nil {
@@ -91,6 +94,7 @@ facts could not be read.`,
 	f.StringVar(o.template.TemplateArgument, "template", "", "Template string or file for -o go-template and -o jsonpath")
 	o.source.addFlags(f)
 	o.source.live.addSimulateFlag(f)
+	o.team.addFlags(f)
 	return cmd
 }
 
@@ -117,6 +121,9 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	if err := o.source.complete(cmd); err != nil {
 		return err
 	}
+	if err := o.team.complete(); err != nil {
+		return err
+	}
 	if o.output == "table" || o.output == "" {
 		return nil
 	}
@@ -140,7 +147,12 @@ func (o *checkOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	report := rules.Judge(facts, rules.Options{CNIVersion: o.cniVersion, WhyNotJoining: o.whyNotJoining})
+	options := rules.Options{CNIVersion: o.cniVersion, WhyNotJoining: o.whyNotJoining}
+	options.Severities, options.Off = o.team.policy.Overrides()
+	report := rules.Judge(facts, options)
+	if err := o.team.apply(report, time.Now(), !o.whyNotJoining); err != nil {
+		return err
+	}
 	if err := o.print(report, footer); err != nil {
 		return err
 	}
