@@ -16,6 +16,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/teampolicy"
@@ -45,30 +46,14 @@ func rulePages() error {
 			return err
 		}
 	}
-	for _, r := range rules.All() {
-		var b strings.Builder
-		fmt.Fprintf(&b, "# %s %s\n\n%s.\n\n", r.ID, r.Name, r.Title)
-		fmt.Fprintf(&b, "Severity: %s", r.Severity)
-		if r.Concern != "" {
-			fmt.Fprintf(&b, "; column %s", strings.ToUpper(string(r.Concern)))
-		}
-		fmt.Fprintf(&b, "\n\n## Why\n\n%s\n\n## How to repair it\n\n%s\n\n## Facts it needs\n\n", oneParagraph(r.Why), oneParagraph(r.Fix))
-		for _, f := range r.Needs {
-			fmt.Fprintf(&b, "- `%s`\n", f)
-		}
-		b.WriteString("\nWhere one of them could not be read the verdict is *unknown*, never a pass.\n\n## Sources\n\n")
-		for _, ref := range r.Refs {
-			fmt.Fprintf(&b, "- <%s>\n", ref)
-		}
-		b.WriteString("\n<!-- generated from pkg/rules by make generate -->\n")
-		if err := os.WriteFile(filepath.Join(dir, r.ID+".md"), []byte(b.String()), 0o644); err != nil {
+	for _, r := range rules.Docs() {
+		text := print.RuleMarkdown(r) + "\n<!-- generated from pkg/rules by make generate -->\n"
+		if err := os.WriteFile(filepath.Join(dir, r.ID+".md"), []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-func oneParagraph(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // replaceBlock replaces what stands between the lines <!-- NAME:begin --> and
 // <!-- NAME:end --> of a file.
