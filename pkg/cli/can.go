@@ -68,6 +68,7 @@ Exit code 0: allowed; 1: denied; 2: wrong use; 3: a policy could not be read;
 
   # Many questions, one JSON object a line
   kubectl noderole can --batch < questions.jsonl`,
+		ValidArgsFunction: o.completeArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.complete(cmd, args); err != nil {
 				return err

@@ -126,6 +126,7 @@ Nothing is changed, but by create, which shows a plan and asks first.`,
 		newCreateCommand(streams, config),
 		newVersionCommand(streams),
 	)
+	completeValues(root, config)
 	return root
 }
 

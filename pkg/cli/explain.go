@@ -41,8 +41,8 @@ an id or a name. Without RULE all rules are listed.`,
 
   # As Markdown, for a runbook
   kubectl noderole explain NR205 NR602 -o markdown`,
-		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-			return ruleCompletions(args), cobra.ShellCompDirectiveNoFileComp
+		ValidArgsFunction: func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+			return starting(typed, ruleCompletions(args)), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(_ *cobra.Command, args []string) error { return o.run(args) },
 	}
