@@ -52,7 +52,14 @@ func completeValues(cmd *cobra.Command, config *genericclioptions.ConfigFlags) {
 		}
 		// It fails for an unknown or a completed flag, and this is neither.
 		_ = cmd.RegisterFlagCompletionFunc(f.Name, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-			return starting(typed, afterComma(f, typed, values())), cobra.ShellCompDirectiveNoFileComp
+			switch {
+			case !strings.Contains(f.Usage, "FORMAT=FILE"):
+				return starting(typed, afterComma(f, typed, values())), cobra.ShellCompDirectiveNoFileComp
+			case strings.Contains(typed, "="):
+				return nil, cobra.ShellCompDirectiveDefault
+			default:
+				return starting(typed, endingWith("=", values())), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+			}
 		})
 	}
 	cmd.LocalFlags().VisitAll(register)
@@ -65,8 +72,8 @@ func completeValues(cmd *cobra.Command, config *genericclioptions.ConfigFlags) {
 }
 
 var (
-	// aside is what a flag's help says after the values.
-	aside = regexp.MustCompile(` \([^()]*\)$`)
+	// aside is what a flag's help says beside the values.
+	aside = regexp.MustCompile(` \([^()]*\)`)
 	// valueList are values as a flag's help lists them: a, b or c.
 	valueList = regexp.MustCompile(`^[\w.-]+(, [\w.-]+)*( or [\w.-]+)?$`)
 )
@@ -93,6 +100,14 @@ func afterComma(f *pflag.Flag, typed string, values []string) []string {
 	var list []string
 	for _, v := range values {
 		list = append(list, before+v)
+	}
+	return list
+}
+
+func endingWith(suffix string, values []string) []string {
+	var list []string
+	for _, v := range values {
+		list = append(list, v+suffix)
 	}
 	return list
 }

@@ -1,6 +1,7 @@
 package print
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -62,11 +63,11 @@ func Rules(w io.Writer, docs []finding.RuleDoc, width int) error {
 	return err
 }
 
+// maxRuleWidth is how long a line of prose may get.
+const maxRuleWidth = 120
+
 func clampWidth(width int) int {
-	if width == 0 {
-		width = DefaultWidth
-	}
-	return min(max(width, minWidth), maxWidth)
+	return min(max(cmp.Or(width, DefaultWidth), minWidth), maxRuleWidth)
 }
 
 // RuleMarkdown returns the rule's page.
