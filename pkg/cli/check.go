@@ -55,6 +55,10 @@ func newCheckCommand(streams genericiooptions.IOStreams, config *genericclioptio
 
 Without -f the facts are read live: from the current kube context to the EKS
 cluster, its node groups and nodes, their roles and policies, and aws-node.
+
+The team's severities and exceptions are those of .noderole.yaml, in the working
+directory or above it. --baseline compares with an earlier report.
+
 Exit code 0: nothing at or above --fail-on; 1: findings; 2: wrong use; 3: some
 facts could not be read.`,
 		Example: `  # Judge the cluster of the current context

@@ -1,6 +1,7 @@
 package teampolicy
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 // all of which are *FileError.
 func ParseBaseline(name string, text []byte) (*finding.Report, error) {
 	const next = "kubectl noderole check -o json writes one"
+	text = bytes.TrimPrefix(text, byteOrderMark)
 	r := &finding.Report{}
 	if err := json.Unmarshal(text, r); err != nil {
 		e := &FileError{File: name, Problem: "is no report: " + err.Error(), Next: next}

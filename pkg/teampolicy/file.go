@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -41,6 +42,7 @@ func (e *FileError) Error() string {
 // exception that is said twice are refused. The name is used in errors, all of
 // which are *FileError, and in reports.
 func Parse(name string, text []byte, known []string) (*Config, error) {
+	text = bytes.TrimPrefix(text, byteOrderMark)
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, &FileError{File: name, Problem: "is empty", Next: "delete it, or begin with: " + head}
 	}
@@ -70,6 +72,9 @@ func Parse(name string, text []byte, known []string) (*Config, error) {
 	}
 	return c, nil
 }
+
+// byteOrderMark is what some editors begin a file with.
+var byteOrderMark = []byte("\ufeff")
 
 const head = "apiVersion: " + finding.APIVersion + ", kind: " + Kind
 
@@ -231,7 +236,23 @@ func fromYAML(name string, err error) error {
 			e.Line, e.Column = tok.Position.Line, tok.Position.Column
 		}
 	}
+	var kinds *yaml.TypeError
+	if errors.As(err, &kinds) {
+		e.Problem = fmt.Sprintf("%s stands where %s belongs", form(kinds.SrcType), form(kinds.DstType))
+	}
 	return e
+}
+
+// form says in YAML's words what a Go type is written as.
+func form(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Map, reflect.Struct:
+		return "a mapping"
+	case reflect.Slice:
+		return "a list"
+	default:
+		return "a single value"
+	}
 }
 
 func firstLine(s string) string {

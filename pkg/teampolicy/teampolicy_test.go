@@ -36,7 +36,9 @@ func TestParseRefuses(t *testing.T) {
 		"unknown rule":         {begin + "severities:\n  NR205: info\n  NR999: info\n", `p:5:3: there is no rule "NR999"`, "explain lists the rules"},
 		"small letters":        {begin + "severities: {nr205: info}\n", `p:3:14: there is no rule "nr205"`, "write it as NR205"},
 		"no severity":          {begin + "severities: {NR205: bad}\n", `p:3:21: "bad" is no severity`, "use error, warning, info or off"},
-		"exceptions no list":   {begin + "exceptions: {rule: NR205}\n", "p:3:", ""},
+		"exceptions no list":   {begin + "exceptions: {rule: NR205}\n", "p:3:13: mapping was used where sequence is expected", "config.json"},
+		"role a list":          {begin + "exceptions:\n- rule: NR205\n  role: [a]\n", "p:5:9: a list stands where a single value belongs", "config.json"},
+		"severities a word":    {begin + "severities: off\n", "p:3:13: string was used where mapping is expected", "config.json"},
 		"no rule":              {begin + "exceptions:\n- role: x\n  expires: never\n  reason: y\n", "p:4:3: an exception names no rule", "add rule"},
 		"another rule":         {begin + "exceptions:\n- rule: NR1\n  role: x\n  expires: never\n  reason: y\n", `p:4:9: there is no rule "NR1"`, "explain"},
 		"no role":              {begin + "exceptions:\n- rule: NR205\n  expires: never\n  reason: y\n", "p:4:3: an exception names a role or a subject", "add one of them"},
@@ -74,6 +76,9 @@ func parse(t *testing.T, text string) *teampolicy.Config {
 }
 
 func TestOverrides(t *testing.T) {
+	if _, err := teampolicy.Parse("p", []byte("\ufeff"+strings.ReplaceAll(begin, "\n", "\r\n")), known); err != nil {
+		t.Errorf("a file of Windows: %v", err)
+	}
 	severities, off := parse(t, "severities: {NR206: off, NR205: info, NR202: off}\n").Overrides()
 	if diff := cmp.Diff(map[string]finding.Severity{"NR205": finding.Info}, severities); diff != "" {
 		t.Error(diff)
