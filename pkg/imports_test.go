@@ -19,7 +19,7 @@ const module = "github.com/kubectl-noderole/kubectl-noderole/"
 var mayImport = map[string][]string{
 	"cmd/kubectl-noderole": {"pkg/cli"},
 	"examples":             {},
-	"internal/docgen":      {"pkg/rules", "pkg/cli", "pkg/snapshot", "pkg/finding", "pkg/need"},
+	"internal/docgen":      {"pkg/rules", "pkg/cli", "pkg/snapshot", "pkg/finding", "pkg/need", "pkg/print", "pkg/teampolicy"},
 	"pkg/apply":            {"pkg/change", "pkg/finding", "pkg/remedy", "pkg/view"},
 	"pkg/awsauth":          {},
 	"pkg/candidate":        {"pkg/snapshot", "pkg/view", "pkg/need", "pkg/iampolicy"},
@@ -36,12 +36,13 @@ var mayImport = map[string][]string{
 	"pkg/remedy":           {"pkg/awsauth", "pkg/change", "pkg/finding", "pkg/iampolicy", "pkg/need", "pkg/snapshot", "pkg/view"},
 	"pkg/rules":            {"pkg/view", "pkg/snapshot", "pkg/finding", "pkg/need", "pkg/iampolicy"},
 	"pkg/snapshot":         {},
+	"pkg/teampolicy":       {"pkg/finding"},
 	"pkg/view":             {"pkg/awsauth", "pkg/snapshot", "pkg/iampolicy", "pkg/need"},
 	"test/script":          {},
 }
 
 // pure packages reach neither the network, the environment nor a clock.
-var pure = []string{"pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/view", "pkg/rules", "pkg/finding", "pkg/print", "pkg/candidate", "pkg/change", "pkg/remedy", "pkg/awsauth"}
+var pure = []string{"pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/view", "pkg/rules", "pkg/finding", "pkg/print", "pkg/candidate", "pkg/change", "pkg/remedy", "pkg/awsauth", "pkg/teampolicy"}
 
 type goPackage struct {
 	ImportPath string

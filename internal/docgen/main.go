@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 
@@ -15,8 +16,10 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/teampolicy"
 )
 
 const module = "github.com/kubectl-noderole/kubectl-noderole"
@@ -43,30 +46,14 @@ func rulePages() error {
 			return err
 		}
 	}
-	for _, r := range rules.All() {
-		var b strings.Builder
-		fmt.Fprintf(&b, "# %s %s\n\n%s.\n\n", r.ID, r.Name, r.Title)
-		fmt.Fprintf(&b, "Severity: %s", r.Severity)
-		if r.Concern != "" {
-			fmt.Fprintf(&b, "; column %s", strings.ToUpper(string(r.Concern)))
-		}
-		fmt.Fprintf(&b, "\n\n## Why\n\n%s\n\n## How to repair it\n\n%s\n\n## Facts it needs\n\n", oneParagraph(r.Why), oneParagraph(r.Fix))
-		for _, f := range r.Needs {
-			fmt.Fprintf(&b, "- `%s`\n", f)
-		}
-		b.WriteString("\nWhere one of them could not be read the verdict is *unknown*, never a pass.\n\n## Sources\n\n")
-		for _, ref := range r.Refs {
-			fmt.Fprintf(&b, "- <%s>\n", ref)
-		}
-		b.WriteString("\n<!-- generated from pkg/rules by make generate -->\n")
-		if err := os.WriteFile(filepath.Join(dir, r.ID+".md"), []byte(b.String()), 0o644); err != nil {
+	for _, r := range rules.Docs() {
+		text := print.RuleMarkdown(r) + "\n<!-- generated from pkg/rules by make generate -->\n"
+		if err := os.WriteFile(filepath.Join(dir, r.ID+".md"), []byte(text), 0o644); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-func oneParagraph(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // replaceBlock replaces what stands between the lines <!-- NAME:begin --> and
 // <!-- NAME:end --> of a file.
@@ -110,16 +97,16 @@ func readmeTable() error {
 	return replaceBlock("README.md", "rules", b.String())
 }
 
-// schemas writes the JSON schemas of the two file formats, with the structs' doc
+// schemas writes the JSON schemas of the file formats, with the structs' doc
 // comments as descriptions.
 func schemas() error {
-	reflector := jsonschema.Reflector{}
-	for _, dir := range []string{"./pkg/snapshot", "./pkg/finding"} {
+	reflector := jsonschema.Reflector{Mapper: severities}
+	for _, dir := range []string{"./pkg/snapshot", "./pkg/finding", "./pkg/teampolicy"} {
 		if err := reflector.AddGoComments(module, dir); err != nil {
 			return err
 		}
 	}
-	for name, value := range map[string]any{"snapshot": &snapshot.Snapshot{}, "report": &finding.Report{}} {
+	for name, value := range map[string]any{"snapshot": &snapshot.Snapshot{}, "report": &finding.Report{}, "config": &teampolicy.Config{}} {
 		schema := reflector.Reflect(value)
 		text, err := json.MarshalIndent(schema, "", "  ")
 		if err != nil {
@@ -130,4 +117,16 @@ func schemas() error {
 		}
 	}
 	return nil
+}
+
+// severities lists the values of teampolicy.Severity.
+func severities(t reflect.Type) *jsonschema.Schema {
+	if t != reflect.TypeFor[teampolicy.Severity]() {
+		return nil
+	}
+	schema := &jsonschema.Schema{Type: "string"}
+	for _, s := range teampolicy.Severities {
+		schema.Enum = append(schema.Enum, s)
+	}
+	return schema
 }

@@ -2,10 +2,8 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -70,6 +68,7 @@ Exit code 0: allowed; 1: denied; 2: wrong use; 3: a policy could not be read;
 
   # Many questions, one JSON object a line
   kubectl noderole can --batch < questions.jsonl`,
+		ValidArgsFunction: o.completeArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.complete(cmd, args); err != nil {
 				return err
@@ -266,13 +265,9 @@ func loadPolicy(kind iampolicy.Kind, file string) (*iampolicy.Policy, error) {
 	if file == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(file)
+	text, err := readFile(file)
 	if err != nil {
-		var pathErr *os.PathError
-		if errors.As(err, &pathErr) {
-			err = pathErr.Err
-		}
-		return nil, usage("", "%s cannot be read: %s", file, err)
+		return nil, err
 	}
 	doc, err := iampolicy.Parse(kind, text)
 	if err != nil {

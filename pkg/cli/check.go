@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/mod/semver"
@@ -22,6 +23,7 @@ import (
 type checkOptions struct {
 	streams genericiooptions.IOStreams
 	source  factsOptions
+	team    teamOptions
 
 	failOn       string
 	allowPartial bool
@@ -44,6 +46,7 @@ func newCheckCommand(streams genericiooptions.IOStreams, config *genericclioptio
 	o := &checkOptions{
 		streams:  streams,
 		source:   newFactsOptions(streams, config),
+		team:     teamOptions{streams: streams},
 		jsonYAML: &genericclioptions.JSONYamlPrintFlags{},
 		template: genericclioptions.NewKubeTemplatePrintFlags(),
 	}
@@ -54,6 +57,10 @@ func newCheckCommand(streams genericiooptions.IOStreams, config *genericclioptio
 
 Without -f the facts are read live: from the current kube context to the EKS
 cluster, its node groups and nodes, their roles and policies, and aws-node.
+
+The team's severities and exceptions are those of .noderole.yaml, in the working
+directory or above it. --baseline compares with an earlier report.
+
 Exit code 0: nothing at or above --fail-on; 1: findings; 2: wrong use; 3: some
 facts could not be read.`,
 		Example: `  # Judge the cluster of the current context
@@ -77,8 +84,8 @@ facts could not be read.`,
   # Everything about each role, also what passed, with evidence
   kubectl noderole check -o wide --show all --group-by role
 
-  # In CI: fail on warnings too, and print findings only
-  kubectl noderole check --fail-on warning --quiet
+  # In CI: fail on warnings too, but only on what is new since a report was saved
+  kubectl noderole check --fail-on warning --baseline report.json --quiet
 
   # In CI: the table in the log, and files for code scanning and for test reports
   kubectl noderole check --report sarif=noderole.sarif --report junit=noderole.xml
@@ -104,6 +111,7 @@ facts could not be read.`,
 	o.screen.addFlags(f)
 	o.source.addFlags(f)
 	o.source.live.addSimulateFlag(f)
+	o.team.addFlags(f)
 	return cmd
 }
 
@@ -138,6 +146,9 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	if o.reports, err = parseReports(o.reportFlags, o.source.file); err != nil {
 		return err
 	}
+	if err := o.team.complete(); err != nil {
+		return err
+	}
 	if table || slices.Contains(print.Formats(), o.output) {
 		return nil
 	}
@@ -161,7 +172,12 @@ func (o *checkOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	report := rules.Judge(facts, rules.Options{CNIVersion: o.cniVersion, WhyNotJoining: o.whyNotJoining})
+	options := rules.Options{CNIVersion: o.cniVersion, WhyNotJoining: o.whyNotJoining}
+	options.Severities, options.Off = o.team.policy.Overrides()
+	report := rules.Judge(facts, options)
+	if err := o.team.apply(report, time.Now(), !o.whyNotJoining); err != nil {
+		return err
+	}
 	reportErr := o.writeReports(report, footer)
 	if err := o.print(report, footer); err != nil {
 		return err

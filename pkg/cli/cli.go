@@ -121,10 +121,12 @@ Nothing is changed, but by create, which shows a plan and asks first.`,
 		newCanCommand(streams, config),
 		newListCommand(streams, config),
 		newFixCommand(streams, config),
+		newExplainCommand(streams),
 		newPolicyCommand(streams, config),
 		newCreateCommand(streams, config),
 		newVersionCommand(streams),
 	)
+	completeValues(root, config)
 	return root
 }
 

@@ -66,8 +66,8 @@ type Report struct {
 	// Results are ordered worst first, then by id and subject.
 	Results []Result `json:"results"`
 	Summary Summary  `json:"summary"`
-	// NotEvaluated is what could change a verdict about permissions and is never
-	// read, in words.
+	// NotEvaluated is, in words, what could change a verdict about permissions and is
+	// never read, and which rules the team switched off.
 	NotEvaluated []string `json:"notEvaluated,omitempty"`
 	// Missing is what could not be read.
 	Missing []Missing `json:"missing,omitempty"`
@@ -144,7 +144,8 @@ type Missing struct {
 	Error      string `json:"error"`
 }
 
-// Summarize counts results by status and, for failures, severity.
+// Summarize counts results by status and, for failures, severity. A failure whose
+// exception has expired counts as an error.
 func Summarize(results []Result) Summary {
 	var s Summary
 	for _, r := range results {
@@ -152,6 +153,9 @@ func Summarize(results []Result) Summary {
 		case r.Status != Fail && r.Status != Depends:
 		case r.Known:
 			s.Known++
+			continue
+		case r.Exception != nil && r.Exception.Expired:
+			s.Errors++
 			continue
 		case r.Excused():
 			s.Excepted++

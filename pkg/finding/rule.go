@@ -11,9 +11,11 @@ type RuleDoc struct {
 	// Security is set where a failure lets somebody do what only others should.
 	Security bool `json:"security,omitempty"`
 	// Title says what holds when it passes, Why what happens if it does not, Fix how
-	// to repair it. Refs are the sources.
+	// to repair it. Needs are the facts without which it answers unknown. Refs are the
+	// sources.
 	Title string   `json:"title"`
 	Why   string   `json:"why"`
 	Fix   string   `json:"fix"`
+	Needs []string `json:"needs,omitempty"`
 	Refs  []string `json:"refs,omitempty"`
 }

@@ -37,6 +37,16 @@ func Named(name string) Action {
 	return Action{Name: name}
 }
 
+// Names returns the names of all actions of the lists below, each once, sorted.
+func Names() []string {
+	var names []string
+	for _, a := range everything() {
+		names = append(names, a.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
 // everything is all actions of the lists below, each once.
 func everything() []Action {
 	var all []Action

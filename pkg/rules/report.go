@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,6 +19,23 @@ type Options struct {
 	CNIVersion string
 	// WhyNotJoining keeps what may keep nodes from joining, first things first.
 	WhyNotJoining bool
+	// Severities are a team's own, by rule id.
+	Severities map[string]finding.Severity
+	// Off are the ids of rules that are not judged.
+	Off []string
+}
+
+// chosen returns the rules to judge, with the severities that the team gave them.
+func (o Options) chosen() []Rule {
+	var chosen []Rule
+	for _, r := range All() {
+		if slices.Contains(o.Off, r.ID) {
+			continue
+		}
+		r.Severity = cmp.Or(o.Severities[r.ID], r.Severity)
+		chosen = append(chosen, r)
+	}
+	return chosen
 }
 
 // Judge runs every rule on a snapshot and returns the report. The same snapshot
@@ -25,7 +43,7 @@ type Options struct {
 func Judge(s *snapshot.Snapshot, o Options) *finding.Report {
 	v := view.New(s)
 	v.AssumeCNIVersion(o.CNIVersion)
-	results := Run(v, All())
+	results := Run(v, o.chosen())
 	link(v, results)
 	verdictsOf := results
 	if o.WhyNotJoining {

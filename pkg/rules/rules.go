@@ -65,10 +65,14 @@ func All() []Rule {
 // Doc returns what the rule says about itself, its texts as one line each.
 func (r Rule) Doc() finding.RuleDoc {
 	line := func(text string) string { return strings.Join(strings.Fields(text), " ") }
-	return finding.RuleDoc{
+	doc := finding.RuleDoc{
 		ID: r.ID, Name: r.Name, Severity: r.Severity, Concern: r.Concern, Security: r.Security,
 		Title: r.Title, Why: line(r.Why), Fix: line(r.Fix), Refs: r.Refs,
 	}
+	for _, f := range r.Needs {
+		doc.Needs = append(doc.Needs, string(f))
+	}
+	return doc
 }
 
 // Docs returns what every rule says about itself, ordered by id.

@@ -1,0 +1,164 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
+)
+
+// explainOptions is what the explain command was told.
+type explainOptions struct {
+	streams  genericiooptions.IOStreams
+	output   string
+	jsonYAML *genericclioptions.JSONYamlPrintFlags
+}
+
+func newExplainCommand(streams genericiooptions.IOStreams) *cobra.Command {
+	o := &explainOptions{streams: streams, jsonYAML: &genericclioptions.JSONYamlPrintFlags{}}
+	cmd := &cobra.Command{
+		Use:   "explain [RULE...]",
+		Short: "Explain rules, or list them all",
+		Long: `Explain rules: what holds when one passes, what happens if it does not, how to
+repair it, which facts it needs, and where the facts behind it are from. A RULE is
+an id or a name. Without RULE all rules are listed.`,
+		Example: `  # All rules
+  kubectl noderole explain
+
+  # One of them, by id or by name
+  kubectl noderole explain NR205
+  kubectl noderole explain cni-policy-on-node-role
+
+  # As Markdown, for a runbook
+  kubectl noderole explain NR205 NR602 -o markdown`,
+		ValidArgsFunction: func(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+			return starting(typed, ruleCompletions(args)), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error { return o.run(args) },
+	}
+	cmd.Flags().StringVarP(&o.output, "output", "o", "", "Output format: "+strings.Join(o.formats(), ", ")+" (default for people)")
+	return cmd
+}
+
+func (o *explainOptions) formats() []string {
+	return slices.Concat([]string{"markdown", "name"}, o.jsonYAML.AllowedFormats())
+}
+
+func (o *explainOptions) run(args []string) error {
+	list := ruleList{TypeMeta: metav1.TypeMeta{APIVersion: finding.APIVersion, Kind: "RuleList"}, Items: rules.Docs()}
+	if len(args) > 0 {
+		var err error
+		if list.Items, err = findRules(list.Items, args); err != nil {
+			return err
+		}
+	}
+	err := o.print(&list, len(args) == 0)
+	if genericclioptions.IsNoCompatiblePrinterError(err) {
+		return usage("use one of "+strings.Join(o.formats(), ", "), "--output %q is no format", o.output)
+	}
+	if err != nil {
+		return fmt.Errorf("write the rules: %w", err)
+	}
+	return nil
+}
+
+func (o *explainOptions) print(list *ruleList, all bool) error {
+	width := newScreen(o.streams.Out, os.Getenv).width
+	switch {
+	case o.output == "" && all:
+		return print.RuleTable(o.streams.Out, list.Items, width)
+	case o.output == "":
+		return print.Rules(o.streams.Out, list.Items, width)
+	case o.output == "markdown":
+		var pages []string
+		for _, d := range list.Items {
+			pages = append(pages, print.RuleMarkdown(d))
+		}
+		_, err := fmt.Fprint(o.streams.Out, strings.Join(pages, "\n"))
+		return err
+	case o.output == "name":
+		var err error
+		for _, d := range list.Items {
+			_, lineErr := fmt.Fprintln(o.streams.Out, d.ID)
+			err = errors.Join(err, lineErr)
+		}
+		return err
+	}
+	printer, err := o.jsonYAML.ToPrinter(o.output)
+	if err != nil {
+		return err
+	}
+	return printer.PrintObj(list, o.streams.Out)
+}
+
+// findRules returns the rules that are named, by id or name in any case, each once.
+func findRules(docs []finding.RuleDoc, names []string) ([]finding.RuleDoc, error) {
+	var found []finding.RuleDoc
+	for _, name := range names {
+		is := func(d finding.RuleDoc) bool {
+			return strings.EqualFold(d.ID, name) || strings.EqualFold(d.Name, name)
+		}
+		i := slices.IndexFunc(docs, is)
+		if i < 0 {
+			next := "kubectl noderole explain lists the rules"
+			if near := nearestRule(docs, name); near != "" {
+				next = "did you mean: kubectl noderole explain " + near
+			}
+			return nil, usage(next, "there is no rule %q", name)
+		}
+		if !slices.ContainsFunc(found, is) {
+			found = append(found, docs[i])
+		}
+	}
+	return found, nil
+}
+
+// nearestRule returns the id or name of a rule that is a slip of the keyboard away,
+// by the same measure as the nearest command; or nothing.
+func nearestRule(docs []finding.RuleDoc, typed string) string {
+	for distance := 1; distance <= max(1, len(typed)/5); distance++ {
+		c := &cobra.Command{SuggestionsMinimumDistance: distance}
+		for _, d := range docs {
+			c.AddCommand(&cobra.Command{Use: d.ID, Run: func(*cobra.Command, []string) {}}, &cobra.Command{Use: d.Name, Run: func(*cobra.Command, []string) {}})
+		}
+		if near := c.SuggestionsFor(typed); len(near) > 0 {
+			return near[0]
+		}
+	}
+	return ""
+}
+
+// ruleCompletions are the rules that are not named yet, each with its title.
+func ruleCompletions(named []string) []string {
+	var list []string
+	for _, d := range rules.Docs() {
+		if !slices.ContainsFunc(named, func(n string) bool { return strings.EqualFold(n, d.ID) }) {
+			list = append(list, cobra.CompletionWithDesc(d.ID, d.Title))
+		}
+	}
+	return list
+}
+
+// ruleList is what the printers for machines print.
+type ruleList struct {
+	metav1.TypeMeta `json:",inline"`
+	Items           []finding.RuleDoc `json:"items"`
+}
+
+// DeepCopyObject makes a ruleList printable by the printers of k8s.io/cli-runtime,
+// which change nothing of it.
+func (l *ruleList) DeepCopyObject() runtime.Object {
+	c := *l
+	return &c
+}

@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/pflag"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/teampolicy"
+)
+
+// policyFile is the name that a team's policy is found by.
+const policyFile = ".noderole.yaml"
+
+// teamOptions say what the team decided about its findings.
+type teamOptions struct {
+	streams genericiooptions.IOStreams
+
+	config, baselineFile string
+	noConfig             bool
+
+	// policy is empty where there is no file; baseline is nil then.
+	policy   *teampolicy.Config
+	baseline *finding.Report
+}
+
+func (o *teamOptions) addFlags(f *pflag.FlagSet) {
+	f.StringVar(&o.config, "config", "", "Policy of the team (default "+policyFile+" in the working directory or the nearest one above it)")
+	f.BoolVar(&o.noConfig, "no-config", false, "Look for no "+policyFile)
+	f.StringVar(&o.baselineFile, "baseline", "", "Fail only on what is new since this report, which check -o json wrote")
+}
+
+// complete reads the files, before anything is asked of a cluster.
+func (o *teamOptions) complete() error {
+	if o.noConfig && o.config != "" {
+		return usage("give one of them", "--config names a file and --no-config wants none")
+	}
+	o.policy = &teampolicy.Config{}
+	file := o.config
+	if file == "" && !o.noConfig {
+		var err error
+		if file, err = findUpward(policyFile); err != nil {
+			return usage("give --config FILE or --no-config", "%s cannot be looked for: %s", policyFile, err)
+		}
+	}
+	if file != "" {
+		text, err := readFile(file)
+		if err != nil {
+			return err
+		}
+		var ids []string
+		for _, r := range rules.All() {
+			ids = append(ids, r.ID)
+		}
+		if o.policy, err = teampolicy.Parse(file, text, ids); err != nil {
+			return ofFile(err)
+		}
+	}
+	if o.baselineFile != "" {
+		text, err := readFile(o.baselineFile)
+		if err != nil {
+			return err
+		}
+		if o.baseline, err = teampolicy.ParseBaseline(o.baselineFile, text); err != nil {
+			return ofFile(err)
+		}
+	}
+	return nil
+}
+
+// ofFile gives an error of a file its second line.
+func ofFile(err error) error {
+	var fileErr *teampolicy.FileError
+	if errors.As(err, &fileErr) {
+		return usage(fileErr.Next, "%s", err)
+	}
+	return err
+}
+
+func readFile(name string) ([]byte, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		var pathErr *fs.PathError
+		if errors.As(err, &pathErr) {
+			err = pathErr.Err
+		}
+		return nil, usage("", "%s cannot be read: %s", name, err)
+	}
+	return text, nil
+}
+
+// findUpward looks for a file in the working directory and in each directory above
+// it, up to the root. It returns the nearest one's path, or nothing.
+func findUpward(name string) (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for path := name; ; path = filepath.Join(dir, name) {
+		info, err := os.Stat(path)
+		switch {
+		case err == nil && !info.IsDir():
+			return path, nil
+		case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission):
+			return "", err
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", nil
+		}
+		dir = parent
+	}
+}
+
+// apply writes the team's decisions into the report. Of a report that has every
+// result it tells which exceptions the team may clear away.
+func (o *teamOptions) apply(report *finding.Report, now time.Time, whole bool) error {
+	unused := o.policy.Apply(report, now.UTC().Format(time.DateOnly))
+	for _, sentence := range unused {
+		if whole {
+			fmt.Fprintln(o.streams.ErrOut, "warning: "+sentence)
+		}
+	}
+	if o.baseline == nil {
+		return nil
+	}
+	if err := teampolicy.ApplyBaseline(report, o.baseline); err != nil {
+		return usage("save one of this cluster: kubectl noderole check -o json", "--baseline %s: %s", o.baselineFile, err)
+	}
+	return nil
+}
