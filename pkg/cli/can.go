@@ -88,6 +88,7 @@ Exit code 0: allowed; 1: denied; 2: wrong use; 3: a policy could not be read;
 	f.StringVar(&o.principal, "principal", "", "Who asks, an ARN or a service's name (default a role of account 111122223333, or ec2.amazonaws.com for --trust-policy alone)")
 	f.StringArrayVar(&o.contextKeys, "context-key", nil, "A condition key of the request as KEY=VALUE; repeated for several values")
 	f.BoolVar(&o.completeContext, "complete-context", false, "A condition key that is not given is absent instead of unknown")
+	cmd.ValidArgsFunction = o.suggestArgs
 	return cmd
 }
 

@@ -91,6 +91,7 @@ facts could not be read.`,
 	f.StringVar(o.template.TemplateArgument, "template", "", "Template string or file for -o go-template and -o jsonpath")
 	o.source.addFlags(f)
 	o.source.live.addSimulateFlag(f)
+	offer(cmd, "output", o.formats()...)
 	return cmd
 }
 

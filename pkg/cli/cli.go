@@ -100,7 +100,6 @@ Nothing is changed, but by create, which shows a plan and asks first.`,
 			}
 			return unknownCommand(cmd, args[0])
 		},
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
@@ -123,8 +122,10 @@ Nothing is changed, but by create, which shows a plan and asks first.`,
 		newFixCommand(streams, config),
 		newPolicyCommand(streams, config),
 		newCreateCommand(streams, config),
+		newCompletionCommand(streams),
 		newVersionCommand(streams),
 	)
+	suggestCommonFlags(root, config)
 	return root
 }
 

@@ -94,6 +94,9 @@ for another tool, without credentials and without a cluster.`,
 	f.StringVar(&o.entry, "access-entry", "", "Also let the role into the cluster, by an access entry of this type: EC2_LINUX, EC2_WINDOWS or EC2")
 	f.Lookup("access-entry").NoOptDefVal = "auto"
 	f.StringVarP(&o.output, "output", "o", "", "Print the role for another tool instead of creating it: "+strings.Join(createFormats, ", "))
+	offer(cmd, "output", createFormats...)
+	offer(cmd, "access-entry", "EC2_LINUX", "EC2_WINDOWS", "EC2")
+	offer(cmd, "cni", "current", "original")
 	f.BoolVar(&o.dryRun, "dry-run", false, "Show the plan and create nothing")
 	f.BoolVar(&o.yes, "yes", false, "Create without asking")
 	return cmd

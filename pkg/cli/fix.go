@@ -65,6 +65,7 @@ read, so that the plan may lack steps.`,
 	f.StringSliceVar(&o.only, "only", nil, "Repair only what these rules found, by id, also where it is no more than information")
 	f.StringVarP(&o.output, "output", "o", "", "Output format: "+strings.Join(fixFormats, ", ")+" (default for people)")
 	o.source.addFlags(f)
+	offer(cmd, "output", fixFormats...)
 	return cmd
 }
 

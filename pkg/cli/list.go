@@ -89,6 +89,7 @@ be read.`,
 	f.BoolVar(&o.filter.Fit, "fit", false, "Only roles that could serve nodes as they are; those for EKS Auto Mode alone are left out")
 	f.BoolVar(&o.filter.Unused, "unused", false, "Only roles that nothing of EKS in the region uses")
 	o.live.addFlags(f)
+	offer(cmd, "output", o.formats()...)
 	return cmd
 }
 
