@@ -76,7 +76,7 @@ func NewChanges(ctx context.Context, cfg Config) (*Changes, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Changes{Client: c, iam: c.iam.(*iam.Client), eks: c.eks.(*eks.Client), pause: 3 * time.Second, settle: 5 * time.Minute}, nil
+	return &Changes{Client: c, iam: c.iam.(*iamCalls), eks: c.eks.(*eksCalls), pause: 3 * time.Second, settle: 5 * time.Minute}, nil
 }
 
 // Caller returns the ARN of the principal whose credentials are used.
