@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the end-to-end tests run against and prints the folder: etcd,
-# kube-apiserver and the EKS Pod Identity webhook (built once, cached by version),
-# and checks for moto, the AWS CLI and kubectl. Safe to run again; what is there is kept.
+# kube-apiserver, the EKS Pod Identity webhook and krew (built once, cached by
+# version), and checks for moto, the AWS CLI and kubectl. Safe to run again; what
+# is there is kept.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,6 +31,16 @@ if [ ! -x "$bin/pod-identity-webhook-$webhook" ]; then
   mv "$bin/pod-identity-webhook.new" "$bin/pod-identity-webhook-$webhook"
 fi
 ln -sf "pod-identity-webhook-$webhook" "$bin/pod-identity-webhook"
+
+krew=$(cd test/e2e/krew && go list -m -f '{{.Version}}' sigs.k8s.io/krew)
+for program in krew validate-krew-manifest; do
+  if [ ! -x "$bin/$program-$krew" ]; then
+    say "building $program $krew into $bin (once; a minute)"
+    (cd test/e2e/krew && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$bin/$program.new" "sigs.k8s.io/krew/cmd/$program")
+    mv "$bin/$program.new" "$bin/$program-$krew"
+  fi
+  ln -sf "$program-$krew" "$bin/$program"
+done
 
 if ! command -v etcd >/dev/null; then
   say "installing etcd-server with apt-get"
