@@ -19,4 +19,4 @@ if tag=$(git describe --exact-match --tags --match 'v[0-9]*' 2>/dev/null); then
 else
   goreleaser release --clean --snapshot
 fi
-go run ./internal/krewmanifest plugins.yaml dist
+go run ./internal/krew plugins.yaml dist

@@ -1,8 +1,8 @@
-// Command krewmanifest writes into the krew manifest what a release build has
+// Command krew writes into the krew manifest what a release build has
 // made: the version, and address and checksum of every platform's archive. make
 // dist runs it from the project's root, after goreleaser:
 //
-//	krewmanifest plugins.yaml dist
+//	krew plugins.yaml dist
 //
 // It also puts a copy into the folder, as noderole.yaml: krew's check wants the
 // file to have the plugin's name.
@@ -26,14 +26,14 @@ const downloads = "https://github.com/kubectl-noderole/kubectl-noderole/releases
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "krewmanifest: "+err.Error())
+		fmt.Fprintln(os.Stderr, "krew: "+err.Error())
 		os.Exit(1)
 	}
 }
 
 func run(args []string) error {
 	if len(args) != 2 {
-		return fmt.Errorf("usage: krewmanifest MANIFEST DIST")
+		return fmt.Errorf("usage: krew MANIFEST DIST")
 	}
 	manifest, dist := args[0], args[1]
 	old, err := os.ReadFile(manifest)
