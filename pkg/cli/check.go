@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/mod/semver"
 	"golang.org/x/term"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/cli-runtime/pkg/printers"
 
@@ -31,19 +31,19 @@ type checkOptions struct {
 	cniVersion    string
 	whyNotJoining bool
 	output        string
-	jsonYAML      *genericclioptions.JSONYamlPrintFlags
-	template      *genericclioptions.KubeTemplatePrintFlags
+	jsonYAML      jsonYAML
+	template      *templates
 
 	// printer is nil for the table.
 	printer printers.ResourcePrinter
 }
 
-func newCheckCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags) *cobra.Command {
+func newCheckCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra.Command {
 	o := &checkOptions{
 		streams:  streams,
 		source:   newFactsOptions(streams, config),
-		jsonYAML: &genericclioptions.JSONYamlPrintFlags{},
-		template: genericclioptions.NewKubeTemplatePrintFlags(),
+		jsonYAML: jsonYAML{},
+		template: &templates{},
 	}
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -88,7 +88,7 @@ facts could not be read.`,
 	f.StringVar(&o.cniVersion, "cni-version", "", "Judge for this version of vpc-cni instead of the one that runs, before an upgrade")
 	f.BoolVar(&o.whyNotJoining, "why-not-joining", false, "Show only what may keep nodes from joining, first things first")
 	f.StringVarP(&o.output, "output", "o", "table", "Output format: "+strings.Join(o.formats(), ", "))
-	f.StringVar(o.template.TemplateArgument, "template", "", "Template string or file for -o go-template and -o jsonpath")
+	f.StringVar(&o.template.text, "template", "", "Template string or file for -o go-template and -o jsonpath")
 	o.source.addFlags(f)
 	o.source.live.addSimulateFlag(f)
 	offer(cmd, "output", o.formats()...)
@@ -122,10 +122,10 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 		return nil
 	}
 	printer, err := o.jsonYAML.ToPrinter(o.output)
-	if genericclioptions.IsNoCompatiblePrinterError(err) {
+	if errors.Is(err, errNoFormat) {
 		printer, err = o.template.ToPrinter(o.output)
 	}
-	if genericclioptions.IsNoCompatiblePrinterError(err) {
+	if errors.Is(err, errNoFormat) {
 		return usage("use one of "+strings.Join(o.formats(), ", "), "--output %q is no format", o.output)
 	}
 	if err != nil {

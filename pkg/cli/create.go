@@ -14,7 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
@@ -38,7 +37,7 @@ type createOptions struct {
 
 var createFormats = []string{"aws-cli", "terraform", "cloudformation", "eksctl"}
 
-func newCreateCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags) *cobra.Command {
+func newCreateCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra.Command {
 	o := &createOptions{streams: streams, place: placeOptions{config: config}}
 	cmd := &cobra.Command{
 		Use:   "create NAME",

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
@@ -29,7 +28,7 @@ type fixOptions struct {
 
 var fixFormats = []string{"aws-cli", "json"}
 
-func newFixCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags) *cobra.Command {
+func newFixCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra.Command {
 	o := &fixOptions{streams: streams, source: newFactsOptions(streams, config)}
 	cmd := &cobra.Command{
 		Use:   "fix",

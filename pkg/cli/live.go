@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
@@ -25,7 +24,7 @@ import (
 // liveOptions say which cluster's facts to read.
 type liveOptions struct {
 	streams genericiooptions.IOStreams
-	config  *genericclioptions.ConfigFlags
+	config  *kubeFlags
 
 	clusterName, region, profile string
 	simulate                     bool

@@ -13,7 +13,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/spf13/cobra"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubectl-noderole/kubectl-noderole/examples"
@@ -39,7 +38,7 @@ func suggest(cmd *cobra.Command, flag string, values cobra.CompletionFunc) {
 
 // suggestCommonFlags completes the flags that mean the same with every command,
 // and keeps file names from commands that take none.
-func suggestCommonFlags(root *cobra.Command, flags *genericclioptions.ConfigFlags) {
+func suggestCommonFlags(root *cobra.Command, flags *kubeFlags) {
 	kubeconfig := func() clientcmdapi.Config {
 		raw, err := flags.ToRawKubeConfigLoader().RawConfig()
 		if err != nil {
