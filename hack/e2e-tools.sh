@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the end-to-end tests run against and prints the folder: etcd,
-# kube-apiserver, the EKS Pod Identity webhook and krew (built once, cached by
-# version), and checks for moto, the AWS CLI and kubectl. Safe to run again; what
+# kube-apiserver, the EKS Pod Identity webhook, krew and the release tools
+# (built once, cached by version), and checks for moto, the AWS CLI and kubectl. Safe to run again; what
 # is there is kept.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -41,6 +41,8 @@ for program in krew validate-krew-manifest; do
   fi
   ln -sf "$program-$krew" "$bin/$program"
 done
+
+./hack/release-tools.sh >/dev/null
 
 if ! command -v etcd >/dev/null; then
   say "installing etcd-server with apt-get"
