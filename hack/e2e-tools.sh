@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the end-to-end tests run against and prints the folder: etcd,
 # kube-apiserver, the EKS Pod Identity webhook, krew and the release tools
-# (built once, cached by version), and checks for moto, the AWS CLI and kubectl. Safe to run again; what
-# is there is kept.
+# (built once, cached by version), and checks for moto, the AWS CLI and kubectl.
+# Safe to run again; what is there is kept.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

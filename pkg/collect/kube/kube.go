@@ -120,6 +120,8 @@ func New(config *rest.Config, o Options) (*Client, error) {
 	if err != nil {
 		return nil, c.configError(err)
 	}
+	// The types of the two groups that are read; client-go's own clients would
+	// bring those of every group into the program.
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme} {
 		if err := add(scheme); err != nil {
@@ -140,18 +142,20 @@ func New(config *rest.Config, o Options) (*Client, error) {
 	if err != nil {
 		return nil, c.configError(err)
 	}
-	c.nodes = gentype.NewClientWithList("nodes", core, codec, "", func() *corev1.Node { return &corev1.Node{} }, func() *corev1.NodeList { return &corev1.NodeList{} })
-	c.pods = gentype.NewClientWithList("pods", core, codec, namespace, func() *corev1.Pod { return &corev1.Pod{} }, func() *corev1.PodList { return &corev1.PodList{} })
-	c.serviceAccounts = gentype.NewClient("serviceaccounts", core, codec, namespace, func() *corev1.ServiceAccount { return &corev1.ServiceAccount{} })
-	c.daemonSets = gentype.NewClient("daemonsets", apps, codec, namespace, func() *appsv1.DaemonSet { return &appsv1.DaemonSet{} })
-	c.configMaps = gentype.NewClient("configmaps", core, codec, namespace, func() *corev1.ConfigMap { return &corev1.ConfigMap{} })
+	c.nodes = gentype.NewClientWithList("nodes", core, codec, "", empty[corev1.Node], empty[corev1.NodeList])
+	c.pods = gentype.NewClientWithList("pods", core, codec, namespace, empty[corev1.Pod], empty[corev1.PodList])
+	c.serviceAccounts = gentype.NewClient("serviceaccounts", core, codec, namespace, empty[corev1.ServiceAccount])
+	c.daemonSets = gentype.NewClient("daemonsets", apps, codec, namespace, empty[appsv1.DaemonSet])
+	c.configMaps = gentype.NewClient("configmaps", core, codec, namespace, empty[corev1.ConfigMap])
 	c.events = map[string]eventLister{}
 	for _, ns := range eventNamespaces {
-		c.events[ns] = gentype.NewClientWithList("events", core, codec, ns, func() *corev1.Event { return &corev1.Event{} }, func() *corev1.EventList { return &corev1.EventList{} })
+		c.events[ns] = gentype.NewClientWithList("events", core, codec, ns, empty[corev1.Event], empty[corev1.EventList])
 	}
 	c.raw = core
 	return c, nil
 }
+
+func empty[T any]() *T { return new(T) }
 
 // counter counts requests as they are sent.
 type counter struct {
