@@ -4,7 +4,7 @@ GO      ?= go
 LINT     = $(GO) tool -modfile=tools/go.mod golangci-lint
 FUZZTIME ?= 20s
 
-.PHONY: build test lint fmt generate verify e2e bench fuzz
+.PHONY: build test lint fmt generate verify e2e bench fuzz dist
 
 build: ## the plugin, as bin/kubectl-noderole
 	$(GO) build -trimpath -ldflags "-s -w" -o bin/kubectl-noderole ./cmd/kubectl-noderole
@@ -29,7 +29,10 @@ verify: generate ## fails where generated files or go.mod are not current
 	git diff --exit-code -- docs README.md
 
 e2e: ## a real kube-apiserver, moto, kubectl; builds the API server once
-	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -count=1 -timeout 30m -v ./...
+	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -count=1 -p 1 -timeout 30m -v ./...
+
+dist: ## the release's archives in dist/, and their checksums in plugins.yaml; builds goreleaser once
+	./hack/dist.sh
 
 bench: ## figures of the evaluator, of reading, and of one whole check
 	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the end-to-end tests run against and prints the folder: etcd,
-# kube-apiserver, kube-controller-manager and the EKS Pod Identity webhook (built
-# once, cached by version), and checks for moto, the AWS CLI and kubectl. Safe to
-# run again; what is there is kept.
+# kube-apiserver, kube-controller-manager, the EKS Pod Identity webhook, krew and
+# the release tools (built once, cached by version), and checks for moto, the AWS
+# CLI and kubectl. Safe to run again; what is there is kept.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -32,6 +32,18 @@ if [ ! -x "$bin/pod-identity-webhook-$webhook" ]; then
   mv "$bin/pod-identity-webhook.new" "$bin/pod-identity-webhook-$webhook"
 fi
 ln -sf "pod-identity-webhook-$webhook" "$bin/pod-identity-webhook"
+
+krew=$(cd test/e2e/krew && go list -m -f '{{.Version}}' sigs.k8s.io/krew)
+for program in krew validate-krew-manifest; do
+  if [ ! -x "$bin/$program-$krew" ]; then
+    say "building $program $krew into $bin (once; a minute)"
+    (cd test/e2e/krew && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$bin/$program.new" "sigs.k8s.io/krew/cmd/$program")
+    mv "$bin/$program.new" "$bin/$program-$krew"
+  fi
+  ln -sf "$program-$krew" "$bin/$program"
+done
+
+./hack/release-tools.sh >/dev/null
 
 if ! command -v etcd >/dev/null; then
   say "installing etcd-server with apt-get"

@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 	"cmd/kubectl-noderole": {"pkg/cli"},
 	"examples":             {},
 	"internal/docgen":      {"pkg/rules", "pkg/cli", "pkg/snapshot", "pkg/finding", "pkg/need", "pkg/print", "pkg/teampolicy"},
+	"internal/krew":        {},
 	"pkg/apply":            {"pkg/change", "pkg/finding", "pkg/remedy", "pkg/view"},
 	"pkg/awsauth":          {},
 	"pkg/candidate":        {"pkg/snapshot", "pkg/view", "pkg/need", "pkg/iampolicy"},

@@ -1,6 +1,6 @@
 // Command docgen writes what the documentation repeats from the code: a page for
-// each rule, the README's table of rules, and the JSON schemas of the file
-// formats. Run it from the project's root: make generate.
+// each rule and each command, the README's table of rules, and the JSON schemas
+// of the file formats. Run it from the project's root: make generate.
 package main
 
 import (
@@ -25,7 +25,7 @@ import (
 const module = "github.com/kubectl-noderole/kubectl-noderole"
 
 func main() {
-	for _, generate := range []func() error{rulePages, readmeTable, permissions, schemas} {
+	for _, generate := range []func() error{rulePages, readmeTable, permissions, schemas, commands} {
 		if err := generate(); err != nil {
 			fmt.Fprintln(os.Stderr, "docgen: "+err.Error())
 			os.Exit(1)

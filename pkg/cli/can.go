@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
@@ -39,7 +38,7 @@ type canOptions struct {
 	role, action, resourceArg string
 }
 
-func newCanCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags) *cobra.Command {
+func newCanCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra.Command {
 	o := &canOptions{streams: streams, facts: newFactsOptions(streams, config)}
 	cmd := &cobra.Command{
 		Use:   "can ROLE ACTION [RESOURCE]",

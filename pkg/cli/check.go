@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -10,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/mod/semver"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/cli-runtime/pkg/printers"
 
@@ -32,8 +32,8 @@ type checkOptions struct {
 	whyNotJoining bool
 	output        string
 	screen        screenOptions
-	jsonYAML      *genericclioptions.JSONYamlPrintFlags
-	template      *genericclioptions.KubeTemplatePrintFlags
+	jsonYAML      jsonYAML
+	template      *templates
 
 	// printer is nil for the table, wide or not, and for the formats of pkg/print.
 	printer printers.ResourcePrinter
@@ -42,13 +42,13 @@ type checkOptions struct {
 	reports     []reportFile
 }
 
-func newCheckCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags) *cobra.Command {
+func newCheckCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra.Command {
 	o := &checkOptions{
 		streams:  streams,
 		source:   newFactsOptions(streams, config),
 		team:     teamOptions{streams: streams},
-		jsonYAML: &genericclioptions.JSONYamlPrintFlags{},
-		template: genericclioptions.NewKubeTemplatePrintFlags(),
+		jsonYAML: jsonYAML{},
+		template: &templates{},
 	}
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -107,7 +107,7 @@ facts could not be read.`,
 	f.BoolVar(&o.whyNotJoining, "why-not-joining", false, "Show only what may keep nodes from joining, first things first")
 	f.StringVarP(&o.output, "output", "o", "table", "Output format: "+strings.Join(o.formats(), ", "))
 	f.StringArrayVar(&o.reportFlags, "report", nil, "Also write a report to a file, as FORMAT=FILE; may be repeated. Formats: "+strings.Join(reportFormats(), ", "))
-	f.StringVar(o.template.TemplateArgument, "template", "", "Template string or file for -o go-template and -o jsonpath")
+	f.StringVar(&o.template.text, "template", "", "Template string or file for -o go-template and -o jsonpath")
 	o.screen.addFlags(f)
 	o.source.addFlags(f)
 	o.source.live.addSimulateFlag(f)
@@ -153,10 +153,10 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 		return nil
 	}
 	printer, err := o.jsonYAML.ToPrinter(o.output)
-	if genericclioptions.IsNoCompatiblePrinterError(err) {
+	if errors.Is(err, errNoFormat) {
 		printer, err = o.template.ToPrinter(o.output)
 	}
-	if genericclioptions.IsNoCompatiblePrinterError(err) {
+	if errors.Is(err, errNoFormat) {
 		return usage("use one of "+strings.Join(o.formats(), ", "), "--output %q is no format", o.output)
 	}
 	if err != nil {

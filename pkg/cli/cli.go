@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
@@ -100,7 +99,6 @@ Nothing is changed, but by create, which shows a plan and asks first.`,
 			}
 			return unknownCommand(cmd, args[0])
 		},
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
@@ -109,11 +107,8 @@ Nothing is changed, but by create, which shows a plan and asks first.`,
 		return usage(cmd.CommandPath()+" --help lists the flags", "%s", err)
 	})
 
-	config := connectionFlags()
-	config.AddFlags(root.PersistentFlags())
-	for _, name := range hiddenFlags {
-		root.PersistentFlags().Lookup(name).Hidden = true
-	}
+	config := newKubeFlags()
+	config.addFlags(root.PersistentFlags())
 
 	root.AddCommand(
 		newCheckCommand(streams, config),
@@ -124,24 +119,12 @@ Nothing is changed, but by create, which shows a plan and asks first.`,
 		newExplainCommand(streams),
 		newPolicyCommand(streams, config),
 		newCreateCommand(streams, config),
+		newCompletionCommand(streams),
 		newVersionCommand(streams),
 	)
 	completeValues(root, config)
 	return root
 }
-
-// connectionFlags are kubectl's, but for those that lead to another server or
-// user than the context says: what is judged has to be what was verified.
-func connectionFlags() *genericclioptions.ConfigFlags {
-	c := genericclioptions.NewConfigFlags(true)
-	c.APIServer, c.ClusterName, c.TLSServerName, c.Insecure, c.CAFile = nil, nil, nil, nil, nil
-	c.AuthInfoName, c.BearerToken, c.CertFile, c.KeyFile = nil, nil, nil, nil
-	c.CacheDir, c.Namespace, c.DisableCompression = nil, nil, nil
-	return c
-}
-
-// hiddenFlags work as in kubectl and are left out of --help.
-var hiddenFlags = []string{"as", "as-group", "as-uid", "as-user-extra", "request-timeout"}
 
 func unknownCommand(cmd *cobra.Command, name string) error {
 	next := cmd.CommandPath() + " --help lists the commands"

@@ -11,9 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
-	"k8s.io/client-go/rest"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
@@ -26,7 +23,7 @@ const completionTimeout = 2 * time.Second
 // completeValues completes the values of all commands' flags: those that a flag's
 // help lists, and those of the kubeconfig, of the AWS files, and of our own lists.
 // For any other value the shell offers files. What cannot be read is not offered.
-func completeValues(cmd *cobra.Command, config *genericclioptions.ConfigFlags) {
+func completeValues(cmd *cobra.Command, config *kubeFlags) {
 	sources := map[string]func() []string{
 		"context":      func() []string { return contexts(config) },
 		"cluster-name": func() []string { return clusterNames(config) },
@@ -119,7 +116,7 @@ func starting(typed string, values []string) []string {
 	})
 }
 
-func contexts(config *genericclioptions.ConfigFlags) []string {
+func contexts(config *kubeFlags) []string {
 	raw, err := config.ToRawKubeConfigLoader().RawConfig()
 	if err != nil {
 		return nil
@@ -128,7 +125,7 @@ func contexts(config *genericclioptions.ConfigFlags) []string {
 }
 
 // clusterNames are the EKS clusters that the kubeconfig's contexts lead to.
-func clusterNames(config *genericclioptions.ConfigFlags) []string {
+func clusterNames(config *kubeFlags) []string {
 	raw, err := config.ToRawKubeConfigLoader().RawConfig()
 	if err != nil {
 		return nil
@@ -171,12 +168,7 @@ func (o factsOptions) completeRoles(ctx context.Context) []string {
 	ctx, cancel := context.WithTimeout(ctx, completionTimeout)
 	defer cancel()
 	o.live.streams.ErrOut = io.Discard
-	o.live.config.WrapConfigFn = func(c *rest.Config) *rest.Config {
-		if c.ExecProvider != nil {
-			c.ExecProvider.InteractiveMode = clientcmdapi.NeverExecInteractiveMode
-		}
-		return c
-	}
+	o.live.config.silent = true
 	names := make(chan []string, 1)
 	go func() {
 		facts, _, err := o.read(ctx)

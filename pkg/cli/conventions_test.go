@@ -281,7 +281,7 @@ func TestCompleteFormatAndFile(t *testing.T) {
 	cmd := &cobra.Command{Use: "x", Run: func(*cobra.Command, []string) {}}
 	cmd.Flags().StringArray("report", nil, "Also write a report, as FORMAT=FILE. Formats: json, junit, sarif")
 	cmd.Flags().StringSlice("show", nil, "Show: failed, passed or all")
-	completeValues(cmd, connectionFlags())
+	completeValues(cmd, newKubeFlags())
 	for _, test := range []struct {
 		flag, typed string
 		want        []string

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
@@ -35,7 +34,7 @@ type createOptions struct {
 
 var createFormats = []string{"aws-cli", "terraform", "cloudformation", "eksctl"}
 
-func newCreateCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags) *cobra.Command {
+func newCreateCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra.Command {
 	o := &createOptions{streams: streams, place: placeOptions{config: config}}
 	cmd := &cobra.Command{
 		Use:   "create NAME",

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
@@ -22,11 +21,11 @@ import (
 type explainOptions struct {
 	streams  genericiooptions.IOStreams
 	output   string
-	jsonYAML *genericclioptions.JSONYamlPrintFlags
+	jsonYAML jsonYAML
 }
 
 func newExplainCommand(streams genericiooptions.IOStreams) *cobra.Command {
-	o := &explainOptions{streams: streams, jsonYAML: &genericclioptions.JSONYamlPrintFlags{}}
+	o := &explainOptions{streams: streams, jsonYAML: jsonYAML{}}
 	cmd := &cobra.Command{
 		Use:   "explain [RULE...]",
 		Short: "Explain rules, or list them all",
@@ -64,7 +63,7 @@ func (o *explainOptions) run(args []string) error {
 		}
 	}
 	err := o.print(&list, len(args) == 0)
-	if genericclioptions.IsNoCompatiblePrinterError(err) {
+	if errors.Is(err, errNoFormat) {
 		return usage("use one of "+strings.Join(o.formats(), ", "), "--output %q is no format", o.output)
 	}
 	if err != nil {

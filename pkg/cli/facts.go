@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/examples"
@@ -21,7 +20,7 @@ type factsOptions struct {
 	file, example string
 }
 
-func newFactsOptions(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags) factsOptions {
+func newFactsOptions(streams genericiooptions.IOStreams, config *kubeFlags) factsOptions {
 	return factsOptions{streams: streams, live: liveOptions{streams: streams, config: config}}
 }
 

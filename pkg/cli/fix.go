@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
@@ -40,7 +39,7 @@ var fixFormats = []string{"aws-cli", "terraform", "json"}
 // identities are the values of --cni-identity.
 var identities = map[string]string{"auto": remedy.Auto, "pod-identity": change.PodIdentity, "irsa": change.IRSA}
 
-func newFixCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags) *cobra.Command {
+func newFixCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra.Command {
 	o := &fixOptions{streams: streams, source: newFactsOptions(streams, config)}
 	cmd := &cobra.Command{
 		Use:   "fix",

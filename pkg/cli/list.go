@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,7 +12,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/cli-runtime/pkg/printers"
 
@@ -30,17 +30,17 @@ type listOptions struct {
 
 	filter   candidate.Filter
 	output   string
-	jsonYAML *genericclioptions.JSONYamlPrintFlags
+	jsonYAML jsonYAML
 
 	// printer is nil for the table and the names.
 	printer printers.ResourcePrinter
 }
 
-func newListCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags) *cobra.Command {
+func newListCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra.Command {
 	o := &listOptions{
 		streams:  streams,
 		live:     liveOptions{streams: streams, config: config},
-		jsonYAML: &genericclioptions.JSONYamlPrintFlags{},
+		jsonYAML: jsonYAML{},
 	}
 	cmd := &cobra.Command{
 		Use:   "list",
@@ -104,7 +104,7 @@ func (o *listOptions) complete() error {
 		return nil
 	}
 	printer, err := o.jsonYAML.ToPrinter(o.output)
-	if genericclioptions.IsNoCompatiblePrinterError(err) {
+	if errors.Is(err, errNoFormat) {
 		return usage("use one of "+strings.Join(o.formats(), ", "), "--output %q is no format", o.output)
 	}
 	if err != nil {

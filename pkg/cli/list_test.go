@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/yaml"
 
@@ -132,7 +131,7 @@ func printList(t *testing.T, format string, l *candidate.List) (stdout, stderr s
 	t.Helper()
 	var out, errOut bytes.Buffer
 	o := &listOptions{
-		streams: genericiooptions.IOStreams{Out: &out, ErrOut: &errOut}, output: format, jsonYAML: &genericclioptions.JSONYamlPrintFlags{},
+		streams: genericiooptions.IOStreams{Out: &out, ErrOut: &errOut}, output: format, jsonYAML: jsonYAML{},
 	}
 	if err := o.complete(); err != nil {
 		t.Fatal(err)

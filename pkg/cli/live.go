@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
@@ -24,7 +23,7 @@ import (
 // liveOptions say which cluster's facts to read.
 type liveOptions struct {
 	streams genericiooptions.IOStreams
-	config  *genericclioptions.ConfigFlags
+	config  *kubeFlags
 
 	clusterName, region, profile string
 	simulate                     bool

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
 )
@@ -18,7 +17,7 @@ var partitions = []string{"aws", "aws-cn", "aws-us-gov", "aws-eusc", "aws-iso", 
 // placeOptions say for which partition and IP family something is printed,
 // without credentials and without a cluster.
 type placeOptions struct {
-	config *genericclioptions.ConfigFlags
+	config *kubeFlags
 
 	partition, ipFamily, region string
 

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
@@ -38,7 +37,7 @@ var policyDocuments = []policyDocument{
 	{"admin", "what create of this plugin needs, with all of reader", func(*policyOptions) string { return need.AdminDocument().String() }, nil},
 }
 
-func newPolicyCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags) *cobra.Command {
+func newPolicyCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra.Command {
 	o := &policyOptions{streams: streams, place: placeOptions{config: config}}
 	var names, list []string
 	for _, d := range policyDocuments {

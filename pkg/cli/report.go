@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
@@ -22,7 +21,7 @@ type reportFile struct{ format, path string }
 
 // reportFormats are those of --report: all that need no template.
 func reportFormats() []string {
-	json := &genericclioptions.JSONYamlPrintFlags{}
+	json := jsonYAML{}
 	return slices.Sorted(slices.Values(slices.Concat([]string{"table"}, json.AllowedFormats(), print.Formats())))
 }
 
@@ -100,7 +99,7 @@ func writeReport(w io.Writer, format string, report *finding.Report, footer stri
 	if slices.Contains(print.Formats(), format) {
 		return print.Write(w, format, report, print.Options{Version: version(), Rules: rules.Docs()})
 	}
-	printer, err := (&genericclioptions.JSONYamlPrintFlags{}).ToPrinter(format)
+	printer, err := jsonYAML{}.ToPrinter(format)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -20,7 +19,7 @@ type snapshotOptions struct {
 	allowPartial bool
 }
 
-func newSnapshotCommand(streams genericiooptions.IOStreams, config *genericclioptions.ConfigFlags) *cobra.Command {
+func newSnapshotCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra.Command {
 	o := &snapshotOptions{streams: streams, live: liveOptions{streams: streams, config: config}}
 	cmd := &cobra.Command{
 		Use:   "snapshot",

@@ -1,38 +1,125 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"sigs.k8s.io/yaml"
 )
 
-// Version is set by the release build: -X …/pkg/cli.Version=v1.2.3. Without it
-// the module version that go install records is used.
-var Version string
+// What the release build sets: -X …/pkg/cli.Version=v1.2.3, see .goreleaser.yaml.
+// Without them the build information that Go records is used.
+var (
+	Version string // as a tag, with a v
+	Commit  string // the whole hash
+	Date    string // of the commit, RFC 3339 in UTC
+)
+
+// VersionInfo is what version prints with -o json and -o yaml.
+type VersionInfo struct {
+	// Version is the release, the module version that go install recorded, or
+	// (devel).
+	Version string `json:"version"`
+	// Commit is the whole hash; empty where the build does not know it, as that
+	// of go install PACKAGE@VERSION.
+	Commit string `json:"commit,omitempty"`
+	// Date is the commit's, RFC 3339; empty like Commit.
+	Date string `json:"date,omitempty"`
+	// Modified says that the work tree had changes that are not in the commit.
+	Modified  bool   `json:"modified,omitempty"`
+	GoVersion string `json:"goVersion"`
+	// Platform is OS/ARCH as Go names them.
+	Platform string `json:"platform"`
+}
 
 func newVersionCommand(streams genericiooptions.IOStreams) *cobra.Command {
-	return &cobra.Command{
+	var output string
+	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Print the version",
-		Example: `  # The version of this program
-  kubectl noderole version`,
+		Short: "Print version, commit and date",
+		Long: `Print the version of this program, the commit that it was built from and the
+date of that commit. What the build does not know is left out.`,
+		Example: `  # For a report of an error
+  kubectl noderole version
+
+  # For scripts
+  kubectl noderole version -o json`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(streams.Out, "kubectl-noderole %s %s %s/%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			text, err := versionText(buildVersion(), output)
+			if err != nil {
+				return err
+			}
+			_, err = streams.Out.Write(text)
 			return err
 		},
 	}
+	cmd.Flags().StringVarP(&output, "output", "o", "", "Output format: "+strings.Join(versionFormats, ", ")+" (default one line)")
+	return cmd
 }
 
-func version() string {
-	if Version != "" {
-		return Version
+var versionFormats = []string{"json", "yaml"}
+
+func versionText(v VersionInfo, format string) ([]byte, error) {
+	switch format {
+	case "json":
+		text, err := json.MarshalIndent(v, "", "  ")
+		return append(text, '\n'), err
+	case "yaml":
+		return yaml.Marshal(v)
+	case "":
+		line := "kubectl-noderole " + v.Version
+		if v.Commit != "" {
+			line += ", commit " + v.Commit
+		}
+		if v.Modified {
+			line += " with changes"
+		}
+		if v.Date != "" {
+			line += ", " + v.Date
+		}
+		return fmt.Appendf(nil, "%s, %s %s\n", line, v.GoVersion, v.Platform), nil
+	default:
+		return nil, usage("use one of "+strings.Join(versionFormats, ", "), "--output %q is no format", format)
 	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
+}
+
+// version is VersionInfo's Version.
+func version() string { return buildVersion().Version }
+
+func buildVersion() VersionInfo {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		info = &debug.BuildInfo{}
 	}
-	return "(devel)"
+	return versionFrom(VersionInfo{Version: Version, Commit: Commit, Date: Date}, info)
+}
+
+// versionFrom completes what the release build set, all or nothing of it, with
+// what Go recorded.
+func versionFrom(v VersionInfo, info *debug.BuildInfo) VersionInfo {
+	if v.Version == "" {
+		v = VersionInfo{Version: "(devel)"}
+		if info.Main.Version != "" {
+			v.Version = info.Main.Version
+		}
+		for _, s := range info.Settings {
+			switch s.Key {
+			case "vcs.revision":
+				v.Commit = s.Value
+			case "vcs.time":
+				v.Date = s.Value
+			case "vcs.modified":
+				v.Modified = s.Value == "true"
+			}
+		}
+	}
+	v.GoVersion = runtime.Version()
+	v.Platform = runtime.GOOS + "/" + runtime.GOARCH
+	return v
 }

@@ -81,7 +81,7 @@ func NewChanges(ctx context.Context, cfg Config) (*Changes, error) {
 
 // Writing returns the client with its writes, for the same credentials.
 func (c *Client) Writing() *Changes {
-	return &Changes{Client: c, iam: c.iam.(*iam.Client), eks: c.eks.(*eks.Client), pause: 3 * time.Second, settle: 5 * time.Minute}
+	return &Changes{Client: c, iam: c.iam.(*iamCalls), eks: c.eks.(*eksCalls), pause: 3 * time.Second, settle: 5 * time.Minute}
 }
 
 // Caller returns the ARN of the principal whose credentials are used.

@@ -16,8 +16,9 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	appsclient "k8s.io/client-go/kubernetes/typed/apps/v1"
-	coreclient "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/gentype"
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
@@ -119,26 +120,42 @@ func New(config *rest.Config, o Options) (*Client, error) {
 	if err != nil {
 		return nil, c.configError(err)
 	}
-	core, err := coreclient.NewForConfigAndClient(config, client)
+	// The types of the two groups that are read; client-go's own clients would
+	// bring those of every group into the program.
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, c.configError(err)
+		}
+	}
+	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
+	codec := runtime.NewParameterCodec(scheme)
+	of := func(gv schema.GroupVersion, path string) (rest.Interface, error) {
+		config.GroupVersion, config.APIPath = &gv, path
+		return rest.RESTClientForConfigAndClient(config, client)
+	}
+	core, err := of(corev1.SchemeGroupVersion, "/api")
 	if err != nil {
 		return nil, c.configError(err)
 	}
-	apps, err := appsclient.NewForConfigAndClient(config, client)
+	apps, err := of(appsv1.SchemeGroupVersion, "/apis")
 	if err != nil {
 		return nil, c.configError(err)
 	}
-	c.nodes = core.Nodes()
-	c.pods = core.Pods(namespace)
-	c.serviceAccounts = core.ServiceAccounts(namespace)
-	c.daemonSets = apps.DaemonSets(namespace)
-	c.configMaps = core.ConfigMaps(namespace)
+	c.nodes = gentype.NewClientWithList("nodes", core, codec, "", empty[corev1.Node], empty[corev1.NodeList])
+	c.pods = gentype.NewClientWithList("pods", core, codec, namespace, empty[corev1.Pod], empty[corev1.PodList])
+	c.serviceAccounts = gentype.NewClient("serviceaccounts", core, codec, namespace, empty[corev1.ServiceAccount])
+	c.daemonSets = gentype.NewClient("daemonsets", apps, codec, namespace, empty[appsv1.DaemonSet])
+	c.configMaps = gentype.NewClient("configmaps", core, codec, namespace, empty[corev1.ConfigMap])
 	c.events = map[string]eventLister{}
 	for _, ns := range eventNamespaces {
-		c.events[ns] = core.Events(ns)
+		c.events[ns] = gentype.NewClientWithList("events", core, codec, ns, empty[corev1.Event], empty[corev1.EventList])
 	}
-	c.raw = core.RESTClient()
+	c.raw = core
 	return c, nil
 }
+
+func empty[T any]() *T { return new(T) }
 
 // counter counts requests as they are sent.
 type counter struct {

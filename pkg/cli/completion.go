@@ -1,0 +1,176 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// shells are those that cobra writes completion for.
+var shells = []string{"bash", "zsh", "fish", "powershell"}
+
+// completionOptions is what the completion command was told.
+type completionOptions struct {
+	streams genericiooptions.IOStreams
+
+	shell   string
+	install bool
+	dir     string
+}
+
+func newCompletionCommand(streams genericiooptions.IOStreams) *cobra.Command {
+	o := &completionOptions{streams: streams}
+	cmd := &cobra.Command{
+		Use:   "completion (SHELL | --install)",
+		Short: "Complete commands, flags and values in the shell",
+		Long: `Complete commands, flags and values in the shell.
+
+For kubectl noderole: kubectl (1.26 and later) asks the program
+kubectl_complete-noderole on PATH, and its own completion (kubectl completion
+--help) has to be set up. --install writes that program, a script of a few lines,
+next to the plugin. It is run again after the plugin has moved; to take it back,
+remove the file.
+
+For kubectl-noderole run by itself: a SHELL (` + strings.Join(shells, ", ") + `) prints the
+script that the shell has to load.`,
+		Example: `  # For kubectl noderole, in every shell that completes kubectl
+  kubectl noderole completion --install
+
+  # In a folder of your own that is on PATH
+  kubectl noderole completion --install --dir ~/bin
+
+  # For kubectl-noderole, in this bash
+  source <(kubectl-noderole completion bash)`,
+		ValidArgs: shells,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := o.complete(cmd, args); err != nil {
+				return err
+			}
+			if o.install {
+				return o.writeShim()
+			}
+			return o.writeScript(cmd.Root())
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&o.install, "install", false, "Write kubectl_complete-noderole, which kubectl asks")
+	f.StringVar(&o.dir, "dir", "", "Folder to write it to (default that of the plugin that kubectl finds)")
+	_ = cmd.MarkFlagDirname("dir")
+	return cmd
+}
+
+func (o *completionOptions) complete(cmd *cobra.Command, args []string) error {
+	form := cmd.CommandPath() + " --install, or one of " + strings.Join(shells, ", ")
+	switch {
+	case o.install && len(args) > 0:
+		return usage(form, "--install serves every shell, %q is not needed", args[0])
+	case o.install:
+		return nil
+	case o.dir != "":
+		return usage("give --install too", "--dir has no meaning without --install")
+	case len(args) != 1:
+		return usage(form, "one shell is needed, got %d", len(args))
+	case !slices.Contains(shells, args[0]):
+		return usage(form, "%q is no shell that can be completed in", args[0])
+	}
+	o.shell = args[0]
+	return nil
+}
+
+// writeScript prints the script that a shell loads for kubectl-noderole.
+func (o *completionOptions) writeScript(root *cobra.Command) error {
+	switch o.shell {
+	case "bash":
+		return root.GenBashCompletionV2(o.streams.Out, true)
+	case "zsh":
+		return root.GenZshCompletion(o.streams.Out)
+	case "fish":
+		return root.GenFishCompletion(o.streams.Out, true)
+	default:
+		return root.GenPowerShellCompletionWithDesc(o.streams.Out)
+	}
+}
+
+// shimMark stands in every shim, so that it is known again.
+const shimMark = "written by: kubectl noderole completion --install"
+
+// shim returns the name and the text of the program that kubectl asks for
+// completions. kubectl looks for it as for any program, so that on Windows the
+// name has one of PATHEXT's endings. Source:
+// https://github.com/kubernetes/kubernetes/blob/v1.32.0/staging/src/k8s.io/kubectl/pkg/cmd/plugin/plugin_completion.go
+func shim(goos string) (name, text string) {
+	if goos == "windows" {
+		return "kubectl_complete-noderole.cmd", "@echo off\r\nrem " + shimMark + "\r\nkubectl-noderole.exe __complete %*\r\n"
+	}
+	return "kubectl_complete-noderole", "#!/bin/sh\n# " + shimMark + "\nexec kubectl-noderole __complete \"$@\"\n"
+}
+
+// writeShim writes the shim and says where, and what kubectl still lacks to find
+// it.
+func (o *completionOptions) writeShim() error {
+	dir := o.dir
+	if dir == "" {
+		plugin, err := exec.LookPath("kubectl-noderole")
+		if err != nil {
+			return usage("put the folder of kubectl-noderole on PATH, or name a folder that is with --dir", "kubectl finds no kubectl-noderole on PATH")
+		}
+		dir = filepath.Dir(plugin)
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return fmt.Errorf("find the folder of --dir: %w", err)
+	}
+	name, text := shim(runtime.GOOS)
+	file := filepath.Join(dir, name)
+	if err := replaceOwn(file, text); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(o.streams.Out, "wrote %s\n", file); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(filepath.SplitList(os.Getenv("PATH")), func(on string) bool { return sameDir(on, dir) }) {
+		fmt.Fprintf(o.streams.ErrOut, "warning: %s is not on PATH, so kubectl does not find it there\n", dir)
+	}
+	return nil
+}
+
+func sameDir(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}
+
+// replaceOwn writes an executable file. A file that is there and is
+// no shim of this program's is left alone.
+func replaceOwn(file, text string) error {
+	old, err := os.ReadFile(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return usage("remove it, or name another folder with --dir", "%s is there and cannot be read: %s", file, err)
+	case !bytes.Contains(old, []byte(shimMark)):
+		return usage("remove it, or name another folder with --dir", "%s is there and was not written by this program", file)
+	}
+	if err := snapshot.WriteFile(file, []byte(text)); err != nil {
+		return usage("name a folder that you may write to with --dir", "%s", err)
+	}
+	if err := os.Chmod(file, 0o755); err != nil {
+		return fmt.Errorf("make %s executable: %w", file, err)
+	}
+	return nil
+}
