@@ -95,7 +95,7 @@ facts could not be read.`,
 }
 
 func (o *checkOptions) formats() []string {
-	return slices.Concat([]string{"table"}, o.jsonYAML.AllowedFormats(), o.template.AllowedFormats())
+	return slices.Concat([]string{"table"}, o.jsonYAML.AllowedFormats(), o.template.AllowedFormats(), print.Formats())
 }
 
 var failOnRanks = map[string]int{
@@ -117,7 +117,7 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	if err := o.source.complete(cmd); err != nil {
 		return err
 	}
-	if o.output == "table" || o.output == "" {
+	if o.output == "table" || o.output == "" || slices.Contains(print.Formats(), o.output) {
 		return nil
 	}
 	printer, err := o.jsonYAML.ToPrinter(o.output)
@@ -160,6 +160,9 @@ func (o *checkOptions) print(report *finding.Report, footer string) error {
 			return usage("", "--output %s: %s", o.output, err)
 		}
 		return nil
+	}
+	if slices.Contains(print.Formats(), o.output) {
+		return print.Write(o.streams.Out, o.output, report, print.Options{Version: version(), Rules: rules.Docs()})
 	}
 	width, color := terminal(o.streams.Out)
 	if err := print.Table(o.streams.Out, report, print.TableOptions{Width: width, Color: color, Footer: footer}); err != nil {

@@ -128,9 +128,9 @@ type Decision struct {
 // StatementRef names a statement of one of the role's policies.
 type StatementRef struct {
 	// Policy is the policy's name; ARN is empty for inline and trust policies.
-	Policy string     `json:"policy"`
-	ARN    string     `json:"arn,omitempty"`
-	Trust  bool       `json:"trust,omitempty"`
+	Policy string `json:"policy"`
+	ARN    string `json:"arn,omitempty"`
+	Trust  bool   `json:"trust,omitempty"`
 	// Statement counts from 1.
 	Statement int    `json:"statement"`
 	Sid       string `json:"sid,omitempty"`

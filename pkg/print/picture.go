@@ -1,0 +1,560 @@
+package print
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+)
+
+// How much of a cluster is drawn; the rest is a box with a count.
+const (
+	maxBoxes    = 3  // sources of one kind of one role
+	maxRoles    = 12 // node roles
+	maxPolicies = 6  // policies of one role
+)
+
+// The picture's measures, in its own units.
+const (
+	boxWidth, boxHeight = 288, 46
+	columnGap           = 88
+	boxGap, blockGap    = 10, 24
+	headHeight          = 30
+	pictureWidth        = 3*boxWidth + 2*columnGap
+)
+
+// picture is the cluster's roles in three columns: what holds a role, the roles,
+// and their policies.
+type picture struct {
+	Width, Height int
+	Heads         []box
+	Boxes         []box
+	Edges         []edge
+	// Words is the same for those who do not see it.
+	Words []sentence
+}
+
+// sentence is what the picture shows of one role.
+type sentence struct {
+	Tone  tone
+	Name  string
+	Parts []string
+}
+
+type box struct {
+	X, Y, Width, Height int
+	Tone                tone
+	Name, Sub           string // as much as fits
+	Full                string
+	Stack               bool // stands for many
+	Round               bool // a role
+}
+
+type edge struct {
+	Path, Arrow string
+	Tone        tone
+	Dotted      bool
+	// Label stands on a plate at X, Y.
+	Label              string
+	X, Y, Width, Plate int
+}
+
+// node is a box before its place is known.
+type node struct {
+	box
+	links []link
+}
+
+// link is an edge from a node to the role at an index, or, of a role, to a policy.
+type link struct {
+	to    int
+	tone  tone
+	label string
+}
+
+// canvas places boxes: every role is a block with what holds it on its left and
+// the policies that no role above it has on its right.
+type canvas struct {
+	left, roles, right []node
+	blocks             []block
+}
+
+type block struct {
+	left, right []int
+	role        int // -1 for none
+}
+
+// draw lays out the picture of a report.
+func draw(r *finding.Report, details []roleDetail) *picture {
+	c := &canvas{}
+	p := &picture{Width: pictureWidth}
+	roleAt := map[string]int{}
+	policyAt := map[string]int{}
+
+	add := func(list *[]node, n node) int {
+		*list = append(*list, n)
+		return len(*list) - 1
+	}
+	shown, folded := choose(r, details)
+	clusterShares := false
+	for _, i := range shown {
+		d := details[i]
+		row := rowOf(r, d.ARN)
+		role := newNode(verdictTone(r, d, row), d.Name, verdictText(r, d, row))
+		role.Round = true
+		at := add(&c.roles, role)
+		roleAt[d.ARN] = at
+		b := block{role: at}
+		for _, s := range d.SharedWith {
+			kind := s.Kind
+			if s.Kind == "cluster" && s.Name == r.Cluster.Name {
+				clusterShares = true
+				kind = "this cluster"
+			}
+			n := newNode(bad, s.Name, kind+", which holds the role too")
+			n.links = []link{{at, bad, "shared"}}
+			b.left = append(b.left, add(&c.left, n))
+		}
+		if row != nil {
+			for _, s := range sourceBoxes(row.Sources) {
+				tone := calm
+				if d.NotFound {
+					tone = bad
+				}
+				s.links = []link{{at, tone, ""}}
+				b.left = append(b.left, add(&c.left, s))
+			}
+		}
+		if slices.Contains(d.IAMRole.Uses, finding.UsedByHybridNodes) {
+			n := newNode(calm, "hybrid nodes", "by access entry")
+			n.links = []link{{at, calm, ""}}
+			b.left = append(b.left, add(&c.left, n))
+		}
+		if slices.Contains(d.IAMRole.Uses, finding.UsedByAWSNode) || slices.Contains(d.IAMRole.Uses, finding.UsedByAssociation) {
+			n := newNode(awsNodeTone(r), "aws-node", r.AWSNode.Text)
+			n.links = []link{{at, calm, ""}}
+			b.left = append(b.left, add(&c.left, n))
+		}
+		list, more := policiesOf(d)
+		for _, policy := range list {
+			key := policy.ARN
+			if key == "" {
+				key = d.ARN + "#" + policy.Name
+			}
+			tone := calm
+			if len(policy.Gives) > 0 {
+				tone = policy.Gives[0].Tone
+			}
+			k, ok := policyAt[key]
+			if !ok {
+				k = add(&c.right, newNode(tone, policy.Name, policyText(policy)))
+				policyAt[key] = k
+				b.right = append(b.right, k)
+			} else if rank(tone) < rank(c.right[k].Tone) {
+				c.right[k].Tone, c.right[k].Sub = tone, policyText(policy)
+			}
+			c.roles[at].links = append(c.roles[at].links, policyLink(k, tone, policy))
+		}
+		if more > 0 {
+			n := newNode(calm, fmt.Sprintf("%d more policies", more), "listed below")
+			n.Stack = true
+			k := add(&c.right, n)
+			b.right = append(b.right, k)
+			c.roles[at].links = append(c.roles[at].links, link{k, calm, ""})
+		}
+		c.blocks = append(c.blocks, b)
+	}
+	c.others(r, details, folded, clusterShares, roleAt)
+
+	c.place(p)
+	p.Words = words(r, details)
+	return p
+}
+
+// others adds what stands beside the roles: those that are folded, the cluster
+// with its own role, aws-node without a role of its own, and what has no role.
+func (c *canvas) others(r *finding.Report, details []roleDetail, folded []int, clusterShares bool, roleAt map[string]int) {
+	single := func(left *node, role *node) {
+		b := block{role: -1}
+		if role != nil {
+			role.Round = true
+			c.roles = append(c.roles, *role)
+			b.role = len(c.roles) - 1
+		}
+		if left != nil {
+			if role != nil {
+				left.links = append(left.links, link{b.role, left.Tone, ""})
+			}
+			c.left = append(c.left, *left)
+			b.left = []int{len(c.left) - 1}
+		}
+		c.blocks = append(c.blocks, b)
+	}
+	if len(folded) > 0 {
+		worst, sources := calm, 0
+		for _, i := range folded {
+			row := rowOf(r, details[i].ARN)
+			if t := verdictTone(r, details[i], row); rank(t) < rank(worst) {
+				worst = t
+			}
+			if row != nil {
+				sources += len(row.Sources)
+			}
+		}
+		left := newNode(calm, count(sources, "source"), "listed below")
+		role := newNode(worst, count(len(folded), "more node role"), "listed below")
+		left.Stack, role.Stack = true, true
+		single(&left, &role)
+	}
+	if r.Cluster.RoleARN != "" && !clusterShares {
+		left := newNode(calm, r.Cluster.Name, "this cluster")
+		role := newNode(calm, r.Cluster.RoleARN[strings.LastIndexByte(r.Cluster.RoleARN, '/')+1:], "the cluster role, which no node holds")
+		single(&left, &role)
+	}
+	if own := slices.ContainsFunc(details, func(d roleDetail) bool {
+		return slices.Contains(d.IAMRole.Uses, finding.UsedByAWSNode)
+	}); !own && r.AWSNode.Text != "" {
+		n := newNode(awsNodeTone(r), "aws-node", r.AWSNode.Text)
+		if r.AWSNode.Identity == "NodeRole" {
+			for _, row := range r.NodeRoles {
+				if at, ok := roleAt[row.ARN]; ok {
+					n.links = append(n.links, link{at, calm, ""})
+				}
+			}
+		}
+		single(&n, nil)
+	}
+	for i, s := range r.IAM.WithoutRole {
+		tone, name, sub := bad, "no role", s.Reason
+		if s.Unknown {
+			tone, name = unseen, "role not known"
+		}
+		left, role := newNode(tone, s.Name, s.Kind), newNode(tone, name, sub)
+		if i == maxBoxes && len(r.IAM.WithoutRole) > maxBoxes+1 {
+			left = newNode(tone, fmt.Sprintf("%d more without a role", len(r.IAM.WithoutRole)-i), "listed below")
+			left.Stack = true
+			single(&left, nil)
+			break
+		}
+		single(&left, &role)
+	}
+}
+
+// choose returns the indexes of the roles that are drawn, in order, and of the
+// node roles that are not: the worst are.
+func choose(r *finding.Report, details []roleDetail) (shown, folded []int) {
+	var nodeRoles []int
+	for i, d := range details {
+		if rowOf(r, d.ARN) != nil && !slices.Contains(d.IAMRole.Uses, finding.UsedByAWSNode) {
+			nodeRoles = append(nodeRoles, i)
+		}
+	}
+	if len(nodeRoles) > maxRoles+1 {
+		slices.SortStableFunc(nodeRoles, func(a, b int) int {
+			return rank(verdictTone(r, details[a], rowOf(r, details[a].ARN))) - rank(verdictTone(r, details[b], rowOf(r, details[b].ARN)))
+		})
+		folded = nodeRoles[maxRoles:]
+	}
+	for i := range details {
+		if !slices.Contains(folded, i) {
+			shown = append(shown, i)
+		}
+	}
+	slices.Sort(folded)
+	return shown, folded
+}
+
+func rowOf(r *finding.Report, arn string) *finding.RoleRow {
+	if i := slices.IndexFunc(r.NodeRoles, func(row finding.RoleRow) bool { return row.ARN == arn }); i >= 0 {
+		return &r.NodeRoles[i]
+	}
+	return nil
+}
+
+// verdictTone is the worst verdict on a role; on one that is no EC2 node's, the
+// worst of what it is asked for.
+func verdictTone(r *finding.Report, d roleDetail, row *finding.RoleRow) tone {
+	worst := calm
+	take := func(t tone) {
+		if rank(t) < rank(worst) {
+			worst = t
+		}
+	}
+	if row != nil {
+		for _, v := range row.Verdicts {
+			t, _ := toneOf(v.Status, v.Severity)
+			take(t)
+		}
+		return worst
+	}
+	for _, res := range r.Results {
+		if res.Subject.ARN == d.ARN && !res.Excused() {
+			t, _ := toneOf(res.Status, res.Severity)
+			take(t)
+		}
+	}
+	for _, n := range d.Needs {
+		take(n.Tone)
+	}
+	if d.NotFound {
+		take(bad)
+	}
+	return worst
+}
+
+// verdictText names what is wrong, in the words of the table's columns.
+func verdictText(r *finding.Report, d roleDetail, row *finding.RoleRow) string {
+	if row == nil {
+		for _, n := range d.Needs {
+			if n.Tone == bad || n.Tone == unseen || n.Tone == open {
+				return n.Label + ": " + n.Word
+			}
+		}
+		if d.NotFound {
+			return "does not exist"
+		}
+		if verdictTone(r, d, row) == good {
+			return "passed"
+		}
+		return strings.Join(d.Uses, ", ")
+	}
+	words := map[tone][]string{}
+	for _, c := range finding.Concerns {
+		if v, ok := row.Verdicts[c]; ok {
+			t, _ := toneOf(v.Status, v.Severity)
+			words[t] = append(words[t], string(c))
+		}
+	}
+	var parts []string
+	if d.NotFound {
+		parts = append(parts, "does not exist")
+	}
+	for _, w := range []struct {
+		tone tone
+		word string
+	}{{bad, "FAIL"}, {caution, "warn"}, {open, "depends:"}, {unseen, "not checked:"}} {
+		if list := words[w.tone]; len(list) > 0 {
+			parts = append(parts, w.word+" "+strings.Join(list, ", "))
+		}
+	}
+	if len(parts) == 0 {
+		return "passed"
+	}
+	return strings.Join(parts, "; ")
+}
+
+func awsNodeTone(r *finding.Report) tone {
+	worst := calm
+	for _, res := range r.Results {
+		if res.Subject.Kind == finding.SubjectAWSNode && !res.Excused() && res.Status != finding.Pass {
+			if t, _ := toneOf(res.Status, res.Severity); rank(t) < rank(worst) {
+				worst = t
+			}
+		}
+	}
+	return worst
+}
+
+func sourceBoxes(sources []finding.Source) []node {
+	var nodes []node
+	for _, g := range sourceGroups(sources) {
+		if len(g.Names) > 0 {
+			name, sub, _ := strings.Cut(g.Text, " (")
+			n := newNode(calm, name, strings.TrimSuffix(sub, ")"))
+			n.Stack = true
+			n.Full = g.Text + ": " + strings.Join(g.Names[:min(len(g.Names), maxLines)], ", ")
+			nodes = append(nodes, n)
+			continue
+		}
+		nodes = append(nodes, newNode(calm, g.Name, fmt.Sprintf("%s, %s", g.Kind, count(g.Nodes, "node"))))
+	}
+	return nodes
+}
+
+// policiesOf are the policies of a role that are drawn, and how many are not. Its
+// trust policy is part of the role.
+func policiesOf(d roleDetail) (list []policyDetail, more int) {
+	for _, p := range d.Policies {
+		if p.Kind != kindLabels[finding.Trust] {
+			list = append(list, p)
+		}
+	}
+	if len(list) <= maxPolicies+1 {
+		return list, 0
+	}
+	worst := func(p policyDetail) int {
+		if len(p.Gives) == 0 {
+			return rank(calm)
+		}
+		return rank(p.Gives[0].Tone)
+	}
+	slices.SortStableFunc(list, func(a, b policyDetail) int { return worst(a) - worst(b) })
+	return list[:maxPolicies], len(list) - maxPolicies
+}
+
+func policyText(p policyDetail) string {
+	parts := make([]string, 0, len(p.Gives)+1)
+	for _, m := range p.Gives {
+		if m.Verb != "comes nearest to" {
+			parts = append(parts, m.Text())
+		}
+	}
+	switch {
+	case len(p.Unread) > 0:
+		return "could not be read"
+	case len(parts) == 0:
+		return p.Kind + ", nothing that is asked for"
+	default:
+		return strings.Join(parts, "; ")
+	}
+}
+
+func policyLink(to int, t tone, p policyDetail) link {
+	l := link{to: to, tone: t}
+	switch {
+	case p.Kind == kindLabels[finding.Boundary]:
+		l.label = "boundary"
+	case t == bad:
+		l.label = "denies"
+	case t == caution:
+		l.label = "too much"
+	}
+	return l
+}
+
+// newNode is a box with as much of its texts as fits.
+func newNode(t tone, name, sub string) node {
+	full := name
+	if sub != "" {
+		full += ": " + sub
+	}
+	room := boxWidth - 24
+	if t != calm {
+		room -= 26 // for the sign
+	}
+	return node{box: box{Width: boxWidth, Height: boxHeight, Tone: t, Name: shorten(name, room*10/78), Sub: clip(sub, room*10/62), Full: full}}
+}
+
+// shorten keeps both ends of a name of more than n letters.
+func shorten(s string, n int) string {
+	runes := []rune(s)
+	if len(runes) <= n {
+		return s
+	}
+	head := (n - 1) * 6 / 10
+	return string(runes[:head]) + "…" + string(runes[len(runes)-(n-1-head):])
+}
+
+// clip keeps the beginning of a text of more than n letters.
+func clip(s string, n int) string {
+	runes := []rune(s)
+	if len(runes) <= n {
+		return s
+	}
+	return strings.TrimRight(string(runes[:n-1]), " ,;:") + "…"
+}
+
+// place gives every box its place, block under block, and draws the edges.
+func (c *canvas) place(p *picture) {
+	const middle, right = boxWidth + columnGap, 2 * (boxWidth + columnGap)
+	for i, name := range []string{"Who holds a role", "Roles", "Policies"} {
+		p.Heads = append(p.Heads, box{X: i * middle, Y: 16, Name: name})
+	}
+	stack := func(nodes []node, list []int, x, y int) {
+		for _, i := range list {
+			nodes[i].X, nodes[i].Y = x, y
+			y += boxHeight + boxGap
+		}
+	}
+	height := func(n int) int { return n*(boxHeight+boxGap) - boxGap }
+	y := headHeight
+	for _, b := range c.blocks {
+		tall := max(height(len(b.left)), height(len(b.right)), boxHeight)
+		stack(c.left, b.left, 0, y+(tall-height(len(b.left)))/2)
+		stack(c.right, b.right, right, y+(tall-height(len(b.right)))/2)
+		if b.role >= 0 {
+			c.roles[b.role].X, c.roles[b.role].Y = middle, y+(tall-boxHeight)/2
+		}
+		y += tall + blockGap
+	}
+	p.Height = y
+	for _, n := range c.left {
+		for _, l := range n.links {
+			p.Edges = append(p.Edges, newEdge(n.box, c.roles[l.to].box, l, 0.4))
+		}
+	}
+	for _, n := range c.roles {
+		for _, l := range n.links {
+			p.Edges = append(p.Edges, newEdge(n.box, c.right[l.to].box, l, 0.6))
+		}
+	}
+	// What is wrong lies on top.
+	slices.SortStableFunc(p.Edges, func(a, b edge) int { return rank(b.Tone) - rank(a.Tone) })
+	for _, list := range [][]node{c.left, c.roles, c.right} {
+		for _, n := range list {
+			p.Boxes = append(p.Boxes, n.box)
+		}
+	}
+}
+
+// newEdge is a curve from one box's right to another's left; its label stands at
+// a part of the way.
+func newEdge(from, to box, l link, part float64) edge {
+	x1, y1 := from.X+from.Width, from.Y+from.Height/2
+	x2, y2 := to.X, to.Y+to.Height/2
+	bend := columnGap / 2
+	e := edge{
+		Path:  fmt.Sprintf("M%d %dC%d %d %d %d %d %d", x1, y1, x1+bend, y1, x2-bend, y2, x2-6, y2),
+		Arrow: fmt.Sprintf("M%d %dl-8 -4v8z", x2-1, y2),
+		Tone:  l.tone, Dotted: l.label == "boundary", Label: l.label,
+	}
+	if l.label != "" {
+		e.Width = 14 + 6*len(l.label)
+		// The curve's point at part of the way.
+		a, b := (1-part)*(1-part)*(1-part)+3*(1-part)*(1-part)*part, 3*(1-part)*part*part+part*part*part
+		e.X = x1 + (x2-x1)/2
+		e.Y = int(a*float64(y1) + b*float64(y2))
+		e.Plate = e.X - e.Width/2
+	}
+	return e
+}
+
+// words says what the picture shows, a role at a time.
+func words(r *finding.Report, details []roleDetail) []sentence {
+	var all []sentence
+	for _, d := range details {
+		row := rowOf(r, d.ARN)
+		s := sentence{Tone: verdictTone(r, d, row), Name: d.Name}
+		s.Parts = append(s.Parts, verdictText(r, d, row))
+		if row != nil {
+			held := make([]string, 0, len(row.Sources))
+			for _, g := range sourceGroups(row.Sources) {
+				held = append(held, g.Text)
+			}
+			s.Parts = append(s.Parts, "held by "+strings.Join(held, "; "))
+		} else {
+			s.Parts = append(s.Parts, strings.Join(d.Uses, ", "))
+		}
+		for _, other := range d.SharedWith {
+			s.Parts = append(s.Parts, "shared with "+other.Kind+" "+other.Name)
+		}
+		if len(d.Policies) == 0 && !d.NotFound {
+			s.Parts = append(s.Parts, "no policies")
+		}
+		for _, p := range d.Policies {
+			if p.Kind != kindLabels[finding.Trust] {
+				s.Parts = append(s.Parts, fmt.Sprintf("%s %s: %s", p.Kind, p.Name, policyText(p)))
+			}
+		}
+		all = append(all, s)
+	}
+	for _, s := range r.IAM.WithoutRole {
+		t := bad
+		if s.Unknown {
+			t = unseen
+		}
+		all = append(all, sentence{Tone: t, Name: s.Name, Parts: []string{s.Kind, "no role is known: " + s.Reason}})
+	}
+	return append(all, sentence{Tone: awsNodeTone(r), Name: "aws-node", Parts: []string{r.AWSNode.Text}})
+}
