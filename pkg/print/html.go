@@ -23,13 +23,21 @@ var htmlStyle string
 //go:embed html.tmpl
 var htmlText string
 
-// maxLines bounds lists that grow with the number of nodes.
-const maxLines = 100
+const (
+	// maxLines bounds lists that grow with the number of nodes.
+	maxLines = 100
+	// manyRoles are so many that those that passed are folded.
+	manyRoles = 10
+)
 
 // html writes the report as one page for people: it asks no server for anything,
 // runs no script and is the same for the same report.
 func html(w io.Writer, r *finding.Report, o Options) error {
-	t, err := template.New("report").Funcs(template.FuncMap{"list": func(s []string) string { return strings.Join(s, ", ") }}).Parse(htmlText)
+	t, err := template.New("report").Funcs(template.FuncMap{
+		"list":  func(s []string) string { return strings.Join(s, ", ") },
+		"marks": func(marks []mark, roles []string) markList { return markList{marks, len(roles) > 0} },
+		"rows":  func(concerns []string, rows []roleRow) roleTable { return roleTable{concerns, rows} },
+	}).Parse(htmlText)
 	if err != nil {
 		return fmt.Errorf("parse the page's template: %w", err)
 	}
@@ -65,6 +73,7 @@ type page struct {
 	Tiles    []tile
 	Concerns []string
 	Roles    []roleRow
+	Clean    []roleRow // node roles that passed, where there are many
 	AWSNode  string
 	Picture  *picture
 	Groups   []findingGroup
@@ -85,10 +94,16 @@ type tile struct {
 	Tone         tone
 }
 
+type roleTable struct {
+	Concerns []string
+	Roles    []roleRow
+}
+
 type roleRow struct {
 	Name, ARN, Where string
 	Sources          []sourceGroup
 	Verdicts         []verdictCell
+	clean            bool
 }
 
 // sourceGroup is the sources of one kind.
@@ -307,7 +322,7 @@ func (p *page) headline(s finding.Summary) {
 		{errors, plural(errors, "error"), "#errors", bad},
 		{warnings, plural(warnings, "warning"), "#warnings", caution},
 		{s.Depends, plural(s.Depends, "depends"), "#depends", open},
-		{s.Infos, "for information", "#infos", note},
+		{s.Infos, "info", "#infos", note},
 		{s.Unknown, "not checked", "#not-checked", unseen},
 		{len(p.Excused), "excused", "#excused", calm},
 		{s.Passed, "passed", "#passed", good},
@@ -335,7 +350,7 @@ func (p *page) roleRows(r *finding.Report) {
 		p.Concerns = append(p.Concerns, string(c))
 	}
 	for _, row := range r.NodeRoles {
-		out := roleRow{Name: row.Name, ARN: row.ARN, Sources: sourceGroups(row.Sources)}
+		out := roleRow{Name: row.Name, ARN: row.ARN, Sources: sourceGroups(row.Sources), clean: true}
 		if i := slices.IndexFunc(r.IAM.Roles, func(d finding.IAMRole) bool { return d.ARN == row.ARN }); i >= 0 {
 			out.Where = roleAnchor(i)
 		}
@@ -345,9 +360,18 @@ func (p *page) roleRows(r *finding.Report) {
 			if v, ok := row.Verdicts[c]; ok {
 				cell.Tone, _ = toneOf(v.Status, v.Severity)
 			}
+			out.clean = out.clean && (cell.Tone == calm || cell.Tone == good || cell.Tone == note)
 			out.Verdicts = append(out.Verdicts, cell)
 		}
 		p.Roles = append(p.Roles, out)
+	}
+	if len(p.Roles) > manyRoles {
+		for _, row := range p.Roles {
+			if row.clean {
+				p.Clean = append(p.Clean, row)
+			}
+		}
+		p.Roles = slices.DeleteFunc(p.Roles, func(row roleRow) bool { return row.clean })
 	}
 }
 
@@ -403,8 +427,8 @@ type roleDetail struct {
 	Uses     []string
 	Needs    []needRow
 	Policies []policyDetail
-	// Tone is the worst of what the role is asked for.
-	Tone tone
+	// Open is set where the role is not folded.
+	Open bool
 }
 
 type needRow struct {
@@ -426,12 +450,20 @@ type policyDetail struct {
 	Gives  []mark
 	Roles  []string
 	Unread []string
+	// Whole is what the document does by what it lacks.
+	Whole []mark
 	// Head is what stands beside the statements; Text is set where the document is
 	// not to be taken apart.
 	Head, Text string
 	Statements []statement
 	// Where leads to the document, where it stands elsewhere on the page.
 	Where string
+}
+
+// markList is marks, with the roles that they are of where there may be several.
+type markList struct {
+	Marks  []mark
+	Shared bool
 }
 
 type statement struct {
@@ -474,13 +506,16 @@ func (p *page) policies(r *finding.Report) {
 	holders := map[string][]string{}
 	kinds := map[string]string{}
 	for i, role := range r.IAM.Roles {
-		d := roleDetail{IAMRole: role, Anchor: roleAnchor(i), Tone: calm}
+		d := roleDetail{IAMRole: role, Anchor: roleAnchor(i)}
 		for _, u := range role.Uses {
 			d.Uses = append(d.Uses, useLabels[u])
 		}
 		for _, n := range role.Needs {
-			d.Needs = append(d.Needs, newNeedRow(n))
+			row := newNeedRow(n)
+			d.Needs = append(d.Needs, row)
+			d.Open = d.Open || rank(row.Tone) <= rank(unseen)
 		}
+		d.Open = d.Open || len(r.IAM.Roles) <= manyRoles || len(role.SharedWith) > 0 || role.NotFound || len(role.Unread) > 0
 		for k, policy := range role.Policies {
 			marks := marksOf(role, policy)
 			pd := policyDetail{
@@ -541,6 +576,9 @@ func (p *page) policies(r *finding.Report) {
 
 func newNeedRow(n finding.RoleNeed) needRow {
 	row := needRow{Label: needLabels[n.Need]}
+	if n.Wanted == finding.WantedNo {
+		row.Label += " (not wanted)"
+	}
 	row.Tone, row.Word = needTone(n)
 	for _, d := range n.Decisions {
 		line := decisionLine{Actions: strings.Join(d.Actions, ", "), Why: d.Why, Word: d.Verdict}
@@ -558,7 +596,7 @@ func newNeedRow(n finding.RoleNeed) needRow {
 func needTone(n finding.RoleNeed) (t tone, word string) {
 	switch {
 	case n.Status == finding.Pass && n.Wanted == finding.WantedNo:
-		return good, "not allowed, as it should be"
+		return good, "not allowed"
 	case n.Status == finding.Pass && n.Wanted == finding.WantedUnknown:
 		return calm, "not allowed"
 	case n.Status == finding.Pass:
@@ -605,19 +643,19 @@ func marksOf(role finding.IAMRole, p finding.RolePolicy) map[int][]mark {
 			m := mark{Label: needLabels[n.Need], Actions: d.Actions, Roles: []string{role.Name}, Tone: decisionTone(n.Wanted, d.Verdict)}
 			if boundary && d.By == "boundary" {
 				m.Verb = "holds back"
-				marks[0] = merge(marks[0], m)
+				marks[0] = join(marks[0], m)
 			}
 			for _, ref := range d.Statements {
 				if refersTo(ref, p) {
-					m.Verb = verb(d.Verdict, ref, n.Wanted, boundary)
-					marks[ref.Statement] = merge(marks[ref.Statement], m)
+					m.Verb = verb(d.Verdict, ref, n, boundary)
+					marks[ref.Statement] = join(marks[ref.Statement], m)
 				}
 			}
 			for _, ref := range d.Nearest {
 				if refersTo(ref, p) {
 					near := m
 					near.Verb, near.Tone = "comes nearest to", calm
-					marks[ref.Statement] = merge(marks[ref.Statement], near)
+					marks[ref.Statement] = join(marks[ref.Statement], near)
 				}
 			}
 		}
@@ -629,19 +667,36 @@ func refersTo(ref finding.StatementRef, p finding.RolePolicy) bool {
 	return ref.ARN == p.ARN && ref.Policy == p.Name && ref.Trust == (p.Kind == finding.Trust)
 }
 
-func verb(verdict string, ref finding.StatementRef, wanted finding.Wanted, boundary bool) string {
+func verb(verdict string, ref finding.StatementRef, n finding.RoleNeed, boundary bool) string {
+	undecided := verdict == "depends" || verdict == "unknown"
 	switch {
-	case ref.Effect == "Deny" && verdict == "denied":
+	case ref.Effect == "Deny" && undecided:
+		return "may deny"
+	case ref.Effect == "Deny":
 		return "denies"
-	case verdict == "depends" || verdict == "unknown":
-		return "decides, by the request,"
+	case undecided:
+		return "may allow"
 	case boundary:
 		return "lets through"
-	case wanted == finding.WantedNo:
+	case n.Wanted == finding.WantedNo:
 		return "allows too much:"
+	case n.Wanted == finding.WantedYes && n.Status != finding.Pass:
+		return "allows part of"
 	default:
 		return "allows"
 	}
+}
+
+// join adds a mark of one role: what a statement does for a need is one mark.
+func join(marks []mark, m mark) []mark {
+	m.Actions = slices.Sorted(slices.Values(m.Actions))
+	for i, have := range marks {
+		if have.Verb == m.Verb && have.Label == m.Label && have.Tone == m.Tone {
+			marks[i].Actions = slices.Compact(slices.Sorted(slices.Values(slices.Concat(have.Actions, m.Actions))))
+			return marks
+		}
+	}
+	return append(marks, m)
 }
 
 // merge adds a mark; one that says the same of another role joins it.
@@ -681,6 +736,7 @@ func (p *policyDetail) take(text string, marks map[int][]mark) {
 	if text == "" {
 		return
 	}
+	p.Whole = marks[0]
 	statements := statementsOf(text)
 	if len(statements) == 0 {
 		p.Text = text

@@ -21,6 +21,8 @@ const (
 	columnGap           = 88
 	boxGap, blockGap    = 10, 24
 	headHeight          = 30
+	// The width of a letter in the widest of the fonts that a system may have.
+	letter, smallLetter = 9, 7
 	pictureWidth        = 3*boxWidth + 2*columnGap
 )
 
@@ -55,9 +57,9 @@ type edge struct {
 	Path, Arrow string
 	Tone        tone
 	Dotted      bool
-	// Label stands on a plate at X, Y.
-	Label              string
-	X, Y, Width, Plate int
+	// Label stands on a plate around X, Y.
+	Label             string
+	X, Y, Width, Half int
 }
 
 // node is a box before its place is known.
@@ -88,7 +90,7 @@ type block struct {
 // draw lays out the picture of a report.
 func draw(r *finding.Report, details []roleDetail) *picture {
 	c := &canvas{}
-	p := &picture{Width: pictureWidth}
+	p := &picture{Width: pictureWidth + 10} // lines and stacks stand out
 	roleAt := map[string]int{}
 	policyAt := map[string]int{}
 
@@ -262,7 +264,16 @@ func choose(r *finding.Report, details []roleDetail) (shown, folded []int) {
 		}
 	}
 	slices.Sort(folded)
+	// Roles that no EC2 node holds come last.
+	slices.SortStableFunc(shown, func(a, b int) int { return beside(r, details[a]) - beside(r, details[b]) })
 	return shown, folded
+}
+
+func beside(r *finding.Report, d roleDetail) int {
+	if rowOf(r, d.ARN) == nil {
+		return 1
+	}
+	return 0
 }
 
 func rowOf(r *finding.Report, arn string) *finding.RoleRow {
@@ -433,7 +444,7 @@ func newNode(t tone, name, sub string) node {
 	if t != calm {
 		room -= 26 // for the sign
 	}
-	return node{box: box{Width: boxWidth, Height: boxHeight, Tone: t, Name: shorten(name, room*10/78), Sub: clip(sub, room*10/62), Full: full}}
+	return node{box: box{Width: boxWidth, Height: boxHeight, Tone: t, Name: shorten(name, room/letter), Sub: clip(sub, room/smallLetter), Full: full}}
 }
 
 // shorten keeps both ends of a name of more than n letters.
@@ -510,12 +521,12 @@ func newEdge(from, to box, l link, part float64) edge {
 		Tone:  l.tone, Dotted: l.label == "boundary", Label: l.label,
 	}
 	if l.label != "" {
-		e.Width = 14 + 6*len(l.label)
+		e.Half = 8 + 4*len(l.label)
+		e.Width = 2 * e.Half
 		// The curve's point at part of the way.
 		a, b := (1-part)*(1-part)*(1-part)+3*(1-part)*(1-part)*part, 3*(1-part)*part*part+part*part*part
 		e.X = x1 + (x2-x1)/2
 		e.Y = int(a*float64(y1) + b*float64(y2))
-		e.Plate = e.X - e.Width/2
 	}
 	return e
 }
