@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the end-to-end tests run against and prints the folder: etcd,
 # kube-apiserver and the EKS Pod Identity webhook (built once, cached by version),
-# and checks for moto, the AWS CLI and kubectl. Safe to run again; what is there is kept.
+# Chromium and the npm tools, and checks for moto, the AWS CLI, kubectl and npm. Safe to run again; what is there is kept.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -37,10 +37,23 @@ if ! command -v etcd >/dev/null; then
 fi
 ln -sf "$(command -v etcd)" "$bin/etcd"
 
+if ! command -v chromium >/dev/null; then
+  say "installing chromium with apt-get"
+  apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >&2
+fi
+
+tools=test/e2e/tools
+if command -v npm >/dev/null && ! cmp -s $tools/package-lock.json $tools/node_modules/.current; then
+  say "installing the npm tools of $tools"
+  npm ci --prefix $tools --no-audit --no-fund >&2
+  cp $tools/package-lock.json $tools/node_modules/.current
+fi
+
 missing=0
 command -v kubectl >/dev/null || { say "kubectl is missing: install it and put it on PATH"; missing=1; }
 command -v aws >/dev/null || { say "the AWS CLI is missing: pip install awscli"; missing=1; }
 command -v terraform >/dev/null || { say "terraform is missing: install 1.11 or later and put it on PATH"; missing=1; }
+command -v npm >/dev/null || { say "npm is missing: install Node.js 20 or later and put node and npm on PATH"; missing=1; }
 python3 -c 'import moto.server' 2>/dev/null || { say "moto is missing: pip install 'moto[server]==5.2.1'"; missing=1; }
 [ "$missing" = 0 ] || exit 1
 

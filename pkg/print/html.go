@@ -135,6 +135,7 @@ type item struct {
 	More     int // evidence lines that are not shown
 	Steps    []step
 	Doc      *finding.RuleDoc
+	Again    bool     // the rule was described before
 	Also     []string // ids of other rules with the same reason
 }
 
@@ -191,6 +192,7 @@ func (p *page) sort(results []finding.Result, docs map[string]finding.RuleDoc) {
 		{Title: "Errors", Where: "errors", Tone: bad}, {Title: "Warnings", Where: "warnings", Tone: caution},
 		{Title: "Depends on the request", Where: "depends", Tone: open}, {Title: "For information", Where: "infos", Tone: note},
 	}
+	described := map[string]bool{}
 	for i, r := range results {
 		it := newItem(r, fmt.Sprintf("f%d", i+1), docs)
 		switch {
@@ -201,8 +203,12 @@ func (p *page) sort(results []finding.Result, docs map[string]finding.RuleDoc) {
 		case r.Status == finding.Unknown:
 			p.addUnknown(it)
 		case r.Excused():
+			it.Again = described[r.ID]
+			described[r.ID] = true
 			p.Excused = append(p.Excused, it)
 		default:
+			it.Again = described[r.ID]
+			described[r.ID] = true
 			g := slices.IndexFunc(groups, func(g findingGroup) bool { return g.Tone == it.Tone })
 			groups[g].Items = append(groups[g].Items, it)
 		}
