@@ -22,7 +22,7 @@ type writer func(w io.Writer, r *finding.Report, o Options) error
 
 // writers are the formats by name, but for the table and those of cli-runtime.
 func writers() map[string]writer {
-	return map[string]writer{"html": html}
+	return map[string]writer{"html": writeHTML}
 }
 
 // Formats returns the names that Write takes, sorted.

@@ -30,9 +30,9 @@ const (
 	manyRoles = 10
 )
 
-// html writes the report as one page for people: it asks no server for anything,
+// writeHTML writes the report as one page for people: it asks no server for anything,
 // runs no script and is the same for the same report.
-func html(w io.Writer, r *finding.Report, o Options) error {
+func writeHTML(w io.Writer, r *finding.Report, o Options) error {
 	t, err := template.New("report").Funcs(template.FuncMap{
 		"list":  func(s []string) string { return strings.Join(s, ", ") },
 		"marks": func(marks []mark, roles []string) markList { return markList{marks, len(roles) > 0} },
@@ -53,13 +53,13 @@ func html(w io.Writer, r *finding.Report, o Options) error {
 type tone string
 
 const (
-	bad     tone = "fail"
-	caution tone = "warn"
-	note    tone = "info"
-	open    tone = "may" // depends on the request
-	unseen  tone = "unknown"
-	good    tone = "ok"
-	calm    tone = "none"
+	toneBad     tone = "fail"
+	toneCaution tone = "warn"
+	toneNote    tone = "info"
+	toneOpen    tone = "may" // depends on the request
+	toneUnseen  tone = "unknown"
+	toneGood    tone = "ok"
+	toneCalm    tone = "none"
 )
 
 // page is what the template prints.
@@ -133,14 +133,14 @@ type item struct {
 	Tone     tone
 	Evidence []string
 	More     int // evidence lines that are not shown
-	Steps    []step
+	Steps    []htmlStep
 	Doc      *finding.RuleDoc
 	Again    bool     // the rule was described before
 	Also     []string // ids of other rules with the same reason
 }
 
-// step is a line of what to do: a command with what it does, or a sentence.
-type step struct{ Command, Text string }
+// htmlStep is a line of what to do: a command with what it does, or a sentence.
+type htmlStep struct{ Command, Text string }
 
 type ruleGroup struct {
 	ID, Title string
@@ -189,8 +189,8 @@ func clusterFacts(c finding.ClusterInfo) []string {
 // sort puts every result in the section where it belongs.
 func (p *page) sort(results []finding.Result, docs map[string]finding.RuleDoc) {
 	groups := []findingGroup{
-		{Title: "Errors", Where: "errors", Tone: bad}, {Title: "Warnings", Where: "warnings", Tone: caution},
-		{Title: "Depends on the request", Where: "depends", Tone: open}, {Title: "For information", Where: "infos", Tone: note},
+		{Title: "Errors", Where: "errors", Tone: toneBad}, {Title: "Warnings", Where: "warnings", Tone: toneCaution},
+		{Title: "Depends on the request", Where: "depends", Tone: toneOpen}, {Title: "For information", Where: "infos", Tone: toneNote},
 	}
 	described := map[string]bool{}
 	for i, r := range results {
@@ -254,7 +254,7 @@ func newItem(r finding.Result, anchor string, docs map[string]finding.RuleDoc) i
 	it := item{Result: r, Anchor: anchor, Evidence: r.Evidence}
 	it.Tone, it.Word = toneOf(r.Status, r.Severity)
 	if r.Exception != nil && r.Exception.Expired && !r.Known {
-		it.Tone, it.Word = bad, string(finding.Error)
+		it.Tone, it.Word = toneBad, string(finding.Error)
 	}
 	if len(it.Evidence) > maxLines {
 		it.More = len(it.Evidence) - maxLines
@@ -271,13 +271,13 @@ func newItem(r finding.Result, anchor string, docs map[string]finding.RuleDoc) i
 
 // newStep tells a command from a sentence: a command starts with a program, and
 // what stands behind three spaces explains it.
-func newStep(line string) step {
+func newStep(line string) htmlStep {
 	program, _, _ := strings.Cut(line, " ")
 	if !slices.Contains([]string{"aws", "kubectl", "eksctl"}, program) {
-		return step{Text: line}
+		return htmlStep{Text: line}
 	}
 	command, text, _ := strings.Cut(line, "   ")
-	return step{Command: strings.TrimSpace(command), Text: strings.TrimLeft(text, "# ")}
+	return htmlStep{Command: strings.TrimSpace(command), Text: strings.TrimLeft(text, "# ")}
 }
 
 func toneOf(s finding.Status, severity finding.Severity) (t tone, word string) {
@@ -285,20 +285,20 @@ func toneOf(s finding.Status, severity finding.Severity) (t tone, word string) {
 	case finding.Fail:
 		switch severity {
 		case finding.Warning:
-			return caution, "warning"
+			return toneCaution, "warning"
 		case finding.Info:
-			return note, "information"
+			return toneNote, "information"
 		default:
-			return bad, "error"
+			return toneBad, "error"
 		}
 	case finding.Depends:
-		return open, "depends"
+		return toneOpen, "depends"
 	case finding.Unknown:
-		return unseen, "not checked"
+		return toneUnseen, "not checked"
 	case finding.Pass:
-		return good, "passed"
+		return toneGood, "passed"
 	default:
-		return calm, "does not apply"
+		return toneCalm, "does not apply"
 	}
 }
 
@@ -306,32 +306,32 @@ func (p *page) headline(s finding.Summary) {
 	errors, warnings := 0, 0
 	for _, g := range p.Groups {
 		switch g.Tone {
-		case bad:
+		case toneBad:
 			errors = len(g.Items)
-		case caution:
+		case toneCaution:
 			warnings = len(g.Items)
 		}
 	}
 	switch {
 	case errors > 0:
-		p.Tone, p.Headline = bad, count(errors, "error")+": nodes do not join or do not work, or AWS forbids it."
+		p.Tone, p.Headline = toneBad, count(errors, "error")+": nodes do not join or do not work, or AWS forbids it."
 	case warnings > 0:
-		p.Tone, p.Headline = caution, count(warnings, "warning")+": it works today, but is unsafe or will break."
+		p.Tone, p.Headline = toneCaution, count(warnings, "warning")+": it works today, but is unsafe or will break."
 	case s.Depends > 0:
-		p.Tone, p.Headline = open, "Nothing is wrong for certain, but some of it depends on conditions."
+		p.Tone, p.Headline = toneOpen, "Nothing is wrong for certain, but some of it depends on conditions."
 	case s.Unknown > 0 || len(p.Missing) > 0:
-		p.Tone, p.Headline = unseen, "Nothing wrong was seen, but not everything could be checked."
+		p.Tone, p.Headline = toneUnseen, "Nothing wrong was seen, but not everything could be checked."
 	default:
-		p.Tone, p.Headline = good, "Nothing wrong was found."
+		p.Tone, p.Headline = toneGood, "Nothing wrong was found."
 	}
 	p.Tiles = []tile{
-		{errors, plural(errors, "error"), "#errors", bad},
-		{warnings, plural(warnings, "warning"), "#warnings", caution},
-		{s.Depends, plural(s.Depends, "depends"), "#depends", open},
-		{s.Infos, "info", "#infos", note},
-		{s.Unknown, "not checked", "#not-checked", unseen},
-		{len(p.Excused), "excused", "#excused", calm},
-		{s.Passed, "passed", "#passed", good},
+		{errors, pluralOf(errors, "error"), "#errors", toneBad},
+		{warnings, pluralOf(warnings, "warning"), "#warnings", toneCaution},
+		{s.Depends, pluralOf(s.Depends, "depends"), "#depends", toneOpen},
+		{s.Infos, "info", "#infos", toneNote},
+		{s.Unknown, "not checked", "#not-checked", toneUnseen},
+		{len(p.Excused), "excused", "#excused", toneCalm},
+		{s.Passed, "passed", "#passed", toneGood},
 	}
 	for i := range p.Tiles {
 		if p.Tiles[i].Count == 0 {
@@ -340,7 +340,7 @@ func (p *page) headline(s finding.Summary) {
 	}
 }
 
-func plural(n int, noun string) string {
+func pluralOf(n int, noun string) string {
 	switch {
 	case noun == "depends" && n != 1:
 		return "depend"
@@ -361,12 +361,12 @@ func (p *page) roleRows(r *finding.Report) {
 			out.Where = roleAnchor(i)
 		}
 		for _, c := range finding.Concerns {
-			cell := verdictCell{Tone: calm}
+			cell := verdictCell{Tone: toneCalm}
 			cell.Word, _ = verdictWord(row.Verdicts, c)
 			if v, ok := row.Verdicts[c]; ok {
 				cell.Tone, _ = toneOf(v.Status, v.Severity)
 			}
-			out.clean = out.clean && (cell.Tone == calm || cell.Tone == good || cell.Tone == note)
+			out.clean = out.clean && (cell.Tone == toneCalm || cell.Tone == toneGood || cell.Tone == toneNote)
 			out.Verdicts = append(out.Verdicts, cell)
 		}
 		p.Roles = append(p.Roles, out)
@@ -519,7 +519,7 @@ func (p *page) policies(r *finding.Report) {
 		for _, n := range role.Needs {
 			row := newNeedRow(n)
 			d.Needs = append(d.Needs, row)
-			d.Open = d.Open || rank(row.Tone) <= rank(unseen)
+			d.Open = d.Open || toneRank(row.Tone) <= toneRank(toneUnseen)
 		}
 		d.Open = d.Open || len(r.IAM.Roles) <= manyRoles || len(role.SharedWith) > 0 || role.NotFound || len(role.Unread) > 0
 		for k, policy := range role.Policies {
@@ -602,40 +602,40 @@ func newNeedRow(n finding.RoleNeed) needRow {
 func needTone(n finding.RoleNeed) (t tone, word string) {
 	switch {
 	case n.Status == finding.Pass && n.Wanted == finding.WantedNo:
-		return good, "not allowed"
+		return toneGood, "not allowed"
 	case n.Status == finding.Pass && n.Wanted == finding.WantedUnknown:
-		return calm, "not allowed"
+		return toneCalm, "not allowed"
 	case n.Status == finding.Pass:
-		return good, "allowed"
+		return toneGood, "allowed"
 	case n.Status == finding.Depends:
-		return open, "depends"
+		return toneOpen, "depends"
 	case n.Status == finding.Unknown && n.Wanted == finding.WantedUnknown:
-		return unseen, "allowed; whether it is needed is not known"
+		return toneUnseen, "allowed; whether it is needed is not known"
 	case n.Status == finding.Unknown:
-		return unseen, "not checked"
+		return toneUnseen, "not checked"
 	case n.Wanted == finding.WantedNo:
-		return caution, "too much"
+		return toneCaution, "too much"
 	case n.Need == "workerRecommended":
-		return caution, "not all allowed"
+		return toneCaution, "not all allowed"
 	default:
-		return bad, "not allowed"
+		return toneBad, "not allowed"
 	}
 }
 
 func decisionTone(wanted finding.Wanted, verdict string) tone {
 	switch {
 	case verdict == "depends":
-		return open
+		return toneOpen
 	case verdict == "unknown":
-		return unseen
+		return toneUnseen
 	case wanted == finding.WantedUnknown:
-		return calm
+		return toneCalm
 	case (verdict == "allowed") == (wanted == finding.WantedYes):
-		return good
+		return toneGood
 	case wanted == finding.WantedNo:
-		return caution
+		return toneCaution
 	default:
-		return bad
+		return toneBad
 	}
 }
 
@@ -660,7 +660,7 @@ func marksOf(role finding.IAMRole, p finding.RolePolicy) map[int][]mark {
 			for _, ref := range d.Nearest {
 				if refersTo(ref, p) {
 					near := m
-					near.Verb, near.Tone = "comes nearest to", calm
+					near.Verb, near.Tone = "comes nearest to", toneCalm
 					marks[ref.Statement] = join(marks[ref.Statement], near)
 				}
 			}
@@ -730,12 +730,14 @@ func sumUp(marks map[int][]mark) []mark {
 			}
 		}
 	}
-	slices.SortStableFunc(sum, func(a, b mark) int { return cmp.Compare(rank(a.Tone), rank(b.Tone)) })
+	slices.SortStableFunc(sum, func(a, b mark) int { return cmp.Compare(toneRank(a.Tone), toneRank(b.Tone)) })
 	return sum
 }
 
 // rank orders tones, worst first.
-func rank(t tone) int { return slices.Index([]tone{bad, caution, open, unseen, note, good, calm}, t) }
+func toneRank(t tone) int {
+	return slices.Index([]tone{toneBad, toneCaution, toneOpen, toneUnseen, toneNote, toneGood, toneCalm}, t)
+}
 
 // take fills in the document, statement by statement.
 func (p *policyDetail) take(text string, marks map[int][]mark) {
@@ -756,9 +758,9 @@ func (p *policyDetail) take(text string, marks map[int][]mark) {
 		}
 	}
 	for i, s := range statements {
-		st := statement{Number: i + 1, Text: s, Tone: calm, Marks: marks[i+1]}
+		st := statement{Number: i + 1, Text: s, Tone: toneCalm, Marks: marks[i+1]}
 		for _, m := range st.Marks {
-			if rank(m.Tone) < rank(st.Tone) {
+			if toneRank(m.Tone) < toneRank(st.Tone) {
 				st.Tone = m.Tone
 			}
 		}

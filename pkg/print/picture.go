@@ -62,8 +62,8 @@ type edge struct {
 	X, Y, Width, Half int
 }
 
-// node is a box before its place is known.
-type node struct {
+// pictureNode is a box before its place is known.
+type pictureNode struct {
 	box
 	links []link
 }
@@ -78,7 +78,7 @@ type link struct {
 // canvas places boxes: every role is a block with what holds it on its left and
 // the policies that no role above it has on its right.
 type canvas struct {
-	left, roles, right []node
+	left, roles, right []pictureNode
 	blocks             []block
 }
 
@@ -94,7 +94,7 @@ func draw(r *finding.Report, details []roleDetail) *picture {
 	roleAt := map[string]int{}
 	policyAt := map[string]int{}
 
-	add := func(list *[]node, n node) int {
+	add := func(list *[]pictureNode, n pictureNode) int {
 		*list = append(*list, n)
 		return len(*list) - 1
 	}
@@ -114,28 +114,28 @@ func draw(r *finding.Report, details []roleDetail) *picture {
 				clusterShares = true
 				kind = "this cluster"
 			}
-			n := newNode(bad, s.Name, kind+", which holds the role too")
-			n.links = []link{{at, bad, "shared"}}
+			n := newNode(toneBad, s.Name, kind+", which holds the role too")
+			n.links = []link{{at, toneBad, "shared"}}
 			b.left = append(b.left, add(&c.left, n))
 		}
 		if row != nil {
 			for _, s := range sourceBoxes(row.Sources) {
-				tone := calm
+				tone := toneCalm
 				if d.NotFound {
-					tone = bad
+					tone = toneBad
 				}
 				s.links = []link{{at, tone, ""}}
 				b.left = append(b.left, add(&c.left, s))
 			}
 		}
 		if slices.Contains(d.IAMRole.Uses, finding.UsedByHybridNodes) {
-			n := newNode(calm, "hybrid nodes", "by access entry")
-			n.links = []link{{at, calm, ""}}
+			n := newNode(toneCalm, "hybrid nodes", "by access entry")
+			n.links = []link{{at, toneCalm, ""}}
 			b.left = append(b.left, add(&c.left, n))
 		}
 		if slices.Contains(d.IAMRole.Uses, finding.UsedByAWSNode) || slices.Contains(d.IAMRole.Uses, finding.UsedByAssociation) {
 			n := newNode(awsNodeTone(r), "aws-node", r.AWSNode.Text)
-			n.links = []link{{at, calm, ""}}
+			n.links = []link{{at, toneCalm, ""}}
 			b.left = append(b.left, add(&c.left, n))
 		}
 		list, more := policiesOf(d)
@@ -144,7 +144,7 @@ func draw(r *finding.Report, details []roleDetail) *picture {
 			if key == "" {
 				key = d.ARN + "#" + policy.Name
 			}
-			tone := calm
+			tone := toneCalm
 			if len(policy.Gives) > 0 {
 				tone = policy.Gives[0].Tone
 			}
@@ -153,17 +153,17 @@ func draw(r *finding.Report, details []roleDetail) *picture {
 				k = add(&c.right, newNode(tone, policy.Name, policyText(policy)))
 				policyAt[key] = k
 				b.right = append(b.right, k)
-			} else if rank(tone) < rank(c.right[k].Tone) {
+			} else if toneRank(tone) < toneRank(c.right[k].Tone) {
 				c.right[k].Tone, c.right[k].Sub = tone, policyText(policy)
 			}
 			c.roles[at].links = append(c.roles[at].links, policyLink(k, tone, policy))
 		}
 		if more > 0 {
-			n := newNode(calm, fmt.Sprintf("%d more policies", more), "listed below")
+			n := newNode(toneCalm, fmt.Sprintf("%d more policies", more), "listed below")
 			n.Stack = true
 			k := add(&c.right, n)
 			b.right = append(b.right, k)
-			c.roles[at].links = append(c.roles[at].links, link{k, calm, ""})
+			c.roles[at].links = append(c.roles[at].links, link{k, toneCalm, ""})
 		}
 		c.blocks = append(c.blocks, b)
 	}
@@ -177,7 +177,7 @@ func draw(r *finding.Report, details []roleDetail) *picture {
 // others adds what stands beside the roles: those that are folded, the cluster
 // with its own role, aws-node without a role of its own, and what has no role.
 func (c *canvas) others(r *finding.Report, details []roleDetail, folded []int, clusterShares bool, roleAt map[string]int) {
-	single := func(left *node, role *node) {
+	single := func(left *pictureNode, role *pictureNode) {
 		b := block{role: -1}
 		if role != nil {
 			role.Round = true
@@ -194,24 +194,24 @@ func (c *canvas) others(r *finding.Report, details []roleDetail, folded []int, c
 		c.blocks = append(c.blocks, b)
 	}
 	if len(folded) > 0 {
-		worst, sources := calm, 0
+		worst, sources := toneCalm, 0
 		for _, i := range folded {
 			row := rowOf(r, details[i].ARN)
-			if t := verdictTone(r, details[i], row); rank(t) < rank(worst) {
+			if t := verdictTone(r, details[i], row); toneRank(t) < toneRank(worst) {
 				worst = t
 			}
 			if row != nil {
 				sources += len(row.Sources)
 			}
 		}
-		left := newNode(calm, count(sources, "source"), "listed below")
+		left := newNode(toneCalm, count(sources, "source"), "listed below")
 		role := newNode(worst, count(len(folded), "more node role"), "listed below")
 		left.Stack, role.Stack = true, true
 		single(&left, &role)
 	}
 	if r.Cluster.RoleARN != "" && !clusterShares {
-		left := newNode(calm, r.Cluster.Name, "this cluster")
-		role := newNode(calm, r.Cluster.RoleARN[strings.LastIndexByte(r.Cluster.RoleARN, '/')+1:], "the cluster role, which no node holds")
+		left := newNode(toneCalm, r.Cluster.Name, "this cluster")
+		role := newNode(toneCalm, r.Cluster.RoleARN[strings.LastIndexByte(r.Cluster.RoleARN, '/')+1:], "the cluster role, which no node holds")
 		single(&left, &role)
 	}
 	if own := slices.ContainsFunc(details, func(d roleDetail) bool {
@@ -221,16 +221,16 @@ func (c *canvas) others(r *finding.Report, details []roleDetail, folded []int, c
 		if r.AWSNode.Identity == "NodeRole" {
 			for _, row := range r.NodeRoles {
 				if at, ok := roleAt[row.ARN]; ok {
-					n.links = append(n.links, link{at, calm, ""})
+					n.links = append(n.links, link{at, toneCalm, ""})
 				}
 			}
 		}
 		single(&n, nil)
 	}
 	for i, s := range r.IAM.WithoutRole {
-		tone, name, sub := bad, "no role", s.Reason
+		tone, name, sub := toneBad, "no role", s.Reason
 		if s.Unknown {
-			tone, name = unseen, "role not known"
+			tone, name = toneUnseen, "role not known"
 		}
 		left, role := newNode(tone, s.Name, s.Kind), newNode(tone, name, sub)
 		if i == maxBoxes && len(r.IAM.WithoutRole) > maxBoxes+1 {
@@ -254,7 +254,7 @@ func choose(r *finding.Report, details []roleDetail) (shown, folded []int) {
 	}
 	if len(nodeRoles) > maxRoles+1 {
 		slices.SortStableFunc(nodeRoles, func(a, b int) int {
-			return rank(verdictTone(r, details[a], rowOf(r, details[a].ARN))) - rank(verdictTone(r, details[b], rowOf(r, details[b].ARN)))
+			return toneRank(verdictTone(r, details[a], rowOf(r, details[a].ARN))) - toneRank(verdictTone(r, details[b], rowOf(r, details[b].ARN)))
 		})
 		folded = nodeRoles[maxRoles:]
 	}
@@ -286,9 +286,9 @@ func rowOf(r *finding.Report, arn string) *finding.RoleRow {
 // verdictTone is the worst verdict on a role; on one that is no EC2 node's, the
 // worst of what it is asked for.
 func verdictTone(r *finding.Report, d roleDetail, row *finding.RoleRow) tone {
-	worst := calm
+	worst := toneCalm
 	take := func(t tone) {
-		if rank(t) < rank(worst) {
+		if toneRank(t) < toneRank(worst) {
 			worst = t
 		}
 	}
@@ -309,7 +309,7 @@ func verdictTone(r *finding.Report, d roleDetail, row *finding.RoleRow) tone {
 		take(n.Tone)
 	}
 	if d.NotFound {
-		take(bad)
+		take(toneBad)
 	}
 	return worst
 }
@@ -318,14 +318,14 @@ func verdictTone(r *finding.Report, d roleDetail, row *finding.RoleRow) tone {
 func verdictText(r *finding.Report, d roleDetail, row *finding.RoleRow) string {
 	if row == nil {
 		for _, n := range d.Needs {
-			if n.Tone == bad || n.Tone == unseen || n.Tone == open {
+			if n.Tone == toneBad || n.Tone == toneUnseen || n.Tone == toneOpen {
 				return n.Label + ": " + n.Word
 			}
 		}
 		if d.NotFound {
 			return "does not exist"
 		}
-		if verdictTone(r, d, row) == good {
+		if verdictTone(r, d, row) == toneGood {
 			return "passed"
 		}
 		return strings.Join(d.Uses, ", ")
@@ -344,7 +344,7 @@ func verdictText(r *finding.Report, d roleDetail, row *finding.RoleRow) string {
 	for _, w := range []struct {
 		tone tone
 		word string
-	}{{bad, "FAIL"}, {caution, "warn"}, {open, "depends:"}, {unseen, "not checked:"}} {
+	}{{toneBad, "FAIL"}, {toneCaution, "warn"}, {toneOpen, "depends:"}, {toneUnseen, "not checked:"}} {
 		if list := words[w.tone]; len(list) > 0 {
 			parts = append(parts, w.word+" "+strings.Join(list, ", "))
 		}
@@ -356,10 +356,10 @@ func verdictText(r *finding.Report, d roleDetail, row *finding.RoleRow) string {
 }
 
 func awsNodeTone(r *finding.Report) tone {
-	worst := calm
+	worst := toneCalm
 	for _, res := range r.Results {
 		if res.Subject.Kind == finding.SubjectAWSNode && !res.Excused() && res.Status != finding.Pass {
-			if t, _ := toneOf(res.Status, res.Severity); rank(t) < rank(worst) {
+			if t, _ := toneOf(res.Status, res.Severity); toneRank(t) < toneRank(worst) {
 				worst = t
 			}
 		}
@@ -367,18 +367,18 @@ func awsNodeTone(r *finding.Report) tone {
 	return worst
 }
 
-func sourceBoxes(sources []finding.Source) []node {
-	var nodes []node
+func sourceBoxes(sources []finding.Source) []pictureNode {
+	var nodes []pictureNode
 	for _, g := range sourceGroups(sources) {
 		if len(g.Names) > 0 {
 			name, sub, _ := strings.Cut(g.Text, " (")
-			n := newNode(calm, name, strings.TrimSuffix(sub, ")"))
+			n := newNode(toneCalm, name, strings.TrimSuffix(sub, ")"))
 			n.Stack = true
 			n.Full = g.Text + ": " + strings.Join(g.Names[:min(len(g.Names), maxLines)], ", ")
 			nodes = append(nodes, n)
 			continue
 		}
-		nodes = append(nodes, newNode(calm, g.Name, fmt.Sprintf("%s, %s", g.Kind, count(g.Nodes, "node"))))
+		nodes = append(nodes, newNode(toneCalm, g.Name, fmt.Sprintf("%s, %s", g.Kind, count(g.Nodes, "node"))))
 	}
 	return nodes
 }
@@ -396,9 +396,9 @@ func policiesOf(d roleDetail) (list []policyDetail, more int) {
 	}
 	worst := func(p policyDetail) int {
 		if len(p.Gives) == 0 {
-			return rank(calm)
+			return toneRank(toneCalm)
 		}
-		return rank(p.Gives[0].Tone)
+		return toneRank(p.Gives[0].Tone)
 	}
 	slices.SortStableFunc(list, func(a, b policyDetail) int { return worst(a) - worst(b) })
 	return list[:maxPolicies], len(list) - maxPolicies
@@ -426,25 +426,25 @@ func policyLink(to int, t tone, p policyDetail) link {
 	switch {
 	case p.Kind == kindLabels[finding.Boundary]:
 		l.label = "boundary"
-	case t == bad:
+	case t == toneBad:
 		l.label = "denies"
-	case t == caution:
+	case t == toneCaution:
 		l.label = "too much"
 	}
 	return l
 }
 
 // newNode is a box with as much of its texts as fits.
-func newNode(t tone, name, sub string) node {
+func newNode(t tone, name, sub string) pictureNode {
 	full := name
 	if sub != "" {
 		full += ": " + sub
 	}
 	room := boxWidth - 24
-	if t != calm {
+	if t != toneCalm {
 		room -= 26 // for the sign
 	}
-	return node{box: box{Width: boxWidth, Height: boxHeight, Tone: t, Name: shorten(name, room/letter), Sub: clip(sub, room/smallLetter), Full: full}}
+	return pictureNode{box: box{Width: boxWidth, Height: boxHeight, Tone: t, Name: shorten(name, room/letter), Sub: cutTo(sub, room/smallLetter), Full: full}}
 }
 
 // shorten keeps both ends of a name of more than n letters.
@@ -458,7 +458,7 @@ func shorten(s string, n int) string {
 }
 
 // clip keeps the beginning of a text of more than n letters.
-func clip(s string, n int) string {
+func cutTo(s string, n int) string {
 	runes := []rune(s)
 	if len(runes) <= n {
 		return s
@@ -472,7 +472,7 @@ func (c *canvas) place(p *picture) {
 	for i, name := range []string{"Who holds a role", "Roles", "Policies"} {
 		p.Heads = append(p.Heads, box{X: i * middle, Y: 16, Name: name})
 	}
-	stack := func(nodes []node, list []int, x, y int) {
+	stack := func(nodes []pictureNode, list []int, x, y int) {
 		for _, i := range list {
 			nodes[i].X, nodes[i].Y = x, y
 			y += boxHeight + boxGap
@@ -501,8 +501,8 @@ func (c *canvas) place(p *picture) {
 		}
 	}
 	// What is wrong lies on top.
-	slices.SortStableFunc(p.Edges, func(a, b edge) int { return rank(b.Tone) - rank(a.Tone) })
-	for _, list := range [][]node{c.left, c.roles, c.right} {
+	slices.SortStableFunc(p.Edges, func(a, b edge) int { return toneRank(b.Tone) - toneRank(a.Tone) })
+	for _, list := range [][]pictureNode{c.left, c.roles, c.right} {
 		for _, n := range list {
 			p.Boxes = append(p.Boxes, n.box)
 		}
@@ -561,9 +561,9 @@ func words(r *finding.Report, details []roleDetail) []sentence {
 		all = append(all, s)
 	}
 	for _, s := range r.IAM.WithoutRole {
-		t := bad
+		t := toneBad
 		if s.Unknown {
-			t = unseen
+			t = toneUnseen
 		}
 		all = append(all, sentence{Tone: t, Name: s.Name, Parts: []string{s.Kind, "no role is known: " + s.Reason}})
 	}
