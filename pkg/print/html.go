@@ -79,13 +79,15 @@ type page struct {
 	Groups   []findingGroup
 	Excused  []item
 	Unknown  []item
-	Missing  []finding.Missing
-	Not      []string // not evaluated
-	Details  []roleDetail
-	Managed  []policyDetail
-	Passed   []ruleGroup
-	Idle     []ruleGroup // does not apply
-	Version  string
+	// Unchecked counts what Unknown has together.
+	Unchecked int
+	Missing   []finding.Missing
+	Not       []string // not evaluated
+	Details   []roleDetail
+	Managed   []policyDetail
+	Passed    []ruleGroup
+	Idle      []ruleGroup // does not apply
+	Version   string
 }
 
 type tile struct {
@@ -135,8 +137,15 @@ type item struct {
 	More     int // evidence lines that are not shown
 	Steps    []htmlStep
 	Doc      *finding.RuleDoc
-	Again    bool     // the rule was described before
-	Also     []string // ids of other rules with the same reason
+	Again    bool // the rule was described before
+	// Unchecked are, for what was not checked, the subjects with the ids of the
+	// rules, all for the same reason.
+	Unchecked []unchecked
+}
+
+type unchecked struct {
+	Subject string
+	IDs     []string
 }
 
 // htmlStep is a line of what to do: a command with what it does, or a sentence.
@@ -149,7 +158,7 @@ type ruleGroup struct {
 }
 
 func newPage(r *finding.Report, o Options) *page {
-	p := &page{Cluster: r.Cluster, AWSNode: r.AWSNode.Text, Not: r.NotEvaluated, Missing: r.Missing, Version: o.Version}
+	p := &page{Cluster: r.Cluster, AWSNode: r.AWSNode.Text, Not: r.NotEvaluated, Missing: r.Missing, Unchecked: r.Summary.Unknown, Version: o.Version}
 	p.Style = template.CSS(htmlStyle) //nolint:gosec // our own file
 	sum := sha256.Sum256([]byte(htmlStyle))
 	p.Policy = "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"
@@ -220,18 +229,26 @@ func (p *page) sort(results []finding.Result, docs map[string]finding.RuleDoc) {
 	}
 }
 
-// addUnknown adds what was not checked, rules with one reason together.
+// addUnknown adds what was not checked, all with one reason together.
 func (p *page) addUnknown(it item) {
-	i := slices.IndexFunc(p.Unknown, func(have item) bool {
-		return have.Subject == it.Subject && slices.Equal(have.Result.Evidence, it.Result.Evidence)
-	})
-	switch {
-	case i < 0:
+	i := slices.IndexFunc(p.Unknown, func(have item) bool { return slices.Equal(have.Result.Evidence, it.Result.Evidence) })
+	if i < 0 {
+		i = len(p.Unknown)
 		p.Unknown = append(p.Unknown, it)
-	case p.Unknown[i].ID != it.ID && !slices.Contains(p.Unknown[i].Also, it.ID):
-		p.Unknown[i].Also = append(p.Unknown[i].Also, it.ID)
+	}
+	list := &p.Unknown[i].Unchecked
+	k := slices.IndexFunc(*list, func(u unchecked) bool { return u.Subject == it.Subject.Name })
+	if k < 0 {
+		k = len(*list)
+		*list = append(*list, unchecked{Subject: it.Subject.Name})
+	}
+	if !slices.Contains((*list)[k].IDs, it.ID) {
+		(*list)[k].IDs = append((*list)[k].IDs, it.ID)
 	}
 }
+
+// Alone is set where nothing else was not checked for the same reason.
+func (it item) Alone() bool { return len(it.Unchecked) == 1 && len(it.Unchecked[0].IDs) == 1 }
 
 func addTo(groups []ruleGroup, it item) []ruleGroup {
 	i := slices.IndexFunc(groups, func(g ruleGroup) bool { return g.ID == it.ID })
@@ -456,6 +473,8 @@ type policyDetail struct {
 	Gives  []mark
 	Roles  []string
 	Unread []string
+	// Undecided is set where what the policy does for a need was not found out.
+	Undecided bool
 	// Whole is what the document does by what it lacks.
 	Whole []mark
 	// Head is what stands beside the statements; Text is set where the document is
@@ -526,7 +545,7 @@ func (p *page) policies(r *finding.Report) {
 			marks := marksOf(role, policy)
 			pd := policyDetail{
 				Anchor: fmt.Sprintf("%s-%d", d.Anchor, k+1), Kind: kindLabels[policy.Kind], Name: policy.Name, ARN: policy.ARN, Unread: policy.Unread,
-				Gives: sumUp(marks),
+				Gives: sumUp(marks), Undecided: undecided(role),
 			}
 			if policy.ARN == "" {
 				pd.take(policy.Document, marks)
@@ -568,6 +587,7 @@ func (p *page) policies(r *finding.Report) {
 			for _, one := range role.Policies {
 				if one.ARN == arn {
 					pd.Unread = one.Unread
+					pd.Undecided = pd.Undecided || undecided(role)
 				}
 			}
 		}
@@ -578,6 +598,13 @@ func (p *page) policies(r *finding.Report) {
 			p.Details[i].Policies[k].Where = anchors[p.Details[i].Policies[k].ARN]
 		}
 	}
+}
+
+// undecided reports whether something that a role is asked for was not checked.
+func undecided(role finding.IAMRole) bool {
+	return slices.ContainsFunc(role.Needs, func(n finding.RoleNeed) bool {
+		return slices.ContainsFunc(n.Decisions, func(d finding.Decision) bool { return d.Verdict == "unknown" })
+	})
 }
 
 func newNeedRow(n finding.RoleNeed) needRow {

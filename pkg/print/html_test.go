@@ -190,7 +190,7 @@ func everyKind() *finding.Report {
 	unknown := result(finding.Unknown, finding.Error)
 	unknown.Next = []string{"allow yourself iam:GetRole and run check again"}
 	ref := finding.StatementRef{Policy: nastyName, Statement: 1, Effect: "Allow", Sid: nastyName}
-	return &finding.Report{
+	r := &finding.Report{
 		Cluster:   finding.ClusterInfo{Name: nastyName, Region: nastyName, Account: nastyName, RoleARN: arn + "-cluster"},
 		NodeRoles: []finding.RoleRow{{Name: nastyName, ARN: arn, Sources: []finding.Source{{Kind: "node group", Name: nastyName}}, Verdicts: map[finding.Concern]finding.Verdict{finding.ConcernPull: {Status: finding.Fail, Severity: finding.Error}}}},
 		AWSNode:   finding.AWSNodeInfo{Identity: "NodeRole", Text: nastyName},
@@ -218,6 +218,8 @@ func everyKind() *finding.Report {
 		NotEvaluated: []string{"not judged " + nastyName},
 		Missing:      []finding.Missing{{Fact: "roles", Subject: nastyName, Operation: "iam:GetRole", Permission: "iam:GetRole", Error: nastyName}},
 	}
+	r.Summary = finding.Summarize(r.Results)
+	return r
 }
 
 // TestHTMLEscapes: a name is text wherever it stands, and is all there.

@@ -145,8 +145,11 @@ func draw(r *finding.Report, details []roleDetail) *picture {
 				key = d.ARN + "#" + policy.Name
 			}
 			tone := toneCalm
-			if len(policy.Gives) > 0 {
+			switch {
+			case len(policy.Gives) > 0:
 				tone = policy.Gives[0].Tone
+			case len(policy.Unread) > 0:
+				tone = toneUnseen
 			}
 			k, ok := policyAt[key]
 			if !ok {
@@ -414,6 +417,8 @@ func policyText(p policyDetail) string {
 	switch {
 	case len(p.Unread) > 0:
 		return "could not be read"
+	case len(parts) == 0 && p.Undecided:
+		return p.Kind
 	case len(parts) == 0:
 		return p.Kind + ", nothing that is asked for"
 	default:
