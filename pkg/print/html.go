@@ -247,8 +247,17 @@ func (p *page) addUnknown(it item) {
 	}
 }
 
+// Checks counts what was not checked for one reason.
+func (it item) Checks() int {
+	n := 0
+	for _, u := range it.Unchecked {
+		n += len(u.IDs)
+	}
+	return n
+}
+
 // Alone is set where nothing else was not checked for the same reason.
-func (it item) Alone() bool { return len(it.Unchecked) == 1 && len(it.Unchecked[0].IDs) == 1 }
+func (it item) Alone() bool { return it.Checks() == 1 }
 
 func addTo(groups []ruleGroup, it item) []ruleGroup {
 	i := slices.IndexFunc(groups, func(g ruleGroup) bool { return g.ID == it.ID })
