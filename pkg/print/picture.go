@@ -144,13 +144,7 @@ func draw(r *finding.Report, details []roleDetail) *picture {
 			if key == "" {
 				key = d.ARN + "#" + policy.Name
 			}
-			tone := toneCalm
-			switch {
-			case len(policy.Gives) > 0:
-				tone = policy.Gives[0].Tone
-			case len(policy.Unread) > 0:
-				tone = toneUnseen
-			}
+			tone := policyTone(policy)
 			k, ok := policyAt[key]
 			if !ok {
 				k = add(&c.right, newNode(tone, policy.Name, policyText(policy)))
@@ -161,12 +155,16 @@ func draw(r *finding.Report, details []roleDetail) *picture {
 			}
 			c.roles[at].links = append(c.roles[at].links, policyLink(k, tone, policy))
 		}
-		if more > 0 {
-			n := newNode(toneCalm, fmt.Sprintf("%d more policies", more), "listed below")
+		if len(more) > 0 {
+			worst := policyTone(more[0])
+			if worst == toneGood {
+				worst = toneCalm
+			}
+			n := newNode(worst, fmt.Sprintf("%d more policies", len(more)), "listed below")
 			n.Stack = true
 			k := add(&c.right, n)
 			b.right = append(b.right, k)
-			c.roles[at].links = append(c.roles[at].links, link{k, toneCalm, ""})
+			c.roles[at].links = append(c.roles[at].links, link{k, worst, ""})
 		}
 		c.blocks = append(c.blocks, b)
 	}
@@ -212,11 +210,6 @@ func (c *canvas) others(r *finding.Report, details []roleDetail, folded []int, c
 		left.Stack, role.Stack = true, true
 		single(&left, &role)
 	}
-	if r.Cluster.RoleARN != "" && !clusterShares {
-		left := newNode(toneCalm, r.Cluster.Name, "this cluster")
-		role := newNode(toneCalm, r.Cluster.RoleARN[strings.LastIndexByte(r.Cluster.RoleARN, '/')+1:], "the cluster role, which no node holds")
-		single(&left, &role)
-	}
 	if own := slices.ContainsFunc(details, func(d roleDetail) bool {
 		return slices.Contains(d.IAMRole.Uses, finding.UsedByAWSNode)
 	}); !own && r.AWSNode.Text != "" {
@@ -229,6 +222,11 @@ func (c *canvas) others(r *finding.Report, details []roleDetail, folded []int, c
 			}
 		}
 		single(&n, nil)
+	}
+	if r.Cluster.RoleARN != "" && !clusterShares {
+		left := newNode(toneCalm, r.Cluster.Name, "this cluster")
+		role := newNode(toneCalm, r.Cluster.RoleARN[strings.LastIndexByte(r.Cluster.RoleARN, '/')+1:], "the cluster role, which no node holds")
+		single(&left, &role)
 	}
 	for i, s := range r.IAM.WithoutRole {
 		tone, name, sub := toneBad, "no role", s.Reason
@@ -386,25 +384,30 @@ func sourceBoxes(sources []finding.Source) []pictureNode {
 	return nodes
 }
 
-// policiesOf are the policies of a role that are drawn, and how many are not. Its
-// trust policy is part of the role.
-func policiesOf(d roleDetail) (list []policyDetail, more int) {
+// policiesOf are the policies of a role that are drawn, and those that are not,
+// worst first. Its trust policy is part of the role.
+func policiesOf(d roleDetail) (list, more []policyDetail) {
 	for _, p := range d.Policies {
 		if p.Kind != kindLabels[finding.Trust] {
 			list = append(list, p)
 		}
 	}
 	if len(list) <= maxPolicies+1 {
-		return list, 0
+		return list, nil
 	}
-	worst := func(p policyDetail) int {
-		if len(p.Gives) == 0 {
-			return toneRank(toneCalm)
-		}
-		return toneRank(p.Gives[0].Tone)
+	slices.SortStableFunc(list, func(a, b policyDetail) int { return toneRank(policyTone(a)) - toneRank(policyTone(b)) })
+	return list[:maxPolicies], list[maxPolicies:]
+}
+
+func policyTone(p policyDetail) tone {
+	switch {
+	case len(p.Gives) > 0:
+		return p.Gives[0].Tone
+	case len(p.Unread) > 0:
+		return toneUnseen
+	default:
+		return toneCalm
 	}
-	slices.SortStableFunc(list, func(a, b policyDetail) int { return worst(a) - worst(b) })
-	return list[:maxPolicies], len(list) - maxPolicies
 }
 
 func policyText(p policyDetail) string {
