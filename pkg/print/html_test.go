@@ -246,7 +246,7 @@ func TestHTMLShowsEverything(t *testing.T) {
 		"2 errors: nodes do not join", // the expired exception counts as one
 		"Excused until 2027-01-31: excepted ", "An exception for this expired on 2026-01-31", "Known before: it is in the baseline.",
 		"Excused 2", "Not checked 1", "allow yourself iam:GetRole", "What could not be read", "not judged ",
-		"What holds, rule by rule 1 rules", "What does not apply here 1 rules", "Depends on the request 1", "For information 1",
+		"What holds, rule by rule 1 rule", "What does not apply here 1 rule", "Depends on the request 1", "For information 1",
 		"iam:GetPolicyVersion: refused", "no document ", "comes nearest to image pulls: ecr:BatchGetImage", "allows part of image pulls: ", "v1.2.3",
 	} {
 		if !strings.Contains(text, want) {
