@@ -53,7 +53,7 @@ func TestHTML(t *testing.T) {
 		"broken":  {[]string{"--example=broken"}, 1, []string{"13 errors", "gpuNodeRole cannot pull images from ECR", "StringEquals", "holds back image pulls", "aws iam attach-role-policy"}},
 		"healthy": {[]string{"--example=healthy"}, 0, []string{"Nothing wrong was found.", "allows image pulls", "What holds, rule by rule"}},
 		"fifty":   {[]string{"-f", fiftyNodeGroups(t, dir)}, 0, []string{"50 node groups", "group-49"}},
-		"hostile": {[]string{"-f", hostileNames(t, dir)}, 0, []string{hostileName, "javascript:alert(2)"}},
+		"hostile": {[]string{"-f", hostileNames(t, dir)}, 0, []string{hostileName, "javascript:alert(2)", "]]></title><svg onload=alert(4)>"}},
 	}
 	var files []string
 	for name, page := range pages {
@@ -149,7 +149,7 @@ const hostileName = `<script>alert(1)</script>"'><img src=x onerror=alert(3)>`
 func hostileNames(t *testing.T, dir string) string {
 	group := map[string]any{"nodeRoleArn": healthyRole, "status": "ACTIVE"}
 	return healthyWith(t, filepath.Join(dir, "hostile.yaml"), map[string]any{
-		hostileName: group, "javascript:alert(2)": group, "]]></title><svg onload=alert(4)>": group, strings.Repeat("very-long-", 40): group,
+		hostileName: group, "javascript:alert(2)": group, "]]></title><svg onload=alert(4)>" + strings.Repeat("very-long-", 40): group,
 	})
 }
 

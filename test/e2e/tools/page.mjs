@@ -49,23 +49,30 @@ const reports = [];
 for (const file of files) {
   const name = basename(file, ".html");
   const report = { name, views: [], complaints: [], requests: [] };
-  for (const width of [390, 1280]) {
-    for (const colorScheme of ["light", "dark"]) {
-      const { context, page, complaints, requests } = await visit(file, { viewport: { width, height: 900 }, colorScheme });
-      await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`) });
-      report.complaints.push(...complaints);
-      report.requests.push(...requests);
-      await page.evaluate(() => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
-      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-      await page.evaluate(axe);
-      const { violations, passes } = await page.evaluate(() => window.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa"] }));
-      report.views.push({
-        view: `${width} ${colorScheme}`, overflow, passes: passes.length,
-        violations: violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.slice(0, 3).map((n) => n.target.join(" ")).join(", ")}`),
-      });
-      await context.close();
-    }
+  const looked = await visit(file, {});
+  const sizes = [390, 1280].flatMap((width) => ["light", "dark"].map((colorScheme) => ({ width, colorScheme })));
+  const show = async ({ width, colorScheme }) => {
+    await looked.page.setViewportSize({ width, height: 900 });
+    await looked.page.emulateMedia({ colorScheme });
+  };
+  for (const size of sizes) {
+    await show(size);
+    await looked.page.screenshot({ path: join(folder, `${name}-${size.width}-${size.colorScheme}.png`) });
   }
+  report.complaints.push(...looked.complaints); // axe-core's own are not the page's
+  report.requests.push(...looked.requests);
+  await looked.page.evaluate(() => document.querySelectorAll("details").forEach((d) => { d.open = true; }));
+  await looked.page.evaluate(axe);
+  for (const size of sizes) {
+    await show(size);
+    const overflow = await looked.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    const { violations, passes } = await looked.page.evaluate(() => window.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa"] }));
+    report.views.push({
+      view: `${size.width} ${size.colorScheme}`, overflow, passes: passes.length,
+      violations: violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.slice(0, 3).map((n) => n.target.join(" ")).join(", ")}`),
+    });
+  }
+  await looked.context.close();
 
   const first = await visit(file, { viewport: { width: 1280, height: 900 } });
   report.folded = await first.page.evaluate(() => document.querySelectorAll("details:not([open])").length);
