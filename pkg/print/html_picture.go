@@ -78,8 +78,14 @@ type link struct {
 // canvas places boxes: every role is a block with what holds it on its left and
 // the policies that no role above it has on its right.
 type canvas struct {
+	r                  *finding.Report
+	details            []roleDetail
 	left, roles, right []pictureNode
 	blocks             []block
+	// roleAt and policyAt are the indexes in roles and right, by ARN.
+	roleAt, policyAt map[string]int
+	// clusterShares is set where a node holds this cluster's role.
+	clusterShares bool
 }
 
 type block struct {
@@ -89,158 +95,170 @@ type block struct {
 
 // draw lays out the picture of a report.
 func draw(r *finding.Report, details []roleDetail) *picture {
-	c := &canvas{}
-	p := &picture{Width: pictureWidth + 10} // lines and stacks stand out
-	roleAt := map[string]int{}
-	policyAt := map[string]int{}
-
-	add := func(list *[]pictureNode, n pictureNode) int {
-		*list = append(*list, n)
-		return len(*list) - 1
-	}
+	c := &canvas{r: r, details: details, roleAt: map[string]int{}, policyAt: map[string]int{}}
 	shown, folded := choose(r, details)
-	clusterShares := false
 	for _, i := range shown {
-		d := details[i]
-		row := rowOf(r, d.ARN)
-		role := newNode(verdictTone(r, d, row), d.Name, verdictText(r, d, row))
-		role.Round = true
-		at := add(&c.roles, role)
-		roleAt[d.ARN] = at
-		b := block{role: at}
-		for _, s := range d.SharedWith {
-			kind := s.Kind
-			if s.Kind == "cluster" && s.Name == r.Cluster.Name {
-				clusterShares = true
-				kind = "this cluster"
-			}
-			n := newNode(toneBad, s.Name, kind+", which holds the role too")
-			n.links = []link{{at, toneBad, "shared"}}
-			b.left = append(b.left, add(&c.left, n))
-		}
-		if row != nil {
-			for _, s := range sourceBoxes(row.Sources) {
-				tone := toneCalm
-				if d.NotFound {
-					tone = toneBad
-				}
-				s.links = []link{{at, tone, ""}}
-				b.left = append(b.left, add(&c.left, s))
-			}
-		}
-		if slices.Contains(d.IAMRole.Uses, finding.UsedByHybridNodes) {
-			n := newNode(toneCalm, "hybrid nodes", "by access entry")
-			n.links = []link{{at, toneCalm, ""}}
-			b.left = append(b.left, add(&c.left, n))
-		}
-		if slices.Contains(d.IAMRole.Uses, finding.UsedByAWSNode) || slices.Contains(d.IAMRole.Uses, finding.UsedByAssociation) {
-			n := newNode(awsNodeTone(r), "aws-node", r.AWSNode.Text)
-			n.links = []link{{at, toneCalm, ""}}
-			b.left = append(b.left, add(&c.left, n))
-		}
-		list, more := policiesOf(d)
-		for _, policy := range list {
-			key := policy.ARN
-			if key == "" {
-				key = d.ARN + "#" + policy.Name
-			}
-			tone := policyTone(policy)
-			k, ok := policyAt[key]
-			if !ok {
-				k = add(&c.right, newNode(tone, policy.Name, policyText(policy)))
-				policyAt[key] = k
-				b.right = append(b.right, k)
-			} else if toneRank(tone) < toneRank(c.right[k].Tone) {
-				c.right[k].Tone, c.right[k].Sub = tone, policyText(policy)
-			}
-			c.roles[at].links = append(c.roles[at].links, policyLink(k, tone, policy))
-		}
-		if len(more) > 0 {
-			worst := policyTone(more[0])
-			if worst == toneGood {
-				worst = toneCalm
-			}
-			n := newNode(worst, fmt.Sprintf("%d more policies", len(more)), "listed below")
-			n.Stack = true
-			k := add(&c.right, n)
-			b.right = append(b.right, k)
-			c.roles[at].links = append(c.roles[at].links, link{k, worst, ""})
-		}
-		c.blocks = append(c.blocks, b)
+		c.role(details[i])
 	}
-	c.others(r, details, folded, clusterShares, roleAt)
-
+	if len(folded) > 0 {
+		c.foldedRoles(folded)
+	}
+	c.awsNode()
+	if r.Cluster.RoleARN != "" && !c.clusterShares {
+		role := newNode(toneCalm, r.Cluster.RoleARN[strings.LastIndexByte(r.Cluster.RoleARN, '/')+1:], "the cluster role, which no node holds")
+		c.pair(newNode(toneCalm, r.Cluster.Name, "this cluster"), &role)
+	}
+	c.withoutRole()
+	p := &picture{Width: pictureWidth + 10, Words: words(r, details)} // lines and stacks stand out
 	c.place(p)
-	p.Words = words(r, details)
 	return p
 }
 
-// others adds what stands beside the roles: those that are folded, the cluster
-// with its own role, aws-node without a role of its own, and what has no role.
-func (c *canvas) others(r *finding.Report, details []roleDetail, folded []int, clusterShares bool, roleAt map[string]int) {
-	single := func(left *pictureNode, role *pictureNode) {
-		b := block{role: -1}
-		if role != nil {
-			role.Round = true
-			c.roles = append(c.roles, *role)
-			b.role = len(c.roles) - 1
-		}
-		if left != nil {
-			if role != nil {
-				left.links = append(left.links, link{b.role, left.Tone, ""})
-			}
-			c.left = append(c.left, *left)
-			b.left = []int{len(c.left) - 1}
-		}
-		c.blocks = append(c.blocks, b)
+// role adds a role with what holds it and its policies.
+func (c *canvas) role(d roleDetail) {
+	row := rowOf(c.r, d.ARN)
+	role := newNode(verdictTone(c.r, d, row), d.Name, verdictText(c.r, d, row))
+	role.Round = true
+	at := len(c.roles)
+	c.roles = append(c.roles, role)
+	c.roleAt[d.ARN] = at
+	b := block{role: at}
+	hold := func(n pictureNode, t tone, label string) {
+		n.links = []link{{at, t, label}}
+		b.left = append(b.left, len(c.left))
+		c.left = append(c.left, n)
 	}
-	if len(folded) > 0 {
-		worst, sources := toneCalm, 0
-		for _, i := range folded {
-			row := rowOf(r, details[i].ARN)
-			if t := verdictTone(r, details[i], row); toneRank(t) < toneRank(worst) {
-				worst = t
-			}
-			if row != nil {
-				sources += len(row.Sources)
-			}
+
+	for _, s := range d.SharedWith {
+		kind := s.Kind
+		if s.Kind == "cluster" && s.Name == c.r.Cluster.Name {
+			c.clusterShares = true
+			kind = "this cluster"
 		}
-		left := newNode(toneCalm, count(sources, "source"), "listed below")
-		role := newNode(worst, count(len(folded), "more node role"), "listed below")
-		left.Stack, role.Stack = true, true
-		single(&left, &role)
+		hold(newNode(toneBad, s.Name, kind+", which holds the role too"), toneBad, "shared")
 	}
-	if own := slices.ContainsFunc(details, func(d roleDetail) bool {
-		return slices.Contains(d.IAMRole.Uses, finding.UsedByAWSNode)
-	}); !own && r.AWSNode.Text != "" {
-		n := newNode(awsNodeTone(r), "aws-node", r.AWSNode.Text)
-		if r.AWSNode.Identity == "NodeRole" {
-			for _, row := range r.NodeRoles {
-				if at, ok := roleAt[row.ARN]; ok {
-					n.links = append(n.links, link{at, toneCalm, ""})
-				}
+	if row != nil {
+		for _, n := range sourceBoxes(row.Sources) {
+			if d.NotFound {
+				hold(n, toneBad, "")
+			} else {
+				hold(n, toneCalm, "")
 			}
 		}
-		single(&n, nil)
 	}
-	if r.Cluster.RoleARN != "" && !clusterShares {
-		left := newNode(toneCalm, r.Cluster.Name, "this cluster")
-		role := newNode(toneCalm, r.Cluster.RoleARN[strings.LastIndexByte(r.Cluster.RoleARN, '/')+1:], "the cluster role, which no node holds")
-		single(&left, &role)
+	uses := d.IAMRole.Uses
+	if slices.Contains(uses, finding.UsedByHybridNodes) {
+		hold(newNode(toneCalm, "hybrid nodes", "by access entry"), toneCalm, "")
 	}
-	for i, s := range r.IAM.WithoutRole {
-		tone, name, sub := toneBad, "no role", s.Reason
+	if slices.Contains(uses, finding.UsedByAWSNode) || slices.Contains(uses, finding.UsedByAssociation) {
+		hold(newNode(awsNodeTone(c.r), "aws-node", c.r.AWSNode.Text), toneCalm, "")
+	}
+
+	list, more := policiesOf(d)
+	for _, policy := range list {
+		k, first := c.policy(d, policy)
+		if first {
+			b.right = append(b.right, k)
+		}
+		c.roles[at].links = append(c.roles[at].links, policyLink(k, policyTone(policy), policy))
+	}
+	if len(more) > 0 {
+		worst := policyTone(more[0])
+		if worst == toneGood {
+			worst = toneCalm
+		}
+		n := newNode(worst, fmt.Sprintf("%d more policies", len(more)), "listed below")
+		n.Stack = true
+		b.right = append(b.right, len(c.right))
+		c.roles[at].links = append(c.roles[at].links, link{len(c.right), worst, ""})
+		c.right = append(c.right, n)
+	}
+	c.blocks = append(c.blocks, b)
+}
+
+// policy returns the index of a policy's box and whether it is new. One that
+// several roles have shows the worst of what it does for them.
+func (c *canvas) policy(d roleDetail, policy policyDetail) (at int, first bool) {
+	key := policy.ARN
+	if key == "" {
+		key = d.ARN + "#" + policy.Name
+	}
+	n := newNode(policyTone(policy), policy.Name, policyText(policy))
+	at, ok := c.policyAt[key]
+	switch {
+	case !ok:
+		at = len(c.right)
+		c.policyAt[key] = at
+		c.right = append(c.right, n)
+	case toneRank(n.Tone) < toneRank(c.right[at].Tone):
+		c.right[at] = n
+	}
+	return at, !ok
+}
+
+// pair adds a block of two, or of one where there is no role.
+func (c *canvas) pair(left pictureNode, role *pictureNode) {
+	b := block{left: []int{len(c.left)}, role: -1}
+	if role != nil {
+		role.Round = true
+		b.role = len(c.roles)
+		left.links = append(left.links, link{b.role, left.Tone, ""})
+		c.roles = append(c.roles, *role)
+	}
+	c.left = append(c.left, left)
+	c.blocks = append(c.blocks, b)
+}
+
+// foldedRoles adds one box for the node roles that are not drawn.
+func (c *canvas) foldedRoles(folded []int) {
+	worst, sources := toneCalm, 0
+	for _, i := range folded {
+		row := rowOf(c.r, c.details[i].ARN)
+		if t := verdictTone(c.r, c.details[i], row); toneRank(t) < toneRank(worst) {
+			worst = t
+		}
+		sources += len(row.Sources)
+	}
+	left := newNode(toneCalm, count(sources, "source"), "listed below")
+	role := newNode(worst, count(len(folded), "more node role"), "listed below")
+	left.Stack, role.Stack = true, true
+	c.pair(left, &role)
+}
+
+// awsNode adds aws-node where it has no role of its own: it uses the node roles',
+// or it is not known what it uses.
+func (c *canvas) awsNode() {
+	own := func(d roleDetail) bool { return slices.Contains(d.IAMRole.Uses, finding.UsedByAWSNode) }
+	if slices.ContainsFunc(c.details, own) || c.r.AWSNode.Text == "" {
+		return
+	}
+	n := newNode(awsNodeTone(c.r), "aws-node", c.r.AWSNode.Text)
+	if c.r.AWSNode.Identity == "NodeRole" {
+		for _, row := range c.r.NodeRoles {
+			if at, ok := c.roleAt[row.ARN]; ok {
+				n.links = append(n.links, link{at, toneCalm, ""})
+			}
+		}
+	}
+	c.pair(n, nil)
+}
+
+// withoutRole adds what should lead to a role and does not.
+func (c *canvas) withoutRole() {
+	list := c.r.IAM.WithoutRole
+	for i, s := range list {
+		t, name := toneBad, "no role"
 		if s.Unknown {
-			tone, name = toneUnseen, "role not known"
+			t, name = toneUnseen, "role not known"
 		}
-		left, role := newNode(tone, s.Name, s.Kind), newNode(tone, name, sub)
-		if i == maxBoxes && len(r.IAM.WithoutRole) > maxBoxes+1 {
-			left = newNode(tone, fmt.Sprintf("%d more without a role", len(r.IAM.WithoutRole)-i), "listed below")
+		if i == maxBoxes && len(list) > maxBoxes+1 {
+			left := newNode(t, fmt.Sprintf("%d more without a role", len(list)-i), "listed below")
 			left.Stack = true
-			single(&left, nil)
-			break
+			c.pair(left, nil)
+			return
 		}
-		single(&left, &role)
+		role := newNode(t, name, s.Reason)
+		c.pair(newNode(t, s.Name, s.Kind), &role)
 	}
 }
 
