@@ -161,7 +161,7 @@ type ruleGroup struct {
 
 func newPage(r *finding.Report, o Options) *page {
 	p := &page{Cluster: r.Cluster, AWSNode: r.AWSNode.Text, Not: r.NotEvaluated, Missing: r.Missing, Unchecked: r.Summary.Unknown, Version: o.Version}
-	p.Style = template.CSS(htmlStyle) //nolint:gosec // our own file
+	p.Style = template.CSS(htmlStyle)
 	sum := sha256.Sum256([]byte(htmlStyle))
 	p.Policy = "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"
 	p.Facts = clusterFacts(r.Cluster)
@@ -220,9 +220,7 @@ func (p *page) sort(results []finding.Result, docs map[string]finding.RuleDoc) {
 			}
 			g := slices.IndexFunc(groups, func(g findingGroup) bool { return g.Tone == it.Tone })
 			groups[g].Items = append(groups[g].Items, it)
-		case finding.Unknown:
-			p.addUnknown(it)
-		default: // there is no other
+		default: // Unknown
 			p.addUnknown(it)
 		}
 	}
@@ -327,9 +325,7 @@ func toneOf(s finding.Status, severity finding.Severity) (t tone, word string) {
 		return toneGood, "passed"
 	case finding.NotApplicable:
 		return toneCalm, "does not apply"
-	case finding.Unknown:
-		return toneUnseen, "not checked"
-	default:
+	default: // Unknown
 		return toneUnseen, "not checked"
 	}
 }
@@ -342,6 +338,7 @@ func (p *page) headline(s finding.Summary) {
 			errors = len(g.Items)
 		case toneCaution:
 			warnings = len(g.Items)
+		default:
 		}
 	}
 	switch {
