@@ -200,8 +200,10 @@ func clusterFacts(c finding.ClusterInfo) []string {
 // sort puts every result in the section where it belongs.
 func (p *page) sort(results []finding.Result, docs map[string]finding.RuleDoc) {
 	groups := []findingGroup{
-		{Title: "Errors", Where: "errors", Tone: toneBad}, {Title: "Warnings", Where: "warnings", Tone: toneCaution},
-		{Title: "Depends on the request", Where: "depends", Tone: toneOpen}, {Title: "For information", Where: "infos", Tone: toneNote},
+		{Title: "Errors", Where: "errors", Tone: toneBad},
+		{Title: "Warnings", Where: "warnings", Tone: toneCaution},
+		{Title: "Depends on the request", Where: "depends", Tone: toneOpen},
+		{Title: "For information", Where: "infos", Tone: toneNote},
 	}
 	described := map[string]bool{}
 	for i, r := range results {

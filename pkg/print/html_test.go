@@ -125,6 +125,7 @@ func wellFormed(t *testing.T, name, page string) {
 				t.Fatalf("%s: </%s> closes %v", name, tag, opened)
 			}
 			opened = opened[:len(opened)-1]
+		default:
 		}
 	}
 }
@@ -309,6 +310,7 @@ func textOf(t *testing.T, page string) string {
 			if tag, _ := z.TagName(); slices.Contains([]string{"p", "li", "td", "h3", "text", "title", "summary", "div"}, string(tag)) {
 				b.WriteByte(' ')
 			}
+		default:
 		}
 	}
 }
