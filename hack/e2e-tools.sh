@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the end-to-end tests run against and prints the folder: etcd,
 # kube-apiserver, kube-controller-manager, the EKS Pod Identity webhook, krew and
-# the release tools (built once, cached by version), and checks for moto, the AWS
-# CLI and kubectl. Safe to run again; what is there is kept.
+# the release tools (built once, cached by version), Chromium and the npm tools, and
+# checks for moto, the AWS CLI and kubectl. Safe to run again; what is there is kept.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -56,7 +56,13 @@ if ! command -v xmllint >/dev/null; then
   apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq libxml2-utils >&2
 fi
 
-# The validators of report formats come from npm; .npmrc keeps their scripts from running.
+if ! command -v chromium >/dev/null; then
+  say "installing chromium with apt-get"
+  apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >&2
+fi
+
+# The validators of report formats and the driver of the browser come from npm;
+# .npmrc keeps their scripts from running.
 tools=test/e2e/tools
 if ! cmp -s "$tools/package-lock.json" "$tools/node_modules/.installed"; then
   command -v npm >/dev/null || { say "npm is missing: install node 20 or later with npm and put them on PATH"; exit 1; }

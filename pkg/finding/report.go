@@ -63,6 +63,8 @@ type Report struct {
 	// NodeRoles has a row for each role that a node of the cluster can hold.
 	NodeRoles []RoleRow   `json:"nodeRoles"`
 	AWSNode   AWSNodeInfo `json:"awsNode"`
+	// IAM is what the verdicts about permissions rest on: roles, policies, statements.
+	IAM IAM `json:"iam,omitzero"`
 	// Results are ordered worst first, then by id and subject.
 	Results []Result `json:"results"`
 	Summary Summary  `json:"summary"`

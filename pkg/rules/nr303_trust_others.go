@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -48,34 +49,52 @@ func judgeOthers(v *view.View, r *view.NodeRole) finding.Result {
 	case doc == nil:
 		return unknown(subject, "who else may assume "+r.Name+" was not checked", r.Unread)
 	}
-	accepted, _ := need.EC2Services(v.Place.Partition)
-	// Hybrid nodes and instances under Systems Manager hold roles that SSM assumes.
-	accepted = append(accepted, "ssm.amazonaws.com")
 	var others, evidence []string
-	doc := r.Trust()
-	for i, s := range doc.Statements {
-		if s.Effect != iampolicy.Allow {
-			continue
-		}
-		for kind, list := range s.Principals {
-			for _, name := range list {
-				if kind == "Service" && slices.Contains(accepted, name) || iampolicy.IsUniqueID(name) {
-					continue
-				}
-				others = appendNew(others, name)
-				evidence = append(evidence, fmt.Sprintf("trust policy statement %d: %s %s%s", i+1, kind, name, conditioned(len(s.Conditions))))
-			}
-		}
+	for _, o := range othersLetIn(v, r.Trust()) {
+		others = appendNew(others, o.name)
+		evidence = append(evidence, fmt.Sprintf("trust policy statement %d: %s %s%s", o.index+1, o.kind, o.name, conditioned(o.conditions)))
 	}
 	if len(others) == 0 {
 		return finding.Result{Status: finding.Pass, Subject: subject, Message: r.Name + " is assumed by EC2 alone", Evidence: []string{"the trust policy lets in " + trusted(r.Role)}}
 	}
 	slices.Sort(others)
 	slices.Sort(evidence)
+	accepted, _ := need.EC2Services(v.Place.Partition)
 	return finding.Result{
 		Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s may also be assumed by %s", r.Name, strings.Join(others, ", ")), Evidence: evidence,
 		Next: []string{fmt.Sprintf("aws iam update-assume-role-policy --role-name %s --policy-document file://trust.json   # with: %s", r.Name, trustStatement(accepted[:1]))},
 	}
+}
+
+// otherPrincipal is somebody whom a node role's trust policy lets in beside EC2.
+type otherPrincipal struct {
+	// index counts the document's statements from 0.
+	index      int
+	kind, name string
+	conditions int
+}
+
+// othersLetIn are the principals of the Allow statements that are neither EC2 nor
+// deleted, in the order of the document.
+func othersLetIn(v *view.View, doc *iampolicy.Document) []otherPrincipal {
+	accepted, _ := need.EC2Services(v.Place.Partition)
+	// Hybrid nodes and instances under Systems Manager hold roles that SSM assumes.
+	accepted = append(accepted, "ssm.amazonaws.com")
+	var others []otherPrincipal
+	for i, s := range doc.Statements {
+		if s.Effect != iampolicy.Allow {
+			continue
+		}
+		for _, kind := range slices.Sorted(maps.Keys(s.Principals)) {
+			for _, name := range s.Principals[kind] {
+				if kind == "Service" && slices.Contains(accepted, name) || iampolicy.IsUniqueID(name) {
+					continue
+				}
+				others = append(others, otherPrincipal{i, kind, name, len(s.Conditions)})
+			}
+		}
+	}
+	return others
 }
 
 func conditioned(conditions int) string {

@@ -58,6 +58,7 @@ func Judge(s *snapshot.Snapshot, o Options) *finding.Report {
 		},
 		NodeRoles: []finding.RoleRow{},
 		AWSNode:   awsNodeLine(v),
+		IAM:       iamOf(v),
 		Results:   results,
 		Summary:   finding.Summarize(results),
 	}

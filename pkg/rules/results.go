@@ -127,17 +127,17 @@ func unreadOf(answers []view.Answer) []snapshot.Missing {
 }
 
 // deniedLines says what denies the actions, actions with the same reason in one line.
-func deniedLines(answers []view.Answer) []string {
-	return grouped(answers, func(a view.Answer) string {
-		switch {
-		case a.Result.Explicit:
-			return "denied by " + statementList(a.Result.Statements)
-		case a.Result.By == iampolicy.LayerBoundary:
-			return "not allowed by the permissions boundary" + nearest(a.Result)
-		default:
-			return "allowed by no statement" + nearest(a.Result)
-		}
-	})
+func deniedLines(answers []view.Answer) []string { return grouped(answers, whyDenied) }
+
+func whyDenied(a view.Answer) string {
+	switch {
+	case a.Result.Explicit:
+		return "denied by " + statementList(a.Result.Statements)
+	case a.Result.By == iampolicy.LayerBoundary:
+		return "not allowed by the permissions boundary" + nearest(a.Result)
+	default:
+		return "allowed by no statement" + nearest(a.Result)
+	}
 }
 
 // nearest names statements that allow the action, but not here.
@@ -153,25 +153,23 @@ func nearest(r iampolicy.Result) string {
 	return text + ")"
 }
 
-func dependsLines(answers []view.Answer) []string {
-	return grouped(answers, func(a view.Answer) string {
-		if len(a.Result.DependsOn) == 0 {
-			return "depends on the request"
-		}
-		parts := make([]string, 0, len(a.Result.DependsOn))
-		for _, c := range a.Result.DependsOn {
-			parts = append(parts, c.String())
-		}
-		return "depends on " + strings.Join(parts, "; ")
-	})
+func dependsLines(answers []view.Answer) []string { return grouped(answers, whyDepends) }
+
+func whyDepends(a view.Answer) string {
+	if len(a.Result.DependsOn) == 0 {
+		return "depends on the request"
+	}
+	parts := make([]string, 0, len(a.Result.DependsOn))
+	for _, c := range a.Result.DependsOn {
+		parts = append(parts, c.String())
+	}
+	return "depends on " + strings.Join(parts, "; ")
 }
 
 // grantLines says which statement allows the actions.
-func grantLines(answers []view.Answer) []string {
-	return grouped(answers, func(a view.Answer) string {
-		return "allowed by " + statementList(a.Result.Statements)
-	})
-}
+func grantLines(answers []view.Answer) []string { return grouped(answers, whyAllowed) }
+
+func whyAllowed(a view.Answer) string { return "allowed by " + statementList(a.Result.Statements) }
 
 // grouped prints "ACTION, ACTION: REASON" for each distinct reason.
 func grouped(answers []view.Answer, reason func(view.Answer) string) []string {
