@@ -88,7 +88,8 @@ func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 the cluster, to every node role, to a verdict with evidence, and to the identity
 that aws-node really uses.
 
-Nothing is changed, but by create, which shows a plan and asks first.`,
+Nothing is changed, but by create and by fix --apply, which show a plan and ask
+first.`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl noderole"},
 		SilenceErrors: true,
 		SilenceUsage:  true,

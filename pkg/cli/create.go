@@ -85,7 +85,7 @@ for another tool, without credentials and without a cluster.`,
 	f.BoolVar(&o.role.Minimal, "minimal", false, "Allow only what a node cannot do without, by an inline policy instead of the managed ones")
 	f.BoolVar(&o.role.AutoMode, "auto-mode", false, "For nodes of EKS Auto Mode: the two policies that they need")
 	f.BoolVar(&o.noInstanceProfile, "no-instance-profile", false, "Create no instance profile, as managed node groups and Karpenter make their own")
-	f.StringVar(&o.cni, "cni", "", "Also attach the CNI policy of the cluster's IP family; original is the guide's first IPv6 policy, for vpc-cni before v1.22.1 (a role of aws-node's own is better)")
+	f.StringVar(&o.cni, "cni", "", "Also attach the CNI policy of the cluster's IP family, as it is now or as the guide had it on IPv6 before vpc-cni v1.22.1 (a role of aws-node's own is better): current or original")
 	f.Lookup("cni").NoOptDefVal = "current"
 	f.StringVar(&o.entry, "access-entry", "", "Also let the role into the cluster, by an access entry of this type: EC2_LINUX, EC2_WINDOWS or EC2")
 	f.Lookup("access-entry").NoOptDefVal = "auto"

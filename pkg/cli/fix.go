@@ -24,6 +24,7 @@ import (
 type fixOptions struct {
 	streams genericiooptions.IOStreams
 	source  factsOptions
+	team    teamOptions
 
 	only              []string
 	identity, cniRole string
@@ -40,14 +41,15 @@ var fixFormats = []string{"aws-cli", "terraform", "json"}
 var identities = map[string]string{"auto": remedy.Auto, "pod-identity": change.PodIdentity, "irsa": change.IRSA}
 
 func newFixCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra.Command {
-	o := &fixOptions{streams: streams, source: newFactsOptions(streams, config)}
+	o := &fixOptions{streams: streams, source: newFactsOptions(streams, config), team: teamOptions{streams: streams}}
 	cmd := &cobra.Command{
 		Use:   "fix",
 		Short: "Repair what check finds, in a safe order",
 		Long: `Repair what check finds as errors and warnings, in ordered steps, each with the
 commands that make it, what proves that it worked, and what takes it back. What no
 step repairs is listed with the reason why it is left to you: an explicit Deny or a
-permissions boundary is somebody's decision.
+permissions boundary is somebody's decision. What the team's policy excepts, or the
+baseline has, is not repaired.
 
 Without --apply nothing is changed: the plan is shown. With it each step is made
 when what it needs first is seen, and the next one only when its proof is seen. What
@@ -96,7 +98,7 @@ could not be read, or a step could not be made.`,
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&o.only, "only", nil, "Repair only what these rules found, by id, also where it is no more than information")
-	f.StringVar(&o.identity, "cni-identity", "", "Give aws-node a role of its own where it has none, by pod-identity, irsa, or auto for what suits the cluster")
+	f.StringVar(&o.identity, "cni-identity", "", "Give aws-node a role of its own where it has none, by EKS Pod Identity, IRSA, or what suits the cluster: pod-identity, irsa or auto")
 	f.StringVar(&o.cniRole, "cni-role", "", "Name of that role (default CLUSTER-aws-node)")
 	f.BoolVar(&o.apply, "apply", false, "Make the plan, after asking")
 	f.BoolVar(&o.yes, "yes", false, "Make the plan without asking")
@@ -106,6 +108,7 @@ could not be read, or a step could not be made.`,
 	f.DurationVar(&o.patience, "proof-timeout", 2*time.Minute, "How long to wait for the proof of a step")
 	f.StringVarP(&o.output, "output", "o", "", "Print the plan in this format: "+strings.Join(fixFormats, ", ")+" (default for people)")
 	o.source.addFlags(f)
+	o.team.addFlags(f)
 	return cmd
 }
 
@@ -147,6 +150,9 @@ func (o *fixOptions) complete(cmd *cobra.Command) error {
 	if name := changed("yes", "journal", "proof-timeout"); name != "" && !o.apply {
 		return usage("add --apply, or leave it out", "--%s has no meaning without --apply", name)
 	}
+	if err := o.team.complete(); err != nil {
+		return err
+	}
 	return o.source.complete(cmd)
 }
 
@@ -156,8 +162,11 @@ func (o *fixOptions) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		report := rules.Judge(facts, rules.Options{})
-		if err := o.print(o.newPlan(view.New(facts), report.Results)); err != nil {
+		plan, err := o.newPlan(view.New(facts))
+		if err != nil {
+			return err
+		}
+		if err := o.print(plan); err != nil {
 			return err
 		}
 		return incomplete(facts)
@@ -182,8 +191,16 @@ func (o *fixOptions) run(ctx context.Context) error {
 	return incomplete(f.facts)
 }
 
-func (o *fixOptions) newPlan(v *view.View, results []finding.Result) *remedy.Plan {
-	return remedy.New(v, results, remedy.Options{Only: o.only, Identity: identities[o.identity], Role: o.cniRole})
+// newPlan plans what is found and not excused.
+func (o *fixOptions) newPlan(v *view.View) (*remedy.Plan, error) {
+	options := rules.Options{}
+	options.Severities, options.Off = o.team.policy.Overrides()
+	report := rules.Judge(v.Snapshot, options)
+	if err := o.team.apply(report, time.Now(), false); err != nil {
+		return nil, err
+	}
+	found := slices.DeleteFunc(report.Results, finding.Result.Excused)
+	return remedy.New(v, found, remedy.Options{Only: o.only, Identity: identities[o.identity], Role: o.cniRole}), nil
 }
 
 func (o *fixOptions) print(plan *remedy.Plan) error {

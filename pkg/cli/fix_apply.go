@@ -79,11 +79,8 @@ func (f *fixer) plan(ctx context.Context) (*remedy.Plan, error) {
 	case f.undo != "":
 		plan, err = f.undoPlan()
 	default:
-		var v *view.View
-		var results []finding.Result
-		if v, results, err = f.judge(ctx); err == nil {
-			f.facts = v.Snapshot
-			plan = f.newPlan(v, results)
+		if f.facts, _, err = f.conn.read(ctx); err == nil {
+			plan, err = f.newPlan(view.New(f.facts))
 		}
 	}
 	if err != nil {

@@ -110,6 +110,8 @@ type Source struct {
 type Verdict struct {
 	Status   Status   `json:"status"`
 	Severity Severity `json:"severity,omitempty"`
+	// Excused is set where every failure of the concern is excused.
+	Excused bool `json:"excused,omitempty"`
 }
 
 // AWSNodeInfo says whose credentials aws-node uses.
@@ -187,6 +189,37 @@ func Summarize(results []Result) Summary {
 		}
 	}
 	return s
+}
+
+// Recount brings summary and verdicts up to what is excused in the results.
+func (r *Report) Recount() {
+	r.Summary = Summarize(r.Results)
+	for i := range r.NodeRoles {
+		row := &r.NodeRoles[i]
+		for concern, v := range row.Verdicts {
+			worst, excused := Verdict{}, false
+			for _, res := range r.Results { // worst first
+				if res.Subject.ARN != row.ARN || res.Concern != concern || res.Status != Fail && res.Status != Depends {
+					continue
+				}
+				if res.Excused() {
+					excused = true
+				} else if worst.Status == "" {
+					worst = Verdict{Status: res.Status}
+					if res.Status == Fail {
+						worst.Severity = res.Severity
+					}
+				}
+			}
+			switch {
+			case worst.Status != "":
+				row.Verdicts[concern] = worst
+			case excused:
+				v.Excused = true
+				row.Verdicts[concern] = v
+			}
+		}
+	}
 }
 
 // Worst returns the rank of the worst finding: of failures their severity's

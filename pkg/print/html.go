@@ -395,7 +395,7 @@ func (p *page) roleRows(r *finding.Report) {
 			cell := verdictCell{Tone: toneCalm}
 			cell.Word, _ = verdictWord(row.Verdicts, c)
 			if v, ok := row.Verdicts[c]; ok {
-				cell.Tone, _ = toneOf(v.Status, v.Severity)
+				cell.Tone = toneOfVerdict(v)
 			}
 			out.clean = out.clean && (cell.Tone == toneCalm || cell.Tone == toneGood || cell.Tone == toneNote)
 			out.Verdicts = append(out.Verdicts, cell)

@@ -313,8 +313,7 @@ func verdictTone(r *finding.Report, d roleDetail, row *finding.RoleRow) tone {
 	}
 	if row != nil {
 		for _, v := range row.Verdicts {
-			t, _ := toneOf(v.Status, v.Severity)
-			take(t)
+			take(toneOfVerdict(v))
 		}
 		return worst
 	}
@@ -352,7 +351,7 @@ func verdictText(r *finding.Report, d roleDetail, row *finding.RoleRow) string {
 	words := map[tone][]string{}
 	for _, c := range finding.Concerns {
 		if v, ok := row.Verdicts[c]; ok {
-			t, _ := toneOf(v.Status, v.Severity)
+			t := toneOfVerdict(v)
 			words[t] = append(words[t], string(c))
 		}
 	}
@@ -594,4 +593,13 @@ func words(r *finding.Report, details []roleDetail) []sentence {
 		all = append(all, sentence{Tone: t, Name: s.Name, Parts: []string{s.Kind, "no role is known: " + s.Reason}})
 	}
 	return append(all, sentence{Tone: awsNodeTone(r), Name: "aws-node", Parts: []string{r.AWSNode.Text}})
+}
+
+// toneOfVerdict is the tone of a cell: what is excused is worth a note.
+func toneOfVerdict(v finding.Verdict) tone {
+	if v.Excused {
+		return toneNote
+	}
+	t, _ := toneOf(v.Status, v.Severity)
+	return t
 }

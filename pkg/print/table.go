@@ -303,12 +303,15 @@ func sourcesText(sources []finding.Source, named int) string {
 	return strings.Join(parts, "; ")
 }
 
-// verdictWord is what a cell says: ok, FAIL, warn, info, may (depends), ?
+// verdictWord is what a cell says: ok, FAIL, warn, info, may (depends), exc (excused), ?
 // (unknown) or - (does not apply).
 func verdictWord(verdicts map[finding.Concern]finding.Verdict, c finding.Concern) (word string, p color) {
 	v, judged := verdicts[c]
 	if !judged {
 		return "-", plain
+	}
+	if v.Excused {
+		return "exc", cyan
 	}
 	return statusWord(v.Status, v.Severity)
 }

@@ -66,6 +66,6 @@ func ApplyBaseline(r, baseline *finding.Report) error {
 		rank, ok := known[verdict{res.ID, res.Status, res.Subject}]
 		res.Known = ok && res.Severity.Rank() <= rank && res.Exception == nil
 	}
-	r.Summary = finding.Summarize(r.Results)
+	r.Recount()
 	return nil
 }

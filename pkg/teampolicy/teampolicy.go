@@ -112,7 +112,7 @@ func (c *Config) Apply(r *finding.Report, today string) (unused []string) {
 				c.file, e.line, e.Rule, e.Role+e.Subject, r.Cluster.Name))
 		}
 	}
-	r.Summary = finding.Summarize(r.Results)
+	r.Recount()
 	return unused
 }
 
