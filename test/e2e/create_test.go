@@ -329,6 +329,28 @@ func TestCreateThenCheck(t *testing.T) {
 	}
 }
 
+// adminDocument returns the actions that policy admin prints, by the statement's
+// Sid: NodeRoleCheck and NodeRoleList are what is read, NodeRoleCreate, NodeRoleFix
+// and NodeRoleUndo what is written.
+func adminDocument(t *testing.T) map[string][]string {
+	t.Helper()
+	var policy struct {
+		Statement []struct {
+			Sid    string
+			Action []string
+		}
+	}
+	out := kubectl(t, nil, "noderole", "policy", "admin")
+	if err := json.Unmarshal([]byte(out.stdout), &policy); err != nil {
+		t.Fatalf("%v\n%s%s", err, out.stdout, out.stderr)
+	}
+	actions := map[string][]string{}
+	for _, s := range policy.Statement {
+		actions[s.Sid] = s.Action
+	}
+	return actions
+}
+
 // TestAdminDocumented: policy admin lists the writes that create makes, none too
 // many and none too few, and all that it reads.
 func TestAdminDocumented(t *testing.T) {
@@ -344,11 +366,8 @@ func TestAdminDocumented(t *testing.T) {
 			}
 		}
 	}
-	var policy struct {
-		Statement []struct{ Action []string }
-	}
-	s.must(json.Unmarshal([]byte(kubectl(t, nil, "noderole", "policy", "admin").stdout), &policy))
-	reads, writes := policy.Statement[0].Action, policy.Statement[2].Action
+	actions := adminDocument(t)
+	reads, writes := actions["NodeRoleCheck"], actions["NodeRoleCreate"]
 	var wrote []string
 	for _, c := range proxy.Calls() {
 		switch {
