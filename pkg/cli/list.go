@@ -61,7 +61,7 @@ classes of other clusters or other regions use is not looked at; see LAST USED.
 TRUST: EC2 may assume it; WORKER: it may do what a node cannot join without; ECR: it
 may pull images; CNI: it carries permissions of the VPC CNI. "may" depends on a
 condition, "?" could not be read. What list must be allowed is printed by: kubectl
-noderole policy reader
+noderole policy reader, and for node classes kubectl noderole policy reader --rbac
 
 Exit code 0: listed, even if there is none; 2: wrong use; 3: some facts could not
 be read.`,

@@ -41,7 +41,8 @@ func ReaderDocument() Document {
 	)
 }
 
-// ReaderRBAC is what check and snapshot need in the cluster, as YAML.
+// ReaderRBAC is what check and snapshot need in the cluster, as YAML; of it list
+// needs the node classes.
 const ReaderRBAC = `apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata:
