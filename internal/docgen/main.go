@@ -84,7 +84,10 @@ func permissions() error {
 	if err := replaceBlock(file, "admin", "```json\n"+admin.String()+"```\n"); err != nil {
 		return err
 	}
-	return replaceBlock(file, "reader-rbac", "```yaml\n"+need.ReaderRBAC+"```\n")
+	if err := replaceBlock(file, "reader-rbac", "```yaml\n"+need.ReaderRBAC+"```\n"); err != nil {
+		return err
+	}
+	return replaceBlock(file, "fix-rbac", "```yaml\n"+need.FixRBAC+"```\n")
 }
 
 // readmeTable replaces the table between the markers in README.md.

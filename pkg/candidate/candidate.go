@@ -21,7 +21,8 @@ type Filter struct {
 	// Name is a part of the name, in any case.
 	Name string
 	// Fit wants only those that could serve nodes as they are; Unused only those of
-	// which it is certain that nothing of EKS in the region uses them.
+	// which it is certain that nothing of EKS in the region uses them and, where the
+	// cluster's node classes were to be read, none of these.
 	Fit, Unused bool
 }
 
@@ -65,7 +66,7 @@ func New(a *snapshot.Account, f Filter) *List {
 		switch {
 		case len(r.Reasons) == 0:
 		case f.Fit && r.Verdict.Status != Fit:
-		case f.Unused && (len(r.UsedBy) > 0 || j.usesUnread(usesOfAnyKind...)):
+		case f.Unused && (len(r.UsedBy) > 0 || r.UsedByUnknown):
 		default:
 			l.Items = append(l.Items, r)
 		}
@@ -100,6 +101,8 @@ func newJudge(a *snapshot.Account) *judge {
 			j.use(arn, Use{Kind: UseFargate, Cluster: name, Name: profile})
 		}
 	}
+	j.useClasses(UseKarpenter, a.Snapshot.KarpenterNodeClasses)
+	j.useClasses(UseNodeClass, a.Snapshot.AutoModeNodeClasses)
 	for _, uses := range j.uses {
 		slices.SortFunc(uses, func(a, b Use) int {
 			return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Cluster, b.Cluster), cmp.Compare(a.Name, b.Name))
@@ -119,11 +122,26 @@ func (j *judge) use(arn string, u Use) {
 	}
 }
 
+// useClasses notes the roles of the cluster's node classes: the one that a class
+// names, and the one in its instance profile, which its nodes get.
+func (j *judge) useClasses(kind UseKind, classes map[string]snapshot.NodeClass) {
+	s := j.account.Snapshot
+	for name, class := range classes {
+		use := Use{Kind: kind, Cluster: s.Cluster.Identity().Name(), Name: name}
+		j.use(class.RoleARN, use)
+		for _, arn := range s.InstanceProfiles[class.ProfileARN].Roles {
+			if arn != class.RoleARN {
+				j.use(arn, use)
+			}
+		}
+	}
+}
+
 // The facts by which the uses of roles are known.
 var (
-	usesOfAnyKind   = []snapshot.Fact{snapshot.FactOtherClusters, snapshot.FactNodeGroups, snapshot.FactFargateProfiles}
+	usesOfAnyKind   = []snapshot.Fact{snapshot.FactOtherClusters, snapshot.FactNodeGroups, snapshot.FactNodeClasses, snapshot.FactFargateProfiles}
 	usesNotToShare  = []snapshot.Fact{snapshot.FactOtherClusters, snapshot.FactFargateProfiles}
-	usesAsNodeRoles = []UseKind{UseNodeGroup, UseAutoMode}
+	usesAsNodeRoles = []UseKind{UseNodeGroup, UseAutoMode, UseKarpenter, UseNodeClass}
 )
 
 func (j *judge) usesUnread(facts ...snapshot.Fact) bool {
@@ -178,7 +196,7 @@ func (j *judge) role(arn string) Role {
 		ECR:         all(granted, need.Pull),
 		CNI:         some(granted, j.marks()),
 		PodIdentity: all(granted, need.PodIdentityAgent),
-		UsedBy:      append([]Use{}, j.uses[arn]...),
+		UsedBy:      append([]Use{}, j.uses[arn]...), UsedByUnknown: j.usesUnread(usesOfAnyKind...),
 	}
 	used, known := j.account.LastUsed[arn]
 	r.LastUsedAt, r.LastUsedUnknown = used, !known
@@ -242,7 +260,7 @@ func (j *judge) verdict(r Role) Verdict {
 			return Verdict{Taken, "is the cluster role of " + u.Cluster}
 		case UseFargate:
 			return Verdict{Taken, "is the pod execution role of profile " + u.Name + " of " + u.Cluster}
-		case UseNodeGroup, UseAutoMode: // may be shared
+		case UseNodeGroup, UseAutoMode, UseKarpenter, UseNodeClass: // may be shared
 		}
 	}
 	questions := []struct {
@@ -255,7 +273,8 @@ func (j *judge) verdict(r Role) Verdict {
 	}
 	shareUnknown := j.usesUnread(usesNotToShare...)
 	// Auto Mode's nodes call nothing of what other nodes need to join.
-	forAutoMode := r.Worker == Denied && r.PodIdentity == Allowed && !slices.ContainsFunc(r.UsedBy, func(u Use) bool { return u.Kind == UseNodeGroup })
+	forAutoMode := r.Worker == Denied && r.PodIdentity == Allowed &&
+		!slices.ContainsFunc(r.UsedBy, func(u Use) bool { return u.Kind == UseNodeGroup || u.Kind == UseKarpenter })
 	switch {
 	case forAutoMode && r.Trust == Allowed && r.ECR == Allowed && !shareUnknown:
 		return Verdict{FitAutoMode, "could serve EKS Auto Mode"}

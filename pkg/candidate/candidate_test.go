@@ -68,6 +68,22 @@ func uses(c snapshot.ClusterRoles) func(*snapshot.Account) {
 	return func(a *snapshot.Account) { a.Clusters["prod"] = c }
 }
 
+// karpenter and autoMode add a node class of the cluster that is judged for.
+func karpenter(name string, class snapshot.NodeClass) func(*snapshot.Account) {
+	return func(a *snapshot.Account) { put(&a.Snapshot.KarpenterNodeClasses, name, class) }
+}
+
+func autoMode(name string, class snapshot.NodeClass) func(*snapshot.Account) {
+	return func(a *snapshot.Account) { put(&a.Snapshot.AutoModeNodeClasses, name, class) }
+}
+
+func put(classes *map[string]snapshot.NodeClass, name string, class snapshot.NodeClass) {
+	if *classes == nil {
+		*classes = map[string]snapshot.NodeClass{}
+	}
+	(*classes)[name] = class
+}
+
 // lacking and unread note that a role's fact, or a list, could not be read.
 func lacking(fact snapshot.Fact, subject string) func(*snapshot.Account) {
 	return func(a *snapshot.Account) {
@@ -137,6 +153,20 @@ func TestVerdicts(t *testing.T) {
 			"Auto Mode, but what uses it is not known", with(node, func(r *snapshot.Role) { r.AttachedPolicies = []string{minimal, pull} }),
 			[]func(*snapshot.Account){unread(snapshot.FactOtherClusters)},
 			"allowed denied allowed denied allowed | lacks: worker",
+		},
+		{
+			"as for Auto Mode, but Karpenter uses it", with(node, func(r *snapshot.Role) { r.AttachedPolicies = []string{minimal, pull} }),
+			[]func(*snapshot.Account){judgedFor("prod", "ipv4"), karpenter("default", snapshot.NodeClass{RoleARN: arn(role)})},
+			"allowed denied allowed denied allowed | lacks: worker",
+		},
+		{
+			"Auto Mode, and its NodeClass uses it", with(node, func(r *snapshot.Role) { r.AttachedPolicies = []string{minimal, pull} }),
+			[]func(*snapshot.Account){judgedFor("prod", "ipv4"), autoMode("default", snapshot.NodeClass{RoleARN: arn(role)})},
+			"allowed denied allowed denied allowed | could serve EKS Auto Mode",
+		},
+		{
+			"node classes may share", node, []func(*snapshot.Account){unread(snapshot.FactNodeClasses)},
+			"allowed allowed allowed denied allowed | could serve as it is",
 		},
 		{"pull alone", with(node, func(r *snapshot.Role) { r.AttachedPolicies = []string{pull} }), nil, "allowed denied allowed denied denied | lacks: worker"},
 		{
@@ -258,6 +288,28 @@ func TestReasons(t *testing.T) {
 			true,
 			[]string{"Auto Mode of prod uses it", "node group prod/a uses it", "node group prod/b uses it"},
 		},
+		{
+			"web",
+			snapshot.Role{TrustPolicy: trustEKS},
+			[]func(*snapshot.Account){
+				judgedFor("prod", "ipv4"), karpenter("own", snapshot.NodeClass{RoleARN: arn("web")}), autoMode("private", snapshot.NodeClass{RoleARN: arn("web")}),
+			},
+			true,
+			[]string{"EC2NodeClass prod/own uses it", "Auto Mode NodeClass prod/private uses it"},
+		},
+		{
+			// The profile's role counts, whatever the class says of its role.
+			"web",
+			snapshot.Role{TrustPolicy: trustEKS},
+			[]func(*snapshot.Account){
+				judgedFor("prod", "ipv4"), profile("web"),
+				karpenter("profile", snapshot.NodeClass{ProfileARN: "arn:aws:iam::111122223333:instance-profile/web"}),
+				karpenter("both", snapshot.NodeClass{RoleARN: arn("web"), ProfileARN: "arn:aws:iam::111122223333:instance-profile/web"}),
+				karpenter("other", snapshot.NodeClass{ProfileARN: "arn:aws:iam::111122223333:instance-profile/none"}),
+			},
+			true,
+			[]string{"EC2NodeClass prod/both uses it", "EC2NodeClass prod/profile uses it"},
+		},
 		{"web", snapshot.Role{TrustPolicy: trustEKS}, []func(*snapshot.Account){uses(snapshot.ClusterRoles{Cluster: arn("web")})}, false, nil},
 		{"aws-service-role/eks.amazonaws.com/eksNodeRole", node, nil, false, nil},
 	} {
@@ -309,6 +361,7 @@ func TestFilters(t *testing.T) {
 		{"unused", candidate.Filter{Unused: true}, nil, []string{"AmazonEKSAutoNodeRole", "a-eksNodeRole", "c-eksNodeRole"}},
 		{"fit and unused", candidate.Filter{Fit: true, Unused: true}, nil, []string{"a-eksNodeRole"}},
 		{"nothing is known to be unused", candidate.Filter{Unused: true}, []snapshot.Fact{snapshot.FactNodeGroups}, nil},
+		{"nothing is known to be unused without the node classes", candidate.Filter{Unused: true}, []snapshot.Fact{snapshot.FactNodeClasses}, nil},
 		{"nothing is known to be fit", candidate.Filter{Fit: true}, []snapshot.Fact{snapshot.FactOtherClusters}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -343,13 +396,13 @@ func TestRows(t *testing.T) {
 				Name: "a-eksNodeRole", ARN: arn("a-eksNodeRole"), LastUsedAt: time.Date(2026, 5, 6, 0, 0, 0, 0, time.UTC),
 				Reasons: []string{"its name contains eksNodeRole"},
 				Trust:   candidate.Allowed, Worker: candidate.Allowed, ECR: candidate.Allowed, CNI: candidate.Denied, PodIdentity: candidate.Allowed,
-				UsedBy: []candidate.Use{}, Verdict: candidate.Verdict{Status: candidate.Fit, Text: "could serve as it is"},
+				UsedBy: []candidate.Use{}, UsedByUnknown: true, Verdict: candidate.Verdict{Status: candidate.Fit, Text: "could serve as it is"},
 			},
 			{
 				Name: "unlisted", ARN: arn("unlisted"), LastUsedUnknown: true,
 				Reasons: []string{"node group prod/gone uses it"},
 				Trust:   candidate.Unknown, Worker: candidate.Unknown, ECR: candidate.Unknown, CNI: candidate.Unknown, PodIdentity: candidate.Unknown,
-				UsedBy:  []candidate.Use{{Kind: candidate.UseNodeGroup, Cluster: "prod", Name: "gone"}},
+				UsedBy: []candidate.Use{{Kind: candidate.UseNodeGroup, Cluster: "prod", Name: "gone"}}, UsedByUnknown: true,
 				Verdict: candidate.Verdict{Status: candidate.NotJudged, Text: "not read: trust, worker, ECR"},
 			},
 		},

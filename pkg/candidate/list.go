@@ -57,9 +57,12 @@ type Role struct {
 	// PodIdentity is whether it may do what the EKS Pod Identity Agent calls.
 	PodIdentity Answer `json:"podIdentity"`
 
-	// UsedBy is what of EKS in the region uses the role, as far as it was read.
-	UsedBy  []Use   `json:"usedBy"`
-	Verdict Verdict `json:"verdict"`
+	// UsedBy is what of EKS in the region uses the role, and which node classes of
+	// Cluster, as far as that was read.
+	UsedBy []Use `json:"usedBy"`
+	// UsedByUnknown is set where some of it could not be read.
+	UsedByUnknown bool    `json:"usedByUnknown,omitempty"`
+	Verdict       Verdict `json:"verdict"`
 }
 
 // Answer is the answer to a question about a role.
@@ -79,7 +82,7 @@ const (
 type Use struct {
 	Kind    UseKind `json:"kind"`
 	Cluster string  `json:"cluster"`
-	// Name is the node group's or Fargate profile's.
+	// Name is the node group's, node class's or Fargate profile's.
 	Name string `json:"name,omitempty"`
 }
 
@@ -90,6 +93,8 @@ type UseKind string
 const (
 	UseNodeGroup UseKind = "nodeGroup"
 	UseAutoMode  UseKind = "autoMode"
+	UseKarpenter UseKind = "ec2NodeClass" // Karpenter's
+	UseNodeClass UseKind = "nodeClass"    // EKS Auto Mode's
 	UseFargate   UseKind = "fargateProfile"
 	UseCluster   UseKind = "clusterRole"
 )
@@ -103,6 +108,10 @@ func (u Use) String() string {
 		return "Fargate profile " + u.Cluster + "/" + u.Name
 	case UseAutoMode:
 		return "Auto Mode of " + u.Cluster
+	case UseKarpenter:
+		return "EC2NodeClass " + u.Cluster + "/" + u.Name
+	case UseNodeClass:
+		return "Auto Mode NodeClass " + u.Cluster + "/" + u.Name
 	case UseCluster:
 		return "cluster role of " + u.Cluster
 	default:

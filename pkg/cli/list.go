@@ -55,13 +55,14 @@ it has an instance profile, and it may do something that nodes do.
 The roles are judged for the cluster that the kube context leads to. With --region
 alone (no --context, no --cluster-name) they are judged for any cluster of that
 region, and neither kubeconfig nor cluster is needed. Uses are those of EKS
-clusters, node groups and Fargate profiles in the one region: what self-managed and
-Karpenter's nodes or other regions use is not looked at; see LAST USED.
+clusters, node groups and Fargate profiles in the one region, and of the node classes
+of Karpenter and EKS Auto Mode in the context's cluster: what self-managed nodes, node
+classes of other clusters or other regions use is not looked at; see LAST USED.
 
 TRUST: EC2 may assume it; WORKER: it may do what a node cannot join without; ECR: it
 may pull images; CNI: it carries permissions of the VPC CNI. "may" depends on a
 condition, "?" could not be read. What list must be allowed is printed by: kubectl
-noderole policy reader
+noderole policy reader, and for node classes kubectl noderole policy reader --rbac
 
 Exit code 0: listed, even if there is none; 2: wrong use; 3: some facts could not
 be read.`,
@@ -88,7 +89,7 @@ be read.`,
 	f.StringVarP(&o.output, "output", "o", "", "Output format: "+strings.Join(o.formats(), ", ")+" (default a table)")
 	f.StringVar(&o.filter.Name, "name", "", "Only roles whose name contains this, in any case")
 	f.BoolVar(&o.filter.Fit, "fit", false, "Only roles that could serve nodes as they are; those for EKS Auto Mode alone are left out")
-	f.BoolVar(&o.filter.Unused, "unused", false, "Only roles that nothing of EKS in the region uses")
+	f.BoolVar(&o.filter.Unused, "unused", false, "Only roles that nothing of EKS in the region and no node class of the context's cluster uses")
 	o.live.addFlags(f)
 	return cmd
 }
@@ -116,15 +117,14 @@ func (o *listOptions) complete() error {
 
 // run reads the account and prints its candidates.
 func (o *listOptions) run(ctx context.Context) error {
-	cloud, cluster, err := o.locate(ctx)
+	options, err := o.locate(ctx)
 	if err != nil {
 		return err
 	}
 	progress, done := o.live.progress()
-	account, err := collect.ReadAccount(ctx, collect.AccountOptions{
-		Cluster: cluster, AWS: cloud, Progress: progress,
-		Keep: func(a *snapshot.Account) []string { return candidate.Preselect(a, o.filter) },
-	})
+	options.Progress = progress
+	options.Keep = func(a *snapshot.Account) []string { return candidate.Preselect(a, o.filter) }
+	account, err := collect.ReadAccount(ctx, options)
 	done()
 	if err != nil {
 		return unread(err)
@@ -133,45 +133,55 @@ func (o *listOptions) run(ctx context.Context) error {
 	if err := o.print(list); err != nil {
 		return err
 	}
+	if options.Kube == nil && o.printer == nil && (o.filter.Unused || o.output == "wide") {
+		fmt.Fprintln(o.streams.ErrOut, "node classes were not looked at: they are known by a kube context alone")
+	}
 	if len(list.Missing) > 0 {
 		return codeError{code: ExitIncomplete}
 	}
 	return nil
 }
 
-// locate returns a client and the cluster to judge for: the kube context's, or
-// any of the region where only that was named.
-func (o *listOptions) locate(ctx context.Context) (*aws.Client, locate.Cluster, error) {
+// locate returns what to read: the cluster of the kube context, with its node
+// classes, or any cluster of the region where only that was named.
+func (o *listOptions) locate(ctx context.Context) (collect.AccountOptions, error) {
 	if o.live.region != "" && o.live.clusterName == "" && *o.live.config.Context == "" {
 		return o.locateRegion(ctx)
 	}
 	target, err := o.live.target()
 	if err != nil {
-		return nil, locate.Cluster{}, err
+		return collect.AccountOptions{}, err
 	}
 	cloud, err := aws.New(ctx, awsConfig(target))
 	if err != nil {
-		return nil, locate.Cluster{}, unread(err)
+		return collect.AccountOptions{}, unread(err)
 	}
 	cluster, err := o.live.confirm(ctx, target, cloud)
 	if err != nil {
-		return nil, locate.Cluster{}, err
+		return collect.AccountOptions{}, err
 	}
-	return cloud, cluster, nil
+	options := collect.AccountOptions{Cluster: cluster, AWS: cloud}
+	if target.Context == "" {
+		return options, nil // the flags alone name the cluster
+	}
+	if options.Kube, err = o.live.kubernetes(target); err != nil {
+		return collect.AccountOptions{}, err
+	}
+	return options, nil
 }
 
 // locateRegion asks AWS alone.
-func (o *listOptions) locateRegion(ctx context.Context) (*aws.Client, locate.Cluster, error) {
+func (o *listOptions) locateRegion(ctx context.Context) (collect.AccountOptions, error) {
 	cloud, err := aws.New(ctx, aws.Config{Region: o.live.region, Profile: o.live.profile})
 	if err != nil {
-		return nil, locate.Cluster{}, unread(err)
+		return collect.AccountOptions{}, unread(err)
 	}
 	account, err := cloud.CallerAccount(ctx)
 	if err != nil {
-		return nil, locate.Cluster{}, unread(fmt.Errorf("ask whose account it is: %w", err))
+		return collect.AccountOptions{}, unread(fmt.Errorf("ask whose account it is: %w", err))
 	}
 	arn := fmt.Sprintf("arn:%s:eks:%s:%s:cluster/%s", locate.PartitionOf(o.live.region), o.live.region, account, collect.AnyCluster)
-	return cloud, locate.Cluster{Name: collect.AnyCluster, ARN: arn}, nil
+	return collect.AccountOptions{Cluster: locate.Cluster{Name: collect.AnyCluster, ARN: arn}, AWS: cloud}, nil
 }
 
 // print writes the list to standard output, and what a person should know of it
@@ -298,6 +308,9 @@ func usedBy(r candidate.Role) string {
 	var uses []string
 	for _, u := range r.UsedBy {
 		uses = append(uses, u.String())
+	}
+	if r.UsedByUnknown {
+		uses = append(uses, "?")
 	}
 	return cmp.Or(strings.Join(uses, ", "), "-")
 }

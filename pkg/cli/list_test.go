@@ -29,7 +29,7 @@ func exampleList() *candidate.List {
 			{
 				Name: "old-NodeInstanceRole", LastUsedUnknown: true, Reasons: []string{"its name contains NodeInstanceRole"},
 				Trust: candidate.Denied, Worker: candidate.Unknown, ECR: candidate.Depends, CNI: candidate.Denied, PodIdentity: candidate.Unknown,
-				UsedBy: []candidate.Use{}, Verdict: candidate.Verdict{Status: candidate.Lacks, Text: "lacks: trust"},
+				UsedBy: []candidate.Use{}, UsedByUnknown: true, Verdict: candidate.Verdict{Status: candidate.Lacks, Text: "lacks: trust"},
 			},
 			{
 				Name: "spare", CreatedAt: day, Reasons: []string{"EC2 may assume it"},
@@ -53,7 +53,7 @@ spare                 ok     FAIL    ok   ?    could serve EKS Auto Mode
 `
 	listWide = `NAME                  CREATED     LAST USED   TRUST  WORKER  ECR  CNI  POD IDENTITY  USED BY                                  VERDICT                    WHY LISTED
 eksNodeRole           2026-01-02  2026-04-02  ok     ok      ok   yes  FAIL          Auto Mode of prod, node group prod/apps  could serve as it is       its name contains eksNodeRole; node group prod/apps uses it
-old-NodeInstanceRole  ?           ?           FAIL   ?       may  no   ?             -                                        lacks: trust               its name contains NodeInstanceRole
+old-NodeInstanceRole  ?           ?           FAIL   ?       may  no   ?             ?                                        lacks: trust               its name contains NodeInstanceRole
 spare                 2026-01-02  -           ok     FAIL    ok   ?    ok            -                                        could serve EKS Auto Mode  EC2 may assume it
 `
 	listNotRead = `not read: iam:GetRole of a, b: refused; allow yourself iam:GetRole

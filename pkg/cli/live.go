@@ -83,6 +83,15 @@ func (o *liveOptions) connect(ctx context.Context) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
+	api, err := o.kubernetes(target)
+	if err != nil {
+		return nil, err
+	}
+	return &connection{o: o, target: target, cluster: cluster, cloud: cloud, api: api}, nil
+}
+
+// kubernetes returns a client for the Kubernetes API of the context.
+func (o *liveOptions) kubernetes(target *locate.Target) (*kube.Client, error) {
 	rest, err := o.config.ToRESTConfig()
 	if err != nil {
 		return nil, usage("check the context's cluster and user in the kubeconfig", "the kubeconfig cannot be used: %s", err)
@@ -91,7 +100,7 @@ func (o *liveOptions) connect(ctx context.Context) (*connection, error) {
 	if err != nil {
 		return nil, unread(err)
 	}
-	return &connection{o: o, target: target, cluster: cluster, cloud: cloud, api: api}, nil
+	return api, nil
 }
 
 // read reads the cluster's facts, and says how many AWS calls have been made.

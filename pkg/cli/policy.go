@@ -34,7 +34,7 @@ var policyDocuments = []policyDocument{
 	{"cni", "what the VPC CNI calls, by IP family", (*policyOptions).cni, []string{"original"}},
 	{"pod-identity", "what the EKS Pod Identity Agent calls with the node role", func(*policyOptions) string { return need.PodIdentityAgentDocument().String() }, nil},
 	{"reader", "what check, snapshot and list of this plugin need", (*policyOptions).reader, []string{"rbac"}},
-	{"admin", "what create of this plugin needs, with all of reader", func(*policyOptions) string { return need.AdminDocument().String() }, nil},
+	{"admin", "what create and fix of this plugin need, with all of reader", (*policyOptions).admin, []string{"rbac"}},
 }
 
 func newPolicyCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra.Command {
@@ -73,7 +73,7 @@ It needs no credentials and no cluster.`,
 	o.place.addFlags(f)
 	f.BoolVar(&o.minimal, "minimal", false, "Of worker and pull: only what a node cannot do without")
 	f.BoolVar(&o.original, "original", false, "Of cni for IPv6: the actions before vpc-cni v1.22.1, without subnet discovery")
-	f.BoolVar(&o.rbac, "rbac", false, "Of reader: the Kubernetes RBAC instead of the IAM policy")
+	f.BoolVar(&o.rbac, "rbac", false, "Of reader and admin: the Kubernetes RBAC instead of the IAM policy")
 	return cmd
 }
 
@@ -111,4 +111,11 @@ func (o *policyOptions) reader() string {
 		return need.ReaderRBAC
 	}
 	return need.ReaderDocument().String()
+}
+
+func (o *policyOptions) admin() string {
+	if o.rbac {
+		return need.AdminRBAC
+	}
+	return need.AdminDocument().String()
 }

@@ -1,6 +1,7 @@
 package collect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -24,12 +25,21 @@ type AccountAWS interface {
 	RoleUse(ctx context.Context, name string) (arn string, role snapshot.Role, lastUsed time.Time, err error)
 }
 
+// NodeClasses is the calls of the Kubernetes API that ReadAccount makes. Errors are
+// as in Kube.
+type NodeClasses interface {
+	KarpenterNodeClasses(ctx context.Context) (map[string]snapshot.NodeClass, error)
+	AutoModeNodeClasses(ctx context.Context) (map[string]snapshot.NodeClass, error)
+}
+
 // AccountOptions are what ReadAccount reads.
 type AccountOptions struct {
 	// Cluster is the cluster to judge for; its name is * for any cluster of the
 	// region in its ARN.
 	Cluster locate.Cluster
 	AWS     AccountAWS
+	// Kube reads the node classes of Cluster; nil reads none.
+	Kube NodeClasses
 	// Keep picks the roles to look at closely, by ARN, once all that costs little
 	// was read.
 	Keep func(*snapshot.Account) []string
@@ -39,7 +49,8 @@ type AccountOptions struct {
 
 // ReadAccount reads the roles of an account and what the clusters of one region
 // use them for: first what lists hold, then the policies of the roles that Keep
-// picks. It returns an error where nothing could be judged, as Collect does.
+// picks. It returns an error where nothing could be judged, as Collect does; a
+// Kubernetes API that cannot be reached costs the node classes alone.
 func ReadAccount(ctx context.Context, o AccountOptions) (*snapshot.Account, error) {
 	uses := &roleUses{AccountAWS: o.AWS, lastUsed: map[string]time.Time{}}
 	r := &accountReader{
@@ -60,9 +71,23 @@ func ReadAccount(ctx context.Context, o AccountOptions) (*snapshot.Account, erro
 	r.start("roles of account", r.arn.Account, r.readRoles)
 	r.start("instance profiles of account", r.arn.Account, r.readProfiles)
 	r.start("clusters in", r.arn.Region, r.readClusters)
+	if o.Kube != nil {
+		r.start("node classes of", "Karpenter", func(ctx context.Context) error {
+			classes, err := o.Kube.KarpenterNodeClasses(ctx)
+			r.write(func(s *snapshot.Snapshot) { s.KarpenterNodeClasses = classes })
+			return r.lackingClasses("karpenter", err)
+		})
+		r.start("node classes of", "EKS Auto Mode", func(ctx context.Context) error {
+			classes, err := o.Kube.AutoModeNodeClasses(ctx)
+			r.write(func(s *snapshot.Snapshot) { s.AutoModeNodeClasses = classes })
+			return r.lackingClasses("autoMode", err)
+		})
+	}
 	if err := r.group.Wait(); err != nil {
 		return nil, err
 	}
+	r.followClasses("EC2NodeClass", r.snap.KarpenterNodeClasses)
+	r.followClasses("NodeClass", r.snap.AutoModeNodeClasses)
 	r.finish()
 	// What a list does not say is not missing of each role.
 	r.account.Unread, r.snap.Missing = r.snap.Missing, nil
@@ -185,6 +210,44 @@ func (r *accountReader) lacking(fact snapshot.Fact, subject string, err error) e
 		return nil
 	}
 	return r.missing(fact, subject, err)
+}
+
+// lackingClasses is missing for node classes: nothing else is read from the
+// Kubernetes API.
+func (r *accountReader) lackingClasses(kind string, err error) error {
+	var unusable *locate.Error
+	if errors.As(err, &unusable) {
+		err = &CallError{Operation: "list node classes", Message: unusable.Problem, Err: err}
+	}
+	return r.missing(snapshot.FactNodeClasses, kind, err)
+}
+
+// followClasses finds the roles and instance profiles that node classes name in the
+// lists of the account. What a list that broke off might have held is missing.
+func (r *accountReader) followClasses(kind string, classes map[string]snapshot.NodeClass) {
+	for _, name := range keys(classes) {
+		class := classes[name]
+		class.RoleARN = follow(r, kind+"/"+name, class.Role, r.snap.Roles, snapshot.FactRoles)
+		class.ProfileARN = follow(r, kind+"/"+name, cmp.Or(class.InstanceProfile, class.StatusProfile), r.snap.InstanceProfiles, snapshot.FactRoleProfiles)
+		classes[name] = class
+	}
+}
+
+// follow returns the ARN in a list of a thing that a node class names; empty where
+// it names none, or there is none.
+func follow[V any](r *accountReader, class, name string, listed map[string]V, list snapshot.Fact) string {
+	for arn := range listed {
+		if name != "" && (arn == name || snapshot.NameOf(arn) == name) {
+			return arn
+		}
+	}
+	for _, m := range r.snap.MissingOf(list, "") {
+		if name != "" {
+			m.Fact, m.Subject = snapshot.FactNodeClasses, class
+			r.snap.Missing = append(r.snap.Missing, m)
+		}
+	}
+	return ""
 }
 
 // use changes what is known of the roles that a cluster uses.

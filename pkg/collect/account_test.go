@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
@@ -186,6 +187,113 @@ func TestReadAccountRefused(t *testing.T) {
 			}
 			if _, known := got.LastUsed[node]; known == (operation == "iam:GetRole") {
 				t.Errorf("when it was last used is known: %t", known)
+			}
+		})
+	}
+}
+
+// classes is account for cluster prod with its node classes.
+func (w *world) classes(t *testing.T) *snapshot.Account {
+	t.Helper()
+	api, kube := w.clients(t)
+	got, err := collect.ReadAccount(context.Background(), collect.AccountOptions{
+		Cluster: locate.Cluster{Name: "prod", ARN: clusterARN("prod")}, AWS: api, Kube: kube,
+		Keep: func(*snapshot.Account) []string { return nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// Node classes lead to roles and instance profiles of the lists, without a call more.
+func TestReadAccountNodeClasses(t *testing.T) {
+	t.Parallel()
+	w := listing(t, "")
+	got := w.classes(t)
+	f := w.aws
+	want := map[string]snapshot.NodeClass{
+		"fast":  {Role: "node-b", StatusProfile: "self", RoleARN: f.roleARN("node-b"), ProfileARN: f.profileARN("self")},
+		"wrong": {Role: f.roleARN("node-a"), InstanceProfile: "gone", RoleARN: f.roleARN("node-a")},
+		"odd":   {Role: "no/name"},
+	}
+	if diff := cmp.Diff(want, got.Snapshot.KarpenterNodeClasses); diff != "" {
+		t.Errorf("Karpenter's (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(map[string]snapshot.NodeClass{"private": {Role: "lost"}}, got.Snapshot.AutoModeNodeClasses); diff != "" {
+		t.Errorf("Auto Mode's (-want +got):\n%s", diff)
+	}
+	if len(got.Unread) > 0 || f.calls["iam:GetRole"]+f.calls["iam:GetInstanceProfile"] > 0 {
+		t.Errorf("unread %v, calls %v", got.Unread, f.calls)
+	}
+	if n := w.kube.calls["list nodes"]; n > 0 {
+		t.Errorf("the nodes were listed %d times", n)
+	}
+}
+
+// What of node classes cannot be read is unread, whatever the cause, and costs
+// nothing else.
+func TestReadAccountNodeClassesUnread(t *testing.T) {
+	t.Parallel()
+	status := func(err *apierrors.StatusError) func(*world) {
+		return func(w *world) {
+			w.kube.fault = func(_ string, rw http.ResponseWriter, r *http.Request) bool {
+				w.kube.status(rw, r, err)
+				return true
+			}
+		}
+	}
+	type unread struct{ Subject, Operation, Permission, Error string }
+	both := func(operation string, message string) []unread {
+		return []unread{{"autoMode", operation, "", message}, {"karpenter", operation, "", message}}
+	}
+	for name, test := range map[string]struct {
+		refuse string // an operation of AWS
+		fault  func(*world)
+		want   []unread
+	}{
+		"refused": {fault: status(forbidden("nodeclasses")), want: []unread{
+			{"autoMode", "list nodeclasses.eks.amazonaws.com", "list nodeclasses.eks.amazonaws.com", "refused"},
+			{"karpenter", "list ec2nodeclasses.karpenter.k8s.aws", "list ec2nodeclasses.karpenter.k8s.aws", "refused"},
+		}},
+		"credentials": {
+			fault: status(apierrors.NewUnauthorized("no")),
+			want:  both("list node classes", "the Kubernetes API server URL does not accept the credentials of the kubeconfig (Unauthorized)"),
+		},
+		"no connection": {
+			fault: func(w *world) { w.kube.URL = "http://127.0.0.1:1" },
+			want:  both("list node classes", "cannot reach the Kubernetes API server URL: connection refused"),
+		},
+		"roles not listed": {refuse: "iam:ListRoles", fault: func(*world) {}, want: []unread{
+			{"EC2NodeClass/fast", "iam:ListRoles", "iam:ListRoles", "refused"},
+			{"EC2NodeClass/odd", "iam:ListRoles", "iam:ListRoles", "refused"},
+			{"EC2NodeClass/wrong", "iam:ListRoles", "iam:ListRoles", "refused"},
+			{"NodeClass/private", "iam:ListRoles", "iam:ListRoles", "refused"},
+		}},
+		"profiles not listed": {refuse: "iam:ListInstanceProfiles", fault: func(*world) {}, want: []unread{
+			{"EC2NodeClass/fast", "iam:ListInstanceProfiles", "iam:ListInstanceProfiles", "refused"},
+			{"EC2NodeClass/wrong", "iam:ListInstanceProfiles", "iam:ListInstanceProfiles", "refused"},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := listing(t, test.refuse)
+			test.fault(w)
+			account := w.classes(t)
+			var got []unread
+			for _, m := range account.Unread {
+				if m.Permission != "" {
+					m.Error = "refused"
+				}
+				if m.Fact == snapshot.FactNodeClasses {
+					got = append(got, unread{m.Subject, m.Operation, m.Permission, strings.ReplaceAll(m.Error, w.kube.URL, "URL")})
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff([]string{"dev", "prod", "staging"}, keysOf(account.Clusters)); diff != "" {
+				t.Errorf("clusters (-want +got):\n%s", diff)
 			}
 		})
 	}

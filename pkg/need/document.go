@@ -17,12 +17,13 @@ type Document struct {
 
 // Statement is one statement of a Document.
 type Statement struct {
-	Sid       string                       `json:"Sid,omitempty"`
-	Effect    string                       `json:"Effect"`
-	Principal map[string][]string          `json:"Principal,omitempty"`
-	Action    []string                     `json:"Action"`
-	Resource  []string                     `json:"Resource,omitempty"`
-	Condition map[string]map[string]string `json:"Condition,omitempty"`
+	Sid       string              `json:"Sid,omitempty"`
+	Effect    string              `json:"Effect"`
+	Principal map[string][]string `json:"Principal,omitempty"`
+	Action    []string            `json:"Action"`
+	Resource  []string            `json:"Resource,omitempty"`
+	// Condition is a value or a list of values, by operator and key.
+	Condition map[string]map[string]any `json:"Condition,omitempty"`
 }
 
 // String returns the document as indented JSON that ends in a newline.
@@ -99,7 +100,7 @@ func LetsServiceAccountIn(provider, subject, audience string) Statement {
 	_, issuer, _ := strings.Cut(provider, ":oidc-provider/")
 	return Statement{
 		Effect: "Allow", Principal: map[string][]string{"Federated": {provider}}, Action: []string{"sts:AssumeRoleWithWebIdentity"},
-		Condition: map[string]map[string]string{"StringEquals": {issuer + ":sub": subject, issuer + ":aud": audience}},
+		Condition: map[string]map[string]any{"StringEquals": {issuer + ":sub": subject, issuer + ":aud": audience}},
 	}
 }
 

@@ -41,35 +41,8 @@ func ReaderDocument() Document {
 	)
 }
 
-// Writes are the AWS operations by which create changes something. An end-to-end
-// test compares them with the calls that are made.
-var Writes = []string{
-	"eks:AssociateAccessPolicy",
-	"eks:CreateAccessEntry",
-	"iam:AddRoleToInstanceProfile",
-	"iam:AttachRolePolicy",
-	"iam:CreateInstanceProfile",
-	"iam:CreatePolicy",
-	"iam:CreateRole",
-	"iam:PutRolePolicy",
-}
-
-// tagging is what the same calls need where they set tags.
-// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
-var tagging = []string{"eks:TagResource", "iam:TagInstanceProfile", "iam:TagPolicy", "iam:TagRole"}
-
-// AdminDocument is the IAM policy that create needs, and check after it.
-func AdminDocument() Document {
-	d := ReaderDocument()
-	d.Statement = append(
-		d.Statement,
-		Statement{Sid: "NodeRoleCreate", Effect: "Allow", Action: Writes, Resource: []string{"*"}},
-		Statement{Sid: "NodeRoleTags", Effect: "Allow", Action: tagging, Resource: []string{"*"}},
-	)
-	return d
-}
-
-// ReaderRBAC is what check and snapshot need in the cluster, as YAML.
+// ReaderRBAC is what check and snapshot need in the cluster, as YAML; of it list
+// needs the node classes.
 const ReaderRBAC = `apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata:

@@ -7,8 +7,8 @@ import "time"
 type Account struct {
 	// Snapshot holds every role of the account with its trust policy, and the rest
 	// of those that were looked at closely. Its Cluster is the one that is judged
-	// for, named * for any cluster of the region. What could not be read of a role
-	// is under its Missing.
+	// for, named * for any cluster of the region; its node classes are that one's,
+	// where they were read. What could not be read of a role is under its Missing.
 	Snapshot *Snapshot
 	// Clusters are what the region's clusters use roles for, by name.
 	Clusters map[string]ClusterRoles

@@ -281,9 +281,11 @@ func TestCreateRefused(t *testing.T) {
 	}
 }
 
-// TestCreateThenCheck: a role that create makes passes check without one remark.
+// TestCreateThenCheck: a role that create makes passes check without one remark, in
+// AWS, in China and in GovCloud.
 func TestCreateThenCheck(t *testing.T) {
 	tests := map[string]struct {
+		region   string // eu-west-1 when empty
 		ipFamily string
 		flags    []string
 		auto     bool
@@ -293,13 +295,21 @@ func TestCreateThenCheck(t *testing.T) {
 		"ipv4 with the CNI": {ipFamily: "ipv4", flags: []string{"--access-entry", "--cni"}},
 		"ipv6 with the CNI": {ipFamily: "ipv6", flags: []string{"--access-entry", "--cni"}},
 		"auto mode":         {ipFamily: "ipv4", flags: []string{"--access-entry", "--auto-mode"}, auto: true},
+		"China":             {region: "cn-north-1", ipFamily: "ipv4", flags: []string{"--access-entry"}},
+		"China, ipv6":       {region: "cn-northwest-1", ipFamily: "ipv6", flags: []string{"--access-entry", "--cni"}},
+		"China, auto mode":  {region: "cn-north-1", ipFamily: "ipv4", flags: []string{"--access-entry", "--auto-mode"}, auto: true},
+		"GovCloud":          {region: "us-gov-west-1", ipFamily: "ipv4", flags: []string{"--access-entry"}},
+		"GovCloud, ipv6":    {region: "us-gov-east-1", ipFamily: "ipv6", flags: []string{"--access-entry", "--cni"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := newScenario(t, "fresh")
+			if tt.region == "" {
+				tt.region = region
+			}
+			s := newScenarioIn(t, tt.region, "fresh")
 			s.proxied.IPFamily = tt.ipFamily
 			if tt.auto {
-				s.proxied.AutoModeRole = roleARN("newNodeRole")
+				s.proxied.AutoModeRole = s.arn(roleARN("newNodeRole"))
 			}
 			s.apply()
 			env := s.kubeconfig(proxy.URL)
@@ -314,7 +324,21 @@ func TestCreateThenCheck(t *testing.T) {
 				s.awsNode("")
 				s.awsNodePod("aws-node-aaaaa", firstNode, "")
 			}
-			r := parseReport(t, kubectl(t, env, "noderole", "check", "-o", "json"))
+			out := kubectl(t, env, "noderole", "check", "-o", "json")
+			r := parseReport(t, out)
+			for _, arn := range []string{clusterARN("fresh"), roleARN("newNodeRole")} {
+				if !strings.Contains(out.stdout, `"`+s.arn(arn)+`"`) {
+					t.Errorf("the report lacks %s", s.arn(arn))
+				}
+			}
+			// China alone has two names of EC2 to look for.
+			twoNames := false
+			for _, res := range r.Results {
+				twoNames = twoNames || res.ID == "NR302" && res.Status == "pass"
+			}
+			if twoNames != strings.HasPrefix(tt.region, "cn-") {
+				t.Errorf("NR302 passed: %t", twoNames)
+			}
 			want := []string(nil)
 			if slices.Contains(tt.flags, "--cni") {
 				want = []string{"NR601 aws-node fail"} // a role of its own is better, as --cni's help says
@@ -327,6 +351,28 @@ func TestCreateThenCheck(t *testing.T) {
 			}
 		})
 	}
+}
+
+// adminDocument returns the actions that policy admin prints, by the statement's
+// Sid: NodeRoleCheck and NodeRoleList are what is read, NodeRoleCreate, NodeRoleFix
+// and NodeRoleUndo what is written.
+func adminDocument(t *testing.T) map[string][]string {
+	t.Helper()
+	var policy struct {
+		Statement []struct {
+			Sid    string
+			Action []string
+		}
+	}
+	out := kubectl(t, nil, "noderole", "policy", "admin")
+	if err := json.Unmarshal([]byte(out.stdout), &policy); err != nil {
+		t.Fatalf("%v\n%s%s", err, out.stdout, out.stderr)
+	}
+	actions := map[string][]string{}
+	for _, s := range policy.Statement {
+		actions[s.Sid] = s.Action
+	}
+	return actions
 }
 
 // TestAdminDocumented: policy admin lists the writes that create makes, none too
@@ -344,11 +390,8 @@ func TestAdminDocumented(t *testing.T) {
 			}
 		}
 	}
-	var policy struct {
-		Statement []struct{ Action []string }
-	}
-	s.must(json.Unmarshal([]byte(kubectl(t, nil, "noderole", "policy", "admin").stdout), &policy))
-	reads, writes := policy.Statement[0].Action, policy.Statement[2].Action
+	actions := adminDocument(t)
+	reads, writes := actions["NodeRoleCheck"], actions["NodeRoleCreate"]
 	var wrote []string
 	for _, c := range proxy.Calls() {
 		switch {

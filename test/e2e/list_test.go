@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -108,5 +109,121 @@ func TestList(t *testing.T) {
 	out = kubectl(t, env, "noderole", "list")
 	if out.code != 3 || !strings.Contains(out.stderr, "iam:ListAttachedRolePolicies") {
 		t.Errorf("refused: exit %d\n%s%s", out.code, out.stdout, out.stderr)
+	}
+}
+
+// TestListNodeClasses: the roles of Karpenter's and Auto Mode's node classes are in
+// use where they could be read; where not, no role is called unused.
+func TestListNodeClasses(t *testing.T) {
+	s := newScenario(t, "listclasses")
+	s.healthy()
+	s.proxied.AutoModeRole = roleARN("AmazonEKSAutoNodeRole")
+	s.apply()
+	for _, name := range []string{"karpenterRole", "profileRole", "privateRole", "spareEksNodeRole"} {
+		s.nodeRole(name, workerPolicy, pullPolicy)
+	}
+	s.role("AmazonEKSAutoNodeRole", serviceTrust("ec2.amazonaws.com"), "AmazonEKSWorkerNodeMinimalPolicy", pullPolicy)
+	admin := s.kubeconfig(proxy.URL)
+	used := func(env []string, args ...string) (map[string]string, output) {
+		out := kubectl(t, env, append([]string{"noderole", "list", "-o", "json"}, args...)...)
+		var list struct {
+			Items []struct {
+				Name          string
+				UsedBy        []struct{ Kind, Cluster, Name string }
+				UsedByUnknown bool
+			}
+		}
+		if err := json.Unmarshal([]byte(out.stdout), &list); err != nil {
+			t.Fatalf("%v\n%s%s", err, out.stdout, out.stderr)
+		}
+		uses := map[string]string{}
+		for _, r := range list.Items {
+			var words []string
+			for _, u := range r.UsedBy {
+				words = append(words, strings.TrimSuffix(u.Kind+" "+u.Cluster+"/"+u.Name, "/"))
+			}
+			if r.UsedByUnknown {
+				words = append(words, "?")
+			}
+			uses[r.Name] = strings.Join(words, ", ")
+		}
+		return uses, out
+	}
+	// Without their kinds there are no node classes, and that is known.
+	want := map[string]string{
+		"AmazonEKSAutoNodeRole": "autoMode listclasses", "eksNodeRole": "nodeGroup listclasses/apps",
+		"karpenterRole": "", "profileRole": "", "privateRole": "", "spareEksNodeRole": "",
+	}
+	got, out := used(admin)
+	if diff := cmp.Diff(want, got); diff != "" || out.code != 0 {
+		t.Errorf("without kinds: exit %d, %s (-want +got):\n%s", out.code, out.stderr, diff)
+	}
+
+	s.manifest(admin, nodeClassKinds, "--for=condition=Established", "crd/ec2nodeclasses.karpenter.k8s.aws", "crd/nodeclasses.eks.amazonaws.com")
+	s.manifest(admin, `# YAML, which kubectl tells from JSON by the first character
+{apiVersion: karpenter.k8s.aws/v1, kind: EC2NodeClass, metadata: {name: default}, spec: {role: karpenterRole}}
+---
+{apiVersion: karpenter.k8s.aws/v1, kind: EC2NodeClass, metadata: {name: own}, spec: {instanceProfile: profileRole}}
+---
+{apiVersion: karpenter.k8s.aws/v1, kind: EC2NodeClass, metadata: {name: gone}, spec: {role: nobody}}
+---
+{apiVersion: eks.amazonaws.com/v1, kind: NodeClass, metadata: {name: private}, spec: {role: privateRole}}
+`)
+	want["karpenterRole"], want["profileRole"], want["privateRole"] = "ec2NodeClass listclasses/default", "ec2NodeClass listclasses/own", "nodeClass listclasses/private"
+	got, out = used(admin)
+	if diff := cmp.Diff(want, got); diff != "" || out.code != 0 {
+		t.Errorf("exit %d, %s (-want +got):\n%s", out.code, out.stderr, diff)
+	}
+	out = kubectl(t, admin, "noderole", "list", "--unused", "-o", "name")
+	if out.code != 0 || out.stdout != "spareEksNodeRole\n" {
+		t.Errorf("--unused: exit %d %q %s", out.code, out.stdout, out.stderr)
+	}
+	out = kubectl(t, admin, "noderole", "list", "-o", "wide")
+	for _, text := range []string{" EC2NodeClass listclasses/default ", " EC2NodeClass listclasses/own ", " Auto Mode NodeClass listclasses/private ", " Auto Mode of listclasses "} {
+		if !strings.Contains(out.stdout, text) {
+			t.Errorf("-o wide lacks %q:\n%s", text, out.stdout)
+		}
+	}
+
+	// Not allowed to list them, and without the API server.
+	reader := s.writeKubeconfig(proxy.URL, map[string]any{"token": strangerToken})
+	gone := s.kubeconfig(proxy.URL)
+	file := strings.TrimPrefix(gone[0], "KUBECONFIG=")
+	text, err := os.ReadFile(file)
+	s.must(err)
+	s.must(os.WriteFile(file, []byte(strings.ReplaceAll(string(text), kube.url, "https://127.0.0.1:1")), 0o600))
+	for _, test := range []struct {
+		name   string
+		env    []string
+		stderr []string
+	}{
+		{"refused", reader, []string{
+			"not read: list ec2nodeclasses.karpenter.k8s.aws of karpenter: refused; allow yourself list ec2nodeclasses.karpenter.k8s.aws\n",
+			"not read: list nodeclasses.eks.amazonaws.com of autoMode: refused; allow yourself list nodeclasses.eks.amazonaws.com\n",
+		}},
+		{"unreachable", gone, []string{
+			"not read: list node classes of autoMode, karpenter: cannot reach the Kubernetes API server https://127.0.0.1:1: connection refused\n",
+		}},
+	} {
+		out := kubectl(t, test.env, "noderole", "list", "--unused")
+		if out.code != 3 || out.stdout != "" {
+			t.Errorf("%s, --unused: exit %d\n%s%s", test.name, out.code, out.stdout, out.stderr)
+		}
+		for _, line := range test.stderr {
+			if !strings.Contains(out.stderr, line) {
+				t.Errorf("%s: stderr lacks %q:\n%s", test.name, line, out.stderr)
+			}
+		}
+		got, out := used(test.env)
+		if got["spareEksNodeRole"] != "?" || got["eksNodeRole"] != "nodeGroup listclasses/apps, ?" || out.code != 3 {
+			t.Errorf("%s: exit %d %v", test.name, out.code, got)
+		}
+	}
+
+	// The region alone says nothing of node classes.
+	region := []string{"KUBECONFIG=/dev/null", "AWS_ENDPOINT_URL=" + proxy.URL}
+	out = kubectl(t, region, "noderole", "list", "--region", "eu-west-1", "--unused", "-o", "name")
+	if out.code != 0 || !strings.Contains(out.stdout, "karpenterRole\n") || !strings.Contains(out.stderr, "node classes were not looked at: ") {
+		t.Errorf("by region: exit %d\n%s%s", out.code, out.stdout, out.stderr)
 	}
 }

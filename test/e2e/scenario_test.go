@@ -73,11 +73,19 @@ type scenario struct {
 	ec2     *ec2.Client
 	kube    *kubernetes.Clientset
 	cluster string
+	// region is where the cluster is; moto takes the partition from it.
+	region  string
 	proxied awsproxy.Cluster
 }
 
 // newScenario empties moto and the proxy and makes a cluster with its role.
 func newScenario(t testing.TB, cluster string) *scenario {
+	t.Helper()
+	return newScenarioIn(t, region, cluster)
+}
+
+// newScenarioIn is newScenario in a region of any partition.
+func newScenarioIn(t testing.TB, region, cluster string) *scenario {
 	t.Helper()
 	if err := cloud.reset(); err != nil {
 		t.Fatal(err)
@@ -92,7 +100,7 @@ func newScenario(t testing.TB, cluster string) *scenario {
 		t.Fatal(err)
 	}
 	s := &scenario{
-		t: t, ctx: context.Background(), cluster: cluster, kube: client,
+		t: t, ctx: context.Background(), cluster: cluster, region: region, kube: client,
 		eks: eks.NewFromConfig(cfg), iam: iam.NewFromConfig(cfg), ec2: ec2.NewFromConfig(cfg),
 		proxied: awsproxy.Cluster{
 			Endpoint: kube.url, CA: kube.ca, IPFamily: "ipv4", AuthenticationMode: "API_AND_CONFIG_MAP", OIDCIssuer: issuer,
@@ -104,6 +112,18 @@ func newScenario(t testing.TB, cluster string) *scenario {
 	s.apply()
 	t.Cleanup(s.cleanKubernetes)
 	return s
+}
+
+// arn is an ARN as it is in the scenario's partition and region.
+func (s *scenario) arn(arn string) string {
+	partition := "aws"
+	switch {
+	case strings.HasPrefix(s.region, "cn-"):
+		partition = "aws-cn"
+	case strings.HasPrefix(s.region, "us-gov-"):
+		partition = "aws-us-gov"
+	}
+	return strings.NewReplacer("arn:aws:", "arn:"+partition+":", ":"+region+":", ":"+s.region+":").Replace(arn)
 }
 
 // apply hands the proxy what the scenario says of the cluster.
@@ -119,7 +139,7 @@ func (s *scenario) must(err error) {
 func (s *scenario) createCluster(name, role string) {
 	s.t.Helper()
 	_, err := s.eks.CreateCluster(s.ctx, &eks.CreateClusterInput{
-		Name: &name, RoleArn: aws.String(roleARN(role)), ResourcesVpcConfig: &ekstypes.VpcConfigRequest{SubnetIds: []string{"subnet-1", "subnet-2"}},
+		Name: &name, RoleArn: aws.String(s.arn(roleARN(role))), ResourcesVpcConfig: &ekstypes.VpcConfigRequest{SubnetIds: []string{"subnet-1", "subnet-2"}},
 	})
 	s.must(err)
 }
@@ -131,7 +151,7 @@ func (s *scenario) role(name, trustPolicy string, policies ...string) {
 	s.must(err)
 	for _, p := range policies {
 		if !strings.HasPrefix(p, "arn:") {
-			p = awsPolicy(p)
+			p = s.arn(awsPolicy(p))
 		}
 		_, err := s.iam.AttachRolePolicy(s.ctx, &iam.AttachRolePolicyInput{RoleName: &name, PolicyArn: &p})
 		s.must(err)
@@ -165,7 +185,7 @@ func (s *scenario) inlinePolicy(role, name, document string) {
 func (s *scenario) nodeGroup(name, role string) {
 	s.t.Helper()
 	_, err := s.eks.CreateNodegroup(s.ctx, &eks.CreateNodegroupInput{
-		ClusterName: &s.cluster, NodegroupName: &name, NodeRole: aws.String(roleARN(role)), Subnets: []string{"subnet-1"},
+		ClusterName: &s.cluster, NodegroupName: &name, NodeRole: aws.String(s.arn(roleARN(role))), Subnets: []string{"subnet-1"},
 	})
 	s.must(err)
 }
@@ -200,7 +220,7 @@ func (s *scenario) node(name, instance, group string) {
 	}
 	n, err := s.kube.CoreV1().Nodes().Create(s.ctx, &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels},
-		Spec:       corev1.NodeSpec{ProviderID: "aws:///" + region + "a/" + instance},
+		Spec:       corev1.NodeSpec{ProviderID: "aws:///" + s.region + "a/" + instance},
 	}, metav1.CreateOptions{})
 	s.must(err)
 	n.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
@@ -328,7 +348,7 @@ func (s *scenario) execKubeconfig(endpoint string) []string {
 
 func (s *scenario) writeKubeconfig(endpoint string, user map[string]any) []string {
 	s.t.Helper()
-	name := clusterARN(s.cluster)
+	name := s.arn(clusterARN(s.cluster))
 	text, err := json.Marshal(map[string]any{
 		"apiVersion": "v1", "kind": "Config", "current-context": name,
 		"clusters": []any{map[string]any{"name": name, "cluster": map[string]any{

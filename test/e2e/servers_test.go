@@ -82,8 +82,12 @@ func await(client *http.Client, url string, limit time.Duration) error {
 // adminToken is the API server's token of a user in system:masters.
 const adminToken = "end-to-end-admin"
 
-// readerToken is the token of a user without any right.
-const readerToken = "end-to-end-reader"
+// readerToken is the token of a user without any right, until a test gives it some;
+// strangerToken that of one who never gets any.
+const (
+	readerToken   = "end-to-end-reader"
+	strangerToken = "end-to-end-stranger"
+)
 
 // apiServer is a kube-apiserver with its etcd.
 type apiServer struct {
@@ -129,7 +133,7 @@ func startKubernetes(bin, dir string) (k *apiServer, err error) {
 		return k, err
 	}
 	tokens := filepath.Join(dir, "tokens.csv")
-	if err = os.WriteFile(tokens, []byte(adminToken+",admin,1,system:masters\n"+readerToken+",reader,2\n"), 0o600); err != nil {
+	if err = os.WriteFile(tokens, []byte(adminToken+",admin,1,system:masters\n"+readerToken+",reader,2\n"+strangerToken+",stranger,3\n"), 0o600); err != nil {
 		return k, err
 	}
 	webhook, err := k.startWebhook(dir)
