@@ -165,7 +165,8 @@ func TestVerdicts(t *testing.T) {
 			"allowed denied allowed denied allowed | could serve EKS Auto Mode",
 		},
 		{
-			"node classes may share", node, []func(*snapshot.Account){unread(snapshot.FactNodeClasses)},
+			"node classes may share", node,
+			[]func(*snapshot.Account){unread(snapshot.FactNodeClasses)},
 			"allowed allowed allowed denied allowed | could serve as it is",
 		},
 		{"pull alone", with(node, func(r *snapshot.Role) { r.AttachedPolicies = []string{pull} }), nil, "allowed denied allowed denied denied | lacks: worker"},
