@@ -73,6 +73,9 @@ func OpenJournal(path, cluster, tool string) (*Journal, error) {
 	return j, nil
 }
 
+// beginning is how the first line of a journal begins.
+const beginning = `{"time":"`
+
 // begin goes to the end of the last whole line, or writes the first.
 func (j *Journal) begin(cluster, tool string) error {
 	text, err := io.ReadAll(j.file)
@@ -80,15 +83,8 @@ func (j *Journal) begin(cluster, tool string) error {
 		return err
 	}
 	whole := bytes.LastIndexByte(text, '\n') + 1
-	if whole < len(text) { // a kill in the middle of a line
-		if err := j.file.Truncate(int64(whole)); err != nil {
-			return err
-		}
-	}
-	if _, err := j.file.Seek(int64(whole), io.SeekStart); err != nil {
-		return err
-	}
-	if whole > 0 {
+	switch {
+	case whole > 0:
 		log, err := readLog(bufio.NewReader(bytes.NewReader(text[:whole])))
 		if err != nil {
 			return fmt.Errorf("%s: %w", j.path, err)
@@ -97,7 +93,16 @@ func (j *Journal) begin(cluster, tool string) error {
 			return fmt.Errorf("%s is of cluster %s", j.path, log.Cluster)
 		}
 		j.steps = len(log.steps)
-		return nil
+	case !bytes.HasPrefix(text, []byte(beginning)) && !bytes.HasPrefix([]byte(beginning), text):
+		return fmt.Errorf("%s: %w", j.path, errNoJournal)
+	}
+	if whole < len(text) { // a kill in the middle of a line
+		if err := j.file.Truncate(int64(whole)); err != nil {
+			return err
+		}
+	}
+	if _, err := j.file.Seek(int64(whole), io.SeekStart); err != nil || whole > 0 {
+		return err
 	}
 	return j.write(line{APIVersion: finding.APIVersion, Kind: JournalKind, Cluster: cluster, Tool: tool})
 }
