@@ -3,6 +3,7 @@ package remedy
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
@@ -26,7 +27,7 @@ func (p *Plan) Terraform() string {
 				profile = c.Name
 				continue
 			}
-			w.change(c, c.Kind == change.ProfileRole && c.Name == profile, replaces(s.Changes[:at], c))
+			w.change(c, c.Kind == change.ProfileRole && c.Name == profile, replaced(s.Changes, at))
 		}
 		w.comment("proof: " + s.Proof)
 	}
@@ -36,14 +37,14 @@ func (p *Plan) Terraform() string {
 	return w.String()
 }
 
-// replaces tells whether a change makes again what one before it takes away.
-func replaces(before []change.Change, c change.Change) bool {
-	for _, b := range before {
-		if b.Target() == c.Target() && b.After == nil {
-			return true
-		}
+// replaced tells whether what a change takes away is made again by a later one, or was
+// taken away by one before it.
+func replaced(changes []change.Change, at int) bool {
+	c, others := changes[at], changes[:at]
+	if c.After == nil {
+		others = changes[at+1:]
 	}
-	return false
+	return slices.ContainsFunc(others, func(o change.Change) bool { return o.Target() == c.Target() && (o.After == nil) != (c.After == nil) })
 }
 
 func (w *terraform) comment(text string) {
@@ -52,13 +53,13 @@ func (w *terraform) comment(text string) {
 	}
 }
 
-// change writes one change. made says that an instance profile is new, again that what
-// was there is replaced.
+// change writes one change. made says that an instance profile is new, again that the
+// change is one of two that replace something.
 func (w *terraform) change(c change.Change, made, again bool) {
 	name := resourceName(c)
 	if c.After == nil {
-		if c.Kind == change.AccessEntry {
-			return // it is made again
+		if again {
+			return
 		}
 		w.comment("remove from your configuration: " + c.String())
 		return
