@@ -186,18 +186,18 @@ func TestAuthRole(t *testing.T) {
 		keeps         string
 		sent          int
 	}{
-		"no ConfigMap":                {after: entry("node"), entries: entry("node"), sent: 1},
-		"an empty ConfigMap":          {there: pointerTo(""), after: entry("node"), entries: entry("node"), sent: 1},
-		"one more":                    {there: pointerTo(others), after: entry("node"), entries: entry("node"), keeps: others, sent: 1},
-		"another in its place":        {there: pointerTo(others + authText("old")), before: entry("old"), after: entry("node"), entries: entry("node"), keeps: others, sent: 1},
-		"removed":                     {there: pointerTo(others + authText("old")), before: entry("old"), keeps: others, sent: 1},
-		"the path is taken out":       {there: pointerTo(strings.ReplaceAll(authText("node"), roleARN, pathed)), before: &change.State{Role: pathed, Username: "node", Groups: entry("").Groups}, after: entry("node"), entries: entry("node"), sent: 1},
-		"the path is given back":      {there: pointerTo(authText("node")), before: entry("node"), after: &change.State{Role: pathed, Username: "node", Groups: entry("").Groups}, entries: &change.State{Role: pathed, Username: "node", Groups: entry("").Groups}, sent: 1},
-		"it is another by now":        {there: pointerTo(authText("third")), before: entry("old"), after: entry("node"), entries: entry("third"), err: "is not as expected: username is third, not node"},
-		"it is there by now":          {there: pointerTo(authText("third")), after: entry("node"), entries: entry("third"), err: "is not as expected"},
-		"mapRoles is no list":         {there: pointerTo("a: [b"), after: entry("node"), err: "aws-auth: "},
-		"an alias stands in the way":  {there: pointerTo("- &a {rolearn: " + roleARN + ", username: old, groups: [system:bootstrappers, system:nodes]}\n- *a\n"), before: entry("old"), after: entry("node"), entries: entry("old"), err: "change entry of " + roleARN + " in aws-auth: "},
-		"both of them are removed":    {there: pointerTo("- &a {rolearn: " + roleARN + ", username: old, groups: [system:bootstrappers, system:nodes]}\n- *a\n"), before: entry("old"), sent: 1},
+		"no ConfigMap":               {after: entry("node"), entries: entry("node"), sent: 1},
+		"an empty ConfigMap":         {there: pointerTo(""), after: entry("node"), entries: entry("node"), sent: 1},
+		"one more":                   {there: pointerTo(others), after: entry("node"), entries: entry("node"), keeps: others, sent: 1},
+		"another in its place":       {there: pointerTo(others + authText("old")), before: entry("old"), after: entry("node"), entries: entry("node"), keeps: others, sent: 1},
+		"removed":                    {there: pointerTo(others + authText("old")), before: entry("old"), keeps: others, sent: 1},
+		"the path is taken out":      {there: pointerTo(strings.ReplaceAll(authText("node"), roleARN, pathed)), before: &change.State{Role: pathed, Username: "node", Groups: entry("").Groups}, after: entry("node"), entries: entry("node"), sent: 1},
+		"the path is given back":     {there: pointerTo(authText("node")), before: entry("node"), after: &change.State{Role: pathed, Username: "node", Groups: entry("").Groups}, entries: &change.State{Role: pathed, Username: "node", Groups: entry("").Groups}, sent: 1},
+		"it is another by now":       {there: pointerTo(authText("third")), before: entry("old"), after: entry("node"), entries: entry("third"), err: "is not as expected: username is third, not node"},
+		"it is there by now":         {there: pointerTo(authText("third")), after: entry("node"), entries: entry("third"), err: "is not as expected"},
+		"mapRoles is no list":        {there: pointerTo("a: [b"), after: entry("node"), err: "aws-auth: "},
+		"an alias stands in the way": {there: pointerTo("- &a {rolearn: " + roleARN + ", username: old, groups: [system:bootstrappers, system:nodes]}\n- *a\n"), before: entry("old"), after: entry("node"), entries: entry("old"), err: "change entry of " + roleARN + " in aws-auth: "},
+		"both of them are removed":   {there: pointerTo("- &a {rolearn: " + roleARN + ", username: old, groups: [system:bootstrappers, system:nodes]}\n- *a\n"), before: entry("old"), sent: 1},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
