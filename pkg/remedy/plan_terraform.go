@@ -21,13 +21,17 @@ func (p *Plan) Terraform() string {
 		if s.Note != "" {
 			w.comment(s.Note)
 		}
-		profile := "" // the profile that this step makes together with its role
+		var profile *change.Change // that this step makes, which is written with its role
 		for at, c := range s.Changes {
 			if c.Kind == change.InstanceProfile && c.After != nil && at+1 < len(s.Changes) {
-				profile = c.Name
+				profile = &c
 				continue
 			}
-			w.change(c, c.Kind == change.ProfileRole && c.Name == profile, replaced(s.Changes, at))
+			if c.Kind == change.ProfileRole && profile != nil && c.Name == profile.Name {
+				w.profile(*profile, c.After.Role)
+				continue
+			}
+			w.change(c, replaced(s.Changes, at))
 		}
 		w.comment("proof: " + s.Proof)
 	}
@@ -53,9 +57,18 @@ func (w *terraform) comment(text string) {
 	}
 }
 
-// change writes one change. made says that an instance profile is new, again that the
-// change is one of two that replace something.
-func (w *terraform) change(c change.Change, made, again bool) {
+// profile writes an instance profile that is made, with the role that is put into it.
+func (w *terraform) profile(c change.Change, role string) {
+	w.block("aws_iam_instance_profile", resourceName(c), func(b *terraformBlock) {
+		b.text("name", c.Name)
+		b.optional("path", c.After.Path)
+		b.optional("role", role)
+		b.tags(c.After.Tags)
+	})
+}
+
+// change writes one change. again says that it is one of two that replace something.
+func (w *terraform) change(c change.Change, again bool) {
 	name := resourceName(c)
 	if c.After == nil {
 		if again {
@@ -93,19 +106,9 @@ func (w *terraform) change(c change.Change, made, again bool) {
 			b.tags(s.Tags)
 		})
 	case change.InstanceProfile:
-		w.block("aws_iam_instance_profile", name, func(b *terraformBlock) {
-			b.text("name", c.Name)
-			b.optional("path", s.Path)
-		})
+		w.profile(c, "")
 	case change.ProfileRole:
-		if !made {
-			w.comment("in the aws_iam_instance_profile of " + c.Name + ": role = " + hclString(s.Role))
-			return
-		}
-		w.block("aws_iam_instance_profile", name, func(b *terraformBlock) {
-			b.text("name", c.Name)
-			b.text("role", s.Role)
-		})
+		w.comment("in the aws_iam_instance_profile of " + c.Name + ": role = " + hclString(s.Role))
 	case change.AccessEntry:
 		if again {
 			w.comment("the entry that is there is to be replaced: terraform apply -replace=aws_eks_access_entry." + name)
