@@ -392,6 +392,8 @@ func (f *facts) text() string {
 			s.Roles[arn] = role
 		}
 	}
+	s.InstanceProfiles = maps.Clone(s.InstanceProfiles)
+	maps.DeleteFunc(s.InstanceProfiles, func(_ string, p snapshot.InstanceProfile) bool { return p.NotFound })
 	s.AWSNode.Pods = map[string]snapshot.Pod{}
 	for name, pod := range f.s.AWSNode.Pods {
 		source, role := pod.Credentials()
