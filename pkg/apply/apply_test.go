@@ -76,23 +76,25 @@ func (w *world) Write(_ context.Context, c change.Change) error {
 	}
 	what := w.at[w.writes]
 	w.writes++
+	if what == killBefore {
+		panic(killed{})
+	}
+	if what != refused {
+		w.put(c)
+	}
 	switch what {
 	case refused:
 		return errRefused
-	case killBefore:
-		panic(killed{})
-	}
-	w.put(c)
-	switch what {
 	case lost:
 		return errors.New("the answer broke off")
 	case unsure:
 		w.unreadable = true
 		return errors.New("the answer broke off")
-	case killAfter:
-		panic(killed{})
 	case failed:
 		return &change.FailedError{Reason: "it is DEGRADED"}
+	case killAfter:
+		panic(killed{})
+	case none, killBefore:
 	}
 	return nil
 }

@@ -175,24 +175,29 @@ func TestInCluster(t *testing.T) {
 		name, want, invert string
 	}{
 		{
-			change.Change{Kind: change.ServiceAccountRole, Name: "kube-system/aws-node", After: &change.State{Role: role}}, "role of service account kube-system/aws-node",
+			change.Change{Kind: change.ServiceAccountRole, Name: "kube-system/aws-node", After: &change.State{Role: role}},
+			"role of service account kube-system/aws-node",
 			get + "annotate serviceaccount aws-node --overwrite eks.amazonaws.com/role-arn=" + role, get + "annotate serviceaccount aws-node eks.amazonaws.com/role-arn-",
 		},
 		{
-			change.Change{Kind: change.Rollout, Name: "kube-system/aws-node", Before: &change.State{Type: change.NodeRole}, After: &change.State{Type: change.IRSA, Role: role}}, "pods of DaemonSet kube-system/aws-node",
+			change.Change{Kind: change.Rollout, Name: "kube-system/aws-node", Before: &change.State{Type: change.NodeRole}, After: &change.State{Type: change.IRSA, Role: role}},
+			"pods of DaemonSet kube-system/aws-node",
 			get + "rollout restart daemonset aws-node && " + get + "rollout status daemonset aws-node", get + "rollout restart daemonset aws-node && " + get + "rollout status daemonset aws-node",
 		},
 		{
-			change.Change{Kind: change.AuthRole, Name: role, After: &change.State{Role: role}, Whole: whole(nil, text(quote))}, "entry of " + role + " in aws-auth",
+			change.Change{Kind: change.AuthRole, Name: role, After: &change.State{Role: role}, Whole: whole(nil, text(quote))},
+			"entry of " + role + " in aws-auth",
 			get + `create configmap aws-auth --from-literal 'mapRoles=- rolearn: it'\''s` + "\n" + `  groups: ["a"]` + "\n'", get + "delete configmap aws-auth",
 		},
 		{
-			change.Change{Kind: change.AuthRole, Name: role, After: &change.State{Role: role}, Whole: whole(text("[]"), text(quote))}, "entry of " + role + " in aws-auth",
+			change.Change{Kind: change.AuthRole, Name: role, After: &change.State{Role: role}, Whole: whole(text("[]"), text(quote))},
+			"entry of " + role + " in aws-auth",
 			get + `patch configmap aws-auth --type merge --patch '{"data":{"mapRoles":"- rolearn: it'\''s\n  groups: [\"a\"]\n"}}'`,
 			get + `patch configmap aws-auth --type merge --patch '{"data":{"mapRoles":"[]"}}'`,
 		},
 		{
-			change.Change{Kind: change.AuthRole, Name: role, After: &change.State{Role: role}}, "entry of " + role + " in aws-auth",
+			change.Change{Kind: change.AuthRole, Name: role, After: &change.State{Role: role}},
+			"entry of " + role + " in aws-auth",
 			get + "edit configmap aws-auth", get + "edit configmap aws-auth",
 		},
 	}

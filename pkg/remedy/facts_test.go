@@ -271,10 +271,9 @@ func (f *facts) Write(_ context.Context, c change.Change) error {
 		identity := view.New(s).ConfiguredIdentity()
 		for name, pod := range s.AWSNode.Pods {
 			pod.Env = nil
-			switch identity.Kind {
-			case view.IRSA:
+			if identity.Kind == view.IRSA {
 				pod.Env = map[string]string{"AWS_ROLE_ARN": identity.RoleARN, "AWS_WEB_IDENTITY_TOKEN_FILE": "/t"}
-			case view.PodIdentity:
+			} else if identity.Own() {
 				pod.Env = map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/v1/credentials"}
 			}
 			if source, arn := pod.Credentials(); source != c.After.Type || arn != c.After.Role {

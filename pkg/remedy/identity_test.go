@@ -147,10 +147,9 @@ func (f *facts) denied() string {
 	v := view.New(f.s)
 	for _, use := range v.RunningIdentities() {
 		arn := nodeRole
-		switch use.Kind {
-		case view.IRSA:
+		if use.Kind == view.IRSA {
 			arn = use.RoleARN
-		case view.PodIdentity:
+		} else if use.Kind == view.PodIdentity {
 			arn = v.AssociatedRole()
 		}
 		for _, a := range v.CNI().Must() {

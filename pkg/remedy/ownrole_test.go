@@ -43,7 +43,8 @@ func TestOwnRole(t *testing.T) {
 		},
 		"IRSA: no audience and no trust": {
 			`roles: {"` + own + `": {trustPolicy: '{"Version":"2012-10-17","Statement":[]}'}}` + "\n" + `oidcProviders: {"` + provider + `": {clientIDs: [other]}}`, "NR603",
-			[]string{trust[0], "  ~ OIDC provider " + provider, trust[1]}, "",
+			[]string{trust[0], "  ~ OIDC provider " + provider, trust[1]},
+			"",
 		},
 		"IRSA: it is denied": {
 			`roles: {"` + own + `": {trustPolicy: '{"Version":"2012-10-17","Statement":[` + denied + `]}'}}`, "NR603", nil, "the trust policy denies it, which is somebody's decision",
