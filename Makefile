@@ -39,7 +39,7 @@ bench: ## figures of the evaluator, of reading, and of one whole check
 	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -run '^$$' -bench . -benchtime 3x ./...
 
 fuzz: ## every fuzz target, by package, FUZZTIME each
-	./hack/fuzz.sh $(FUZZTIME) ./pkg/awsauth ./pkg/iampolicy ./pkg/locate ./pkg/snapshot ./pkg/teampolicy
+	./hack/fuzz.sh $(FUZZTIME) ./pkg/apply ./pkg/awsauth ./pkg/iampolicy ./pkg/locate ./pkg/snapshot ./pkg/teampolicy
 
 .PHONY: rule
 rule: ## a new rule's file: make rule NAME=my-rule GROUP=2

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
@@ -150,7 +151,7 @@ func (r Run) prove(ctx context.Context, step remedy.Step, say func(EventKind, ch
 		return r.await(ctx, step.Proves, say)
 	}
 	return r.poll(ctx, say, func() (why string, err error) {
-		left, err := change.Left(ctx, r.Store, step.Changes)
+		left, err := change.Left(ctx, r.Store, last(step.Changes))
 		var conflict *change.ConflictError
 		switch {
 		case errors.As(err, &conflict):
@@ -162,6 +163,17 @@ func (r Run) prove(ctx context.Context, step remedy.Step, say func(EventKind, ch
 		}
 		return "", nil
 	})
+}
+
+// last are the last changes of each thing, which the others only lead to.
+func last(changes []change.Change) []change.Change {
+	var list []change.Change
+	for i, c := range changes {
+		if !slices.ContainsFunc(changes[i+1:], func(later change.Change) bool { return later.Target() == c.Target() }) {
+			list = append(list, c)
+		}
+	}
+	return list
 }
 
 // await looks at the facts until they show all checks.

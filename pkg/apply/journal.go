@@ -73,6 +73,9 @@ func OpenJournal(path, cluster, tool string) (*Journal, error) {
 	return j, nil
 }
 
+// beginning is how the first line of a journal begins.
+const beginning = `{"time":"`
+
 // begin goes to the end of the last whole line, or writes the first.
 func (j *Journal) begin(cluster, tool string) error {
 	text, err := io.ReadAll(j.file)
@@ -80,15 +83,8 @@ func (j *Journal) begin(cluster, tool string) error {
 		return err
 	}
 	whole := bytes.LastIndexByte(text, '\n') + 1
-	if whole < len(text) { // a kill in the middle of a line
-		if err := j.file.Truncate(int64(whole)); err != nil {
-			return err
-		}
-	}
-	if _, err := j.file.Seek(int64(whole), io.SeekStart); err != nil {
-		return err
-	}
-	if whole > 0 {
+	switch {
+	case whole > 0:
 		log, err := readLog(bufio.NewReader(bytes.NewReader(text[:whole])))
 		if err != nil {
 			return fmt.Errorf("%s: %w", j.path, err)
@@ -97,7 +93,16 @@ func (j *Journal) begin(cluster, tool string) error {
 			return fmt.Errorf("%s is of cluster %s", j.path, log.Cluster)
 		}
 		j.steps = len(log.steps)
-		return nil
+	case !bytes.HasPrefix(text, []byte(beginning)) && !bytes.HasPrefix([]byte(beginning), text):
+		return fmt.Errorf("%s: %w", j.path, errNoJournal)
+	}
+	if whole < len(text) { // a kill in the middle of a line
+		if err := j.file.Truncate(int64(whole)); err != nil {
+			return err
+		}
+	}
+	if _, err := j.file.Seek(int64(whole), io.SeekStart); err != nil || whole > 0 {
+		return err
 	}
 	return j.write(line{APIVersion: finding.APIVersion, Kind: JournalKind, Cluster: cluster, Tool: tool})
 }
@@ -148,6 +153,9 @@ type Log struct {
 	// Ended is set where nothing is left to be done.
 	Ended bool
 	steps []loggedStep
+	// last is the number of the last plan's first step. Plans before it are made, taken
+	// back, or given up.
+	last int
 }
 
 type loggedStep struct {
@@ -214,6 +222,7 @@ func (log *Log) take(l line) error {
 		return nil
 	}
 	if l.Steps != nil {
+		log.last = len(log.steps)
 		for _, s := range l.Steps {
 			log.steps = append(log.steps, loggedStep{step: s, changes: make([]loggedChange, len(s.Changes))})
 		}
@@ -244,19 +253,19 @@ func (log *Log) take(l line) error {
 	return nil
 }
 
-// Left are the steps that were not seen to have worked, and the number of the first
-// in the journal: those with which a run that broke off goes on. Of a run that changed
-// nothing none are left: a new plan knows better.
+// Left are the steps of the last plan from the first that was not seen to have worked,
+// and the number of that one in the journal: those with which a run that broke off goes
+// on. Of a plan of which nothing was changed none are left: a new one knows better.
 func (log *Log) Left() (steps []remedy.Step, first int) {
-	if log.Ended || len(log.Made()) == 0 {
+	if log.Ended || len(made(log.steps[log.last:])) == 0 {
 		return nil, 0
 	}
-	for i, s := range log.steps {
-		if s.proven {
+	for i, s := range log.steps[log.last:] {
+		if len(steps) == 0 && s.proven {
 			continue
 		}
-		if steps == nil {
-			first = i
+		if len(steps) == 0 {
+			first = log.last + i
 		}
 		steps = append(steps, s.step)
 	}
@@ -264,9 +273,11 @@ func (log *Log) Left() (steps []remedy.Step, first int) {
 }
 
 // Made are the steps with the changes that were made, or may have been.
-func (log *Log) Made() []remedy.Step {
+func (log *Log) Made() []remedy.Step { return made(log.steps) }
+
+func made(logged []loggedStep) []remedy.Step {
 	var steps []remedy.Step
-	for _, s := range log.steps {
+	for _, s := range logged {
 		step := s.step
 		step.Changes = nil
 		for i, c := range s.step.Changes {

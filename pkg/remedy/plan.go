@@ -504,10 +504,11 @@ func (p *planner) entryAgain(role *view.NodeRole, old *snapshot.AccessEntry, kin
 		again = entryState(old)
 		again.CreatedAt = ""
 	}
-	changes = []change.Change{
-		p.entry(role.ARN, entryState(old), nil),
-		p.entry(role.ARN, nil, again),
+	// Its access policies go with it: they are named, so that they can be given back.
+	for _, arn := range sortedPolicies(old.Policies) {
+		changes = append(changes, p.associate(role.ARN, arn, old.Policies[arn]).Invert())
 	}
+	changes = append(changes, p.entry(role.ARN, entryState(old), nil), p.entry(role.ARN, nil, again))
 	note = "between the two its nodes are refused, for seconds"
 	policies := map[string][]string{}
 	if p.v.EntryType(role) == "EC2" {

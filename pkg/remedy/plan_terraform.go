@@ -3,6 +3,7 @@ package remedy
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
@@ -13,20 +14,24 @@ import (
 // to be made as resources, formatted as terraform fmt does; what is to be changed in a
 // resource that stands elsewhere, to be removed, or not Terraform's to do, as comments.
 func (p *Plan) Terraform() string {
-	var w terraform
+	w := planTerraform{made: map[string]string{}}
 	fmt.Fprintf(&w, "# Repairs %s. Resources that you have already are to be changed, not added.\n", p.Cluster)
 	for i, s := range p.Steps {
 		fmt.Fprintf(&w, "\n# %d. %s (%s)\n", i+1, s.Title, strings.Join(s.Rules, ", "))
 		if s.Note != "" {
 			w.comment(s.Note)
 		}
-		profile := "" // the profile that this step makes together with its role
+		var profile *change.Change // that this step makes, which is written with its role
 		for at, c := range s.Changes {
-			if c.Kind == change.InstanceProfile && c.After != nil && at+1 < len(s.Changes) {
-				profile = c.Name
-				continue
+			switch {
+			case c.Before == nil && w.made[c.Target()] != "": // an earlier step has it
+			case c.Kind == change.InstanceProfile && c.After != nil && holdsRole(s.Changes[at:], c.Name):
+				profile = &c
+			case c.Kind == change.ProfileRole && profile != nil && c.Name == profile.Name:
+				w.profile(*profile, c.After.Role)
+			default:
+				w.change(c, replaced(s.Changes, at))
 			}
-			w.change(c, c.Kind == change.ProfileRole && c.Name == profile, replaces(s.Changes[:at], c))
 		}
 		w.comment("proof: " + s.Proof)
 	}
@@ -36,29 +41,77 @@ func (p *Plan) Terraform() string {
 	return w.String()
 }
 
-// replaces tells whether a change makes again what one before it takes away.
-func replaces(before []change.Change, c change.Change) bool {
-	for _, b := range before {
-		if b.Target() == c.Target() && b.After == nil {
-			return true
-		}
-	}
-	return false
+// planTerraform writes a plan's resources.
+type planTerraform struct {
+	terraform
+	// made has the addresses of the resources so far, by the target of the change.
+	made map[string]string
 }
 
-func (w *terraform) comment(text string) {
+// resource writes what a change makes.
+func (w *planTerraform) resource(kind string, c change.Change, body func(*terraformBlock)) {
+	w.made[c.Target()] = kind + "." + resourceName(c)
+	w.block(kind, resourceName(c), body)
+}
+
+// of is an attribute of a resource that is written above, so that Terraform makes that
+// one first, or else the value.
+func (w *planTerraform) of(c change.Change, attribute, value string) string {
+	if address := w.made[c.Target()]; address != "" {
+		return address + "." + attribute
+	}
+	return hclString(value)
+}
+
+// role is the name of a role, roleARN the ARN of one.
+func (w *planTerraform) role(name string) string {
+	return w.of(change.Change{Kind: change.Role, Name: name}, "name", name)
+}
+
+func (w *planTerraform) roleARN(arn string) string {
+	return w.of(change.Change{Kind: change.Role, Name: snapshot.NameOf(arn)}, "arn", arn)
+}
+
+// holdsRole tells whether changes put a role into an instance profile.
+func holdsRole(changes []change.Change, profile string) bool {
+	return slices.ContainsFunc(changes, func(c change.Change) bool {
+		return c.Kind == change.ProfileRole && c.Name == profile && c.After != nil
+	})
+}
+
+// replaced tells whether what a change takes away is made again by a later one, or was
+// taken away by one before it.
+func replaced(changes []change.Change, at int) bool {
+	c, others := changes[at], changes[:at]
+	if c.After == nil {
+		others = changes[at+1:]
+	}
+	return slices.ContainsFunc(others, func(o change.Change) bool { return o.Target() == c.Target() && (o.After == nil) != (c.After == nil) })
+}
+
+func (w *planTerraform) comment(text string) {
 	for line := range strings.Lines(text) {
 		w.WriteString("# " + strings.TrimRight(line, "\n") + "\n")
 	}
 }
 
-// change writes one change. made says that an instance profile is new, again that what
-// was there is replaced.
-func (w *terraform) change(c change.Change, made, again bool) {
-	name := resourceName(c)
+// profile writes an instance profile that is made, with the role that is put into it.
+func (w *planTerraform) profile(c change.Change, role string) {
+	w.resource("aws_iam_instance_profile", c, func(b *terraformBlock) {
+		b.text("name", c.Name)
+		b.optional("path", c.After.Path)
+		if role != "" {
+			b.raw("role", w.role(role))
+		}
+		b.tags(c.After.Tags)
+	})
+}
+
+// change writes one change. again says that it is one of two that replace something.
+func (w *planTerraform) change(c change.Change, again bool) {
 	if c.After == nil {
-		if c.Kind == change.AccessEntry {
-			return // it is made again
+		if again {
+			return
 		}
 		w.comment("remove from your configuration: " + c.String())
 		return
@@ -66,7 +119,7 @@ func (w *terraform) change(c change.Change, made, again bool) {
 	s := c.After
 	switch c.Kind {
 	case change.Role:
-		w.block("aws_iam_role", name, func(b *terraformBlock) {
+		w.resource("aws_iam_role", c, func(b *terraformBlock) {
 			b.text("name", c.Name)
 			b.optional("path", s.Path)
 			b.optional("description", s.Description)
@@ -75,43 +128,33 @@ func (w *terraform) change(c change.Change, made, again bool) {
 			b.tags(s.Tags)
 		})
 	case change.Attachment:
-		w.block("aws_iam_role_policy_attachment", name, func(b *terraformBlock) {
-			b.text("role", c.Name)
-			b.text("policy_arn", c.Part)
+		w.resource("aws_iam_role_policy_attachment", c, func(b *terraformBlock) {
+			b.raw("role", w.role(c.Name))
+			b.raw("policy_arn", w.of(change.Change{Kind: change.Policy, Name: c.Part}, "arn", c.Part))
 		})
 	case change.InlinePolicy:
-		w.block("aws_iam_role_policy", name, func(b *terraformBlock) {
+		w.resource("aws_iam_role_policy", c, func(b *terraformBlock) {
 			b.text("name", c.Part)
-			b.text("role", c.Name)
+			b.raw("role", w.role(c.Name))
 			b.document("policy", s.Document)
 		})
 	case change.Policy:
-		w.block("aws_iam_policy", name, func(b *terraformBlock) {
+		w.resource("aws_iam_policy", c, func(b *terraformBlock) {
 			b.text("name", snapshot.NameOf(c.Name))
 			b.document("policy", s.Document)
 			b.tags(s.Tags)
 		})
 	case change.InstanceProfile:
-		w.block("aws_iam_instance_profile", name, func(b *terraformBlock) {
-			b.text("name", c.Name)
-			b.optional("path", s.Path)
-		})
+		w.profile(c, "")
 	case change.ProfileRole:
-		if !made {
-			w.comment("in the aws_iam_instance_profile of " + c.Name + ": role = " + hclString(s.Role))
-			return
-		}
-		w.block("aws_iam_instance_profile", name, func(b *terraformBlock) {
-			b.text("name", c.Name)
-			b.text("role", s.Role)
-		})
+		w.comment("in the aws_iam_instance_profile of " + c.Name + ": role = " + hclString(s.Role))
 	case change.AccessEntry:
 		if again {
-			w.comment("the entry that is there is to be replaced: terraform apply -replace=aws_eks_access_entry." + name)
+			w.comment("the entry that is there is to be replaced: terraform apply -replace=aws_eks_access_entry." + resourceName(c))
 		}
-		w.block("aws_eks_access_entry", name, func(b *terraformBlock) {
+		w.resource("aws_eks_access_entry", c, func(b *terraformBlock) {
 			b.text("cluster_name", c.Cluster)
-			b.text("principal_arn", c.Name)
+			b.raw("principal_arn", w.roleARN(c.Name))
 			b.text("type", s.Type)
 			b.optional("user_name", s.Username)
 			if len(s.Groups) > 0 {
@@ -120,9 +163,9 @@ func (w *terraform) change(c change.Change, made, again bool) {
 			b.tags(s.Tags)
 		})
 	case change.AccessPolicy:
-		w.block("aws_eks_access_policy_association", name, func(b *terraformBlock) {
+		w.resource("aws_eks_access_policy_association", c, func(b *terraformBlock) {
 			b.text("cluster_name", c.Cluster)
-			b.text("principal_arn", c.Name)
+			b.raw("principal_arn", w.of(change.Change{Kind: change.AccessEntry, Cluster: c.Cluster, Name: c.Name}, "principal_arn", c.Name))
 			b.text("policy_arn", c.Part)
 			if len(s.Namespaces) == 0 {
 				b.nested("access_scope", "type", "cluster")
@@ -141,20 +184,20 @@ func (w *terraform) change(c change.Change, made, again bool) {
 			w.comment("in the aws_iam_openid_connect_provider of " + c.Name + ": client_id_list = " + hclList(s.ClientIDs))
 			return
 		}
-		w.block("aws_iam_openid_connect_provider", name, func(b *terraformBlock) {
+		w.resource("aws_iam_openid_connect_provider", c, func(b *terraformBlock) {
 			b.text("url", c.ProviderURL())
 			b.list("client_id_list", s.ClientIDs)
 		})
 	case change.Association:
 		namespace, account := c.Namespaced()
-		w.block("aws_eks_pod_identity_association", name, func(b *terraformBlock) {
+		w.resource("aws_eks_pod_identity_association", c, func(b *terraformBlock) {
 			b.text("cluster_name", c.Cluster)
 			b.text("namespace", namespace)
 			b.text("service_account", account)
-			b.text("role_arn", s.Role)
+			b.raw("role_arn", w.roleARN(s.Role))
 		})
 	case change.Addon:
-		w.block("aws_eks_addon", name, func(b *terraformBlock) {
+		w.resource("aws_eks_addon", c, func(b *terraformBlock) {
 			b.text("cluster_name", c.Cluster)
 			b.text("addon_name", c.Name)
 		})
@@ -165,7 +208,7 @@ func (w *terraform) change(c change.Change, made, again bool) {
 		}
 		w.comment(fmt.Sprintf("in the aws_eks_addon of %s:\n  pod_identity_association {\n    role_arn        = %s\n    service_account = %s\n  }", c.Name, hclString(s.Role), hclString(c.Part)))
 	case change.TrustPolicy:
-		w.comment("in the aws_iam_role of " + c.Name + ":\n  assume_role_policy = <<-EOT\n" + indented(s.Document) + "  EOT")
+		w.comment("in the aws_iam_role of " + c.Name + ":\n  assume_role_policy = <<-EOT\n" + hclTemplate(indented(s.Document)) + "  EOT")
 	case change.AuthRole, change.ServiceAccountRole, change.Rollout:
 		w.comment("not Terraform's: " + c.Command())
 	}

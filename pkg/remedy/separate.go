@@ -154,14 +154,26 @@ func Undo(cluster string, steps []Step) *Plan {
 	return p
 }
 
-// remade tells whether a change is one of two by which an access entry was deleted and
-// made again as it was, but for its time of creation, which cannot be taken back.
+// remade tells whether a change makes again what another one of them takes away: an
+// access entry that is the same but for its time of creation, which cannot be taken back,
+// or an access policy of such an entry. Where it was not made after all, that which was
+// taken away is given back.
 func remade(changes []change.Change, i int) bool {
-	for j, other := range changes {
-		if j != i && other.Target() == changes[i].Target() && other.Kind == change.AccessEntry {
-			first, last := changes[min(i, j)], changes[max(i, j)]
-			return first.After == nil && last.Before == nil && first.Invert().After != nil && change.Same(first.Invert().After, last.After)
+	c := changes[i]
+	if c.Before != nil || c.Kind != change.AccessEntry && c.Kind != change.AccessPolicy {
+		return false
+	}
+	entry := change.Change{Kind: change.AccessEntry, Cluster: c.Cluster, Name: c.Name}
+	return again(changes, c.Target()) && again(changes, entry.Target())
+}
+
+// again tells whether changes take a thing away and make it as it was.
+func again(changes []change.Change, target string) bool {
+	var chain []change.Change
+	for _, c := range changes {
+		if c.Target() == target {
+			chain = append(chain, c)
 		}
 	}
-	return false
+	return len(chain) == 2 && chain[0].After == nil && chain[1].Before == nil && change.Same(chain[0].Invert().After, chain[1].After)
 }

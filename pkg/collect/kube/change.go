@@ -97,10 +97,10 @@ func (c *Changes) state(ctx context.Context, ch change.Change) (*change.State, e
 		return authState(m.Data[mapRoles], ch.Name)
 	case change.ServiceAccountRole:
 		account, err := c.account(ctx, ch)
-		if err != nil || account.Annotations[annotationRoleARN] == "" {
+		if err != nil {
 			return nil, err
 		}
-		return &change.State{Role: account.Annotations[annotationRoleARN]}, nil
+		return accountState(account), nil
 	case change.Rollout:
 		return c.podsState(ctx)
 	default:
@@ -234,11 +234,21 @@ func (c *Changes) account(ctx context.Context, ch change.Change) (*corev1.Servic
 	return account, nil
 }
 
+func accountState(account *corev1.ServiceAccount) *change.State {
+	if role := account.Annotations[annotationRoleARN]; role != "" {
+		return &change.State{Role: role}
+	}
+	return nil
+}
+
 // writeAccount annotates a service account, unless its annotation has changed.
 func (c *Changes) writeAccount(ctx context.Context, ch change.Change) error {
 	account, err := c.account(ctx, ch)
 	if err != nil {
 		return err
+	}
+	if found := accountState(account); !ch.BeginsFrom(found) {
+		return &change.ConflictError{Change: ch, Found: found}
 	}
 	var value any // null takes the annotation away
 	if ch.After != nil {

@@ -1,0 +1,222 @@
+package apply_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/apply"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
+)
+
+// draft is a plan that is being drawn, with the world as it is after its steps so far.
+type draft struct {
+	*rapid.T
+	after    *world
+	replaced map[string]bool
+}
+
+// add draws what one step does to one thing or to things that hang together.
+func (d *draft) add() []change.Change {
+	n := rapid.IntRange(0, 1).Draw(d.T, "which")
+	name := fmt.Sprint(n)
+	turn := func(c change.Change) change.Change { // from what is there to what c wants
+		c.Before = d.after.there[c.Target()]
+		d.after.put(c)
+		return c
+	}
+	trust := func() change.Change {
+		return turn(change.Change{Kind: change.TrustPolicy, Name: name, After: &change.State{Document: fmt.Sprintf(`{"v":%d}`, rapid.IntRange(1, 9).Draw(d.T, "document"))}})
+	}
+	switch rapid.IntRange(0, 4).Draw(d.T, "kind") {
+	case 0:
+		return []change.Change{trust()}
+	case 1: // one thing, twice
+		return []change.Change{trust(), trust()}
+	case 2:
+		c := attach(name)
+		if d.after.there[c.Target()] != nil {
+			c.After = nil
+		}
+		return []change.Change{turn(c)}
+	case 3: // an entry is replaced, with its access policies
+		entry := change.Change{Kind: change.AccessEntry, Cluster: "prod", Name: name}
+		policy := change.Change{Kind: change.AccessPolicy, Cluster: "prod", Name: name, Part: "arn:p"}
+		if d.replaced[name] {
+			return []change.Change{trust()}
+		}
+		d.replaced[name] = true
+		var changes []change.Change
+		had := d.after.there[policy.Target()]
+		if had != nil {
+			changes = append(changes, turn(policy))
+		}
+		changes = append(changes, turn(entry))
+		entry.After = &change.State{Type: rapid.SampledFrom([]string{"EC2", "EC2_LINUX"}).Draw(d.T, "type")}
+		changes = append(changes, turn(entry))
+		if had != nil && rapid.Bool().Draw(d.T, "keep") {
+			policy.After = had
+			changes = append(changes, turn(policy))
+		}
+		return changes
+	default: // aws-node gets a role
+		if d.after.there[pointer.Target()] != nil {
+			return []change.Change{trust()}
+		}
+		c := turn(pointer)
+		return []change.Change{c, turn(change.Change{Kind: change.Rollout, Name: "kube-system/aws-node", After: c.After})}
+	}
+}
+
+// drawPlan draws a world, a plan for it, and the world that the plan leads to.
+func drawPlan(t *rapid.T) (before *world, steps []remedy.Step, after *world) {
+	before = newWorld()
+	before.put(change.Change{Kind: change.Rollout, Name: "kube-system/aws-node", After: &change.State{Type: change.NodeRole}})
+	for _, name := range []string{"0", "1"} {
+		before.put(change.Change{Kind: change.TrustPolicy, Name: name, After: &change.State{Document: `{"v":0}`}})
+		before.put(change.Change{Kind: change.AccessEntry, Cluster: "prod", Name: name, After: &change.State{Type: "EC2"}})
+		if rapid.Bool().Draw(t, "policy") {
+			before.put(change.Change{Kind: change.AccessPolicy, Cluster: "prod", Name: name, Part: "arn:p", After: &change.State{Namespaces: []string{"a"}}})
+		}
+		if rapid.Bool().Draw(t, "attached") {
+			before.put(attach(name))
+		}
+	}
+	after = newWorld()
+	after.there, after.clock = maps.Clone(before.there), before.clock
+	d := &draft{T: t, after: after, replaced: map[string]bool{}}
+	for i := range rapid.IntRange(1, 4).Draw(t, "steps") {
+		step := remedy.Step{Title: fmt.Sprint(i), Rules: []string{"NR201"}, Subject: "s", Proof: "p"}
+		for range rapid.IntRange(1, 2).Draw(t, "groups") {
+			step.Changes = append(step.Changes, d.add()...)
+		}
+		// A change that changes nothing is none of a plan.
+		step.Changes = slices.DeleteFunc(step.Changes, func(c change.Change) bool {
+			return c.Kind != change.Rollout && change.Same(c.Before, c.After) && c.Before != nil && c.Before.CreatedAt == ""
+		})
+		if len(step.Changes) > 0 {
+			steps = append(steps, step)
+		}
+	}
+	return before, steps, after
+}
+
+// disturb makes steps, any number of times with something that goes wrong, until they
+// are made.
+func (r *rig) disturb(t *rapid.T, steps []remedy.Step) {
+	tries := rapid.IntRange(0, 4).Draw(t, "tries")
+	for try := 0; ; try++ {
+		r.world.unreadable, r.world.writes, r.world.at = false, 0, nil
+		what := none
+		if try < tries {
+			what = trouble(rapid.IntRange(int(refused), int(killAfter)).Draw(t, "trouble"))
+			r.world.at = map[int]trouble{rapid.IntRange(0, 5).Draw(t, "at"): what}
+		}
+		over, err := r.attempt(steps)
+		if over && err == nil {
+			return
+		}
+		if try > tries {
+			t.Fatalf("it does not end: %v", err)
+		}
+		if !over && what == killBefore {
+			r.cut(t)
+		}
+	}
+}
+
+// attempt makes steps; over is false where it is killed.
+func (r *rig) attempt(steps []remedy.Step) (over bool, err error) {
+	defer func() {
+		if e := recover(); e != nil {
+			if _, is := e.(killed); !is {
+				panic(e)
+			}
+			over = false
+		}
+	}()
+	return true, r.make(context.Background(), steps)
+}
+
+// cut cuts the journal's last line, as a kill does while it is written.
+func (r *rig) cut(t *rapid.T) {
+	text, err := os.ReadFile(r.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := bytes.LastIndexByte(text[:len(text)-1], '\n') + 1
+	size := rapid.IntRange(start, len(text)).Draw(t, "cut")
+	if err := os.Truncate(r.path, int64(size)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDisturbed: a plan that is refused, loses answers and is killed at any point, and is
+// gone on with, ends as one that nothing disturbs; and taking it back, as disturbed,
+// leads to what was there before it.
+func TestDisturbed(t *testing.T) {
+	dir := t.TempDir()
+	number := 0
+	rapid.Check(t, func(t *rapid.T) {
+		number++
+		w, steps, after := drawPlan(t)
+		if len(steps) == 0 {
+			return
+		}
+		before := w.seen()
+		r := &rig{world: w, path: filepath.Join(dir, fmt.Sprint(number), "done")}
+		r.disturb(t, steps)
+		if diff := cmp.Diff(after.seen(), w.seen()); diff != "" {
+			t.Fatalf("it ends otherwise (-undisturbed +got):\n%s", diff)
+		}
+		r.takeBack(t, before)
+	})
+}
+
+// TestTakenBackHalfway: of a plan that broke off, what was made is taken back.
+func TestTakenBackHalfway(t *testing.T) {
+	dir := t.TempDir()
+	number := 0
+	rapid.Check(t, func(t *rapid.T) {
+		number++
+		w, steps, _ := drawPlan(t)
+		if len(steps) == 0 {
+			return
+		}
+		before := w.seen()
+		r := &rig{world: w, path: filepath.Join(dir, fmt.Sprint(number), "done")}
+		w.at = map[int]trouble{rapid.IntRange(0, 12).Draw(t, "at"): trouble(rapid.IntRange(int(refused), int(killAfter)).Draw(t, "trouble"))}
+		if over, err := r.attempt(steps); over && err == nil {
+			return
+		}
+		r.takeBack(t, before)
+	})
+}
+
+// takeBack takes a journal back, and sees that what was there before is there again.
+func (r *rig) takeBack(t *rapid.T, before map[string]change.State) {
+	log, err := apply.ReadJournal(r.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := remedy.Undo(log.Cluster, log.Made()).Steps
+	r.path += ".back"
+	if len(back) > 0 {
+		r.disturb(t, back)
+	}
+	if diff := cmp.Diff(before, r.world.seen()); diff != "" {
+		t.Fatalf("taken back by %v (-before +got):\n%s", back, diff)
+	}
+	if len(r.world.wrong) > 0 {
+		t.Fatal(r.world.wrong)
+	}
+}
