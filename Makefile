@@ -29,7 +29,7 @@ verify: generate ## fails where generated files or go.mod are not current
 	git diff --exit-code -- docs README.md
 
 e2e: ## a real kube-apiserver, moto, kubectl; builds the API server once
-	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -count=1 -p 1 -timeout 30m -v ./...
+	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -count=1 -p 1 -timeout 60m -v ./...
 
 dist: ## the release's archives in dist/, and their checksums in plugins.yaml; builds goreleaser once
 	./hack/dist.sh

@@ -106,7 +106,7 @@ func (s *source) setItem(i int, was, m Mapping) ([]splice, error) {
 			continue
 		}
 		if old, ok := named(fields, f.name); ok {
-			splices = append(splices, s.setValue(old, flow, func(quote byte) string { return scalar(f.want, quote, flow) }))
+			splices = append(splices, s.setValue(old, func(quote byte) string { return scalar(f.want, quote, flow) }))
 			continue
 		}
 		missing = append(missing, st.key(f.name)+" "+scalar(f.want, st.quote, false))
@@ -114,7 +114,7 @@ func (s *source) setItem(i int, was, m Mapping) ([]splice, error) {
 	}
 	if !slices.Equal(was.Groups, m.Groups) {
 		if old, ok := named(fields, groups); ok {
-			changes, err := s.setGroups(old, flow, st, was.Groups, m.Groups)
+			changes, err := s.setGroups(old, st, was.Groups, m.Groups)
 			if err != nil {
 				return nil, err
 			}
@@ -139,7 +139,7 @@ func (s *source) setItem(i int, was, m Mapping) ([]splice, error) {
 var properties = regexp.MustCompile(`^([&!]\S*\s+)*`)
 
 // setValue replaces a field's value, in the quotes that it has.
-func (s *source) setValue(f field, flow bool, text func(quote byte) string) splice {
+func (s *source) setValue(f field, text func(quote byte) string) splice {
 	value := s.text[f.value:f.end]
 	if value == "" {
 		return splice{f.colon + 1, f.colon + 1, " " + text(0)}
@@ -154,8 +154,8 @@ func (s *source) setValue(f field, flow bool, text func(quote byte) string) spli
 
 // setGroups changes a list of groups item by item, so that the ones that stay
 // keep their lines. What is no list becomes one, in [].
-func (s *source) setGroups(f field, flow bool, st style, was, want []string) ([]splice, error) {
-	wholly := []splice{s.setValue(f, flow, func(byte) string { return st.flowList(want) })}
+func (s *source) setGroups(f field, st style, was, want []string) ([]splice, error) {
+	wholly := []splice{s.setValue(f, func(byte) string { return st.flowList(want) })}
 	n, ok := f.node.(*ast.SequenceNode)
 	if !ok || f.value < f.end && s.text[f.value] == '*' {
 		return wholly, nil

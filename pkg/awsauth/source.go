@@ -258,6 +258,7 @@ func (s *source) flowList(n *ast.SequenceNode) (list, error) {
 			depth++
 		case token.SequenceEndType, token.MappingEndType:
 			depth--
+		default:
 		}
 	}
 	// The parser takes a: in [a:b] for a key; then only the places are good.

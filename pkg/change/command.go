@@ -30,6 +30,7 @@ func (c Change) kubectl() string {
 		return command + " annotate serviceaccount " + name + " --overwrite " + RoleAnnotation + "=" + quote(c.After.Role)
 	case Rollout:
 		return command + " rollout restart daemonset " + name + " && " + command + " rollout status daemonset " + name
+	default:
 	}
 	command = "kubectl -n kube-system "
 	switch {
@@ -153,6 +154,7 @@ func (c Change) aws() string {
 			add("--pod-identity-associations", "[]")
 		}
 		add("--resolve-conflicts", "PRESERVE")
+	default:
 	}
 	return strings.Join(words, " ")
 }

@@ -147,10 +147,12 @@ func (f *facts) denied() string {
 	v := view.New(f.s)
 	for _, use := range v.RunningIdentities() {
 		arn := nodeRole
-		if use.Kind == view.IRSA {
+		switch use.Kind {
+		case view.IRSA:
 			arn = use.RoleARN
-		} else if use.Kind == view.PodIdentity {
+		case view.PodIdentity:
 			arn = v.AssociatedRole()
+		default:
 		}
 		for _, a := range v.CNI().Must() {
 			if v.Role(arn).Can(a).Verdict != view.Allowed {

@@ -140,6 +140,7 @@ func Undo(cluster string, steps []Step) *Plan {
 				continue
 			case change.AddonRole, change.Association, change.ServiceAccountRole:
 				points = true
+			default:
 			}
 			back.Changes = append(back.Changes, c.Invert())
 		}
