@@ -220,8 +220,8 @@ func (f *fixer) apply(ctx context.Context) error {
 		return err
 	}
 	if len(plan.Steps) > 0 {
-		if path == "" || f.undo != "" && f.journal == "" {
-			path = f.newJournal()
+		if path == "" || f.journal == "" && samePath(path, f.undo) {
+			path = f.newJournal() // what is taken back keeps its own
 		}
 		if err := f.make(ctx, path, plan.Steps, -1); err != nil {
 			return err
@@ -241,7 +241,7 @@ func (f *fixer) apply(ctx context.Context) error {
 // finish makes what a journal says is left of an earlier run's plan. Where that does
 // not fit any more a new plan is made instead.
 func (f *fixer) finish(ctx context.Context, path string) error {
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+	if info, err := os.Stat(path); errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
 		return nil
 	}
 	log, err := f.readJournal(path)
@@ -402,6 +402,16 @@ func (f *fixer) journalName() string {
 
 func (f *fixer) newJournal() string {
 	return filepath.Join(stateDir(), f.journalName()+"_"+time.Now().UTC().Format("20060102T150405.000Z")+".jsonl")
+}
+
+// samePath tells whether two names are of one file that is there.
+func samePath(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
 }
 
 // leftJournal is the newest journal of the cluster of which something is left to be

@@ -113,6 +113,7 @@ func (s *scenario) clean() {
 // aws-node's own in a safe order; run again it finds nothing to do; and all of it is
 // taken back.
 func TestFix(t *testing.T) {
+	wrote := map[string]bool{}
 	for name, tt := range map[string]struct {
 		identity string
 		addon    bool
@@ -158,7 +159,22 @@ func TestFix(t *testing.T) {
 			if again := s.fix(env, "--undo", strings.TrimSpace(journal)); !strings.Contains(again.stdout, "nothing") {
 				t.Errorf("undo again:\n%s%s", again.stdout, again.stderr)
 			}
+			for _, call := range proxy.Calls() {
+				wrote[call.Operation] = true
+			}
 		})
+	}
+	// Whoever has what policy admin prints may do all of this.
+	document := adminDocument(t)
+	for operation := range wrote {
+		if !slices.ContainsFunc(slices.Collect(maps.Values(document)), func(actions []string) bool { return slices.Contains(actions, operation) }) {
+			t.Errorf("policy admin does not allow %s", operation)
+		}
+	}
+	for _, operation := range []string{"iam:UpdateAssumeRolePolicy", "iam:DetachRolePolicy", "eks:DeleteAccessEntry", "eks:UpdateAddon", "eks:CreatePodIdentityAssociation", "iam:CreateOpenIDConnectProvider", "iam:DeleteRole"} {
+		if !wrote[operation] {
+			t.Errorf("no run called %s", operation)
+		}
 	}
 }
 
