@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -203,13 +204,18 @@ func (o *checkOptions) print(report *finding.Report, footer string) error {
 		return nil
 	}
 	if slices.Contains(print.Formats(), o.output) {
-		return writeReport(o.streams.Out, o.output, report, footer)
+		return writeReport(o.streams.Out, o.output, report)
 	}
-	table := o.screen.table(newScreen(o.streams.Out, os.Getenv))
-	table.Wide, table.WhyNotJoining, table.Footer = o.output == "wide", o.whyNotJoining, footer
-	o.screen.commands(&table, &o.source, report.Cluster)
-	if err := print.Table(o.streams.Out, report, table); err != nil {
+	if err := print.Table(o.streams.Out, report, o.tableFor(o.streams.Out, report, footer)); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
 	return nil
+}
+
+// tableFor says how the table is written to w.
+func (o *checkOptions) tableFor(w io.Writer, report *finding.Report, footer string) print.TableOptions {
+	table := o.screen.table(newScreen(w, os.Getenv))
+	table.Wide, table.WhyNotJoining, table.Footer = o.output == "wide", o.whyNotJoining, footer
+	o.screen.commands(&table, &o.source, report.Cluster)
+	return table
 }

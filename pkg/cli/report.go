@@ -76,7 +76,12 @@ func (o *checkOptions) writeReports(report *finding.Report, footer string) error
 	var failed []error
 	for _, r := range o.reports {
 		var text strings.Builder
-		err := writeReport(&text, r.format, report, footer)
+		var err error
+		if r.format == "table" {
+			err = print.Table(&text, report, o.tableFor(&text, report, footer))
+		} else {
+			err = writeReport(&text, r.format, report)
+		}
 		if err == nil {
 			err = replaceFile(r.path, text.String())
 		}
@@ -90,11 +95,8 @@ func (o *checkOptions) writeReports(report *finding.Report, footer string) error
 	return nil
 }
 
-// writeReport writes a report in one of reportFormats.
-func writeReport(w io.Writer, format string, report *finding.Report, footer string) error {
-	if format == "table" {
-		return print.Table(w, report, print.TableOptions{Footer: footer})
-	}
+// writeReport writes a report in one of reportFormats but the table.
+func writeReport(w io.Writer, format string, report *finding.Report) error {
 	if slices.Contains(print.Formats(), format) {
 		return print.Write(w, format, report, print.Options{Version: version(), Rules: rules.Docs()})
 	}
