@@ -1,6 +1,7 @@
 package change
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -73,7 +74,7 @@ func (c Change) aws() string {
 		}
 		add("iam", "create-role", "--role-name", c.Name)
 		option("--path", otherThanRoot(c.After.Path))
-		add("--assume-role-policy-document", c.After.Document)
+		add("--assume-role-policy-document", compact(c.After.Document))
 		option("--description", c.After.Description)
 		option("--permissions-boundary", c.After.Boundary)
 		addTags(add, c.After.Tags)
@@ -82,7 +83,7 @@ func (c Change) aws() string {
 	case InlinePolicy:
 		add("iam", verb(made, "put", "delete")+"-role-policy", "--role-name", c.Name, "--policy-name", c.Part)
 		if made {
-			add("--policy-document", c.After.Document)
+			add("--policy-document", compact(c.After.Document))
 		}
 	case Policy:
 		if !made {
@@ -91,7 +92,7 @@ func (c Change) aws() string {
 		}
 		add("iam", "create-policy", "--policy-name", c.Name[strings.LastIndex(c.Name, "/")+1:])
 		option("--path", otherThanRoot(c.After.Path))
-		add("--policy-document", c.After.Document)
+		add("--policy-document", compact(c.After.Document))
 		option("--description", c.After.Description)
 		addTags(add, c.After.Tags)
 	case InstanceProfile:
@@ -130,7 +131,7 @@ func (c Change) aws() string {
 	case TrustPolicy:
 		add("iam", "update-assume-role-policy", "--role-name", c.Name)
 		if made {
-			add("--policy-document", c.After.Document)
+			add("--policy-document", compact(c.After.Document))
 		}
 	case OIDCProvider:
 		return c.providerCommand()
@@ -242,6 +243,15 @@ func pairs(tags map[string]string) string {
 		list = append(list, shorthand(k)+"="+shorthand(tags[k]))
 	}
 	return strings.Join(list, ",")
+}
+
+// compact is a document without white space, in one line.
+func compact(document string) string {
+	var b bytes.Buffer
+	if json.Compact(&b, []byte(document)) != nil {
+		return document
+	}
+	return b.String()
 }
 
 // shorthand quotes a value for the AWS CLI's shorthand syntax.

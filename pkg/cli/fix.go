@@ -5,15 +5,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -216,7 +219,7 @@ func (o *fixOptions) print(plan *remedy.Plan) error {
 	case "terraform":
 		_, err = io.WriteString(o.streams.Out, plan.Terraform())
 	default:
-		err = printPlan(o.streams.Out, plan, o.apply)
+		err = printPlan(o.streams, plan, o.apply)
 	}
 	if err != nil {
 		return fmt.Errorf("write the plan: %w", err)
@@ -229,6 +232,9 @@ func (o *fixOptions) print(plan *remedy.Plan) error {
 func printScript(out io.Writer, p *remedy.Plan) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "#!/bin/sh\n# Repairs %s. Stops at the first error; read it before you run it.\nset -eu\n", p.Cluster)
+	if a, ok := snapshot.ParseARN(p.Cluster); ok {
+		fmt.Fprintf(&b, "export AWS_REGION=%s AWS_DEFAULT_REGION=%s\n", a.Region, a.Region)
+	}
 	for i, s := range p.Steps {
 		fmt.Fprintf(&b, "\n# %d. %s (%s)\n", i+1, s.Title, strings.Join(s.Rules, ", "))
 		if s.Note != "" {
@@ -249,45 +255,95 @@ func printScript(out io.Writer, p *remedy.Plan) error {
 	return err
 }
 
-// printPlan writes the plan for people.
-func printPlan(out io.Writer, p *remedy.Plan, apply bool) error {
-	var b strings.Builder
-	cluster := snapshot.NameOf(p.Cluster)
+// planScreen writes a plan for people.
+type planScreen struct {
+	strings.Builder
+	width int
+}
+
+// text writes a paragraph; lead stands before its first line.
+func (b *planScreen) text(lead, text string) {
+	indent := strings.Repeat(" ", len(strings.TrimLeft(lead, "\n")))
+	for i, line := range print.Wrap(print.Visible(text), b.width-len(strings.TrimLeft(lead, "\n"))) {
+		if i > 0 {
+			lead = indent
+		}
+		b.WriteString(lead + line + "\n")
+	}
+}
+
+// command writes what is to be pasted, whole.
+func (b *planScreen) command(lead, command string) {
+	b.WriteString(lead + print.Visible(command) + "\n")
+}
+
+// difference shows what a change does to a document that stays.
+func (b *planScreen) difference(c change.Change) {
+	var before, after string
+	switch {
+	case c.Kind == change.TrustPolicy && c.Before != nil && c.After != nil:
+		before, after = remedy.Indented(c.Before.Document), remedy.Indented(c.After.Document)
+	case c.Kind == change.AuthRole && c.Whole != nil && c.Whole.Before != nil && c.Whole.After != nil:
+		before, after = *c.Whole.Before, *c.Whole.After
+	default:
+		return
+	}
+	text := string(diff.Diff("before", []byte(before), "after", []byte(after)))
+	for i, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
+		if i > 2 { // the names of the two
+			b.WriteString("      " + print.Visible(line) + "\n")
+		}
+	}
+}
+
+// printPlan writes the plan for people. Commands are never wrapped.
+func printPlan(streams genericiooptions.IOStreams, p *remedy.Plan, apply bool) error {
+	b := planScreen{width: newScreen(streams.Out, os.Getenv).width}
+	if b.width <= 0 {
+		b.width = print.DefaultWidth
+	}
+	b.width = min(max(b.width, 60), 100) // prose is not read faster on longer lines
+	cluster, where := snapshot.NameOf(p.Cluster), snapshot.NameOf(p.Cluster)
+	if a, ok := snapshot.ParseARN(p.Cluster); ok {
+		where += " in " + a.Region
+	}
 	switch {
 	case len(p.Steps) > 0 && apply:
-		fmt.Fprintf(&b, "%s for %s, in this order:\n", counted(len(p.Steps), "step"), cluster)
+		b.text("", fmt.Sprintf("%s for %s, in order:", counted(len(p.Steps), "step"), where))
 	case len(p.Steps) > 0:
-		fmt.Fprintf(&b, "%s for %s, in this order (nothing is changed without --apply):\n", counted(len(p.Steps), "step"), cluster)
+		b.text("", fmt.Sprintf("%s for %s, in order; nothing changes without --apply:", counted(len(p.Steps), "step"), where))
 	case len(p.Manual) > 0:
-		fmt.Fprintf(&b, "no step repairs what check found in %s\n", cluster)
+		b.text("", "no step repairs what check found in "+cluster)
 	default:
-		fmt.Fprintf(&b, "nothing to repair in %s\n", cluster)
+		b.text("", "nothing to repair in "+cluster)
 	}
 	for i, s := range p.Steps {
-		fmt.Fprintf(&b, "\n%2d  %s  (%s)\n", i+1, s.Title, strings.Join(s.Rules, ", "))
+		b.text(fmt.Sprintf("\n%2d  ", i+1), fmt.Sprintf("%s  (%s)", s.Title, strings.Join(s.Rules, ", ")))
 		for _, c := range s.Changes {
-			fmt.Fprintf(&b, "    %s\n", c.Command())
+			b.command("    ", c.Command())
+			b.difference(c)
 		}
-		fmt.Fprintf(&b, "    proof  %s\n", s.Proof)
+		b.text("    proof  ", s.Proof)
 		if s.Note != "" {
-			fmt.Fprintf(&b, "    note   %s\n", s.Note)
+			b.text("    note   ", s.Note)
 		}
 		for _, back := range remedy.Undo(p.Cluster, []remedy.Step{s}).Steps {
 			for _, c := range back.Changes {
-				fmt.Fprintf(&b, "    undo   %s\n", c.Command())
+				b.command("    undo   ", c.Command())
 			}
 		}
 	}
 	if len(p.Manual) > 0 {
-		fmt.Fprintf(&b, "\nleft to you:\n")
+		b.text("\n", "left to you:")
 	}
 	for _, m := range p.Manual {
-		fmt.Fprintf(&b, "\n %s  %s\n        %s\n", m.Rule, m.Message, m.Why)
+		b.text("\n "+m.Rule+"  ", m.Message)
+		b.text("        ", m.Why)
 		for _, n := range m.Next {
-			fmt.Fprintf(&b, "        -> %s\n", n)
+			b.command("        -> ", n)
 		}
 	}
-	_, err := io.WriteString(out, b.String())
+	_, err := io.WriteString(streams.Out, b.String())
 	return err
 }
 

@@ -35,6 +35,10 @@ func wrap(text string, limit int) []string {
 	return append(lines, line)
 }
 
+// Wrap breaks text at spaces into lines of at most limit columns, for those who print
+// prose beside a report; a longer word stands alone. It returns at least one line.
+func Wrap(text string, limit int) []string { return wrap(text, limit) }
+
 // pad fills s with spaces to n columns.
 func pad(s string, n int) string { return s + strings.Repeat(" ", max(0, n-columns(s))) }
 

@@ -208,7 +208,7 @@ func (w *planTerraform) change(c change.Change, again bool) {
 		}
 		w.comment(fmt.Sprintf("in the aws_eks_addon of %s:\n  pod_identity_association {\n    role_arn        = %s\n    service_account = %s\n  }", c.Name, hclString(s.Role), hclString(c.Part)))
 	case change.TrustPolicy:
-		w.comment("in the aws_iam_role of " + c.Name + ":\n  assume_role_policy = <<-EOT\n" + hclTemplate(indented(s.Document)) + "  EOT")
+		w.comment("in the aws_iam_role of " + c.Name + ":\n  assume_role_policy = <<-EOT\n" + hclTemplate(Indented(s.Document)) + "  EOT")
 	case change.AuthRole, change.ServiceAccountRole, change.Rollout:
 		w.comment("not Terraform's: " + c.Command())
 	}

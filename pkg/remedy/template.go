@@ -14,8 +14,8 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
-// indented is a JSON document with two spaces a level, ending in a newline.
-func indented(document string) string {
+// Indented is a JSON document with two spaces a level, ending in a newline.
+func Indented(document string) string {
 	var b bytes.Buffer
 	if err := json.Indent(&b, []byte(document), "", "  "); err != nil {
 		return document

@@ -119,7 +119,7 @@ func (b *terraformBlock) flush() {
 func (b *terraformBlock) document(name, text string) {
 	b.raw(name, "<<-EOT")
 	b.flush()
-	for line := range strings.Lines(hclTemplate(indented(text))) {
+	for line := range strings.Lines(hclTemplate(Indented(text))) {
 		b.w.WriteString(b.indent + "  " + line)
 	}
 	b.w.WriteString(b.indent + "EOT\n")
