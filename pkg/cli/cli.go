@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/apply"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
 )
 
@@ -39,8 +40,11 @@ func exitCode(w io.Writer, err error, ctx context.Context) int {
 	case err == nil:
 		return ExitOK
 	case ctx.Err() != nil:
-		fmt.Fprintln(w, "error: interrupted, the facts were not read in full")
-		return ExitInterrupted
+		var stopped *apply.Error
+		if !errors.As(err, &stopped) { // which says itself where it was
+			err = errors.New("interrupted, the facts were not read in full")
+		}
+		code = codeError{code: ExitInterrupted, err: err}
 	case errors.As(err, &code):
 	default:
 		code = codeError{code: ExitUsage, err: err}

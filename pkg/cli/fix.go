@@ -64,9 +64,9 @@ change, and --undo takes it back.
 what leads to it, then a restart of aws-node, and the CNI policy leaves the node role
 only when every pod is seen to use its own.
 
-Exit code 0: nothing to repair, a plan, or all steps made; 1: a step was made and is
-not seen to have worked, or a plan does not fit any more; 2: wrong use; 3: facts
-could not be read, or a step could not be made.`,
+Exit code 0: nothing to repair, a plan, or all steps made; 1: what a step needs first
+or proves was not seen, or a plan does not fit any more; 2: wrong use; 3: facts could
+not be read, or a step could not be made.`,
 		Example: `  # What to do about the cluster of the current context
   kubectl noderole fix
 

@@ -152,8 +152,11 @@ func (f *fixer) prune(ctx context.Context, plan *remedy.Plan) (*remedy.Plan, err
 		var conflict *change.ConflictError
 		switch {
 		case e == nil:
-		case !errors.As(e, &conflict):
+		case !errors.As(e, &conflict) && f.fixOptions.apply:
 			return nil, unread(e)
+		case !errors.As(e, &conflict):
+			fmt.Fprintf(f.streams.ErrOut, "warning: whether steps were made already could not be read: %s\n", e)
+			return plan, nil
 		default:
 			conflicts[conflict.Change.Target()] = conflict
 		}
@@ -373,7 +376,11 @@ func (f *fixer) brokeOff(err error, path string, of int) error {
 		fmt.Sprintf("%d of %s stand; run the same command again to go on", stopped.Step-1, counted(of, "step")),
 		"or take them back: kubectl noderole fix --undo "+path+" --apply",
 	)
-	return codeError{code: code, err: &locate.Error{Problem: err.Error(), Next: strings.Join(next, "\n  "), Err: err}}
+	problem := err.Error()
+	if errors.Is(err, context.Canceled) {
+		problem = fmt.Sprintf("interrupted in step %d (%s)", stopped.Step, stopped.Title)
+	}
+	return codeError{code: code, err: &locate.Error{Problem: problem, Next: strings.Join(next, "\n  "), Err: err}}
 }
 
 // stateDir is where journals are kept: what the XDG base directory specification calls

@@ -144,6 +144,7 @@ func (p *planner) restart(r finding.Result) string {
 		Changes: []change.Change{p.rollout(nil, identity.Kind, identity.RoleARN)},
 		Proof:   "the environment of every pod selects it", Proves: []Check{everyPod()}, Note: restartNote,
 	}
+	step.Requires = []Check{{Rule: "NR206"}} // the role that the new pods use has what they call
 	if identity.Own() {
 		step.Requires = checks(false, own(identity.Kind)...)
 	}

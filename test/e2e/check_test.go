@@ -316,26 +316,32 @@ func TestRBACDocumented(t *testing.T) {
 		t.Errorf("missing without any right (-want +got):\n%s", diff)
 	}
 
-	roles := filepath.Join(t.TempDir(), "rbac.yaml")
-	s.must(os.WriteFile(roles, []byte(documented(t, "```yaml")), 0o600))
-	admin := s.kubeconfig(proxy.URL)
-	for _, args := range [][]string{
-		{"apply", "-f", roles},
-		{"create", "clusterrolebinding", "noderole-check", "--clusterrole=noderole-check", "--user=reader"},
-		{"-n", "kube-system", "create", "rolebinding", "noderole-check", "--role=noderole-check", "--user=reader"},
-		{"-n", "default", "create", "rolebinding", "noderole-check", "--role=noderole-check", "--user=reader"},
-	} {
-		if out := kubectl(t, admin, args...); out.code != 0 {
-			t.Fatalf("kubectl %v: %s", args, out.stderr)
-		}
-	}
+	s.grantReader("noderole-check")
 	if out := kubectl(t, env, "noderole", "check"); out.code != 0 {
 		t.Errorf("with the documented rights: exit %d\n%s%s", out.code, out.stdout, out.stderr)
 	}
 }
 
+// grantReader gives the user of readerToken the rights that docs/permissions.md has for
+// check, by bindings of a name, until the test ends.
+func (s *scenario) grantReader(name string) {
+	s.t.Helper()
+	admin := s.kubeconfig(proxy.URL)
+	s.manifest(admin, documented(s.t, "```yaml"))
+	for _, args := range [][]string{
+		{"clusterrolebinding", name, "--clusterrole=noderole-check"},
+		{"-n", "kube-system", "rolebinding", name, "--role=noderole-check"},
+		{"-n", "default", "rolebinding", name, "--role=noderole-check"},
+	} {
+		if out := kubectl(s.t, admin, append([]string{"create", "--user=reader"}, args...)...); out.code != 0 {
+			s.t.Fatalf("kubectl create %v: %s", args, out.stderr)
+		}
+		s.t.Cleanup(func() { kubectl(s.t, admin, append([]string{"delete"}, args[:len(args)-1]...)...) })
+	}
+}
+
 // documented returns the block of docs/permissions.md that a fence begins.
-func documented(t *testing.T, fence string) string {
+func documented(t testing.TB, fence string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "permissions.md"))
 	if err != nil {

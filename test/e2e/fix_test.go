@@ -388,23 +388,61 @@ func TestFixLock(t *testing.T) {
 // TestFixRefused: every AWS write refused once: the permission is named, what was made
 // stands, nodes are no worse off, and the next run goes on to the end.
 func TestFixRefused(t *testing.T) {
-	s := newScenario(t, "refused")
-	s.troubled()
-	s.rollouts()
-	env := s.fixEnv(proxy.URL)
-	args := []string{"noderole", "fix", "--apply", "--yes", "--cni-identity", "pod-identity"}
-	for _, operation := range []string{
-		"iam:CreateRole", "iam:UpdateAssumeRolePolicy", "iam:AttachRolePolicy", "eks:DeleteAccessEntry", "eks:CreateAccessEntry", "eks:CreateAddon", "eks:UpdateAddon", "iam:DetachRolePolicy",
+	for name, tt := range map[string]struct {
+		identity   string
+		alone      bool // vpc-cni is no add-on
+		ipv6       bool
+		operations []string
+	}{
+		"add-on": {identity: "pod-identity", operations: []string{
+			"iam:CreateRole", "iam:UpdateAssumeRolePolicy", "iam:AttachRolePolicy", "eks:DeleteAccessEntry", "eks:CreateAccessEntry", "eks:CreateAddon", "eks:UpdateAddon", "iam:DetachRolePolicy",
+		}},
+		"association": {identity: "pod-identity", alone: true, operations: []string{"eks:CreatePodIdentityAssociation"}},
+		"IRSA, IPv6":  {identity: "irsa", ipv6: true, operations: []string{"iam:CreateOpenIDConnectProvider", "iam:PutRolePolicy"}},
 	} {
-		proxy.SetFault(operation, denied(operation))
-		out := kubectl(t, env, args...)
-		if out.code != 3 || !strings.Contains(out.stderr, "allow yourself "+operation) || !strings.Contains(out.stderr, "run the same command again") || !strings.Contains(out.stderr, "--undo") {
-			t.Errorf("%s: exit %d\n%s%s", operation, out.code, out.stdout, out.stderr)
-		}
-		proxy.ClearFault(operation)
+		t.Run(name, func(t *testing.T) {
+			s := newScenario(t, "refused")
+			s.troubled()
+			if tt.alone {
+				delete(s.proxied.Addons, "vpc-cni")
+			}
+			if tt.ipv6 {
+				s.proxied.IPFamily = "ipv6"
+				name, policy := "eksNodeRole", awsPolicy(cniPolicy)
+				_, err := s.iam.DetachRolePolicy(s.ctx, &iam.DetachRolePolicyInput{RoleName: &name, PolicyArn: &policy})
+				s.must(err)
+			}
+			s.apply()
+			s.rollouts()
+			env := s.fixEnv(proxy.URL)
+			args := []string{"noderole", "fix", "--apply", "--yes", "--cni-identity", tt.identity}
+			for _, operation := range tt.operations {
+				proxy.SetFault(operation, denied(operation))
+				out := kubectl(t, env, args...)
+				if out.code != 3 || !strings.Contains(out.stderr, "allow yourself "+operation) || !strings.Contains(out.stderr, "run the same command again") || !strings.Contains(out.stderr, "--undo") {
+					t.Errorf("%s: exit %d\n%s%s", operation, out.code, out.stdout, out.stderr)
+				}
+				proxy.ClearFault(operation)
+			}
+			s.fix(env, "--cni-identity", tt.identity)
+			s.clean()
+		})
 	}
-	s.fix(env, "--cni-identity", "pod-identity")
-	s.clean()
+}
+
+// TestFixForbidden: what the cluster refuses is named as well.
+func TestFixForbidden(t *testing.T) {
+	s := newScenario(t, "forbidden")
+	s.proxied.AuthenticationMode = "CONFIG_MAP"
+	s.apply()
+	s.nodeRole("eksNodeRole", workerPolicy, pullPolicy)
+	s.nodeGroup("apps", "eksNodeRole")
+	s.grantReader("forbidden")
+	env := append(s.writeKubeconfig(proxy.URL, map[string]any{"token": readerToken}), "XDG_STATE_HOME="+t.TempDir())
+	out := kubectl(t, env, "noderole", "fix", "--apply", "--yes", "--only", "NR501")
+	if out.code != 3 || !strings.Contains(out.stderr, "allow yourself create configmaps in kube-system") {
+		t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
+	}
 }
 
 // TestFixUnproven: where the pods cannot be seen to use the new role, the CNI policy
@@ -588,5 +626,58 @@ func TestFixAsks(t *testing.T) {
 	}
 	if diff := cmp.Diff(before, s.everything()); diff != "" {
 		t.Errorf("changed:\n%s", diff)
+	}
+}
+
+// TestFixInterrupted: interrupted while a change is made, it says where it was, and the
+// next run goes on.
+func TestFixInterrupted(t *testing.T) {
+	s := newScenario(t, "interrupted")
+	s.troubled()
+	s.awsNodePod("aws-node-a", firstNode, "")
+	env := s.fixEnv(proxy.URL)
+	proxy.SetFault("iam:AttachRolePolicy", awsproxy.Fault{Hang: true})
+	cmd := exec.Command(filepath.Join(binDir, "kubectl-noderole"), "fix", "--apply", "--yes")
+	cmd.Env = append(baseEnv(), env...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	s.must(cmd.Start())
+	proxy.AwaitCall("iam:AttachRolePolicy")
+	s.must(cmd.Process.Signal(os.Interrupt))
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(stderr.String(), "error: interrupted in step 2 (") || !strings.Contains(stderr.String(), "run the same command again to go on") {
+		t.Errorf("exit %d\n%s%s", code, stdout.String(), stderr.String())
+	}
+	proxy.ClearFault("iam:AttachRolePolicy")
+	if again := s.fix(env); !strings.Contains(again.stdout, "broke off; this is left of it") {
+		t.Errorf("again:\n%s", again.stdout)
+	}
+	if left, _ := s.check(); !slices.Equal(left, []string{"NR601 aws-node fail"}) {
+		t.Errorf("check still says %v", left)
+	}
+}
+
+// TestFixOnTerminal: on a terminal fix asks, and a yes alone goes on.
+func TestFixOnTerminal(t *testing.T) {
+	s := newScenario(t, "terminal")
+	s.troubled()
+	s.awsNodePod("aws-node-a", firstNode, "")
+	env := s.fixEnv(proxy.URL)
+	before := s.everything()
+	run := func(answer string) (sent string, code int) {
+		keys, press := openKeys(t)
+		_, err := io.WriteString(press, answer)
+		s.must(err)
+		return onTerminal(t, env, keys, "kubectl noderole fix --apply")
+	}
+	sent, code := run("no\n")
+	if code != 2 || !strings.Contains(sent, "Type yes: ") || !strings.Contains(sent, "nothing was changed: not confirmed") {
+		t.Errorf("exit %d\n%s", code, sent)
+	}
+	if diff := cmp.Diff(before, s.everything()); diff != "" {
+		t.Errorf("changed:\n%s", diff)
+	}
+	if sent, code = run("yes\n"); code != 0 || !strings.Contains(sent, "steps made; the journal is ") {
+		t.Errorf("exit %d\n%s", code, sent)
 	}
 }

@@ -2,8 +2,6 @@ package e2e
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -84,24 +82,7 @@ func TestEveryKubernetesRefusal(t *testing.T) {
 	s := newScenario(t, "rights")
 	s.healthy()
 	env := s.writeKubeconfig(proxy.URL, map[string]any{"token": readerToken})
-	roles := filepath.Join(t.TempDir(), "rbac.yaml")
-	s.must(os.WriteFile(roles, []byte(documented(t, "```yaml")), 0o600))
-	admin := s.kubeconfig(proxy.URL)
-	for _, args := range [][]string{
-		{"apply", "-f", roles},
-		{"create", "clusterrolebinding", "rights", "--clusterrole=noderole-check", "--user=reader"},
-		{"-n", "kube-system", "create", "rolebinding", "rights", "--role=noderole-check", "--user=reader"},
-		{"-n", "default", "create", "rolebinding", "rights", "--role=noderole-check", "--user=reader"},
-	} {
-		if out := kubectl(t, admin, args...); out.code != 0 {
-			t.Fatalf("kubectl %v: %s", args, out.stderr)
-		}
-	}
-	t.Cleanup(func() {
-		kubectl(t, admin, "delete", "clusterrolebinding", "rights")
-		kubectl(t, admin, "-n", "kube-system", "delete", "rolebinding", "rights")
-		kubectl(t, admin, "-n", "default", "delete", "rolebinding", "rights")
-	})
+	s.grantReader("rights")
 	rbac := s.kube.RbacV1()
 	cluster, err := rbac.ClusterRoles().Get(s.ctx, "noderole-check", metav1.GetOptions{})
 	s.must(err)
