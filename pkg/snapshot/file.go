@@ -111,8 +111,12 @@ func (s *Snapshot) Encode() ([]byte, error) {
 
 // WriteFile writes text to a file in one step: the file is whole or not there,
 // and an old one is replaced only by a whole new one. Mode 0600, as a snapshot
-// describes an account's permissions.
+// describes an account's permissions. What is no regular file, such as /dev/stdout, is
+// written to and stays.
 func WriteFile(name string, text []byte) (err error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return os.WriteFile(name, text, 0o600)
+	}
 	tmp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)

@@ -590,7 +590,7 @@ func issues(health []snapshot.HealthIssue) string {
 		text += separator + issue.Code
 		separator = "; "
 		if issue.Message != "" {
-			text += ": " + oneLine(issue.Message)
+			text += ": " + collect.OneLine(issue.Message)
 		}
 		if len(issue.ResourceIDs) > 0 {
 			text += " (" + strings.Join(issue.ResourceIDs, ", ") + ")"

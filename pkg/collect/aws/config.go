@@ -24,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/middleware"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
 )
 
@@ -158,7 +159,7 @@ func (cfg Config) options() ([]func(*config.LoadOptions) error, error) {
 		bundle, err := os.ReadFile(file)
 		if err != nil {
 			return nil, &locate.Error{
-				Problem: "the AWS_CA_BUNDLE of the kubeconfig cannot be read: " + oneLine(err.Error()),
+				Problem: "the AWS_CA_BUNDLE of the kubeconfig cannot be read: " + collect.OneLine(err.Error()),
 				Next:    "correct AWS_CA_BUNDLE under users[].user.exec.env of the kubeconfig",
 				Err:     err,
 			}

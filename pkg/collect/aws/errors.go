@@ -349,7 +349,7 @@ func problemOf(api smithy.APIError) problem {
 // EC2's encoded message.
 func answerText(api smithy.APIError, err error) string {
 	message, _, _ := strings.Cut(api.ErrorMessage(), " Encoded authorization failure message:")
-	message = oneLine(message)
+	message = collect.OneLine(message)
 	code := api.ErrorCode()
 	if code == "" || code == "UnknownError" {
 		if response := httpResponse(err); response != nil {
@@ -377,21 +377,10 @@ func innermost(err error) string {
 	for {
 		next := errors.Unwrap(err)
 		if next == nil {
-			return oneLine(err.Error())
+			return collect.OneLine(err.Error())
 		}
 		err = next
 	}
-}
-
-// maxMessage is how much of a foreign message is kept, in bytes.
-const maxMessage = 400
-
-func oneLine(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) > maxMessage {
-		text = strings.ToValidUTF8(text[:maxMessage], "") + "…"
-	}
-	return text
 }
 
 // present returns what an answer must hold, or an error where an endpoint left

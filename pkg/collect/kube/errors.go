@@ -33,7 +33,7 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 			Err:     err,
 		}
 	case apierrors.IsForbidden(err):
-		return &collect.CallError{Operation: operation, Permission: operation, Message: oneLine(err.Error()), Err: err}
+		return &collect.CallError{Operation: operation, Permission: operation, Message: collect.OneLine(err.Error()), Err: err}
 	}
 	if why, is := cannotReach(err); is {
 		return &locate.Error{
@@ -47,12 +47,12 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 		// Neither an answer nor the network: the kubeconfig's credential plugin,
 		// a client certificate.
 		return &locate.Error{
-			Problem: "cannot call the Kubernetes API server " + c.server + ": " + oneLine(send.Err.Error()),
+			Problem: "cannot call the Kubernetes API server " + c.server + ": " + collect.OneLine(send.Err.Error()),
 			Next:    "see whether kubectl can: kubectl get nodes" + c.contextFlag(),
 			Err:     err,
 		}
 	}
-	message := oneLine(err.Error())
+	message := collect.OneLine(err.Error())
 	switch {
 	case strings.Contains(message, "serializer for text/html"): // client-go has no type for it
 		message = "the answer is text/html, not of the Kubernetes API (a proxy)"
@@ -65,7 +65,7 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 // configError says that a kubeconfig cannot be used.
 func (c *Client) configError(err error) error {
 	return &locate.Error{
-		Problem: "the kubeconfig cannot be used: " + oneLine(err.Error()),
+		Problem: "the kubeconfig cannot be used: " + collect.OneLine(err.Error()),
 		Next:    "see whether kubectl can use it: kubectl cluster-info" + c.contextFlag(),
 		Err:     err,
 	}
@@ -115,21 +115,10 @@ func innermost(err error) string {
 	for {
 		next := errors.Unwrap(err)
 		if next == nil {
-			return oneLine(err.Error())
+			return collect.OneLine(err.Error())
 		}
 		err = next
 	}
-}
-
-// maxMessage is how much of a foreign message is kept, in bytes.
-const maxMessage = 400
-
-func oneLine(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) > maxMessage {
-		text = strings.ToValidUTF8(text[:maxMessage], "") + "…"
-	}
-	return text
 }
 
 func (c *Client) contextFlag() string {

@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
@@ -163,7 +164,7 @@ func hasIAMCause(e *corev1.Event) bool {
 
 func eventFacts(e *corev1.Event) snapshot.Event {
 	facts := snapshot.Event{
-		Reason: e.Reason, Object: e.InvolvedObject.Kind + "/" + e.InvolvedObject.Name, Message: oneLine(e.Message),
+		Reason: e.Reason, Object: e.InvolvedObject.Kind + "/" + e.InvolvedObject.Name, Message: collect.OneLine(e.Message),
 		Node: e.Source.Host, Count: max(e.Count, 1), LastSeen: e.LastTimestamp.UTC(),
 	}
 	if e.LastTimestamp.IsZero() {
