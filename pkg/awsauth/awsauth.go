@@ -231,7 +231,7 @@ func unsafe(why string) error {
 // with the place and reason of a parser that knows both, where it objects too.
 func syntaxError(text string, err error) error {
 	var placed goyaml.Error
-	if _, parseErr := parse(text); errors.As(parseErr, &placed) && placed.GetToken() != nil {
+	if _, _, parseErr := parse(text); errors.As(parseErr, &placed) && placed.GetToken() != nil {
 		at := placed.GetToken().Position
 		return fmt.Errorf("mapRoles, line %d, column %d: %s", at.Line, at.Column, oneLine(placed.GetMessage()))
 	}

@@ -39,8 +39,10 @@ type source struct {
 
 // parse parses a text, with \r\n as \n: places are lines and columns, which
 // does not move them, and the lexer miscounts lines that end with \r\n.
-func parse(text string) (*ast.File, error) {
-	return parser.Parse(lexer.Tokenize(strings.ReplaceAll(text, "\r\n", "\n")), 0, parser.AllowDuplicateMapKey())
+func parse(text string) (token.Tokens, *ast.File, error) {
+	tokens := lexer.Tokenize(strings.ReplaceAll(text, "\r\n", "\n"))
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	return tokens, file, err
 }
 
 var errPlaces = errors.New("the places of its entries are not certain")
@@ -66,14 +68,14 @@ func newSource(text string) (*source, error) {
 	if slices.Contains(skippable, strings.TrimSpace(text)) {
 		return s, nil
 	}
-	s.tokens = lexer.Tokenize(strings.ReplaceAll(text, "\r\n", "\n"))
-	for i, t := range s.tokens {
-		s.index[t] = i
-		s.at = append(s.at, s.offset(t))
-	}
-	file, err := parser.Parse(s.tokens, 0, parser.AllowDuplicateMapKey())
+	tokens, file, err := parse(text)
 	if err != nil {
 		return nil, syntaxError(text, err)
+	}
+	s.tokens = tokens
+	for i, t := range tokens {
+		s.index[t] = i
+		s.at = append(s.at, s.offset(t))
 	}
 	for _, doc := range file.Docs {
 		if _, directive := doc.Body.(*ast.DirectiveNode); directive {
@@ -169,7 +171,7 @@ func (s *source) endBefore(i int) (int, error) {
 type list struct {
 	flow  bool
 	items []item
-	// open and shut are the offsets after [ and of ], in flow.
+	// open is the offset after [ and shut that of ], in flow.
 	open, shut int
 }
 
@@ -184,13 +186,14 @@ type item struct {
 	limit int
 }
 
-// list returns the items of a sequence; limit is the token after it.
+// list returns the items of a sequence, at least one where it is not in flow;
+// limit is the token after it.
 func (s *source) list(n *ast.SequenceNode, limit int) (list, error) {
 	if n.IsFlowStyle {
 		return s.flowList(n)
 	}
 	var l list
-	if len(n.Entries) != len(n.Values) {
+	if len(n.Entries) == 0 || len(n.Entries) != len(n.Values) {
 		return l, errPlaces
 	}
 	for i, e := range n.Entries {
@@ -329,8 +332,11 @@ func (s *source) fields(it item) (fields []field, flow bool, err error) {
 		f.value = f.end
 		if f.end > f.colon+1 {
 			value := colon + 1
-			for s.tokens[value].Type == token.CommentType {
+			for value < f.limit && s.tokens[value].Type == token.CommentType {
 				value++
+			}
+			if value >= f.limit {
+				return nil, false, errPlaces
 			}
 			if f.value = s.at[value]; value == colon+1 {
 				rest := s.text[f.colon+1:]
