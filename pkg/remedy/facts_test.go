@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
@@ -369,6 +371,17 @@ func (f *facts) takeBack(steps []remedy.Step) {
 			f.Errorf("%s: %v", step.Title, err)
 		}
 		f.make(left)
+	}
+}
+
+// thereAndBack makes the steps of a plan and takes them back, which leaves what was there.
+func (f *facts) thereAndBack(steps []remedy.Step) {
+	f.Helper()
+	first := f.text()
+	f.follow(steps)
+	f.takeBack(steps)
+	if diff := cmp.Diff(first, f.text()); diff != "" {
+		f.Errorf("taken back (-first +got):\n%s", diff)
 	}
 }
 

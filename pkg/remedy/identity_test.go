@@ -279,13 +279,7 @@ policies: {"` + custom + `": {version: v1, document: '{"Version":"2012-10-17","S
 					t.Errorf("left to people %q of %s, want %q", got, m.Subject, tt.left[i])
 				}
 			}
-			f := factsOf(t, s)
-			first := f.text()
-			f.follow(plan.Steps)
-			f.takeBack(plan.Steps)
-			if diff := cmp.Diff(first, f.text()); diff != "" {
-				t.Errorf("taken back (-first +got):\n%s", diff)
-			}
+			factsOf(t, s).thereAndBack(plan.Steps)
 		})
 	}
 }

@@ -83,13 +83,7 @@ func TestAccessPolicies(t *testing.T) {
 			if diff := cmp.Diff(tt.steps, summary(plan.Steps)); diff != "" || len(plan.Manual) > 0 {
 				t.Fatalf("left to people %+v, steps (-want +got):\n%s", plan.Manual, diff)
 			}
-			f := factsOf(t, s)
-			first := f.text()
-			f.follow(plan.Steps)
-			f.takeBack(plan.Steps)
-			if diff := cmp.Diff(first, f.text()); diff != "" {
-				t.Errorf("taken back (-first +got):\n%s", diff)
-			}
+			factsOf(t, s).thereAndBack(plan.Steps)
 		})
 	}
 }

@@ -158,13 +158,7 @@ policies: {"arn:aws:iam::111122223333:policy/b": {version: v1, document: '{"Vers
 			t.Errorf("nothing says %s:\n%s", part, next)
 		}
 	}
-	f := factsOf(t, s)
-	first := f.text()
-	f.follow(plan.Steps)
-	f.takeBack(plan.Steps)
-	if diff := cmp.Diff(first, f.text()); diff != "" {
-		t.Errorf("taken back (-first +got):\n%s", diff)
-	}
+	factsOf(t, s).thereAndBack(plan.Steps)
 	// Of two rules that say so one step is made.
 	both := planFor(load(t, "healthy", `{cluster: {roleArn: "`+nodeRole+`"}, otherClusters: {"arn:aws:eks:eu-west-1:111122223333:cluster/staging": {roleArn: "`+nodeRole+`"}}}`), "NR101", "NR102")
 	if len(both.Steps) != 1 || len(both.Manual) != 2 || both.Manual[1].Next[0] != "as above" {

@@ -58,13 +58,7 @@ roles: {"arn:aws:iam::111122223333:role/second": {trustPolicy: '{"Version":"2012
 			if plan.Steps[0].Note != "it is the only node role of the cluster" {
 				t.Errorf("note %q", plan.Steps[0].Note)
 			}
-			f := factsOf(t, s)
-			first := f.text()
-			f.follow(plan.Steps)
-			f.takeBack(plan.Steps)
-			if diff := cmp.Diff(first, f.text()); diff != "" {
-				t.Errorf("taken back (-first +got):\n%s", diff)
-			}
+			factsOf(t, s).thereAndBack(plan.Steps)
 		})
 	}
 }
