@@ -316,7 +316,7 @@ func (f *fixer) make(ctx context.Context, path string, steps []remedy.Step, firs
 	if err := run.Steps(ctx, steps, first); err != nil {
 		return errors.Join(f.brokeOff(err, path, len(steps)), j.Close())
 	}
-	fmt.Fprintf(f.streams.Out, "%s made; the journal is %s\n", counted(len(steps), "step"), path)
+	fmt.Fprintf(f.streams.Out, "%s made; look again: kubectl noderole check\nto take back what was done: kubectl noderole fix --undo JOURNAL --apply\nthe journal is %s\n", counted(len(steps), "step"), path)
 	return j.End()
 }
 
@@ -330,7 +330,7 @@ func (f *fixer) say(e apply.Event) {
 		f.transient("changing " + e.Change.String())
 	case apply.Changed:
 		f.transient("")
-		fmt.Fprintf(out, "  done    %s\n", e.Change)
+		fmt.Fprintf(out, "  %-8s%s\n", done(e.Change), e.Change)
 	case apply.Kept:
 		f.transient("")
 		fmt.Fprintf(out, "  kept    %s: it is as it should be\n", e.Change)
@@ -339,6 +339,20 @@ func (f *fixer) say(e apply.Event) {
 	case apply.Proven:
 		f.transient("")
 		fmt.Fprintf(out, "  proof   %s\n", e.Plan.Proof)
+	}
+}
+
+// done is the word for a change that was made.
+func done(c change.Change) string {
+	switch {
+	case c.Kind == change.Rollout:
+		return "new"
+	case c.Before == nil:
+		return "made"
+	case c.After == nil:
+		return "removed"
+	default:
+		return "changed"
 	}
 }
 

@@ -462,6 +462,15 @@ func (p *planner) chooseIdentity() (kind view.IdentityKind, why string) {
 	return kind, ""
 }
 
+// agentPolicy is the managed policy by which a node role allows what the Pod Identity
+// Agent calls: where the role lacks what kubelet calls too, the one that has both.
+func (p *planner) agentPolicy(role string) string {
+	if p.failed["NR201 "+role] || p.failed["NR203 "+role] {
+		return "AmazonEKSWorkerNodePolicy"
+	}
+	return "AmazonEKSWorkerNodeMinimalPolicy"
+}
+
 // agentAllowed gives the node roles what the agent calls, where they lack it.
 func (p *planner) agentAllowed(r finding.Result) string {
 	for _, role := range p.v.NodeRoles() {
@@ -473,10 +482,11 @@ func (p *planner) agentAllowed(r finding.Result) string {
 		case why != "":
 			return fmt.Sprintf("%s may not do what the Pod Identity Agent calls: %s", role.Name, why)
 		case len(denied) > 0:
+			policy := p.agentPolicy(role.ARN)
 			p.add(r, Step{
 				Title: fmt.Sprintf("let the Pod Identity Agent on %s get credentials", role.Name), rank: rankPermissions,
-				Changes: []change.Change{{Kind: change.Attachment, Name: role.Name, Part: need.ManagedPolicy(p.v.Place.Partition, "AmazonEKSWorkerNodeMinimalPolicy"), After: &change.State{}}},
-				Proof:   denied[0] + " becomes allowed (AmazonEKSWorkerNodeMinimalPolicy)",
+				Changes: []change.Change{{Kind: change.Attachment, Name: role.Name, Part: need.ManagedPolicy(p.v.Place.Partition, policy), After: &change.State{}}},
+				Proof:   denied[0] + " becomes allowed (" + policy + ")",
 			})
 		case role.Can(need.PodIdentityAgent[0]).Verdict == view.Unknown:
 			return "whether " + role.Name + " allows what the Pod Identity Agent calls could not be read"

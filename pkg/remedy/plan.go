@@ -268,6 +268,10 @@ func (p *planner) step(r finding.Result, s Step) string {
 		if slices.EqualFunc(have.Changes, s.Changes, func(a, b change.Change) bool { return a.String() == b.String() }) {
 			if !slices.Contains(have.Rules, r.ID) {
 				have.Rules = append(have.Rules, r.ID)
+				if s.provesOwn && !have.provesOwn { // one that stands for itself
+					have.Proves = append(have.Proves, Check{Rule: r.ID, Subject: cmp.Or(r.Subject.ARN, r.Subject.Name)})
+					have.Proof += "; " + s.Proof
+				}
 			}
 			return ""
 		}
@@ -305,11 +309,7 @@ func (p *planner) repair(r finding.Result) (why string) {
 	case "NR202", "NR210":
 		return p.attach(r, slices.Concat(need.Pull, need.PullThroughCache), "AmazonEC2ContainerRegistryPullOnly", "allow %s to pull images")
 	case "NR204":
-		policy := "AmazonEKSWorkerNodeMinimalPolicy" // that one action
-		if p.failed["NR201 "+r.Subject.ARN] || p.failed["NR203 "+r.Subject.ARN] {
-			policy = "AmazonEKSWorkerNodePolicy" // which allows it too
-		}
-		return p.attach(r, need.PodIdentityAgent, policy, "let the Pod Identity Agent on %s get credentials")
+		return p.attach(r, need.PodIdentityAgent, p.agentPolicy(r.Subject.ARN), "let the Pod Identity Agent on %s get credentials")
 	case "NR205":
 		return p.detachCNI(r)
 	case "NR206":

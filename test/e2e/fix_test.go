@@ -677,7 +677,7 @@ func TestFixOnTerminal(t *testing.T) {
 	if diff := cmp.Diff(before, s.everything()); diff != "" {
 		t.Errorf("changed:\n%s", diff)
 	}
-	if sent, code = run("yes\n"); code != 0 || !strings.Contains(sent, "steps made; the journal is ") {
+	if sent, code = run("yes\n"); code != 0 || !strings.Contains(sent, "steps made; look again") {
 		t.Errorf("exit %d\n%s", code, sent)
 	}
 }
