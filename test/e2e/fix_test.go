@@ -430,6 +430,59 @@ func TestFixRefused(t *testing.T) {
 	}
 }
 
+// TestFixRefusedElsewhere: the writes that a cluster of other kinds of nodes wants.
+func TestFixRefusedElsewhere(t *testing.T) {
+	s := newScenario(t, "elsewhere")
+	// Auto Mode's role has been made again since its access entry was.
+	s.role("autoRole", serviceTrust("ec2.amazonaws.com"), "AmazonEKSWorkerNodeMinimalPolicy", pullPolicy)
+	s.proxied.AutoModeRole = roleARN("autoRole")
+	s.proxied.AccessEntries[roleARN("autoRole")] = awsproxy.AccessEntry{
+		Type: "EC2", CreatedAt: time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC), Policies: []string{"arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy"},
+	}
+	s.apply()
+	// The instance profile of a self-managed node has been deleted.
+	s.nodeRole("selfRole", workerPolicy, pullPolicy)
+	id, name := s.instance("selfRole"), "selfRole"
+	s.node(firstNode, id, "")
+	_, err := s.iam.RemoveRoleFromInstanceProfile(s.ctx, &iam.RemoveRoleFromInstanceProfileInput{InstanceProfileName: &name, RoleName: &name})
+	s.must(err)
+	_, err = s.iam.DeleteInstanceProfile(s.ctx, &iam.DeleteInstanceProfileInput{InstanceProfileName: &name})
+	s.must(err)
+	env := s.fixEnv(proxy.URL)
+	before := s.roleless()
+	for _, operation := range []string{
+		"iam:CreateInstanceProfile", "iam:AddRoleToInstanceProfile", "eks:DisassociateAccessPolicy", "eks:DeleteAccessEntry", "eks:CreateAccessEntry", "eks:AssociateAccessPolicy",
+	} {
+		proxy.SetFault(operation, denied(operation))
+		out := kubectl(t, env, "noderole", "fix", "--apply", "--yes", "--only", "NR105,NR503")
+		if out.code != 3 || !strings.Contains(out.stderr, "allow yourself "+operation) {
+			t.Errorf("%s: exit %d\n%s%s", operation, out.code, out.stdout, out.stderr)
+		}
+		proxy.ClearFault(operation)
+	}
+	s.fix(env, "--only", "NR105,NR503")
+	if after := s.roleless(); !slices.Equal(before, []string{"NR105", "NR503"}) || len(after) > 0 {
+		t.Errorf("check said %v, and says %v", before, after)
+	}
+	if policies := proxy.Cluster(s.cluster).AccessEntries[roleARN("autoRole")].Policies; len(policies) != 1 {
+		t.Errorf("access policies %v", policies)
+	}
+}
+
+// roleless are the failures that TestFixRefusedElsewhere repairs.
+func (s *scenario) roleless() []string {
+	s.t.Helper()
+	var ids []string
+	verdicts, _ := s.check()
+	for _, v := range verdicts {
+		if id, rest, _ := strings.Cut(v, " "); (id == "NR105" || id == "NR503") && strings.HasSuffix(rest, " fail") {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
 // TestFixForbidden: what the cluster refuses is named as well.
 func TestFixForbidden(t *testing.T) {
 	s := newScenario(t, "forbidden")
