@@ -140,13 +140,14 @@ func (o *completionOptions) writeShim() error {
 	if _, err := fmt.Fprintf(o.streams.Out, "wrote %s\n", file); err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(filepath.SplitList(os.Getenv("PATH")), func(on string) bool { return sameDir(on, dir) }) {
+	if !slices.ContainsFunc(filepath.SplitList(os.Getenv("PATH")), func(on string) bool { return samePath(on, dir) }) {
 		fmt.Fprintf(o.streams.ErrOut, "warning: %s is not on PATH, so kubectl does not find it there\n", dir)
 	}
 	return nil
 }
 
-func sameDir(a, b string) bool {
+// samePath tells whether two names are of one file or folder that is there.
+func samePath(a, b string) bool {
 	x, err := os.Stat(a)
 	if err != nil {
 		return false

@@ -23,6 +23,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -139,14 +140,19 @@ func (f *fixer) readJournal(file string) (*apply.Log, error) {
 	return log, f.sameCluster(file, log.Cluster)
 }
 
+// changesOf are the changes of steps, in order.
+func changesOf(steps []remedy.Step) []change.Change {
+	var all []change.Change
+	for _, s := range steps {
+		all = append(all, s.Changes...)
+	}
+	return all
+}
+
 // prune leaves out the steps that were made already. A step about something that is in
 // neither state is left to people or, where the plan was made before, ends the run.
 func (f *fixer) prune(ctx context.Context, plan *remedy.Plan) (*remedy.Plan, error) {
-	var all []change.Change
-	for _, s := range plan.Steps {
-		all = append(all, s.Changes...)
-	}
-	made, err := change.Made(ctx, f.store, all)
+	made, err := change.Made(ctx, f.store, changesOf(plan.Steps))
 	conflicts := map[string]*change.ConflictError{}
 	for _, e := range unjoin(err) {
 		var conflict *change.ConflictError
@@ -255,11 +261,7 @@ func (f *fixer) finish(ctx context.Context, path string) error {
 	if len(steps) == 0 {
 		return nil
 	}
-	var all []change.Change
-	for _, s := range steps {
-		all = append(all, s.Changes...)
-	}
-	_, err = change.Made(ctx, f.store, all)
+	_, err = change.Made(ctx, f.store, changesOf(steps))
 	var conflict *change.ConflictError
 	switch {
 	case errors.As(err, &conflict):
@@ -295,12 +297,8 @@ func (f *fixer) openJournal(path string) (*apply.Journal, error) {
 // make asks, and makes steps; first is the number of the first in the journal, or
 // negative where they are new to it.
 func (f *fixer) make(ctx context.Context, path string, steps []remedy.Step, first int) error {
-	count := 0
-	for _, s := range steps {
-		count += len(s.Changes)
-	}
 	fmt.Fprintln(f.streams.Out)
-	if err := ask(f.streams, f.yes, fmt.Sprintf("Make %s?", counted(count, "change")), "nothing was changed"); err != nil {
+	if err := ask(f.streams, f.yes, fmt.Sprintf("Make %s?", counted(len(changesOf(steps)), "change")), "nothing was changed"); err != nil {
 		return err
 	}
 	j, err := f.openJournal(path)
@@ -358,15 +356,9 @@ func done(c change.Change) string {
 
 // transient shows on a terminal what is going on; empty clears it.
 func (f *fixer) transient(what string) {
-	file, ok := f.streams.ErrOut.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return
+	if width, ok := drawable(f.streams.ErrOut); ok {
+		fmt.Fprint(f.streams.ErrOut, clearLine+print.Cut(print.Visible(what), width()-1))
 	}
-	width, _, err := term.GetSize(int(file.Fd()))
-	if err != nil || width <= 0 {
-		width = 80
-	}
-	fmt.Fprintf(file, "\r\x1b[K%s", what[:min(len(what), width-1)])
 }
 
 // brokeOff says what stands, why, and how to go on.
@@ -423,16 +415,6 @@ func (f *fixer) journalName() string {
 
 func (f *fixer) newJournal() string {
 	return filepath.Join(stateDir(), f.journalName()+"_"+time.Now().UTC().Format("20060102T150405.000Z")+".jsonl")
-}
-
-// samePath tells whether two names are of one file that is there.
-func samePath(a, b string) bool {
-	one, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	other, err := os.Stat(b)
-	return err == nil && os.SameFile(one, other)
 }
 
 // leftJournal is the newest journal of the cluster of which something is left to be

@@ -23,17 +23,26 @@ const clearLine = "\r\x1b[K"
 // progress returns what shows progress on standard error where that is a
 // terminal, and what clears it. Whoever starts it calls done, come what may.
 func (o *liveOptions) progress() (show func(collect.Event), done func()) {
-	f, ok := o.streams.ErrOut.(*os.File)
-	if o.quiet || !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
+	width, ok := drawable(o.streams.ErrOut)
+	if o.quiet || !ok {
 		return nil, func() {}
 	}
-	width := func() int {
+	return drawProgress(o.streams.ErrOut, width, time.Now)
+}
+
+// drawable tells whether w is a terminal on which a line can be drawn again, and how
+// wide it is at the time.
+func drawable(w io.Writer) (width func() int, ok bool) {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
+		return nil, false
+	}
+	return func() int {
 		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
 			return n
 		}
 		return print.DefaultWidth // some terminals do not say
-	}
-	return drawProgress(f, width, time.Now)
+	}, true
 }
 
 // drawProgress draws on one line what was read last, how much of how much, and

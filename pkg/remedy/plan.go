@@ -12,7 +12,6 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -349,16 +348,9 @@ func (p *planner) attach(r finding.Result, actions []need.Action, policy, title 
 }
 
 func (p *planner) attachTo(r finding.Result, role *view.Role, actions []need.Action, policy, title string) string {
-	var denied []string
-	for _, a := range actions {
-		answer := role.Can(a)
-		if answer.Verdict != view.Denied {
-			continue
-		}
-		if answer.Result.Explicit || answer.Result.By == iampolicy.LayerBoundary {
-			return whyDecision
-		}
-		denied = append(denied, a.Name)
+	denied, why := deniedOf(role, actions)
+	if why != "" {
+		return why
 	}
 	arn := need.ManagedPolicy(p.v.Place.Partition, policy)
 	return p.step(r, Step{
