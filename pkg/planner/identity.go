@@ -191,7 +191,7 @@ func (p *planner) makeIRSAWork(r finding.Result) string {
 		return p.makeOwnRoleAgain(r, identity)
 	}
 	changes := p.provider()
-	if answer := role.LetsAWSNodeIn(); answer.Verdict == view.Denied {
+	if answer := role.TrustAllows(p.v.IRSASession(), "sts:AssumeRoleWithWebIdentity"); answer.Verdict == view.Denied {
 		if answer.Result.Explicit {
 			return whyTrusted
 		}
@@ -253,8 +253,8 @@ func (p *planner) makePodIdentityWork(r finding.Result) string {
 		changes = append(changes, p.agent())
 	}
 	missing := false
-	for _, action := range []string{"sts:AssumeRole", "sts:TagSession"} {
-		if answer := role.LetsIn(podIdentityService, action); answer.Verdict == view.Denied {
+	for _, action := range p.v.PodIdentitySession().TrustActions {
+		if answer := role.TrustAllows(p.v.PodIdentitySession(), action); answer.Verdict == view.Denied {
 			if answer.Result.Explicit {
 				return whyTrusted
 			}
@@ -506,7 +506,7 @@ func (p *planner) detachCNI(r finding.Result) string {
 	if why := p.mustWork(identity.Kind); why != "" {
 		return why
 	}
-	if len(p.v.Behind(identity)) > 0 {
+	if len(p.v.StalePods(identity)) > 0 {
 		if why := p.restart(r); why != "" {
 			return why
 		}

@@ -189,10 +189,8 @@ func (r *iamRole) nodeNeeds(node *view.NodeRole, identity view.Identity) {
 
 func (r *iamRole) hybridNeeds() {
 	var asked []answerOf
-	for _, service := range slices.Sorted(maps.Keys(need.HybridServices)) {
-		for _, action := range need.HybridServices[service] {
-			asked = append(asked, answerOf{r.LetsIn(service, action), service})
-		}
+	for _, session := range r.v.HybridSessions() {
+		asked = append(asked, r.trustedBy(session)...)
 	}
 	r.add("trust", finding.WantedYes, asked, anyPrincipal(asked))
 	r.need("hybrid", finding.WantedYes, need.Hybrid)
@@ -200,28 +198,36 @@ func (r *iamRole) hybridNeeds() {
 
 // cniNeeds asks what the rules ask of aws-node's own role.
 func (r *iamRole) cniNeeds(identity view.Identity) {
-	if identity.Kind == view.PodIdentity && r.v.AssociatedRole() == r.ARN {
-		r.podIdentityTrust()
+	if identity.Kind == view.PodIdentity {
+		asked := r.trustedBy(r.v.AWSNodeSession())
+		r.add("trust", finding.WantedYes, asked, everyAnswer(asked))
 	}
 	if identity.Kind == view.IRSA && r.v.OIDCProviderARN() != "" {
-		asked := []answerOf{{r.LetsAWSNodeIn(), view.AWSNodeSubject}}
+		asked := []answerOf{{r.TrustAllows(r.v.IRSASession(), "sts:AssumeRoleWithWebIdentity"), view.AWSNodeSubject}}
 		r.add("trust", finding.WantedYes, asked, everyAnswer(asked))
 	}
 	r.need("cni", finding.WantedYes, r.v.CNI().Must())
 }
 
 func (r *iamRole) podIdentityTrust() {
-	const agent = "pods.eks.amazonaws.com"
-	asked := []answerOf{{r.LetsIn(agent, "sts:AssumeRole"), agent}, {r.LetsIn(agent, "sts:TagSession"), agent}}
+	asked := r.trustedBy(r.v.PodIdentitySession())
 	r.add("trust", finding.WantedYes, asked, everyAnswer(asked))
+}
+
+// trustedBy asks whether a session may get the role's credentials.
+func (r *iamRole) trustedBy(s *view.Session) []answerOf {
+	var asked []answerOf
+	for _, action := range s.TrustActions {
+		asked = append(asked, answerOf{r.TrustAllows(s, action), s.Principal})
+	}
+	return asked
 }
 
 // trustEC2 asks whether EC2 gets in, by any of its names, and who else does.
 func (r *iamRole) trustEC2() {
-	accepted, _ := need.EC2Services(r.v.Place.Partition)
-	asked := make([]answerOf, 0, len(accepted))
-	for _, service := range accepted {
-		asked = append(asked, answerOf{r.LetsIn(service, "sts:AssumeRole"), service})
+	var asked []answerOf
+	for _, session := range r.v.InstanceSessions() {
+		asked = append(asked, r.trustedBy(session)...)
 	}
 	r.add("trust", finding.WantedYes, asked, anyPrincipal(asked))
 	doc := r.Trust()
@@ -337,6 +343,14 @@ func (r *iamRole) add(name string, wanted finding.Wanted, asked []answerOf, stat
 	r.out.Needs = append(r.out.Needs, n)
 }
 
+// has reports whether a statement is one of the role's policies. Whether a target role
+// can be assumed depends on another role's policies as well.
+func (r *iamRole) has(ref finding.StatementRef) bool {
+	return slices.ContainsFunc(r.out.Policies, func(p finding.RolePolicy) bool {
+		return p.ARN == ref.ARN && p.Name == ref.Policy && (p.Kind == finding.Trust) == ref.Trust
+	})
+}
+
 // refs names statements as the report's policies are named.
 func (r *iamRole) refs(list []iampolicy.Reference) []finding.StatementRef {
 	var refs []finding.StatementRef
@@ -349,7 +363,7 @@ func (r *iamRole) refs(list []iampolicy.Reference) []finding.StatementRef {
 				ref.Policy = strings.TrimPrefix(s.Policy, "inline ")
 			}
 		}
-		if !slices.Contains(refs, ref) {
+		if !slices.Contains(refs, ref) && r.has(ref) {
 			refs = append(refs, ref)
 		}
 	}

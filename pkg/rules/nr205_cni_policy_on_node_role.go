@@ -62,13 +62,13 @@ func judgeCNIPolicy(v *view.View, r *view.NodeRole, identity view.Identity) find
 		Message:  fmt.Sprintf("%s carries CNI permissions, although aws-node uses %s %s", r.Name, identity.Kind, snapshot.NameOf(identity.RoleARN)),
 		Evidence: append(append(grantLines(carried.allowed), dependsLines(carried.depends)...), identity.Evidence...),
 	}
-	behind := v.Behind(identity)
+	stale := v.StalePods(identity)
 	switch unread := v.Unread(snapshot.FactPods); {
 	case len(unread) > 0:
 		result.Evidence = append(result.Evidence, "whether every aws-node pod uses it was not checked: "+missingLine(unread[0]))
 		result.Next = []finding.Next{finding.Advise("do not remove them before every aws-node pod is seen to use its own role")}
-	case len(behind) > 0:
-		result.Evidence = append(result.Evidence, fmt.Sprintf("not safe to remove now: %d of %d aws-node pods do not use it yet", len(behind), len(v.Snapshot.AWSNode.Pods)))
+	case len(stale) > 0:
+		result.Evidence = append(result.Evidence, fmt.Sprintf("not safe to remove now: %d of %d aws-node pods do not use it yet", len(stale), len(v.Snapshot.AWSNode.Pods)))
 		result.Next = []finding.Next{finding.Advise("restart aws-node first, then check again")}
 	case !works(v, identity, &result):
 	case onWindows(v, r):
@@ -92,7 +92,7 @@ func works(v *view.View, identity view.Identity, result *finding.Result) bool {
 	if identity.Kind == view.IRSA {
 		checks = append(checks, judgeIRSA(v, v.Role(identity.RoleARN)))
 	} else {
-		checks = append(checks, judgePodIdentity(v, v.Role(v.AssociatedRole())))
+		checks = append(checks, judgePodIdentity(v))
 	}
 	for _, c := range checks {
 		if c.Status != finding.Pass {

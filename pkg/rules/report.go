@@ -130,7 +130,7 @@ func awsNodeLine(v *view.View) finding.AWSNodeInfo {
 		return info
 	}
 	behind := map[view.IdentityKind]int{}
-	for _, use := range v.Behind(identity) {
+	for _, use := range v.StalePods(identity) {
 		behind[use.Kind]++
 	}
 	left := total

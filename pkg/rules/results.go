@@ -74,19 +74,31 @@ type allowedAll struct {
 func askAll(r *view.Role, actions []need.Action) allowedAll {
 	var all allowedAll
 	for _, a := range actions {
-		ans := r.Can(a)
-		switch ans.Verdict {
-		case view.Denied:
-			all.denied = append(all.denied, ans)
-		case view.Unknown:
-			all.unknown = append(all.unknown, ans)
-		case view.Depends:
-			all.depends = append(all.depends, ans)
-		case view.Allowed:
-			all.allowed = append(all.allowed, ans)
-		}
+		all.add(r.Can(a))
 	}
 	return all
+}
+
+// askAs is askAll for a session.
+func askAs(s *view.Session, r *view.Role, actions []need.Action) allowedAll {
+	var all allowedAll
+	for _, a := range actions {
+		all.add(r.CanAs(s, a))
+	}
+	return all
+}
+
+func (all *allowedAll) add(ans view.Answer) {
+	switch ans.Verdict {
+	case view.Denied:
+		all.denied = append(all.denied, ans)
+	case view.Unknown:
+		all.unknown = append(all.unknown, ans)
+	case view.Depends:
+		all.depends = append(all.depends, ans)
+	case view.Allowed:
+		all.allowed = append(all.allowed, ans)
+	}
 }
 
 // result turns the answers into one result. can is a phrase such as "can pull

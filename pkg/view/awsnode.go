@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
@@ -72,7 +71,7 @@ func (v *View) ConfiguredIdentity() Identity {
 		return Identity{Kind: NotInstalled, Evidence: append([]string{"the cluster has no DaemonSet kube-system/aws-node"}, v.otherCNI()...)}
 	}
 	for id, a := range sortedPairs(s.PodIdentityAssociations) {
-		if a.Namespace == "kube-system" && a.ServiceAccount == "aws-node" {
+		if a.Namespace == awsNodeNamespace && a.ServiceAccount == awsNodeName {
 			identity := Identity{Kind: PodIdentity, RoleARN: a.RoleARN, Evidence: []string{
 				fmt.Sprintf("Pod Identity association %s of kube-system/aws-node names role %s", id, snapshot.NameOf(a.RoleARN)),
 			}}
@@ -124,16 +123,16 @@ func (v *View) RunningIdentities() []PodIdentityUse {
 	return uses
 }
 
-// Behind returns the running pods whose identity is not the configured one, and
-// which therefore want a restart.
-func (v *View) Behind(configured Identity) []PodIdentityUse {
-	var behind []PodIdentityUse
+// StalePods returns the running pods whose identity is not the configured one, and
+// which therefore have to be restarted.
+func (v *View) StalePods(configured Identity) []PodIdentityUse {
+	var stale []PodIdentityUse
 	for _, use := range v.RunningIdentities() {
 		if use.Kind != configured.Kind || (use.Kind == IRSA && use.RoleARN != configured.RoleARN) {
-			behind = append(behind, use)
+			stale = append(stale, use)
 		}
 	}
-	return behind
+	return stale
 }
 
 // AssumeCNIVersion makes CNI answer for another version of vpc-cni than the one
@@ -210,24 +209,29 @@ func (v *View) TokenAudience() string {
 	return "sts.amazonaws.com"
 }
 
-// LetsAWSNodeIn answers whether a role's trust policy lets the token of aws-node's
-// service account assume it.
-func (r *Role) LetsAWSNodeIn() Answer {
-	issuer := strings.TrimPrefix(r.v.Snapshot.Cluster.OIDCIssuer, "https://")
-	known := iampolicy.NewContext().Set(issuer+":sub", AWSNodeSubject).Set(issuer+":aud", r.v.TokenAudience())
-	return r.LetsInWith(r.v.OIDCProviderARN(), "sts:AssumeRoleWithWebIdentity", known)
-}
-
 // AssociatedRole is the role of aws-node's Pod Identity association, which the
 // agent assumes, also where the pods then get a target role; empty without one.
 func (v *View) AssociatedRole() string {
-	for _, a := range sortedPairs(v.Snapshot.PodIdentityAssociations) {
-		if a.Namespace == "kube-system" && a.ServiceAccount == "aws-node" {
-			return a.RoleARN
+	_, a := v.association()
+	return a.RoleARN
+}
+
+// association is aws-node's Pod Identity association; without one, what one would
+// have.
+func (v *View) association() (id string, a snapshot.PodIdentityAssociation) {
+	for id, a := range sortedPairs(v.Snapshot.PodIdentityAssociations) {
+		if a.Namespace == awsNodeNamespace && a.ServiceAccount == awsNodeName {
+			return id, a
 		}
 	}
-	return ""
+	return "", snapshot.PodIdentityAssociation{Namespace: awsNodeNamespace, ServiceAccount: awsNodeName}
 }
+
+// aws-node's service account.
+const (
+	awsNodeNamespace = "kube-system"
+	awsNodeName      = "aws-node"
+)
 
 // WithoutAgent are the nodes with a pod of aws-node and no ready pod of the Pod
 // Identity Agent. Auto Mode's nodes have the agent built in.

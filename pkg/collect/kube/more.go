@@ -92,7 +92,10 @@ func (c *Client) nodeClasses(ctx context.Context, operation string, paths []stri
 			Items []struct {
 				Metadata struct{ Name string }
 				Spec     struct{ Role, InstanceProfile string }
-				Status   struct{ InstanceProfile string }
+				Status   struct {
+					InstanceProfile string
+					Conditions      []metav1.Condition
+				}
 			}
 		}
 		if err := json.Unmarshal(text, &list); err != nil {
@@ -102,11 +105,28 @@ func (c *Client) nodeClasses(ctx context.Context, operation string, paths []stri
 		for _, item := range list.Items {
 			classes[item.Metadata.Name] = snapshot.NodeClass{
 				Role: item.Spec.Role, InstanceProfile: item.Spec.InstanceProfile, StatusProfile: item.Status.InstanceProfile,
+				Conditions: unmet(item.Status.Conditions),
 			}
 		}
 		return classes, nil
 	}
 	return nil, nil
+}
+
+// unmet returns the conditions that are not True, ordered by type. Karpenter's node
+// classes say in them what they wait for.
+// Source: aws/karpenter-provider-aws pkg/apis/v1/ec2nodeclass_status.go.
+func unmet(conditions []metav1.Condition) []snapshot.Condition {
+	var unmet []snapshot.Condition
+	for i := range conditions {
+		c := &conditions[i]
+		if c.Type == "" || c.Status != metav1.ConditionFalse && c.Status != metav1.ConditionUnknown {
+			continue
+		}
+		unmet = append(unmet, snapshot.Condition{Type: c.Type, Status: string(c.Status), Reason: c.Reason, Message: collect.OneLine(c.Message)})
+	}
+	slices.SortFunc(unmet, func(a, b snapshot.Condition) int { return cmp.Compare(a.Type, b.Type) })
+	return unmet
 }
 
 // eventNamespaces are where events of aws-node and of nodes are kept.
