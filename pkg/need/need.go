@@ -50,7 +50,7 @@ func Names() []string {
 // everything is all actions of the lists below, each once.
 func everything() []Action {
 	var all []Action
-	for _, list := range [][]Action{Worker, WorkerRecommended, Pull, CNI{IPFamily: "ipv4"}.Must(), CNI{IPFamily: "ipv6"}.Must()} {
+	for _, list := range [][]Action{Worker, WorkerRecommended, Pull, PodIdentityAgent, CNI{IPFamily: "ipv4"}.Must(), CNI{IPFamily: "ipv6"}.Must()} {
 		for _, a := range list {
 			if !slices.ContainsFunc(all, func(b Action) bool { return a.Name == b.Name }) {
 				all = append(all, a)

@@ -7,7 +7,6 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/newrole"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -124,7 +123,7 @@ func deniedOf(role *view.Role, actions []need.Action) (denied []string, why stri
 		if answer.Verdict != view.Denied {
 			continue
 		}
-		if answer.Result.Explicit || answer.Result.By == iampolicy.LayerBoundary {
+		if answer.Blocked() {
 			return nil, whyDecision
 		}
 		denied = append(denied, a.Name)
@@ -500,6 +499,9 @@ func (p *planner) agentAllowed(r finding.Result) string {
 // of its own.
 func (p *planner) detachCNI(r finding.Result) string {
 	identity := p.v.ConfiguredIdentity()
+	if !identity.Own() {
+		return "aws-node has no role of its own and uses these permissions: --cni-identity auto moves them"
+	}
 	if m := p.v.Unread(snapshot.FactPods); len(m) > 0 {
 		return "whether every aws-node pod uses its own role could not be read (" + m[0].Operation + ")"
 	}

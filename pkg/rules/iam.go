@@ -40,6 +40,9 @@ func iamOf(v *view.View) finding.IAM {
 	}) {
 		r := iamRole{v: v, Role: v.Role(arn), out: finding.IAMRole{Name: snapshot.NameOf(arn), ARN: arn, Uses: uses[arn]}}
 		r.facts(out.Policies)
+		if name, document := v.SessionPolicy(); document != "" && identity.Kind == view.PodIdentity && identity.RoleARN == arn {
+			r.out.Policies = append(r.out.Policies, written(finding.SessionPolicy, name, document))
+		}
 		if !r.Facts.NotFound {
 			if node := nodeRoles[arn]; node != nil {
 				r.nodeNeeds(node, identity)
@@ -321,9 +324,7 @@ func (r *iamRole) add(name string, wanted finding.Wanted, asked []answerOf, stat
 			d.Verdict, d.Why = "allowed", whyAllowed(a.Answer)
 		case view.Denied:
 			d.Verdict, d.Why = "denied", whyDenied(a.Answer)
-			if !a.Result.Explicit && a.Result.By == iampolicy.LayerBoundary {
-				d.By = "boundary"
-			}
+			d.By = deniedBy(a.Answer)
 		case view.Depends:
 			d.Verdict, d.Why = "depends", whyDepends(a.Answer)
 		case view.Unknown:
@@ -341,6 +342,21 @@ func (r *iamRole) add(name string, wanted finding.Wanted, asked []answerOf, stat
 		n.Decisions[i].Actions = append(n.Decisions[i].Actions, a.Action.Name)
 	}
 	r.out.Needs = append(r.out.Needs, n)
+}
+
+// deniedBy names what allows too little, where that is not the role's own policies.
+func deniedBy(a view.Answer) string {
+	switch {
+	case a.Organization != nil:
+		return "organization"
+	case a.Result.Explicit:
+		return ""
+	case a.Result.By == iampolicy.LayerBoundary:
+		return "boundary"
+	case a.Result.By == view.SessionPolicyLayer:
+		return "sessionPolicy"
+	}
+	return ""
 }
 
 // has reports whether a statement is one of the role's policies. Whether a target role

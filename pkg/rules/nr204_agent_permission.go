@@ -10,7 +10,7 @@ import (
 var agentPermission = Rule{
 	ID: "NR204", Name: "agent-permission", Severity: finding.Error, Concern: finding.ConcernNode,
 	Joining:  200,
-	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork},
+	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork, finding.DeniedCall},
 	Repair:   finding.AllowAgent,
 	Title:    "The node role lets the EKS Pod Identity Agent get credentials",
 	Why: `Pods with a Pod Identity association get no credentials on these nodes. The agent on the node asks for them with the

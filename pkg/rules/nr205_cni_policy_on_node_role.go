@@ -13,8 +13,9 @@ var cniPolicyOnNodeRole = Rule{
 	Repair: finding.DetachCNI,
 	Title:  "The node role carries no CNI permissions that aws-node does not need from it",
 	Why: `Every pod that reaches the instance metadata can use the CNI permissions: create, attach and delete network interfaces.
-aws-node has a role of its own and does not need them from the node role.`,
-	Fix: `First see that every running aws-node pod uses its own role, then detach the CNI policy from the node role. Pods that
+AWS recommends a separate role for aws-node, which then does not need them from the node role.`,
+	Fix: `Where aws-node has no role of its own, give it one first: "kubectl noderole fix --cni-identity auto" moves the permissions.
+Where it has one, first make sure that every running aws-node pod uses it, then detach the CNI policy from the node role. Pods that
 started before the role was configured still use the node role: restart them first.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html",
@@ -50,10 +51,18 @@ func judgeCNIPolicy(v *view.View, r *view.NodeRole, identity view.Identity) find
 		return finding.Result{Status: finding.Pass, Subject: subject, Message: r.Name + " carries no CNI permissions", Evidence: deniedLines(carried.denied)}
 	case identity.Kind == view.UnknownIdentity:
 		return unknown(subject, "whether "+r.Name+" needs its CNI permissions was not checked", identity.Unread)
-	case !identity.Own():
+	case identity.Kind == view.NotInstalled:
 		return finding.Result{
 			Status: finding.NotApplicable, Subject: subject, Evidence: identity.Evidence,
-			Message: fmt.Sprintf("%s carries CNI permissions; aws-node has no role of its own", r.Name),
+			Message: fmt.Sprintf("%s carries CNI permissions; aws-node is not installed", r.Name),
+		}
+	case !identity.Own():
+		evidence := append(append(grantLines(carried.allowed), dependsLines(carried.depends)...), identity.Evidence...)
+		return finding.Result{
+			Status: finding.Fail, Severity: finding.Info, Subject: subject,
+			Message:  fmt.Sprintf("%s carries the CNI permissions for aws-node, which has no role of its own", r.Name),
+			Evidence: append(evidence, "not safe to remove now: aws-node uses them"),
+			Next:     []finding.Next{moveCNI().With("plans a role for aws-node and moves the CNI permissions to it, which AWS recommends")},
 		}
 	}
 

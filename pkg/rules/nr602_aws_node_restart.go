@@ -37,7 +37,7 @@ They stop working when that identity's permissions are taken away.`,
 			result := finding.Result{
 				Status: finding.Fail, Subject: awsNodeSubject(),
 				Message: fmt.Sprintf("%d of %d aws-node pods do not use the configured identity", len(stale), pods),
-				Next:    []finding.Next{finding.Run(command.Kubectl("-n", "kube-system", "rollout", "restart", "daemonset", "aws-node"))},
+				Next:    []finding.Next{restartAWSNode()},
 			}
 			for _, use := range stale {
 				result.Evidence = append(result.Evidence, fmt.Sprintf("pod %s on node %s uses %s", use.Pod, use.Node, use.Kind))
@@ -54,4 +54,9 @@ They stop working when that identity's permissions are taken away.`,
 			})
 		}
 	},
+}
+
+// restartAWSNode is the command that replaces the pods of aws-node.
+func restartAWSNode() finding.Next {
+	return finding.Run(command.Kubectl("-n", "kube-system", "rollout", "restart", "daemonset", "aws-node"))
 }

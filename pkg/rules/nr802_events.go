@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -28,25 +27,48 @@ which role or policy is behind it.`,
 		if unread := v.Unread(snapshot.FactEvents); len(unread) > 0 {
 			report(unknown(clusterSubject(v), "whether events name an IAM cause was not checked", unread))
 		}
+		reported := 0
 		for _, e := range v.Snapshot.Events {
+			if name := e.DeniedRole(); name != "" && !knownRole(v, name) {
+				continue // of a role that neither nodes nor aws-node have
+			}
+			reported++
 			evidence := []string{e.Message}
 			if e.Node != "" {
 				evidence = append(evidence, "on node "+e.Node)
 			}
-			symptom := finding.Symptom{Kind: finding.NoImage}
-			if slices.Contains(networkReasons, e.Reason) {
-				symptom.Kind = finding.NoNetwork
-			}
 			report(finding.Result{
-				Status: finding.Fail, Subject: finding.Subject{Kind: finding.SubjectEvent, Name: e.Reason + " " + e.Object}, Symptoms: []finding.Symptom{symptom},
+				Status: finding.Fail, Subject: finding.Subject{Kind: finding.SubjectEvent, Name: e.Reason + " " + e.Object}, Symptoms: symptomsOf(e),
 				Message: fmt.Sprintf("%s: %s, %d times", e.Object, e.Reason, max(e.Count, 1)), Evidence: evidence,
 			})
 		}
-		if len(v.Snapshot.Events) == 0 && len(v.Unread(snapshot.FactEvents)) == 0 {
+		if reported == 0 && len(v.Unread(snapshot.FactEvents)) == 0 {
 			report(finding.Result{Status: finding.Pass, Subject: clusterSubject(v), Message: "no event names an IAM cause", Evidence: []string{"warnings in kube-system and default"}})
 		}
 	},
 }
 
-// networkReasons are the reasons of events about addresses of pods.
-var networkReasons = []string{"MissingIAMPermissions", "FailedCreatePodSandBox"}
+func knownRole(v *view.View, name string) bool {
+	for arn := range v.Snapshot.Roles {
+		if snapshot.NameOf(arn) == name {
+			return true
+		}
+	}
+	return false
+}
+
+// symptomsOf says of what an event is a symptom. Where it names the action that was
+// denied, what denies that action explains it, and nothing else.
+func symptomsOf(e snapshot.Event) []finding.Symptom {
+	switch e.Cause() {
+	case snapshot.CauseImage:
+		return []finding.Symptom{{Kind: finding.NoImage}}
+	case snapshot.CauseDeniedCall:
+		if action := e.DeniedAction(); action != "" {
+			return []finding.Symptom{{Kind: finding.DeniedCall, Action: action}}
+		}
+		return []finding.Symptom{{Kind: finding.NoNetwork}}
+	case snapshot.CauseNetwork:
+	}
+	return []finding.Symptom{{Kind: finding.NoNetwork}}
+}

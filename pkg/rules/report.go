@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,7 +31,9 @@ func (o Options) chosen() []Rule {
 		if slices.Contains(o.Off, r.ID) {
 			continue
 		}
-		r.Severity = cmp.Or(o.Severities[r.ID], r.Severity)
+		if severity, ok := o.Severities[r.ID]; ok {
+			r.Severity, r.byTeam = severity, true
+		}
 		chosen = append(chosen, r)
 	}
 	return chosen

@@ -113,6 +113,9 @@ type PodIdentityUse struct {
 	RoleARN string
 }
 
+// Session is the session that the pod asks AWS by.
+func (u PodIdentityUse) Session(v *View) *Session { return v.sessionBy(u.Kind) }
+
 // RunningIdentities are the identities of aws-node's running pods, by pod name.
 func (v *View) RunningIdentities() []PodIdentityUse {
 	uses := make([]PodIdentityUse, 0, len(v.Snapshot.AWSNode.Pods))
@@ -121,6 +124,40 @@ func (v *View) RunningIdentities() []PodIdentityUse {
 		uses = append(uses, PodIdentityUse{Pod: name, Node: pod.Node, Kind: IdentityKind(kind), RoleARN: role})
 	}
 	return uses
+}
+
+// RoleOfPod is the role whose permissions a running pod of aws-node has: that of its
+// environment, of the association, or of its node. It is empty where the pod gets no
+// role, or where that is not known; unread says then what was not read.
+func (v *View) RoleOfPod(use PodIdentityUse) (arn string, unread []snapshot.Missing) {
+	switch use.Kind {
+	case IRSA:
+		return use.RoleARN, nil
+	case PodIdentity:
+		_, a := v.association()
+		return cmp.Or(a.TargetRoleARN, a.RoleARN), v.Unread(snapshot.FactPodIdentity)
+	case FromNodeRole:
+		return v.RoleOfNode(use.Node)
+	case StaticKeys, NotInstalled, UnknownIdentity:
+	}
+	return "", nil
+}
+
+// RoleOfNode is the role that a node holds: by its instance's profile, or else by what
+// made the node. It is empty where that is not known.
+func (v *View) RoleOfNode(name string) (arn string, unread []snapshot.Missing) {
+	s := v.Snapshot
+	node, ok := s.Nodes[name]
+	if !ok {
+		return "", v.Unread(snapshot.FactNodes)
+	}
+	if p := s.InstanceProfiles[s.Instances[node.InstanceID()].InstanceProfile]; len(p.Roles) > 0 {
+		return p.Roles[0], nil
+	}
+	if role := s.NodeGroups[node.Owner].NodeRoleARN; node.Maker == snapshot.MadeByNodeGroup && role != "" {
+		return role, nil
+	}
+	return "", v.Unread(snapshot.FactNodeGroups, snapshot.FactInstances, snapshot.FactInstanceProfiles)
 }
 
 // StalePods returns the running pods whose identity is not the configured one, and

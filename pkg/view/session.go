@@ -257,12 +257,24 @@ func (s *Session) setTagValues(c *iampolicy.Context, prefix string) {
 	}
 }
 
+// SessionPolicy returns the name and the text of the session policy of aws-node's Pod
+// Identity association; empty where it has none.
+func (v *View) SessionPolicy() (name, document string) {
+	id, a := v.association()
+	if a.Policy == "" {
+		return "", ""
+	}
+	return sessionPolicyName(id), a.Policy
+}
+
+func sessionPolicyName(id string) string { return "session policy of association " + id }
+
 // sessionPolicy returns the session policy of an association, nil where it has none.
 func (v *View) sessionPolicy(id string, a snapshot.PodIdentityAssociation) *document {
 	if a.Policy == "" {
 		return nil
 	}
-	d := v.parse(iampolicy.Identity, "podIdentityAssociations#"+id, iampolicy.Policy{Name: "session policy of association " + id}, a.Policy)
+	d := v.parse(iampolicy.Identity, "podIdentityAssociations#"+id, iampolicy.Policy{Name: sessionPolicyName(id)}, a.Policy)
 	return &d
 }
 

@@ -154,6 +154,15 @@ type Answer struct {
 	Organization *snapshot.Simulation
 }
 
+// SessionPolicyLayer is the Result.By of what the session policy does not allow.
+const SessionPolicyLayer = iampolicy.LayerSCP
+
+// Blocked reports whether a policy more would not change a denial: an explicit Deny,
+// the permissions boundary, the session policy or a service control policy denies.
+func (a Answer) Blocked() bool {
+	return a.Organization != nil || a.Result.Explicit || a.Result.By == iampolicy.LayerBoundary || a.Result.By == SessionPolicyLayer
+}
+
 // Can answers whether the role is effectively allowed an action, everywhere that
 // the action is needed: managed and inline policies, explicit Deny, boundary. It
 // asks for the session by which the cluster uses the role.
@@ -336,7 +345,7 @@ func (r *Role) use(s *Session) use {
 	u := use{unread: g.unread, known: s.known(r)}
 	policies := g.policies
 	if s.policy != nil {
-		// A session policy caps the role as a service control policy does: what it does
+		// A session policy limits the role as a service control policy does: what it does
 		// not allow is denied, and it grants nothing.
 		policies.SCPs = [][]iampolicy.Policy{{s.policy.policy}}
 		u.unread = slices.Concat(u.unread, s.policy.unread)

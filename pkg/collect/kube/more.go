@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -143,8 +142,8 @@ func (c *Client) Events(ctx context.Context) ([]snapshot.Event, error) {
 				return "", err
 			}
 			for i := range page.Items {
-				if e := &page.Items[i]; hasIAMCause(e) {
-					merge(merged, eventFacts(e))
+				if facts := eventFacts(&page.Items[i]); facts.Cause() != "" {
+					merge(merged, facts)
 				}
 			}
 			return page.Continue, nil
@@ -161,25 +160,6 @@ func (c *Client) Events(ctx context.Context) ([]snapshot.Event, error) {
 		return cmp.Or(b.LastSeen.Compare(a.LastSeen), cmp.Compare(a.Object, b.Object), cmp.Compare(a.Reason, b.Reason))
 	})
 	return events[:min(len(events), snapshot.MaxEvents)], nil
-}
-
-// hasIAMCause tells aws-node's own event, refused pulls from ECR, and pods that
-// aws-node gave no address.
-// Source: amazon-vpc-cni-k8s pkg/awsutils/awsutils.go (MissingIAMPermissions).
-func hasIAMCause(e *corev1.Event) bool {
-	message := strings.ToLower(e.Message)
-	says := func(words ...string) bool {
-		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(message, w) })
-	}
-	switch e.Reason {
-	case "MissingIAMPermissions":
-		return true
-	case "Failed", "ErrImagePull", "FailedToPull":
-		return says(".dkr.ecr.") && says("403", "forbidden", "authorization", "no basic auth credentials", "pull access denied")
-	case "FailedCreatePodSandBox":
-		return says("aws-cni", "failed to assign an ip")
-	}
-	return false
 }
 
 func eventFacts(e *corev1.Event) snapshot.Event {
