@@ -197,6 +197,9 @@ func (r *iamRole) hybridNeeds() {
 	}
 	r.add("trust", finding.WantedYes, asked, anyPrincipal(asked))
 	r.need("hybrid", finding.WantedYes, need.Hybrid)
+	if len(r.v.HybridNodesWithAgent()) > 0 {
+		r.need("podIdentity", finding.WantedYes, need.PodIdentityAgent)
+	}
 }
 
 // cniNeeds asks what the rules ask of aws-node's own role.

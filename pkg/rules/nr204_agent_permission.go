@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"fmt"
+
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -44,11 +46,34 @@ roles:
 				report(judgeAgent(r, why))
 			}
 		}
+		for _, r := range v.HybridRoles() {
+			subject := hybridSubject(r)
+			nodes := v.HybridNodesWithAgent()
+			switch m := v.Unread(snapshot.FactAgent); {
+			case r.Facts.NotFound:
+				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: r.Name + " does not exist"})
+			case len(nodes) > 0:
+				report(judgeAgentOf(r, subject, fmt.Sprintf("eks-pod-identity-agent runs on hybrid node %s", nodes[0])))
+			case len(m) > 0:
+				report(unknown(subject, "whether the Pod Identity Agent needs "+r.Name+" was not checked", m))
+			default:
+				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "no Pod Identity Agent runs on a hybrid node"})
+			}
+		}
 	},
 }
 
+// hybridSubject is a role of hybrid nodes as the subject of a result.
+func hybridSubject(r *view.Role) finding.Subject {
+	return finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
+}
+
 func judgeAgent(r *view.NodeRole, why string) finding.Result {
-	result := askAll(r.Role, need.PodIdentityAgent).result(roleSubject(r), r.Name, "lets the Pod Identity Agent get credentials", "does not let the Pod Identity Agent get credentials")
+	return judgeAgentOf(r.Role, roleSubject(r), why)
+}
+
+func judgeAgentOf(r *view.Role, subject finding.Subject, why string) finding.Result {
+	result := askAll(r, need.PodIdentityAgent).result(subject, r.Name, "lets the Pod Identity Agent get credentials", "does not let the Pod Identity Agent get credentials")
 	result.Evidence = append(result.Evidence, why)
 	if result.Status == finding.Fail {
 		result.Next = []finding.Next{explainAction(r.Name, "eks-auth:AssumeRoleForPodIdentity")}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -76,8 +75,11 @@ func staleByIdentity(v *view.View, configured view.Identity) map[string][]view.P
 func judgeRunning(v *view.View, pods []view.PodIdentityUse) finding.Result {
 	arn, unread := v.RoleOfPod(pods[0])
 	what := pods[0].Kind.String()
-	if arn != "" {
-		what = strings.TrimPrefix(what+" "+snapshot.NameOf(arn), "the ")
+	switch {
+	case arn != "" && pods[0].Kind == view.FromNodeRole:
+		what = "node role " + snapshot.NameOf(arn)
+	case arn != "":
+		what += " role " + snapshot.NameOf(arn)
 	}
 	subject := finding.Subject{Kind: finding.SubjectAWSNode, Name: "aws-node with " + what}
 	who := fmt.Sprintf("aws-node pod %s on node %s still uses %s", pods[0].Pod, pods[0].Node, what)
@@ -107,7 +109,8 @@ func judgeRunning(v *view.View, pods []view.PodIdentityUse) finding.Result {
 			Evidence: append(lines, "iam:GetRole "+r.Name+": NoSuchEntity"), Next: restart,
 		}
 	}
-	result := askAs(pods[0].Session(v), r, v.CNI().Must()).result(subject, who+", which", "allows what the VPC CNI calls", "lacks what the VPC CNI calls")
+	result := askAs(pods[0].Session(v), r, v.CNI().Must()).result(subject, r.Name, "has the permissions that the VPC CNI needs", "lacks permissions that the VPC CNI needs")
+	result.Message = who + ": " + result.Message
 	result.Evidence = append(lines, result.Evidence...)
 	if result.Status == finding.Fail {
 		result.Next = restart

@@ -287,6 +287,20 @@ func (v *View) WithoutAgent() []string {
 	return slices.Compact(nodes)
 }
 
+// HybridNodesWithAgent are the hybrid nodes on which a pod of the Pod Identity Agent
+// runs, by name.
+func (v *View) HybridNodesWithAgent() []string {
+	var nodes []string
+	if agent := v.Snapshot.PodIdentityAgent; agent != nil {
+		for name := range sortedPairs(agent.Nodes) {
+			if v.Snapshot.Nodes[name].Maker == snapshot.MadeByHybrid {
+				nodes = append(nodes, name)
+			}
+		}
+	}
+	return nodes
+}
+
 // Exposed is an instance whose metadata service pods can reach.
 type Exposed struct {
 	ID string
