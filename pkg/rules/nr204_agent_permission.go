@@ -73,9 +73,14 @@ func judgeAgent(r *view.NodeRole, why string) finding.Result {
 }
 
 func judgeAgentOf(r *view.Role, subject finding.Subject, why string) finding.Result {
-	result := askAll(r, need.PodIdentityAgent).result(subject, r.Name, "lets the Pod Identity Agent get credentials", "does not let the Pod Identity Agent get credentials")
+	all := askAll(r, need.PodIdentityAgent)
+	result := all.result(subject, r.Name, "lets the Pod Identity Agent get credentials", "does not let the Pod Identity Agent get credentials")
 	result.Evidence = append(result.Evidence, why)
-	if result.Status == finding.Fail {
+	switch {
+	case result.Status != finding.Fail:
+	case blocked(all.denied):
+		result.Next = []finding.Next{unblock(all.denied)}
+	default:
 		result.Next = []finding.Next{explainAction(r.Name, "eks-auth:AssumeRoleForPodIdentity")}
 	}
 	return result

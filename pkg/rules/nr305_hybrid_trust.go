@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -68,6 +69,7 @@ func judgeHybridTrust(v *view.View, r *view.Role, subject finding.Subject) findi
 		return unknown(subject, "who may assume "+r.Name+" was not checked", r.Unread)
 	}
 	var denied []view.Answer
+	var asks []string
 	var depends finding.Result
 	for _, session := range v.HybridSessions() {
 		service := session.Principal
@@ -92,6 +94,7 @@ func judgeHybridTrust(v *view.View, r *view.Role, subject finding.Subject) findi
 			depends = result
 		default:
 			denied = append(denied, all.denied...)
+			asks = append(asks, session.Asks())
 		}
 	}
 	if depends.Status == finding.Depends {
@@ -99,7 +102,7 @@ func judgeHybridTrust(v *view.View, r *view.Role, subject finding.Subject) findi
 	}
 	return finding.Result{
 		Status: finding.Fail, Subject: subject, Message: r.Name + " lets neither Systems Manager nor IAM Roles Anywhere in",
-		Evidence: append(deniedLines(denied), "the trust policy lets in "+trusted(r)),
+		Evidence: slices.Concat(deniedLines(denied), []string{"the trust policy names " + orNone(trusted(r))}, asks),
 		Next:     []finding.Next{finding.Advise("add to the trust policy: " + trustStatement([]string{"ssm.amazonaws.com"}))},
 	}
 }

@@ -111,7 +111,7 @@ func assume(r *view.Role, s *view.Session, result *finding.Result, all *allowedA
 		all.add(r.TrustAllows(s, action))
 	}
 	if len(all.denied) > denied {
-		result.Evidence = append(result.Evidence, trustLines(r, all.denied[denied:])...)
+		result.Evidence = append(result.Evidence, trustLines(r, s, all.denied[denied:])...)
 		result.Next = append(result.Next, finding.Advise(`add to the trust policy of `+r.Name+`: {"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}`))
 	}
 }
@@ -147,16 +147,17 @@ func assumeTarget(v *view.View, associated, target *view.Role, s *view.Session, 
 		result.Next = append(result.Next, finding.Advise(fmt.Sprintf("allow %s %s on %s", associated.Name, strings.Join(s.TrustActions, " and "), target.ARN)))
 	}
 	if len(notTrusted) > 0 {
-		result.Evidence = append(result.Evidence, trustLines(target, notTrusted)...)
+		result.Evidence = append(result.Evidence, trustLines(target, s, notTrusted)...)
 		result.Next = append(result.Next, finding.Advise(fmt.Sprintf("allow %s %s in the trust policy of %s", associated.ARN, strings.Join(s.TrustActions, " and "), target.Name)))
 	}
 }
 
-// trustLines says why a role's trust policy denies actions, and whom it names.
-func trustLines(r *view.Role, denied []view.Answer) []string {
+// trustLines says why a role's trust policy denies actions to a session, and whom it
+// names.
+func trustLines(r *view.Role, s *view.Session, denied []view.Answer) []string {
 	var lines []string
 	for _, line := range deniedLines(denied) {
 		lines = append(lines, fmt.Sprintf("trust policy of %s: %s", r.Name, line))
 	}
-	return append(lines, fmt.Sprintf("the trust policy of %s names %s", r.Name, orNone(trusted(r))))
+	return append(lines, fmt.Sprintf("the trust policy of %s names %s", r.Name, orNone(trusted(r))), s.Asks())
 }

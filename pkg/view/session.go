@@ -2,6 +2,7 @@ package view
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -35,6 +36,8 @@ type Session struct {
 	open []openValue
 	// policy is the session policy; nil for none.
 	policy *document
+	// asks is what Asks says.
+	asks string
 	// tags are the session tags.
 	tags map[string]string
 	// via is the role whose credentials assume this one, and viaSession the session
@@ -172,11 +175,26 @@ func (v *View) PodIdentitySession() *Session {
 			c.Absent("aws:FederatedProvider").Absent("aws:SourceIdentity")
 			s.setPrincipalTags(c)
 		}
+		s.asks = "EKS Pod Identity asks with aws:SourceArn " + v.Snapshot.Cluster.ARN + ", aws:SourceAccount " + v.Place.Account + s.asksTags()
 		if len(s.tags) > 0 {
 			s.open = []openValue{{[]string{"aws:RequestTag/" + tagPodName}, "aws-node-"}}
 		}
 		return []*Session{s}
 	})[0]
+}
+
+// asksTags says which session tags a request passes.
+func (s *Session) asksTags() string {
+	if len(s.tags) == 0 {
+		return " and no session tags"
+	}
+	var tags []string
+	for _, key := range podIdentityTags {
+		if value := s.tags[key]; value != "" {
+			tags = append(tags, key+" "+value)
+		}
+	}
+	return " and session tags: " + strings.Join(tags, ", ")
 }
 
 // TargetSession is the session of the target role of aws-node's Pod Identity
@@ -206,6 +224,10 @@ func (v *View) TargetSession() *Session {
 			}
 		}
 		s.use = first.use
+		s.asks = "EKS Pod Identity asks as " + association.RoleARN + s.asksTags()
+		if id := association.ExternalID; id != "" {
+			s.asks += ", sts:ExternalId " + id
+		}
 		if len(s.tags) > 0 {
 			s.open = []openValue{{[]string{"aws:RequestTag/" + tagPodName, "aws:PrincipalTag/" + tagPodName}, "aws-node-"}}
 		}
@@ -301,11 +323,13 @@ func (v *View) HybridSessions() []*Session {
 			{
 				Name: "hybrid node with Systems Manager", Principal: "ssm.amazonaws.com", TrustActions: need.HybridServices["ssm.amazonaws.com"],
 				assume: ofAccount, use: use, open: []openValue{source("ssm", "")},
+				asks: "Systems Manager asks with aws:SourceAccount " + v.Place.Account + " and an aws:SourceArn of " + source("ssm", "").prefix + "*",
 			},
 			{
 				// The name of the session is the node's, which the certificate's subject names.
 				Name: "hybrid node with IAM Roles Anywhere", Principal: "rolesanywhere.amazonaws.com", TrustActions: need.HybridServices["rolesanywhere.amazonaws.com"],
 				assume: ofAccount, use: use,
+				asks: "IAM Roles Anywhere asks with aws:SourceAccount " + v.Place.Account + " and an aws:SourceArn of " + anchor.prefix + "*",
 				open: []openValue{anchor, {[]string{"sts:RoleSessionName", "aws:PrincipalTag/x509Subject/CN"}, ""}},
 			},
 		}
@@ -358,58 +382,122 @@ func cached(v *View, key string, build func() []*Session) []*Session {
 	return s
 }
 
-// assuming returns what may be known of the request that assumes a role with this
-// trust policy: once for each value that the policy tells apart of what is open, and
-// once with these values unknown.
-func (s *Session) assuming(base func() *iampolicy.Context, trust *iampolicy.Document) (cases []*iampolicy.Context, open *iampolicy.Context) {
-	choices := [][]string{nil} // the values of s.open, in order
-	for _, o := range s.open {
-		var longer [][]string
-		for _, value := range o.values(trust) {
-			for _, c := range choices {
-				longer = append(longer, append(slices.Clone(c), value))
-			}
-		}
-		choices = longer
+// Asks says what is known of the request that assumes a role, as evidence where a
+// trust policy denies it; empty where there is nothing to tell.
+func (s *Session) Asks() string { return s.asks }
+
+// decide asks once for each value that a trust policy tells apart of what is open.
+// Where the answers differ, the answer depends, and is that to a request of which the
+// values that matter are not known.
+func (s *Session) decide(trust *iampolicy.Document, known func() *iampolicy.Context, evaluate func(*iampolicy.Context) iampolicy.Result) iampolicy.Result {
+	choices := make([][]string, len(s.open))
+	for i, o := range s.open {
+		choices[i] = o.values(trust)
 	}
-	for _, choice := range choices {
-		c := base()
+	ask := func(choice []int) iampolicy.Result {
+		c := known()
 		for i, o := range s.open {
-			for _, key := range o.keys {
-				c.Set(key, choice[i])
+			if len(choices[i]) == 0 {
+				o.unknown(c)
+			} else {
+				o.set(c, choices[i][choice[i]])
 			}
 		}
-		cases = append(cases, c)
+		return evaluate(c)
 	}
-	open = base()
-	for _, o := range s.open {
-		for _, key := range o.keys {
-			open.Present(key)
+	first := make([]int, len(s.open))
+	result := ask(first)
+	matters := make([]bool, len(s.open))
+	for choice := range combinations(choices) {
+		decision := ask(choice).Decision
+		for i := range choices {
+			other := slices.Clone(choice)
+			other[i] = 0
+			if choice[i] > 0 && ask(other).Decision != decision {
+				matters[i] = true
+			}
 		}
 	}
-	return cases, open
+	if !slices.Contains(matters, true) {
+		return result
+	}
+	c := known()
+	for i, o := range s.open {
+		if matters[i] || len(choices[i]) == 0 {
+			o.unknown(c)
+		} else {
+			o.set(c, choices[i][0])
+		}
+	}
+	result = evaluate(c)
+	result.Decision = iampolicy.Depends
+	return result
 }
 
+// combinations ranges over one choice of each list, as indices.
+func combinations(lists [][]string) iter.Seq[[]int] {
+	return func(yield func([]int) bool) {
+		choice := make([]int, len(lists))
+		for {
+			if !yield(choice) {
+				return
+			}
+			i := 0
+			for ; i < len(lists); i++ {
+				if choice[i]++; choice[i] < len(lists[i]) {
+					break
+				}
+				choice[i] = 0
+			}
+			if i == len(lists) {
+				return
+			}
+		}
+	}
+}
+
+func (o openValue) set(c *iampolicy.Context, value string) {
+	for _, key := range o.keys {
+		c.Set(key, value)
+	}
+}
+
+func (o openValue) unknown(c *iampolicy.Context) {
+	for _, key := range o.keys {
+		c.Present(key)
+	}
+}
+
+// maxValues bounds the values of one key that are tried. A trust policy has 8,192
+// characters at most, and real ones name a few values.
+const maxValues = 64
+
 // values returns the values that the policy tells apart: one that it does not name,
-// and one of each that it names and that can be.
+// and some of each pattern that it names and that can be. It returns none where these
+// are too many, or where a statement asks for several at once.
 func (o openValue) values(trust *iampolicy.Document) []string {
 	values := []string{o.prefix + "a-value-that-no-policy-names"}
 	for i := range trust.Statements {
+		conditions := 0
 		for _, c := range trust.Statements[i].Conditions {
 			if !slices.ContainsFunc(o.keys, func(key string) bool { return strings.EqualFold(key, c.Key) }) {
 				continue
 			}
-			for _, named := range c.Values {
-				if strings.Contains(named, "${") {
+			conditions++
+			for _, pattern := range c.Values {
+				if strings.Contains(pattern, "${") {
 					continue
 				}
-				for _, v := range o.instances(named) {
-					if !slices.Contains(values, v) {
-						values = append(values, v)
-					}
-				}
+				values = append(values, o.instances(pattern)...)
 			}
 		}
+		if conditions > 1 {
+			return nil
+		}
+	}
+	slices.Sort(values[1:])
+	if values = slices.Compact(values); len(values) > maxValues {
+		return nil
 	}
 	return values
 }
@@ -440,10 +528,11 @@ func (o openValue) instances(pattern string) []string {
 		reached = next
 		skip()
 	}
-	fill := strings.NewReplacer("*", "x", "?", "x")
 	var values []string
 	for _, at := range slices.Sorted(maps.Keys(reached)) {
-		values = append(values, o.prefix+fill.Replace(pattern[at:]))
+		for _, fill := range []string{"x", "0"} {
+			values = append(values, o.prefix+strings.NewReplacer("*", fill, "?", fill).Replace(pattern[at:]))
+		}
 	}
 	return values
 }

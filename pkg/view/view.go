@@ -276,16 +276,7 @@ func (r *Role) trustAllows(s *Session, action string, own granted) Answer {
 	if doc == nil {
 		doc = &iampolicy.Document{}
 	}
-	cases, open := s.assuming(known, doc)
-	result := evaluate(cases[0])
-	for _, c := range cases[1:] {
-		if evaluate(c).Decision != result.Decision {
-			result = evaluate(open)
-			result.Decision = iampolicy.Depends
-			break
-		}
-	}
-	return answer(need.Action{Name: action, For: s.Principal}, result, unread)
+	return answer(need.Action{Name: action, For: s.Principal}, s.decide(doc, known, evaluate), unread)
 }
 
 // trustDocument returns the role's trust policy.
