@@ -79,8 +79,13 @@ var iamWords = []string{"instance profile", "iam role", "not authorized to perfo
 
 // hasIAMCause reports whether IAM is the cause of a health issue.
 func hasIAMCause(issue snapshot.HealthIssue) bool {
-	message := strings.ToLower(issue.Message)
-	return iamHealth[issue.Code] || slices.ContainsFunc(iamWords, func(w string) bool { return strings.Contains(message, w) })
+	return iamHealth[issue.Code] || namesIAM(issue.Message)
+}
+
+// namesIAM reports whether a message of AWS or a controller names a cause in IAM.
+func namesIAM(message string) bool {
+	message = strings.ToLower(message)
+	return slices.ContainsFunc(iamWords, func(w string) bool { return strings.Contains(message, w) })
 }
 
 // healthEvidence is the issues with an IAM cause, a line each.

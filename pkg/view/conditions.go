@@ -20,3 +20,22 @@ func ConditionLines(name string, class snapshot.NodeClass) []string {
 	}
 	return lines
 }
+
+// NamedNodeClass is a node class with its kind and name, such as "EC2NodeClass default".
+type NamedNodeClass struct {
+	Name  string
+	Class snapshot.NodeClass
+}
+
+// NodeClasses are the node classes of Karpenter and EKS Auto Mode, ordered by kind and
+// name.
+func (v *View) NodeClasses() []NamedNodeClass {
+	var all []NamedNodeClass
+	for name, class := range sortedPairs(v.Snapshot.KarpenterNodeClasses) {
+		all = append(all, NamedNodeClass{string(KarpenterClass) + " " + name, class})
+	}
+	for name, class := range sortedPairs(v.Snapshot.AutoModeNodeClasses) {
+		all = append(all, NamedNodeClass{string(AutoModeClass) + " " + name, class})
+	}
+	return all
+}
