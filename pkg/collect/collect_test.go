@@ -148,11 +148,11 @@ func newWorld(tb testing.TB) *world {
 		event("BackOff", "app", "restarting", 1, 5), event("FailedCreatePodSandBox", "web", "plugin type=\"aws-cni\" failed", 1, 0),
 	}
 	w.kube.nodeClasses = map[string]string{
-		"/apis/karpenter.k8s.aws/v1/ec2nodeclasses": `{"items":[
+		"/apis/karpenter.k8s.aws/v1/ec2nodeclasses": `{"kind":"EC2NodeClassList","apiVersion":"karpenter.k8s.aws/v1","items":[
 			{"metadata":{"name":"fast"},"spec":{"role":"node-b"},"status":{"instanceProfile":"self"}},
 			{"metadata":{"name":"wrong"},"spec":{"role":"` + f.roleARN("node-a") + `","instanceProfile":"gone"}},
 			{"metadata":{"name":"odd"},"spec":{"role":"no/name"}}]}`,
-		"/apis/eks.amazonaws.com/v1/nodeclasses": `{"items":[{"metadata":{"name":"private"},"spec":{"role":"lost"}}]}`,
+		"/apis/eks.amazonaws.com/v1/nodeclasses": `{"kind":"NodeClassList","apiVersion":"eks.amazonaws.com/v1","items":[{"metadata":{"name":"private"},"spec":{"role":"lost"}}]}`,
 	}
 
 	ready := corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}}

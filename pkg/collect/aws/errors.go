@@ -166,7 +166,11 @@ func (c *Client) explainCredentials(err error) error {
 	service := innermostService(err)
 	var token *ssocreds.InvalidTokenError
 	var process *processcreds.ProviderError
+	var other *nonAWSResponse
 	switch {
+	case errors.As(err, &other):
+		out.Problem = "no AWS credentials" + c.ofProfile() + ": " + other.Error()
+		out.Next = "check the network, the proxy (HTTPS_PROXY), the region (" + c.region + ") and AWS_ENDPOINT_URL"
 	case errors.As(err, &token), service == "SSO", service == "SSO OIDC", strings.Contains(err.Error(), "SSO token"):
 		if cut {
 			return c.noEndpoint("AWS SSO", why)

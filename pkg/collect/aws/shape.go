@@ -269,9 +269,11 @@ func startOf(decoder *xml.Decoder) (xml.StartElement, error) {
 // empty one.
 func ends(body []byte, root string) bool {
 	body = bytes.TrimSpace(body)
-	last := string(body[max(bytes.LastIndexByte(body, '<'), 0):])
-	name := strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(last, "</"), ">"))
-	return name == root || strings.HasPrefix(last, "<"+root) && strings.HasSuffix(last, "/>")
+	last, closed := strings.CutSuffix(string(body[max(bytes.LastIndexByte(body, '<'), 0):]), ">")
+	if start, isEmpty := strings.CutSuffix(last, "/"); isEmpty {
+		return closed && strings.HasPrefix(start, "<"+root)
+	}
+	return closed && strings.TrimSpace(last) == "</"+root
 }
 
 // find takes the members that the element which the decoder is in has out of missing.
