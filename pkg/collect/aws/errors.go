@@ -97,7 +97,7 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 	if errors.Is(err, collect.ErrAnswerTooLarge) {
 		return &collect.CallError{Operation: operation, Message: collect.ErrAnswerTooLarge.Error(), Err: err}
 	}
-	if other := notOfAWS(operation, err); other != nil {
+	if other := nonAWSResponse(operation, err); other != nil {
 		return &collect.CallError{Operation: operation, Message: other.Error(), Err: err}
 	}
 	if httpResponse(err) != nil {
@@ -166,7 +166,7 @@ func (c *Client) explainCredentials(err error) error {
 	service := innermostService(err)
 	var token *ssocreds.InvalidTokenError
 	var process *processcreds.ProviderError
-	var other *nonAWSResponse
+	var other *nonAWSResponseError
 	switch {
 	case errors.As(err, &other):
 		out.Problem = "no AWS credentials" + c.ofProfile() + ": " + other.Error()
@@ -306,11 +306,11 @@ func cannotReach(err error) (unreachable, bool) {
 	return out, true
 }
 
-// notOfAWS returns what is wrong where an error is about an answer that does not come
+// nonAWSResponse returns what is wrong where an error is about an answer that does not come
 // from the service, and nil elsewhere: an answer of the wrong shape, an HTML page, or an
 // error that the SDK cannot read.
-func notOfAWS(operation string, err error) *nonAWSResponse {
-	var other *nonAWSResponse
+func nonAWSResponse(operation string, err error) *nonAWSResponseError {
+	var other *nonAWSResponseError
 	if errors.As(err, &other) {
 		return other
 	}
@@ -319,7 +319,7 @@ func notOfAWS(operation string, err error) *nonAWSResponse {
 	if response == nil || mediaType(response) != htmlType && !errors.As(err, &undecodable) {
 		return nil
 	}
-	return &nonAWSResponse{operation, response, innermost(err)}
+	return &nonAWSResponseError{operation, response, innermost(err)}
 }
 
 // httpResponse returns the answer that an error is about, or nil where there

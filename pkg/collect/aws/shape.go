@@ -92,10 +92,10 @@ var required = map[string][]string{
 	"signin:CreateOAuth2Token":      {"accessToken.accessKeyId"},
 }
 
-// nonAWSResponse is an answer that does not have the shape of an answer to the
+// nonAWSResponseError is an answer that does not have the shape of an answer to the
 // operation: it comes from a proxy, or from an endpoint that does not know the
 // operation.
-type nonAWSResponse struct {
+type nonAWSResponseError struct {
 	operation string
 	response  *http.Response
 	// hint is what is wrong with the answer.
@@ -103,7 +103,7 @@ type nonAWSResponse struct {
 }
 
 // Error says who answered with what, in one line.
-func (e *nonAWSResponse) Error() string {
+func (e *nonAWSResponseError) Error() string {
 	service, _, _ := strings.Cut(e.operation, ":")
 	from := "the endpoint"
 	if r := e.response.Request; r != nil && r.URL != nil {
@@ -148,7 +148,7 @@ func checkAnswers(stack *middleware.Stack) error {
 			body, err := readAnswer(response.Response)
 			if err == nil && response.StatusCode >= 200 && response.StatusCode < 300 {
 				if hint := misshapen(operation, body, members); hint != "" {
-					err = &nonAWSResponse{operation, response.Response, hint}
+					err = &nonAWSResponseError{operation, response.Response, hint}
 				}
 			}
 			return out, metadata, err

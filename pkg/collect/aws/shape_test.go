@@ -2,7 +2,7 @@ package aws
 
 import (
 	"context"
-	"crypto/sha1" //nolint:gosec // the SDK names the files of its cache so
+	"crypto/sha1"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -479,7 +479,7 @@ func TestMisshapenCredentials(t *testing.T) {
 			"sso:GetRoleCredentials": func(t *testing.T, home, _ string) Config {
 				const start = "https://example.awsapps.com/start"
 				put(t, filepath.Join(home, ".aws", "config"), "[profile sso]\nsso_start_url = "+start+"\nsso_region = eu-west-1\nsso_account_id = 111122223333\nsso_role_name = r\n")
-				sum := sha1.Sum([]byte(start)) //nolint:gosec // as above
+				sum := sha1.Sum([]byte(start)) // the SDK names the files of its cache so
 				put(t, filepath.Join(home, ".aws", "sso", "cache", hex.EncodeToString(sum[:])+".json"), `{"accessToken":"t","expiresAt":"2099-01-01T00:00:00Z"}`)
 				return Config{Profile: "sso"}
 			},
