@@ -212,9 +212,16 @@ func (cfg Config) options() ([]func(*config.LoadOptions) error, error) {
 	return options, nil
 }
 
+// roleAssumer is the call by which the SDK gets the credentials of a role.
+type roleAssumer interface {
+	AssumeRole(context.Context, *sts.AssumeRoleInput, ...func(*sts.Options)) (*sts.AssumeRoleOutput, error)
+}
+
+var _ roleAssumer = (*stsCalls)(nil)
+
 // assumedRole returns the credentials of cfg.RoleARN.
 func assumedRole(base aws.Config, cfg Config) aws.CredentialsProvider {
-	client := sts.NewFromConfig(base, func(o *sts.Options) { override(&o.BaseEndpoint, cfg.endpoint("STS")) })
+	client := (*stsCalls)(sts.NewFromConfig(base, func(o *sts.Options) { override(&o.BaseEndpoint, cfg.endpoint("STS")) }))
 	return stscreds.NewAssumeRoleProvider(client, cfg.RoleARN, func(o *stscreds.AssumeRoleOptions) {
 		o.RoleSessionName = "kubectl-noderole"
 	})
