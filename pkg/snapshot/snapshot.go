@@ -398,7 +398,8 @@ type PodIdentityAgent struct {
 // MaxEvents bounds how many events a snapshot keeps.
 const MaxEvents = 50
 
-// Event is a warning event of Kubernetes, events of one object and reason as one.
+// Event is a warning event of Kubernetes, events of one object and reason, and of one
+// denied action, as one.
 type Event struct {
 	// Reason is such as MissingIAMPermissions or Failed.
 	Reason string `json:"reason"`

@@ -5,10 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -24,7 +25,7 @@ const (
 // AWSAuth returns the ConfigMap aws-auth, or nil where there is none.
 func (c *Client) AWSAuth(ctx context.Context) (*snapshot.AWSAuth, error) {
 	m, err := c.configMaps.Get(quiet(ctx), authName, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
+	if isAbsent(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -37,7 +38,7 @@ func (c *Client) AWSAuth(ctx context.Context) (*snapshot.AWSAuth, error) {
 // DaemonSet is not there.
 func (c *Client) PodIdentityAgent(ctx context.Context) (*snapshot.PodIdentityAgent, error) {
 	_, err := c.daemonSets.Get(quiet(ctx), agent, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
+	if isAbsent(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -58,56 +59,77 @@ func (c *Client) PodIdentityAgent(ctx context.Context) (*snapshot.PodIdentityAge
 	return facts, err
 }
 
-// The lists of node classes, and the versions in which they are served.
+// The kinds of node classes, in the versions in which they are served, and the
+// resources that they are lists of.
 // Sources: karpenter-provider-aws pkg/apis/v1; EKS user guide, "Create a Node
 // Class for Amazon EKS".
 var (
-	karpenterClasses = []string{"/apis/karpenter.k8s.aws/v1/ec2nodeclasses", "/apis/karpenter.k8s.aws/v1beta1/ec2nodeclasses"}
-	autoModeClasses  = []string{"/apis/eks.amazonaws.com/v1/nodeclasses"}
+	karpenterClasses = classKind{"karpenter.k8s.aws", "EC2NodeClassList", "ec2nodeclasses", []string{"v1", "v1beta1"}}
+	autoModeClasses  = classKind{"eks.amazonaws.com", "NodeClassList", "nodeclasses", []string{"v1"}}
 )
+
+// classKind is a kind of node classes.
+type classKind struct {
+	group, list, resource string
+	versions              []string
+}
+
+// classCondition is what is read of a status condition of a node class.
+type classCondition struct{ Type, Status, Reason, Message string }
+
+// classList is what is read of a list of node classes.
+type classList struct {
+	Metadata struct{ Continue string }
+	Items    []struct {
+		Metadata struct{ Name string }
+		Spec     struct{ Role, InstanceProfile string }
+		Status   struct {
+			InstanceProfile string
+			Conditions      []classCondition
+		}
+	}
+}
 
 // KarpenterNodeClasses returns Karpenter's EC2NodeClass objects; none where their
 // kind is not installed.
 func (c *Client) KarpenterNodeClasses(ctx context.Context) (map[string]snapshot.NodeClass, error) {
-	return c.nodeClasses(ctx, "list ec2nodeclasses.karpenter.k8s.aws", karpenterClasses)
+	return c.nodeClasses(ctx, karpenterClasses)
 }
 
 // AutoModeNodeClasses returns EKS Auto Mode's NodeClass objects; none where their
 // kind is not installed.
 func (c *Client) AutoModeNodeClasses(ctx context.Context) (map[string]snapshot.NodeClass, error) {
-	return c.nodeClasses(ctx, "list nodeclasses.eks.amazonaws.com", autoModeClasses)
+	return c.nodeClasses(ctx, autoModeClasses)
 }
 
-func (c *Client) nodeClasses(ctx context.Context, operation string, paths []string) (map[string]snapshot.NodeClass, error) {
-	for _, path := range paths {
-		text, err := c.raw.Get().AbsPath(path).SetHeader("Accept", "application/json").DoRaw(quiet(ctx))
-		if apierrors.IsNotFound(err) {
-			continue
-		}
-		if err != nil {
-			return nil, c.explain(ctx, operation, err)
-		}
-		var list struct {
-			Items []struct {
-				Metadata struct{ Name string }
-				Spec     struct{ Role, InstanceProfile string }
-				Status   struct {
-					InstanceProfile string
-					Conditions      []metav1.Condition
+// nodeClasses reads the first version that is served.
+func (c *Client) nodeClasses(ctx context.Context, of classKind) (map[string]snapshot.NodeClass, error) {
+	for _, version := range of.versions {
+		kind := schema.GroupVersionKind{Group: of.group, Version: version, Kind: of.list}
+		classes, isServed := map[string]snapshot.NodeClass{}, true
+		err := c.pages(ctx, "list "+of.resource+"."+of.group, metav1.ListOptions{}, func(o metav1.ListOptions) (string, error) {
+			list, err := c.classPage(ctx, kind, of.resource, o)
+			if isUnknownPath(err) || isAbsent(err) {
+				isServed = false
+				return "", nil
+			}
+			if err != nil {
+				return "", err
+			}
+			for _, item := range list.Items {
+				classes[item.Metadata.Name] = snapshot.NodeClass{
+					Role: item.Spec.Role, InstanceProfile: item.Spec.InstanceProfile, StatusProfile: item.Status.InstanceProfile,
+					Conditions: unmet(item.Status.Conditions),
 				}
 			}
+			return list.Metadata.Continue, nil
+		})
+		if err != nil {
+			return nil, err
 		}
-		if err := json.Unmarshal(text, &list); err != nil {
-			return nil, c.explain(ctx, operation, err)
+		if isServed {
+			return classes, nil
 		}
-		classes := map[string]snapshot.NodeClass{}
-		for _, item := range list.Items {
-			classes[item.Metadata.Name] = snapshot.NodeClass{
-				Role: item.Spec.Role, InstanceProfile: item.Spec.InstanceProfile, StatusProfile: item.Status.InstanceProfile,
-				Conditions: unmet(item.Status.Conditions),
-			}
-		}
-		return classes, nil
 	}
 	return nil, nil
 }
@@ -115,26 +137,47 @@ func (c *Client) nodeClasses(ctx context.Context, operation string, paths []stri
 // unmet returns the conditions that are not True, ordered by type. Karpenter's node
 // classes say in them what they wait for.
 // Source: aws/karpenter-provider-aws pkg/apis/v1/ec2nodeclass_status.go.
-func unmet(conditions []metav1.Condition) []snapshot.Condition {
+func unmet(conditions []classCondition) []snapshot.Condition {
 	var unmet []snapshot.Condition
-	for i := range conditions {
-		c := &conditions[i]
-		if c.Type == "" || c.Status != metav1.ConditionFalse && c.Status != metav1.ConditionUnknown {
+	for _, c := range conditions {
+		if c.Type == "" || c.Status != string(metav1.ConditionFalse) && c.Status != string(metav1.ConditionUnknown) {
 			continue
 		}
-		unmet = append(unmet, snapshot.Condition{Type: c.Type, Status: string(c.Status), Reason: c.Reason, Message: collect.OneLine(c.Message)})
+		unmet = append(unmet, snapshot.Condition{Type: c.Type, Status: c.Status, Reason: c.Reason, Message: collect.OneLine(c.Message)})
 	}
 	slices.SortFunc(unmet, func(a, b snapshot.Condition) int { return cmp.Compare(a.Type, b.Type) })
 	return unmet
+}
+
+// classPage reads a page of node classes, whose Go types are not part of this program.
+func (c *Client) classPage(ctx context.Context, kind schema.GroupVersionKind, resource string, o metav1.ListOptions) (classList, error) {
+	var list classList
+	request := c.raw.Get().AbsPath("/apis", kind.Group, kind.Version, resource).SetHeader("Accept", "application/json").
+		Param("limit", strconv.FormatInt(o.Limit, 10))
+	if o.Continue != "" {
+		request = request.Param("continue", o.Continue)
+	}
+	result := request.Do(quiet(ctx))
+	if err := result.Error(); err != nil {
+		return list, err
+	}
+	text, err := result.Raw()
+	if err != nil {
+		return list, err
+	}
+	if err := checkShape(text, kind); err != nil {
+		return list, err
+	}
+	return list, json.Unmarshal(text, &list)
 }
 
 // eventNamespaces are where events of aws-node and of nodes are kept.
 var eventNamespaces = []string{namespace, metav1.NamespaceDefault}
 
 // Events returns the warnings that have an IAM cause, the newest first, those of
-// one object and reason as one.
+// one object and reason, and of one denied action, as one.
 func (c *Client) Events(ctx context.Context) ([]snapshot.Event, error) {
-	merged := map[[2]string]snapshot.Event{}
+	merged := map[[3]string]snapshot.Event{}
 	for _, ns := range eventNamespaces {
 		err := c.pages(ctx, listEvents+ns, metav1.ListOptions{FieldSelector: "type=" + corev1.EventTypeWarning}, func(o metav1.ListOptions) (string, error) {
 			page, err := c.events[ns].List(quiet(ctx), o)
@@ -157,7 +200,7 @@ func (c *Client) Events(ctx context.Context) ([]snapshot.Event, error) {
 		events = append(events, e)
 	}
 	slices.SortFunc(events, func(a, b snapshot.Event) int {
-		return cmp.Or(b.LastSeen.Compare(a.LastSeen), cmp.Compare(a.Object, b.Object), cmp.Compare(a.Reason, b.Reason))
+		return cmp.Or(b.LastSeen.Compare(a.LastSeen), cmp.Compare(a.Object, b.Object), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Message, b.Message))
 	})
 	return events[:min(len(events), snapshot.MaxEvents)], nil
 }
@@ -173,8 +216,8 @@ func eventFacts(e *corev1.Event) snapshot.Event {
 	return facts
 }
 
-func merge(all map[[2]string]snapshot.Event, e snapshot.Event) {
-	key := [2]string{e.Reason, e.Object}
+func merge(all map[[3]string]snapshot.Event, e snapshot.Event) {
+	key := [3]string{e.Reason, e.Object, e.DeniedAction()}
 	if old, ok := all[key]; ok {
 		e.Count += old.Count
 		if old.LastSeen.After(e.LastSeen) {
