@@ -72,7 +72,7 @@ func TestMadeChain(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			store := &one{there: tt.found}
-			made, err := change.Made(t.Context(), store, tt.changes)
+			made, err := change.Applied(t.Context(), store, tt.changes)
 			count := 0
 			for i, m := range made {
 				if m && count != i {
@@ -86,7 +86,7 @@ func TestMadeChain(t *testing.T) {
 			if count != tt.made || (tt.conflict == "") != (err == nil) || err != nil && (!errors.As(err, &conflict) || !strings.HasSuffix(err.Error(), "is not as expected: "+tt.conflict)) {
 				t.Errorf("%d made, %v", count, err)
 			}
-			left, _ := change.Left(t.Context(), store, tt.changes)
+			left, _ := change.Pending(t.Context(), store, tt.changes)
 			if diff := cmp.Diff(append([]change.Change(nil), tt.changes[count:]...), left); diff != "" {
 				t.Errorf("left (-want +got):\n%s", diff)
 			}
@@ -95,12 +95,12 @@ func TestMadeChain(t *testing.T) {
 				return
 			}
 			for _, c := range left {
-				if _, err := change.Make(t.Context(), store, c); err != nil {
+				if _, err := change.Apply(t.Context(), store, c); err != nil {
 					t.Error(err)
 				}
 			}
 			last := tt.changes[len(tt.changes)-1]
-			if !last.MadeBy(store.there) {
+			if !last.AppliedIn(store.there) {
 				t.Errorf("then there is %+v", store.there)
 			}
 		})
@@ -113,15 +113,15 @@ func TestMadeByTarget(t *testing.T) {
 	b := a
 	b.Part = "q"
 	s := &store{there: map[string]*change.State{a.String(): {}}}
-	made, err := change.Made(t.Context(), s, []change.Change{b, a, b})
+	made, err := change.Applied(t.Context(), s, []change.Change{b, a, b})
 	if diff := cmp.Diff([]bool{false, true, false}, made); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 	unreadable := errors.New("cannot be read")
-	if made, err := change.Made(t.Context(), &one{err: unreadable}, []change.Change{a}); !errors.Is(err, unreadable) || made != nil {
+	if made, err := change.Applied(t.Context(), &one{err: unreadable}, []change.Change{a}); !errors.Is(err, unreadable) || made != nil {
 		t.Errorf("%v, %v", made, err)
 	}
-	if left, err := change.Left(t.Context(), &one{err: unreadable}, []change.Change{a}); !errors.Is(err, unreadable) || left != nil {
+	if left, err := change.Pending(t.Context(), &one{err: unreadable}, []change.Change{a}); !errors.Is(err, unreadable) || left != nil {
 		t.Errorf("%v, %v", left, err)
 	}
 }
@@ -129,13 +129,13 @@ func TestMadeByTarget(t *testing.T) {
 // TestMakeUnsure: an answer that is lost, and nothing to be read after it.
 func TestMakeUnsure(t *testing.T) {
 	c := change.Change{Kind: change.Role, Name: "r", After: &change.State{Document: "{}"}}
-	wrote, err := change.Make(t.Context(), &one{wrote: errLost, unread: errors.New("no")}, c)
+	wrote, err := change.Apply(t.Context(), &one{wrote: errLost, unread: errors.New("no")}, c)
 	var unsure *change.UnsureError
 	if wrote || !errors.As(err, &unsure) || !errors.Is(err, errLost) || err.Error() != "the answer broke off (whether it was made is not known)" {
 		t.Errorf("wrote %v, %v", wrote, err)
 	}
 	unreadable := errors.New("cannot be read")
-	if wrote, err := change.Make(t.Context(), &one{err: unreadable}, c); wrote || !errors.Is(err, unreadable) {
+	if wrote, err := change.Apply(t.Context(), &one{err: unreadable}, c); wrote || !errors.Is(err, unreadable) {
 		t.Errorf("wrote %v, %v", wrote, err)
 	}
 }

@@ -237,7 +237,7 @@ func TestMake(t *testing.T) {
 		if tt.there != nil {
 			s.there[c.String()] = tt.there
 		}
-		wrote, err := change.Make(context.Background(), s, c)
+		wrote, err := change.Apply(context.Background(), s, c)
 		text := ""
 		if err != nil {
 			text = err.Error()
@@ -252,7 +252,7 @@ func TestMake(t *testing.T) {
 // there.
 func TestMakeFailed(t *testing.T) {
 	c := change.Change{Kind: change.Addon, Name: "a", After: &change.State{}}
-	wrote, err := change.Make(context.Background(), &store{there: map[string]*change.State{}, failed: true}, c)
+	wrote, err := change.Apply(context.Background(), &store{there: map[string]*change.State{}, failed: true}, c)
 	var failed *change.FailedError
 	if !wrote || !errors.As(err, &failed) || err.Error() != "it is DEGRADED" {
 		t.Errorf("wrote %v, %v", wrote, err)
@@ -265,8 +265,8 @@ func TestMakeRemovesClientIDs(t *testing.T) {
 	c := change.Change{Kind: change.OIDCProvider, Name: providerARN, Before: &change.State{ClientIDs: []string{"a", "b"}}, After: &change.State{ClientIDs: []string{"a"}}}
 	for found, want := range map[string]bool{"a": false, "a x": false, "a b": true, "b a x": true} {
 		s := &store{there: map[string]*change.State{c.String(): {ClientIDs: strings.Fields(found)}}}
-		left, leftErr := change.Left(context.Background(), s, []change.Change{c})
-		wrote, err := change.Make(context.Background(), s, c)
+		left, leftErr := change.Pending(context.Background(), s, []change.Change{c})
+		wrote, err := change.Apply(context.Background(), s, c)
 		if wrote != want || err != nil || (len(left) > 0) != want || leftErr != nil {
 			t.Errorf("%s: wrote %v, %v; left %v, %v", found, wrote, err, left, leftErr)
 		}
@@ -274,7 +274,7 @@ func TestMakeRemovesClientIDs(t *testing.T) {
 	// Where nothing that is wanted lacks, what it begins from does.
 	c.Before.ClientIDs = []string{"a", "b", "c"}
 	s := &store{there: map[string]*change.State{c.String(): {ClientIDs: []string{"a", "b"}}}}
-	_, err := change.Make(context.Background(), s, c)
+	_, err := change.Apply(context.Background(), s, c)
 	if err == nil || !strings.HasSuffix(err.Error(), "is not as expected: client ids lack c") {
 		t.Errorf("%v", err)
 	}
@@ -286,13 +286,13 @@ func TestLeft(t *testing.T) {
 	attach := change.Change{Kind: change.Attachment, Name: "r", Part: policyARN, After: &change.State{}}
 	profile := change.Change{Kind: change.ProfileRole, Name: "p", After: &change.State{Role: "r"}}
 	s := &store{there: map[string]*change.State{role.String(): role.After}}
-	left, err := change.Left(context.Background(), s, []change.Change{role, attach, profile})
+	left, err := change.Pending(context.Background(), s, []change.Change{role, attach, profile})
 	if diff := cmp.Diff([]change.Change{attach, profile}, left); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 	s.there[role.String()] = &change.State{Document: `{"x":1}`}
 	s.there[profile.String()] = &change.State{Role: "another"}
-	_, err = change.Left(context.Background(), s, []change.Change{role, attach, profile})
+	_, err = change.Pending(context.Background(), s, []change.Change{role, attach, profile})
 	var conflict *change.ConflictError
 	if !errors.As(err, &conflict) || strings.Count(err.Error(), "is not as expected") != 2 || !strings.Contains(err.Error(), "role is another, not r") {
 		t.Errorf("%v", err)

@@ -200,7 +200,7 @@ func (o *createOptions) run(ctx context.Context) error {
 		return err
 	}
 	changes := o.role.Changes()
-	left, err := change.Left(ctx, store, changes)
+	left, err := change.Pending(ctx, store, changes)
 	var conflict *change.ConflictError
 	switch {
 	case errors.As(err, &conflict):
@@ -220,7 +220,7 @@ func (o *createOptions) run(ctx context.Context) error {
 		return err
 	}
 	for i, c := range left {
-		if _, err := change.Make(ctx, store, c); err != nil {
+		if _, err := change.Apply(ctx, store, c); err != nil {
 			return o.brokeOff(left, i, err)
 		}
 		fmt.Fprintf(o.streams.Out, "done  %s\n", newrole.Why(c))

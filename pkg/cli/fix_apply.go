@@ -153,7 +153,7 @@ func changesOf(steps []planner.Step) []change.Change {
 // prune leaves out the steps that were made already. A step about something that is in
 // neither state is left to people or, where the plan was made before, ends the run.
 func (f *fixer) prune(ctx context.Context, plan *planner.Plan) (*planner.Plan, error) {
-	made, err := change.Made(ctx, f.store, changesOf(plan.Steps))
+	made, err := change.Applied(ctx, f.store, changesOf(plan.Steps))
 	conflicts := map[string]*change.ConflictError{}
 	for _, e := range unjoin(err) {
 		var conflict *change.ConflictError
@@ -262,7 +262,7 @@ func (f *fixer) finish(ctx context.Context, path string) error {
 	if len(steps) == 0 {
 		return nil
 	}
-	_, err = change.Made(ctx, f.store, changesOf(steps))
+	_, err = change.Applied(ctx, f.store, changesOf(steps))
 	var conflict *change.ConflictError
 	switch {
 	case errors.As(err, &conflict):

@@ -51,13 +51,13 @@ func main() {
 	must(err)
 	wrote := false
 	if os.Args[1] == "make" {
-		wrote, err = change.Make(ctx, store, c)
+		wrote, err = change.Apply(ctx, store, c)
 		must(err)
 	}
 	state, err := store.State(ctx, c)
 	must(err)
 	must(json.NewEncoder(os.Stdout).Encode(map[string]any{
-		"wrote": wrote, "state": state, "begins": c.Invert().MadeBy(state), "made": c.MadeBy(state), "command": c.Command(), "invert": c.Invert(),
+		"wrote": wrote, "state": state, "begins": c.Invert().AppliedIn(state), "made": c.AppliedIn(state), "command": c.Command(), "invert": c.Invert(),
 	}))
 }
 `
