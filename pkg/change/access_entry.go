@@ -18,6 +18,7 @@ var accessEntryKind = kind{
 		}
 		return a.eksTags(c.After.Tags).commands()
 	},
+	role: func(c Change) string { return c.Name },
 	wait: func(c Change) ([]command.Command, error) {
 		if c.After == nil {
 			return nil, nil

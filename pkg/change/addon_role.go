@@ -32,6 +32,7 @@ var addonRoleKind = kind{
 		}
 		return a.set("resolve-conflicts", "PRESERVE").commands()
 	},
+	role: func(c Change) string { return c.After.Role },
 	wait: func(c Change) ([]command.Command, error) { return addonIs("addon-active", c) },
 }
 

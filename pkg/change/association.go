@@ -7,6 +7,7 @@ import "github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 var associationKind = kind{
 	api:      AWS,
 	describe: func(c Change) string { return "Pod Identity association of " + c.Name },
+	role:     func(c Change) string { return c.After.Role },
 	commands: func(c Change) ([]command.Command, error) {
 		switch {
 		case c.After == nil:

@@ -11,6 +11,6 @@ var attachmentKind = kind{
 	api:      AWS,
 	describe: func(c Change) string { return fmt.Sprintf("policy %s of role %s", c.Part, c.Name) },
 	commands: func(c Change) ([]command.Command, error) {
-		return iam(c.verb("attach", "detach") + "-role-policy").set("role-name", c.Name).arn("policy-arn", c.Part).commands()
+		return iam(c.verb("attach", "detach")+"-role-policy").set("role-name", c.Name).arn("policy-arn", c.Part).commands()
 	},
 }

@@ -26,8 +26,8 @@ type kind struct {
 	describe func(Change) string
 	// commands make the change. The error says why no command makes it.
 	commands func(Change) ([]command.Command, error)
-	// wait succeeds when the change shows; nil where neither the AWS CLI nor kubectl has
-	// such a command.
+	// wait succeeds when the change shows; nil where the AWS CLI and kubectl have no such
+	// command.
 	wait func(Change) ([]command.Command, error)
 	// applies reports whether the change can be applied to what was found; nil where that
 	// is what was found being the state before.
@@ -35,6 +35,9 @@ type kind struct {
 	// applied reports, besides the state after, whether what was found shows the change;
 	// nil for nothing besides.
 	applied func(c Change, found *State) bool
+	// role is the ARN of the role that EKS has to know before it accepts the change; nil
+	// for a kind that names none.
+	role func(Change) string
 	// texts are the document before and after, of a kind that edits a document.
 	texts func(Change) (before, after string, ok bool)
 }
@@ -108,6 +111,15 @@ func (c Change) Wait() []command.Command {
 		return nil
 	}
 	return list
+}
+
+// RoleARN returns the ARN of the role that EKS has to know before it accepts the change,
+// which is some seconds after the role was created; empty for none.
+func (c Change) RoleARN() string {
+	if role := kinds[c.Kind].role; role != nil && c.After != nil {
+		return role(c)
+	}
+	return ""
 }
 
 // Texts returns the document before and after the change, of a change that edits one;

@@ -100,6 +100,23 @@ func TestWait(t *testing.T) {
 	}
 }
 
+// TestRoleARN: the kinds for which EKS looks a role up.
+func TestRoleARN(t *testing.T) {
+	for _, k := range change.Kinds() {
+		want := map[change.Kind]string{
+			change.AccessEntry: "kube-system/aws-node", change.Association: "arn:aws:iam::1:role/after", change.AddonRole: "arn:aws:iam::1:role/after",
+		}[k]
+		c := filled(k)
+		if got := c.RoleARN(); got != want {
+			t.Errorf("%s: %q", k, got)
+		}
+		c.After = nil
+		if got := c.RoleARN(); got != "" {
+			t.Errorf("%s is removed: %q", k, got)
+		}
+	}
+}
+
 // TestTexts: the kinds that edit a document show it before and after.
 func TestTexts(t *testing.T) {
 	for _, k := range change.Kinds() {

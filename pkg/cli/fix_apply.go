@@ -58,7 +58,7 @@ func (o *fixOptions) open(ctx context.Context) (*fixer, error) {
 type stores struct{ aws, kube change.Store }
 
 func (s stores) of(c change.Change) change.Store {
-	if strings.HasPrefix(string(c.Kind), "kube.") {
+	if c.Kind.API() == change.Kubernetes {
 		return s.kube
 	}
 	return s.aws
@@ -299,7 +299,7 @@ func (f *fixer) openJournal(path string) (*apply.Journal, error) {
 // negative where they are new to it.
 func (f *fixer) make(ctx context.Context, path string, steps []planner.Step, first int) error {
 	fmt.Fprintln(f.streams.Out)
-	if err := ask(f.streams, f.yes, fmt.Sprintf("Make %s?", counted(len(changesOf(steps)), "change")), "nothing was changed"); err != nil {
+	if err := ask(f.streams, f.yes, fmt.Sprintf("Make %s?", text.Count(len(changesOf(steps)), "change")), "nothing was changed"); err != nil {
 		return err
 	}
 	j, err := f.openJournal(path)
@@ -315,7 +315,7 @@ func (f *fixer) make(ctx context.Context, path string, steps []planner.Step, fir
 	if err := run.Steps(ctx, steps, first); err != nil {
 		return errors.Join(f.brokeOff(err, path, len(steps)), j.Close())
 	}
-	fmt.Fprintf(f.streams.Out, "%s made; look again: kubectl noderole check\nto take back what was done: kubectl noderole fix --undo JOURNAL --apply\nthe journal is %s\n", counted(len(steps), "step"), path)
+	fmt.Fprintf(f.streams.Out, "%s made; look again: kubectl noderole check\nto take back what was done: kubectl noderole fix --undo JOURNAL --apply\nthe journal is %s\n", text.Count(len(steps), "step"), path)
 	return j.End()
 }
 
@@ -380,7 +380,7 @@ func (f *fixer) brokeOff(err error, path string, of int) error {
 	}
 	next = append(
 		next,
-		fmt.Sprintf("%d of %s stand; run the same command again to go on", stopped.Step-1, counted(of, "step")),
+		fmt.Sprintf("%d of %s stand; run the same command again to go on", stopped.Step-1, text.Count(of, "step")),
 		"or take them back: kubectl noderole fix --undo "+path+" --apply",
 	)
 	problem := err.Error()
