@@ -138,7 +138,7 @@ var failOnRanks = map[string]int{
 // complete checks what the flags say and picks the printer.
 func (o *checkOptions) complete(cmd *cobra.Command) error {
 	if _, ok := failOnRanks[o.failOn]; !ok && o.failOn != "any" {
-		return usage("use error, warning, info, none or any", "--fail-on %q is not a severity", o.failOn)
+		return usage("use error, warning, info, none or any", "--fail-on %q is no severity", o.failOn)
 	}
 	if err := completeRules(o.only); err != nil {
 		return err
