@@ -173,7 +173,7 @@ func TestHostileRole(t *testing.T) {
 		out := export.Commands(role, nothing)
 		inert(t, "commands", out)
 		out, asked := strings.CutPrefix(out, "ACCOUNT=$(aws sts get-caller-identity --query Account --output text)\n")
-		ran := runScript(t, "set -u\nACCOUNT=1\n"+out, nil, nil)
+		ran := runScript(t, "set -eu\nACCOUNT=1\n"+out, nil, nil)
 		for _, call := range ran.calls {
 			if !strings.HasPrefix(call, "aws ") {
 				t.Errorf("%q: ran %q", h, call)

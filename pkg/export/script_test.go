@@ -1,10 +1,14 @@
 package export_test
 
 import (
+	"errors"
+	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -54,13 +58,13 @@ func moving() *planner.Plan {
 	}
 }
 
-// The programs that a script calls, which record their arguments. They are the only
-// ones on its PATH.
+// programs are what a script calls, as functions of the shell: no other program is on its
+// PATH. They record their arguments; touch is what hostile texts run.
 var programs = map[string]string{
 	"aws": `case "$*" in
-"sts get-caller-identity"*) printf '%s\n' "${ACCOUNT-111122223333}";;
-*cluster.endpoint*) echo https://prod.eks.example;;
-*certificateAuthority*) echo Q0E=;;
+"sts get-caller-identity"*) printf '%s\n' "${ACCOUNT_OF_CALLER-111122223333}";;
+*cluster.endpoint*) printf '%s\n' https://prod.eks.example;;
+*certificateAuthority*) printf '%s\n' Q0E=;;
 esac
 `,
 	"kubectl": `case "$*" in
@@ -68,7 +72,7 @@ esac
 *certificate-authority*) printf '%s\n' "${AUTHORITY-}";;
 esac
 `,
-	"sleep": "", "touch": "", "id": "", "cat": "",
+	"sleep": ":", "touch": ":", "id": ":",
 }
 
 // ran is what a script did.
@@ -81,43 +85,36 @@ type ran struct {
 }
 
 // runScript runs a script with the programs. fails has the words of a call that fails,
-// for so many times as are given.
+// and how often it does.
 func runScript(t *testing.T, script string, env []string, fails map[string]int) ran {
 	t.Helper()
-	dir, bin := t.TempDir(), t.TempDir()
-	record := filepath.Join(t.TempDir(), "record")
-	var failing strings.Builder
-	for words, times := range fails {
-		file := filepath.Join(t.TempDir(), "left")
-		if err := os.WriteFile(file, []byte(strings.Repeat("x\n", times)), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		// Each failing call takes a line out of the file.
-		failing.WriteString("case \"$0 $*\" in *" + command.Quote(words) + "*)\n  left=''\n  first=''\n" +
-			"  while read -r line; do if [ -z \"$first\" ]; then first=$line; else left=\"$left$line\n\"; fi; done <" + file + "\n" +
-			"  if [ -n \"$first\" ]; then printf '%s' \"$left\" >" + file + "; exit 1; fi;;\nesac\n")
-	}
+	dir, record := t.TempDir(), filepath.Join(t.TempDir(), "record")
+	var text strings.Builder
+	text.WriteString("record() {\n  printf '%s' \"$1\"\n  shift\n  for word in \"$@\"; do printf ' %s' \"$word\"; done\n  printf '\\0'\n}\n")
 	for name, body := range programs {
-		text := "#!/bin/sh\n{ printf '%s' " + name + "; for word in \"$@\"; do printf ' %s' \"$word\"; done; printf '\\0'; } >>" + record + "\n" + failing.String() + body
-		if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o700); err != nil {
-			t.Fatal(err)
+		text.WriteString(name + "() {\n  record " + name + " \"$@\" >>\"$RECORD\"\n")
+		for i, words := range slices.Sorted(maps.Keys(fails)) {
+			left := fmt.Sprintf("left_%d", i)
+			text.WriteString("  case \"$*\" in *" + command.Quote(words) + "*)\n    : \"${" + left + "=" + strconv.Itoa(fails[words]) + "}\"\n" +
+				"    if [ \"$" + left + "\" -gt 0 ]; then " + left + "=$((" + left + " - 1)); return 1; fi;;\n  esac\n")
 		}
+		text.WriteString(body + "\n}\n")
 	}
 	file := filepath.Join(t.TempDir(), "script")
-	if err := os.WriteFile(file, []byte(script), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(text.String()+script), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	shell := exec.Command("/bin/sh", file)
 	shell.Dir = dir
-	shell.Env = append([]string{"PATH=" + bin}, env...)
+	shell.Env = append([]string{"PATH=/nowhere", "RECORD=" + record}, env...)
 	var out, errs strings.Builder
 	shell.Stdout, shell.Stderr = &out, &errs
-	err := shell.Run()
-	if _, exited := err.(*exec.ExitError); err != nil && !exited { //nolint:errorlint // Run wraps nothing
+	var exited *exec.ExitError
+	if err := shell.Run(); err != nil && !errors.As(err, &exited) {
 		t.Fatal(err)
 	}
 	calls, err := os.ReadFile(record)
-	if err != nil && !os.IsNotExist(err) {
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		t.Fatal(err)
 	}
 	r := ran{code: shell.ProcessState.ExitCode(), stdout: out.String(), stderr: errs.String()}
@@ -177,8 +174,8 @@ func TestScript(t *testing.T) {
 		stderr string
 	}{
 		"all is well":            {calls: after(cluster, all...)},
-		"another account":        {env: []string{"ACCOUNT=999999999999"}, calls: account, stderr: "error: the AWS credentials are of account 999999999999, the cluster is in account 111122223333\n"},
-		"no account":             {env: []string{"ACCOUNT="}, calls: account, stderr: "error: the AWS credentials are of account , the cluster is in account 111122223333\n"},
+		"another account":        {env: []string{"ACCOUNT_OF_CALLER=999999999999"}, calls: account, stderr: "error: the AWS credentials are of account 999999999999, the cluster is in account 111122223333\n"},
+		"no account":             {env: []string{"ACCOUNT_OF_CALLER="}, calls: account, stderr: "error: the AWS credentials are of account , the cluster is in account 111122223333\n"},
 		"no credentials":         {fails: map[string]int{"sts": never}, calls: account},
 		"another cluster":        {env: []string{"SERVER=https://other"}, calls: tunnel, stderr: "error: kubectl's context leads to https://other, cluster prod is https://prod.eks.example\n"},
 		"another authority":      {env: []string{"SERVER=https://other", "AUTHORITY=T0=="}, calls: tunnel, stderr: "error: kubectl's context leads to https://other, cluster prod is https://prod.eks.example\n"},

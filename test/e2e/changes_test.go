@@ -32,6 +32,7 @@ import (
 	"encoding/json"
 	"log"
 	"os"
+	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	collectaws "github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
@@ -41,6 +42,14 @@ func must(err error) {
 	if err != nil {
 		log.Fatal(err)
 	}
+}
+
+func lines(c change.Change) string {
+	var b strings.Builder
+	for _, command := range c.Commands() {
+		b.WriteString(command.String() + "\n")
+	}
+	return b.String()
 }
 
 func main() {
@@ -57,7 +66,7 @@ func main() {
 	state, err := store.State(ctx, c)
 	must(err)
 	must(json.NewEncoder(os.Stdout).Encode(map[string]any{
-		"wrote": wrote, "state": state, "begins": c.Invert().AppliedIn(state), "made": c.AppliedIn(state), "command": c.Command(), "invert": c.Invert(),
+		"wrote": wrote, "state": state, "begins": c.Invert().AppliedIn(state), "made": c.AppliedIn(state), "command": lines(c), "invert": c.Invert(),
 	}))
 }
 `
