@@ -83,8 +83,8 @@ func FuzzEvaluate(f *testing.F) {
 			return
 		}
 		var out bytes.Buffer
-		var unjudged *UnjudgedError
-		if err := Batch(t.Context(), bytes.NewReader(line), &out); err != nil && !errors.As(err, &unjudged) {
+		var invalid *InvalidLinesError
+		if err := Batch(t.Context(), bytes.NewReader(line), &out); err != nil && !errors.As(err, &invalid) {
 			t.Fatal(err)
 		}
 		for answer := range bytes.Lines(out.Bytes()) {
@@ -100,10 +100,10 @@ func FuzzEvaluate(f *testing.F) {
 		if err != nil {
 			return
 		}
-		result := set.Evaluate(request)
-		if set.Decide(request) != result.Decision {
+		result := evaluate(t, set, request)
+		if decide(t, set, request) != result.Decision {
 			t.Fatalf("Decide says otherwise than %v", result.Decision)
 		}
-		set.Explain(request)
+		explain(t, set, request)
 	})
 }
