@@ -353,7 +353,11 @@ func (o *canOptions) answer(who string, r *iampolicy.Request, result iampolicy.R
 			fmt.Fprintf(out, "  no statement of the %s allows it\n", result.By)
 		}
 		for _, s := range result.Nearest {
-			fmt.Fprintf(out, "  nearest: %s, on %s\n", s, strings.Join(s.Resources, ", "))
+			line := "  nearest: " + s.String()
+			if len(s.Resources) > 0 {
+				line += ", on " + strings.Join(s.Resources, ", ")
+			}
+			fmt.Fprintln(out, line)
 		}
 	case iampolicy.Depends:
 		code = ExitDepends

@@ -16,7 +16,7 @@ func TestBatch_Lines(t *testing.T) {
 	allowAll := `"identity":[{"name":"p","document":{"Version":"2012-10-17","Statement":{"Sid":"All","Effect":"Allow","Action":"*","Resource":"*"}}}]`
 	tests := []struct {
 		name, line, want string
-		invalid         bool
+		invalid          bool
 	}{
 		{
 			name: "allowed", line: `{` + batchHead + `,` + allowAll + `}`,
@@ -57,6 +57,28 @@ func TestBatch_Lines(t *testing.T) {
 		{name: "no principal", line: `{"id":"a","action":"s3:GetObject","resource":"*"}`, want: `{"id":"a","error":"the request has no principal"}`, invalid: true},
 		{name: "no action", line: `{"id":"a","principal":"p","resource":"*"}`, want: `{"id":"a","error":"the request has no action"}`, invalid: true},
 		{name: "no resource", line: `{"id":"a","principal":"p","action":"s3:GetObject"}`, want: `{"id":"a","error":"the request has no resource"}`, invalid: true},
+		{
+			name: "two session policies", line: `{` + batchHead + `,"session":[{"name":"a","document":{"Statement":[]}},{"name":"b","document":{"Statement":[]}}]}`,
+			want: `{"id":"a","error":"session: one policy at most, got 2"}`, invalid: true,
+		},
+		{
+			name: "a resource without a policy",
+			line: `{"id":"a","principal":"ec2.amazonaws.com","action":"sts:AssumeRole","resource":"arn:aws:iam::111122223333:role/r","resourcePolicy":null,"resourceState":"none"}`,
+			want: `{"id":"a","decision":"denied","explicit":false,"statements":[],"dependsOn":[]}`,
+		},
+		{
+			name: "a resource of which nothing is known",
+			line: `{"id":"a","principal":"ec2.amazonaws.com","action":"sts:AssumeRole","resource":"arn:aws:iam::111122223333:role/r","resourcePolicy":null}`,
+			want: `{"id":"a","decision":"depends","explicit":false,"statements":[],"dependsOn":["the trust policy of arn:aws:iam::111122223333:role/r was not given"]}`,
+		},
+		{
+			name: "a state that does not exist", line: `{` + batchHead + `,"resourceState":"unread"}`,
+			want: `{"id":"a","error":"unexpected JSON string at /resourceState"}`, invalid: true,
+		},
+		{
+			name: "an action that needs no permission", line: `{"id":"a","principal":"111122223333","action":"sts:GetCallerIdentity","resource":"*"}`,
+			want: `{"id":"a","decision":"allowed","explicit":false,"statements":[],"reason":"sts:GetCallerIdentity needs no permission, and no policy can deny it","dependsOn":[]}`,
+		},
 		{
 			name: "two boundaries", line: `{` + batchHead + `,"boundary":[{"name":"a","document":{"Statement":[]}},{"name":"b","document":{"Statement":[]}}]}`,
 			want: `{"id":"a","error":"boundary: one policy at most, got 2"}`, invalid: true,

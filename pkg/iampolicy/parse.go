@@ -69,7 +69,7 @@ func (p *parser) syntax(err error) error {
 	var s *jsontext.SyntacticError
 	switch {
 	case errors.As(err, &s) && errors.Is(err, jsontext.ErrDuplicateName):
-		return p.failAt(s.ByteOffset, "element %q is repeated", s.JSONPointer.LastToken())
+		return p.failAt(s.ByteOffset, "element %q appears twice", s.JSONPointer.LastToken())
 	case errors.As(err, &s):
 		return p.failAt(s.ByteOffset, "the document is not JSON: %s", s.Err)
 	default:
@@ -287,7 +287,7 @@ func (p *parser) sid() (string, error) {
 		return "", p.fail("Sid %q has characters other than letters and digits", sid)
 	}
 	if sid != "" && p.sids[sid] {
-		return "", p.fail("Sid %q is repeated", sid)
+		return "", p.fail("Sid %q appears twice", sid)
 	}
 	p.sids[sid] = true
 	return sid, nil

@@ -57,10 +57,10 @@ func TestParse_Errors(t *testing.T) {
 		text string
 		want string // in Error()
 	}{
-		{"0.2 repeated element", Identity, head + `{"Effect":"Allow","Effect":"Deny","Action":"*","Resource":"*"}]}`, `(/Statement/0/Effect): element "Effect" is repeated`},
-		{"0.2 repeated top element", Identity, `{"Statement":[],"Statement":[]}`, "repeated"},
-		{"0.2 repeated operator", Identity, head + `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{},"Bool":{}}}]}`, "repeated"},
-		{"0.2 repeated condition key", Identity, head + `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{"aws:a":"true","aws:a":"true"}}}]}`, "repeated"},
+		{"0.2 repeated element", Identity, head + `{"Effect":"Allow","Effect":"Deny","Action":"*","Resource":"*"}]}`, `(/Statement/0/Effect): element "Effect" appears twice`},
+		{"0.2 repeated top element", Identity, `{"Statement":[],"Statement":[]}`, "twice"},
+		{"0.2 repeated operator", Identity, head + `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{},"Bool":{}}}]}`, "twice"},
+		{"0.2 repeated condition key", Identity, head + `{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{"aws:a":"true","aws:a":"true"}}}]}`, "twice"},
 		{"0.2 other case", Identity, head + `{"effect":"Allow","Action":"*","Resource":"*"}]}`, `"effect" is not an element`},
 		{"0.2 not JSON", Identity, "{\n \"Statement\": [\n}", "line 3, column 1"},
 		{"0.2 cut off", Identity, `{"Statement":[`, "line 1, column"},
@@ -92,7 +92,7 @@ func TestParse_Errors(t *testing.T) {
 		{"0.5 no effect", Identity, head + `{"Action":"*","Resource":"*"}]}`, "no Effect"},
 		{"0.5 effect is a list", Identity, head + `{"Effect":["Allow"],"Action":"*","Resource":"*"}]}`, "string"},
 		{"0.6 sid's characters", Identity, head + `{"Sid":"a b","Effect":"Allow","Action":"*","Resource":"*"}]}`, `"a b"`},
-		{"0.6 sid twice", Trust, head + `{"Sid":"a",` + trust + `"Principal":{"AWS":"*"}},{"Sid":"a",` + trust + `"Principal":{"AWS":"*"}}]}`, "repeated"},
+		{"0.6 sid twice", Trust, head + `{"Sid":"a",` + trust + `"Principal":{"AWS":"*"}},{"Sid":"a",` + trust + `"Principal":{"AWS":"*"}}]}`, "twice"},
 		{"0.6 sid is a number", Identity, head + `{"Sid":1,"Effect":"Allow","Action":"*","Resource":"*"}]}`, "string"},
 		{"1.1 no prefix", Identity, head + `{"Effect":"Allow","Action":"GetObject","Resource":"*"}]}`, "no service prefix"},
 		{"1.2 wildcard in the prefix", Identity, head + `{"Effect":"Allow","Action":"s*:GetObject","Resource":"*"}]}`, "prefix"},

@@ -289,6 +289,87 @@ func TestProperty_DependsRefines(t *testing.T) {
 	})
 }
 
+// genOwnPolicyRequest asks about a resource whose policy has to allow the caller.
+func genOwnPolicyRequest() *rapid.Generator[*Request] {
+	return rapid.Custom(func(t *rapid.T) *Request {
+		r := genRequest().Draw(t, "request")
+		switch rapid.IntRange(0, 2).Draw(t, "resource with a policy") {
+		case 0:
+			r.Action, r.Resource = "sts:AssumeRole", trustedRole
+		case 1:
+			r.Action, r.Resource = "kms:Decrypt", testKey
+		default:
+			r.Account = otherAccount
+		}
+		return r
+	})
+}
+
+// What is certain without the resource's policy holds with every such policy, and
+// without one; and nothing is allowed without it.
+func TestProperty_NotGivenIsEveryPolicy(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l, r := genLayers().Draw(t, "layers"), genOwnPolicyRequest().Draw(t, "request")
+		given := l
+		if given.resource == nil {
+			given.state = NoPolicy
+		}
+		l.resource = nil
+		before, after := decide(t, l.prepare(t), r), decide(t, given.prepare(t), r)
+		if before == Allowed || before != Depends && before != after {
+			t.Fatalf("%v became %v", before, after)
+		}
+	})
+}
+
+// A state is the same as a document that says it.
+func TestProperty_StateIsADocument(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l, r := genLayers().Draw(t, "layers"), rapid.OneOf(genRequest(), genOwnPolicyRequest()).Draw(t, "request")
+		account := rapid.SampledFrom([]string{testAccount, otherAccount}).Draw(t, "account")
+		r.Account = account
+		l.resource = nil
+		for state, document := range map[ResourceState][]string{
+			NoPolicy:  {},
+			Delegates: {`{"Effect":"Allow","Action":"*","Resource":"*","Principal":{"AWS":"` + account + `"}}`},
+		} {
+			stated, documented := l, l
+			stated.state, documented.resource = state, document
+			if a, b := decide(t, stated.prepare(t), r), decide(t, documented.prepare(t), r); a != b {
+				t.Fatalf("%v: %v, as a document %v", state, a, b)
+			}
+		}
+	})
+}
+
+// The keys that follow from the principal make no difference when they are given.
+func TestProperty_PrincipalKeysFollow(t *testing.T) {
+	defer func(keys, values []string) { universe.keys, universe.values = keys, values }(universe.keys, universe.values)
+	universe.keys = []string{"aws:PrincipalArn", "aws:PrincipalAccount", "aws:PrincipalType", "aws:username", "aws:k1"}
+	universe.values = []string{testUser, nodeRole, testAccount, "User", "AssumedRole", "bob", "b*", "${aws:username}", "${aws:PrincipalAccount}"}
+	rapid.Check(t, func(t *rapid.T) {
+		l, r := genLayers().Draw(t, "layers"), genRequest().Draw(t, "request")
+		kind := "AssumedRole"
+		r.Principal = rapid.SampledFrom([]string{nodeRole, testUser}).Draw(t, "principal")
+		given := NewContext().Set("aws:PrincipalArn", r.Principal).Set("aws:PrincipalAccount", testAccount)
+		if r.Principal == testUser {
+			kind = "User"
+			given.Set("aws:username", "bob")
+		}
+		given.Set("aws:PrincipalType", kind)
+		without := NewContext()
+		given.Complete = rapid.Bool().Draw(t, "complete")
+		without.Complete = given.Complete
+		s := l.prepare(t)
+		r.Context = given
+		a := evaluate(t, s, r)
+		r.Context = without
+		if diff := cmp.Diff(a, evaluate(t, s, r)); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
 func TestProperty_ParseMarshalParse(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := genLayers().Draw(t, "layers")

@@ -51,7 +51,7 @@ func (r *Request) check(c *caller, resourceIsARN bool) error {
 		return invalid("the request has no resource")
 	case !isAction(r.Action):
 		return invalid("action %q is not one action such as ec2:DescribeInstances", r.Action)
-	case !resourceIsARN && !isResource(r.Resource):
+	case !resourceIsARN && r.Resource != allResources && !(strings.HasPrefix(r.Resource, "arn:") && hasWildcard(r.Resource)):
 		return invalid(`resource %q is neither an ARN nor "*"`, r.Resource)
 	case r.Context == nil:
 		return nil
@@ -70,15 +70,6 @@ const allResources = "*"
 // hasWildcard reports whether a text has one of the characters * and ?.
 func hasWildcard(s string) bool {
 	return strings.IndexByte(s, '*') >= 0 || strings.IndexByte(s, '?') >= 0
-}
-
-// isResource reports whether a text can be a request's resource: an ARN, or a
-// pattern of ARNs, or allResources.
-func isResource(s string) bool {
-	if _, ok := splitARN(s); ok {
-		return true
-	}
-	return s == allResources || strings.HasPrefix(s, "arn:") && hasWildcard(s)
 }
 
 // isAction reports whether the text has the form of one action: a service prefix, a

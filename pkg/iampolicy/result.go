@@ -245,10 +245,10 @@ func (e *evaluation) explainDenial(open, v verdict, result *Result) {
 		result.By = LayerBoundary
 	case v.scp == no:
 		result.By = LayerSCP
-	case v.resource == no:
+	case v.resource == no && (e.own != noOwnPolicy || e.crossAccount):
 		result.By = LayerResource
 	default:
-		result.By = LayerIdentity
+		result.By = LayerIdentity // each layer allows it in some case, but not all in one
 	}
 	e.each(func(m match) {
 		if m.layer == result.By && m.statement.Effect == Allow && m.applies == no && m.statement.matchesAction(e.action) {

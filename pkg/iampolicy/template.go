@@ -77,18 +77,16 @@ func (t *template) isVariable(key string) bool {
 	return len(t.parts) == 3 && len(t.parts[0].elements) == 0 && t.parts[1].key == key && len(t.parts[2].elements) == 0
 }
 
-// unresolved returns the key of the first variable that has no value.
+// unresolved returns the key of the first variable without a value; expand has found
+// that there is one.
 func (t *template) unresolved(ctx *facts) string {
-	for _, part := range t.parts {
+	return t.parts[slices.IndexFunc(t.parts, func(part templatePart) bool {
 		if part.key == "" {
-			continue
+			return false
 		}
 		values, presence := ctx.lookup(part.key)
-		if presence == absentKey && !part.hasFallback || presence == presentKey && values.count() != 1 {
-			return part.key
-		}
-	}
-	return ""
+		return presence == absentKey && !part.hasFallback || presence == presentKey && values.count() != 1
+	})].key
 }
 
 // mayBeUnresolved reports whether a variable of unknown value may have none, because
