@@ -123,7 +123,7 @@ func parseOperator(name string) (operator, bool) {
 	return op, true
 }
 
-// compiledCondition is a Condition made ready to be evaluated.
+// compiledCondition is a Condition prepared for evaluation.
 type compiledCondition struct {
 	operator
 	known  bool   // the operator exists

@@ -84,7 +84,7 @@ type Policies struct {
 	ResourceState ResourceState
 }
 
-// Set is policies made ready to answer requests. It is safe for concurrent use.
+// Set is policies prepared to answer requests. It is safe for concurrent use.
 type Set struct {
 	identity      []Policy
 	session       []Policy

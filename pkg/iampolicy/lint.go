@@ -27,7 +27,7 @@ const (
 	CheckMultivalued Check = "multivalued-key"
 	// CheckForAllValues: an Allow that holds where the key is missing.
 	CheckForAllValues Check = "for-all-values-without-null"
-	// CheckRepeatedKey: one operator has the same key twice, but for case.
+	// CheckRepeatedKey: one operator has the same key twice, in different case.
 	CheckRepeatedKey Check = "repeated-key"
 	// CheckVariable: a policy variable in a version without policy variables.
 	CheckVariable Check = "variable-in-old-version"

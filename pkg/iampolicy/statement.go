@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// compiledStatement is a Statement made ready to be evaluated.
+// compiledStatement is a Statement prepared for evaluation.
 type compiledStatement struct {
 	done      bool
 	actions   []pattern // of Actions or NotActions, in lower case
