@@ -9,7 +9,8 @@ import (
 
 var cniUpgrade = Rule{
 	ID: "NR209", Name: "cni-upgrade", Severity: finding.Warning, Concern: finding.ConcernCNI,
-	Title: "The role that aws-node uses is ready for vpc-cni v1.22.1 and later",
+	Repair: finding.PrepareCNIUpgrade,
+	Title:  "The role that aws-node uses is ready for vpc-cni v1.22.1 and later",
 	Why: `On IPv6, vpc-cni v1.22.1 and later stop when ec2:DescribeSubnets is denied: after the upgrade aws-node crashes and nodes turn
 NotReady.`,
 	Fix: `Add ec2:DescribeSubnets and ec2:DescribeSecurityGroups to the IPv6 policy before the upgrade, or set
@@ -60,7 +61,7 @@ func judgeUpgrade(r *view.Role, subject finding.Subject, cni need.CNI) finding.R
 	result := all.result(subject, r.Name, "is ready for vpc-cni "+need.BreaksSince+" and later", "breaks aws-node when vpc-cni is upgraded to "+need.BreaksSince+" or later")
 	if result.Status == finding.Fail {
 		result.Evidence = append(result.Evidence, "vpc-cni runs at "+cni.Version)
-		result.Next = []string{"add ec2:DescribeSubnets and ec2:DescribeSecurityGroups to the IPv6 policy of " + r.Name + " before the upgrade"}
+		result.Next = []finding.Next{finding.Advise("add ec2:DescribeSubnets and ec2:DescribeSecurityGroups to the IPv6 policy of " + r.Name + " before the upgrade")}
 	}
 	return result
 }

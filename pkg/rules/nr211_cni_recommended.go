@@ -8,7 +8,8 @@ import (
 
 var cniRecommended = Rule{
 	ID: "NR211", Name: "cni-recommended", Severity: finding.Info, Concern: finding.ConcernCNI,
-	Title: "The role that aws-node uses allows all that the VPC CNI makes use of",
+	NoRepair: "which optional functions of the VPC CNI you use is your decision",
+	Title:    "The role that aws-node uses allows all that the VPC CNI makes use of",
 	Why: `aws-node starts and gives addresses without these actions, but does without part of its work, such as finding further
 subnets or security groups.`,
 	Fix: `Attach the current AmazonEKS_CNI_Policy (IPv4), or bring your own policy up to date with it.`,

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -10,7 +11,9 @@ import (
 
 var clusterEvents = Rule{
 	ID: "NR802", Name: "iam-events", Severity: finding.Warning, Concern: finding.ConcernJoin,
-	Title: "The cluster reports no event with an IAM cause",
+	Joining:  230,
+	NoRepair: "it is a symptom: it ends when its causes are repaired",
+	Title:    "The cluster reports no event with an IAM cause",
 	Why: `Something in the cluster was refused by AWS within the last hours, which is how long events are kept. The other findings say
 which role or policy is behind it.`,
 	Fix: `Repair what the findings name; then the events stop.`,
@@ -30,8 +33,12 @@ which role or policy is behind it.`,
 			if e.Node != "" {
 				evidence = append(evidence, "on node "+e.Node)
 			}
+			symptom := finding.Symptom{Kind: finding.NoImage}
+			if slices.Contains(networkReasons, e.Reason) {
+				symptom.Kind = finding.NoNetwork
+			}
 			report(finding.Result{
-				Status: finding.Fail, Subject: finding.Subject{Kind: finding.SubjectEvent, Name: e.Reason + " " + e.Object},
+				Status: finding.Fail, Subject: finding.Subject{Kind: finding.SubjectEvent, Name: e.Reason + " " + e.Object}, Symptoms: []finding.Symptom{symptom},
 				Message: fmt.Sprintf("%s: %s, %d times", e.Object, e.Reason, max(e.Count, 1)), Evidence: evidence,
 			})
 		}
@@ -40,3 +47,6 @@ which role or policy is behind it.`,
 		}
 	},
 }
+
+// networkReasons are the reasons of events about addresses of pods.
+var networkReasons = []string{"MissingIAMPermissions", "FailedCreatePodSandBox"}

@@ -1,4 +1,4 @@
-package remedy_test
+package planner_test
 
 import (
 	"strings"
@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 )
 
 // TestProfile: an instance profile gets the only role that it can be meant for; where
@@ -117,23 +117,23 @@ func TestRoleAgain(t *testing.T) {
 // TestUndo: pods are replaced after what gives them their identity; a restart that led to
 // what was configured anyway is not taken back.
 func TestUndo(t *testing.T) {
-	plan := move(onNodeRole(t, "{}"), remedy.Options{Identity: remedy.Auto})
+	plan := move(onNodeRole(t, "{}"), planner.Options{Identity: planner.Auto})
 	want := []string{
 		"take back: take AmazonEKS_CNI_Policy off eksNodeRole", "  + policy " + cniARN + " of role eksNodeRole",
 		"take back: point aws-node at IRSA role prod-aws-node", "  - role of service account aws-node in add-on vpc-cni",
 		"restart aws-node, so that every pod uses what it used before", "  ~ pods of DaemonSet kube-system/aws-node",
 		"take back: make a role for aws-node", "  - policy " + cniARN + " of role prod-aws-node", "  - role prod-aws-node",
 	}
-	undo := remedy.Undo(plan.Cluster, plan.Steps)
+	undo := planner.Undo(plan.Cluster, plan.Steps)
 	if diff := cmp.Diff(want, summary(undo.Steps)); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}
 	// Of a run that broke off before the pointer was made, the restart stays.
-	if got := summary(remedy.Undo(plan.Cluster, plan.Steps[2:3]).Steps); len(got) != 2 {
+	if got := summary(planner.Undo(plan.Cluster, plan.Steps[2:3]).Steps); len(got) != 2 {
 		t.Errorf("a restart alone: %v", got)
 	}
 	restart := planFor(load(t, "healthy", `awsNode: {pods: {aws-node-7wq5k: {env: null}}}`), "NR602").Steps
-	if got := remedy.Undo(plan.Cluster, restart).Steps; len(restart) != 1 || len(got) != 0 {
+	if got := planner.Undo(plan.Cluster, restart).Steps; len(restart) != 1 || len(got) != 0 {
 		t.Errorf("%v is taken back by %v", summary(restart), summary(got))
 	}
 }

@@ -1,4 +1,4 @@
-package remedy
+package planner
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/newrole"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
@@ -341,7 +342,7 @@ func (p *planner) moveCNI(r finding.Result) string {
 	if name == "" {
 		name = cutName(p.v.Place.Cluster, "-aws-node")
 	}
-	arn := NewRole{Partition: p.v.Place.Partition, Account: p.v.Place.Account}.arn("role", "", name)
+	arn := newrole.Role{Name: name, Partition: p.v.Place.Partition, Account: p.v.Place.Account}.ARN()
 	before := &change.State{Type: change.NodeRole}
 	words := identityWords(kind, arn)
 

@@ -1,26 +1,29 @@
-package remedy
+package planner
 
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/newrole"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
 // nodeRoleLike is a role with what the nodes of another one need: by what makes them,
 // and with the CNI permissions where aws-node has no role of its own.
-func (p *planner) nodeRoleLike(role *view.NodeRole, name, path string) NewRole {
-	n := NewRole{
+func (p *planner) nodeRoleLike(role *view.NodeRole, name, path string) newrole.Role {
+	n := newrole.Role{
 		Name: name, Path: path, Description: "Amazon EKS node role", Partition: p.v.Place.Partition, Account: p.v.Place.Account,
 		AutoMode: role.OnlyAutoMode(), Cluster: p.v.Place.Cluster,
 	}
 	if identity := p.v.ConfiguredIdentity(); identity.Kind == view.FromNodeRole && !n.AutoMode {
-		n.CNI = IPv4CNI
+		n.CNI = newrole.IPv4CNI
 		if p.v.CNI().IPFamily == "ipv6" {
-			n.CNI = IPv6CNI
+			n.CNI = newrole.IPv6CNI
 		}
 	}
 	return n
@@ -52,7 +55,7 @@ func (p *planner) separate(r finding.Result) string {
 		})
 		r.Next = p.migration(role, n)
 	} else {
-		r.Next = []string{"as above"}
+		r.Next = []finding.Next{finding.Advise("as above")}
 	}
 	p.plan.Manual = append(p.plan.Manual, manual(r, whyShared))
 	return ""
@@ -60,28 +63,38 @@ func (p *planner) separate(r finding.Result) string {
 
 // migration is how nodes come to another role: whatever gives nodes their role is
 // replaced or changed, and then the nodes are.
-func (p *planner) migration(role *view.NodeRole, n NewRole) []string {
+func (p *planner) migration(role *view.NodeRole, n newrole.Role) []finding.Next {
 	cluster := p.v.Place.Cluster
-	var next []string
+	patch := func(resource, name string) command.Command {
+		return command.Kubectl("patch", resource, name, "--type", "merge", "--patch", `{"spec":{"role":`+strconv.Quote(n.Name)+`}}`)
+	}
+	var next []finding.Next
 	for _, s := range role.Sources {
 		switch s.Kind {
 		case view.NodeGroup:
 			next = append(
 				next,
-				fmt.Sprintf("make a node group like %s with role %s: aws eks describe-nodegroup --cluster-name %s --nodegroup-name %s   shows its settings", s.Name, n.ARN(), cluster, s.Name),
-				"when its nodes are Ready: kubectl drain -l eks.amazonaws.com/nodegroup="+s.Name+" --ignore-daemonsets --delete-emptydir-data",
-				fmt.Sprintf("aws eks delete-nodegroup --cluster-name %s --nodegroup-name %s", cluster, s.Name),
+				finding.Run(command.AWS("eks", "describe-nodegroup", "--cluster-name", cluster, "--nodegroup-name", s.Name)).
+					With("shows the settings of node group "+s.Name+": create a node group like it with role "+n.ARN()),
+				finding.Run(command.Kubectl("drain", "-l", "eks.amazonaws.com/nodegroup="+s.Name, "--ignore-daemonsets", "--delete-emptydir-data")).
+					With("when the nodes of the new node group are Ready"),
+				finding.Run(command.AWS("eks", "delete-nodegroup", "--cluster-name", cluster, "--nodegroup-name", s.Name)),
 			)
 		case view.KarpenterClass:
-			next = append(next, fmt.Sprintf(`kubectl patch ec2nodeclasses.karpenter.k8s.aws %s --type merge --patch '{"spec":{"role":"%s"}}'   Karpenter then replaces its nodes`, s.Name, n.Name))
+			next = append(next, finding.Run(patch("ec2nodeclasses.karpenter.k8s.aws", s.Name)).With("Karpenter then replaces its nodes"))
 		case view.AutoModeClass:
-			next = append(next, fmt.Sprintf(`kubectl patch nodeclasses.eks.amazonaws.com %s --type merge --patch '{"spec":{"role":"%s"}}'   EKS then replaces its nodes`, s.Name, n.Name))
+			next = append(next, finding.Run(patch("nodeclasses.eks.amazonaws.com", s.Name)).With("EKS then replaces its nodes"))
 		case view.AutoScaling:
-			next = append(next, fmt.Sprintf("make a version of the launch template of Auto Scaling group %s with instance profile %s, then: aws autoscaling start-instance-refresh --auto-scaling-group-name %s", s.Name, n.Name, s.Name))
+			next = append(
+				next,
+				finding.Advise("create a version of the launch template of Auto Scaling group "+s.Name+" with instance profile "+n.Name),
+				finding.Run(command.AWS("autoscaling", "start-instance-refresh", "--auto-scaling-group-name", s.Name)).With("then replace its instances"),
+			)
 		case view.AutoMode:
-			next = append(next, fmt.Sprintf("aws eks update-cluster-config --name %s --compute-config enabled=true,nodeRoleArn=%s   with its node pools", cluster, n.ARN()))
+			next = append(next, finding.Run(command.AWS("eks", "update-cluster-config", "--name", cluster, "--compute-config", "enabled=true,nodeRoleArn="+n.ARN())).
+				With("add its node pools"))
 		case view.SelfManaged, view.Karpenter, view.Unjoined:
-			next = append(next, fmt.Sprintf("replace %s %s by a node with role %s", s.Kind, s.Name, n.Name))
+			next = append(next, finding.Advise(fmt.Sprintf("replace %s %s with a node that has role %s", s.Kind, s.Name, n.Name)))
 		}
 	}
 	return next

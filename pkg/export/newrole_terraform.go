@@ -1,16 +1,17 @@
-package remedy
+package export
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/newrole"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
 // Terraform returns the role as a Terraform configuration for the AWS provider,
 // formatted as terraform fmt does.
-func (n NewRole) Terraform() string {
+func Terraform(n newrole.Role) string {
 	var w terraform
 	w.block("aws_iam_role", "node", func(b *terraformBlock) {
 		b.text("name", n.Name)
@@ -20,18 +21,18 @@ func (n NewRole) Terraform() string {
 		b.document("assume_role_policy", n.Changes()[0].After.Document)
 		b.tags(n.Tags)
 	})
-	for _, arn := range n.managed() {
+	for _, arn := range n.ManagedPolicies() {
 		w.attachment(snapshot.NameOf(arn), hclString(arn))
 	}
-	if d, ok := n.cniDocument(); ok {
+	if d, ok := n.CNIDocument(); ok {
 		w.block("aws_iam_policy", "cni", func(b *terraformBlock) {
-			b.text("name", IPv6PolicyName)
+			b.text("name", newrole.IPv6PolicyName)
 			b.document("policy", d.Compact())
 			b.tags(n.Tags)
 		})
 		w.attachment("cni", "aws_iam_policy.cni.arn")
 	}
-	for name, d := range n.inline() {
+	for name, d := range n.InlinePolicies() {
 		w.block("aws_iam_role_policy", "minimum", func(b *terraformBlock) {
 			b.text("name", name)
 			b.raw("role", "aws_iam_role.node.name")
@@ -53,7 +54,7 @@ func (n NewRole) Terraform() string {
 			b.text("type", n.EntryType)
 			b.tags(n.Tags)
 		})
-		if policy, ok := n.accessPolicy(); ok {
+		if policy, ok := n.AccessPolicy(); ok {
 			w.block("aws_eks_access_policy_association", "node", func(b *terraformBlock) {
 				b.text("cluster_name", n.Cluster)
 				b.raw("principal_arn", "aws_eks_access_entry.node.principal_arn")

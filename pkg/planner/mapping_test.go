@@ -1,4 +1,4 @@
-package remedy_test
+package planner_test
 
 import (
 	"strings"

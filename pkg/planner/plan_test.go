@@ -1,4 +1,4 @@
-package remedy_test
+package planner_test
 
 import (
 	"slices"
@@ -12,7 +12,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/examples"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -46,8 +46,8 @@ func load(t *testing.T, example, patch string) *snapshot.Snapshot {
 	return s
 }
 
-func planFor(s *snapshot.Snapshot, only ...string) *remedy.Plan {
-	return remedy.New(view.New(s), rules.Judge(s, rules.Options{}).Results, remedy.Options{Only: only})
+func planFor(s *snapshot.Snapshot, only ...string) *planner.Plan {
+	return planner.New(view.New(s), rules.Judge(view.New(s), rules.Options{}).Results, planner.Options{Only: only})
 }
 
 // TestPlanForTheAgent: one action is missing: the policy that has just that one.
@@ -129,7 +129,7 @@ const podIdentity = `podIdentityAssociations: {a-1: {namespace: kube-system, ser
 
 func failures(s *snapshot.Snapshot) []string {
 	var list []string
-	for _, r := range rules.Judge(s, rules.Options{}).Results {
+	for _, r := range rules.Judge(view.New(s), rules.Options{}).Results {
 		if r.Status == finding.Fail {
 			list = append(list, r.ID+" "+r.Subject.Name)
 		}

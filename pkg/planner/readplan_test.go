@@ -1,4 +1,4 @@
-package remedy_test
+package planner_test
 
 import (
 	"encoding/json"
@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -17,18 +17,16 @@ import (
 
 // TestReadPlan: a plan that is written and read is the same plan.
 func TestReadPlan(t *testing.T) {
-	every := everyKind()
-	every.APIVersion, every.Kind = finding.APIVersion, remedy.PlanKind
-	for name, plan := range map[string]*remedy.Plan{
-		"every kind": every, "broken": planFor(load(t, "broken", "{}")), "healthy": planFor(load(t, "healthy", "{}")),
-		"the move": move(onNodeRole(t, "{}"), remedy.Options{Identity: remedy.Auto}),
+	for name, plan := range map[string]*planner.Plan{
+		"broken": planFor(load(t, "broken", "{}")), "healthy": planFor(load(t, "healthy", "{}")),
+		"the move": move(onNodeRole(t, "{}"), planner.Options{Identity: planner.Auto}),
 	} {
 		text, err := json.Marshal(plan)
 		if err != nil {
 			t.Fatal(err)
 		}
-		read, err := remedy.ReadPlan(text)
-		if diff := cmp.Diff(plan, read, cmpopts.IgnoreUnexported(remedy.Step{})); diff != "" || err != nil {
+		read, err := planner.ReadPlan(text)
+		if diff := cmp.Diff(plan, read, cmpopts.IgnoreUnexported(planner.Step{})); diff != "" || err != nil {
 			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
 		}
 	}
@@ -53,7 +51,7 @@ func TestReadPlanErrors(t *testing.T) {
 		"a change of no kind": {plan(strings.Replace(step, "iam.Role", "iam.User", 1)), `step 1: "iam.User" is no kind of change`},
 		"a change of nothing": {plan(strings.Replace(step, `"after":{}`, `"after":null`, 1)), "step 1: the change of role r has neither before nor after"},
 	} {
-		_, err := remedy.ReadPlan([]byte(tt.text))
+		_, err := planner.ReadPlan([]byte(tt.text))
 		if (tt.err == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), tt.err) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -69,21 +67,21 @@ func TestHolds(t *testing.T) {
 	}
 	other := finding.Result{ID: "NR201", Status: finding.Fail, Message: "other", Subject: finding.Subject{Name: "b"}}
 	for name, tt := range map[string]struct {
-		check   remedy.Check
+		check   planner.Check
 		results []finding.Result
 		why     string
 	}{
-		"pass":                    {remedy.Check{Rule: "NR201", Subject: "a", Strict: true}, []finding.Result{other, result(finding.Pass)}, ""},
-		"by ARN":                  {remedy.Check{Rule: "NR201", Subject: nodeRole}, []finding.Result{result(finding.Pass)}, ""},
-		"fail":                    {remedy.Check{Rule: "NR201", Subject: "a"}, []finding.Result{result(finding.Fail)}, "NR201: m"},
-		"unknown":                 {remedy.Check{Rule: "NR201", Subject: "a"}, []finding.Result{result(finding.Unknown)}, "NR201: m"},
-		"depends":                 {remedy.Check{Rule: "NR201", Subject: "a"}, []finding.Result{result(finding.Depends)}, ""},
-		"depends, strictly":       {remedy.Check{Rule: "NR201", Subject: "a", Strict: true}, []finding.Result{result(finding.Depends)}, "NR201: m"},
-		"does not apply":          {remedy.Check{Rule: "NR201", Subject: "a"}, []finding.Result{result(finding.NotApplicable)}, ""},
-		"does not apply strictly": {remedy.Check{Rule: "NR201", Subject: "a", Strict: true}, []finding.Result{result(finding.NotApplicable)}, "NR201: m"},
-		"everything":              {remedy.Check{Rule: "NR201"}, []finding.Result{result(finding.Pass), other}, "NR201: other"},
-		"not judged":              {remedy.Check{Rule: "NR202", Subject: nodeRole}, []finding.Result{other}, "NR202 was not judged for eksNodeRole"},
-		"no agent":                {remedy.Check{Agent: true}, nil, "eks-pod-identity-agent is not ready on 1 node with aws-node"},
+		"pass":                    {planner.Check{Rule: "NR201", Subject: "a", Strict: true}, []finding.Result{other, result(finding.Pass)}, ""},
+		"by ARN":                  {planner.Check{Rule: "NR201", Subject: nodeRole}, []finding.Result{result(finding.Pass)}, ""},
+		"fail":                    {planner.Check{Rule: "NR201", Subject: "a"}, []finding.Result{result(finding.Fail)}, "NR201: m"},
+		"unknown":                 {planner.Check{Rule: "NR201", Subject: "a"}, []finding.Result{result(finding.Unknown)}, "NR201: m"},
+		"depends":                 {planner.Check{Rule: "NR201", Subject: "a"}, []finding.Result{result(finding.Depends)}, ""},
+		"depends, strictly":       {planner.Check{Rule: "NR201", Subject: "a", Strict: true}, []finding.Result{result(finding.Depends)}, "NR201: m"},
+		"does not apply":          {planner.Check{Rule: "NR201", Subject: "a"}, []finding.Result{result(finding.NotApplicable)}, ""},
+		"does not apply strictly": {planner.Check{Rule: "NR201", Subject: "a", Strict: true}, []finding.Result{result(finding.NotApplicable)}, "NR201: m"},
+		"everything":              {planner.Check{Rule: "NR201"}, []finding.Result{result(finding.Pass), other}, "NR201: other"},
+		"not judged":              {planner.Check{Rule: "NR202", Subject: nodeRole}, []finding.Result{other}, "NR202 was not judged for eksNodeRole"},
+		"no agent":                {planner.Check{Agent: true}, nil, "eks-pod-identity-agent is not ready on 1 node with aws-node"},
 	} {
 		ok, why := tt.check.Holds(healthy, tt.results)
 		if ok != (tt.why == "") || why != tt.why {
@@ -91,7 +89,7 @@ func TestHolds(t *testing.T) {
 		}
 	}
 	s := load(t, "healthy", "podIdentityAgent: {nodes: {ip-10-0-1-17.eu-west-1.compute.internal: true}}")
-	if ok, why := (remedy.Check{Agent: true}).Holds(view.New(s), rules.Judge(s, rules.Options{}).Results); ok || why != "eks-pod-identity-agent is not ready on 2 nodes with aws-node" {
+	if ok, why := (planner.Check{Agent: true}).Holds(view.New(s), rules.Judge(view.New(s), rules.Options{}).Results); ok || why != "eks-pod-identity-agent is not ready on 2 nodes with aws-node" {
 		t.Errorf("%v, %q", ok, why)
 	}
 }

@@ -1,4 +1,4 @@
-package remedy_test
+package planner_test
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -350,7 +350,7 @@ func (f *facts) make(changes []change.Change) {
 
 // follow makes the steps of a plan, and sees that they may be begun and show to have
 // worked.
-func (f *facts) follow(steps []remedy.Step) {
+func (f *facts) follow(steps []planner.Step) {
 	f.Helper()
 	for _, step := range steps {
 		if step.Proof == "" || step.Title == "" {
@@ -363,9 +363,9 @@ func (f *facts) follow(steps []remedy.Step) {
 }
 
 // takeBack takes the steps of a plan back.
-func (f *facts) takeBack(steps []remedy.Step) {
+func (f *facts) takeBack(steps []planner.Step) {
 	f.Helper()
-	for _, step := range remedy.Undo("c", steps).Steps {
+	for _, step := range planner.Undo("c", steps).Steps {
 		left, err := change.Left(context.Background(), f, step.Changes)
 		if err != nil {
 			f.Errorf("%s: %v", step.Title, err)
@@ -375,7 +375,7 @@ func (f *facts) takeBack(steps []remedy.Step) {
 }
 
 // thereAndBack makes the steps of a plan and takes them back, which leaves what was there.
-func (f *facts) thereAndBack(steps []remedy.Step) {
+func (f *facts) thereAndBack(steps []planner.Step) {
 	f.Helper()
 	first := f.text()
 	f.follow(steps)
@@ -423,9 +423,9 @@ func (f *facts) text() string {
 }
 
 // hold sees that the facts show what a step requires or proves.
-func hold(t *testing.T, s *snapshot.Snapshot, checks []remedy.Check) {
+func hold(t *testing.T, s *snapshot.Snapshot, checks []planner.Check) {
 	t.Helper()
-	v, results := view.New(s), rules.Judge(s, rules.Options{}).Results
+	v, results := view.New(s), rules.Judge(view.New(s), rules.Options{}).Results
 	for _, c := range checks {
 		if ok, why := c.Holds(v, results); !ok {
 			t.Errorf("%+v does not hold: %s", c, why)

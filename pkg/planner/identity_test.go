@@ -1,4 +1,4 @@
-package remedy_test
+package planner_test
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -47,12 +47,12 @@ func onNodeRole(t *testing.T, patch string) *snapshot.Snapshot {
 	return s
 }
 
-func move(s *snapshot.Snapshot, o remedy.Options) *remedy.Plan {
-	return remedy.New(view.New(s), rules.Judge(s, rules.Options{}).Results, o)
+func move(s *snapshot.Snapshot, o planner.Options) *planner.Plan {
+	return planner.New(view.New(s), rules.Judge(view.New(s), rules.Options{}).Results, o)
 }
 
 // summary is a plan's steps by their titles and changes, a line each.
-func summary(steps []remedy.Step) []string {
+func summary(steps []planner.Step) []string {
 	var list []string
 	for _, s := range steps {
 		list = append(list, s.Title)
@@ -77,7 +77,7 @@ func TestMove(t *testing.T) {
 	providers := map[string]string{
 		"provider": "", "no provider": `oidcProviders: {"` + provider + `": {notFound: true, clientIDs: null}}`, "no audience": `oidcProviders: {"` + provider + `": {clientIDs: [other]}}`,
 	}
-	for _, want := range []string{remedy.Auto, string(view.PodIdentity), string(view.IRSA)} {
+	for _, want := range []string{planner.Auto, string(view.PodIdentity), string(view.IRSA)} {
 		for _, addon := range []bool{true, false} {
 			for _, family := range []string{"ipv4", "ipv6"} {
 				for _, agent := range []bool{true, false} {
@@ -94,7 +94,7 @@ func TestMove(t *testing.T) {
 								}
 								s := onNodeRole(t, strings.Join(patch, "\n"))
 								kind, expected := expectedMove(want, addon, family, agent, providerName, version == "v1.14.0")
-								plan := move(s, remedy.Options{Identity: want})
+								plan := move(s, planner.Options{Identity: want})
 								if diff := cmp.Diff(expected, summary(plan.Steps)); diff != "" {
 									t.Fatalf("steps (-want +got):\n%s", diff)
 								}
@@ -117,7 +117,7 @@ func TestMove(t *testing.T) {
 									}
 								}
 								status := map[string][]finding.Status{}
-								for _, r := range rules.Judge(s, rules.Options{}).Results {
+								for _, r := range rules.Judge(view.New(s), rules.Options{}).Results {
 									status[r.ID] = append(status[r.ID], r.Status)
 									if r.Status == finding.Fail && !slices.Contains(before, r.ID+" "+r.Subject.Name) {
 										t.Errorf("then %s fails: %s", r.ID, r.Message)
@@ -166,7 +166,7 @@ func (f *facts) denied() string {
 // expectedMove are the steps that the move is to have; kind is empty where it is refused.
 func expectedMove(want string, addon bool, family string, agent bool, provider string, old bool) (kind string, steps []string) {
 	kind = want
-	if want == remedy.Auto {
+	if want == planner.Auto {
 		kind = string(view.PodIdentity)
 		if old || !agent && provider != "no provider" {
 			kind = string(view.IRSA)
@@ -262,14 +262,14 @@ policies: {"` + custom + `": {version: v1, document: '{"Version":"2012-10-17","S
 				role.AttachedPolicies = slices.DeleteFunc(role.AttachedPolicies, func(arn string) bool { return arn == cniARN })
 				s.Roles[nodeRole] = role
 			}
-			plan := move(s, remedy.Options{Only: []string{"NR601"}})
+			plan := move(s, planner.Options{Only: []string{"NR601"}})
 			last := plan.Steps[len(plan.Steps)-1]
 			if tt.last != nil {
-				if diff := cmp.Diff(tt.last, summary([]remedy.Step{last})); diff != "" {
+				if diff := cmp.Diff(tt.last, summary([]planner.Step{last})); diff != "" {
 					t.Errorf("last step (-want +got):\n%s", diff)
 				}
 			} else if last.Changes[0].Kind != change.Rollout {
-				t.Errorf("last step %v", summary([]remedy.Step{last}))
+				t.Errorf("last step %v", summary([]planner.Step{last}))
 			}
 			if len(plan.Manual) != len(tt.left) {
 				t.Fatalf("left to people %+v", plan.Manual)
@@ -294,8 +294,8 @@ policies: {"arn:aws:iam::111122223333:policy/b": {version: v1, document: '{"Vers
 		"static keys":         {"awsNode: {daemonSet: {env: {AWS_ACCESS_KEY_ID: '(set)'}}}", irsa, "aws-node holds static keys or is skipped by the webhook (NR605)"},
 		"a Deny":              {deny, podIdentity, "eksNodeRole may not do what the Pod Identity Agent calls: an explicit Deny or a permissions boundary is somebody's decision"},
 		"a boundary":          {boundary, podIdentity, "eksNodeRole may not do what the Pod Identity Agent calls: an explicit Deny or a permissions boundary is somebody's decision"},
-		"pods unread":         {"missing: [{fact: pods, operation: list pods in kube-system, error: forbidden}]", remedy.Auto, "pods could not be read (list pods in kube-system)"},
-		"add-ons unread":      {"missing: [{fact: addons, operation: 'eks:ListAddons', error: AccessDenied}]", remedy.Auto, "addons could not be read (eks:ListAddons)"},
+		"pods unread":         {"missing: [{fact: pods, operation: list pods in kube-system, error: forbidden}]", planner.Auto, "pods could not be read (list pods in kube-system)"},
+		"add-ons unread":      {"missing: [{fact: addons, operation: 'eks:ListAddons', error: AccessDenied}]", planner.Auto, "addons could not be read (eks:ListAddons)"},
 		"agent unread":        {"missing: [{fact: podIdentityAgent, operation: list pods in kube-system, error: forbidden}]", podIdentity, "podIdentityAgent could not be read (list pods in kube-system)"},
 		"agent not ready":     {"podIdentityAgent: {nodes: {ip-10-0-1-17.eu-west-1.compute.internal: true, ip-10-0-2-41.eu-west-1.compute.internal: true}}", podIdentity, "eks-pod-identity-agent is installed and not ready on ip-10-0-1-90.eu-west-1.compute.internal: see its pods there"},
 		"no issuer":           {"cluster: {oidcIssuer: null}\noidcProviders: null", irsa, "the cluster's OIDC provider could not be read, or the cluster has no issuer"},
@@ -304,7 +304,7 @@ policies: {"arn:aws:iam::111122223333:policy/b": {version: v1, document: '{"Vers
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			plan := move(onNodeRole(t, tt.patch), remedy.Options{Only: []string{"NR601"}, Identity: tt.identity})
+			plan := move(onNodeRole(t, tt.patch), planner.Options{Only: []string{"NR601"}, Identity: tt.identity})
 			if len(plan.Steps) > 0 || len(plan.Manual) != 1 || plan.Manual[0].Rule != "NR601" || !strings.HasPrefix(plan.Manual[0].Why, tt.why) {
 				t.Errorf("steps %v, left to people %+v", summary(plan.Steps), plan.Manual)
 			}
@@ -315,7 +315,7 @@ policies: {"arn:aws:iam::111122223333:policy/b": {version: v1, document: '{"Vers
 // TestMoveAllowsTheAgent: a node role that lacks what the agent calls gets it first.
 func TestMoveAllowsTheAgent(t *testing.T) {
 	s := onNodeRole(t, `roles: {"`+nodeRole+`": {attachedPolicies: ["`+pullARN+`"], inlinePolicies: {own: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["eks:DescribeCluster","ec2:Describe*"],"Resource":"*"}}'}}}`)
-	plan := move(s, remedy.Options{Identity: string(view.PodIdentity)})
+	plan := move(s, planner.Options{Identity: string(view.PodIdentity)})
 	want := []string{
 		"make a role for aws-node", "  + role prod-aws-node", "  + policy " + cniARN + " of role prod-aws-node",
 		"let the Pod Identity Agent on eksNodeRole get credentials", "  + policy arn:aws:iam::aws:policy/AmazonEKSWorkerNodeMinimalPolicy of role eksNodeRole",
@@ -340,7 +340,7 @@ func TestMoveNames(t *testing.T) {
 	}
 	for name, tt := range tests {
 		s := onNodeRole(t, "cluster: {arn: 'arn:aws:eks:eu-west-1:111122223333:cluster/"+tt.cluster+"'}")
-		plan := move(s, remedy.Options{Identity: string(view.IRSA), Role: tt.role})
+		plan := move(s, planner.Options{Identity: string(view.IRSA), Role: tt.role})
 		role := plan.Steps[0].Changes[0]
 		if role.Kind != change.Role || role.Name != tt.want || plan.Steps[1].Changes[0].After.Role != "arn:aws:iam::111122223333:role/"+tt.want {
 			t.Errorf("%s: %s, %+v", name, role, plan.Steps[1].Changes[0].After)

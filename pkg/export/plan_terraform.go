@@ -1,4 +1,4 @@
-package remedy
+package export
 
 import (
 	"fmt"
@@ -7,13 +7,14 @@ import (
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
 // Terraform returns the plan as a Terraform configuration for the AWS provider: what is
 // to be made as resources, formatted as terraform fmt does; what is to be changed in a
 // resource that stands elsewhere, to be removed, or not Terraform's to do, as comments.
-func (p *Plan) Terraform() string {
+func PlanTerraform(p *planner.Plan) string {
 	w := planTerraform{made: map[string]string{}}
 	fmt.Fprintf(&w, "# Repairs %s. Resources that you have already are to be changed, not added.\n", p.Cluster)
 	for i, s := range p.Steps {

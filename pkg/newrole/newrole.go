@@ -1,7 +1,6 @@
-// Package remedy turns what is wanted into changes: a new node role, as changes
-// to be made and as the text of other tools. It is pure: it reads and writes
-// nothing.
-package remedy
+// Package newrole describes a node role that is to be created, and the changes that
+// create it. It reads and writes nothing.
+package newrole
 
 import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
@@ -9,8 +8,8 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
-// NewRole is a node role that is to be made.
-type NewRole struct {
+// Role is a node role that is to be created.
+type Role struct {
 	Name, Path, Description string
 	Tags                    map[string]string
 	// Boundary is the ARN of a permissions boundary; empty for none.
@@ -47,22 +46,22 @@ const IPv6PolicyName = "AmazonEKS_CNI_IPv6_Policy"
 // MinimalPolicyName is the name of the inline policy of a Minimal role.
 const MinimalPolicyName = "node-minimum"
 
-// autoNodePolicy is the access policy that Auto Mode's nodes need.
+// AutoNodePolicy is the access policy that Auto Mode's nodes need.
 // Source: https://docs.aws.amazon.com/eks/latest/userguide/create-node-class.html
-const autoNodePolicy = "AmazonEKSAutoNodePolicy"
+const AutoNodePolicy = "AmazonEKSAutoNodePolicy"
 
 // ARN is the role's.
-func (n NewRole) ARN() string { return n.arn("role", n.Path, n.Name) }
+func (n Role) ARN() string { return n.arn("role", n.Path, n.Name) }
 
-func (n NewRole) arn(kind, path, name string) string {
+func (n Role) arn(kind, path, name string) string {
 	if path == "" {
 		path = "/"
 	}
 	return "arn:" + n.Partition + ":iam::" + n.Account + ":" + kind + path + name
 }
 
-// managed are the ARNs of AWS's managed policies that it carries.
-func (n NewRole) managed() []string {
+// ManagedPolicies are the ARNs of AWS's managed policies that it carries.
+func (n Role) ManagedPolicies() []string {
 	var names []string
 	switch {
 	case n.AutoMode:
@@ -80,16 +79,16 @@ func (n NewRole) managed() []string {
 	return arns
 }
 
-// inline are its inline policies by name.
-func (n NewRole) inline() map[string]need.Document {
+// InlinePolicies are its inline policies by name.
+func (n Role) InlinePolicies() map[string]need.Document {
 	if !n.Minimal {
 		return nil
 	}
 	return map[string]need.Document{MinimalPolicyName: need.MinimalNodeDocument()}
 }
 
-// cniDocument is the IPv6 policy that is to be made, if any.
-func (n NewRole) cniDocument() (d need.Document, ok bool) {
+// CNIDocument is the IPv6 CNI policy that is to be created; ok is false for none.
+func (n Role) CNIDocument() (d need.Document, ok bool) {
 	switch n.CNI {
 	case IPv6CNI:
 		return need.CNI{IPFamily: "ipv6"}.Document(n.Partition), true
@@ -102,21 +101,22 @@ func (n NewRole) cniDocument() (d need.Document, ok bool) {
 	}
 }
 
-func (n NewRole) accessPolicy() (arn string, ok bool) {
+// AccessPolicy is the ARN of the access policy of its entry; ok is false for none.
+func (n Role) AccessPolicy() (arn string, ok bool) {
 	if n.EntryType != "EC2" {
 		return "", false
 	}
-	return "arn:" + n.Partition + ":eks::aws:cluster-access-policy/" + autoNodePolicy, true
+	return "arn:" + n.Partition + ":eks::aws:cluster-access-policy/" + AutoNodePolicy, true
 }
 
 // Changes are what makes the role, in the order in which they are to be made:
 // the access entry last, when the role can do all that a node does.
-func (n NewRole) Changes() []change.Change {
+func (n Role) Changes() []change.Change {
 	changes := []change.Change{{Kind: change.Role, Name: n.Name, After: &change.State{
 		Document: need.NodeTrust(n.Partition).Compact(), Path: n.Path, Description: n.Description, Tags: n.Tags, Boundary: n.Boundary,
 	}}}
-	attach := n.managed()
-	if d, ok := n.cniDocument(); ok {
+	attach := n.ManagedPolicies()
+	if d, ok := n.CNIDocument(); ok {
 		arn := n.arn("policy", "", IPv6PolicyName)
 		changes = append(changes, change.Change{Kind: change.Policy, Name: arn, After: &change.State{Document: d.Compact(), Tags: n.Tags}})
 		attach = append(attach, arn)
@@ -124,7 +124,7 @@ func (n NewRole) Changes() []change.Change {
 	for _, arn := range attach {
 		changes = append(changes, change.Change{Kind: change.Attachment, Name: n.Name, Part: arn, After: &change.State{}})
 	}
-	for name, d := range n.inline() {
+	for name, d := range n.InlinePolicies() {
 		changes = append(changes, change.Change{Kind: change.InlinePolicy, Name: n.Name, Part: name, After: &change.State{Document: d.Compact()}})
 	}
 	if n.InstanceProfile != "" {
@@ -136,7 +136,7 @@ func (n NewRole) Changes() []change.Change {
 	}
 	if n.EntryType != "" {
 		changes = append(changes, change.Change{Kind: change.AccessEntry, Name: n.ARN(), Cluster: n.Cluster, After: &change.State{Type: n.EntryType, Tags: n.Tags}})
-		if policy, ok := n.accessPolicy(); ok {
+		if policy, ok := n.AccessPolicy(); ok {
 			changes = append(changes, change.Change{Kind: change.AccessPolicy, Name: n.ARN(), Part: policy, Cluster: n.Cluster, After: &change.State{}})
 		}
 	}

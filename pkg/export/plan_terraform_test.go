@@ -1,6 +1,7 @@
-package remedy_test
+package export_test
 
 import (
+	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
@@ -8,23 +9,30 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/kubectl-noderole/kubectl-noderole/examples"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/export"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
 
 // everyKind is a plan with a change of every kind: made, changed, replaced and taken away.
-func everyKind() *remedy.Plan {
+func everyKind() *planner.Plan {
 	text := func(s string) *string { return &s }
 	const (
 		arn    = "arn:aws:iam::111122223333:role/path/new"
 		trust  = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"StringLike":{"aws:x":"${aws:y}%{z}"}}}}`
 		policy = "arn:aws:iam::111122223333:policy/mine"
 	)
-	step := func(title string, changes ...change.Change) remedy.Step {
-		return remedy.Step{Title: title, Rules: []string{"NR201", "NR203"}, Subject: "new", Proof: "it is there", Changes: changes}
+	step := func(title string, changes ...change.Change) planner.Step {
+		return planner.Step{Title: title, Rules: []string{"NR201", "NR203"}, Subject: "new", Proof: "it is there", Changes: changes}
 	}
 	entry := change.Change{Kind: change.AccessEntry, Name: arn, Cluster: "prod", After: &change.State{Type: "STANDARD", Username: "{{SessionName}}", Groups: []string{"a", "b"}, Tags: map[string]string{"team": "a"}}}
 	stale := change.Change{Kind: change.AccessEntry, Name: arn, Cluster: "prod", Before: &change.State{Type: "EC2"}}
@@ -44,9 +52,9 @@ func everyKind() *remedy.Plan {
 		change.Change{Kind: change.Rollout, Name: "kube-system/aws-node", After: &change.State{Type: change.IRSA, Role: arn}},
 	)
 	noted.Note = "two lines\nof what there is to know"
-	return &remedy.Plan{
+	return &planner.Plan{
 		Cluster: "arn:aws:eks:eu-west-1:111122223333:cluster/prod",
-		Steps: []remedy.Step{
+		Steps: []planner.Step{
 			step("make a role",
 				change.Change{Kind: change.Role, Name: "new", After: &change.State{Document: trust, Path: "/path/", Description: "it's \"new\"", Boundary: policy, Tags: map[string]string{"team": "a", "cost-center": "9"}}},
 				change.Change{Kind: change.Policy, Name: policy, After: &change.State{Document: `{"Statement":[]}`}},
@@ -66,16 +74,45 @@ func everyKind() *remedy.Plan {
 				change.Change{Kind: change.Attachment, Name: "old", Part: policy, Before: &change.State{}},
 				change.Change{Kind: change.AccessPolicy, Name: "old", Part: "arn:p", Cluster: "prod", Before: &change.State{}}),
 		},
-		Manual: []remedy.Manual{{Rule: "NR101", Subject: "old", Message: "the role is the cluster's", Why: "it is somebody else's"}},
+		Manual: []planner.Manual{{Rule: "NR101", Subject: "old", Message: "the role is the cluster's", Why: "it is somebody else's"}},
 	}
+}
+
+// TestReadPlanOfEveryKind: a plan that is written and read is the same plan.
+func TestReadPlanOfEveryKind(t *testing.T) {
+	plan := everyKind()
+	plan.APIVersion, plan.Kind = finding.APIVersion, planner.PlanKind
+	text, err := json.Marshal(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := planner.ReadPlan(text)
+	if diff := cmp.Diff(plan, read, cmpopts.IgnoreUnexported(planner.Step{})); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+// planOf is the plan that repairs an example.
+func planOf(t *testing.T, example string) *planner.Plan {
+	t.Helper()
+	text, ok := examples.Read(example)
+	if !ok {
+		t.Fatalf("there is no example %s", example)
+	}
+	s, err := snapshot.Decode(example, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := view.New(s)
+	return planner.New(v, rules.Judge(v, rules.Options{}).Results, planner.Options{})
 }
 
 // TestPlanTerraform: the configuration of a plan; -update writes the golden files.
 func TestPlanTerraform(t *testing.T) {
-	for name, plan := range map[string]*remedy.Plan{"every-kind": everyKind(), "broken": planFor(load(t, "broken", "{}"))} {
+	for name, plan := range map[string]*planner.Plan{"every-kind": everyKind(), "broken": planOf(t, "broken")} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join("testdata", name+".tf")
-			got := plan.Terraform()
+			got := export.PlanTerraform(plan)
 			if *update {
 				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
 					t.Fatal(err)

@@ -1,4 +1,6 @@
-package remedy
+// Package export writes a plan or a new role as the text of other tools: AWS CLI
+// commands, Terraform, CloudFormation and eksctl configurations.
+package export
 
 import (
 	"bytes"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/newrole"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
@@ -25,7 +28,7 @@ func Indented(document string) string {
 
 // Commands returns the role as AWS CLI commands, a line each, for a POSIX shell.
 // An account that is not known is asked for by the first line.
-func (n NewRole) Commands() string {
+func Commands(n newrole.Role) string {
 	if n.Account == "" {
 		n.Account = change.AccountVariable
 	}
@@ -42,7 +45,7 @@ func (n NewRole) Commands() string {
 // CloudFormation returns the role as a CloudFormation template. Names make the
 // stack need CAPABILITY_NAMED_IAM.
 // Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-iam-role.html
-func (n NewRole) CloudFormation() (string, error) {
+func CloudFormation(n newrole.Role) (string, error) {
 	resources := map[string]any{}
 	add := func(name, kind string, properties map[string]any) {
 		for k, v := range properties {
@@ -54,11 +57,11 @@ func (n NewRole) CloudFormation() (string, error) {
 	}
 	ref := func(name string) map[string]any { return map[string]any{"Ref": name} }
 	policies := []any{}
-	for _, arn := range n.managed() {
+	for _, arn := range n.ManagedPolicies() {
 		policies = append(policies, arn)
 	}
-	if d, ok := n.cniDocument(); ok {
-		add("CNIPolicy", "AWS::IAM::ManagedPolicy", map[string]any{"ManagedPolicyName": IPv6PolicyName, "PolicyDocument": d})
+	if d, ok := n.CNIDocument(); ok {
+		add("CNIPolicy", "AWS::IAM::ManagedPolicy", map[string]any{"ManagedPolicyName": newrole.IPv6PolicyName, "PolicyDocument": d})
 		policies = append(policies, ref("CNIPolicy"))
 	}
 	role := map[string]any{
@@ -69,7 +72,7 @@ func (n NewRole) CloudFormation() (string, error) {
 		role["Tags"] = tags
 	}
 	var inline []any
-	for name, d := range n.inline() {
+	for name, d := range n.InlinePolicies() {
 		inline = append(inline, map[string]any{"PolicyName": name, "PolicyDocument": d})
 	}
 	if len(inline) > 0 {
@@ -82,7 +85,7 @@ func (n NewRole) CloudFormation() (string, error) {
 	}
 	if n.EntryType != "" {
 		entry := map[string]any{"ClusterName": n.Cluster, "PrincipalArn": map[string]any{"Fn::GetAtt": []string{"NodeRole", "Arn"}}, "Type": n.EntryType}
-		if policy, ok := n.accessPolicy(); ok {
+		if policy, ok := n.AccessPolicy(); ok {
 			entry["AccessPolicies"] = []any{map[string]any{"PolicyArn": policy, "AccessScope": map[string]any{"Type": "cluster"}}}
 		}
 		if tags := cloudFormationTags(n.Tags); len(tags) > 0 {
@@ -109,7 +112,7 @@ func cloudFormationTags(tags map[string]string) []map[string]string {
 // The error says what of the role eksctl cannot make.
 // Source: https://docs.aws.amazon.com/eks/latest/eksctl/iam-policies.html,
 // eksctl-io/eksctl pkg/apis/eksctl.io/v1alpha5/types.go (NodeGroupIAM)
-func (n NewRole) Eksctl(cluster, region string) (string, error) {
+func Eksctl(n newrole.Role, cluster, region string) (string, error) {
 	switch {
 	case n.Minimal:
 		return "", errors.New("eksctl attaches its own policies to a role for which no managed policy is named, so that --minimal cannot be had")
@@ -118,8 +121,8 @@ func (n NewRole) Eksctl(cluster, region string) (string, error) {
 	case n.Path != "" && n.Path != "/":
 		return "", errors.New("eksctl gives node roles no path")
 	}
-	iam := map[string]any{"instanceRoleName": n.Name, "attachPolicyARNs": n.managed()}
-	if d, ok := n.cniDocument(); ok {
+	iam := map[string]any{"instanceRoleName": n.Name, "attachPolicyARNs": n.ManagedPolicies()}
+	if d, ok := n.CNIDocument(); ok {
 		iam["attachPolicy"] = d
 	}
 	if n.Boundary != "" {

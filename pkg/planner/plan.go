@@ -1,4 +1,7 @@
-package remedy
+// Package planner turns results into a plan: ordered steps, each with the changes that
+// make it, what the facts must show before it and what proves it. It reads and writes
+// nothing.
+package planner
 
 import (
 	"bytes"
@@ -13,6 +16,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/newrole"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
@@ -101,8 +105,8 @@ type Manual struct {
 	// Why says why it is left to people.
 	Why string `json:"why"`
 	// Evidence and Next are the finding's.
-	Evidence []string `json:"evidence,omitempty"`
-	Next     []string `json:"next,omitempty"`
+	Evidence []string       `json:"evidence,omitempty"`
+	Next     []finding.Next `json:"next,omitempty"`
 }
 
 // ReadPlan reads a plan that was written as JSON. The error says what is wrong with it.
@@ -176,7 +180,7 @@ func New(v *view.View, results []finding.Result, o Options) *Plan {
 		if r.Status != finding.Fail {
 			continue
 		}
-		if slices.Contains(sharing, r.ID) {
+		if r.Repair == finding.SeparateRole {
 			p.shared[r.Subject.ARN] = r.ID
 		}
 		p.failed[r.ID+" "+r.Subject.ARN] = true
@@ -203,7 +207,7 @@ func New(v *view.View, results []finding.Result, o Options) *Plan {
 // wants reports whether a failure is to be repaired.
 func (p *planner) wants(r finding.Result) bool {
 	switch {
-	case r.ID == "NR601" && p.o.Identity != "":
+	case r.Repair == finding.MoveCNI && p.o.Identity != "":
 		return true
 	case len(p.o.Only) > 0:
 		return slices.Contains(p.o.Only, r.ID)
@@ -213,18 +217,7 @@ func (p *planner) wants(r finding.Result) bool {
 }
 
 // turn is when a failure is planned for.
-func turn(r finding.Result) int {
-	switch r.ID {
-	case "NR601":
-		return 0
-	case "NR602":
-		return 2
-	case "NR205":
-		return 3
-	default:
-		return 1
-	}
-}
+func turn(r finding.Result) int { return slices.Index(finding.Repairs, r.Repair) }
 
 func manual(r finding.Result, why string) Manual {
 	return Manual{Rule: r.ID, Subject: r.Subject.Name, Message: r.Message, Why: why, Evidence: r.Evidence, Next: r.Next}
@@ -239,10 +232,6 @@ func (s *Step) finish() {
 		s.Proves = append(s.Proves, Check{Rule: id, Subject: cmp.Or(s.arn, s.Subject)})
 	}
 }
-
-// sharing are the rules on roles that nodes may not have at all: nothing is given
-// to such a role.
-var sharing = []string{"NR101", "NR102", "NR103"}
 
 type planner struct {
 	v    *view.View
@@ -287,58 +276,56 @@ const (
 	whyShared         = "the role is also somebody else's: nodes need a role of their own, and a node group's role cannot be changed"
 	whyTrusted        = "the trust policy denies it, which is somebody's decision"
 	whyPoliciesUnread = "the access policies of its access entry could not be read, and would be lost"
-	whyReported       = "it is what was reported: it ends when its causes are repaired"
 )
 
 // repair plans the repair of one finding, or says why it plans none.
 func (p *planner) repair(r finding.Result) (why string) {
-	if slices.Contains(sharing, r.ID) {
+	if r.Repair == finding.SeparateRole {
 		return p.separate(r)
 	}
 	if rule, ok := p.shared[r.Subject.ARN]; ok {
 		return whyShared + " (" + rule + ")"
 	}
-	switch r.ID {
-	case "NR104":
+	switch r.Repair {
+	case finding.RecreateRole:
 		return p.roleAgain(r)
-	case "NR105", "NR106":
+	case finding.FillInstanceProfile:
 		return p.profile(r)
-	case "NR201", "NR203":
+	case finding.AttachWorkerPolicy:
 		return p.attach(r, slices.Concat(need.Worker, need.WorkerRecommended), "AmazonEKSWorkerNodePolicy", "let kubelet on %s call what it needs")
-	case "NR202", "NR210":
+	case finding.AttachPullPolicy:
 		return p.attach(r, slices.Concat(need.Pull, need.PullThroughCache), "AmazonEC2ContainerRegistryPullOnly", "allow %s to pull images")
-	case "NR204":
+	case finding.AllowAgent:
 		return p.attach(r, need.PodIdentityAgent, p.agentPolicy(r.Subject.ARN), "let the Pod Identity Agent on %s get credentials")
-	case "NR205":
+	case finding.DetachCNI:
 		return p.detachCNI(r)
-	case "NR206":
+	case finding.AllowCNI:
 		return p.allowCNI(r)
-	case "NR209":
+	case finding.PrepareCNIUpgrade:
 		return p.prepareUpgrade(r)
-	case "NR301", "NR302":
+	case finding.TrustEC2:
 		return p.trust(r)
-	case "NR501":
+	case finding.GrantAccess:
 		return p.letIn(r)
-	case "NR502", "NR503":
+	case finding.ReplaceAccessEntry:
 		return p.replaceEntry(r)
-	case "NR504", "NR505":
+	case finding.CorrectMapping:
 		return p.correctMapping(r)
-	case "NR507":
+	case finding.AssociatePolicy:
 		return p.accessPolicy(r)
-	case "NR601":
+	case finding.MoveCNI:
 		return p.moveCNI(r)
-	case "NR602":
+	case finding.RestartAWSNode:
 		return p.restart(r)
-	case "NR603":
+	case finding.RepairIRSA:
 		return p.makeIRSAWork(r)
-	case "NR604":
+	case finding.RepairPodIdentity:
 		return p.makePodIdentityWork(r)
-	case "NR606":
+	case finding.AlignAddonRole:
 		return p.agree(r)
-	case "NR108", "NR801", "NR802":
-		return whyReported
+	case finding.SeparateRole:
 	}
-	return whyNoRepair
+	return cmp.Or(r.NoRepair, whyNoRepair)
 }
 
 // attach attaches a managed policy for actions that are denied, unless that does
@@ -447,7 +434,7 @@ func (p *planner) associate(arn, policy string, namespaces []string) change.Chan
 }
 
 func (p *planner) autoNodePolicy() string {
-	return "arn:" + p.v.Place.Partition + ":eks::aws:cluster-access-policy/" + autoNodePolicy
+	return "arn:" + p.v.Place.Partition + ":eks::aws:cluster-access-policy/" + newrole.AutoNodePolicy
 }
 
 // letIn makes an access entry.
@@ -547,7 +534,7 @@ func (p *planner) accessPolicy(r finding.Result) string {
 	}
 	return p.step(r, Step{
 		Title: "allow nodes of " + role.Name + " what Auto Mode's nodes do", rank: rankEntry, provesOwn: true,
-		Changes: []change.Change{p.associate(role.ARN, p.autoNodePolicy(), nil)}, Proof: autoNodePolicy + " is among the entry's access policies",
+		Changes: []change.Change{p.associate(role.ARN, p.autoNodePolicy(), nil)}, Proof: newrole.AutoNodePolicy + " is among the entry's access policies",
 	})
 }
 

@@ -1,4 +1,4 @@
-package remedy_test
+package planner_test
 
 import (
 	"strings"
@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 )
 
 // TestOwnRole: what keeps aws-node's own role from working is repaired, in the order in
@@ -146,13 +146,17 @@ policies: {"arn:aws:iam::111122223333:policy/b": {version: v1, document: '{"Vers
 	if !strings.Contains(plan.Steps[0].Note, "eksNodeRole has permissions boundary b, and the new role has none") {
 		t.Errorf("note %q", plan.Steps[0].Note)
 	}
-	next := strings.Join(plan.Manual[0].Next, "\n")
+	var lines []string
+	for _, n := range plan.Manual[0].Next {
+		lines = append(lines, n.Text+"   "+n.Note)
+	}
+	next := strings.Join(lines, "\n")
 	for _, part := range []string{
-		"make a node group like apps with role " + arn, "make a node group like system with role " + arn,
+		"node group apps: create a node group like it with role " + arn, "node group system: create a node group like it with role " + arn,
 		`kubectl patch ec2nodeclasses.karpenter.k8s.aws k --type merge --patch '{"spec":{"role":"eksNodeRole-nodes"}}'`,
 		`kubectl patch nodeclasses.eks.amazonaws.com a --type merge --patch '{"spec":{"role":"eksNodeRole-nodes"}}'`,
 		"aws autoscaling start-instance-refresh --auto-scaling-group-name asg-1", "enabled=true,nodeRoleArn=" + arn,
-		"replace self-managed node ip-10-0-9-9.eu-west-1.compute.internal by a node with role eksNodeRole-nodes",
+		"replace self-managed node ip-10-0-9-9.eu-west-1.compute.internal with a node that has role eksNodeRole-nodes",
 	} {
 		if !strings.Contains(next, part) {
 			t.Errorf("nothing says %s:\n%s", part, next)
@@ -161,10 +165,10 @@ policies: {"arn:aws:iam::111122223333:policy/b": {version: v1, document: '{"Vers
 	factsOf(t, s).thereAndBack(plan.Steps)
 	// Of two rules that say so one step is made.
 	both := planFor(load(t, "healthy", `{cluster: {roleArn: "`+nodeRole+`"}, otherClusters: {"arn:aws:eks:eu-west-1:111122223333:cluster/staging": {roleArn: "`+nodeRole+`"}}}`), "NR101", "NR102")
-	if len(both.Steps) != 1 || len(both.Manual) != 2 || both.Manual[1].Next[0] != "as above" {
+	if len(both.Steps) != 1 || len(both.Manual) != 2 || both.Manual[1].Next[0].Note != "as above" {
 		t.Errorf("%+v", both)
 	}
-	if got := remedy.Undo(plan.Cluster, plan.Steps).Steps; len(got) != 1 {
+	if got := planner.Undo(plan.Cluster, plan.Steps).Steps; len(got) != 1 {
 		t.Errorf("%v", summary(got))
 	}
 }
