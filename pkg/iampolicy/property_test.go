@@ -300,6 +300,9 @@ func genOwnPolicyRequest() *rapid.Generator[*Request] {
 			r.Action, r.Resource = "kms:Decrypt", testKey
 		default:
 			r.Account = otherAccount
+			if r.Resource == "*" { // not a resource, and so without a policy
+				r.Resource = object
+			}
 		}
 		return r
 	})
