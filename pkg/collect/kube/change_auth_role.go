@@ -34,7 +34,7 @@ var authRoleKind = changeKind{
 // authMap returns the ConfigMap aws-auth, or nil where it does not exist.
 func (c *Changes) authMap(ctx context.Context) (*corev1.ConfigMap, error) {
 	m, err := c.configMaps.Get(quiet(ctx), authName, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
+	if isAbsent(err) {
 		return nil, nil
 	}
 	if err != nil {
