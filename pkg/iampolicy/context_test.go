@@ -27,8 +27,8 @@ func TestKeysByPrefix(t *testing.T) {
 		}
 		set := iampolicy.Prepare(iampolicy.Policies{Identity: []iampolicy.Policy{{Name: "p", Document: doc}}})
 		request := &iampolicy.Request{Principal: "arn:aws:iam::111122223333:role/r", Action: "ec2:DescribeInstances", Resource: "*", Context: known}
-		if got := set.Evaluate(request).Decision; got != want {
-			t.Errorf("Null %s: %s, want %s", key, got, want)
+		if got, err := set.Decide(request); err != nil || got != want {
+			t.Errorf("Null %s: %s, %v, want %s", key, got, err, want)
 		}
 	}
 }

@@ -356,7 +356,7 @@ func deniedBy(a view.Answer) string {
 		return ""
 	case a.Result.By == iampolicy.LayerBoundary:
 		return "boundary"
-	case a.Result.By == view.SessionPolicyLayer:
+	case a.Result.By == iampolicy.LayerSession:
 		return "sessionPolicy"
 	}
 	return ""

@@ -159,7 +159,7 @@ func whyDenied(a view.Answer) string {
 		return "denied by " + statementList(a.Result.Statements)
 	case a.Result.By == iampolicy.LayerBoundary:
 		return "not allowed by the permissions boundary" + nearest(a.Result)
-	case a.Result.By == view.SessionPolicyLayer:
+	case a.Result.By == iampolicy.LayerSession:
 		return "not allowed by the session policy of the Pod Identity association" + nearest(a.Result)
 	default:
 		return "allowed by no statement" + nearest(a.Result)
@@ -244,7 +244,7 @@ func unblock(answers []view.Answer) finding.Next {
 	switch {
 	case slices.ContainsFunc(answers, func(a view.Answer) bool { return a.Organization != nil }):
 		return finding.Advise("ask whoever manages the service control policies of your organization to allow these actions: no policy of the account helps while they are denied there")
-	case slices.ContainsFunc(answers, func(a view.Answer) bool { return !a.Result.Explicit && a.Result.By == view.SessionPolicyLayer }):
+	case slices.ContainsFunc(answers, func(a view.Answer) bool { return !a.Result.Explicit && a.Result.By == iampolicy.LayerSession }):
 		return finding.Advise("allow these actions in the session policy of the Pod Identity association as well: the role alone does not grant them")
 	}
 	return finding.Advise("change the Deny statement or the permissions boundary above: another policy does not help while it denies")

@@ -201,7 +201,7 @@ func TestSessionPolicy(t *testing.T) {
 		if answer.Verdict != tt.want {
 			t.Errorf("%s: %v, want %v", name, answer.Verdict, tt.want)
 		}
-		if tt.want == Denied && (!answer.Blocked() || answer.Result.By != SessionPolicyLayer) {
+		if tt.want == Denied && (!answer.Blocked() || answer.Result.By != iampolicy.LayerSession) {
 			t.Errorf("%s: denied by %v", name, answer.Result.By)
 		}
 		if first := v.Role(firstID); tt.want == Denied && v.TargetSession() != nil && first.CanAs(v.PodIdentitySession(), need.Action{Name: tt.action}).Verdict != Allowed {
@@ -289,7 +289,11 @@ func TestOpenValues(t *testing.T) {
 			t.Fatal(err)
 		}
 		set := iampolicy.Prepare(iampolicy.Policies{Identity: []iampolicy.Policy{{Name: "p", Document: doc}}})
-		return set.Decide(&iampolicy.Request{Principal: roleARN, Action: "ec2:DescribeTags", Resource: "*", Context: iampolicy.NewContext().Set("k:v", value)}) == iampolicy.Allowed
+		decision, err := set.Decide(&iampolicy.Request{Principal: roleARN, Action: "ec2:DescribeTags", Resource: "*", Context: iampolicy.NewContext().Set("k:v", value)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return decision == iampolicy.Allowed
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		o := openValue{prefix: rapid.StringMatching(`[ab:]{0,4}`).Draw(t, "prefix")}

@@ -85,9 +85,19 @@ type granted struct {
 
 // use is a role as a session uses it.
 type use struct {
-	set    *iampolicy.Set
-	unread []snapshot.Missing
-	known  *iampolicy.Context
+	// In delegated, a resource's policy that is not known delegates to the account's
+	// own policies; in set it may say anything.
+	set, delegated *iampolicy.Set
+	unread         []snapshot.Missing
+	known          *iampolicy.Context
+}
+
+// policies returns the role's policies for a question about an action.
+func (u use) policies(a need.Action) *iampolicy.Set {
+	if a.Delegated {
+		return u.delegated
+	}
+	return u.set
 }
 
 // FindRole returns the role with this ARN or, where it is the only one, name; ok
@@ -154,13 +164,10 @@ type Answer struct {
 	Organization *snapshot.Simulation
 }
 
-// SessionPolicyLayer is the Result.By of what the session policy does not allow.
-const SessionPolicyLayer = iampolicy.LayerSCP
-
 // Blocked reports whether a policy more would not change a denial: an explicit Deny,
 // the permissions boundary, the session policy or a service control policy denies.
 func (a Answer) Blocked() bool {
-	return a.Organization != nil || a.Result.Explicit || a.Result.By == iampolicy.LayerBoundary || a.Result.By == SessionPolicyLayer
+	return a.Organization != nil || a.Result.Explicit || a.Result.By == iampolicy.LayerBoundary || a.Result.By == iampolicy.LayerSession
 }
 
 // Can answers whether the role is effectively allowed an action, everywhere that
@@ -191,7 +198,8 @@ func (r *Role) CanAs(s *Session, a need.Action) Answer {
 // ByPolicies is CanAs by what was read of the role's policies alone.
 func (r *Role) ByPolicies(s *Session, a need.Action) Answer {
 	u := r.use(s)
-	return answer(a, u.set.Evaluate(a.Request(r.v.Place, r.ARN, u.known)), u.unread)
+	result, err := u.policies(a).Evaluate(a.Request(r.v.Place, r.ARN, u.known))
+	return answer(a, result, err, u.unread)
 }
 
 // deniedByOrganization returns the simulator's answer that a service control policy
@@ -221,10 +229,11 @@ func covers(pattern, resource string) bool {
 	return ok && (rest == "" || strings.HasSuffix(pattern, "*"))
 }
 
-// Explain says what each statement of the role's policies does for an action.
-func (r *Role) Explain(a need.Action) []iampolicy.Trace {
+// Explain says what each statement of the role's policies does for an action. Its
+// error is an *iampolicy.RequestError.
+func (r *Role) Explain(a need.Action) ([]iampolicy.Trace, error) {
 	u := r.use(r.session())
-	return u.set.Explain(a.Request(r.v.Place, r.ARN, u.known))
+	return u.policies(a).Explain(a.Request(r.v.Place, r.ARN, u.known))
 }
 
 // TrustAllows answers whether a session may get the role's credentials by an action
@@ -262,10 +271,13 @@ func (r *Role) trustAllows(s *Session, action string, own granted) Answer {
 		base = func() *iampolicy.Context { return s.viaSession.known(s.via) }
 	}
 	set := iampolicy.Prepare(policies)
+	var problem error
 	evaluate := func(c *iampolicy.Context) iampolicy.Result {
-		return set.Evaluate(&iampolicy.Request{
+		result, err := set.Evaluate(&iampolicy.Request{
 			Principal: s.Principal, Action: action, Resource: r.ARN, Account: cmp.Or(accountOf(r.ARN), r.v.Place.Account), Context: c,
 		})
+		problem = cmp.Or(problem, err)
+		return result
 	}
 	known := func() *iampolicy.Context {
 		c := base()
@@ -276,7 +288,8 @@ func (r *Role) trustAllows(s *Session, action string, own granted) Answer {
 	if doc == nil {
 		doc = &iampolicy.Document{}
 	}
-	return answer(need.Action{Name: action, For: s.Principal}, s.decide(doc, known, evaluate), unread)
+	result := s.decide(doc, known, evaluate)
+	return answer(need.Action{Name: action, For: s.Principal}, result, problem, unread)
 }
 
 // trustDocument returns the role's trust policy.
@@ -311,8 +324,14 @@ func (r *Role) TrustedServices() map[string]bool {
 	return named
 }
 
-func answer(a need.Action, result iampolicy.Result, unread []snapshot.Missing) Answer {
+// answer returns the answer to a question. One that cannot be asked, because the
+// snapshot lacks a name or has one that is not AWS's, is unknown.
+func answer(a need.Action, result iampolicy.Result, err error, unread []snapshot.Missing) Answer {
 	ans := Answer{Action: a, Result: result}
+	if err != nil {
+		ans.Unread = append(slices.Clone(unread), snapshot.Missing{Fact: snapshot.FactPolicies, Operation: "ask about " + a.Name, Error: err.Error()})
+		return ans
+	}
 	switch result.Decision {
 	case iampolicy.Allowed:
 		ans.Verdict = Allowed
@@ -336,12 +355,12 @@ func (r *Role) use(s *Session) use {
 	u := use{unread: g.unread, known: s.known(r)}
 	policies := g.policies
 	if s.policy != nil {
-		// A session policy limits the role as a service control policy does: what it does
-		// not allow is denied, and it grants nothing.
-		policies.SCPs = [][]iampolicy.Policy{{s.policy.policy}}
+		policies.Session = &s.policy.policy
 		u.unread = slices.Concat(u.unread, s.policy.unread)
 	}
 	u.set = iampolicy.Prepare(policies)
+	policies.ResourceState = iampolicy.Delegates
+	u.delegated = iampolicy.Prepare(policies)
 	if r.uses == nil {
 		r.uses = map[*Session]use{}
 	}
