@@ -3,15 +3,19 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/printers"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 )
 
 // What follows is kubectl's flags on client-go and cli-runtime's printers.
@@ -97,14 +101,19 @@ func (jsonYAML) AllowedFormats() []string { return []string{"json", "yaml", "kya
 func (jsonYAML) ToPrinter(format string) (printers.ResourcePrinter, error) {
 	switch format {
 	case "json":
-		return &printers.JSONPrinter{}, nil
+		return machinePrinter(print.JSON), nil
 	case "yaml":
-		return &printers.YAMLPrinter{}, nil
+		return machinePrinter(print.YAML), nil
 	case "kyaml":
-		return &printers.KYAMLPrinter{}, nil
+		return machinePrinter(print.KYAML), nil
 	default:
 		return nil, errNoFormat
 	}
+}
+
+// machinePrinter prints by a function of pkg/print, whose output is safe to show.
+func machinePrinter(write func(io.Writer, any) error) printers.ResourcePrinter {
+	return printers.ResourcePrinterFunc(func(obj runtime.Object, w io.Writer) error { return write(w, obj) })
 }
 
 // templates prints by a template of the user's.
