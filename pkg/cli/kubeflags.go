@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -161,6 +162,16 @@ func (t *templates) ToPrinter(output string) (printers.ResourcePrinter, error) {
 		return nil, fmt.Errorf("parse the JSONPath: %w", err)
 	}
 	p.AllowMissingKeys(true)
-	p.EnableJSONOutput(format == "jsonpath-as-json")
-	return p, nil
+	if format != "jsonpath-as-json" {
+		return p, nil
+	}
+	p.EnableJSONOutput(true)
+	return printers.ResourcePrinterFunc(func(obj runtime.Object, w io.Writer) error {
+		var b bytes.Buffer
+		if err := p.PrintObj(obj, &b); err != nil {
+			return err
+		}
+		_, err := w.Write(print.EscapeJSON(b.Bytes()))
+		return err
+	}), nil
 }
