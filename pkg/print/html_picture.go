@@ -440,7 +440,7 @@ func policyText(p policyDetail) string {
 	case len(parts) == 0 && p.Undecided:
 		return p.Kind
 	case len(parts) == 0:
-		return p.Kind + ", nothing that is asked for"
+		return p.Kind + ", nothing that the role needs"
 	default:
 		return strings.Join(parts, "; ")
 	}

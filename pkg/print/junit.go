@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
@@ -103,7 +104,10 @@ func newJUnitCase(e entry, folded bool, failOn int, class string) junitCase {
 		lines = append(lines, e.Subject.ARN)
 	}
 	below := strings.Join(lines, "\n")
-	skip := func(why string) { c.Skipped = why + ": " + e.Message + "\n" + below }
+	skip := func(prefix, why string) {
+		lines = slices.DeleteFunc(lines, func(l string) bool { return l == why })
+		c.Skipped = prefix + why + ": " + e.Message + "\n" + strings.Join(lines, "\n")
+	}
 	switch {
 	case e.Status == finding.Pass:
 		c.Output = e.Message
@@ -112,11 +116,11 @@ func newJUnitCase(e entry, folded bool, failOn int, class string) junitCase {
 	case !e.Failed():
 		c.Error = &junitDetail{Message: e.Message, Type: e.Full, Text: below}
 	case e.Weight() == "":
-		skip(excuse(e.Result))
+		skip("", excuse(e.Result))
 	case folded:
-		skip(e.Full + ", " + explainedBy(e.Result))
+		skip(e.Full+", ", explainedBy(e.Result))
 	case e.Weight().Rank() < failOn:
-		skip(e.Full + ", below --fail-on")
+		skip(e.Full+", ", "below --fail-on")
 	default:
 		c.Failure = &junitDetail{Message: e.Message, Type: string(e.Weight()), Text: below}
 	}

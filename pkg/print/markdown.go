@@ -148,7 +148,7 @@ func findingBlock(e entry, evidence bool) string {
 			explains = append(explains, fmt.Sprintf("and %d more", len(e.explains)-i))
 			break
 		}
-		line := fmt.Sprintf("%s (%s): %s", s.ID, s.Full, s.Message)
+		line := symptomText(s)
 		if evidence && len(s.Evidence) > 0 {
 			line += "; " + strings.Join(s.Evidence, "; ")
 		}
@@ -247,19 +247,19 @@ func codeBlock(command string) string {
 }
 
 // nextBlocks are what to do: each command in a code block, and what is to be known of
-// it in words above it.
+// it in words below it.
 func nextBlocks(list []finding.Next) string {
 	var b strings.Builder
 	for _, n := range list {
+		if n.Text != "" {
+			b.WriteString(codeBlock(n.Text))
+		}
 		words := escape(n.Note)
 		if n.Link != "" {
 			words = strings.TrimSpace(words + " " + escape(n.Link))
 		}
 		if words != "" {
 			b.WriteString(words + "\n\n")
-		}
-		if n.Text != "" {
-			b.WriteString(codeBlock(n.Text))
 		}
 	}
 	return b.String()

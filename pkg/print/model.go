@@ -322,16 +322,21 @@ func excuse(r finding.Result) string {
 // maxCauses is how many causes are named in a sentence.
 const maxCauses = 4
 
-// explainedBy names the causes of a result; it is empty where there are none.
+// explainedBy says what causes a result; it is empty where nothing does.
 func explainedBy(r finding.Result) string {
 	if len(r.Causes) == 0 {
 		return ""
 	}
+	return "explained by " + causeNames(r)
+}
+
+// causeNames names the causes of a result.
+func causeNames(r finding.Result) string {
 	var names []string
 	for _, c := range r.Causes[:min(len(r.Causes), maxCauses)] {
 		names = append(names, strings.TrimSpace(c.ID+" "+c.Subject.Name))
 	}
-	line := "explained by " + strings.Join(names, ", ")
+	line := strings.Join(names, ", ")
 	if more := len(r.Causes) - maxCauses; more > 0 {
 		line += fmt.Sprintf(" and %d more", more)
 	}
@@ -339,9 +344,10 @@ func explainedBy(r finding.Result) string {
 }
 
 // alsoExplains says in a sentence that a result only follows from the one above it.
-func alsoExplains(e entry) string {
-	return fmt.Sprintf("also explains %s (%s): %s", e.ID, e.Full, e.Message)
-}
+func alsoExplains(e entry) string { return "also explains " + symptomText(e) }
+
+// symptomText is a result that only follows from another one, in one line.
+func symptomText(e entry) string { return fmt.Sprintf("%s (%s): %s", e.ID, e.Full, e.Message) }
 
 // details are the lines that stand below a result's message: its excuse, what explains
 // it, the evidence, the impact, what to do, and what it explains.

@@ -121,10 +121,10 @@ func newClusterReportResult(r entry, folded bool, cluster finding.ClusterInfo) c
 		result.set("impact", r.Impact)
 		result.set("next", nextLines(r.Next)...)
 		result.set("exception", excuse(r.Result))
-		result.set("causes", explainedBy(r.Result))
+		result.set("causes", causeNames(r.Result))
 		var explains []string
 		for _, e := range r.explains {
-			explains = append(explains, alsoExplains(e))
+			explains = append(explains, symptomText(e))
 		}
 		result.set("explains", explains...)
 	}

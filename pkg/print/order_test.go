@@ -111,7 +111,7 @@ func TestCauses(t *testing.T) {
 		"html":        {"Also explains", "message.NR801.a", `<p class="cause">explained by NR203 a</p>`},
 		"markdown":    {"<details><summary>Also explains</summary>\n\n- NR801 (error): message.NR801.a; evidence of NR801 a\n", "explained by NR203 a\n"},
 		"junit":       {"<skipped>error, explained by NR201 a: message.NR801.a", "also explains NR801 (error): message.NR801.a", "explained by NR203 a"},
-		"openreports": {"also explains NR801 (error): message.NR801.a", "causes: explained by NR201 a", "causes: explained by NR203 a"},
+		"openreports": {"explains: \"NR801 (error): message.NR801.a\"", "causes: NR201 a\n", "causes: NR203 a\n"},
 		"sarif":       {`also explains NR801 (error): message.NR801.a\n  evidence of NR801 a`, `"explains": [`, "explained by NR203 a"},
 	} {
 		out := outputs(t, r)[format]
