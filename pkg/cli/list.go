@@ -62,9 +62,12 @@ other clusters and in other regions are not read; see LAST USED.
 
 TRUST: EC2 may assume it; WORKER: it allows what a node needs to join; ECR: it allows
 image pulls; CNI: it has permissions of the VPC CNI. "depends": a condition decides;
-"unknown": a fact could not be read. The permissions that list needs are printed by:
-kubectl noderole policy reader, and for node classes kubectl noderole policy reader
---rbac
+"unknown": a fact could not be read.
+
+These commands print the permissions that list needs, the second for node classes:
+
+  kubectl noderole policy reader
+  kubectl noderole policy reader --rbac
 
 Exit code 0: listed, even if there is none; 2: wrong use; 3: some facts could not
 be read.`,

@@ -75,3 +75,27 @@ func TestPropertyUnder(t *testing.T) {
 		}
 	})
 }
+
+// TestRecount: a cell has the worst verdict of its concern, also where a lesser one
+// stands before it as it follows from another result.
+func TestRecount(t *testing.T) {
+	role := finding.Subject{Kind: finding.SubjectNodeRole, Name: "role", ARN: "arn"}
+	of := func(r finding.Result) finding.Result {
+		r.Subject, r.Concern = role, finding.ConcernCNI
+		return r
+	}
+	r := &finding.Report{
+		NodeRoles: []finding.RoleRow{{ARN: "arn", Verdicts: map[finding.Concern]finding.Verdict{finding.ConcernCNI: {Status: finding.Fail, Severity: finding.Error}}}},
+		Results:   []finding.Result{of(result("B", finding.Error)), of(result("S", finding.Info, "A")), result("A", finding.Error)},
+	}
+	r.Recount()
+	if got := []string{r.Results[0].ID, r.Results[1].ID, r.Results[2].ID}; !slices.Equal(got, []string{"A", "S", "B"}) {
+		t.Errorf("the order is %v", got)
+	}
+	if got := r.NodeRoles[0].Verdicts[finding.ConcernCNI]; got.Severity != finding.Error {
+		t.Errorf("the cell says %+v", got)
+	}
+	if want := (finding.Summary{Errors: 2, Explained: 1}); r.Summary != want {
+		t.Errorf("got %+v, want %+v", r.Summary, want)
+	}
+}

@@ -212,15 +212,15 @@ func (r *Report) Recount() {
 	for i := range r.NodeRoles {
 		row := &r.NodeRoles[i]
 		for concern, v := range row.Verdicts {
-			worst, excused := Verdict{}, false
-			for _, res := range r.Results { // worst first
+			worst, excused, at := Verdict{}, false, 0
+			for _, res := range r.Results {
 				if res.Subject.ARN != row.ARN || res.Concern != concern || res.Status != Fail && res.Status != Depends {
 					continue
 				}
 				if res.Excused() {
 					excused = true
-				} else if worst.Status == "" {
-					worst = Verdict{Status: res.Status}
+				} else if worst.Status == "" || place(res) < at {
+					worst, at = Verdict{Status: res.Status}, place(res)
 					if res.Status == Fail {
 						worst.Severity = res.Severity
 					}

@@ -63,7 +63,6 @@ func Judge(v *view.View, o Options) *finding.Report {
 		Results:       results,
 		Summary:       finding.Summarize(results),
 	}
-	report.Sort()
 	for _, r := range v.NodeRoles() {
 		row := finding.RoleRow{Name: r.Name, ARN: r.ARN, Verdicts: verdicts(verdictsOf, r.ARN)}
 		for _, src := range r.Sources {
