@@ -152,14 +152,14 @@ func (o *canOptions) askRole(ctx context.Context) error {
 	}
 	action := need.Named(o.action)
 	if o.resourceArg != "" {
-		action.Resource = o.resourceArg
+		action.Resources = []string{o.resourceArg}
 	}
 	answer := role.Can(action)
 	var traces []iampolicy.Trace
 	if o.explain {
 		traces = role.Explain(action)
 	}
-	request := action.Request(v.Place, role.ARN, nil)
+	request := askedOf(action.Requests(v.Place, role.ARN, nil), answer.On)
 	if answer.Verdict == view.Unknown {
 		o.head("unknown", role.Name, request)
 		for _, m := range answer.Unread {
@@ -169,6 +169,20 @@ func (o *canOptions) askRole(ctx context.Context) error {
 		return codeError{code: ExitIncomplete}
 	}
 	return o.answer(role.Name, request, answer.Result, traces)
+}
+
+// askedOf is the request that an answer is about: of several the one on a resource
+// type or, without one, all of them.
+func askedOf(requests []*iampolicy.Request, on string) *iampolicy.Request {
+	asked := *requests[0]
+	var resources []string
+	for _, r := range requests {
+		if strings.HasSuffix(r.Resource, on) {
+			resources = append(resources, r.Resource)
+		}
+	}
+	asked.Resource = strings.Join(resources, " and ")
+	return &asked
 }
 
 func roleNames(facts *snapshot.Snapshot) []string {

@@ -2,8 +2,11 @@ package rules
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
@@ -30,6 +33,9 @@ which role or policy is behind it.`,
 			if e.Node != "" {
 				evidence = append(evidence, "on node "+e.Node)
 			}
+			if rule := explains(v, view.MissingAction(e)); rule != "" {
+				evidence = append(evidence, rule)
+			}
 			report(finding.Result{
 				Status: finding.Fail, Subject: finding.Subject{Kind: finding.SubjectEvent, Name: e.Reason + " " + e.Object},
 				Message: fmt.Sprintf("%s: %s, %d times", e.Object, e.Reason, max(e.Count, 1)), Evidence: evidence,
@@ -39,4 +45,19 @@ which role or policy is behind it.`,
 			report(finding.Result{Status: finding.Pass, Subject: clusterSubject(v), Message: "no event names an IAM cause", Evidence: []string{"warnings in kube-system and default"}})
 		}
 	},
+}
+
+// explains says which rule judges the role for an action of the VPC CNI; empty for other
+// actions.
+func explains(v *view.View, action string) string {
+	is := func(a need.Action) bool { return strings.EqualFold(a.Name, action) }
+	switch cni := v.CNI(); {
+	case action == "":
+		return ""
+	case slices.ContainsFunc(cni.Required(), is):
+		return action + " is required: NR206 says which role lacks it"
+	case slices.ContainsFunc(cni.Recommended(), is):
+		return action + " is recommended, aws-node works without: NR211 says which role lacks it"
+	}
+	return ""
 }

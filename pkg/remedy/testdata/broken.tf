@@ -152,7 +152,7 @@ resource "aws_iam_role_policy_attachment" "eksCNIRole_AmazonEKS_CNI_Policy" {
   role       = "eksCNIRole"
   policy_arn = "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"
 }
-# proof: ec2:UnassignPrivateIpAddresses, ec2:CreateTags become allowed (AmazonEKS_CNI_Policy)
+# proof: ec2:CreateTags becomes allowed (AmazonEKS_CNI_Policy)
 
 # 7. let bastionRole into the cluster (NR501)
 
