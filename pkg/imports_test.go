@@ -21,7 +21,8 @@ var mayImport = map[string][]string{
 	"examples":             {},
 	"internal/docgen":      {"pkg/rules", "pkg/cli", "pkg/snapshot", "pkg/finding", "pkg/need", "pkg/print", "pkg/teampolicy"},
 	"internal/krew":        {},
-	"pkg/apply":            {"pkg/change", "pkg/finding", "pkg/remedy", "pkg/view"},
+	"internal/linkgen":     {},
+	"pkg/apply":            {"pkg/change", "pkg/finding", "pkg/planner", "pkg/view"},
 	"pkg/awsauth":          {},
 	"pkg/candidate":        {"pkg/snapshot", "pkg/view", "pkg/need", "pkg/iampolicy"},
 	"pkg/change":           {},
@@ -29,21 +30,27 @@ var mayImport = map[string][]string{
 	"pkg/collect":          {"pkg/snapshot", "pkg/locate"},
 	"pkg/collect/aws":      {"pkg/change", "pkg/collect", "pkg/snapshot", "pkg/locate"},
 	"pkg/collect/kube":     {"pkg/awsauth", "pkg/change", "pkg/collect", "pkg/snapshot", "pkg/locate"},
-	"pkg/finding":          {},
+	"pkg/command":          {"pkg/text"},
+	"pkg/export":           {"pkg/change", "pkg/need", "pkg/newrole", "pkg/planner", "pkg/snapshot"},
+	"pkg/files":            {},
+	"pkg/finding":          {"pkg/command"},
 	"pkg/iampolicy":        {},
 	"pkg/locate":           {},
 	"pkg/need":             {"pkg/iampolicy"},
-	"pkg/print":            {"pkg/finding"},
-	"pkg/remedy":           {"pkg/awsauth", "pkg/change", "pkg/finding", "pkg/iampolicy", "pkg/need", "pkg/snapshot", "pkg/view"},
-	"pkg/rules":            {"pkg/view", "pkg/snapshot", "pkg/finding", "pkg/need", "pkg/iampolicy"},
-	"pkg/snapshot":         {},
-	"pkg/teampolicy":       {"pkg/finding"},
+	"pkg/newrole":          {"pkg/change", "pkg/need", "pkg/snapshot"},
+	"pkg/planner":          {"pkg/awsauth", "pkg/change", "pkg/command", "pkg/finding", "pkg/iampolicy", "pkg/need", "pkg/newrole", "pkg/snapshot", "pkg/view"},
+	"pkg/print":            {"pkg/command", "pkg/finding", "pkg/text"},
+	"pkg/rules":            {"pkg/command", "pkg/view", "pkg/snapshot", "pkg/finding", "pkg/need", "pkg/iampolicy"},
+	"pkg/snapshot":         {"pkg/files"},
+	"pkg/text":             {},
+	"pkg/teampolicy":       {"pkg/files", "pkg/finding"},
 	"pkg/view":             {"pkg/awsauth", "pkg/snapshot", "pkg/iampolicy", "pkg/need"},
+	"test/hostile":         {},
 	"test/script":          {},
 }
 
 // pure packages reach neither the network, the environment nor a clock.
-var pure = []string{"pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/view", "pkg/rules", "pkg/finding", "pkg/print", "pkg/candidate", "pkg/change", "pkg/remedy", "pkg/awsauth", "pkg/teampolicy"}
+var pure = []string{"pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/view", "pkg/rules", "pkg/finding", "pkg/print", "pkg/candidate", "pkg/change", "pkg/command", "pkg/export", "pkg/newrole", "pkg/planner", "pkg/text", "pkg/awsauth", "pkg/teampolicy"}
 
 type goPackage struct {
 	ImportPath string

@@ -11,7 +11,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
@@ -34,7 +34,7 @@ type Event struct {
 	// Step counts from 1.
 	Step int
 	Of   int
-	Plan remedy.Step
+	Plan planner.Step
 	Kind EventKind
 	// Change is set for Changing, Changed and Kept.
 	Change change.Change
@@ -90,7 +90,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Steps makes steps in order, of which the first has this number in the journal, and
 // stops at the first that fails, with an *Error.
-func (r Run) Steps(ctx context.Context, steps []remedy.Step, first int) error {
+func (r Run) Steps(ctx context.Context, steps []planner.Step, first int) error {
 	for i, step := range steps {
 		say := func(kind EventKind, c change.Change, why string) {
 			if r.Say != nil {
@@ -104,7 +104,7 @@ func (r Run) Steps(ctx context.Context, steps []remedy.Step, first int) error {
 	return nil
 }
 
-func (r Run) step(ctx context.Context, step remedy.Step, number int, say func(EventKind, change.Change, string)) (Phase, error) {
+func (r Run) step(ctx context.Context, step planner.Step, number int, say func(EventKind, change.Change, string)) (Phase, error) {
 	say(Begins, change.Change{}, "")
 	if err := r.await(ctx, step.Requires, say); err != nil {
 		return Requirement, err
@@ -146,7 +146,7 @@ func (r Run) step(ctx context.Context, step remedy.Step, number int, say func(Ev
 
 // prove awaits what the step proves or, where that is nothing, sees that what it made
 // is there.
-func (r Run) prove(ctx context.Context, step remedy.Step, say func(EventKind, change.Change, string)) error {
+func (r Run) prove(ctx context.Context, step planner.Step, say func(EventKind, change.Change, string)) error {
 	if len(step.Proves) > 0 {
 		return r.await(ctx, step.Proves, say)
 	}
@@ -177,7 +177,7 @@ func last(changes []change.Change) []change.Change {
 }
 
 // await looks at the facts until they show all checks.
-func (r Run) await(ctx context.Context, checks []remedy.Check, say func(EventKind, change.Change, string)) error {
+func (r Run) await(ctx context.Context, checks []planner.Check, say func(EventKind, change.Change, string)) error {
 	if len(checks) == 0 {
 		return nil
 	}

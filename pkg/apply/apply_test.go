@@ -16,7 +16,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/apply"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
@@ -180,7 +180,7 @@ func (r *rig) judge(context.Context) (*view.View, []finding.Result, error) {
 }
 
 // make makes a plan, and goes on with what is left of one where there is any.
-func (r *rig) make(ctx context.Context, steps []remedy.Step) error {
+func (r *rig) make(ctx context.Context, steps []planner.Step) error {
 	first := -1
 	if log, err := apply.ReadJournal(r.path); err == nil {
 		if left, at := log.Left(); len(left) > 0 {
@@ -222,9 +222,9 @@ func passes(status finding.Status) []finding.Result {
 }
 
 // plan is two steps; the second wants to see something first and proves something.
-func plan() []remedy.Step {
-	check := []remedy.Check{{Rule: "NR201", Subject: "a"}}
-	return []remedy.Step{
+func plan() []planner.Step {
+	check := []planner.Check{{Rule: "NR201", Subject: "a"}}
+	return []planner.Step{
 		{Title: "first", Rules: []string{"NR202"}, Subject: "a", Proof: "it is there", Changes: []change.Change{attach("a"), attach("b")}},
 		{Title: "second", Rules: []string{"NR201"}, Subject: "a", Proof: "NR201 passes", Changes: []change.Change{attach("c")}, Requires: check, Proves: check},
 	}

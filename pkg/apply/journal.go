@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 )
 
 // JournalKind is the kind in a journal's first line.
@@ -37,7 +37,7 @@ type line struct {
 	Cluster    string `json:"cluster,omitempty"`
 	Tool       string `json:"tool,omitempty"`
 	// Steps are those of a plan that is about to be made.
-	Steps []remedy.Step `json:"steps,omitempty"`
+	Steps []planner.Step `json:"steps,omitempty"`
 	// Mark is about a step, counted from 0 over all plans of the journal, and one of
 	// its changes, counted from 0.
 	Mark   mark `json:"mark,omitempty"`
@@ -112,7 +112,7 @@ func (j *Journal) Path() string { return j.path }
 
 // Plan takes down a plan that is about to be made, and returns the number of its first
 // step in the journal.
-func (j *Journal) Plan(steps []remedy.Step) (first int, err error) {
+func (j *Journal) Plan(steps []planner.Step) (first int, err error) {
 	first = j.steps
 	j.steps += len(steps)
 	return first, j.write(line{Steps: steps})
@@ -159,7 +159,7 @@ type Log struct {
 }
 
 type loggedStep struct {
-	step    remedy.Step
+	step    planner.Step
 	changes []loggedChange
 	proven  bool
 }
@@ -256,7 +256,7 @@ func (log *Log) take(l line) error {
 // Left are the steps of the last plan from the first that was not seen to have worked,
 // and the number of that one in the journal: those with which a run that broke off goes
 // on. Of a plan of which nothing was changed none are left: a new one knows better.
-func (log *Log) Left() (steps []remedy.Step, first int) {
+func (log *Log) Left() (steps []planner.Step, first int) {
 	if log.Ended || len(made(log.steps[log.last:])) == 0 {
 		return nil, 0
 	}
@@ -273,10 +273,10 @@ func (log *Log) Left() (steps []remedy.Step, first int) {
 }
 
 // Made are the steps with the changes that were made, or may have been.
-func (log *Log) Made() []remedy.Step { return made(log.steps) }
+func (log *Log) Made() []planner.Step { return made(log.steps) }
 
-func made(logged []loggedStep) []remedy.Step {
-	var steps []remedy.Step
+func made(logged []loggedStep) []planner.Step {
+	var steps []planner.Step
 	for _, s := range logged {
 		step := s.step
 		step.Changes = nil

@@ -14,7 +14,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/apply"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 )
 
 // marks are a journal's marks, a word each.
@@ -251,7 +251,7 @@ func FuzzReadJournal(f *testing.F) {
 		if first < 0 || len(steps) == 0 && first != 0 {
 			t.Errorf("left: %d from %d", len(steps), first)
 		}
-		if plan := remedy.Undo(log.Cluster, log.Made()); plan.Kind != remedy.PlanKind || plan.APIVersion != finding.APIVersion {
+		if plan := planner.Undo(log.Cluster, log.Made()); plan.Kind != planner.PlanKind || plan.APIVersion != finding.APIVersion {
 			t.Errorf("plan %+v", plan)
 		}
 		for _, s := range steps {

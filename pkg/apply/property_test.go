@@ -15,7 +15,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/apply"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 )
 
 // draft is a plan that is being drawn, with the world as it is after its steps so far.
@@ -78,7 +78,7 @@ func (d *draft) add() []change.Change {
 }
 
 // drawPlan draws a world, a plan for it, and the world that the plan leads to.
-func drawPlan(t *rapid.T) (before *world, steps []remedy.Step, after *world) {
+func drawPlan(t *rapid.T) (before *world, steps []planner.Step, after *world) {
 	before = newWorld()
 	before.put(change.Change{Kind: change.Rollout, Name: "kube-system/aws-node", After: &change.State{Type: change.NodeRole}})
 	for _, name := range []string{"0", "1"} {
@@ -95,7 +95,7 @@ func drawPlan(t *rapid.T) (before *world, steps []remedy.Step, after *world) {
 	after.there, after.clock = maps.Clone(before.there), before.clock
 	d := &draft{T: t, after: after, replaced: map[string]bool{}}
 	for i := range rapid.IntRange(1, 4).Draw(t, "steps") {
-		step := remedy.Step{Title: fmt.Sprint(i), Rules: []string{"NR201"}, Subject: "s", Proof: "p"}
+		step := planner.Step{Title: fmt.Sprint(i), Rules: []string{"NR201"}, Subject: "s", Proof: "p"}
 		for range rapid.IntRange(1, 2).Draw(t, "groups") {
 			step.Changes = append(step.Changes, d.add()...)
 		}
@@ -112,7 +112,7 @@ func drawPlan(t *rapid.T) (before *world, steps []remedy.Step, after *world) {
 
 // disturb makes steps, any number of times with something that goes wrong, until they
 // are made.
-func (r *rig) disturb(t *rapid.T, steps []remedy.Step) {
+func (r *rig) disturb(t *rapid.T, steps []planner.Step) {
 	tries := rapid.IntRange(0, 4).Draw(t, "tries")
 	for try := 0; ; try++ {
 		r.world.unreadable, r.world.writes, r.world.at = false, 0, nil
@@ -135,7 +135,7 @@ func (r *rig) disturb(t *rapid.T, steps []remedy.Step) {
 }
 
 // attempt makes steps; over is false where it is killed.
-func (r *rig) attempt(steps []remedy.Step) (over bool, err error) {
+func (r *rig) attempt(steps []planner.Step) (over bool, err error) {
 	defer func() {
 		if e := recover(); e != nil {
 			if _, is := e.(killed); !is {
@@ -208,7 +208,7 @@ func (r *rig) takeBack(t *rapid.T, before map[string]change.State) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	back := remedy.Undo(log.Cluster, log.Made()).Steps
+	back := planner.Undo(log.Cluster, log.Made()).Steps
 	r.path += ".back"
 	if len(back) > 0 {
 		r.disturb(t, back)

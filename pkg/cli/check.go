@@ -18,6 +18,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
 // checkOptions is what the check command was told.
@@ -147,7 +148,7 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	if o.reports, err = parseReports(o.reportFlags, o.source.file); err != nil {
 		return err
 	}
-	if err := o.team.complete(); err != nil {
+	if err := o.team.complete(cmd.Context()); err != nil {
 		return err
 	}
 	if table || slices.Contains(print.Formats(), o.output) {
@@ -175,7 +176,8 @@ func (o *checkOptions) run(ctx context.Context) error {
 	}
 	options := rules.Options{CNIVersion: o.cniVersion, WhyNotJoining: o.whyNotJoining}
 	options.Severities, options.Off = o.team.policy.Overrides()
-	report := rules.Judge(facts, options)
+	report := rules.Judge(view.New(facts), options)
+	report.MapCommands(o.source.around(report.Cluster.ARN).complete)
 	if err := o.team.apply(report, time.Now(), !o.whyNotJoining); err != nil {
 		return err
 	}
@@ -215,7 +217,7 @@ func (o *checkOptions) print(report *finding.Report, footer string) error {
 // tableFor says how the table is written to w.
 func (o *checkOptions) tableFor(w io.Writer, report *finding.Report, footer string) print.TableOptions {
 	table := o.screen.table(newScreen(w, os.Getenv))
-	table.Wide, table.WhyNotJoining, table.Footer = o.output == "wide", o.whyNotJoining, footer
-	o.screen.commands(&table, &o.source, report.Cluster)
+	table.Wide, table.Footer, table.Note = o.output == "wide", footer, o.source.beforePaste(report.Cluster)
+	table.Complete = o.source.around(report.Cluster.ARN).complete
 	return table
 }

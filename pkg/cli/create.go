@@ -15,8 +15,9 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/export"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/newrole"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
@@ -25,7 +26,7 @@ type createOptions struct {
 	streams genericiooptions.IOStreams
 	place   placeOptions
 
-	role                   remedy.NewRole
+	role                   newrole.Role
 	clusterName, profile   string
 	noInstanceProfile      bool
 	cni, entry, output     string
@@ -147,9 +148,9 @@ func (o *createOptions) setCNI(ipFamily string) error {
 	case o.cni == "original" && ipFamily != "ipv6":
 		return usage("give --cni alone", "--cni=original is about IPv6, and this is IPv4")
 	case o.cni == "original":
-		o.role.CNI = remedy.OriginalIPv6CNI
+		o.role.CNI = newrole.OriginalIPv6CNI
 	case o.cni == "current":
-		o.role.CNI = remedy.CNIPolicy(ipFamily)
+		o.role.CNI = newrole.CNIPolicy(ipFamily)
 	}
 	return nil
 }
@@ -175,13 +176,13 @@ func (o *createOptions) print() error {
 	var err error
 	switch o.output {
 	case "aws-cli":
-		text = r.Commands()
+		text = export.Commands(r)
 	case "terraform":
-		text = r.Terraform()
+		text = export.Terraform(r)
 	case "cloudformation":
-		text, err = r.CloudFormation()
+		text, err = export.CloudFormation(r)
 	case "eksctl":
-		if text, err = r.Eksctl(r.Cluster, region); err != nil {
+		if text, err = export.Eksctl(r, r.Cluster, region); err != nil {
 			return usage("print it for another tool, or leave the flag out", "%s", err)
 		}
 	}
@@ -222,7 +223,7 @@ func (o *createOptions) run(ctx context.Context) error {
 		if _, err := change.Make(ctx, store, c); err != nil {
 			return o.brokeOff(left, i, err)
 		}
-		fmt.Fprintf(o.streams.Out, "done  %s\n", remedy.Why(c))
+		fmt.Fprintf(o.streams.Out, "done  %s\n", newrole.Why(c))
 	}
 	fmt.Fprintf(o.streams.Out, "created role %s\n", o.role.ARN())
 	return nil
@@ -299,7 +300,7 @@ func (o *createOptions) showPlan(left []change.Change, kept int) {
 	w := o.streams.Out
 	fmt.Fprintf(w, "%s for role %s in account %s, in this order:\n\n", counted(len(left), "change"), o.role.Name, o.role.Account)
 	for i, c := range left {
-		fmt.Fprintf(w, "%2d  %s\n    %s\n    undo  %s\n", i+1, remedy.Why(c), c.Command(), c.Invert().Command())
+		fmt.Fprintf(w, "%2d  %s\n    %s\n    undo  %s\n", i+1, newrole.Why(c), c.Command(), c.Invert().Command())
 	}
 	if kept > 0 {
 		fmt.Fprintf(w, "\n%s already there and as it should be\n", counted(kept, "part"))

@@ -9,6 +9,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/examples"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
@@ -18,6 +19,8 @@ type factsOptions struct {
 	streams       genericiooptions.IOStreams
 	live          liveOptions
 	file, example string
+	// scope completes commands; complete and around say what is known of it.
+	scope scope
 }
 
 func newFactsOptions(streams genericiooptions.IOStreams, config *kubeFlags) factsOptions {
@@ -31,8 +34,9 @@ func (o *factsOptions) addFlags(f *pflag.FlagSet) {
 	o.live.addFlags(f)
 }
 
-// complete refuses flags that say two things.
+// complete refuses flags that name two sources.
 func (o *factsOptions) complete(cmd *cobra.Command) error {
+	o.scope = newScope(cmd)
 	if o.file != "" && o.example != "" {
 		return usage("give one of them", "--filename and --example are two sources of facts")
 	}
@@ -54,7 +58,7 @@ func (o *factsOptions) saved() bool { return o.file != "" || o.example != "" }
 func (o *factsOptions) read(ctx context.Context) (facts *snapshot.Snapshot, footer string, err error) {
 	switch {
 	case o.file != "":
-		facts, err = snapshot.Load(o.file, o.streams.In)
+		facts, err = snapshot.Load(ctx, o.file, o.streams.In)
 	case o.example != "":
 		text, ok := examples.Read(o.example)
 		if !ok {
@@ -65,4 +69,32 @@ func (o *factsOptions) read(ctx context.Context) (facts *snapshot.Snapshot, foot
 		return o.live.read(ctx)
 	}
 	return facts, "", err
+}
+
+// around returns what completes commands about the cluster with this ARN.
+func (o *factsOptions) around(clusterARN string) scope {
+	s := o.scope
+	if a, ok := snapshot.ParseARN(clusterARN); ok {
+		s.region, s.everywhere = a.Region, a.Partition != "aws"
+	}
+	if o.saved() {
+		return s
+	}
+	if target, err := o.live.target(); err == nil { // it was read before
+		s.profile = target.Profile
+		s = s.with("context", target.Context)
+	}
+	return s
+}
+
+// beforePaste says what to know before a command about saved facts is pasted.
+func (o *factsOptions) beforePaste(cluster finding.ClusterInfo) string {
+	switch {
+	case o.example != "":
+		return "The cluster is an example: the commands show what to do, and find nothing of yours."
+	case o.file != "":
+		return "The facts come from a file. kubectl acts on the cluster of your current context: first make sure that it is " + cluster.Name + " in " + cluster.Region + "."
+	default:
+		return ""
+	}
 }

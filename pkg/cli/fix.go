@@ -15,11 +15,13 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/export"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
@@ -41,7 +43,7 @@ type fixOptions struct {
 var fixFormats = []string{"aws-cli", "terraform", "json"}
 
 // identities are the values of --cni-identity.
-var identities = map[string]string{"auto": remedy.Auto, "pod-identity": change.PodIdentity, "irsa": change.IRSA}
+var identities = map[string]string{"auto": planner.Auto, "pod-identity": change.PodIdentity, "irsa": change.IRSA}
 
 func newFixCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra.Command {
 	o := &fixOptions{streams: streams, source: newFactsOptions(streams, config), team: teamOptions{streams: streams}}
@@ -153,7 +155,7 @@ func (o *fixOptions) complete(cmd *cobra.Command) error {
 	if name := changed("yes", "journal", "proof-timeout"); name != "" && !o.apply {
 		return usage("add --apply, or leave it out", "--%s has no meaning without --apply", name)
 	}
-	if err := o.team.complete(); err != nil {
+	if err := o.team.complete(cmd.Context()); err != nil {
 		return err
 	}
 	return o.source.complete(cmd)
@@ -195,18 +197,18 @@ func (o *fixOptions) run(ctx context.Context) error {
 }
 
 // newPlan plans what is found and not excused.
-func (o *fixOptions) newPlan(v *view.View) (*remedy.Plan, error) {
+func (o *fixOptions) newPlan(v *view.View) (*planner.Plan, error) {
 	options := rules.Options{}
 	options.Severities, options.Off = o.team.policy.Overrides()
-	report := rules.Judge(v.Snapshot, options)
+	report := rules.Judge(v, options)
 	if err := o.team.apply(report, time.Now(), false); err != nil {
 		return nil, err
 	}
 	found := slices.DeleteFunc(report.Results, finding.Result.Excused)
-	return remedy.New(v, found, remedy.Options{Only: o.only, Identity: identities[o.identity], Role: o.cniRole}), nil
+	return planner.New(v, found, planner.Options{Only: o.only, Identity: identities[o.identity], Role: o.cniRole}), nil
 }
 
-func (o *fixOptions) print(plan *remedy.Plan) error {
+func (o *fixOptions) print(plan *planner.Plan) error {
 	var err error
 	switch o.output {
 	case "json":
@@ -217,7 +219,7 @@ func (o *fixOptions) print(plan *remedy.Plan) error {
 	case "aws-cli":
 		err = printScript(o.streams.Out, plan)
 	case "terraform":
-		_, err = io.WriteString(o.streams.Out, plan.Terraform())
+		_, err = io.WriteString(o.streams.Out, export.PlanTerraform(plan))
 	default:
 		err = printPlan(o.streams, plan, o.apply)
 	}
@@ -229,7 +231,7 @@ func (o *fixOptions) print(plan *remedy.Plan) error {
 
 // printScript writes the plan as a shell script; what is left to people stands in
 // it as comments.
-func printScript(out io.Writer, p *remedy.Plan) error {
+func printScript(out io.Writer, p *planner.Plan) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "#!/bin/sh\n# Repairs %s. Stops at the first error; read it before you run it.\nset -eu\n", p.Cluster)
 	if a, ok := snapshot.ParseARN(p.Cluster); ok {
@@ -261,10 +263,10 @@ type planScreen struct {
 	width int
 }
 
-// text writes a paragraph; lead stands before its first line.
-func (b *planScreen) text(lead, text string) {
+// paragraph writes prose; lead stands before its first line.
+func (b *planScreen) paragraph(lead, words string) {
 	indent := strings.Repeat(" ", len(strings.TrimLeft(lead, "\n")))
-	for i, line := range print.Wrap(print.Visible(text), b.width-len(strings.TrimLeft(lead, "\n"))) {
+	for i, line := range print.Wrap(text.Visible(words), b.width-len(strings.TrimLeft(lead, "\n"))) {
 		if i > 0 {
 			lead = indent
 		}
@@ -274,7 +276,7 @@ func (b *planScreen) text(lead, text string) {
 
 // command writes what is to be pasted, whole.
 func (b *planScreen) command(lead, command string) {
-	b.WriteString(lead + print.Visible(command) + "\n")
+	b.WriteString(lead + text.Visible(command) + "\n")
 }
 
 // difference shows what a change does to a document that stays.
@@ -282,22 +284,22 @@ func (b *planScreen) difference(c change.Change) {
 	var before, after string
 	switch {
 	case c.Kind == change.TrustPolicy && c.Before != nil && c.After != nil:
-		before, after = remedy.Indented(c.Before.Document), remedy.Indented(c.After.Document)
+		before, after = export.Indented(c.Before.Document), export.Indented(c.After.Document)
 	case c.Kind == change.AuthRole && c.Whole != nil && c.Whole.Before != nil && c.Whole.After != nil:
 		before, after = *c.Whole.Before, *c.Whole.After
 	default:
 		return
 	}
-	text := string(diff.Diff("before", []byte(before), "after", []byte(after)))
-	for i, line := range strings.Split(strings.TrimRight(text, "\n"), "\n") {
+	difference := string(diff.Diff("before", []byte(before), "after", []byte(after)))
+	for i, line := range strings.Split(strings.TrimRight(difference, "\n"), "\n") {
 		if i > 2 { // the names of the two
-			b.WriteString("      " + print.Visible(line) + "\n")
+			b.WriteString("      " + text.Visible(line) + "\n")
 		}
 	}
 }
 
 // printPlan writes the plan for people. Commands are never wrapped.
-func printPlan(streams genericiooptions.IOStreams, p *remedy.Plan, apply bool) error {
+func printPlan(streams genericiooptions.IOStreams, p *planner.Plan, apply bool) error {
 	b := planScreen{width: newScreen(streams.Out, os.Getenv).width}
 	if b.width <= 0 {
 		b.width = print.DefaultWidth
@@ -309,38 +311,43 @@ func printPlan(streams genericiooptions.IOStreams, p *remedy.Plan, apply bool) e
 	}
 	switch {
 	case len(p.Steps) > 0 && apply:
-		b.text("", fmt.Sprintf("%s for %s, in order:", counted(len(p.Steps), "step"), where))
+		b.paragraph("", fmt.Sprintf("%s for %s, in order:", counted(len(p.Steps), "step"), where))
 	case len(p.Steps) > 0:
-		b.text("", fmt.Sprintf("%s for %s, in order; nothing changes without --apply:", counted(len(p.Steps), "step"), where))
+		b.paragraph("", fmt.Sprintf("%s for %s, in order; nothing changes without --apply:", counted(len(p.Steps), "step"), where))
 	case len(p.Manual) > 0:
-		b.text("", "no step repairs what check found in "+cluster)
+		b.paragraph("", "no step repairs what check found in "+cluster)
 	default:
-		b.text("", "nothing to repair in "+cluster)
+		b.paragraph("", "nothing to repair in "+cluster)
 	}
 	for i, s := range p.Steps {
-		b.text(fmt.Sprintf("\n%2d  ", i+1), fmt.Sprintf("%s  (%s)", s.Title, strings.Join(s.Rules, ", ")))
+		b.paragraph(fmt.Sprintf("\n%2d  ", i+1), fmt.Sprintf("%s  (%s)", s.Title, strings.Join(s.Rules, ", ")))
 		for _, c := range s.Changes {
 			b.command("    ", c.Command())
 			b.difference(c)
 		}
-		b.text("    proof  ", s.Proof)
+		b.paragraph("    proof  ", s.Proof)
 		if s.Note != "" {
-			b.text("    note   ", s.Note)
+			b.paragraph("    note   ", s.Note)
 		}
-		for _, back := range remedy.Undo(p.Cluster, []remedy.Step{s}).Steps {
+		for _, back := range planner.Undo(p.Cluster, []planner.Step{s}).Steps {
 			for _, c := range back.Changes {
 				b.command("    undo   ", c.Command())
 			}
 		}
 	}
 	if len(p.Manual) > 0 {
-		b.text("\n", "left to you:")
+		b.paragraph("\n", "left to you:")
 	}
 	for _, m := range p.Manual {
-		b.text("\n "+m.Rule+"  ", m.Message)
-		b.text("        ", m.Why)
+		b.paragraph("\n "+m.Rule+"  ", m.Message)
+		b.paragraph("        ", m.Why)
 		for _, n := range m.Next {
-			b.command("        -> ", n)
+			if n.Text != "" {
+				b.command("        -> ", n.Text)
+			}
+			if words := strings.TrimSpace(n.Note + " " + n.Link); words != "" {
+				b.paragraph("        -> ", words)
+			}
 		}
 	}
 	_, err := io.WriteString(streams.Out, b.String())
@@ -348,7 +355,7 @@ func printPlan(streams genericiooptions.IOStreams, p *remedy.Plan, apply bool) e
 }
 
 // see is the command that shows what a step proves.
-func see(checks []remedy.Check) string {
+func see(checks []planner.Check) string {
 	var rules []string
 	for _, c := range checks {
 		if c.Agent {

@@ -21,12 +21,14 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/apply"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/remedy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
@@ -71,12 +73,12 @@ func (s stores) Write(ctx context.Context, c change.Change) error { return s.of(
 
 // plan is what is left to be done: of the plan in a file, of taking a journal back, or
 // about what is found.
-func (f *fixer) plan(ctx context.Context) (*remedy.Plan, error) {
-	var plan *remedy.Plan
+func (f *fixer) plan(ctx context.Context) (*planner.Plan, error) {
+	var plan *planner.Plan
 	var err error
 	switch {
 	case f.fixOptions.plan != "":
-		plan, err = f.readPlan()
+		plan, err = f.readPlan(ctx)
 	case f.undo != "":
 		plan, err = f.undoPlan()
 	default:
@@ -96,17 +98,20 @@ func (f *fixer) judge(ctx context.Context) (*view.View, []finding.Result, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	return view.New(facts), rules.Judge(facts, rules.Options{}).Results, nil
+	return view.New(facts), rules.Judge(view.New(facts), rules.Options{}).Results, nil
 }
 
 // readPlan reads the plan in a file.
-func (f *fixer) readPlan() (*remedy.Plan, error) {
+func (f *fixer) readPlan(ctx context.Context) (*planner.Plan, error) {
 	file := f.fixOptions.plan
-	text, err := os.ReadFile(file)
+	text, err := readFile(ctx, file, files.MaxConfig)
 	if err != nil {
-		return nil, usage("write one: kubectl noderole fix -o json > "+file, "the plan cannot be read: %s", err)
+		return nil, err
 	}
-	plan, err := remedy.ReadPlan(text)
+	if err := files.CheckDepth(text); err != nil {
+		return nil, usage("write one: kubectl noderole fix -o json > "+file, "%s %s", file, err)
+	}
+	plan, err := planner.ReadPlan(text)
 	if err != nil {
 		return nil, usage("write one: kubectl noderole fix -o json > "+file, "%s is no plan: %s", file, err)
 	}
@@ -124,12 +129,12 @@ func (f *fixer) sameCluster(file, arn string) error {
 }
 
 // undoPlan is what takes a journal back.
-func (f *fixer) undoPlan() (*remedy.Plan, error) {
+func (f *fixer) undoPlan() (*planner.Plan, error) {
 	log, err := f.readJournal(f.undo)
 	if err != nil {
 		return nil, err
 	}
-	return remedy.Undo(log.Cluster, log.Made()), nil
+	return planner.Undo(log.Cluster, log.Made()), nil
 }
 
 func (f *fixer) readJournal(file string) (*apply.Log, error) {
@@ -141,7 +146,7 @@ func (f *fixer) readJournal(file string) (*apply.Log, error) {
 }
 
 // changesOf are the changes of steps, in order.
-func changesOf(steps []remedy.Step) []change.Change {
+func changesOf(steps []planner.Step) []change.Change {
 	var all []change.Change
 	for _, s := range steps {
 		all = append(all, s.Changes...)
@@ -151,7 +156,7 @@ func changesOf(steps []remedy.Step) []change.Change {
 
 // prune leaves out the steps that were made already. A step about something that is in
 // neither state is left to people or, where the plan was made before, ends the run.
-func (f *fixer) prune(ctx context.Context, plan *remedy.Plan) (*remedy.Plan, error) {
+func (f *fixer) prune(ctx context.Context, plan *planner.Plan) (*planner.Plan, error) {
 	made, err := change.Made(ctx, f.store, changesOf(plan.Steps))
 	conflicts := map[string]*change.ConflictError{}
 	for _, e := range unjoin(err) {
@@ -170,14 +175,14 @@ func (f *fixer) prune(ctx context.Context, plan *remedy.Plan) (*remedy.Plan, err
 	if len(conflicts) > 0 && (f.fixOptions.plan != "" || f.undo != "") {
 		return nil, f.moved(conflicts)
 	}
-	steps := []remedy.Step{}
+	steps := []planner.Step{}
 	for _, s := range plan.Steps {
 		done := made[:len(s.Changes)]
 		made = made[len(s.Changes):]
 		at := slices.IndexFunc(s.Changes, func(c change.Change) bool { return conflicts[c.Target()] != nil })
 		switch {
 		case at >= 0:
-			plan.Manual = append(plan.Manual, remedy.Manual{
+			plan.Manual = append(plan.Manual, planner.Manual{
 				Rule: s.Rules[0], Subject: s.Subject, Message: "not done: " + s.Title, Why: conflicts[s.Changes[at].Target()].Error(),
 			})
 		case slices.Contains(done, false):
@@ -271,7 +276,7 @@ func (f *fixer) finish(ctx context.Context, path string) error {
 		return unread(err)
 	}
 	fmt.Fprintf(f.streams.Out, "a run of %s broke off; this is left of it and is done first\n\n", log.Began.Format(time.RFC3339))
-	if err := f.print(&remedy.Plan{Cluster: log.Cluster, Steps: steps}); err != nil {
+	if err := f.print(&planner.Plan{Cluster: log.Cluster, Steps: steps}); err != nil {
 		return err
 	}
 	return f.make(ctx, path, steps, first)
@@ -296,7 +301,7 @@ func (f *fixer) openJournal(path string) (*apply.Journal, error) {
 
 // make asks, and makes steps; first is the number of the first in the journal, or
 // negative where they are new to it.
-func (f *fixer) make(ctx context.Context, path string, steps []remedy.Step, first int) error {
+func (f *fixer) make(ctx context.Context, path string, steps []planner.Step, first int) error {
 	fmt.Fprintln(f.streams.Out)
 	if err := ask(f.streams, f.yes, fmt.Sprintf("Make %s?", counted(len(changesOf(steps)), "change")), "nothing was changed"); err != nil {
 		return err
@@ -357,7 +362,7 @@ func done(c change.Change) string {
 // transient shows on a terminal what is going on; empty clears it.
 func (f *fixer) transient(what string) {
 	if width, ok := drawable(f.streams.ErrOut); ok {
-		fmt.Fprint(f.streams.ErrOut, clearLine+print.Cut(print.Visible(what), width()-1))
+		fmt.Fprint(f.streams.ErrOut, clearLine+print.Cut(text.Visible(what), width()-1))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // drawEvery is how often progress is drawn at most.
@@ -100,7 +101,7 @@ func progressLine(e collect.Event, since time.Duration, width int) string {
 	}
 	line += fmt.Sprintf(", %d s", int(since.Seconds()))
 	if e.What != "" {
-		line += ", " + print.Visible(e.What)
+		line += ", " + text.Visible(e.What)
 	}
 	return strings.TrimRight(print.Cut(line, width-1), " ")
 }

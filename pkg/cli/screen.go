@@ -22,9 +22,6 @@ type screenOptions struct {
 	show    []string
 	groupBy string
 	quiet   bool
-
-	// paste completes commands.
-	paste paster
 }
 
 // shown are the words of --show.
@@ -66,7 +63,6 @@ func (o *screenOptions) complete(cmd *cobra.Command, source *factsOptions, table
 		}
 	}
 	source.live.quiet = o.quiet
-	o.paste = newPaster(cmd)
 	return nil
 }
 
@@ -88,24 +84,6 @@ func (o *screenOptions) table(s screen) print.TableOptions {
 		Width: s.width, Color: s.colored(o.color), Symbols: s.terminal && s.unicode, ASCII: s.terminal && !s.unicode,
 		Quiet: o.quiet, Show: o.statuses(), GroupBy: print.Grouping(o.groupBy),
 	}
-}
-
-// commands says how to print commands, so that a paste acts on the cluster that
-// was judged.
-func (o *screenOptions) commands(t *print.TableOptions, source *factsOptions, cluster finding.ClusterInfo) {
-	p := o.paste
-	p.region, p.everywhere = cluster.Region, !strings.HasPrefix(cluster.ARN, "arn:aws:")
-	switch {
-	case source.example != "":
-		t.Note = "The cluster is an example: the commands are for looking at, they would find nothing of yours."
-	case source.file != "":
-		t.Note = "The facts are saved ones. kubectl acts on the cluster of your current context: first see that it is " + cluster.Name + " in " + cluster.Region + "."
-	default:
-		if target, err := source.live.target(); err == nil {
-			p.profile = target.Profile
-		}
-	}
-	t.Paste, t.Plan = p.complete, p.complete("kubectl noderole fix")
 }
 
 // screen is what a person reads on.

@@ -11,6 +11,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 )
@@ -96,7 +97,7 @@ func TestSymbols(t *testing.T) {
 	}
 }
 
-func TestPaste(t *testing.T) {
+func TestScopeCompletes(t *testing.T) {
 	streams, _, _, _ := genericiooptions.NewTestIOStreams()
 	china := finding.ClusterInfo{ARN: "arn:aws-cn:eks:cn-north-1:111122223333:cluster/prod", Region: "cn-north-1", Name: "prod"}
 	for _, test := range []struct {
@@ -127,7 +128,6 @@ func TestPaste(t *testing.T) {
 		{"but not in China", nil, china, "aws iam get-role --role-name a", "aws iam get-role --role-name a --region cn-north-1"},
 		{"EKS has regions", nil, china, "aws eks list-clusters", "aws eks list-clusters --region cn-north-1"},
 		{"said already", nil, china, "aws eks list-clusters --region eu-west-1", "aws eks list-clusters --region eu-west-1"},
-		{"no command", []string{"--context", "a"}, china, "read the documentation", "read the documentation"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			root := NewCommand(streams)
@@ -138,10 +138,9 @@ func TestPaste(t *testing.T) {
 			if err := check.ParseFlags(args); err != nil {
 				t.Fatal(err)
 			}
-			o := screenOptions{paste: newPaster(check)}
-			var table print.TableOptions
-			o.commands(&table, &factsOptions{file: "given"}, test.cluster)
-			if got := table.Paste(test.command); got != test.want {
+			o := factsOptions{file: "given", scope: newScope(check)}
+			words := strings.Fields(test.command)
+			if got := o.around(test.cluster.ARN).complete(command.New(words[0], words[1:]...)).String(); got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)
 			}
 		})

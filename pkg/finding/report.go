@@ -28,13 +28,31 @@ type Result struct {
 	Evidence []string `json:"evidence,omitempty"`
 	// Impact says what happens if a failure is left.
 	Impact string `json:"impact,omitempty"`
-	// Next is what to type, a command a line.
-	Next []string `json:"next,omitempty"`
+	// Next is what to do, in order.
+	Next []Next `json:"next,omitempty"`
+	// Causes are the results that explain this one. What only follows from other results
+	// has no Next of its own.
+	Causes []Ref `json:"causes,omitempty"`
+	// Symptoms are what the result reports of other failures; see Causes.
+	Symptoms []Symptom `json:"-"`
+	// Repair is the kind of repair that fix has for a failure of the rule; empty for none.
+	Repair Repair `json:"repair,omitempty"`
+	// NoRepair says why fix has none.
+	NoRepair string `json:"-"`
 	// Exception is a team's decision to live with this failure.
 	Exception *Exception `json:"exception,omitempty"`
 	// Known is set where the failure was already in the baseline.
 	Known bool `json:"known,omitempty"`
 }
+
+// Ref names a result.
+type Ref struct {
+	ID      string  `json:"id"`
+	Subject Subject `json:"subject"`
+}
+
+// Ref returns the name of the result.
+func (r Result) Ref() Ref { return Ref{ID: r.ID, Subject: r.Subject} }
 
 // Exception is a decision to live with a failure until a day.
 type Exception struct {
@@ -65,7 +83,10 @@ type Report struct {
 	AWSNode   AWSNodeInfo `json:"awsNode"`
 	// IAM is what the verdicts about permissions rest on: roles, policies, statements.
 	IAM IAM `json:"iam,omitzero"`
-	// Results are ordered worst first, then by id and subject.
+	// WhyNotJoining is set where the report has only what may keep nodes from joining,
+	// in the order in which a node meets it.
+	WhyNotJoining bool `json:"whyNotJoining,omitempty"`
+	// Results are in the order of Order, unless WhyNotJoining is set.
 	Results []Result `json:"results"`
 	Summary Summary  `json:"summary"`
 	// NotEvaluated is, in words, what could change a verdict about permissions and is
@@ -148,51 +169,38 @@ type Missing struct {
 	Error      string `json:"error"`
 }
 
-// Summarize counts results by status and, for failures, severity. A failure whose
-// exception has expired counts as an error.
+// Summarize counts results by Weight and, where they have none, by status.
 func Summarize(results []Result) Summary {
 	var s Summary
 	for _, r := range results {
-		switch {
-		case r.Status != Fail && r.Status != Depends:
-		case r.Known:
+		switch weight := r.Weight(); {
+		case r.Failed() && r.Known:
 			s.Known++
-			continue
-		case r.Exception != nil && r.Exception.Expired:
-			s.Errors++
-			continue
-		case r.Excused():
+		case r.Failed() && weight == "":
 			s.Excepted++
-			continue
-		case r.Exception != nil: // it ended
-			s.Errors++
-			continue
-		}
-		switch r.Status {
-		case Fail:
-			switch r.Severity {
-			case Error:
-				s.Errors++
-			case Warning:
-				s.Warnings++
-			case Info:
-				s.Infos++
-			}
-		case Depends:
+		case r.Status == Depends && weight == Warning:
 			s.Depends++
-		case Unknown:
+		case weight == Error:
+			s.Errors++
+		case weight == Warning:
+			s.Warnings++
+		case weight == Info:
+			s.Infos++
+		case r.Status == Unknown:
 			s.Unknown++
-		case Pass:
+		case r.Status == Pass:
 			s.Passed++
-		case NotApplicable:
+		case r.Status == NotApplicable:
 			s.NotApplicable++
 		}
 	}
 	return s
 }
 
-// Recount brings summary and verdicts up to what is excused in the results.
+// Recount brings the order of the results, summary and verdicts up to the exceptions
+// and severities in the results.
 func (r *Report) Recount() {
+	r.Sort()
 	r.Summary = Summarize(r.Results)
 	for i := range r.NodeRoles {
 		row := &r.NodeRoles[i]
@@ -222,34 +230,13 @@ func (r *Report) Recount() {
 	}
 }
 
-// Worst returns the rank of the worst finding: of failures their severity's
-// Rank, of what depends a warning's, of an expired exception an error's, of what
-// is excused and of anything else 0.
+// Worst returns the rank of the result with the greatest Weight; 0 for none.
 func (r *Report) Worst() int {
 	worst := 0
 	for _, res := range r.Results {
-		worst = max(worst, res.rank())
+		worst = max(worst, res.Weight().Rank())
 	}
 	return worst
-}
-
-func (r Result) rank() int {
-	switch {
-	case r.Exception != nil && r.Exception.Expired && !r.Known:
-		return Error.Rank()
-	case r.Excused():
-		return 0
-	}
-	switch r.Status {
-	case Fail:
-		return r.Severity.Rank()
-	case Depends:
-		return Warning.Rank()
-	case Unknown, Pass, NotApplicable:
-		return 0
-	default:
-		return 0
-	}
 }
 
 // Complete reports whether every fact was read and every rule had an answer.
@@ -269,8 +256,8 @@ func (r *Report) GroupVersionKind() schema.GroupVersionKind {
 	return schema.FromAPIVersionAndKind(r.APIVersion, r.Kind)
 }
 
-// DeepCopyObject returns a copy of the report's top level. A report is never
-// changed once it is made, so that its slices may be shared.
+// DeepCopyObject returns a copy of the report's top level, for the printers of
+// k8s.io/cli-runtime. They change nothing in it, so its slices are shared.
 func (r *Report) DeepCopyObject() runtime.Object {
 	c := *r
 	return &c

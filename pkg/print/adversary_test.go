@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"pgregory.net/rapid"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 )
 
@@ -39,13 +40,20 @@ func hostileReport(t *rapid.T) *finding.Report {
 	word := hostile()
 	draw := func(name string) string { return word.Draw(t, name) }
 	lines := rapid.SliceOfN(word, 0, 3)
+	nexts := rapid.Custom(func(t *rapid.T) finding.Next {
+		arg := strings.ReplaceAll(word.Draw(t, "argument"), "\x00", "")
+		return rapid.SampledFrom([]finding.Next{
+			finding.Run(command.AWS("iam", "get-role", "--role-name", arg)), finding.Advise(word.Draw(t, "advice")),
+			finding.Run(command.Kubectl("get", "node").WithPlaceholder("NAME")).With(arg).See("https://example.com/" + arg),
+		}).Draw(t, "next")
+	})
 	results := rapid.Custom(func(t *rapid.T) finding.Result {
 		r := finding.Result{
 			ID: rapid.SampledFrom([]string{"NR201", "NR205", word.Draw(t, "id")}).Draw(t, "ids"), Rule: word.Draw(t, "rule"),
 			Status:   rapid.SampledFrom([]finding.Status{finding.Fail, finding.Depends, finding.Unknown, finding.Pass, finding.NotApplicable}).Draw(t, "status"),
 			Severity: rapid.SampledFrom([]finding.Severity{finding.Error, finding.Warning, finding.Info}).Draw(t, "severity"),
 			Subject:  finding.Subject{Kind: finding.SubjectKind(word.Draw(t, "kind")), Name: word.Draw(t, "subject"), ARN: word.Draw(t, "arn")},
-			Message:  word.Draw(t, "message"), Evidence: lines.Draw(t, "evidence"), Impact: word.Draw(t, "impact"), Next: lines.Draw(t, "next"),
+			Message:  word.Draw(t, "message"), Evidence: lines.Draw(t, "evidence"), Impact: word.Draw(t, "impact"), Next: rapid.SliceOfN(nexts, 0, 3).Draw(t, "next"),
 			Known: rapid.Bool().Draw(t, "known"),
 		}
 		if rapid.Bool().Draw(t, "excepted") {

@@ -1,6 +1,7 @@
 package print
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -12,21 +13,6 @@ const (
 	homepage  = "https://github.com/kubectl-noderole/kubectl-noderole"
 	rulePages = homepage + "/blob/main/docs/rules/"
 )
-
-// countsAs returns the severity that a result counts with, and "" for one that
-// counts as no finding. What depends is a warning, an expired exception an error.
-func countsAs(r finding.Result) finding.Severity {
-	switch {
-	case r.Status != finding.Fail && r.Status != finding.Depends, r.Excused():
-		return ""
-	case r.Exception != nil:
-		return finding.Error
-	case r.Status == finding.Depends:
-		return finding.Warning
-	default:
-		return r.Severity
-	}
-}
 
 // excuse says why a result does not count, or that its exception is over. It is
 // empty for a result without exception that no baseline knows.
@@ -56,10 +42,16 @@ func details(r finding.Result) []string {
 	if r.Impact != "" {
 		lines = append(lines, r.Impact)
 	}
-	for _, next := range r.Next {
-		lines = append(lines, "-> "+next)
+	for _, n := range r.Next {
+		lines = append(lines, "-> "+nextLine(n))
 	}
 	return lines
+}
+
+// nextLine is what to do in one line: the command, and what is to be known of it.
+func nextLine(n finding.Next) string {
+	parts := []string{n.Text, n.Note, n.Link}
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "   ")
 }
 
 // unreadLine says what could not be read and why.

@@ -18,6 +18,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
 // update writes the expected reports and screens anew: go test ./pkg/print -update.
@@ -45,7 +46,7 @@ func judge(t *testing.T, example string) *finding.Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rules.Judge(s, rules.Options{})
+	return rules.Judge(view.New(s), rules.Options{})
 }
 
 // TestBrokenExample holds what each format makes of the example that check shows

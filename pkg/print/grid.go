@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // cell is a word of a table.
@@ -94,12 +96,12 @@ func Grid(w io.Writer, head []string, rows [][]string, width int) error {
 	}
 	g := grid{head: head, width: width}
 	for _, row := range rows {
-		r := gridRow{name: Visible(row[0])}
-		for _, text := range row[1 : len(row)-1] {
-			r.cells = append(r.cells, cell{text: Visible(text)})
+		r := gridRow{name: text.Visible(row[0])}
+		for _, value := range row[1 : len(row)-1] {
+			r.cells = append(r.cells, cell{text: text.Visible(value)})
 		}
-		text := Visible(row[len(row)-1])
-		r.last = func(limit int) []string { return wrap(text, limit) }
+		last := text.Visible(row[len(row)-1])
+		r.last = func(limit int) []string { return wrap(last, limit) }
 		g.rows = append(g.rows, r)
 	}
 	for _, l := range g.lines() {

@@ -293,21 +293,10 @@ func newItem(r finding.Result, anchor string, docs map[string]finding.RuleDoc) i
 	if d, ok := docs[r.ID]; ok {
 		it.Doc = &d
 	}
-	for _, line := range r.Next {
-		it.Steps = append(it.Steps, newStep(line))
+	for _, n := range r.Next {
+		it.Steps = append(it.Steps, htmlStep{Command: n.Text, Text: strings.TrimSpace(n.Note + " " + n.Link)})
 	}
 	return it
-}
-
-// newStep tells a command from a sentence: a command starts with a program, and
-// what stands behind three spaces explains it.
-func newStep(line string) htmlStep {
-	program, _, _ := strings.Cut(line, " ")
-	if !slices.Contains([]string{"aws", "kubectl", "eksctl"}, program) {
-		return htmlStep{Text: line}
-	}
-	command, text, _ := strings.Cut(line, "   ")
-	return htmlStep{Command: strings.TrimSpace(command), Text: strings.TrimLeft(text, "# ")}
 }
 
 func toneOf(s finding.Status, severity finding.Severity) (t tone, word string) {

@@ -15,10 +15,12 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/kubectl-noderole/kubectl-noderole/examples"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
 // factsOf reads an example's facts.
@@ -47,7 +49,7 @@ func pageOf(t *testing.T, r *finding.Report) string {
 
 // TestHTMLGolden keeps the broken example's page, but for its style.
 func TestHTMLGolden(t *testing.T) {
-	got := pageOf(t, rules.Judge(factsOf(t, "broken"), rules.Options{}))
+	got := pageOf(t, rules.Judge(view.New(factsOf(t, "broken")), rules.Options{}))
 	got = regexp.MustCompile(`(?s)<style>.*</style>`).ReplaceAllString(got, "<style></style>")
 	got = regexp.MustCompile(`sha256-.*?=&#39;`).ReplaceAllString(got, "sha256-STYLE&#39;")
 	file := filepath.Join("testdata", "broken.html")
@@ -68,9 +70,9 @@ func TestHTMLGolden(t *testing.T) {
 // TestHTMLIsTheSame: the same facts give the same bytes.
 func TestHTMLIsTheSame(t *testing.T) {
 	for _, name := range examples.Names() {
-		want := pageOf(t, rules.Judge(factsOf(t, name), rules.Options{}))
+		want := pageOf(t, rules.Judge(view.New(factsOf(t, name)), rules.Options{}))
 		for range 5 {
-			if pageOf(t, rules.Judge(factsOf(t, name), rules.Options{})) != want {
+			if pageOf(t, rules.Judge(view.New(factsOf(t, name)), rules.Options{})) != want {
 				t.Fatalf("%s: two pages of the same facts differ", name)
 			}
 		}
@@ -81,7 +83,7 @@ func TestHTMLIsTheSame(t *testing.T) {
 // what refers to one finds it; nothing is a script, and no address is elsewhere.
 func TestHTMLIsWellFormed(t *testing.T) {
 	for _, name := range examples.Names() {
-		wellFormed(t, name, pageOf(t, rules.Judge(factsOf(t, name), rules.Options{})))
+		wellFormed(t, name, pageOf(t, rules.Judge(view.New(factsOf(t, name)), rules.Options{})))
 	}
 	wellFormed(t, "everything", pageOf(t, everyKind()))
 	wellFormed(t, "empty", pageOf(t, &finding.Report{}))
@@ -155,7 +157,7 @@ func checkTag(t *testing.T, name string, tag html.Token, ids, refs map[string]bo
 // TestHTMLPolicy: the page allows itself its own style, by its hash, and nothing
 // else.
 func TestHTMLPolicy(t *testing.T) {
-	page := pageOf(t, rules.Judge(factsOf(t, "healthy"), rules.Options{}))
+	page := pageOf(t, rules.Judge(view.New(factsOf(t, "healthy")), rules.Options{}))
 	style := regexp.MustCompile(`(?s)<style>(.*?)</style>`).FindAllStringSubmatch(page, -1)
 	if len(style) != 1 {
 		t.Fatalf("there are %d styles", len(style))
@@ -181,7 +183,7 @@ func everyKind() *finding.Report {
 		return finding.Result{
 			ID: "NR202", Rule: nastyName, Status: status, Severity: severity, Concern: finding.ConcernPull,
 			Subject: finding.Subject{Kind: finding.SubjectNodeRole, Name: nastyName, ARN: arn}, Message: nastyName + string(status) + string(severity),
-			Evidence: []string{nastyName, strings.Repeat("x", 4000)}, Impact: nastyName, Next: []string{"aws " + nastyName + "   # " + nastyName, nastyName},
+			Evidence: []string{nastyName, strings.Repeat("x", 4000)}, Impact: nastyName, Next: []finding.Next{finding.Run(command.AWS(nastyName)).With(nastyName), finding.Advise(nastyName)},
 		}
 	}
 	excepted, expired, known := result(finding.Fail, finding.Error), result(finding.Fail, finding.Warning), result(finding.Fail, finding.Info)
@@ -189,7 +191,7 @@ func everyKind() *finding.Report {
 	expired.Exception = &finding.Exception{Reason: "expired " + nastyName, Expires: "2026-01-31", Source: nastyName, Expired: true}
 	known.Known = true
 	unknown := result(finding.Unknown, finding.Error)
-	unknown.Next = []string{"allow yourself iam:GetRole and run check again"}
+	unknown.Next = []finding.Next{finding.Advise("allow yourself iam:GetRole and run check again")}
 	ref := finding.StatementRef{Policy: nastyName, Statement: 1, Effect: "Allow", Sid: nastyName}
 	r := &finding.Report{
 		Cluster:   finding.ClusterInfo{Name: nastyName, Region: nastyName, Account: nastyName, RoleARN: arn + "-cluster"},
@@ -273,7 +275,7 @@ func TestHTMLFolds(t *testing.T) {
 		}
 		break
 	}
-	page := pageOf(t, rules.Judge(s, rules.Options{}))
+	page := pageOf(t, rules.Judge(view.New(s), rules.Options{}))
 	text := textOf(t, page)
 	for i := range 50 {
 		for _, name := range []string{fmt.Sprintf("group-%02d (0 nodes)", i), fmt.Sprintf("node group own-%02d", i)} {

@@ -103,7 +103,7 @@ func newJUnitCase(r finding.Result, class string) junitCase {
 	message, text := oneLine(r.Message), strings.Join(lines, "\n")
 	switch r.Status {
 	case finding.Fail, finding.Depends:
-		switch severity := countsAs(r); severity {
+		switch severity := r.Weight(); severity {
 		case "":
 			c.Skipped = oneLine(excuse(r)) + "\n" + message + "\n" + text
 		default:

@@ -83,7 +83,7 @@ func (d *markdown) head(r *finding.Report) {
 			unknown++
 		case finding.NotApplicable:
 		case finding.Fail, finding.Depends:
-			switch countsAs(res) {
+			switch res.Weight() {
 			case finding.Error:
 				errs++
 			case finding.Warning:
@@ -142,11 +142,10 @@ func (d *markdown) roles(rows []finding.RoleRow) {
 func (d *markdown) findings(results []finding.Result) {
 	var found []finding.Result
 	for _, r := range results {
-		if countsAs(r) != "" {
+		if r.Weight() != "" {
 			found = append(found, r)
 		}
 	}
-	slices.SortStableFunc(found, func(a, b finding.Result) int { return countsAs(b).Rank() - countsAs(a).Rank() })
 	for i, r := range found {
 		if !d.add(markdownFindings, findingBlock(r, r.Evidence)) && !d.add(markdownFindings, findingBlock(r, nil)) {
 			d.leftOut += len(found) - i
@@ -158,8 +157,8 @@ func (d *markdown) findings(results []finding.Result) {
 // findingBlock is a finding with its evidence folded.
 func findingBlock(r finding.Result, evidence []string) string {
 	word := "may"
-	if r.Status == finding.Fail || countsAs(r) == finding.Error {
-		word, _ = severityWord(countsAs(r))
+	if r.Status == finding.Fail || r.Weight() == finding.Error {
+		word, _ = severityWord(r.Weight())
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "#### %s [%s](%s%s.md) %s\n\n", word, escape(r.ID), rulePages, pathSegment(r.ID), escape(r.Message))
@@ -169,7 +168,7 @@ func findingBlock(r finding.Result, evidence []string) string {
 	if r.Impact != "" {
 		b.WriteString(escape(r.Impact) + "\n\n")
 	}
-	b.WriteString(codeBlock(r.Next))
+	b.WriteString(nextBlocks(r.Next))
 	if len(evidence) > 0 {
 		b.WriteString("<details><summary>Evidence</summary>\n\n")
 		b.WriteString(evidenceList(evidence))
@@ -278,20 +277,31 @@ func escape(s string) string {
 }
 
 // codeBlock is a block of commands behind a fence that none of them can end.
-func codeBlock(commands []string) string {
-	if len(commands) == 0 {
-		return ""
-	}
+func codeBlock(command string) string {
 	fence := "```"
-	var b strings.Builder
-	for _, c := range commands {
-		c = oneLine(c)
-		for strings.Contains(c, fence) {
-			fence += "`"
-		}
-		b.WriteString(c + "\n")
+	for strings.Contains(command, fence) {
+		fence += "`"
 	}
-	return fence + "sh\n" + b.String() + fence + "\n\n"
+	return fence + "sh\n" + command + "\n" + fence + "\n\n"
+}
+
+// nextBlocks are what to do: each command in a code block, and what is to be known of
+// it in words above it.
+func nextBlocks(list []finding.Next) string {
+	var b strings.Builder
+	for _, n := range list {
+		words := escape(n.Note)
+		if n.Link != "" {
+			words = strings.TrimSpace(words + " " + escape(n.Link))
+		}
+		if words != "" {
+			b.WriteString(words + "\n\n")
+		}
+		if n.Text != "" {
+			b.WriteString(codeBlock(n.Text))
+		}
+	}
+	return b.String()
 }
 
 // clip shortens text to at most limit characters.

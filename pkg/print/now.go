@@ -2,36 +2,16 @@ package print
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // maxNow is how many commands are named as what to do now.
 const maxNow = 5
-
-// placeholder is a word of a command that its reader has to replace, or a file
-// that has to be there.
-var placeholder = regexp.MustCompile(`(^|[ =])(NAME|ROLE_ARN|ACTION|RESOURCE|FILE)( |$)|file://`)
-
-// splitCommand takes a line of what to do apart: a command for a shell, and what
-// stands after three spaces, a remark on it. ok is false where it is prose.
-func splitCommand(line string) (command, remark string, ok bool) {
-	if !strings.HasPrefix(line, "aws ") && !strings.HasPrefix(line, "kubectl ") {
-		return "", "", false
-	}
-	command, remark, _ = strings.Cut(line, "   ")
-	return command, strings.TrimPrefix(strings.TrimSpace(remark), "# "), true
-}
-
-func (t *table) paste(command string) string {
-	if t.o.Paste == nil {
-		return command
-	}
-	return Visible(t.o.Paste(command))
-}
 
 // step is a command and the findings that it is for.
 type step struct {
@@ -60,9 +40,7 @@ func (s step) text() string {
 }
 
 // explained reports whether another finding is the cause of this one.
-func explained(r finding.Result) bool {
-	return slices.ContainsFunc(r.Evidence, func(e string) bool { return strings.HasPrefix(e, "explained by ") })
-}
+func explained(r finding.Result) bool { return len(r.Causes) > 0 }
 
 // open returns the results that somebody has to act on, the worst first, and what
 // another finding explains last.
@@ -92,18 +70,14 @@ func (t *table) steps(r *finding.Report, results []finding.Result) (steps []step
 			continue
 		}
 		found := false
-		for _, line := range r.Next {
-			command, remark, ok := splitCommand(line)
-			if !ok {
-				continue
-			}
-			if command = t.paste(command); placeholder.MatchString(command) {
+		for _, n := range r.Next {
+			if !n.Pasteable() {
 				continue
 			}
 			found = true
-			i := slices.IndexFunc(steps, func(s step) bool { return s.command == command })
+			i := slices.IndexFunc(steps, func(s step) bool { return s.command == n.Text })
 			if i < 0 {
-				steps = append(steps, step{command: command, remark: remark, ids: []string{r.ID}, message: r.Message})
+				steps = append(steps, step{command: n.Text, remark: n.Note, ids: []string{r.ID}, message: r.Message})
 				continue
 			}
 			if !slices.Contains(steps[i].ids, r.ID) {
@@ -119,16 +93,17 @@ func (t *table) steps(r *finding.Report, results []finding.Result) (steps []step
 		return steps, without
 	}
 	for _, reader := range []struct {
-		iam              bool
-		command, message string
+		iam     bool
+		command command.Command
+		message string
 	}{
-		{true, "kubectl noderole policy reader", "the IAM policy that lets you read what was refused"},
-		{false, "kubectl noderole policy reader --rbac", "the RBAC rules that let you read what was refused"},
+		{true, command.Noderole("policy", "reader"), "the IAM policy that allows you to read what was refused"},
+		{false, command.Noderole("policy", "reader", "--rbac"), "the RBAC rules that allow you to read what was refused"},
 	} {
 		if slices.ContainsFunc(r.Missing, func(m finding.Missing) bool {
 			return m.Permission != "" && strings.Contains(m.Permission, ":") == reader.iam
 		}) {
-			steps = append(steps, step{command: t.paste(reader.command), ids: unread, message: reader.message})
+			steps = append(steps, step{command: t.complete(reader.command), ids: unread, message: reader.message})
 		}
 	}
 	return steps, without
@@ -144,14 +119,14 @@ func (t *table) whatNow(r *finding.Report, results []finding.Result) {
 	steps, without := t.steps(r, left)
 	cut := max(0, len(steps)-maxNow)
 	steps = steps[:len(steps)-cut]
-	planned := t.o.Plan != "" && slices.ContainsFunc(left, func(r finding.Result) bool { return r.Status == finding.Fail })
+	planned := slices.ContainsFunc(left, func(r finding.Result) bool { return r.Status == finding.Fail })
 	if len(steps) == 0 && !planned {
 		return
 	}
 	t.line("")
 	t.rule("What to do now")
 	if t.o.Note != "" {
-		t.wrapped("", "", Visible(t.o.Note))
+		t.wrapped("", "", text.Visible(t.o.Note))
 	}
 	for i, s := range steps {
 		t.wrapped(fmt.Sprintf("%d  ", i+1), "   ", s.text())
@@ -166,7 +141,7 @@ func (t *table) whatNow(r *finding.Report, results []finding.Result) {
 			text = fmt.Sprintf("%s above. %s", count(cut, "more command"), text)
 		}
 		t.wrapped("", "", text)
-		t.line("   " + t.paint(Visible(t.o.Plan), cyan))
+		t.line("   " + t.paint(t.complete(command.Noderole("fix")), cyan))
 	} else if cut > 0 {
 		t.line(count(cut, "more command") + " above")
 	}
@@ -196,7 +171,7 @@ func (t *table) inOrder(r *finding.Report) {
 	if r.AWSNode.Identity != "None" {
 		what += " and aws-node"
 	}
-	if t.o.WhyNotJoining {
+	if r.WhyNotJoining {
 		t.wrapped("", "", "Nothing was found that keeps nodes from joining, in "+what)
 		return
 	}
@@ -205,4 +180,12 @@ func (t *table) inOrder(r *finding.Report) {
 		text += "; --show passed shows the evidence"
 	}
 	t.wrapped("", "", text)
+}
+
+// complete returns a command as text that acts on the cluster that was judged.
+func (t *table) complete(c command.Command) string {
+	if t.o.Complete != nil {
+		c = c.Map(t.o.Complete)
+	}
+	return c.String()
 }

@@ -106,7 +106,7 @@ func newClusterReportResult(r finding.Result, cluster finding.ClusterInfo) clust
 	case finding.Unknown:
 		result.Result = "error"
 	case finding.Fail, finding.Depends:
-		switch countsAs(r) {
+		switch r.Weight() {
 		case finding.Error:
 			result.Result, result.Scored = "fail", true
 		case finding.Warning, finding.Info:
@@ -122,7 +122,11 @@ func newClusterReportResult(r finding.Result, cluster finding.ClusterInfo) clust
 		// an object of a cluster with many node roles; -o json has it.
 		result.set("evidence", r.Evidence...)
 		result.set("impact", r.Impact)
-		result.set("next", r.Next...)
+		var next []string
+		for _, n := range r.Next {
+			next = append(next, nextLine(n))
+		}
+		result.set("next", next...)
 		result.set("exception", excuse(r))
 	}
 	result.set("status", string(r.Status))

@@ -214,18 +214,21 @@ func (t *table) details(r finding.Result, impact string) {
 
 // next writes what to type. A command is never wrapped, so that it can be pasted;
 // what is to be known of it stands below it.
-func (t *table) next(lines []string) {
+func (t *table) next(list []finding.Next) {
 	lead := indent + t.glyphs.arrow + " "
 	rest := strings.Repeat(" ", columns(lead))
-	for _, l := range lines {
-		command, remark, ok := splitCommand(l)
-		if !ok {
-			t.wrapped(lead, rest, l)
-			continue
+	for _, n := range list {
+		switch {
+		case n.Text == "":
+			t.wrapped(lead, rest, n.Note)
+		default:
+			t.line(lead + t.paint(n.Text, cyan))
+			if n.Note != "" {
+				t.wrapped(rest+"  ", rest+"  ", n.Note)
+			}
 		}
-		t.line(lead + t.paint(t.paste(command), cyan))
-		if remark != "" {
-			t.wrapped(rest+"  ", rest+"  ", remark)
+		if n.Link != "" {
+			t.line(rest + "  " + n.Link)
 		}
 	}
 }

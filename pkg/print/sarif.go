@@ -196,7 +196,7 @@ func newSARIFResult(r finding.Result, cluster finding.ClusterInfo) sarifResult {
 	}
 	fingerprint := fingerprint(r.ID, string(r.Subject.Kind), identity, cluster.ARN)
 	result := sarifResult{
-		RuleID: r.ID, Kind: "fail", Level: sarifLevel(countsAs(r)),
+		RuleID: r.ID, Kind: "fail", Level: sarifLevel(r.Weight()),
 		// Viewers turn [text](target) in a message into a link. No message of a
 		// report has one, but a name in it may look like one.
 		Message: sarifText{Text: strings.ReplaceAll(sarifMessage(r), "](", "] (")},

@@ -3,12 +3,12 @@
 package print
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 )
 
@@ -53,16 +53,11 @@ type TableOptions struct {
 	Show []finding.Status
 	// GroupBy puts findings under headings.
 	GroupBy Grouping
-	// Paste, where set, turns a command into one that acts on the same cluster and
-	// account when it is pasted.
-	Paste func(command string) string
-	// Plan is the command that plans the whole repair.
-	Plan string
+	// Complete, where set, completes the commands that the table adds to those of the
+	// report, so that they act on the cluster that was judged.
+	Complete func(command.Command) command.Command
 	// Note says what to know before a command is pasted.
 	Note string
-	// WhyNotJoining tells that the report holds only what may keep nodes from
-	// joining, in an order that is kept.
-	WhyNotJoining bool
 	// Footer is appended to the summary: how the facts were read.
 	Footer string
 }
@@ -86,10 +81,7 @@ func Table(w io.Writer, r *finding.Report, o TableOptions) error {
 		t.glyphs = drawn
 	}
 	r = clean(r, o.ASCII)
-	results := slices.Clone(r.Results)
-	if !o.WhyNotJoining {
-		slices.SortStableFunc(results, func(a, b finding.Result) int { return cmp.Compare(rank(a), rank(b)) })
-	}
+	results := r.Results
 
 	if !o.Quiet {
 		t.cluster(r.Cluster)
@@ -358,27 +350,6 @@ func resultWord(r finding.Result) (word string, p color) {
 
 func ended(r finding.Result) bool {
 	return r.Exception != nil && r.Exception.Expired && !r.Known
-}
-
-// rank orders results by their word, worst first. What depends counts as a warning.
-func rank(r finding.Result) int {
-	if ended(r) {
-		return 0
-	}
-	switch r.Status {
-	case finding.Fail:
-		return 2 * (finding.Error.Rank() - r.Severity.Rank())
-	case finding.Depends:
-		return 3
-	case finding.Unknown:
-		return 5
-	case finding.Pass:
-		return 6
-	case finding.NotApplicable:
-		return 7
-	default:
-		return 5
-	}
 }
 
 func (t *table) summary(r *finding.Report) {

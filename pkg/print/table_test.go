@@ -14,10 +14,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-noderole/kubectl-noderole/examples"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
 func example(t *testing.T, name string) *snapshot.Snapshot {
@@ -34,7 +36,7 @@ func example(t *testing.T, name string) *snapshot.Snapshot {
 }
 
 func judged(t *testing.T, name string) *finding.Report {
-	return rules.Judge(example(t, name), rules.Options{})
+	return rules.Judge(view.New(example(t, name)), rules.Options{})
 }
 
 // unread is the healthy cluster, seen by somebody who may not read the node role
@@ -48,7 +50,7 @@ func unread(t *testing.T) *finding.Report {
 		{Fact: snapshot.FactRoles, Subject: role, Operation: "iam:GetRole", Permission: "iam:GetRole", Error: "AccessDenied"},
 		{Fact: snapshot.FactPods, Operation: "list pods in kube-system", Permission: "list pods", Error: "forbidden"},
 	}
-	return rules.Judge(s, rules.Options{})
+	return rules.Judge(view.New(s), rules.Options{})
 }
 
 // withExceptions is the broken cluster whose team has decided about some findings.
@@ -94,7 +96,7 @@ func many(t *testing.T) *finding.Report {
 	for i := range 12 {
 		s.NodeGroups[fmt.Sprintf("shared-batch-%02d", i)] = snapshot.NodeGroup{NodeRoleARN: role, Status: "ACTIVE", AMIType: "AL2023_x86_64_STANDARD"}
 	}
-	return rules.Judge(s, rules.Options{})
+	return rules.Judge(view.New(s), rules.Options{})
 }
 
 // paste completes commands as the command line does, so that the screens show it.
@@ -135,7 +137,7 @@ func screens(t *testing.T) map[string]struct {
 		"by-concern":      {judged(t, "custom-policies"), with(func(o *print.TableOptions) { o.GroupBy = print.ByConcern })},
 		"passed":          {judged(t, "ipv6"), with(func(o *print.TableOptions) { o.Show = []finding.Status{finding.Pass} })},
 		"all":             {judged(t, "custom-policies"), with(func(o *print.TableOptions) { o.Show = everything })},
-		"joining":         {rules.Judge(example(t, "broken"), rules.Options{WhyNotJoining: true}), with(func(o *print.TableOptions) { o.WhyNotJoining = true })},
+		"joining":         {rules.Judge(view.New(example(t, "broken")), rules.Options{WhyNotJoining: true}), with(func(o *print.TableOptions) { o.WhyNotJoining = true })},
 		"quiet":           {withExceptions(t), with(func(o *print.TableOptions) { o.Quiet = true })},
 	}
 }
@@ -200,9 +202,9 @@ func golden(t *testing.T, name, got string) {
 }
 
 var (
-	colors  = regexp.MustCompile("\x1b\\[[0-9]*m")
-	command = regexp.MustCompile(`^\s+(-> |→ )?(aws|kubectl) `)
-	oneWord = regexp.MustCompile(`^\s*(\S+( and more)?  +)*\S+$`)
+	colors      = regexp.MustCompile("\x1b\\[[0-9]*m")
+	commandLine = regexp.MustCompile(`^\s+(-> |→ )?(aws|kubectl) `)
+	oneWord     = regexp.MustCompile(`^\s*(\S+( and more)?  +)*\S+$`)
 )
 
 // tooLong fails where a line is longer than the screen, but for commands, which
@@ -210,7 +212,7 @@ var (
 func tooLong(t *testing.T, text string, width int) {
 	t.Helper()
 	for i, line := range strings.Split(colors.ReplaceAllString(text, ""), "\n") {
-		if utf8.RuneCountInString(line) > width && !command.MatchString(line) && !oneWord.MatchString(line) {
+		if utf8.RuneCountInString(line) > width && !commandLine.MatchString(line) && !oneWord.MatchString(line) {
 			t.Errorf("line %d has %d columns, the screen %d: %s", i+1, utf8.RuneCountInString(line), width, line)
 		}
 	}
@@ -259,10 +261,10 @@ func TestNoControlCharacters(t *testing.T) {
 				r.Results[i].Status, r.Results[i].Known = status, false
 				r.Results[i].Severity = finding.Error
 				r.Results[i].Exception.Expired = expired
-				r.Results[i].Next = append(r.Results[i].Next, "aws iam "+evil)
+				r.Results[i].Next = append(r.Results[i].Next, finding.Run(command.AWS("iam", evil)))
 			}
 			for _, wide := range []bool{false, true} {
-				o := print.TableOptions{Wide: wide, Show: []finding.Status{status}, Footer: "1 call", Plan: "kubectl noderole fix -f '" + evil + "'", Note: "the cluster is " + evil}
+				o := print.TableOptions{Wide: wide, Show: []finding.Status{status}, Footer: "1 call", Note: "the cluster is " + evil}
 				text := render(t, r, o)
 				if i := strings.IndexAny(text, "\x1b\u009b\u202e\r\x07\u2028\u200b"); i >= 0 || !utf8.ValidString(text) {
 					t.Errorf("%s: a control character is in %q", status, text[max(0, i-20):min(len(text), i+40)])

@@ -1,7 +1,6 @@
 package print
 
 import (
-	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -9,6 +8,7 @@ import (
 	"golang.org/x/text/width"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // hardSpace is a space at which wrap does not break.
@@ -79,44 +79,13 @@ func Cut(s string, limit int) string {
 	return s[:kept] + mark[:max(0, min(len(mark), limit))]
 }
 
-// Visible returns s without anything that could steer a terminal: control
-// characters, and those that turn the direction of writing or cannot be seen, are
-// written as \x1b and \u202e. A line break becomes a space.
-func Visible(s string) string { return visible(s, false) }
-
-// visible is Visible, and writes everything but ASCII as \u00e9 where a terminal
-// shows no more.
-func visible(s string, ascii bool) string {
-	ok := func(r rune) bool {
-		if ascii && r >= utf8.RuneSelf {
-			return false
-		}
-		return !unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Cs)
-	}
-	var b strings.Builder
-	for i, r := range s {
-		switch {
-		case r == '\n', r == '\t':
-			b.WriteByte(' ')
-		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
-			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case ok(r):
-			b.WriteRune(r)
-		case unicode.IsControl(r):
-			fmt.Fprintf(&b, `\x%02x`, r)
-		case r < 0x10000:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		default:
-			fmt.Fprintf(&b, `\U%08x`, r)
-		}
-	}
-	return b.String()
-}
-
 // clean returns the report with every text passed through visible: names come
 // from whoever may tag a resource or create a node.
 func clean(r *finding.Report, ascii bool) *finding.Report {
-	see := func(s string) string { return visible(s, ascii) }
+	see := text.Visible
+	if ascii {
+		see = text.VisibleASCII
+	}
 	all := func(list []string) []string {
 		seen := make([]string, 0, len(list))
 		for _, s := range list {
@@ -146,7 +115,13 @@ func clean(r *finding.Report, ascii bool) *finding.Report {
 		for _, s := range []*string{&res.ID, &res.Message, &res.Impact, &res.Subject.Name, &res.Subject.ARN} {
 			*s = see(*s)
 		}
-		res.Evidence, res.Next = all(res.Evidence), all(res.Next)
+		res.Evidence = all(res.Evidence)
+		next := make([]finding.Next, 0, len(res.Next))
+		for _, n := range res.Next {
+			n.Text, n.Note, n.Link = see(n.Text), see(n.Note), see(n.Link)
+			next = append(next, n)
+		}
+		res.Next = next
 		if res.Exception != nil {
 			e := *res.Exception
 			e.Reason, e.Expires, e.Source = see(e.Reason), see(e.Expires), see(e.Source)

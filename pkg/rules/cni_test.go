@@ -138,9 +138,9 @@ events: [{reason: MissingIAMPermissions, object: Pod/aws-node-x, count: 7, messa
 			map[string]finding.Status{"NR206": finding.Pass, "NR211": finding.Fail, "NR802": finding.Fail}, "Pod/aws-node-x reports it: MissingIAMPermissions of ec2:ModifyNetworkInterfaceAttribute, 7 times",
 		},
 		{
-			"and the event says where it is explained", ipv6 + sixNew + daemonSet("v1.22.3", "") + `
+			"and the event says that aws-node works without", ipv6 + sixNew + daemonSet("v1.22.3", "") + `
 events: [{reason: MissingIAMPermissions, object: Pod/aws-node-x, message: "failed to call ec2:ModifyNetworkInterfaceAttribute due to missing permissions."}]`,
-			map[string]finding.Status{"NR802": finding.Fail}, "NR211 says which role lacks it",
+			map[string]finding.Status{"NR802": finding.Fail}, "aws-node works without ec2:ModifyNetworkInterfaceAttribute",
 		},
 		{
 			"a denied interface on IPv6 shows that the first subnet is excluded", ipv6 + sixNew + daemonSet("v1.22.3", "") + `
@@ -160,6 +160,11 @@ events: [{reason: MissingIAMPermissions, object: Pod/aws-node-x, message: "faile
 roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {inlinePolicies: {six: '{"Version":"2012-10-17","Statement":` + allow("*", "AssignIpv6Addresses") + `}'}}}`,
 			map[string]finding.Status{"NR205": finding.Fail}, "safe to remove: all",
 		},
+		{
+			"and the other way round", ipv6 + daemonSet("v1.22.3", "") + sixNew + `  "arn:aws:iam::111122223333:role/eksNodeRole": {attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"]}
+`,
+			map[string]finding.Status{"NR205": finding.Fail}, "ec2:AssignPrivateIpAddresses, ec2:UnassignPrivateIpAddresses: allowed by AmazonEKS_CNI_Policy",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -176,5 +181,26 @@ roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {inlinePolicies: {six: '{"
 				t.Errorf("the evidence lacks %q:\n%s", tt.evidence, strings.Join(evidence, "\n"))
 			}
 		})
+	}
+}
+
+// TestRecommendedEvent: the event of an action that aws-node can do without is explained by
+// NR211, that of a required one by NR206.
+func TestRecommendedEvent(t *testing.T) {
+	event := func(action string) string {
+		return `
+events: [{reason: MissingIAMPermissions, object: Pod/aws-node-x, message: "failed to call ` + action + ` due to missing permissions."}]
+roles: {"arn:aws:iam::111122223333:role/eksCNIRole": {inlinePolicies: {no: '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"` + action + `","Resource":"*"}}'}}}`
+	}
+	for action, want := range map[string]string{"ec2:DetachNetworkInterface": "NR211", "ec2:CreateTags": "NR206"} {
+		results := rules.Judge(view.New(overlay(t, event(action))), rules.Options{}).Results
+		i := slices.IndexFunc(results, func(r finding.Result) bool { return r.ID == "NR802" })
+		var causes []string
+		for _, c := range results[i].Causes {
+			causes = append(causes, c.ID)
+		}
+		if !slices.Equal(causes, []string{want}) {
+			t.Errorf("%s: caused by %v, want %s", action, causes, want)
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
 // everySnapshot is the examples, both snapshots of every rule, and some of which
@@ -49,7 +50,7 @@ func TestIAMAgreesWithRules(t *testing.T) {
 	}
 	compared := map[string]int{}
 	for name, s := range everySnapshot(t) {
-		report := rules.Judge(s, rules.Options{})
+		report := rules.Judge(view.New(s), rules.Options{})
 		for _, role := range report.IAM.Roles {
 			for _, n := range role.Needs {
 				id := ruleOf[n.Need][n.Wanted]
@@ -74,7 +75,7 @@ func TestIAMAgreesWithRules(t *testing.T) {
 // TestIAMReferences: every statement that is said to decide is there to be seen.
 func TestIAMReferences(t *testing.T) {
 	for name, s := range everySnapshot(t) {
-		iam := rules.Judge(s, rules.Options{}).IAM
+		iam := rules.Judge(view.New(s), rules.Options{}).IAM
 		for _, role := range iam.Roles {
 			for _, n := range role.Needs {
 				for _, d := range n.Decisions {

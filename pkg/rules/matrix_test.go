@@ -148,7 +148,7 @@ func TestAWSNodeMatrix(t *testing.T) {
 								t.Errorf("(-table +got):\n%s", diff)
 							}
 							safe := slices.ContainsFunc(results, func(r finding.Result) bool {
-								return r.ID == "NR205" && slices.ContainsFunc(r.Next, func(n string) bool { return strings.Contains(n, "detach-role-policy") })
+								return r.ID == "NR205" && slices.ContainsFunc(r.Evidence, func(e string) bool { return strings.HasPrefix(e, "safe to remove: ") })
 							})
 							if want := safeToRemove(c); safe != want {
 								t.Errorf("the CNI policy is said to be safe to remove: %v, want %v", safe, want)

@@ -10,7 +10,8 @@ import (
 
 var roleInventory = Rule{
 	ID: "NR100", Name: "role-inventory", Severity: finding.Warning,
-	Title: "The cluster has node roles, and all of them were found",
+	NoRepair: "which nodes the cluster is to have is your decision",
+	Title:    "The cluster has node roles, and all of them were found",
 	Why: `Nothing can be said of a node role that was not found. A cluster without any node role starts no node
 but Fargate's and hybrid ones.`,
 	Fix: `Create a node group, or let nodes join and run check again. Where a list could not be read, give the caller

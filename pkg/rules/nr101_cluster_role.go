@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -10,7 +11,10 @@ import (
 
 var clusterRole = Rule{
 	ID: "NR101", Name: "cluster-role", Severity: finding.Error, Concern: finding.ConcernUnique,
-	Title: "The node role is not this cluster's role",
+	Joining:  150,
+	Explains: []finding.SymptomKind{finding.NotJoined},
+	Repair:   finding.SeparateRole,
+	Title:    "The node role is not this cluster's role",
 	Why: `AWS does not support a node role that a cluster was created with. Nodes and the control plane then share one
 set of permissions, so that every pod that reaches the instance metadata acts as the control plane.`,
 	Fix: `Create a role for the nodes alone, move the node groups to it (a node group's role cannot be changed: make a new
@@ -48,11 +52,11 @@ group), then remove EC2 from the cluster role's trust policy.`,
 }
 
 // separateRole is the way out for a role that is somebody else's too.
-func separateRole(r *view.NodeRole) []string {
-	next := []string{"kubectl noderole create NAME   makes a role for nodes alone"}
+func separateRole(r *view.NodeRole) []finding.Next {
+	next := []finding.Next{finding.Run(command.Noderole("create").WithPlaceholder("NAME")).With("creates a role for the nodes alone")}
 	for _, s := range r.Sources {
 		if s.Kind == view.NodeGroup {
-			next = append(next, "replace node group "+s.Name+" by one with that role; a node group's role cannot be changed")
+			next = append(next, finding.Advise("replace node group "+s.Name+" with one that has that role; the role of a node group cannot be changed"))
 		}
 	}
 	return next

@@ -12,7 +12,8 @@ import (
 
 var otherClusterRole = Rule{
 	ID: "NR102", Name: "other-cluster-role", Severity: finding.Error, Concern: finding.ConcernUnique,
-	Title: "The node role is not another cluster's role",
+	Repair: finding.SeparateRole,
+	Title:  "The node role is not another cluster's role",
 	Why: `AWS does not support a node role that any cluster was created with. The nodes then hold the permissions of that
 cluster's control plane.`,
 	Fix: `Create a role for the nodes alone and move the node groups to it; a node group's role cannot be changed, so make

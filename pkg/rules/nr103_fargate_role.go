@@ -13,7 +13,10 @@ import (
 
 var fargateRole = Rule{
 	ID: "NR103", Name: "fargate-role", Severity: finding.Error, Concern: finding.ConcernUnique,
-	Title: "The node role is no Fargate profile's pod execution role",
+	Joining:  160,
+	Explains: []finding.SymptomKind{finding.NotJoined},
+	Repair:   finding.SeparateRole,
+	Title:    "The node role is no Fargate profile's pod execution role",
 	Why: `EC2 nodes whose role is also a pod execution role become NotReady: EKS maps such a role to the user name of Fargate
 nodes. AWS asks for different roles.`,
 	Fix: `Create a pod execution role for Fargate alone, make the Fargate profile again with it, and restore the role's
@@ -42,7 +45,7 @@ mapping for EC2 nodes in aws-auth or its access entry.`,
 				report(finding.Result{
 					Status: finding.Fail, Subject: roleSubject(r), Evidence: evidence,
 					Message: fmt.Sprintf("%s is also the pod execution role of Fargate profile %s", r.Name, strings.Join(shared, ", ")),
-					Next:    []string{"make the profile again with a role of its own: https://docs.aws.amazon.com/eks/latest/userguide/pod-execution-role.html"},
+					Next:    []finding.Next{finding.Advise("recreate the Fargate profile with a pod execution role of its own").See("https://docs.aws.amazon.com/eks/latest/userguide/pod-execution-role.html")},
 				})
 			case len(unread) > 0:
 				report(unknown(roleSubject(r), "whether "+r.Name+" is a Fargate profile's role was not checked", unread))

@@ -10,7 +10,10 @@ import (
 
 var roleExists = Rule{
 	ID: "NR104", Name: "role-exists", Severity: finding.Error, Concern: finding.ConcernJoin,
-	Title: "The node role exists",
+	Joining:  10,
+	Explains: []finding.SymptomKind{finding.NotJoined},
+	Repair:   finding.RecreateRole,
+	Title:    "The node role exists",
 	Why: `Without its role a node gets no credentials, so that no new node joins and running ones lose access within hours.
 A role that was deleted and made again under the same name is a new role.`,
 	Fix: `Create the role again under the same name and path, then make its access entry again: the old entry does not match

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -8,7 +9,10 @@ import (
 
 var nodeWithoutRole = Rule{
 	ID: "NR105", Name: "node-without-role", Severity: finding.Error, Concern: finding.ConcernJoin,
-	Title: "Every self-managed node reaches a role through its instance profile",
+	Joining:  30,
+	Explains: []finding.SymptomKind{finding.NotJoined},
+	Repair:   finding.FillInstanceProfile,
+	Title:    "Every self-managed node reaches a role through its instance profile",
 	Why: `An instance without a role has no AWS credentials: kubelet cannot authenticate to the cluster and pulls no image
 from ECR. Such a node turns NotReady once its last credentials expire.`,
 	Fix: `Put the node role into an instance profile and associate that with the instance, or replace the instance.`,
@@ -35,9 +39,7 @@ instances: {i-0aaaaaaaaaaaaaaaa: {state: running, instanceProfile: "arn:aws:iam:
 				report(finding.Result{
 					Status: finding.Fail, Subject: subject, Message: n.Node + " has no role: " + n.Reason,
 					Evidence: []string{"ec2:DescribeInstances " + n.Instance},
-					Next: []string{
-						"aws ec2 associate-iam-instance-profile --instance-id " + n.Instance + " --iam-instance-profile Name=NAME",
-					},
+					Next:     []finding.Next{associateProfile(n.Instance)},
 				})
 			}
 		}
@@ -52,4 +54,10 @@ instances: {i-0aaaaaaaaaaaaaaaa: {state: running, instanceProfile: "arn:aws:iam:
 			}
 		}
 	},
+}
+
+// associateProfile gives an instance an instance profile.
+func associateProfile(instance string) finding.Next {
+	return finding.Run(command.AWS("ec2", "associate-iam-instance-profile", "--instance-id", instance, "--iam-instance-profile").
+		WithPlaceholder("Name=INSTANCE_PROFILE"))
 }

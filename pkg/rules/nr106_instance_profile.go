@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -10,7 +11,10 @@ import (
 
 var instanceProfile = Rule{
 	ID: "NR106", Name: "instance-profile", Severity: finding.Error, Concern: finding.ConcernJoin,
-	Title: "Whatever starts nodes names an instance profile with the node role",
+	Joining:  20,
+	Explains: []finding.SymptomKind{finding.NotJoined},
+	Repair:   finding.FillInstanceProfile,
+	Title:    "Whatever starts nodes names an instance profile with the node role",
 	Why: `Instances that it starts get no role, or another one than you think: they have no credentials for the cluster and for ECR
 and do not join.`,
 	Fix: `Correct the role or instance profile in the node class or launch template; names are wanted, not ARNs. Put the role into
@@ -45,15 +49,16 @@ autoScalingGroups: {asg-1: {launchTemplate: "lt-1:3", instanceProfile: "arn:aws:
 	},
 }
 
-func repairLauncher(l view.Launcher) []string {
+// repairLauncher is how a source of nodes is given an instance profile by hand.
+func repairLauncher(l view.Launcher) []finding.Next {
 	switch l.Kind {
 	case view.KarpenterClass:
-		return []string{"kubectl edit ec2nodeclasses.karpenter.k8s.aws " + l.Name}
+		return []finding.Next{finding.Run(command.Kubectl("edit", "ec2nodeclasses.karpenter.k8s.aws", l.Name))}
 	case view.AutoModeClass:
-		return []string{"kubectl edit nodeclasses.eks.amazonaws.com " + l.Name}
+		return []finding.Next{finding.Run(command.Kubectl("edit", "nodeclasses.eks.amazonaws.com", l.Name))}
 	case view.Unjoined:
-		return []string{"aws ec2 associate-iam-instance-profile --instance-id " + l.Name + " --iam-instance-profile Name=NAME"}
+		return []finding.Next{associateProfile(l.Name)}
 	default:
-		return []string{"create a version of the launch template with an instance profile that holds the node role"}
+		return []finding.Next{finding.Advise("create a version of the launch template with an instance profile that contains the node role")}
 	}
 }

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -10,7 +11,8 @@ import (
 
 var nodeUnexplained = Rule{
 	ID: "NR107", Name: "node-unexplained", Severity: finding.Info,
-	Title: "Every node comes from a source that is known",
+	NoRepair: "where the node comes from is not known",
+	Title:    "Every node comes from a source that is known",
 	Why: `Nothing can be said of the role of a node that names no EC2 instance and no node group, Karpenter, Auto Mode, Fargate
 or hybrid origin.`,
 	Fix:   `See where the node comes from; kubelet's --provider-id or the cloud provider sets spec.providerID.`,
@@ -28,7 +30,7 @@ or hybrid origin.`,
 			report(finding.Result{
 				Status: finding.Fail, Subject: finding.Subject{Kind: finding.SubjectNode, Name: name}, Message: "nothing says where node " + name + " comes from",
 				Evidence: []string{"spec.providerID: " + v.Snapshot.Nodes[name].ProviderID, "no label of a node group, Karpenter, Auto Mode, Fargate or hybrid nodes"},
-				Next:     []string{"kubectl get node " + name + " -o yaml"},
+				Next:     []finding.Next{finding.Run(command.Kubectl("get", "node", name, "-o", "yaml"))},
 			})
 		}
 		if len(names) == 0 {

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -10,7 +11,9 @@ import (
 
 var instanceNotJoined = Rule{
 	ID: "NR108", Name: "instance-not-joined", Severity: finding.Warning, Concern: finding.ConcernJoin,
-	Title: "Every running instance of the cluster has joined",
+	Joining:  240,
+	NoRepair: "it is a symptom: it ends when its causes are repaired",
+	Title:    "Every running instance of the cluster has joined",
 	Why: `The instance is tagged as the cluster's own, runs and is paid for, and is no node. A new instance takes some minutes to
 join; one that stays so is refused or lacks something.`,
 	Fix: `See what the report says about its role. On the instance, journalctl -u kubelet and -u nodeadm-run name the call that
@@ -38,8 +41,9 @@ fails.`,
 			}
 			report(finding.Result{
 				Status: finding.Fail, Subject: finding.Subject{Kind: finding.SubjectSource, Name: string(view.Unjoined) + " " + id}, Message: fmt.Sprintf("instance %s of %s has not joined", id, from),
+				Symptoms: notJoined(v.RoleOfInstance(id)),
 				Evidence: []string{fmt.Sprintf("ec2:DescribeInstances: %s, launched %s", i.State, i.LaunchedAt.Format("2006-01-02 15:04")), "no node names it in spec.providerID"},
-				Next:     []string{"aws ec2 get-console-output --latest --instance-id " + id},
+				Next:     []finding.Next{finding.Run(command.AWS("ec2", "get-console-output", "--latest", "--instance-id", id))},
 			})
 		}
 		if len(ids) == 0 {
@@ -49,4 +53,13 @@ fails.`,
 			})
 		}
 	},
+}
+
+// notJoined is the symptom of nodes with a role that do not join; none where the role
+// is not known.
+func notJoined(roleARN string) []finding.Symptom {
+	if roleARN == "" {
+		return nil
+	}
+	return []finding.Symptom{{Kind: finding.NotJoined, RoleARN: roleARN}}
 }

@@ -9,7 +9,10 @@ import (
 
 var workerPermissions = Rule{
 	ID: "NR201", Name: "worker-permissions", Severity: finding.Error, Concern: finding.ConcernNode,
-	Title: "The node role allows what a node needs to join",
+	Joining:  70,
+	Explains: []finding.SymptomKind{finding.NotJoined},
+	Repair:   finding.AttachWorkerPolicy,
+	Title:    "The node role allows what a node needs to join",
 	Why: `A node that may not describe its own instance does not learn its name and does not join the cluster. Running nodes
 keep going until they are replaced.`,
 	Fix: `Attach AmazonEKSWorkerNodePolicy, or allow ec2:DescribeInstances on "*" in a policy of your own. An explicit Deny or a
@@ -43,9 +46,9 @@ func checkPermissions(v *view.View, report Reporter, actions []need.Action, can,
 		result := all.result(roleSubject(r), r.Name, can, cannot)
 		if result.Status == finding.Fail {
 			if blocked(all.denied) {
-				result.Next = []string{"change the statement or boundary above; attaching a policy does not help while it stands"}
+				result.Next = []finding.Next{changeStatement()}
 			} else {
-				result.Next = []string{attachCommand(r, v.Place.Partition, policy)}
+				result.Next = []finding.Next{attach(r.Role, v.Place.Partition, policy)}
 			}
 		}
 		report(result)

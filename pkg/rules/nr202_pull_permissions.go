@@ -9,7 +9,10 @@ import (
 
 var pullPermissions = Rule{
 	ID: "NR202", Name: "pull-permissions", Severity: finding.Error, Concern: finding.ConcernPull,
-	Title: "The node role can pull images from ECR",
+	Joining:  170,
+	Explains: []finding.SymptomKind{finding.NotReady, finding.NoImage},
+	Repair:   finding.AttachPullPolicy,
+	Title:    "The node role can pull images from ECR",
 	Why: `New nodes cannot pull aws-node and kube-proxy, which come from ECR, and stay NotReady. Pods with images in private
 repositories end in ImagePullBackOff.`,
 	Fix: `Attach AmazonEC2ContainerRegistryPullOnly (or ReadOnly), or allow ecr:GetAuthorizationToken, ecr:BatchGetImage and

@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"fmt"
-
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -11,7 +9,10 @@ import (
 
 var agentPermission = Rule{
 	ID: "NR204", Name: "agent-permission", Severity: finding.Error, Concern: finding.ConcernNode,
-	Title: "The node role lets the EKS Pod Identity Agent get credentials",
+	Joining:  200,
+	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork},
+	Repair:   finding.AllowAgent,
+	Title:    "The node role lets the EKS Pod Identity Agent get credentials",
 	Why: `Pods with a Pod Identity association get no credentials on these nodes. The agent on the node asks for them with the
 node role; where aws-node itself is such a pod, the node never becomes Ready.`,
 	Fix: `Allow eks-auth:AssumeRoleForPodIdentity on the cluster; AmazonEKSWorkerNodePolicy and AmazonEKSWorkerNodeMinimalPolicy do.`,
@@ -50,7 +51,7 @@ func judgeAgent(r *view.NodeRole, why string) finding.Result {
 	result := askAll(r.Role, need.PodIdentityAgent).result(roleSubject(r), r.Name, "lets the Pod Identity Agent get credentials", "does not let the Pod Identity Agent get credentials")
 	result.Evidence = append(result.Evidence, why)
 	if result.Status == finding.Fail {
-		result.Next = []string{fmt.Sprintf("kubectl noderole can %s eks-auth:AssumeRoleForPodIdentity --explain", r.Name)}
+		result.Next = []finding.Next{explainAction(r.Name, "eks-auth:AssumeRoleForPodIdentity")}
 	}
 	return result
 }

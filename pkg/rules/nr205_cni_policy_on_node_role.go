@@ -11,7 +11,8 @@ import (
 
 var cniPolicyOnNodeRole = Rule{
 	ID: "NR205", Name: "cni-policy-on-node-role", Severity: finding.Warning, Concern: finding.ConcernCNI, Security: true,
-	Title: "The node role carries no CNI permissions that aws-node does not need from it",
+	Repair: finding.DetachCNI,
+	Title:  "The node role carries no CNI permissions that aws-node does not need from it",
 	Why: `Every pod that reaches the instance metadata can use the CNI permissions: create, attach and delete network interfaces.
 aws-node has a role of its own and does not need them from the node role.`,
 	Fix: `First see that every running aws-node pod uses its own role, then detach the CNI policy from the node role. Pods that
@@ -66,19 +67,16 @@ func judgeCNIPolicy(v *view.View, r *view.NodeRole, identity view.Identity) find
 	switch unread := v.Unread(snapshot.FactPods); {
 	case len(unread) > 0:
 		result.Evidence = append(result.Evidence, "whether every aws-node pod uses it was not checked: "+missingLine(unread[0]))
-		result.Next = []string{"do not remove them before every aws-node pod is seen to use its own role"}
+		result.Next = []finding.Next{finding.Advise("do not remove them before every aws-node pod is seen to use its own role")}
 	case len(behind) > 0:
 		result.Evidence = append(result.Evidence, fmt.Sprintf("not safe to remove now: %d of %d aws-node pods do not use it yet", len(behind), len(v.Snapshot.AWSNode.Pods)))
-		result.Next = []string{"kubectl -n kube-system rollout restart daemonset aws-node", "then run check again"}
+		result.Next = []finding.Next{finding.Advise("restart aws-node first, then check again")}
 	case !works(v, identity, &result):
 	case onWindows(v, r):
 		result.Evidence = append(result.Evidence, "not safe to remove now: Windows nodes hold this role, and Windows networking has used its CNI permissions (aws/containers-roadmap#766)")
-		result.Next = []string{"first see that the cluster role carries AmazonEKSVPCResourceController and that Windows pods get addresses without"}
+		result.Next = []finding.Next{finding.Advise("first make sure that the cluster role has AmazonEKSVPCResourceController and that Windows pods get addresses without these permissions")}
 	default:
 		result.Evidence = append(result.Evidence, fmt.Sprintf("safe to remove: all %d aws-node pods use their own role, and it allows what they call", len(v.Snapshot.AWSNode.Pods)))
-		for _, arn := range cniPolicies(carried) {
-			result.Next = append(result.Next, fmt.Sprintf("aws iam detach-role-policy --role-name %s --policy-arn %s", r.Name, arn))
-		}
 	}
 	return result
 }
@@ -100,23 +98,9 @@ func works(v *view.View, identity view.Identity, result *finding.Result) bool {
 	for _, c := range checks {
 		if c.Status != finding.Pass {
 			result.Evidence = append(result.Evidence, "not safe to remove now: "+c.Message)
-			result.Next = []string{"first make aws-node's own role work"}
+			result.Next = []finding.Next{finding.Advise("first make sure that aws-node's own role works")}
 			return false
 		}
 	}
 	return true
-}
-
-// cniPolicies are the attached policies that are AWS's CNI policy: only those
-// can be detached without a look at what else they grant.
-func cniPolicies(carried allowedAll) []string {
-	var arns []string
-	for _, a := range carried.allowed {
-		for _, s := range a.Result.Statements {
-			if s.Policy == "AmazonEKS_CNI_Policy" && s.ARN != "" {
-				arns = appendNew(arns, s.ARN)
-			}
-		}
-	}
-	return arns
 }

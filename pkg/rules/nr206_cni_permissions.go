@@ -13,7 +13,10 @@ import (
 
 var cniPermissions = Rule{
 	ID: "NR206", Name: "cni-permissions", Severity: finding.Error, Concern: finding.ConcernCNI,
-	Title: "The role that aws-node uses allows what the VPC CNI calls",
+	Joining:  210,
+	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork},
+	Repair:   finding.AllowCNI,
+	Title:    "The role that aws-node uses allows what the VPC CNI calls",
 	Why: `aws-node cannot give addresses to pods: it crashes or pods stay in ContainerCreating, and new nodes stay NotReady. What
 it needs depends on the cluster's IP family, on vpc-cni's version and on aws-node's settings.`,
 	Fix: `Attach AmazonEKS_CNI_Policy (IPv4), or a policy of your own with the IPv6 actions, to the role that aws-node uses: the
@@ -84,11 +87,11 @@ func judgeCNI(v *view.View, r *view.Role, subject finding.Subject) finding.Resul
 		}
 		switch {
 		case blocked(all.denied):
-			result.Next = []string{"change the statement or boundary above; attaching a policy does not help while it stands"}
+			result.Next = []finding.Next{changeStatement()}
 		case family == "IPv6":
-			result.Next = []string{"create and attach the IPv6 policy: https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html"}
+			result.Next = []finding.Next{finding.Advise("create the IPv6 CNI policy and attach it").See("https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html")}
 		default:
-			result.Next = []string{attachCommand(&view.NodeRole{Role: r}, v.Place.Partition, "AmazonEKS_CNI_Policy")}
+			result.Next = []finding.Next{attach(r, v.Place.Partition, "AmazonEKS_CNI_Policy")}
 		}
 	}
 	return result

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -11,7 +12,8 @@ import (
 
 var overBroad = Rule{
 	ID: "NR207", Name: "over-broad", Severity: finding.Warning, Concern: finding.ConcernNode, Security: true,
-	Title: "The node role allows nothing that would hand over the account",
+	NoRepair: "other workloads may use the permissions: give them roles of their own first",
+	Title:    "The node role allows nothing that would hand over the account",
 	Why: `Whoever gets into a pod that reaches the instance metadata holds this role, and with it the account, the cluster or its
 data. No node calls these actions.`,
 	Fix: `Detach the policies that the report names. Give workloads roles of their own by EKS Pod Identity or IRSA.`,
@@ -39,7 +41,7 @@ roles:
 			case len(all.allowed) > 0:
 				result := finding.Result{Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s allows what no node calls: %s", r.Name, reasons(all.allowed)), Evidence: grantLines(all.allowed)}
 				for _, arn := range attachedOf(all.allowed) {
-					result.Next = append(result.Next, fmt.Sprintf("aws iam detach-role-policy --role-name %s --policy-arn %s   # first see what else needs it", r.Name, arn))
+					result.Next = append(result.Next, finding.Run(command.AWS("iam", "detach-role-policy", "--role-name", r.Name, "--policy-arn", arn)).With("first see what else needs it"))
 				}
 				report(result)
 			case len(all.unknown) > 0:

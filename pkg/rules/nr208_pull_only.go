@@ -9,7 +9,8 @@ import (
 
 var pullOnly = Rule{
 	ID: "NR208", Name: "pull-only", Severity: finding.Info, Concern: finding.ConcernPull, Security: true,
-	Title: "The node role may pull images and do no more with repositories",
+	NoRepair: "other workloads may use the permissions: give them roles of their own first",
+	Title:    "The node role may pull images and do no more with repositories",
 	Why: `AmazonEC2ContainerRegistryPullOnly grants what a pull calls. ReadOnly lets every pod that reaches the instance
 metadata list repositories, images and policies too, and cannot fill a pull-through cache.`,
 	Fix:   `Attach AmazonEC2ContainerRegistryPullOnly and then detach AmazonEC2ContainerRegistryReadOnly.`,
@@ -31,7 +32,7 @@ roles:
 			case len(all.allowed) > 0:
 				report(finding.Result{
 					Status: finding.Fail, Subject: subject, Message: r.Name + " may do more with repositories than pull", Evidence: grantLines(all.allowed),
-					Next: []string{attachCommand(r, v.Place.Partition, "AmazonEC2ContainerRegistryPullOnly")},
+					Next: []finding.Next{attach(r.Role, v.Place.Partition, "AmazonEC2ContainerRegistryPullOnly")},
 				})
 			case len(all.unknown) > 0:
 				report(unknown(subject, "whether "+r.Name+" may do more than pull was not checked", unreadOf(all.unknown)))

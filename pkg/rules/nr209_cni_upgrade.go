@@ -13,7 +13,8 @@ import (
 
 var cniUpgrade = Rule{
 	ID: "NR209", Name: "cni-upgrade", Severity: finding.Warning, Concern: finding.ConcernCNI,
-	Title: "The role that aws-node uses allows what later versions of vpc-cni require",
+	Repair: finding.PrepareCNIUpgrade,
+	Title:  "The role that aws-node uses allows what later versions of vpc-cni require",
 	Why: `A later version of vpc-cni calls more: after the upgrade aws-node crashes and nodes turn NotReady, or nodes get no
 further addresses. v1.22.0 and v1.22.1 stop when ec2:DescribeSecurityGroups is denied. On IPv6 v1.22.0 and later stop when
 ec2:DescribeSubnets is denied; on IPv4 versions up to v1.23.1 then attach no further network interface.`,
@@ -84,7 +85,7 @@ func judgeUpgrade(r *view.Role, subject finding.Subject, cni need.CNI) finding.R
 			result.Evidence = append(result.Evidence, fmt.Sprintf("%s is for %s; required by vpc-cni %s", a.Action.Name, a.Action.For, requiredBy(more, a.Action).Versions()))
 		}
 		result.Evidence = append(result.Evidence, "vpc-cni runs at "+cni.Version)
-		result.Next = []string{"add " + strings.Join(names, " and ") + " to the policy of " + r.Name + " before the upgrade"}
+		result.Next = []finding.Next{finding.Advise("add " + strings.Join(names, " and ") + " to the policy of " + r.Name + " before the upgrade")}
 	}
 	return result
 }

@@ -8,7 +8,9 @@ import (
 
 var cniRecommended = Rule{
 	ID: "NR211", Name: "cni-recommended", Severity: finding.Info, Concern: finding.ConcernCNI,
-	Title: "The role that aws-node uses allows all that the VPC CNI makes use of",
+	Explains: []finding.SymptomKind{finding.CallDenied},
+	NoRepair: "which optional functions of the VPC CNI you use is your decision",
+	Title:    "The role that aws-node uses allows all that the VPC CNI makes use of",
 	Why: `aws-node starts and gives addresses without these actions, but does without part of its work, such as keeping the security
 groups of the node's interfaces or releasing addresses. Where it calls one and is denied, it reports an event
 MissingIAMPermissions.`,

@@ -9,7 +9,10 @@ import (
 
 var hybridPermissions = Rule{
 	ID: "NR212", Name: "hybrid-permissions", Severity: finding.Error, Concern: finding.ConcernNode,
-	Title: "The role of hybrid nodes allows what they call",
+	Joining:  80,
+	Explains: []finding.SymptomKind{finding.NotJoined},
+	NoRepair: "roles of hybrid nodes are not changed by fix",
+	Title:    "The role of hybrid nodes allows what they call",
 	Why: `A hybrid node reads the cluster with eks:DescribeCluster to join, and pulls its first images from ECR. Without these it does
 not join or stays NotReady.`,
 	Fix:  `Attach AmazonEC2ContainerRegistryPullOnly, and allow eks:DescribeCluster on the cluster.`,
@@ -28,7 +31,7 @@ not join or stays NotReady.`,
 			subject := finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
 			result := askAll(r, need.Hybrid).result(subject, r.Name, "allows what hybrid nodes call", "lacks what hybrid nodes call")
 			if result.Status == finding.Fail {
-				result.Next = []string{"kubectl noderole can " + r.Name + " eks:DescribeCluster --explain"}
+				result.Next = []finding.Next{explainAction(r.Name, "eks:DescribeCluster")}
 			}
 			report(result)
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
@@ -14,7 +15,8 @@ import (
 
 var simulation = Rule{
 	ID: "NR290", Name: "simulation", Severity: finding.Warning, Concern: finding.ConcernNode,
-	Title: "AWS's policy simulator agrees with this program",
+	NoRepair: "the difference may come from a service control policy, which only the organization can change",
+	Title:    "AWS's policy simulator agrees with this program",
 	Why: `AWS and this program read the same policies differently, so one of the two verdicts is wrong. The usual cause is a
 service control policy, which the simulator knows and this program cannot read from a member account.`,
 	Fix: `Where an SCP denies, ask whoever keeps it. Otherwise compare "kubectl noderole can ROLE ACTION RESOURCE --explain" with the
@@ -73,7 +75,7 @@ func compare(r *view.NodeRole, subject finding.Subject, answers []snapshot.Simul
 		slices.Sort(disagree)
 		return finding.Result{
 			Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("AWS's simulator disagrees about %s", r.Name), Evidence: disagree,
-			Next: []string{fmt.Sprintf("kubectl noderole can %s ACTION RESOURCE --explain", r.Name)},
+			Next: []finding.Next{finding.Run(command.Noderole("can", r.Name).WithPlaceholder("ACTION").WithPlaceholder("RESOURCE").With("--explain"))},
 		}
 	case len(unread) > 0:
 		return unknown(subject, "whether AWS's simulator agrees was not checked", unread)

@@ -13,7 +13,10 @@ import (
 
 var trustEC2 = Rule{
 	ID: "NR301", Name: "trust-ec2", Severity: finding.Error, Concern: finding.ConcernTrust,
-	Title: "The node role's trust policy lets EC2 assume it",
+	Joining:  40,
+	Explains: []finding.SymptomKind{finding.NotJoined},
+	Repair:   finding.TrustEC2,
+	Title:    "The node role's trust policy lets EC2 assume it",
 	Why: `EC2 cannot give the role to instances, so that nodes start without credentials and do not join. Managed node groups
 fail to create with AccessDenied or NodeCreationFailure.`,
 	Fix: `Add a statement to the trust policy that allows the service ec2.amazonaws.com to do sts:AssumeRole; keep the other
@@ -67,7 +70,7 @@ func judgeTrust(v *view.View, r *view.NodeRole) finding.Result {
 		return finding.Result{
 			Status: finding.Depends, Subject: subject, Message: fmt.Sprintf("whether %s lets EC2 in depends on a condition", r.Name),
 			Evidence: dependsLines([]view.Answer{best}),
-			Next:     []string{"remove the condition from the statement that lets EC2 in, unless you know that it holds for every launch"},
+			Next:     []finding.Next{finding.Advise("remove the condition from the statement that allows EC2, unless you know that it holds for every launch")},
 		}
 	}
 
@@ -82,10 +85,7 @@ func judgeTrust(v *view.View, r *view.NodeRole) finding.Result {
 	if names := trusted(r.Role); names != "" {
 		result.Evidence = append(result.Evidence, "the trust policy lets in "+names)
 	}
-	result.Next = []string{
-		"add to the trust policy: " + trustStatement(accepted),
-		fmt.Sprintf("aws iam update-assume-role-policy --role-name %s --policy-document file://trust.json", r.Name),
-	}
+	result.Next = []finding.Next{finding.Advise("add to the trust policy: " + trustStatement(accepted))}
 	return result
 }
 

@@ -11,7 +11,10 @@ import (
 
 var trustChina = Rule{
 	ID: "NR302", Name: "trust-china", Severity: finding.Warning, Concern: finding.ConcernTrust,
-	Title: "In China the node role trusts EC2 by both of its names",
+	Joining:  50,
+	Explains: []finding.SymptomKind{finding.NotJoined},
+	Repair:   finding.TrustEC2,
+	Title:    "In China the node role trusts EC2 by both of its names",
 	Why: `CreateNodegroup and Karpenter have needed ec2.amazonaws.com.cn, AWS's own pages for China show ec2.amazonaws.com. A role
 that trusts one of the two works with some tools and not with others.`,
 	Fix: `Name both services in the trust policy's statement.`,
@@ -52,7 +55,7 @@ that trusts one of the two works with some tools and not with others.`,
 				result = finding.Result{
 					Status: finding.Fail, Subject: roleSubject(r), Message: fmt.Sprintf("%s trusts EC2 as %s, not as %s", r.Name, has[0], lacks[0]),
 					Evidence: []string{"the trust policy lets in " + trusted(r.Role)},
-					Next:     []string{"write in the trust policy: " + trustStatement(wanted)},
+					Next:     []finding.Next{finding.Advise("write in the trust policy: " + trustStatement(wanted))},
 				}
 			}
 			report(result)

@@ -15,7 +15,8 @@ import (
 
 var trustOthers = Rule{
 	ID: "NR303", Name: "trust-others", Severity: finding.Warning, Concern: finding.ConcernTrust, Security: true,
-	Title: "The node role's trust policy lets in nobody but EC2",
+	NoRepair: "what else assumes the role is not known",
+	Title:    "The node role's trust policy lets in nobody but EC2",
 	Why: `Whoever else may assume the node role acts as a node: reads what nodes read, and joins the cluster. A role that trusts
 eks.amazonaws.com or eks-fargate-pods.amazonaws.com is made to be shared with a cluster or Fargate, which AWS forbids.`,
 	Fix: `Take the other principals out of the trust policy, or give them a role of their own.`,
@@ -62,7 +63,7 @@ func judgeOthers(v *view.View, r *view.NodeRole) finding.Result {
 	accepted, _ := need.EC2Services(v.Place.Partition)
 	return finding.Result{
 		Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s may also be assumed by %s", r.Name, strings.Join(others, ", ")), Evidence: evidence,
-		Next: []string{fmt.Sprintf("aws iam update-assume-role-policy --role-name %s --policy-document file://trust.json   # with: %s", r.Name, trustStatement(accepted[:1]))},
+		Next: []finding.Next{finding.Advise("remove these principals from the trust policy, unless something that you know of assumes the role; nodes need only: " + trustStatement(accepted[:1]))},
 	}
 }
 

@@ -9,7 +9,8 @@ import (
 
 var trustDangling = Rule{
 	ID: "NR304", Name: "trust-dangling", Severity: finding.Info, Concern: finding.ConcernTrust,
-	Title: "The node role's trust policy names no deleted principal",
+	NoRepair: "a deleted principal does no harm; remove it when you next edit the trust policy",
+	Title:    "The node role's trust policy names no deleted principal",
 	Why: `IAM shows the unique id of a principal that was deleted. It matches nobody, not even a new principal of the same name;
 tools that write the policy back fail.`,
 	Fix:   `Take the id out of the trust policy, or name the principal that is meant.`,

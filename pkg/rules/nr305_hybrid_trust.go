@@ -13,7 +13,10 @@ import (
 
 var hybridTrust = Rule{
 	ID: "NR305", Name: "hybrid-trust", Severity: finding.Error, Concern: finding.ConcernTrust,
-	Title: "The role of hybrid nodes trusts Systems Manager or IAM Roles Anywhere",
+	Joining:  60,
+	Explains: []finding.SymptomKind{finding.NotJoined},
+	NoRepair: "roles of hybrid nodes are not changed by fix",
+	Title:    "The role of hybrid nodes trusts Systems Manager or IAM Roles Anywhere",
 	Why: `Hybrid nodes get the role from Systems Manager or IAM Roles Anywhere, not from EC2. Where neither may assume it they have
 no credentials and do not join.`,
 	Fix: `Let ssm.amazonaws.com do sts:AssumeRole in the trust policy, or rolesanywhere.amazonaws.com do sts:AssumeRole, sts:TagSession
@@ -99,6 +102,6 @@ func judgeHybridTrust(r *view.Role, subject finding.Subject) finding.Result {
 	return finding.Result{
 		Status: finding.Fail, Subject: subject, Message: r.Name + " lets neither Systems Manager nor IAM Roles Anywhere in",
 		Evidence: append(deniedLines(denied), "the trust policy lets in "+trusted(r)),
-		Next:     []string{"add to the trust policy: " + trustStatement([]string{"ssm.amazonaws.com"})},
+		Next:     []finding.Next{finding.Advise("add to the trust policy: " + trustStatement([]string{"ssm.amazonaws.com"}))},
 	}
 }

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -10,7 +11,10 @@ import (
 
 var letIn = Rule{
 	ID: "NR501", Name: "let-in", Severity: finding.Error, Concern: finding.ConcernJoin,
-	Title: "The cluster lets the node role in",
+	Joining:  90,
+	Explains: []finding.SymptomKind{finding.NotJoined},
+	Repair:   finding.GrantAccess,
+	Title:    "The cluster lets the node role in",
 	Why: `The API server refuses the nodes as Unauthorized, so that they do not join. EKS makes the mapping for managed node
 groups and Auto Mode's own node pools; for Karpenter and self-managed nodes it is yours to make.`,
 	Fix: `Create an access entry of type EC2_LINUX (EC2_WINDOWS for Windows, EC2 for Auto Mode) for the node role or, where the
@@ -53,10 +57,10 @@ func judgeLetIn(v *view.View, r *view.NodeRole) finding.Result {
 	result := finding.Result{Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("nothing lets %s into the cluster", r.Name)}
 	if a.ByEntries {
 		result.Evidence = append(result.Evidence, "eks:DescribeAccessEntry: the role has none")
-		result.Next = []string{fmt.Sprintf("aws eks create-access-entry --cluster-name %s --principal-arn %s --type %s", v.Place.Cluster, r.ARN, v.EntryType(r))}
+		result.Next = []finding.Next{finding.Run(command.AWS("eks", "create-access-entry", "--cluster-name", v.Place.Cluster, "--principal-arn", r.ARN, "--type", v.EntryType(r)))}
 	} else {
 		result.Evidence = append(result.Evidence, "the cluster's authentication mode is CONFIG_MAP: access entries do not count")
-		result.Next = []string{"kubectl -n kube-system edit configmap aws-auth   add to mapRoles: " + mapping(r)}
+		result.Next = []finding.Next{editAWSAuth("add to mapRoles: " + mapping(r))}
 	}
 	switch {
 	case a.ByConfigMap && v.Snapshot.AWSAuth == nil:

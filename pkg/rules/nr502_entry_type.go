@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -10,7 +11,10 @@ import (
 
 var wrongEntryType = Rule{
 	ID: "NR502", Name: "entry-type", Severity: finding.Error, Concern: finding.ConcernJoin,
-	Title: "The node role's access entry is of a type for its nodes",
+	Joining:  120,
+	Explains: []finding.SymptomKind{finding.NotJoined},
+	Repair:   finding.ReplaceAccessEntry,
+	Title:    "The node role's access entry is of a type for its nodes",
 	Why: `The entry maps nodes to the wrong user name and groups, so that the API server does not take them for nodes and they
 do not join or turn NotReady. A type cannot be changed.`,
 	Fix: `Delete the access entry and create it again with the type that the report names; associate its access policies again.`,
@@ -62,9 +66,9 @@ func fits(entry string, windows, auto bool) bool {
 }
 
 // replaceEntry deletes and creates an access entry.
-func replaceEntry(v *view.View, r *view.NodeRole, kind string) []string {
-	return []string{
-		fmt.Sprintf("aws eks delete-access-entry --cluster-name %s --principal-arn %s", v.Place.Cluster, r.ARN),
-		fmt.Sprintf("aws eks create-access-entry --cluster-name %s --principal-arn %s --type %s", v.Place.Cluster, r.ARN, kind),
+func replaceEntry(v *view.View, r *view.NodeRole, kind string) []finding.Next {
+	return []finding.Next{
+		finding.Run(command.AWS("eks", "delete-access-entry", "--cluster-name", v.Place.Cluster, "--principal-arn", r.ARN)),
+		finding.Run(command.AWS("eks", "create-access-entry", "--cluster-name", v.Place.Cluster, "--principal-arn", r.ARN, "--type", kind)),
 	}
 }

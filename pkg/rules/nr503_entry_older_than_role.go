@@ -11,7 +11,10 @@ import (
 
 var entryOlderThanRole = Rule{
 	ID: "NR503", Name: "entry-older-than-role", Severity: finding.Error, Concern: finding.ConcernJoin,
-	Title: "The node role's access entry was made for this role",
+	Joining:  130,
+	Explains: []finding.SymptomKind{finding.NotJoined},
+	Repair:   finding.ReplaceAccessEntry,
+	Title:    "The node role's access entry was made for this role",
 	Why: `An access entry holds the unique id of the role that it was made for. A role that was deleted and made again under its
 name has another id, and the cluster refuses its nodes.`,
 	Fix: `Delete the access entry and create it again; associate its access policies again.`,

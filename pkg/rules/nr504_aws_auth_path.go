@@ -10,7 +10,10 @@ import (
 
 var awsAuthPath = Rule{
 	ID: "NR504", Name: "aws-auth-path", Severity: finding.Error, Concern: finding.ConcernJoin,
-	Title: "aws-auth names the node role without its path",
+	Joining:  110,
+	Explains: []finding.SymptomKind{finding.NotJoined},
+	Repair:   finding.CorrectMapping,
+	Title:    "aws-auth names the node role without its path",
 	Why: `aws-auth compares with the ARN of the role's sessions, which has no path, so that an entry with one never matches and
 the nodes do not join.`,
 	Fix:   `Take the path out of rolearn in aws-auth, or let the role in by an access entry, which may have one.`,
@@ -41,7 +44,7 @@ awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', u
 				report(finding.Result{
 					Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("aws-auth names %s with a path and never matches it", r.Name),
 					Evidence: []string{"aws-auth: rolearn " + a.NearMisses[0].RoleARN, "the nodes' sessions come as " + snapshot.WithoutPath(r.ARN)},
-					Next:     []string{"kubectl -n kube-system edit configmap aws-auth   write: rolearn: " + snapshot.WithoutPath(r.ARN)},
+					Next:     []finding.Next{editAWSAuth("write: rolearn: " + snapshot.WithoutPath(r.ARN))},
 				})
 			default:
 				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "aws-auth does not name " + r.Name})

@@ -10,7 +10,10 @@ import (
 
 var awsAuthForm = Rule{
 	ID: "NR505", Name: "aws-auth-form", Severity: finding.Error, Concern: finding.ConcernJoin,
-	Title: "aws-auth can be parsed and maps node roles to nodes",
+	Joining:  100,
+	Explains: []finding.SymptomKind{finding.NotJoined},
+	Repair:   finding.CorrectMapping,
+	Title:    "aws-auth can be parsed and maps node roles to nodes",
 	Why: `Where mapRoles is no YAML list, aws-auth lets nobody in. Where a node role is mapped to other names or groups than nodes
 have, its nodes are let in as somebody who may not register.`,
 	Fix: `Correct mapRoles: the user name system:node:{{EC2PrivateDNSName}}, the groups system:bootstrappers and system:nodes, and
@@ -38,7 +41,7 @@ awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', u
 		case auth.Problem != "":
 			report(finding.Result{
 				Status: finding.Fail, Subject: subject, Message: "aws-auth's mapRoles cannot be parsed: it lets nobody in", Evidence: []string{auth.Problem},
-				Next: []string{"kubectl -n kube-system edit configmap aws-auth"},
+				Next: []finding.Next{editAWSAuth("")},
 			})
 			return
 		}
@@ -53,7 +56,7 @@ awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', u
 				report(finding.Result{
 					Status: finding.Fail, Subject: roleSubject(r), Message: fmt.Sprintf("aws-auth does not map %s to nodes: %s", r.Name, lacks),
 					Evidence: []string{fmt.Sprintf("aws-auth: rolearn %s, username %s, groups %v", m.RoleARN, m.Username, m.Groups)},
-					Next:     []string{"kubectl -n kube-system edit configmap aws-auth   write: " + mapping(r)},
+					Next:     []finding.Next{editAWSAuth("write: " + mapping(r))},
 				})
 				continue
 			}

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -10,8 +11,9 @@ import (
 
 var nodeRoleAdmin = Rule{
 	ID: "NR506", Name: "node-role-admin", Severity: finding.Warning, Concern: finding.ConcernJoin, Security: true,
-	Title: "The node role is no administrator of the cluster",
-	Why:   `Every pod that reaches the instance metadata can act as the node role, and so as an administrator of the cluster.`,
+	NoRepair: "who is an administrator of the cluster is your decision",
+	Title:    "The node role is no administrator of the cluster",
+	Why:      `Every pod that reaches the instance metadata can act as the node role, and so as an administrator of the cluster.`,
 	Fix: `Take the access policy off the node role's access entry, or system:masters out of its mapping in aws-auth. Give people and
 pipelines roles of their own.`,
 	Refs: []string{
@@ -35,13 +37,14 @@ var adminPolicies = []string{"AmazonEKSClusterAdminPolicy", "AmazonEKSAdminPolic
 func judgeAdmin(v *view.View, r *view.NodeRole) finding.Result {
 	subject := roleSubject(r)
 	a := v.Access(r.ARN)
-	var evidence, next []string
+	var evidence []string
+	var next []finding.Next
 	if a.Entry != nil {
 		for arn := range a.Entry.Policies {
 			for _, name := range adminPolicies {
 				if snapshot.NameOf(arn) == name {
 					evidence = append(evidence, "eks:ListAssociatedAccessPolicies: "+name)
-					next = append(next, fmt.Sprintf("aws eks disassociate-access-policy --cluster-name %s --principal-arn %s --policy-arn %s", v.Place.Cluster, r.ARN, arn))
+					next = append(next, finding.Run(command.AWS("eks", "disassociate-access-policy", "--cluster-name", v.Place.Cluster, "--principal-arn", r.ARN, "--policy-arn", arn)))
 				}
 			}
 		}
@@ -50,7 +53,7 @@ func judgeAdmin(v *view.View, r *view.NodeRole) finding.Result {
 		for _, g := range m.Groups {
 			if g == view.MastersGroup {
 				evidence = append(evidence, fmt.Sprintf("aws-auth: rolearn %s, groups %v", m.RoleARN, m.Groups))
-				next = append(next, "kubectl -n kube-system edit configmap aws-auth   take "+view.MastersGroup+" out of its groups")
+				next = append(next, editAWSAuth("remove "+view.MastersGroup+" from its groups"))
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -10,7 +11,10 @@ import (
 
 var autoModeEntry = Rule{
 	ID: "NR507", Name: "auto-mode-entry", Severity: finding.Error, Concern: finding.ConcernJoin,
-	Title: "The node role of an Auto Mode NodeClass has the access policy that its nodes need",
+	Joining:  140,
+	Explains: []finding.SymptomKind{finding.NotJoined},
+	Repair:   finding.AssociatePolicy,
+	Title:    "The node role of an Auto Mode NodeClass has the access policy that its nodes need",
 	Why: `Nodes of a NodeClass of your own do not join without AmazonEKSAutoNodePolicy on their role's access entry. EKS makes the
 entry for the built-in node pools only.`,
 	Fix: `Create an access entry of type EC2 for the role and associate AmazonEKSAutoNodePolicy with it, for the whole cluster.`,
@@ -55,8 +59,9 @@ accessEntries: {"arn:aws:iam::111122223333:role/eksNodeRole": {type: EC2, polici
 				report(finding.Result{
 					Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s, of NodeClass %s, lacks AmazonEKSAutoNodePolicy", r.Name, class),
 					Evidence: []string{"eks:ListAssociatedAccessPolicies: not among them"},
-					Next: []string{fmt.Sprintf("aws eks associate-access-policy --cluster-name %s --principal-arn %s --access-scope type=cluster --policy-arn %s",
-						v.Place.Cluster, r.ARN, arn)},
+					Next: []finding.Next{finding.Run(command.AWS(
+						"eks", "associate-access-policy", "--cluster-name", v.Place.Cluster, "--principal-arn", r.ARN, "--access-scope", "type=cluster", "--policy-arn", arn,
+					))},
 				})
 			}
 		}

@@ -10,7 +10,8 @@ import (
 
 var mappedTwice = Rule{
 	ID: "NR508", Name: "mapped-twice", Severity: finding.Info, Concern: finding.ConcernJoin,
-	Title: "The node role is let in by one of access entry and aws-auth, not by both",
+	NoRepair: "both mappings work; which of them you keep is your decision",
+	Title:    "The node role is let in by one of access entry and aws-auth, not by both",
 	Why: `Where both name a role, the access entry wins and aws-auth's entry does nothing. Whoever changes aws-auth then waits for
 an effect that never comes.`,
 	Fix:   `Keep the access entry and take the role out of aws-auth once every node works.`,

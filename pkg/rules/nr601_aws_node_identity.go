@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -10,7 +11,8 @@ import (
 
 var awsNodeIdentity = Rule{
 	ID: "NR601", Name: "aws-node-identity", Severity: finding.Info, Concern: finding.ConcernCNI,
-	Title: "aws-node has a role of its own",
+	Repair: finding.MoveCNI,
+	Title:  "aws-node has a role of its own",
 	Why: `Where aws-node uses the node role, that role must carry the CNI permissions, and every pod that reaches the instance
 metadata can use them. AWS recommends a role of aws-node's own, by EKS Pod Identity or IRSA.`,
 	Fix: `Create a role with the CNI policy for the service account kube-system/aws-node and give it to the vpc-cni add-on; then
@@ -39,7 +41,7 @@ roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {attachedPolicies: [
 			result.Message = fmt.Sprintf("aws-node is configured with %s role %s", identity.Kind, snapshot.NameOf(identity.RoleARN))
 		default:
 			result.Status, result.Message = finding.Fail, "aws-node has no role of its own and uses the node role"
-			result.Next = []string{"give it one: https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html"}
+			result.Next = []finding.Next{finding.Run(command.Noderole("fix", "--cni-identity", "auto")).With("plans a role for aws-node").See("https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html")}
 		}
 		report(result)
 	},

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -10,7 +11,9 @@ import (
 
 var awsNodeRestart = Rule{
 	ID: "NR602", Name: "aws-node-restart", Severity: finding.Warning, Concern: finding.ConcernCNI,
-	Title: "Every running aws-node pod uses the identity that is configured",
+	Explains: []finding.SymptomKind{finding.NoNetwork},
+	Repair:   finding.RestartAWSNode,
+	Title:    "Every running aws-node pod uses the identity that is configured",
 	Why: `A pod gets its credentials when it is admitted, so that pods which started before a change still use the old identity.
 They stop working when that identity's permissions are taken away.`,
 	Fix:  `Restart the DaemonSet aws-node; its pods are replaced one at a time.`,
@@ -34,7 +37,7 @@ They stop working when that identity's permissions are taken away.`,
 			result := finding.Result{
 				Status: finding.Fail, Subject: awsNodeSubject(),
 				Message: fmt.Sprintf("%d of %d aws-node pods do not use the configured identity", len(behind), pods),
-				Next:    []string{"kubectl -n kube-system rollout restart daemonset aws-node"},
+				Next:    []finding.Next{finding.Run(command.Kubectl("-n", "kube-system", "rollout", "restart", "daemonset", "aws-node"))},
 			}
 			for _, use := range behind {
 				result.Evidence = append(result.Evidence, fmt.Sprintf("pod %s on node %s uses %s", use.Pod, use.Node, use.Kind))

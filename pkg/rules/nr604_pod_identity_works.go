@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -10,7 +11,10 @@ import (
 
 var podIdentityWorks = Rule{
 	ID: "NR604", Name: "pod-identity-works", Severity: finding.Error, Concern: finding.ConcernCNI,
-	Title: "aws-node gets its Pod Identity role on every node",
+	Joining:  180,
+	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork},
+	Repair:   finding.RepairPodIdentity,
+	Title:    "aws-node gets its Pod Identity role on every node",
 	Why: `aws-node asks the agent on its own node for credentials and falls back to nothing: without the agent, or where the role
 does not trust EKS Pod Identity, it crashes and the node turns NotReady.`,
 	Fix: `Install the add-on eks-pod-identity-agent so that it runs on every node, let pods.eks.amazonaws.com do sts:AssumeRole and
@@ -71,7 +75,7 @@ func judgePodIdentity(v *view.View, r *view.Role) finding.Result {
 		for _, node := range without {
 			result.Evidence = append(result.Evidence, "no ready pod of eks-pod-identity-agent on node "+node)
 		}
-		result.Next = []string{fmt.Sprintf("aws eks create-addon --cluster-name %s --addon-name eks-pod-identity-agent", v.Place.Cluster)}
+		result.Next = []finding.Next{finding.Run(command.AWS("eks", "create-addon", "--cluster-name", v.Place.Cluster, "--addon-name", "eks-pod-identity-agent"))}
 	}
 	var depends, allowed []view.Answer
 	for _, action := range []string{"sts:AssumeRole", "sts:TagSession"} {
@@ -81,7 +85,7 @@ func judgePodIdentity(v *view.View, r *view.Role) finding.Result {
 		switch a := r.LetsIn("pods.eks.amazonaws.com", action); a.Verdict {
 		case view.Denied:
 			result.Evidence = append(result.Evidence, deniedLines([]view.Answer{a})...)
-			result.Next = append(result.Next, `write in the trust policy: {"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}`)
+			result.Next = append(result.Next, finding.Advise(`add to the trust policy: {"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}`))
 		case view.Unknown:
 			unread = append(unread, a.Unread...)
 		case view.Depends:

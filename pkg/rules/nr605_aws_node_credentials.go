@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -13,7 +14,8 @@ import (
 
 var awsNodeCredentials = Rule{
 	ID: "NR605", Name: "aws-node-credentials", Severity: finding.Warning, Concern: finding.ConcernCNI, Security: true,
-	Title: "aws-node holds no static keys and is not skipped by the webhook",
+	NoRepair: "who set the keys or the annotation is not known",
+	Title:    "aws-node holds no static keys and is not skipped by the webhook",
 	Why: `Static access keys win over every role: they do not expire, stand in the DaemonSet for everybody to read, and make each
 change of aws-node's role void. A container that the webhook skips gets no role of its own.`,
 	Fix: `Take the AWS_ variables, or the annotation eks.amazonaws.com/skip-containers, out of the DaemonSet aws-node and let it
@@ -52,7 +54,7 @@ restart.`,
 		case len(evidence) > 0:
 			report(finding.Result{
 				Status: finding.Fail, Subject: subject, Message: "aws-node gets its credentials past EKS", Evidence: evidence,
-				Next: []string{"kubectl -n kube-system edit daemonset aws-node"},
+				Next: []finding.Next{finding.Run(command.Kubectl("-n", "kube-system", "edit", "daemonset", "aws-node"))},
 			})
 		case len(unread) > 0:
 			report(unknown(subject, "whether aws-node holds static keys was not checked", unread))

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -10,7 +11,8 @@ import (
 
 var addonSetting = Rule{
 	ID: "NR606", Name: "addon-setting", Severity: finding.Warning, Concern: finding.ConcernCNI,
-	Title: "The vpc-cni add-on and the service account name the same role",
+	Repair: finding.AlignAddonRole,
+	Title:  "The vpc-cni add-on and the service account name the same role",
 	Why: `EKS writes the add-on's role into the service account whenever it updates the add-on. Where the two differ, the next
 update changes aws-node's identity without anybody asking for it.`,
 	Fix: `Give the add-on the role that aws-node is to have: with a Pod Identity association, or with --service-account-role-arn.`,
@@ -46,7 +48,7 @@ update changes aws-node's identity without anybody asking for it.`,
 					"eks:DescribeAddon vpc-cni: serviceAccountRoleArn " + addon.ServiceAccountRoleARN,
 					"service account kube-system/aws-node: eks.amazonaws.com/role-arn " + orNone(account.RoleARN),
 				},
-				Next: []string{fmt.Sprintf("aws eks update-addon --cluster-name %s --addon-name vpc-cni --service-account-role-arn ROLE_ARN", v.Place.Cluster)},
+				Next: []finding.Next{finding.Run(command.AWS("eks", "update-addon", "--cluster-name", v.Place.Cluster, "--addon-name", "vpc-cni", "--service-account-role-arn").WithPlaceholder("ROLE_ARN"))},
 			})
 		}
 	},

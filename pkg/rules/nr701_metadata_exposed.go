@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -11,7 +12,8 @@ import (
 
 var metadataExposed = Rule{
 	ID: "NR701", Name: "metadata-exposed", Severity: finding.Warning, Concern: finding.ConcernNode, Security: true,
-	Title: "Pods cannot get the node role's credentials from the instance metadata",
+	NoRepair: "pods may rely on the metadata: see first which of them do",
+	Title:    "Pods cannot get the node role's credentials from the instance metadata",
 	Why: `Every pod on these nodes can ask the instance metadata for the node role's credentials: it may then do all that the node
 role may. Pods that use the host's network, as aws-node does, work with a hop limit of 1.`,
 	Fix: `Set HttpTokens to required and the hop limit to 1 in the launch template or node class, and replace the nodes. First see that
@@ -33,7 +35,7 @@ no pod lives on the node role.`,
 				result := finding.Result{
 					Status: finding.Fail, Subject: subject,
 					Message: fmt.Sprintf("pods can get %s's credentials on %d of %d instances", r.Name, len(list), seen[r.ARN]),
-					Next:    []string{fmt.Sprintf("aws ec2 modify-instance-metadata-options --instance-id %s --http-tokens required --http-put-response-hop-limit 1", list[0].ID)},
+					Next:    []finding.Next{finding.Run(command.AWS("ec2", "modify-instance-metadata-options", "--instance-id", list[0].ID, "--http-tokens", "required", "--http-put-response-hop-limit", "1"))},
 				}
 				for _, e := range list {
 					result.Evidence = append(result.Evidence, "instance "+e.ID+": "+e.Why)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -12,7 +13,9 @@ import (
 
 var nodeGroupHealth = Rule{
 	ID: "NR801", Name: "node-group-health", Severity: finding.Error, Concern: finding.ConcernJoin,
-	Title: "EKS reports no health issue with an IAM cause on a node group",
+	Joining:  220,
+	NoRepair: "it is a symptom: it ends when its causes are repaired",
+	Title:    "EKS reports no health issue with an IAM cause on a node group",
 	Why: `EKS itself has seen that the node group cannot start or register nodes. The other findings say which role or policy is
 behind it.`,
 	Fix: `Repair what the findings name. Where EKS says AccessDenied and they name nothing, restore the ClusterRole and
@@ -28,13 +31,18 @@ ClusterRoleBinding eks:node-manager.`,
 		groups := v.Snapshot.NodeGroups
 		for _, name := range slices.Sorted(maps.Keys(groups)) {
 			subject := finding.Subject{Kind: finding.SubjectSource, Name: "node group " + name}
-			var evidence, next []string
+			var evidence []string
+			var next []finding.Next
+			symptoms := notJoined(groups[name].NodeRoleARN)
 			for _, issue := range groups[name].Health {
+				if issue.Code == "NodeCreationFailure" { // its nodes never became Ready
+					symptoms = append(symptoms, finding.Symptom{Kind: finding.NotReady, RoleARN: groups[name].NodeRoleARN})
+				}
 				if slices.Contains(iamIssues, issue.Code) {
 					evidence = append(evidence, strings.TrimSpace(issue.Code+": "+issue.Message+" "+strings.Join(issue.ResourceIDs, " ")))
 				}
 				if issue.Code == "AccessDenied" {
-					next = append(next, "kubectl get clusterrole,clusterrolebinding eks:node-manager")
+					next = append(next, finding.Run(command.Kubectl("get", "clusterrole,clusterrolebinding", "eks:node-manager")))
 				}
 			}
 			if m := v.Snapshot.MissingOf(snapshot.FactNodeGroups, name); len(m) > 0 {
@@ -42,7 +50,7 @@ ClusterRoleBinding eks:node-manager.`,
 				continue
 			}
 			if len(evidence) > 0 {
-				report(finding.Result{Status: finding.Fail, Subject: subject, Message: "EKS reports " + groups[name].Status + ": " + subject.Name, Evidence: evidence, Next: next})
+				report(finding.Result{Status: finding.Fail, Subject: subject, Message: "EKS reports " + groups[name].Status + ": " + subject.Name, Evidence: evidence, Next: next, Symptoms: symptoms})
 				continue
 			}
 			report(finding.Result{Status: finding.Pass, Subject: subject, Message: subject.Name + " has no health issue with an IAM cause", Evidence: []string{"eks:DescribeNodegroup " + name + ": health"}})

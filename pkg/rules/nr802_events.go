@@ -13,7 +13,9 @@ import (
 
 var clusterEvents = Rule{
 	ID: "NR802", Name: "iam-events", Severity: finding.Warning, Concern: finding.ConcernJoin,
-	Title: "The cluster reports no event with an IAM cause",
+	Joining:  230,
+	NoRepair: "it is a symptom: it ends when its causes are repaired",
+	Title:    "The cluster reports no event with an IAM cause",
 	Why: `Something in the cluster was refused by AWS within the last hours, which is how long events are kept. The other findings say
 which role or policy is behind it.`,
 	Fix: `Repair what the findings name; then the events stop.`,
@@ -33,11 +35,16 @@ which role or policy is behind it.`,
 			if e.Node != "" {
 				evidence = append(evidence, "on node "+e.Node)
 			}
-			if rule := explains(v, view.MissingAction(e)); rule != "" {
-				evidence = append(evidence, rule)
+			symptom := finding.Symptom{Kind: finding.NoImage}
+			switch action := view.MissingAction(e); {
+			case action != "" && recommended(v.CNI(), action):
+				symptom.Kind = finding.CallDenied
+				evidence = append(evidence, "aws-node works without "+action)
+			case slices.Contains(networkReasons, e.Reason):
+				symptom.Kind = finding.NoNetwork
 			}
 			report(finding.Result{
-				Status: finding.Fail, Subject: finding.Subject{Kind: finding.SubjectEvent, Name: e.Reason + " " + e.Object},
+				Status: finding.Fail, Subject: finding.Subject{Kind: finding.SubjectEvent, Name: e.Reason + " " + e.Object}, Symptoms: []finding.Symptom{symptom},
 				Message: fmt.Sprintf("%s: %s, %d times", e.Object, e.Reason, max(e.Count, 1)), Evidence: evidence,
 			})
 		}
@@ -47,17 +54,11 @@ which role or policy is behind it.`,
 	},
 }
 
-// explains says which rule judges the role for an action of the VPC CNI; empty for other
-// actions.
-func explains(v *view.View, action string) string {
+// networkReasons are the reasons of events about addresses of pods.
+var networkReasons = []string{"MissingIAMPermissions", "FailedCreatePodSandBox"}
+
+// recommended reports whether the VPC CNI calls an action and can do without.
+func recommended(cni need.CNI, action string) bool {
 	is := func(a need.Action) bool { return strings.EqualFold(a.Name, action) }
-	switch cni := v.CNI(); {
-	case action == "":
-		return ""
-	case slices.ContainsFunc(cni.Required(), is):
-		return action + " is required: NR206 says which role lacks it"
-	case slices.ContainsFunc(cni.Recommended(), is):
-		return action + " is recommended, aws-node works without: NR211 says which role lacks it"
-	}
-	return ""
+	return !slices.ContainsFunc(cni.Required(), is) && slices.ContainsFunc(cni.Recommended(), is)
 }

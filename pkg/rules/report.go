@@ -17,7 +17,7 @@ type Options struct {
 	// CNIVersion is the vpc-cni version to judge for, such as v1.22.1, in place of
 	// the one that runs.
 	CNIVersion string
-	// WhyNotJoining keeps what may keep nodes from joining, first things first.
+	// WhyNotJoining keeps what may keep nodes from joining, in the order in which a node meets it.
 	WhyNotJoining bool
 	// Severities are a team's own, by rule id.
 	Severities map[string]finding.Severity
@@ -38,16 +38,16 @@ func (o Options) chosen() []Rule {
 	return chosen
 }
 
-// Judge runs every rule on a snapshot and returns the report. The same snapshot
-// and options give the same report.
-func Judge(s *snapshot.Snapshot, o Options) *finding.Report {
-	v := view.New(s)
+// Judge runs every rule on a view and returns the report. The same view and options
+// give the same report.
+func Judge(v *view.View, o Options) *finding.Report {
+	s, chosen := v.Snapshot, o.chosen()
 	v.AssumeCNIVersion(o.CNIVersion)
-	results := Run(v, o.chosen())
-	link(v, results)
+	results := Run(v, chosen)
+	explain(results, chosen)
 	verdictsOf := results
 	if o.WhyNotJoining {
-		results = whyNotJoining(results)
+		results = whyNotJoining(results, chosen)
 	}
 	report := &finding.Report{
 		APIVersion: finding.APIVersion, Kind: finding.ReportKind,
@@ -56,11 +56,12 @@ func Judge(s *snapshot.Snapshot, o Options) *finding.Report {
 			Version: s.Cluster.Version, IPFamily: s.Cluster.IPFamily,
 			AuthenticationMode: s.Cluster.AuthenticationMode, RoleARN: s.Cluster.RoleARN,
 		},
-		NodeRoles: []finding.RoleRow{},
-		AWSNode:   awsNodeLine(v),
-		IAM:       iamOf(v),
-		Results:   results,
-		Summary:   finding.Summarize(results),
+		NodeRoles:     []finding.RoleRow{},
+		AWSNode:       awsNodeLine(v),
+		IAM:           iamOf(v),
+		WhyNotJoining: o.WhyNotJoining,
+		Results:       results,
+		Summary:       finding.Summarize(results),
 	}
 	for _, r := range v.NodeRoles() {
 		row := finding.RoleRow{Name: r.Name, ARN: r.ARN, Verdicts: verdicts(verdictsOf, r.ARN)}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
@@ -34,7 +35,7 @@ func unknown(subject finding.Subject, message string, unread []snapshot.Missing)
 		}
 	}
 	if len(permissions) > 0 {
-		r.Next = []string{"allow yourself " + strings.Join(permissions, ", ") + " and run check again"}
+		r.Next = []finding.Next{finding.Advise("allow yourself " + strings.Join(permissions, ", ") + " and check again")}
 	}
 	return r
 }
@@ -206,8 +207,25 @@ func statementList(list []iampolicy.Reference) string {
 	return strings.Join(names, " and ")
 }
 
-func attachCommand(r *view.NodeRole, partition, policy string) string {
-	return fmt.Sprintf("aws iam attach-role-policy --role-name %s --policy-arn %s", r.Name, need.ManagedPolicy(partition, policy))
+// attach is the command that attaches a policy of AWS's to a role.
+func attach(r *view.Role, partition, policy string) finding.Next {
+	return finding.Run(command.AWS("iam", "attach-role-policy", "--role-name", r.Name, "--policy-arn", need.ManagedPolicy(partition, policy)))
+}
+
+// explainAction is the command that shows statement by statement whether a role is
+// allowed an action.
+func explainAction(role, action string) finding.Next {
+	return finding.Run(command.Noderole("can", role, action, "--explain"))
+}
+
+// editAWSAuth is the command that opens aws-auth in an editor.
+func editAWSAuth(note string) finding.Next {
+	return finding.Run(command.Kubectl("-n", "kube-system", "edit", "configmap", "aws-auth")).With(note)
+}
+
+// changeStatement is the advice where an explicit Deny or a boundary denies.
+func changeStatement() finding.Next {
+	return finding.Advise("change the Deny statement or the permissions boundary above: another policy does not help while it denies")
 }
 
 // blocked reports whether an explicit Deny or the boundary stands in the way, so

@@ -25,6 +25,16 @@ type Rule struct {
 	Concern  finding.Concern
 	// Security is set where a failure lets somebody do what only others should.
 	Security bool
+	// Joining is the rule's place in the order in which a starting node meets the rules:
+	// it needs a role, the role needs EC2's trust, the node its name, the cluster's
+	// permission, images, and at last addresses. 0 is for a rule that keeps no node from
+	// joining.
+	Joining int
+	// Explains are the symptoms that a failure of the rule is a cause of.
+	Explains []finding.SymptomKind
+	// Repair is the repair that fix has; NoRepair says why it has none.
+	Repair   finding.Repair
+	NoRepair string
 	// Title is a sentence that says what holds when the rule passes.
 	Title string
 	// Why says what happens if it does not hold. Its first sentence is the
@@ -43,8 +53,8 @@ type Rule struct {
 	Check func(v *view.View, report Reporter)
 }
 
-// Reporter takes a result. Only Status, Subject, Message, Evidence and Next are
-// the check's to set.
+// Reporter takes a result. Only Status, Subject, Message, Evidence, Next and Symptoms
+// are the check's to set.
 type Reporter func(finding.Result)
 
 // All returns every rule, ordered by id.
@@ -85,46 +95,22 @@ func Docs() []finding.RuleDoc {
 	return docs
 }
 
-// Run checks the rules against a view and returns their results: worst first,
-// then by id and subject.
+// Run checks the rules against a view and returns their results, in the order of
+// finding.Order.
 func Run(v *view.View, rules []Rule) []finding.Result {
 	var results []finding.Result
 	for _, rule := range rules {
 		rule.Check(v, func(r finding.Result) {
 			r.ID, r.Rule, r.Severity, r.Concern = rule.ID, rule.Name, rule.Severity, rule.Concern
+			r.Repair, r.NoRepair = rule.Repair, rule.NoRepair
 			if r.Status == finding.Fail || r.Status == finding.Depends {
 				r.Impact = firstSentence(rule.Why)
 			}
 			results = append(results, r)
 		})
 	}
-	slices.SortStableFunc(results, func(a, b finding.Result) int {
-		return cmp.Or(
-			cmp.Compare(order(a), order(b)),
-			cmp.Compare(a.ID, b.ID),
-			cmp.Compare(a.Subject.Name, b.Subject.Name),
-			cmp.Compare(a.Subject.ARN, b.Subject.ARN),
-		)
-	})
+	slices.SortStableFunc(results, finding.Order)
 	return results
-}
-
-// order ranks results as a reader in a hurry wants them.
-func order(r finding.Result) int {
-	switch r.Status {
-	case finding.Fail:
-		return 3 - r.Severity.Rank() // error 0, warning 1, info 2
-	case finding.Depends:
-		return 3
-	case finding.Unknown:
-		return 4
-	case finding.Pass:
-		return 5
-	case finding.NotApplicable:
-		return 6
-	default:
-		return 7
-	}
 }
 
 func firstSentence(text string) string {

@@ -15,6 +15,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
 func schema(t *testing.T, name string) *jsonschema.Schema {
@@ -71,7 +72,7 @@ func TestPublishedSchemas(t *testing.T) {
 		if err := valid(t, snapshotSchema, encoded); err != nil {
 			t.Errorf("the snapshot %s: %v", name, err)
 		}
-		report := rules.Judge(snapshots[name], rules.Options{})
+		report := rules.Judge(view.New(snapshots[name]), rules.Options{})
 		if len(report.Results) > 0 { // what only exceptions and a baseline set
 			report.Results[0].Known = true
 			report.Results[0].Exception = &finding.Exception{Reason: "agreed", Expires: "2030-01-31", Expired: true, Source: "noderole.yaml:3"}

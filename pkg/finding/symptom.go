@@ -1,0 +1,24 @@
+package finding
+
+// Symptom is what EKS and the cluster report when something else is wrong. Rules that
+// report one give it to their results; rules that can explain one say so, and their
+// failures become the Causes of such results.
+type Symptom struct {
+	Kind SymptomKind
+	// RoleARN limits the causes to results on that role, and results that are about no
+	// role; empty for none.
+	RoleARN string
+}
+
+// SymptomKind is a kind of Symptom.
+type SymptomKind string
+
+// The kinds of symptoms.
+const (
+	NotJoined SymptomKind = "notJoined" // a node does not join
+	NotReady  SymptomKind = "notReady"  // a node joins and does not become Ready
+	NoNetwork SymptomKind = "noNetwork" // a pod gets no address
+	NoImage   SymptomKind = "noImage"   // an image is not pulled
+	// CallDenied is set where aws-node works, and a call is denied that it can do without.
+	CallDenied SymptomKind = "callDenied"
+)

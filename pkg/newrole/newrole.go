@@ -1,0 +1,168 @@
+// Package newrole describes a node role that is to be created, and the changes that
+// create it. It reads and writes nothing.
+package newrole
+
+import (
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// Role is a node role that is to be created.
+type Role struct {
+	Name, Path, Description string
+	Tags                    map[string]string
+	// Boundary is the ARN of a permissions boundary; empty for none.
+	Boundary string
+	// Partition and Account are where it is made. Account may be empty for texts
+	// that other tools complete.
+	Partition, Account string
+	// Minimal gives it an inline policy with the minimum instead of AWS's managed
+	// policies; AutoMode the two policies of EKS Auto Mode's nodes.
+	Minimal, AutoMode bool
+	// CNI says which CNI policy it carries.
+	CNI CNIPolicy
+	// InstanceProfile is the name of its instance profile; empty for none.
+	InstanceProfile string
+	// Cluster and EntryType ask for an access entry of this cluster; empty for none.
+	Cluster, EntryType string
+}
+
+// CNIPolicy is a CNI policy on a node role.
+type CNIPolicy string
+
+// The CNI policies.
+const (
+	NoCNI           CNIPolicy = ""
+	IPv4CNI         CNIPolicy = "ipv4"          // AWS's managed policy
+	IPv6CNI         CNIPolicy = "ipv6"          // a policy of the customer's, as the guide has it now
+	OriginalIPv6CNI CNIPolicy = "ipv6-original" // the same as before vpc-cni v1.22.1
+)
+
+// IPv6PolicyName is what AWS's guide calls the policy that customers create.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html
+const IPv6PolicyName = "AmazonEKS_CNI_IPv6_Policy"
+
+// MinimalPolicyName is the name of the inline policy of a Minimal role.
+const MinimalPolicyName = "node-minimum"
+
+// AutoNodePolicy is the access policy that Auto Mode's nodes need.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/create-node-class.html
+const AutoNodePolicy = "AmazonEKSAutoNodePolicy"
+
+// ARN is the role's.
+func (n Role) ARN() string { return n.arn("role", n.Path, n.Name) }
+
+func (n Role) arn(kind, path, name string) string {
+	if path == "" {
+		path = "/"
+	}
+	return "arn:" + n.Partition + ":iam::" + n.Account + ":" + kind + path + name
+}
+
+// ManagedPolicies are the ARNs of AWS's managed policies that it carries.
+func (n Role) ManagedPolicies() []string {
+	var names []string
+	switch {
+	case n.AutoMode:
+		names = []string{"AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly"}
+	case !n.Minimal:
+		names = []string{"AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly"}
+	}
+	if n.CNI == IPv4CNI {
+		names = append(names, "AmazonEKS_CNI_Policy")
+	}
+	arns := make([]string, 0, len(names))
+	for _, name := range names {
+		arns = append(arns, need.ManagedPolicy(n.Partition, name))
+	}
+	return arns
+}
+
+// InlinePolicies are its inline policies by name.
+func (n Role) InlinePolicies() map[string]need.Document {
+	if !n.Minimal {
+		return nil
+	}
+	return map[string]need.Document{MinimalPolicyName: need.MinimalNodeDocument()}
+}
+
+// CNIDocument is the IPv6 CNI policy that is to be created; ok is false for none.
+func (n Role) CNIDocument() (d need.Document, ok bool) {
+	switch n.CNI {
+	case IPv6CNI:
+		return need.CNI{IPFamily: "ipv6"}.Document(n.Partition), true
+	case OriginalIPv6CNI:
+		return need.OriginalIPv6Document(n.Partition), true
+	case NoCNI, IPv4CNI:
+		return need.Document{}, false
+	default:
+		return need.Document{}, false
+	}
+}
+
+// AccessPolicy is the ARN of the access policy of its entry; ok is false for none.
+func (n Role) AccessPolicy() (arn string, ok bool) {
+	if n.EntryType != "EC2" {
+		return "", false
+	}
+	return "arn:" + n.Partition + ":eks::aws:cluster-access-policy/" + AutoNodePolicy, true
+}
+
+// Changes are what makes the role, in the order in which they are to be made:
+// the access entry last, when the role can do all that a node does.
+func (n Role) Changes() []change.Change {
+	changes := []change.Change{{Kind: change.Role, Name: n.Name, After: &change.State{
+		Document: need.NodeTrust(n.Partition).Compact(), Path: n.Path, Description: n.Description, Tags: n.Tags, Boundary: n.Boundary,
+	}}}
+	attach := n.ManagedPolicies()
+	if d, ok := n.CNIDocument(); ok {
+		arn := n.arn("policy", "", IPv6PolicyName)
+		changes = append(changes, change.Change{Kind: change.Policy, Name: arn, After: &change.State{Document: d.Compact(), Tags: n.Tags}})
+		attach = append(attach, arn)
+	}
+	for _, arn := range attach {
+		changes = append(changes, change.Change{Kind: change.Attachment, Name: n.Name, Part: arn, After: &change.State{}})
+	}
+	for name, d := range n.InlinePolicies() {
+		changes = append(changes, change.Change{Kind: change.InlinePolicy, Name: n.Name, Part: name, After: &change.State{Document: d.Compact()}})
+	}
+	if n.InstanceProfile != "" {
+		changes = append(
+			changes,
+			change.Change{Kind: change.InstanceProfile, Name: n.InstanceProfile, After: &change.State{Path: n.Path, Tags: n.Tags}},
+			change.Change{Kind: change.ProfileRole, Name: n.InstanceProfile, After: &change.State{Role: n.Name}},
+		)
+	}
+	if n.EntryType != "" {
+		changes = append(changes, change.Change{Kind: change.AccessEntry, Name: n.ARN(), Cluster: n.Cluster, After: &change.State{Type: n.EntryType, Tags: n.Tags}})
+		if policy, ok := n.AccessPolicy(); ok {
+			changes = append(changes, change.Change{Kind: change.AccessPolicy, Name: n.ARN(), Part: policy, Cluster: n.Cluster, After: &change.State{}})
+		}
+	}
+	return changes
+}
+
+// Why says what a change of a new role is for.
+func Why(c change.Change) string {
+	switch c.Kind {
+	case change.Role:
+		return "make the role, which EC2 may assume"
+	case change.Policy:
+		return "make the CNI policy for IPv6, for which AWS has no managed one"
+	case change.Attachment:
+		return "attach " + snapshot.NameOf(c.Part)
+	case change.InlinePolicy:
+		return "allow the minimum that a node calls"
+	case change.InstanceProfile:
+		return "make the instance profile, by which instances get the role"
+	case change.ProfileRole:
+		return "put the role into the instance profile"
+	case change.AccessEntry:
+		return "let the role into cluster " + c.Cluster
+	case change.AccessPolicy:
+		return "allow its nodes in the cluster what Auto Mode's nodes do"
+	default:
+		return c.String()
+	}
+}

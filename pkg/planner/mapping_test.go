@@ -1,0 +1,89 @@
+package planner_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
+)
+
+// TestMapRoles: where aws-auth lets nodes in, their roles get an entry there, each step's
+// text after the one before it, and what stood there stays.
+func TestMapRoles(t *testing.T) {
+	const (
+		mode   = "cluster: {authenticationMode: CONFIG_MAP}\naccessEntries: null\n"
+		second = `nodeGroups: {second: {nodeRoleArn: "arn:aws:iam::111122223333:role/path/second", amiType: WINDOWS_CORE_2022_x86_64}}
+roles: {"arn:aws:iam::111122223333:role/path/second": {trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}'}}` + "\n"
+		admin = "- rolearn: arn:aws:iam::111122223333:role/admin # ours\n  username: admin\n  groups: [system:masters]\n"
+	)
+	nodes := []string{"system:bootstrappers", "system:nodes"}
+	const username = "system:node:{{EC2PrivateDNSName}}"
+	plain := change.State{Role: nodeRole, Username: username, Groups: nodes}
+	windows := change.State{Role: "arn:aws:iam::111122223333:role/second", Username: username, Groups: []string{"system:bootstrappers", "system:nodes", "eks:kube-proxy-windows"}}
+	tests := map[string]struct {
+		patch, rules string
+		want         []change.State
+		keeps        string
+	}{
+		"no ConfigMap":      {mode, "NR501", []change.State{plain}, ""},
+		"an entry more":     {mode + "awsAuth: {mapRoles: \"" + strings.ReplaceAll(admin, "\n", `\n`) + "\"}", "NR501", []change.State{plain}, admin},
+		"two roles":         {mode + second, "NR501", []change.State{plain, windows}, ""},
+		"a username of its": {mode + `awsAuth: {mapRoles: '[{"rolearn":"` + nodeRole + `","username":"system:node:{{SessionName}}","groups":["mine"]}]'}`, "NR505", []change.State{{Role: nodeRole, Username: "system:node:{{SessionName}}", Groups: []string{"mine", "system:bootstrappers", "system:nodes"}}}, ""},
+		"another username":  {mode + `awsAuth: {mapRoles: '[{"rolearn":"` + nodeRole + `","username":"nodes","groups":["system:bootstrappers","system:nodes"]}]'}`, "NR505", []change.State{plain}, ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := load(t, "healthy", tt.patch)
+			plan := planFor(s, tt.rules)
+			var got []change.State
+			for _, step := range plan.Steps {
+				got = append(got, *step.Changes[0].After)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" || len(plan.Manual) > 0 {
+				t.Fatalf("left to people %+v, entries (-want +got):\n%s", plan.Manual, diff)
+			}
+			f := factsOf(t, s)
+			first := f.text()
+			f.follow(plan.Steps)
+			if !strings.Contains(s.AWSAuth.MapRoles, tt.keeps) {
+				t.Errorf("mapRoles is\n%s", s.AWSAuth.MapRoles)
+			}
+			f.takeBack(plan.Steps)
+			if diff := cmp.Diff(first, f.text()); diff != "" {
+				t.Errorf("taken back (-first +got):\n%s", diff)
+			}
+		})
+	}
+	// A text that cannot be edited entry by entry is left to people.
+	plan := planFor(load(t, "healthy", mode+`awsAuth: {mapRoles: "- &a {rolearn: '`+nodeRole+`', username: nodes, groups: [system:nodes]}\n- *a\n"}`), "NR505")
+	if len(plan.Steps) > 0 || len(plan.Manual) != 1 || !strings.HasPrefix(plan.Manual[0].Why, "aws-auth cannot be edited for you: ") {
+		t.Errorf("%v, left to people %+v", summary(plan.Steps), plan.Manual)
+	}
+}
+
+// TestAccessPolicies: nodes of EKS Auto Mode get their access policy with their entry, or
+// after it.
+func TestAccessPolicies(t *testing.T) {
+	const auto = `cluster: {autoMode: {nodeRoleArn: "` + nodeRole + `", nodePools: [system]}}` + "\n"
+	const policy = "  + access policy arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy of " + nodeRole
+	const entry = "access entry of " + nodeRole
+	for name, tt := range map[string]struct {
+		patch, rule string
+		steps       []string
+	}{
+		"no entry":           {auto + "accessEntries: null\nnodeGroups: null", "NR501", []string{"let eksNodeRole into the cluster", "  + " + entry, policy}},
+		"of another type":    {auto + "nodeGroups: null", "NR502", []string{"replace the access entry of eksNodeRole", "  - " + entry, "  + " + entry, policy}},
+		"without the policy": {auto + `autoModeNodeClasses: {a: {role: eksNodeRole, roleArn: "` + nodeRole + `"}}` + "\nnodeGroups: null\naccessEntries: {\"" + nodeRole + `": {type: EC2}}`, "NR507", []string{"allow nodes of eksNodeRole what Auto Mode's nodes do", policy}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := load(t, "healthy", tt.patch)
+			plan := planFor(s, tt.rule)
+			if diff := cmp.Diff(tt.steps, summary(plan.Steps)); diff != "" || len(plan.Manual) > 0 {
+				t.Fatalf("left to people %+v, steps (-want +got):\n%s", plan.Manual, diff)
+			}
+			factsOf(t, s).thereAndBack(plan.Steps)
+		})
+	}
+}

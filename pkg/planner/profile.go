@@ -1,0 +1,82 @@
+package planner
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+// profile puts the node role into an instance profile that is empty, or makes the
+// profile that something names and that is not there. Which profile an instance or a
+// launch template is to name is not decided here.
+func (p *planner) profile(r finding.Result) string {
+	arn, role := p.namedProfile(r)
+	if arn == "" {
+		return "which instance profile it is to name is yours to say"
+	}
+	a, ok := snapshot.ParseARN(arn)
+	profile, read := p.v.Snapshot.InstanceProfiles[arn]
+	if !ok || !read || len(profile.Roles) > 0 {
+		return whyNoRepair
+	}
+	note := ""
+	if role == "" {
+		// Nothing says which role it is to hold, unless the cluster has but one.
+		roles := p.v.NodeRoles()
+		if len(roles) != 1 {
+			return "which role its instance profile " + a.Name() + " is to hold is yours to say: aws iam add-role-to-instance-profile --instance-profile-name " + a.Name() + " --role-name NAME"
+		}
+		role = roles[0].ARN
+		note = "it is the only node role of the cluster"
+	}
+	if _, shared := p.shared[role]; shared {
+		return whyShared
+	}
+	changes := []change.Change{{Kind: change.ProfileRole, Name: a.Name(), After: &change.State{Role: snapshot.NameOf(role)}}}
+	title := "put " + snapshot.NameOf(role) + " into instance profile " + a.Name()
+	if profile.NotFound {
+		path := strings.TrimSuffix(strings.TrimPrefix(a.Resource, "instance-profile"), a.Name())
+		changes = append([]change.Change{{Kind: change.InstanceProfile, Name: a.Name(), After: &change.State{Path: path}}}, changes...)
+		title = fmt.Sprintf("make instance profile %s with %s", a.Name(), snapshot.NameOf(role))
+	}
+	return p.step(r, Step{
+		Title: title, rank: rankProfile, provesOwn: true, Changes: changes, Note: note,
+		Proof: "the instance profile holds " + snapshot.NameOf(role),
+	})
+}
+
+// namedProfile is the instance profile, by ARN, that what failed names, and the role
+// that it is to hold, where that is said.
+func (p *planner) namedProfile(r finding.Result) (profile, role string) {
+	s := p.v.Snapshot
+	for _, n := range p.v.RolelessNodes() {
+		if n.Node == r.Subject.Name {
+			return s.Instances[n.Instance].InstanceProfile, ""
+		}
+	}
+	for _, l := range p.v.Launchers() {
+		if string(l.Kind)+" "+l.Name != r.Subject.Name {
+			continue
+		}
+		switch l.Kind {
+		case view.KarpenterClass, view.AutoModeClass:
+			class := s.KarpenterNodeClasses[l.Name]
+			if l.Kind == view.AutoModeClass {
+				class = s.AutoModeNodeClasses[l.Name]
+			}
+			if class.InstanceProfile == "" || strings.HasPrefix(class.InstanceProfile, "arn:") || strings.HasPrefix(class.Role, "arn:") {
+				return "", "" // the profile is the controller's, or the class is to be corrected
+			}
+			return class.ProfileARN, class.RoleARN
+		case view.AutoScaling:
+			return s.AutoScalingGroups[l.Name].InstanceProfile, ""
+		default:
+			return s.Instances[l.Name].InstanceProfile, ""
+		}
+	}
+	return "", ""
+}
