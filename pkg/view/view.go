@@ -72,8 +72,8 @@ type Role struct {
 	// not known delegates to the account's own policies; in set it may say anything.
 	set, delegated *iampolicy.Set
 	setUnread      []snapshot.Missing
-	known     *iampolicy.Context
-	trust     *document
+	known          *iampolicy.Context
+	trust          *document
 }
 
 // FindRole returns the role with this ARN or, where it is the only one, name; ok
