@@ -28,7 +28,11 @@ func grants(t *testing.T, d need.Document, a need.Action) bool {
 	}
 	set := iampolicy.Prepare(iampolicy.Policies{Identity: []iampolicy.Policy{{Name: "p", Document: doc}}})
 	return !slices.ContainsFunc(a.Requests(place, roleARN, nil), func(r *iampolicy.Request) bool {
-		return set.Evaluate(r).Decision != iampolicy.Allowed
+		decision, err := set.Decide(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return decision != iampolicy.Allowed
 	})
 }
 
@@ -92,8 +96,12 @@ func TestTrust(t *testing.T) {
 			t.Fatalf("%v\n%s", err, d)
 		}
 		known := iampolicy.NewContext().Set(issuer+":sub", sub).Set(issuer+":aud", "sts.amazonaws.com")
-		return iampolicy.Prepare(iampolicy.Policies{Resource: &iampolicy.Policy{Name: "trust", Document: doc}}).
-			Evaluate(&iampolicy.Request{Principal: principal, Action: action, Resource: roleARN, Account: place.Account, Context: known}).Decision
+		decision, err := iampolicy.Prepare(iampolicy.Policies{Resource: &iampolicy.Policy{Name: "trust", Document: doc}}).
+			Decide(&iampolicy.Request{Principal: principal, Action: action, Resource: roleARN, Account: place.Account, Context: known})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return decision
 	}
 	irsa := need.IRSATrust(provider, subject, "sts.amazonaws.com")
 	tests := []struct {

@@ -25,6 +25,10 @@ type Action struct {
 	Resources []string
 	// For says what calls it, for evidence.
 	For string
+	// Delegated takes it that the resource's own policy leaves the decision to the
+	// policies of its account: that a role's trust policy names the account, that a
+	// key policy enables IAM policies.
+	Delegated bool
 }
 
 // Named returns the action of the lists below with this name, which knows what
@@ -93,9 +97,7 @@ type Place struct {
 func (a Action) Requests(at Place, roleARN string, known *iampolicy.Context) []*iampolicy.Request {
 	var requests []*iampolicy.Request
 	for _, pattern := range a.patterns() {
-		r := &iampolicy.Request{Principal: roleARN, Action: a.Name, Resource: at.fill(pattern), Account: at.Account, Context: known}
-		r.Any = pattern != "*" && strings.ContainsAny(r.Resource, "*?")
-		requests = append(requests, r)
+		requests = append(requests, &iampolicy.Request{Principal: roleARN, Action: a.Name, Resource: at.fill(pattern), Account: at.Account, Context: known})
 	}
 	return requests
 }
@@ -193,14 +195,14 @@ var Broad = []Action{
 	{Name: "iam:PassRole", Resources: []string{"arn:{partition}:iam::{account}:role/*"}, For: "giving any role to a new instance"},
 	{Name: "iam:AttachRolePolicy", Resources: []string{"arn:{partition}:iam::{account}:role/*"}, For: "granting itself anything"},
 	{Name: "iam:CreateAccessKey", Resources: []string{"arn:{partition}:iam::{account}:user/*"}, For: "keys of any user"},
-	{Name: "sts:AssumeRole", Resources: []string{"arn:{partition}:iam::{account}:role/*"}, For: "any role that trusts the account"},
+	{Name: "sts:AssumeRole", Resources: []string{"arn:{partition}:iam::{account}:role/*"}, For: "any role that trusts the account", Delegated: true},
 	{Name: "ec2:RunInstances", Resources: []string{"arn:{partition}:ec2:{region}:{account}:instance/*"}, For: "new instances"},
 	{Name: "ec2:TerminateInstances", Resources: []string{"arn:{partition}:ec2:{region}:{account}:instance/*"}, For: "ending instances"},
 	{Name: "elasticloadbalancing:DeleteLoadBalancer", Resources: []string{"arn:{partition}:elasticloadbalancing:{region}:{account}:loadbalancer/*"}, For: "the cluster's load balancers"},
 	{Name: "eks:UpdateClusterConfig", Resources: []string{theCluster}, For: "the cluster itself"},
 	{Name: "s3:GetObject", Resources: []string{"arn:{partition}:s3:::*/*"}, For: "every object of S3"},
 	{Name: "secretsmanager:GetSecretValue", Resources: []string{"arn:{partition}:secretsmanager:{region}:{account}:secret:*"}, For: "every secret"},
-	{Name: "kms:Decrypt", Resources: []string{"arn:{partition}:kms:{region}:{account}:key/*"}, For: "what any key encrypts"},
+	{Name: "kms:Decrypt", Resources: []string{"arn:{partition}:kms:{region}:{account}:key/*"}, For: "what any key encrypts", Delegated: true},
 	{Name: "ssm:SendCommand", Resources: []string{"arn:{partition}:ec2:{region}:{account}:instance/*"}, For: "commands on any instance"},
 }
 

@@ -52,7 +52,7 @@ func (v *View) grantsCNI(d *iampolicy.Document, role string) (marked bool, other
 	set := iampolicy.Prepare(iampolicy.Policies{Identity: []iampolicy.Policy{{Document: d}}})
 	for _, a := range need.Indicative() {
 		for _, request := range a.Requests(v.Place, role, nil) {
-			if set.Evaluate(request).Decision != iampolicy.Denied {
+			if decision, err := set.Decide(request); err == nil && decision != iampolicy.Denied {
 				marked = true
 			}
 		}

@@ -68,11 +68,12 @@ type Role struct {
 	Unread []snapshot.Missing
 
 	v *View
-	// set and setUnread are made on the first question.
-	set       *iampolicy.Set
-	setUnread []snapshot.Missing
-	known     *iampolicy.Context
-	trust     *document
+	// These are set on the first question. In delegated, a resource's policy that is
+	// not known delegates to the account's own policies; in set it may say anything.
+	set, delegated *iampolicy.Set
+	setUnread      []snapshot.Missing
+	known          *iampolicy.Context
+	trust          *document
 }
 
 // FindRole returns the role with this ARN or, where it is the only one, name; ok
@@ -143,12 +144,13 @@ type Answer struct {
 // the action is needed: managed and inline policies, explicit Deny, boundary. One
 // request is checked on every resource type, so the worst answer counts.
 func (r *Role) Can(a need.Action) Answer {
-	r.prepare()
+	set := r.policies(a)
 	requests := a.Requests(r.v.Place, r.ARN, r.known)
 	var worst Answer
 	same := true
 	for i, request := range requests {
-		one := answer(a, r.set.Evaluate(request), r.setUnread)
+		result, err := set.Evaluate(request)
+		one := answer(a, result, err, r.setUnread)
 		one.On = resourceType(request.Resource)
 		if i > 0 && one.Verdict != worst.Verdict {
 			same = false
@@ -191,14 +193,27 @@ func addReferences(have, more []iampolicy.Reference) []iampolicy.Reference {
 }
 
 // Explain says what each statement of the role's policies does for an action, on one of
-// its resource types after the other.
-func (r *Role) Explain(a need.Action) []iampolicy.Trace {
-	r.prepare()
+// its resource types after the other. Its error is an *iampolicy.RequestError.
+func (r *Role) Explain(a need.Action) ([]iampolicy.Trace, error) {
+	set := r.policies(a)
 	var traces []iampolicy.Trace
 	for _, request := range a.Requests(r.v.Place, r.ARN, r.known) {
-		traces = append(traces, r.set.Explain(request)...)
+		more, err := set.Explain(request)
+		if err != nil {
+			return nil, err
+		}
+		traces = append(traces, more...)
 	}
-	return traces
+	return traces, nil
+}
+
+// policies returns the role's policies for a question about an action.
+func (r *Role) policies(a need.Action) *iampolicy.Set {
+	r.prepare()
+	if a.Delegated {
+		return r.delegated
+	}
+	return r.set
 }
 
 // LetsIn answers whether the role's trust policy lets a service principal do an
@@ -217,10 +232,10 @@ func (r *Role) LetsInWith(principal, action string, known *iampolicy.Context) An
 		r.trust = &d
 	}
 	a := need.Action{Name: action, For: principal}
-	result := iampolicy.Prepare(iampolicy.Policies{Resource: &r.trust.policy}).Evaluate(&iampolicy.Request{
+	result, err := iampolicy.Prepare(iampolicy.Policies{Resource: &r.trust.policy}).Evaluate(&iampolicy.Request{
 		Principal: principal, Action: action, Resource: r.ARN, Account: r.v.Place.Account, Context: known,
 	})
-	return answer(a, result, r.trust.unread)
+	return answer(a, result, err, r.trust.unread)
 }
 
 // Trust returns the role's parsed trust policy, nil where it could not be read.
@@ -245,8 +260,14 @@ func (r *Role) TrustedServices() map[string]bool {
 	return named
 }
 
-func answer(a need.Action, result iampolicy.Result, unread []snapshot.Missing) Answer {
+// answer returns the answer to a question. One that cannot be asked, because the
+// snapshot lacks a name or has one that is not AWS's, is unknown.
+func answer(a need.Action, result iampolicy.Result, err error, unread []snapshot.Missing) Answer {
 	ans := Answer{Action: a, Result: result}
+	if err != nil {
+		ans.Unread = append(slices.Clone(unread), snapshot.Missing{Fact: snapshot.FactPolicies, Operation: "ask about " + a.Name, Error: err.Error()})
+		return ans
+	}
 	switch result.Decision {
 	case iampolicy.Allowed:
 		ans.Verdict = Allowed
@@ -296,6 +317,8 @@ func (r *Role) prepare() {
 		r.setUnread = append(r.setUnread, d.unread...)
 	}
 	r.set = iampolicy.Prepare(p)
+	p.ResourceState = iampolicy.Delegates
+	r.delegated = iampolicy.Prepare(p)
 	r.known = iampolicy.RoleSession(r.ARN, r.v.Place.Account, r.v.Place.Region, r.Facts.Tags)
 }
 
