@@ -109,7 +109,7 @@ func judgeRunning(v *view.View, pods []view.PodIdentityUse) finding.Result {
 			Evidence: append(lines, "iam:GetRole "+r.Name+": NoSuchEntity"), Next: restart,
 		}
 	}
-	result := askAs(pods[0].Session(v), r, v.CNI().Must()).result(subject, r.Name, "has the permissions that the VPC CNI needs", "lacks permissions that the VPC CNI needs")
+	result := askAs(pods[0].Session(v), r, v.CNI().Required()).result(subject, r.Name, "has the permissions that the VPC CNI needs", "lacks permissions that the VPC CNI needs")
 	result.Message = who + ": " + result.Message
 	result.Evidence = append(lines, result.Evidence...)
 	if result.Status == finding.Fail {

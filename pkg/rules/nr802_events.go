@@ -2,9 +2,11 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
@@ -49,6 +51,9 @@ say which role or policy is the cause.`,
 			if e.Node != "" {
 				evidence = append(evidence, "on node "+e.Node)
 			}
+			if action := e.DeniedAction(); action != "" && recommended(v.CNI(), action) {
+				evidence = append(evidence, "aws-node works without "+action)
+			}
 			report(finding.Result{
 				Status: finding.Fail, Subject: finding.Subject{Kind: finding.SubjectEvent, Name: e.Reason + " " + e.Object}, Symptoms: symptomsOf(e),
 				Message: fmt.Sprintf("%s: %s, %d times", e.Object, e.Reason, max(e.Count, 1)), Evidence: evidence,
@@ -61,6 +66,12 @@ say which role or policy is the cause.`,
 			})
 		}
 	},
+}
+
+// recommended reports whether the VPC CNI calls an action and can do without.
+func recommended(cni need.CNI, action string) bool {
+	is := func(a need.Action) bool { return strings.EqualFold(a.Name, action) }
+	return !slices.ContainsFunc(cni.Required(), is) && slices.ContainsFunc(cni.Recommended(), is)
 }
 
 // conditionEvidence is the conditions of a node class with an IAM cause, a line each: of

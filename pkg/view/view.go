@@ -156,7 +156,10 @@ const (
 type Answer struct {
 	Action  need.Action
 	Verdict Verdict
-	Result  iampolicy.Result
+	// On is the resource type that Result is about, such as subnet/*, where the action
+	// is called on several; empty where all of them have the same answer.
+	On     string
+	Result iampolicy.Result
 	// Unread says, for Unknown, what was not read.
 	Unread []snapshot.Missing
 	// Organization is set where AWS's policy simulator says that a service control
@@ -198,18 +201,62 @@ func (r *Role) CanAs(s *Session, a need.Action) Answer {
 // ByPolicies is CanAs by what was read of the role's policies alone.
 func (r *Role) ByPolicies(s *Session, a need.Action) Answer {
 	u := r.use(s)
-	result, err := u.policies(a).Evaluate(a.Request(r.v.Place, r.ARN, u.known))
-	return answer(a, result, err, u.unread)
+	set := u.policies(a)
+	var worst Answer
+	same := true
+	for i, request := range a.Requests(r.v.Place, r.ARN, u.known) {
+		result, err := set.Evaluate(request)
+		one := answer(a, result, err, u.unread)
+		one.On = resourceType(request.Resource)
+		if i > 0 && one.Verdict != worst.Verdict {
+			same = false
+		}
+		if i == 0 || graver(one.Verdict, worst.Verdict) {
+			worst = one
+		} else if one.Verdict == Allowed && worst.Verdict == Allowed {
+			worst.Result.Statements = addReferences(worst.Result.Statements, one.Result.Statements)
+		}
+	}
+	if same {
+		worst.On = ""
+	}
+	return worst
+}
+
+// graver reports whether one verdict decides against another: a denial, then what is
+// not known, then what depends.
+func graver(a, b Verdict) bool {
+	order := []Verdict{Denied, Unknown, Depends, Allowed}
+	return slices.Index(order, a) < slices.Index(order, b)
+}
+
+// resourceType is the end of an ARN pattern that people read, such as subnet/*.
+func resourceType(pattern string) string {
+	if i := strings.LastIndexByte(pattern, ':'); i >= 0 {
+		return pattern[i+1:]
+	}
+	return pattern
+}
+
+func addReferences(have, more []iampolicy.Reference) []iampolicy.Reference {
+	have = slices.Clone(have)
+	for _, m := range more {
+		if !slices.ContainsFunc(have, func(h iampolicy.Reference) bool { return h.ARN == m.ARN && h.Policy == m.Policy && h.Index == m.Index }) {
+			have = append(have, m)
+		}
+	}
+	return have
 }
 
 // deniedByOrganization returns the simulator's answer that a service control policy
 // denies an action where it is needed; nil for none. An answer that lacked a value of
 // the request is not certain.
 func (r *Role) deniedByOrganization(a need.Action) *snapshot.Simulation {
-	wanted := a.Request(r.v.Place, r.ARN, nil).Resource
-	for _, s := range r.v.Snapshot.Simulations[r.ARN] {
-		if strings.EqualFold(s.Action, a.Name) && s.DeniedBy == snapshot.DeniedByOrganizations && len(s.MissingContext) == 0 && covers(wanted, s.Resource) {
-			return &s
+	for _, wanted := range a.Requests(r.v.Place, r.ARN, nil) {
+		for _, s := range r.v.Snapshot.Simulations[r.ARN] {
+			if strings.EqualFold(s.Action, a.Name) && s.DeniedBy == snapshot.DeniedByOrganizations && len(s.MissingContext) == 0 && covers(wanted.Resource, s.Resource) {
+				return &s
+			}
 		}
 	}
 	return nil
@@ -229,11 +276,19 @@ func covers(pattern, resource string) bool {
 	return ok && (rest == "" || strings.HasSuffix(pattern, "*"))
 }
 
-// Explain says what each statement of the role's policies does for an action. Its
-// error is an *iampolicy.RequestError.
+// Explain says what each statement of the role's policies does for an action, on one of
+// its resource types after the other. Its error is an *iampolicy.RequestError.
 func (r *Role) Explain(a need.Action) ([]iampolicy.Trace, error) {
 	u := r.use(r.session())
-	return u.policies(a).Explain(a.Request(r.v.Place, r.ARN, u.known))
+	var traces []iampolicy.Trace
+	for _, request := range a.Requests(r.v.Place, r.ARN, u.known) {
+		more, err := u.policies(a).Explain(request)
+		if err != nil {
+			return nil, err
+		}
+		traces = append(traces, more...)
+	}
+	return traces, nil
 }
 
 // TrustAllows answers whether a session may get the role's credentials by an action
