@@ -232,7 +232,7 @@ func (v *View) attachesOnIPv6(c need.CNI) bool {
 	}
 	return slices.ContainsFunc(v.Snapshot.Events, func(e snapshot.Event) bool {
 		action := e.DeniedAction()
-		return action == "ec2:CreateNetworkInterface" || action == "ec2:AttachNetworkInterface"
+		return e.Reason == "MissingIAMPermissions" && (action == "ec2:CreateNetworkInterface" || action == "ec2:AttachNetworkInterface")
 	})
 }
 
