@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -264,7 +265,7 @@ func loadPolicy(kind iampolicy.Kind, file string) (*iampolicy.Policy, error) {
 	if file == "" {
 		return nil, nil
 	}
-	text, err := readFile(file)
+	text, err := readFile(context.Background(), file, files.MaxConfig)
 	if err != nil {
 		return nil, err
 	}

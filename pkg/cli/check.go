@@ -148,7 +148,7 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	if o.reports, err = parseReports(o.reportFlags, o.source.file); err != nil {
 		return err
 	}
-	if err := o.team.complete(); err != nil {
+	if err := o.team.complete(cmd.Context()); err != nil {
 		return err
 	}
 	if table || slices.Contains(print.Formats(), o.output) {

@@ -155,7 +155,7 @@ func (o *fixOptions) complete(cmd *cobra.Command) error {
 	if name := changed("yes", "journal", "proof-timeout"); name != "" && !o.apply {
 		return usage("add --apply, or leave it out", "--%s has no meaning without --apply", name)
 	}
-	if err := o.team.complete(); err != nil {
+	if err := o.team.complete(cmd.Context()); err != nil {
 		return err
 	}
 	return o.source.complete(cmd)

@@ -21,6 +21,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/apply"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
@@ -77,7 +78,7 @@ func (f *fixer) plan(ctx context.Context) (*planner.Plan, error) {
 	var err error
 	switch {
 	case f.fixOptions.plan != "":
-		plan, err = f.readPlan()
+		plan, err = f.readPlan(ctx)
 	case f.undo != "":
 		plan, err = f.undoPlan()
 	default:
@@ -101,11 +102,14 @@ func (f *fixer) judge(ctx context.Context) (*view.View, []finding.Result, error)
 }
 
 // readPlan reads the plan in a file.
-func (f *fixer) readPlan() (*planner.Plan, error) {
+func (f *fixer) readPlan(ctx context.Context) (*planner.Plan, error) {
 	file := f.fixOptions.plan
-	text, err := os.ReadFile(file)
+	text, err := readFile(ctx, file, files.MaxConfig)
 	if err != nil {
-		return nil, usage("write one: kubectl noderole fix -o json > "+file, "the plan cannot be read: %s", err)
+		return nil, err
+	}
+	if err := files.CheckDepth(text); err != nil {
+		return nil, usage("write one: kubectl noderole fix -o json > "+file, "%s %s", file, err)
 	}
 	plan, err := planner.ReadPlan(text)
 	if err != nil {

@@ -131,7 +131,7 @@ func (c *Changes) Write(ctx context.Context, ch change.Change) error {
 // authMap returns the ConfigMap aws-auth, or nil where there is none.
 func (c *Changes) authMap(ctx context.Context) (*corev1.ConfigMap, error) {
 	m, err := c.configMaps.Get(quiet(ctx), authName, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
+	if isAbsent(err) {
 		return nil, nil
 	}
 	if err != nil {
