@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -199,7 +200,14 @@ func (v *View) HybridRoles() []*Role {
 	for _, arn := range v.entriesOf(HybridEntry) {
 		roles = append(roles, v.Role(arn))
 	}
-	for arn := range sortedPairs(v.Snapshot.Roles) {
+	arns := slices.Collect(maps.Keys(v.Snapshot.Roles))
+	for _, m := range v.Snapshot.Missing {
+		if m.Fact == snapshot.FactRoles && m.Subject != "" {
+			arns = append(arns, m.Subject)
+		}
+	}
+	slices.Sort(arns)
+	for _, arn := range arns {
 		r := v.Role(arn)
 		if !slices.Contains(roles, r) && v.mappedAsHybrid(r) {
 			roles = append(roles, r)
@@ -208,7 +216,8 @@ func (v *View) HybridRoles() []*Role {
 	return roles
 }
 
-// mappedAsHybrid reports whether aws-auth maps a role as AWS has it for hybrid nodes.
+// mappedAsHybrid reports whether aws-auth maps a role as AWS has it for hybrid nodes. One
+// that could not be read is taken for theirs where such nodes have joined.
 // Source: https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-cluster-prep.html
 func (v *View) mappedAsHybrid(r *Role) bool {
 	a := v.Access(r.ARN)
@@ -217,6 +226,9 @@ func (v *View) mappedAsHybrid(r *Role) bool {
 	}
 	if slices.ContainsFunc(v.roles, func(n *NodeRole) bool { return n.ARN == r.ARN }) {
 		return false
+	}
+	if len(r.Unread) > 0 {
+		return len(v.HybridNodes()) > 0
 	}
 	for service := range r.TrustedServices() {
 		if _, hybrid := need.HybridServices[service]; hybrid {

@@ -237,6 +237,10 @@ func (c *iamCalls) UpdateAssumeRolePolicy(ctx context.Context, in *iam.UpdateAss
 	return (*iam.Client)(c).UpdateAssumeRolePolicy(ctx, in, o...)
 }
 
+func (c *autoscalingCalls) DescribeLaunchConfigurations(ctx context.Context, in *autoscaling.DescribeLaunchConfigurationsInput, o ...func(*autoscaling.Options)) (*autoscaling.DescribeLaunchConfigurationsOutput, error) {
+	return (*autoscaling.Client)(c).DescribeLaunchConfigurations(ctx, in, o...)
+}
+
 func (c *stsCalls) AssumeRole(ctx context.Context, in *sts.AssumeRoleInput, o ...func(*sts.Options)) (*sts.AssumeRoleOutput, error) {
 	return (*sts.Client)(c).AssumeRole(ctx, in, o...)
 }
