@@ -25,6 +25,10 @@ func (c *autoscalingCalls) DescribeAutoScalingGroups(ctx context.Context, in *au
 	return (*autoscaling.Client)(c).DescribeAutoScalingGroups(ctx, in, o...)
 }
 
+func (c *autoscalingCalls) DescribeLaunchConfigurations(ctx context.Context, in *autoscaling.DescribeLaunchConfigurationsInput, o ...func(*autoscaling.Options)) (*autoscaling.DescribeLaunchConfigurationsOutput, error) {
+	return (*autoscaling.Client)(c).DescribeLaunchConfigurations(ctx, in, o...)
+}
+
 func (c *ec2Calls) DescribeInstances(ctx context.Context, in *ec2.DescribeInstancesInput, o ...func(*ec2.Options)) (*ec2.DescribeInstancesOutput, error) {
 	return (*ec2.Client)(c).DescribeInstances(ctx, in, o...)
 }
@@ -235,10 +239,6 @@ func (c *iamCalls) SimulatePrincipalPolicy(ctx context.Context, in *iam.Simulate
 
 func (c *iamCalls) UpdateAssumeRolePolicy(ctx context.Context, in *iam.UpdateAssumeRolePolicyInput, o ...func(*iam.Options)) (*iam.UpdateAssumeRolePolicyOutput, error) {
 	return (*iam.Client)(c).UpdateAssumeRolePolicy(ctx, in, o...)
-}
-
-func (c *autoscalingCalls) DescribeLaunchConfigurations(ctx context.Context, in *autoscaling.DescribeLaunchConfigurationsInput, o ...func(*autoscaling.Options)) (*autoscaling.DescribeLaunchConfigurationsOutput, error) {
-	return (*autoscaling.Client)(c).DescribeLaunchConfigurations(ctx, in, o...)
 }
 
 func (c *stsCalls) AssumeRole(ctx context.Context, in *sts.AssumeRoleInput, o ...func(*sts.Options)) (*sts.AssumeRoleOutput, error) {
