@@ -131,7 +131,7 @@ func assumeTarget(v *view.View, associated, target *view.Role, s *view.Session, 
 			all.add(answer)
 			continue
 		}
-		may := associated.CanAs(v.PodIdentitySession(), need.Action{Name: action, Resources: []string{target.ARN, Delegated: true}})
+		may := associated.CanAs(v.PodIdentitySession(), need.Action{Name: action, Resources: []string{target.ARN}, Delegated: true})
 		trusts := target.TrustNames(s, action)
 		if may.Verdict == view.Denied {
 			mayNot = append(mayNot, may)
