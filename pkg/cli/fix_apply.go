@@ -59,7 +59,7 @@ func (o *fixOptions) open(ctx context.Context) (*fixer, error) {
 type stores struct{ aws, kube change.Store }
 
 func (s stores) of(c change.Change) change.Store {
-	if strings.HasPrefix(string(c.Kind), "kube.") {
+	if c.Kind.API() == change.Kubernetes {
 		return s.kube
 	}
 	return s.aws
@@ -157,7 +157,7 @@ func changesOf(steps []planner.Step) []change.Change {
 // prune leaves out the steps that were made already. A step about something that is in
 // neither state is left to people or, where the plan was made before, ends the run.
 func (f *fixer) prune(ctx context.Context, plan *planner.Plan) (*planner.Plan, error) {
-	made, err := change.Made(ctx, f.store, changesOf(plan.Steps))
+	made, err := change.Applied(ctx, f.store, changesOf(plan.Steps))
 	conflicts := map[string]*change.ConflictError{}
 	for _, e := range unjoin(err) {
 		var conflict *change.ConflictError
@@ -266,7 +266,7 @@ func (f *fixer) finish(ctx context.Context, path string) error {
 	if len(steps) == 0 {
 		return nil
 	}
-	_, err = change.Made(ctx, f.store, changesOf(steps))
+	_, err = change.Applied(ctx, f.store, changesOf(steps))
 	var conflict *change.ConflictError
 	switch {
 	case errors.As(err, &conflict):
@@ -303,7 +303,7 @@ func (f *fixer) openJournal(path string) (*apply.Journal, error) {
 // negative where they are new to it.
 func (f *fixer) make(ctx context.Context, path string, steps []planner.Step, first int) error {
 	fmt.Fprintln(f.streams.Out)
-	if err := ask(f.streams, f.yes, fmt.Sprintf("Make %s?", counted(len(changesOf(steps)), "change")), "nothing was changed"); err != nil {
+	if err := ask(f.streams, f.yes, fmt.Sprintf("Make %s?", text.Count(len(changesOf(steps)), "change")), "nothing was changed"); err != nil {
 		return err
 	}
 	j, err := f.openJournal(path)
@@ -319,7 +319,7 @@ func (f *fixer) make(ctx context.Context, path string, steps []planner.Step, fir
 	if err := run.Steps(ctx, steps, first); err != nil {
 		return errors.Join(f.brokeOff(err, path, len(steps)), j.Close())
 	}
-	fmt.Fprintf(f.streams.Out, "%s made; look again: kubectl noderole check\nto take back what was done: kubectl noderole fix --undo JOURNAL --apply\nthe journal is %s\n", counted(len(steps), "step"), path)
+	fmt.Fprintf(f.streams.Out, "%s made; look again: kubectl noderole check\nto take back what was done: kubectl noderole fix --undo JOURNAL --apply\nthe journal is %s\n", text.Count(len(steps), "step"), path)
 	return j.End()
 }
 
@@ -384,7 +384,7 @@ func (f *fixer) brokeOff(err error, path string, of int) error {
 	}
 	next = append(
 		next,
-		fmt.Sprintf("%d of %s stand; run the same command again to go on", stopped.Step-1, counted(of, "step")),
+		fmt.Sprintf("%d of %s stand; run the same command again to go on", stopped.Step-1, text.Count(of, "step")),
 		"or take them back: kubectl noderole fix --undo "+path+" --apply",
 	)
 	problem := err.Error()

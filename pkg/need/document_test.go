@@ -27,7 +27,13 @@ func grants(t *testing.T, d need.Document, a need.Action) bool {
 		t.Fatalf("%v\n%s", err, d)
 	}
 	set := iampolicy.Prepare(iampolicy.Policies{Identity: []iampolicy.Policy{{Name: "p", Document: doc}}})
-	return set.Evaluate(a.Request(place, roleARN, nil)).Decision == iampolicy.Allowed
+	return !slices.ContainsFunc(a.Requests(place, roleARN, nil), func(r *iampolicy.Request) bool {
+		decision, err := set.Decide(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return decision != iampolicy.Allowed
+	})
 }
 
 // TestDocumentsGrantTheirNeed: what is printed grants what is judged, and no more.
@@ -44,10 +50,10 @@ func TestDocumentsGrantTheirNeed(t *testing.T) {
 		"pull minimal":   {need.PullDocument(true), need.Pull, need.PullThroughCache},
 		"pod identity":   {need.PodIdentityAgentDocument(), need.PodIdentityAgent, need.Worker},
 		"minimal node":   {need.MinimalNodeDocument(), slices.Concat(need.Worker, need.Pull, need.PodIdentityAgent), slices.Concat(need.WorkerRecommended, need.PullThroughCache, need.Broad)},
-		"cni ipv4":       {ipv4.Document("aws"), slices.Concat(ipv4.Must(), ipv4.Should()), slices.Concat(ipv6.Marks(), need.Pull)},
-		"cni ipv6":       {ipv6.Document("aws"), slices.Concat(ipv6.Must(), ipv6.Should()), slices.Concat(ipv4.Marks(), need.Pull)},
+		"cni ipv4":       {ipv4.Document("aws"), slices.Concat(ipv4.Required(), ipv4.Recommended()), slices.Concat(ipv6.Indicative(), need.Pull)},
+		"cni ipv6":       {ipv6.Document("aws"), slices.Concat(ipv6.Required(), ipv6.Recommended()), slices.Concat(ipv4.Indicative(), need.Pull)},
 		"original ipv6": {
-			need.OriginalIPv6Document("aws"), need.CNI{IPFamily: "ipv6", Version: "v1.20.4"}.Must(),
+			need.OriginalIPv6Document("aws"), need.CNI{IPFamily: "ipv6", Version: "v1.20.4"}.Required(),
 			[]need.Action{{Name: "ec2:DescribeSubnets"}, {Name: "ec2:DescribeSecurityGroups"}},
 		},
 		"only": {need.Only(place, slices.Concat(need.Pull, need.PodIdentityAgent)), slices.Concat(need.Pull, need.PodIdentityAgent), need.PullThroughCache},
@@ -90,8 +96,12 @@ func TestTrust(t *testing.T) {
 			t.Fatalf("%v\n%s", err, d)
 		}
 		known := iampolicy.NewContext().Set(issuer+":sub", sub).Set(issuer+":aud", "sts.amazonaws.com")
-		return iampolicy.Prepare(iampolicy.Policies{Resource: &iampolicy.Policy{Name: "trust", Document: doc}}).
-			Evaluate(&iampolicy.Request{Principal: principal, Action: action, Resource: roleARN, Account: place.Account, Context: known}).Decision
+		decision, err := iampolicy.Prepare(iampolicy.Policies{Resource: &iampolicy.Policy{Name: "trust", Document: doc}}).
+			Decide(&iampolicy.Request{Principal: principal, Action: action, Resource: roleARN, Account: place.Account, Context: known})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return decision
 	}
 	irsa := need.IRSATrust(provider, subject, "sts.amazonaws.com")
 	tests := []struct {

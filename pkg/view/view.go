@@ -68,11 +68,12 @@ type Role struct {
 	Unread []snapshot.Missing
 
 	v *View
-	// set and setUnread are made on the first question.
-	set       *iampolicy.Set
-	setUnread []snapshot.Missing
-	known     *iampolicy.Context
-	trust     *document
+	// These are set on the first question. In delegated, a resource's policy that is
+	// not known delegates to the account's own policies; in set it may say anything.
+	set, delegated *iampolicy.Set
+	setUnread      []snapshot.Missing
+	known          *iampolicy.Context
+	trust          *document
 }
 
 // FindRole returns the role with this ARN or, where it is the only one, name; ok
@@ -131,22 +132,87 @@ const (
 type Answer struct {
 	Action  need.Action
 	Verdict Verdict
-	Result  iampolicy.Result
+	// On is the resource type that Result is about, such as subnet/*, where the action
+	// is called on several; empty where all of them have the same answer.
+	On     string
+	Result iampolicy.Result
 	// Unread says, for Unknown, what was not read.
 	Unread []snapshot.Missing
 }
 
 // Can answers whether the role is effectively allowed an action, everywhere that
-// the action is needed: managed and inline policies, explicit Deny, boundary.
+// the action is needed: managed and inline policies, explicit Deny, boundary. One
+// request is checked on every resource type, so the worst answer counts.
 func (r *Role) Can(a need.Action) Answer {
-	r.prepare()
-	return answer(a, r.set.Evaluate(a.Request(r.v.Place, r.ARN, r.known)), r.setUnread)
+	set := r.policies(a)
+	requests := a.Requests(r.v.Place, r.ARN, r.known)
+	var worst Answer
+	same := true
+	for i, request := range requests {
+		result, err := set.Evaluate(request)
+		one := answer(a, result, err, r.setUnread)
+		one.On = resourceType(request.Resource)
+		if i > 0 && one.Verdict != worst.Verdict {
+			same = false
+		}
+		if i == 0 || graver(one.Verdict, worst.Verdict) {
+			worst = one
+		} else if one.Verdict == Allowed && worst.Verdict == Allowed {
+			worst.Result.Statements = addReferences(worst.Result.Statements, one.Result.Statements)
+		}
+	}
+	if same {
+		worst.On = ""
+	}
+	return worst
 }
 
-// Explain says what each statement of the role's policies does for an action.
-func (r *Role) Explain(a need.Action) []iampolicy.Trace {
+// policies returns the role's policies for a question about an action.
+func (r *Role) policies(a need.Action) *iampolicy.Set {
 	r.prepare()
-	return r.set.Explain(a.Request(r.v.Place, r.ARN, r.known))
+	if a.Delegated {
+		return r.delegated
+	}
+	return r.set
+}
+
+// graver reports whether one verdict decides against another: a denial, then what is
+// not known, then what depends.
+func graver(a, b Verdict) bool {
+	order := []Verdict{Denied, Unknown, Depends, Allowed}
+	return slices.Index(order, a) < slices.Index(order, b)
+}
+
+// resourceType is the end of an ARN pattern that people read, such as subnet/*.
+func resourceType(pattern string) string {
+	if i := strings.LastIndexByte(pattern, ':'); i >= 0 {
+		return pattern[i+1:]
+	}
+	return pattern
+}
+
+func addReferences(have, more []iampolicy.Reference) []iampolicy.Reference {
+	have = slices.Clone(have)
+	for _, m := range more {
+		if !slices.ContainsFunc(have, func(h iampolicy.Reference) bool { return h.ARN == m.ARN && h.Policy == m.Policy && h.Index == m.Index }) {
+			have = append(have, m)
+		}
+	}
+	return have
+}
+
+// Explain says what each statement of the role's policies does for an action, on one of
+// its resource types after the other. Its error is an *iampolicy.RequestError.
+func (r *Role) Explain(a need.Action) ([]iampolicy.Trace, error) {
+	var traces []iampolicy.Trace
+	for _, request := range a.Requests(r.v.Place, r.ARN, r.known) {
+		more, err := r.policies(a).Explain(request)
+		if err != nil {
+			return nil, err
+		}
+		traces = append(traces, more...)
+	}
+	return traces, nil
 }
 
 // LetsIn answers whether the role's trust policy lets a service principal do an
@@ -165,10 +231,10 @@ func (r *Role) LetsInWith(principal, action string, known *iampolicy.Context) An
 		r.trust = &d
 	}
 	a := need.Action{Name: action, For: principal}
-	result := iampolicy.Prepare(iampolicy.Policies{Resource: &r.trust.policy}).Evaluate(&iampolicy.Request{
+	result, err := iampolicy.Prepare(iampolicy.Policies{Resource: &r.trust.policy}).Evaluate(&iampolicy.Request{
 		Principal: principal, Action: action, Resource: r.ARN, Account: r.v.Place.Account, Context: known,
 	})
-	return answer(a, result, r.trust.unread)
+	return answer(a, result, err, r.trust.unread)
 }
 
 // Trust returns the role's parsed trust policy, nil where it could not be read.
@@ -193,8 +259,14 @@ func (r *Role) TrustedServices() map[string]bool {
 	return named
 }
 
-func answer(a need.Action, result iampolicy.Result, unread []snapshot.Missing) Answer {
+// answer returns the answer to a question. One that cannot be asked, because the
+// snapshot lacks a name or has one that is not AWS's, is unknown.
+func answer(a need.Action, result iampolicy.Result, err error, unread []snapshot.Missing) Answer {
 	ans := Answer{Action: a, Result: result}
+	if err != nil {
+		ans.Unread = append(slices.Clone(unread), snapshot.Missing{Fact: snapshot.FactPolicies, Operation: "ask about " + a.Name, Error: err.Error()})
+		return ans
+	}
 	switch result.Decision {
 	case iampolicy.Allowed:
 		ans.Verdict = Allowed
@@ -244,6 +316,8 @@ func (r *Role) prepare() {
 		r.setUnread = append(r.setUnread, d.unread...)
 	}
 	r.set = iampolicy.Prepare(p)
+	p.ResourceState = iampolicy.Delegates
+	r.delegated = iampolicy.Prepare(p)
 	r.known = iampolicy.RoleSession(r.ARN, r.v.Place.Account, r.v.Place.Region, r.Facts.Tags)
 }
 

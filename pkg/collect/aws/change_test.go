@@ -433,7 +433,7 @@ func TestChangesRefused(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "eks:UpdateAddon") {
 		t.Errorf("%v", err)
 	}
-	if err := c.Write(context.Background(), change.Change{Kind: change.TrustPolicy, Name: "r", Before: &change.State{}}); err == nil || !strings.Contains(err.Error(), "at all times") {
+	if err := c.Write(context.Background(), change.Change{Kind: change.TrustPolicy, Name: "r", Before: &change.State{}}); err == nil || !strings.Contains(err.Error(), "always has a trust policy") {
 		t.Errorf("%v", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/examples"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/export"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
@@ -23,7 +24,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// everyKind is a plan with a change of every kind: made, changed, replaced and taken away.
+// everyKind is a plan with a change of every kind: created, changed, replaced and removed.
 func everyKind() *planner.Plan {
 	text := func(s string) *string { return &s }
 	const (
@@ -41,7 +42,7 @@ func everyKind() *planner.Plan {
 	whole.Part, whole.After = "arn:aws:eks::aws:cluster-access-policy/B", &change.State{}
 	attachment := change.Change{Kind: change.Attachment, Name: "new", Part: policy, After: &change.State{}}
 	const provider = "arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/A"
-	noted := step("change what is there",
+	noted := step("change what exists",
 		change.Change{Kind: change.TrustPolicy, Name: "old", Before: &change.State{Document: "{}"}, After: &change.State{Document: trust}},
 		change.Change{Kind: change.ProfileRole, Name: "old", After: &change.State{Role: "old"}},
 		change.Change{Kind: change.OIDCProvider, Name: provider + "B", Before: &change.State{ClientIDs: []string{"a"}}, After: &change.State{ClientIDs: []string{"a", "b"}}},
@@ -51,11 +52,11 @@ func everyKind() *planner.Plan {
 		change.Change{Kind: change.ServiceAccountRole, Name: "kube-system/aws-node", After: &change.State{Role: arn}},
 		change.Change{Kind: change.Rollout, Name: "kube-system/aws-node", After: &change.State{Type: change.IRSA, Role: arn}},
 	)
-	noted.Note = "two lines\nof what there is to know"
+	noted.Note = "a note\nof two lines"
 	return &planner.Plan{
 		Cluster: "arn:aws:eks:eu-west-1:111122223333:cluster/prod",
 		Steps: []planner.Step{
-			step("make a role",
+			step("create a role",
 				change.Change{Kind: change.Role, Name: "new", After: &change.State{Document: trust, Path: "/path/", Description: "it's \"new\"", Boundary: policy, Tags: map[string]string{"team": "a", "cost-center": "9"}}},
 				change.Change{Kind: change.Policy, Name: policy, After: &change.State{Document: `{"Statement":[]}`}},
 				attachment,
@@ -63,18 +64,18 @@ func everyKind() *planner.Plan {
 				change.Change{Kind: change.InstanceProfile, Name: "new", After: &change.State{Path: "/path/", Tags: map[string]string{"team": "a"}}},
 				change.Change{Kind: change.ProfileRole, Name: "new", After: &change.State{Role: "new"}}),
 			step("replace an entry", access.Invert(), stale, entry, access, whole),
-			step("make the rest",
+			step("create the rest",
 				change.Change{Kind: change.InstanceProfile, Name: "empty", After: &change.State{}},
 				change.Change{Kind: change.OIDCProvider, Name: provider, After: &change.State{ClientIDs: []string{"sts.amazonaws.com"}}},
 				change.Change{Kind: change.Association, Name: "kube-system/aws-node", Cluster: "prod", After: &change.State{Role: arn}},
 				change.Change{Kind: change.Addon, Name: "9-agent", Cluster: "prod", After: &change.State{}}),
 			noted,
-			step("take away, and give what is given already",
+			step("remove, and add what was added already",
 				attachment,
 				change.Change{Kind: change.Attachment, Name: "old", Part: policy, Before: &change.State{}},
 				change.Change{Kind: change.AccessPolicy, Name: "old", Part: "arn:p", Cluster: "prod", Before: &change.State{}}),
 		},
-		Manual: []planner.Manual{{Rule: "NR101", Subject: "old", Message: "the role is the cluster's", Why: "it is somebody else's"}},
+		Manual: []planner.Manual{{Rule: "NR101", Subject: "old", Message: "the role is the cluster's", Why: "the cluster uses it"}},
 	}
 }
 
@@ -89,6 +90,32 @@ func TestReadPlanOfEveryKind(t *testing.T) {
 	read, err := planner.ReadPlan(text)
 	if diff := cmp.Diff(plan, read, cmpopts.IgnoreUnexported(planner.Step{})); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+}
+
+// inStaging completes commands of kubectl by a context.
+func inStaging(c command.Command) command.Command {
+	if c.Word(0) != "kubectl" {
+		return c
+	}
+	return c.Insert(1, "--context", "staging")
+}
+
+// golden compares with a file in testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", name, diff)
 	}
 }
 
@@ -107,23 +134,13 @@ func planOf(t *testing.T, example string) *planner.Plan {
 	return planner.New(v, rules.Judge(v, rules.Options{}).Results, planner.Options{})
 }
 
-// TestPlanTerraform: the configuration of a plan; -update writes the golden files.
+// TestPlanTerraform: the configuration of a plan; -update writes the golden file.
 func TestPlanTerraform(t *testing.T) {
 	for name, plan := range map[string]*planner.Plan{"every-kind": everyKind(), "broken": planOf(t, "broken")} {
 		t.Run(name, func(t *testing.T) {
-			file := filepath.Join("testdata", name+".tf")
-			got := export.PlanTerraform(plan)
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("configuration (-want +got):\n%s", diff)
+			got := export.PlanTerraform(plan, inStaging)
+			if name == "every-kind" { // the steps of an example are the planner's to test
+				golden(t, "every-kind.tf", got)
 			}
 			addresses := map[string]bool{}
 			for line := range strings.Lines(got) {

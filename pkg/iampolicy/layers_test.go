@@ -11,7 +11,7 @@ func names(entries ...string) string {
 	return `"Principal":{"AWS":["` + strings.Join(entries, `","`) + `"]}`
 }
 
-func TestSection5_Principals(t *testing.T) {
+func TestPrincipals(t *testing.T) {
 	// assume asks a trust policy; the caller's own policies allow nothing.
 	assume := func(name, principal, statements, want string) question {
 		return question{name: name, principal: principal, action: "sts:AssumeRole", resource: trustedRole, resourcePolicy: statements, want: want}
@@ -79,6 +79,13 @@ func TestSection5_Principals(t *testing.T) {
 		{name: "5.5 canonical user", principal: testUser, resourcePolicy: allow(`"Principal":{"CanonicalUser":"79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be"}`), want: "denied"},
 		assume("5.6 NotPrincipal in a trust policy", ec2, allow(`"Action":"sts:AssumeRole"`, `"NotPrincipal":{"AWS":"111122223333"}`), "error NotPrincipal"),
 		{name: "5.6 Allow NotPrincipal", principal: testUser, resourcePolicy: allow(`"NotPrincipal":{"AWS":"arn:aws:iam::111122223333:user/eve"}`, `"Resource":"*"`), want: "allowed"},
+		{name: "5.6 Allow NotPrincipal, boundary allows", principal: testUser, boundary: allow(), resourcePolicy: allow(`"NotPrincipal":{"AWS":"arn:aws:iam::111122223333:user/eve"}`, `"Resource":"*"`), want: "allowed"},
+		{name: "5.6 Allow NotPrincipal, boundary lacks it", principal: testUser, boundary: allow(`"Action":"s3:PutObject"`), resourcePolicy: allow(`"NotPrincipal":{"AWS":"arn:aws:iam::111122223333:user/eve"}`, `"Resource":"*"`), want: "depends"},
+		{name: "5.6 Allow NotPrincipal, boundary lacks it, listed", principal: testUser, boundary: allow(`"Action":"s3:PutObject"`), resourcePolicy: allow(names(testUser), `"Resource":"arn:aws:s3:::x"`) + "," + allow(`"NotPrincipal":{"AWS":"`+testUser+`"}`, `"Resource":"*"`), want: "denied"},
+		{name: "5.6 Allow NotPrincipal, boundary denies", principal: testUser, boundary: deny(), resourcePolicy: allow(`"NotPrincipal":{"AWS":"arn:aws:iam::111122223333:user/eve"}`, `"Resource":"*"`), want: "explicit"},
+		{name: "5.6 Allow NotPrincipal, session policy lacks it", principal: nodeSession, session: allow(`"Action":"s3:PutObject"`), resourcePolicy: allow(`"NotPrincipal":{"AWS":"`+testUser+`"}`, `"Resource":"*"`), want: "depends"},
+		{name: "5.6 Allow NotPrincipal, a service", principal: "logging.s3.amazonaws.com", resourcePolicy: allow(`"NotPrincipal":{"AWS":"`+testUser+`"}`, `"Resource":"*"`), want: "allowed"},
+		{name: "5.6 Allow NotPrincipal, another account", principal: testUser, account: otherAccount, identity: allow(), resourcePolicy: allow(`"NotPrincipal":{"AWS":"arn:aws:iam::111122223333:user/eve"}`, `"Resource":"*"`), want: "allowed"},
 		{name: "5.6 Allow NotPrincipal, listed", principal: testUser, resourcePolicy: allow(`"NotPrincipal":{"AWS":"`+testUser+`"}`, `"Resource":"*"`), want: "denied"},
 		{name: "5.6 Deny NotPrincipal", principal: testUser, identity: allow(), resourcePolicy: deny(`"NotPrincipal":{"AWS":"arn:aws:iam::111122223333:user/eve"}`, `"Resource":"*"`), want: "explicit"},
 		{name: "5.6 Deny NotPrincipal, listed with the account", principal: testUser, identity: allow(), resourcePolicy: deny(`"NotPrincipal":{"AWS":["`+testUser+`","arn:aws:iam::111122223333:root"]}`, `"Resource":"*"`), want: "allowed"},
@@ -90,7 +97,8 @@ func TestSection5_Principals(t *testing.T) {
 		{name: "5.7 KMS, role named", action: "kms:Decrypt", resource: "arn:aws:kms:eu-west-1:111122223333:key/k", resourcePolicy: allow(`"Action":"kms:*"`, names(nodeRole)), want: "allowed"},
 		{name: "5.7 services and SCPs", principal: ec2, action: "sts:AssumeRole", resource: trustedRole, scps: [][]string{{deny(`"Action":"*"`)}}, identity: deny(`"Action":"*"`), resourcePolicy: lets(service(`"ec2.amazonaws.com"`)), want: "allowed"},
 		{name: "5.7 a trust policy is for sts alone", action: "iam:GetRole", resource: trustedRole, identity: allow(`"Action":"iam:*"`), resourcePolicy: lets(service(`"ec2.amazonaws.com"`)), want: "allowed"},
-		{name: "5.7 no policy", principal: ec2, action: "sts:AssumeRole", resource: trustedRole, want: "denied"},
+		{name: "5.7 no policy", principal: ec2, action: "sts:AssumeRole", resource: trustedRole, resourceState: NoPolicy, want: "denied"},
+		{name: "5.7 policy not given", principal: ec2, action: "sts:AssumeRole", resource: trustedRole, want: "depends"},
 		assume("5.8 denied service", ec2, lets(service(`"ec2.amazonaws.com"`))+","+deny(`"Action":"sts:*"`, service(`"ec2.amazonaws.com"`)), "explicit"),
 		assume("5.8 Deny to any AWS principal", ec2, lets(service(`"ec2.amazonaws.com"`))+","+deny(`"Action":"sts:*"`, names("*")), "depends"),
 		{name: "5.8 TagSession", principal: "pods.eks.amazonaws.com", action: "sts:TagSession", resource: trustedRole, resourcePolicy: allow(`"Action":["sts:AssumeRole","sts:TagSession"]`, service(`"pods.eks.amazonaws.com"`)), want: "allowed"},
@@ -98,7 +106,7 @@ func TestSection5_Principals(t *testing.T) {
 	})
 }
 
-func TestSection6_Combination(t *testing.T) {
+func TestLayers(t *testing.T) {
 	other := allow(`"Action":"s3:PutObject"`)
 	full := allow(`"Action":"*"`)
 	ifA := func(effect func(...string) string, operator, value string) string {
@@ -140,7 +148,19 @@ func TestSection6_Combination(t *testing.T) {
 		cross(question{name: "cross account, role named, identity silent", resourcePolicy: allow(names(nodeRole), `"Resource":"*"`), want: "denied"}),
 		cross(question{name: "cross account, star, identity silent", resourcePolicy: allow(names("*"), `"Resource":"*"`), want: "denied"}),
 		cross(question{name: "cross account, resource silent", identity: allow(), resourcePolicy: allow(names(otherAccount), `"Resource":"*"`), want: "denied"}),
-		cross(question{name: "cross account, no resource policy", identity: allow(), want: "denied"}),
+		cross(question{name: "cross account, no resource policy", identity: allow(), resourceState: NoPolicy, want: "denied"}),
+		cross(question{name: "cross account, resource policy not given", identity: allow(), want: "depends"}),
+		cross(question{name: "cross account, resource policy not given, identity silent", want: "denied"}),
+		cross(question{name: "cross account, resource policy not given, no resource types", resource: "*", identity: allow(), want: "denied"}),
+		cross(question{name: "cross account, the other account delegates to its own policies", identity: allow(), resourceState: Delegates, want: "denied"}),
+		{name: "session policy allows", principal: nodeSession, identity: allow(), session: full, want: "allowed"},
+		{name: "session policy lacks it", principal: nodeSession, identity: allow(), session: other, want: "denied"},
+		{name: "session policy denies", principal: nodeSession, identity: allow(), session: full + "," + deny(), want: "explicit"},
+		{name: "session policy grants nothing", principal: nodeSession, session: full, want: "denied"},
+		{name: "session policy, role named", principal: nodeSession, session: other, resourcePolicy: allow(names(nodeRole), `"Resource":"*"`), want: "denied"},
+		{name: "session policy, session named", principal: nodeSession, session: other, resourcePolicy: allow(names(nodeSession), `"Resource":"*"`), want: "allowed"},
+		{name: "session policy unknown", principal: nodeSession, identity: allow(), session: ifA(allow, "StringEquals", "x"), want: "depends"},
+		{name: "split: session policy meets identity", principal: nodeSession, identity: ifA(allow, "StringEquals", "x"), session: ifA(allow, "StringEquals", "y"), want: "denied"},
 		cross(question{name: "cross account, boundary lacks it", principal: nodeSession, identity: allow(), boundary: other, resourcePolicy: allow(names(nodeSession), `"Resource":"*"`), want: "denied"}),
 		cross(question{name: "cross account, trust", identity: allow(`"Action":"sts:AssumeRole"`), action: "sts:AssumeRole", resource: "arn:aws:iam::444455556666:role/r", resourcePolicy: allow(`"Action":"sts:AssumeRole"`, names(nodeRole)), want: "allowed"}),
 		{name: "unknown Allow", identity: ifA(allow, "StringEquals", "x"), want: "depends"},
@@ -178,7 +198,7 @@ func TestSection6_Combination(t *testing.T) {
 	})
 }
 
-func TestSection6_DependsOn(t *testing.T) {
+func TestDependsOn(t *testing.T) {
 	eq := func(effect func(...string) string, key string, more ...string) string {
 		return effect(append(more, when("StringEquals", key, `"x"`))...)
 	}
@@ -218,7 +238,7 @@ func TestSection6_DependsOn(t *testing.T) {
 	}
 }
 
-func TestSection7_RoleSession(t *testing.T) {
+func TestRoleSession(t *testing.T) {
 	r := Request{
 		Principal: nodeRole, Action: "s3:GetObject", Resource: object, Account: testAccount,
 		Context: RoleSession(nodeRole, testAccount, "eu-west-1", map[string]string{"Team": "blue"}),
@@ -248,7 +268,7 @@ func TestSection7_RoleSession(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := mustParse(t, Identity, string(question{}.document(allow(when(c.operator, c.key, `"`+c.value+`"`)))))
-			if got := Prepare(Policies{Identity: []Policy{{Name: "p", Document: d}}}).Decide(&r); got != c.want {
+			if got := decide(t, Prepare(Policies{Identity: []Policy{{Name: "p", Document: d}}}), &r); got != c.want {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
 		})
@@ -256,8 +276,8 @@ func TestSection7_RoleSession(t *testing.T) {
 	t.Run("resources of every account", func(t *testing.T) {
 		d := mustParse(t, Identity, string(question{}.document(allow(`"Action":"ecr:*"`, when("StringEquals", "aws:ResourceAccount", `"`+testAccount+`"`)))))
 		r := r
-		r.Action, r.Resource, r.Any = "ecr:BatchGetImage", "arn:aws:ecr:eu-west-1:*:repository/*", true
-		if got := Prepare(Policies{Identity: []Policy{{Name: "p", Document: d}}}).Decide(&r); got != Depends {
+		r.Action, r.Resource = "ecr:BatchGetImage", "arn:aws:ecr:eu-west-1:*:repository/*"
+		if got := decide(t, Prepare(Policies{Identity: []Policy{{Name: "p", Document: d}}}), &r); got != Depends {
 			t.Errorf("got %v, want depends: other accounts' repositories are asked about too", got)
 		}
 	})

@@ -2,11 +2,11 @@ package export
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/newrole"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // Terraform returns the role as a Terraform configuration for the AWS provider,
@@ -116,11 +116,17 @@ func (b *terraformBlock) flush() {
 	b.run = nil
 }
 
-// document writes a policy document as a heredoc.
-func (b *terraformBlock) document(name, text string) {
+// document writes a policy document: as a heredoc where it is JSON, which no line of it
+// can end, else as a string.
+func (b *terraformBlock) document(name, document string) {
+	out, ok := indented(document)
+	if !ok {
+		b.text(name, document)
+		return
+	}
 	b.raw(name, "<<-EOT")
 	b.flush()
-	for line := range strings.Lines(hclTemplate(Indented(text))) {
+	for line := range strings.Lines(hclTemplate(out)) {
 		b.w.WriteString(b.indent + "  " + line)
 	}
 	b.w.WriteString(b.indent + "EOT\n")
@@ -133,7 +139,7 @@ func (b *terraformBlock) tags(tags map[string]string) {
 	b.flush()
 	b.w.WriteString(b.indent + "tags = {\n")
 	inner := &terraformBlock{w: b.w, indent: b.indent + "  "}
-	for _, k := range sortedKeys(tags) {
+	for _, k := range text.SortedKeys(tags) {
 		inner.text(hclString(k), tags[k])
 	}
 	inner.flush()
@@ -151,15 +157,28 @@ func hclTemplate(s string) string {
 	return strings.NewReplacer("${", "$${", "%{", "%%{").Replace(s)
 }
 
+// hclString is a string of HCL, in one line of characters that are safe to show.
+// Source: https://developer.hashicorp.com/terraform/language/expressions/strings
 func hclString(s string) string {
-	return `"` + hclTemplate(strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\t", `\t`, "\r", `\r`).Replace(s)) + `"`
-}
-
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r == '\\', r == '"':
+			b.WriteRune('\\')
+			b.WriteRune(r)
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r == '\r':
+			b.WriteString(`\r`)
+		case r == '\t':
+			b.WriteString(`\t`)
+		case text.Safe(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			fmt.Fprintf(&b, `\U%08x`, r)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
 	}
-	slices.Sort(keys)
-	return keys
+	return `"` + hclTemplate(b.String()) + `"`
 }

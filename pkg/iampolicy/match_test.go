@@ -2,7 +2,7 @@ package iampolicy
 
 import "testing"
 
-func TestSection1_Actions(t *testing.T) {
+func TestActions(t *testing.T) {
 	action := func(list string) string { return allow(`"Action":` + list) }
 	ask(t, []question{
 		{name: "1.1 star", identity: action(`"*"`), want: "allowed"},
@@ -32,7 +32,7 @@ func TestSection1_Actions(t *testing.T) {
 	})
 }
 
-func TestSection2_Resources(t *testing.T) {
+func TestResources(t *testing.T) {
 	on := func(pattern string) string { return allow(`"Resource":"` + pattern + `"`) }
 	not := func(pattern string) string { return allow(`"NotResource":"` + pattern + `"`) }
 	const (
@@ -90,15 +90,27 @@ func TestSection2_Resources(t *testing.T) {
 		{name: "2.7 variable after the fifth colon", identity: on("arn:aws:s3:::bucket/${aws:username}"), context: known("aws:username", "key"), want: "allowed"},
 		{name: "2.7 variable before it", identity: on("arn:aws:bedrock:*:${aws:PrincipalAccount}:agent/*"), context: known("aws:PrincipalAccount", testAccount), resource: "arn:aws:bedrock:eu-west-1:111122223333:agent/a", want: "allowed"},
 		{name: "2.7 absent", identity: on("arn:aws:s3:::bucket/${aws:username}"), complete: true, want: "denied"},
-		{name: "2.7 absent, NotResource", identity: not("arn:aws:s3:::bucket/${aws:username}"), complete: true, want: "allowed"},
+		{name: "2.7 absent, NotResource", identity: not("arn:aws:s3:::bucket/${aws:username}"), complete: true, want: "depends"},
+		{name: "2.7 absent, NotResource that matches nothing of it", identity: not("arn:aws:s3:::other/${aws:username}"), complete: true, want: "depends"},
+		{name: "2.7 absent, NotResource with a default", identity: not("arn:aws:s3:::bucket/${aws:username, 'x'}"), complete: true, want: "allowed"},
+		{name: "2.7 several values, NotResource", identity: not("arn:aws:s3:::bucket/${aws:TagKeys}"), context: known("aws:TagKeys", "a", "aws:TagKeys", "b"), want: "depends"},
+		{name: "2.7 absent, one of two in NotResource", identity: allow(`"NotResource":["arn:aws:s3:::bucket/${aws:username}","arn:aws:s3:::bucket/*"]`), complete: true, want: "denied"},
+		{name: "2.7 absent, NotResource, certain Allow", identity: not("arn:aws:s3:::bucket/${aws:username}") + "," + on(object), complete: true, want: "allowed"},
+		{name: "2.7 absent, NotResource, certain Deny", identity: not("arn:aws:s3:::bucket/${aws:username}") + "," + deny(), complete: true, want: "explicit"},
+		{name: "2.7 absent, NotResource, every", resource: "arn:aws:s3:::bucket/*", identity: not("arn:aws:s3:::bucket/${aws:username}"), complete: true, want: "depends"},
+		{name: "2.7 absent, Deny", identity: allow() + "," + deny(`"Resource":"arn:aws:s3:::bucket/${aws:username}"`), complete: true, want: "allowed"},
+		{name: "2.7 absent, Deny NotResource", identity: allow() + "," + deny(`"NotResource":"arn:aws:s3:::bucket/${aws:username}"`), complete: true, want: "depends"},
+		{name: "2.7 absent, Deny and Allow NotResource", identity: not("arn:aws:s3:::bucket/${aws:username}") + "," + deny(`"NotResource":"arn:aws:s3:::bucket/${aws:username}"`), complete: true, want: "denied"},
 		{name: "2.7 unknown", identity: on("arn:aws:s3:::bucket/${aws:username}"), want: "depends"},
 		{name: "2.7 unknown, but matches in no case", identity: on("arn:aws:s3:::other/${aws:username}"), want: "denied"},
-		{name: "2.7 unknown, but matches in no case, NotResource", identity: not("arn:aws:s3:::other/${aws:username}"), want: "allowed"},
+		{name: "2.7 unknown, perhaps absent, NotResource", identity: not("arn:aws:s3:::other/${aws:username}"), want: "depends"},
+		{name: "2.7 unknown, but matches in no case, NotResource", identity: not("arn:aws:s3:::other/${aws:username, 'x'}"), want: "allowed"},
+		{name: "2.7 unknown, perhaps several values, NotResource", identity: not("arn:aws:s3:::other/${s3:x, 'x'}"), want: "depends"},
 		{name: "2.7 unknown, every", identity: on("arn:aws:s3:::other/${aws:username}/*"), resource: "arn:aws:s3:::bucket/*", want: "denied"},
 	})
 }
 
-func TestSection3_Variables(t *testing.T) {
+func TestVariables(t *testing.T) {
 	on := func(pattern string) string { return allow(`"Resource":"` + pattern + `"`) }
 	tag := func(operator, value string) string { return allow(when(operator, "aws:ResourceTag/t", `"`+value+`"`)) }
 	ask(t, []question{

@@ -2,7 +2,7 @@ package iampolicy
 
 import "testing"
 
-func TestSection4_Conditions(t *testing.T) {
+func TestConditions(t *testing.T) {
 	const key = "aws:k"
 	// c is a statement under one condition on key; x and two are a context with
 	// one value and with two, none a complete one without it.

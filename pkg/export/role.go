@@ -3,41 +3,35 @@
 package export
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
-	"sigs.k8s.io/yaml"
-
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/newrole"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
-
-// Indented is a JSON document with two spaces a level, ending in a newline.
-func Indented(document string) string {
-	var b bytes.Buffer
-	if err := json.Indent(&b, []byte(document), "", "  "); err != nil {
-		return document
-	}
-	return b.String() + "\n"
-}
 
 // Commands returns the role as AWS CLI commands, a line each, for a POSIX shell.
 // An account that is not known is asked for by the first line.
-func Commands(n newrole.Role) string {
+func Commands(n newrole.Role, complete Complete) string {
 	if n.Account == "" {
-		n.Account = change.AccountVariable
+		n.Account = command.AccountVariable
 	}
 	var b strings.Builder
 	for _, c := range n.Changes() {
-		b.WriteString(c.Command() + "\n")
+		for _, line := range c.Commands() {
+			b.WriteString(line.Map(complete).String() + "\n")
+		}
+		if why := c.NoCommand(); why != "" {
+			b.WriteString(comment("no command for " + c.String() + ": " + why))
+		}
 	}
-	if text := b.String(); strings.Contains(text, change.AccountVariable) {
-		return change.AskAccount + "\n" + text
+	if lines := b.String(); strings.Contains(lines, command.AccountVariable) {
+		ask := command.AWS("sts", "get-caller-identity", "--query", "Account", "--output", "text")
+		return "ACCOUNT=$(" + complete(ask).String() + ")\n" + lines
 	}
 	return b.String()
 }
@@ -93,31 +87,31 @@ func CloudFormation(n newrole.Role) (string, error) {
 		}
 		add("AccessEntry", "AWS::EKS::AccessEntry", entry)
 	}
-	text, err := yaml.Marshal(map[string]any{
+	out, err := asYAML(map[string]any{
 		"AWSTemplateFormatVersion": "2010-09-09", "Description": "Node role of Amazon EKS nodes", "Resources": resources, "Outputs": outputs,
 	})
-	return string(text), err
+	return out, err
 }
 
 func cloudFormationTags(tags map[string]string) []map[string]string {
 	var list []map[string]string
-	for _, k := range sortedKeys(tags) {
+	for _, k := range text.SortedKeys(tags) {
 		list = append(list, map[string]string{"Key": k, "Value": tags[k]})
 	}
 	return list
 }
 
-// Eksctl returns a managed node group for which eksctl makes the role: it makes
-// none without a node group, and access entry and instance profile are its own.
-// The error says what of the role eksctl cannot make.
+// Eksctl returns a managed node group for which eksctl creates the role: it creates
+// none without a node group, and creates access entry and instance profile itself.
+// The error says which part of the role eksctl cannot create.
 // Source: https://docs.aws.amazon.com/eks/latest/eksctl/iam-policies.html,
 // eksctl-io/eksctl pkg/apis/eksctl.io/v1alpha5/types.go (NodeGroupIAM)
 func Eksctl(n newrole.Role, cluster, region string) (string, error) {
 	switch {
 	case n.Minimal:
-		return "", errors.New("eksctl attaches its own policies to a role for which no managed policy is named, so that --minimal cannot be had")
+		return "", errors.New("eksctl attaches its own policies to a role for which no managed policy is named, so that it cannot create a --minimal role")
 	case n.AutoMode:
-		return "", errors.New("eksctl makes the node role of EKS Auto Mode together with the cluster")
+		return "", errors.New("eksctl creates the node role of EKS Auto Mode together with the cluster")
 	case n.Path != "" && n.Path != "/":
 		return "", errors.New("eksctl gives node roles no path")
 	}
@@ -132,7 +126,7 @@ func Eksctl(n newrole.Role, cluster, region string) (string, error) {
 	if len(n.Tags) > 0 {
 		group["tags"] = n.Tags
 	}
-	text, err := yaml.Marshal(map[string]any{
+	out, err := asYAML(map[string]any{
 		"apiVersion": "eksctl.io/v1alpha5", "kind": "ClusterConfig",
 		"metadata":          map[string]any{"name": cluster, "region": region},
 		"managedNodeGroups": []any{group},
@@ -140,5 +134,5 @@ func Eksctl(n newrole.Role, cluster, region string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("write the eksctl configuration: %w", err)
 	}
-	return string(text), nil
+	return out, nil
 }

@@ -5,13 +5,13 @@ import (
 	"slices"
 )
 
-// maxSearch bounds the parts among which the smallest set is searched; among
-// more, parts are only left out one by one.
+// maxSearch is the number of parts up to which the smallest set is searched. Of
+// more parts, those that are not needed are left out one by one.
 const maxSearch = 12
 
 // needed returns the indexes of the smallest set of parts that decides the
-// verdict: two cases in which they come out alike have the same answer. Where
-// there are too many cases to tell, it returns all parts, equal ones once.
+// verdict: two cases that assume the same of them have the same answer. Where there
+// are too many cases, it returns all parts, equal ones once.
 func (c *cases) needed(e *evaluation) []int {
 	columns, rows := c.table(e)
 	if rows == nil {
@@ -53,8 +53,8 @@ func (c *cases) needed(e *evaluation) []int {
 	return parts
 }
 
-// smallest returns the smallest of the sets of n that decides, of equal ones
-// that with the first members. The set of all decides.
+// smallest returns the smallest subset of n that decides, among equally small ones
+// the one with the first members. The whole set decides.
 func smallest(n int, decides func(uint64) bool) uint64 {
 	var sets []uint64
 	for s := range uint64(1) << n {
@@ -73,8 +73,7 @@ func smallest(n int, decides func(uint64) bool) uint64 {
 	return sets[slices.IndexFunc(sets, decides)]
 }
 
-// column is a part, and the bits of a row that belong to it. An unread policy has
-// two.
+// column is a part, and its bits in a row. An unread policy has two.
 type column struct {
 	part int
 	mask uint64
@@ -85,16 +84,16 @@ type row struct {
 	answer ternary
 }
 
-// table returns every case as a row, and a column for each part that comes out
-// otherwise than those before it. No rows means that there are too many.
+// table returns every case as a row, and a column for each part that is not always
+// assumed the same as one before it. No rows means that there are too many.
 func (c *cases) table(e *evaluation) (columns []column, rows []row) {
 	if len(c.parts) > 64 {
 		return nil, nil
 	}
-	c.each(e, func(v verdict, given map[any]ternary) bool {
+	c.each(e, func(v verdict, assumed map[any]ternary) bool {
 		r := row{answer: v.result}
 		for i, p := range c.parts {
-			if given[p.of] == yes {
+			if assumed[p.of] == yes {
 				r.holds |= 1 << i
 			}
 		}
@@ -118,12 +117,12 @@ func (c *cases) table(e *evaluation) (columns []column, rows []row) {
 	return columns, rows
 }
 
-// alike reports whether two parts come out alike in every case.
+// alike reports whether every case assumes the same of two parts.
 func alike(rows []row, i, j int) bool {
 	return !slices.ContainsFunc(rows, func(r row) bool { return r.holds>>i&1 != r.holds>>j&1 })
 }
 
-// distinct returns the parts without those that say the same as one before.
+// distinct returns the parts without those that equal one before.
 func (c *cases) distinct() []int {
 	var list []int
 	for i, p := range c.parts {
