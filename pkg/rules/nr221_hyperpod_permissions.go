@@ -82,5 +82,8 @@ roles:
     attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"]
     inlinePolicies:
       guard: '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":["%s"],"Resource":"*"}}'
+  "arn:aws:iam::111122223333:role/eksCNIRole":
+    inlinePolicies:
+      hyperpod: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sagemaker:AttachClusterNodeNetworkInterface","Resource":"*"}}'
 `, service, strings.Join(append(denied, "iam:*"), `","`))
 }
