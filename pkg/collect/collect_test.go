@@ -189,6 +189,10 @@ func newWorld(tb testing.TB) *world {
 	w.kube.serviceAccount = &corev1.ServiceAccount{ObjectMeta: meta("aws-node", nil)}
 	w.kube.serviceAccount.Annotations = map[string]string{"eks.amazonaws.com/role-arn": f.roleARN("cni"), "eks.amazonaws.com/audience": "own"}
 	w.kube.daemonSet = &appsv1.DaemonSet{ObjectMeta: meta("aws-node", nil), Spec: appsv1.DaemonSetSpec{Template: corev1.PodTemplateSpec{Spec: podSpec("", nil)}}}
+	w.kube.daemonSet.Spec.Template.Spec.Containers[1].EnvFrom = []corev1.EnvFromSource{
+		{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "cni-settings"}}},
+		{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "cni-keys"}}},
+	}
 	running := corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}
 	w.kube.pods = []corev1.Pod{
 		{ObjectMeta: meta("aws-node-1", nil), Status: running, Spec: podSpec("n-managed", []corev1.EnvVar{
@@ -410,7 +414,7 @@ func (w *world) want() *snapshot.Snapshot {
 		},
 		AWSNode: snapshot.AWSNode{
 			ServiceAccount: &snapshot.ServiceAccount{RoleARN: f.roleARN("cni"), Audience: "own"},
-			DaemonSet:      &snapshot.DaemonSet{Image: "cni:1", ServiceAccount: "aws-node", Env: env},
+			DaemonSet:      &snapshot.DaemonSet{Image: "cni:1", ServiceAccount: "aws-node", Env: env, EnvFrom: []string{"ConfigMap/cni-settings", "Secret/cni-keys"}},
 			Pods: map[string]snapshot.Pod{
 				"aws-node-1": {
 					Node: "n-managed", Ready: true, Image: "cni:1", ServiceAccount: "aws-node",

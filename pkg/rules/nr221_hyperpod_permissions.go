@@ -35,7 +35,7 @@ has no role of its own it also makes its calls with this role. AmazonSageMakerCl
 		}
 		calls := slices.Concat(need.Node{Kind: need.HyperPodNode}.Required(), need.Pull)
 		if v.ConfiguredIdentity().Kind == view.FromNodeRole {
-			calls = append(calls, v.CNI().Must()...)
+			calls = append(calls, v.CNI().Required()...)
 		}
 		for _, r := range v.HyperPodRoles() {
 			subject := finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
