@@ -106,6 +106,7 @@ func newWorld(tb testing.TB) *world {
 			"remoteNetworkConfig":     map[string]any{"remoteNodeNetworks": []any{map[string]any{"cidrs": []string{"10.200.0.0/16"}}}},
 			"identity":                map[string]any{"oidc": map[string]any{"issuer": "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC"}},
 			"computeConfig":           map[string]any{"enabled": true, "nodePools": []string{"system", "general-purpose"}, "nodeRoleArn": f.roleARN("node-b")},
+			"health":                  map[string]any{"issues": []map[string]any{{"code": "IamRoleNotFound", "message": "gone", "resourceIds": []string{"cluster"}}}},
 		},
 		"dev":     {"name": "dev", "arn": clusterARN("dev"), "roleArn": f.roleARN("dev-cluster")},
 		"staging": {"name": "staging", "arn": clusterARN("staging"), "roleArn": f.roleARN("staging-cluster")},
@@ -124,6 +125,7 @@ func newWorld(tb testing.TB) *world {
 	}}
 	f.associations = map[string]map[string]any{"a-1": {
 		"associationId": "a-1", "namespace": "kube-system", "serviceAccount": "aws-node", "roleArn": f.roleARN("pod-cni"),
+		"targetRoleArn": f.roleARN("pod-cni"), "externalId": "an id", "disableSessionTags": true, "policy": document,
 	}}
 	f.entries = map[string]map[string]any{f.roleARN("node-a"): {
 		"type": "EC2_LINUX", "username": "system:node:{{EC2PrivateDNSName}}", "kubernetesGroups": []string{"system:nodes"}, "createdAt": 1714979289,
@@ -162,7 +164,10 @@ func newWorld(tb testing.TB) *world {
 		"/apis/karpenter.k8s.aws/v1/ec2nodeclasses": `{"kind":"EC2NodeClassList","apiVersion":"karpenter.k8s.aws/v1","items":[
 			{"metadata":{"name":"fast"},"spec":{"role":"node-b"},"status":{"instanceProfile":"self"}},
 			{"metadata":{"name":"wrong"},"spec":{"role":"` + f.roleARN("node-a") + `","instanceProfile":"gone"}},
-			{"metadata":{"name":"odd"},"spec":{"role":"no/name","amiSelectorTerms":[{"id":"ami-1"},{"alias":"windows2022@latest"}]}}]}`,
+			{"metadata":{"name":"odd"},"spec":{"role":"no/name","amiSelectorTerms":[{"id":"ami-1"},{"alias":"windows2022@latest"}]},"status":{"conditions":[
+				{"type":"SubnetsReady","status":"True","reason":"SubnetsReady","lastTransitionTime":"2026-01-01T00:00:00Z"},
+				{"type":"Ready","status":"Unknown","lastTransitionTime":"no time"},
+				{"type":"InstanceProfileReady","status":"False","reason":"NodeRoleNotFound","message":"Failed to detect\nthe NodeRole"}]}}]}`,
 		"/apis/karpenter.k8s.aws/v1alpha1/awsnodetemplates": `{"kind":"AWSNodeTemplateList","apiVersion":"karpenter.k8s.aws/v1alpha1","items":[
 			{"metadata":{"name":"old"},"spec":{"instanceProfile":"self","amiFamily":"Bottlerocket"}}]}`,
 		"/apis/eks.amazonaws.com/v1/nodeclasses": `{"kind":"NodeClassList","apiVersion":"eks.amazonaws.com/v1","items":[{"metadata":{"name":"private"},"spec":{"role":"lost"}}]}`,
@@ -312,6 +317,7 @@ func (w *world) want() *snapshot.Snapshot {
 			RemoteNodeNetworks: []string{"10.200.0.0/16"},
 			AuthenticationMode: "API_AND_CONFIG_MAP", OIDCIssuer: "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC",
 			AutoMode: &snapshot.AutoMode{NodeRoleARN: f.roleARN("node-b"), NodePools: []string{"general-purpose", "system"}},
+			Health:   []snapshot.HealthIssue{{Code: "IamRoleNotFound", Message: "gone", ResourceIDs: []string{"cluster"}}},
 		},
 		NodeGroups: map[string]snapshot.NodeGroup{
 			"a1": {NodeRoleARN: f.roleARN("node-a"), Status: "ACTIVE", AMIType: "AL2023_x86_64_STANDARD"},
@@ -331,7 +337,10 @@ func (w *world) want() *snapshot.Snapshot {
 			PodIdentityAssociations: []string{"arn:aws:eks:eu-west-1:111122223333:podidentityassociation/prod/a-1"},
 		}},
 		PodIdentityAssociations: map[string]snapshot.PodIdentityAssociation{
-			"a-1": {Namespace: "kube-system", ServiceAccount: "aws-node", RoleARN: f.roleARN("pod-cni")},
+			"a-1": {
+				Namespace: "kube-system", ServiceAccount: "aws-node", RoleARN: f.roleARN("pod-cni"),
+				TargetRoleARN: f.roleARN("pod-cni"), ExternalID: "an id", DisableSessionTags: true, Policy: document,
+			},
 		},
 		AccessEntries: map[string]snapshot.AccessEntry{f.roleARN("node-a"): {
 			Type: "EC2_LINUX", Username: "system:node:{{EC2PrivateDNSName}}", Groups: []string{"system:nodes"}, CreatedAt: created,
@@ -348,7 +357,9 @@ func (w *world) want() *snapshot.Snapshot {
 		KarpenterNodeClasses: map[string]snapshot.NodeClass{
 			"fast":  {Role: "node-b", StatusProfile: "self", RoleARN: f.roleARN("node-b"), ProfileARN: f.profileARN("self")},
 			"wrong": {Role: f.roleARN("node-a"), InstanceProfile: "gone", RoleARN: f.roleARN("node-a"), ProfileARN: f.profileARN("gone")},
-			"odd":   {Role: "no/name", AMIFamily: "windows2022"},
+			"odd": {Role: "no/name", AMIFamily: "windows2022", Conditions: []snapshot.Condition{
+				{Type: "InstanceProfileReady", Status: "False", Reason: "NodeRoleNotFound", Message: "Failed to detect the NodeRole"}, {Type: "Ready", Status: "Unknown"},
+			}},
 		},
 		KarpenterNodeTemplates: map[string]snapshot.NodeClass{"old": {AMIFamily: "Bottlerocket", InstanceProfile: "self", ProfileARN: f.profileARN("self")}},
 		AutoScalingGroups: map[string]snapshot.AutoScalingGroup{

@@ -55,7 +55,7 @@ func Names() []string {
 // everything is all actions of the lists below, each once.
 var everything = sync.OnceValue(func() []Action {
 	var all []Action
-	for _, list := range [][]Action{Worker, WorkerRecommended, Pull, CNI{IPFamily: "ipv4"}.all(), CNI{IPFamily: "ipv6"}.all()} {
+	for _, list := range [][]Action{Worker, WorkerRecommended, Pull, PodIdentityAgent, CNI{IPFamily: "ipv4"}.all(), CNI{IPFamily: "ipv6"}.all()} {
 		for _, a := range list {
 			if !slices.ContainsFunc(all, func(b Action) bool { return a.Name == b.Name }) {
 				all = append(all, a)

@@ -370,8 +370,12 @@ func (p *planner) trust(r finding.Result) string {
 	}
 	var missing []string
 	named := role.TrustedServices()
-	for _, service := range services {
-		a := role.LetsIn(service, "sts:AssumeRole")
+	for _, session := range p.v.InstanceSessions() {
+		service := session.Principal
+		if !slices.Contains(services, service) {
+			continue
+		}
+		a := role.TrustAllows(session, "sts:AssumeRole")
 		if a.Verdict == view.Denied && a.Result.Explicit {
 			return whyTrusted
 		}

@@ -10,7 +10,7 @@ import (
 var workerPermissions = Rule{
 	ID: "NR201", Name: "worker-permissions", Severity: finding.Error, Concern: finding.ConcernNode,
 	Joining:  70,
-	Explains: []finding.SymptomKind{finding.NotJoined},
+	Explains: []finding.SymptomKind{finding.NotJoined, finding.DeniedCall},
 	Repair:   finding.AttachWorkerPolicy,
 	Title:    "The node role allows what a node needs to join",
 	Why: `A node that may not describe its own instance does not learn its name and does not join the cluster. Running nodes
@@ -56,7 +56,7 @@ func checkPermissions(v *view.View, report Reporter, calls func(need.Node) []nee
 		result := all.result(roleSubject(r), r.Name, can, cannot)
 		if result.Status == finding.Fail {
 			if blocked(all.denied) {
-				result.Next = []finding.Next{changeStatement()}
+				result.Next = []finding.Next{unblock(all.denied)}
 			} else {
 				result.Next = []finding.Next{attach(r.Role, v.Place.Partition, policy)}
 			}

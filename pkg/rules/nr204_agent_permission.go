@@ -12,7 +12,7 @@ import (
 var agentPermission = Rule{
 	ID: "NR204", Name: "agent-permission", Severity: finding.Error, Concern: finding.ConcernNode,
 	Joining:  200,
-	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork},
+	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork, finding.DeniedCall},
 	Repair:   finding.AllowAgent,
 	Title:    "The node role lets the EKS Pod Identity Agent get credentials",
 	Why: `Pods with a Pod Identity association get no credentials on these nodes. The agent on the node asks for them with the
@@ -65,8 +65,10 @@ func agentElsewhere(v *view.View, report Reporter, roles []*view.Role, nodes []s
 	}
 	unread := v.Unread(snapshot.FactAgent)
 	for _, r := range roles {
-		subject := finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
+		subject := hybridSubject(r)
 		switch {
+		case r.Facts.NotFound:
+			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: r.Name + " does not exist"})
 		case len(on) > 0:
 			report(judgeAgent(r, subject, fmt.Sprintf("the agent runs on %s nodes: %s", kind, someOf(on))))
 		case len(unread) > 0:
@@ -77,10 +79,20 @@ func agentElsewhere(v *view.View, report Reporter, roles []*view.Role, nodes []s
 	}
 }
 
+// hybridSubject is a role of hybrid or HyperPod nodes as the subject of a result.
+func hybridSubject(r *view.Role) finding.Subject {
+	return finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
+}
+
 func judgeAgent(r *view.Role, subject finding.Subject, why string) finding.Result {
-	result := askAll(r, need.PodIdentityAgent).result(subject, r.Name, "lets the Pod Identity Agent get credentials", "does not let the Pod Identity Agent get credentials")
+	all := askAll(r, need.PodIdentityAgent)
+	result := all.result(subject, r.Name, "lets the Pod Identity Agent get credentials", "does not let the Pod Identity Agent get credentials")
 	result.Evidence = append(result.Evidence, why)
-	if result.Status == finding.Fail {
+	switch {
+	case result.Status != finding.Fail:
+	case blocked(all.denied):
+		result.Next = []finding.Next{unblock(all.denied)}
+	default:
 		result.Next = []finding.Next{explainAction(r.Name, "eks-auth:AssumeRoleForPodIdentity")}
 	}
 	return result

@@ -14,7 +14,7 @@ import (
 var cniPermissions = Rule{
 	ID: "NR206", Name: "cni-permissions", Severity: finding.Error, Concern: finding.ConcernCNI,
 	Joining:  210,
-	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork},
+	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork, finding.DeniedCall},
 	Repair:   finding.AllowCNI,
 	Title:    "The role that aws-node uses allows what the VPC CNI calls",
 	Why: `aws-node cannot give addresses to pods: it crashes or pods stay in ContainerCreating, and new nodes stay NotReady. What
@@ -87,7 +87,7 @@ func judgeCNI(v *view.View, r *view.Role, subject finding.Subject) finding.Resul
 		}
 		switch {
 		case blocked(all.denied):
-			result.Next = []finding.Next{changeStatement()}
+			result.Next = []finding.Next{unblock(all.denied)}
 		case family == "IPv6":
 			result.Next = []finding.Next{finding.Advise("create the IPv6 CNI policy and attach it").See("https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html")}
 		default:

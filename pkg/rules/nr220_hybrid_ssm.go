@@ -26,7 +26,7 @@ AmazonSSMManagedInstanceCore on the role of nodes with an SSM hybrid activation.
 		}
 		for _, r := range v.HybridRoles() {
 			subject := finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
-			if r.LetsIn("ssm.amazonaws.com", "sts:AssumeRole").Verdict == view.Denied {
+			if r.TrustAllows(v.HybridSessions()[0], "sts:AssumeRole").Verdict == view.Denied {
 				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "Systems Manager does not register nodes with " + r.Name})
 				continue
 			}

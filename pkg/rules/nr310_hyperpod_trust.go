@@ -29,7 +29,12 @@ var hyperPodTrust = Rule{
 				report(unknown(subject, "who may assume "+r.Name+" was not checked", r.Unread))
 				continue
 			}
-			result := askTrust(r, need.HyperPodService, "sts:AssumeRole").result(subject, r.Name, "lets SageMaker in", "does not let SageMaker in")
+			session := v.HyperPodSession()
+			var all allowedAll
+			for _, action := range session.TrustActions {
+				all.add(r.TrustAllows(session, action))
+			}
+			result := all.result(subject, r.Name, "lets SageMaker in", "does not let SageMaker in")
 			if result.Status == finding.Fail {
 				result.Evidence = append(result.Evidence, "the trust policy lets in "+orNone(trusted(r)))
 				result.Next = []finding.Next{finding.Advise("add to the trust policy: " + trustStatement([]string{need.HyperPodService}))}
@@ -37,20 +42,4 @@ var hyperPodTrust = Rule{
 			report(result)
 		}
 	},
-}
-
-// askTrust asks a role's trust policy whether a service may do an action.
-func askTrust(r *view.Role, service, action string) allowedAll {
-	var all allowedAll
-	switch a := r.LetsIn(service, action); a.Verdict {
-	case view.Allowed:
-		all.allowed = append(all.allowed, a)
-	case view.Depends:
-		all.depends = append(all.depends, a)
-	case view.Unknown:
-		all.unknown = append(all.unknown, a)
-	case view.Denied:
-		all.denied = append(all.denied, a)
-	}
-	return all
 }

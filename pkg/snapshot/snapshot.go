@@ -123,7 +123,8 @@ type Cluster struct {
 	AutoMode *AutoMode `json:"autoMode,omitempty"`
 	// RemoteNodeNetworks are the CIDRs of hybrid nodes. A cluster without any takes none.
 	// Source: https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-cluster-create.html
-	RemoteNodeNetworks []string `json:"remoteNodeNetworks,omitempty"`
+	RemoteNodeNetworks []string      `json:"remoteNodeNetworks,omitempty"`
+	Health             []HealthIssue `json:"health,omitempty"`
 }
 
 // AutoMode is the compute configuration of EKS Auto Mode.
@@ -145,7 +146,8 @@ type NodeGroup struct {
 	Health         []HealthIssue `json:"health,omitempty"`
 }
 
-// HealthIssue is a problem that EKS reports on a node group or add-on.
+// HealthIssue is a problem that EKS reports on the cluster, a node group or an
+// add-on.
 type HealthIssue struct {
 	Code        string   `json:"code"`
 	Message     string   `json:"message,omitempty"`
@@ -182,6 +184,15 @@ type PodIdentityAssociation struct {
 	// TargetRoleARN is the role that is assumed by means of RoleARN and whose
 	// credentials the pods get; empty where they get RoleARN's own.
 	TargetRoleARN string `json:"targetRoleArn,omitempty"`
+	// ExternalID is what EKS says of the association for the condition key
+	// sts:ExternalId in the target role's trust policy.
+	ExternalID string `json:"externalId,omitempty"`
+	// DisableSessionTags is set where EKS adds no session tags when it assumes the
+	// role.
+	DisableSessionTags bool `json:"disableSessionTags,omitempty"`
+	// Policy is the JSON document of the session policy that limits the credentials
+	// which the pods get; empty for none.
+	Policy string `json:"policy,omitempty"`
 }
 
 // AccessEntry lets an IAM principal into the cluster.
@@ -227,6 +238,18 @@ type NodeClass struct {
 	// InstanceProfiles that InstanceProfile or else StatusProfile leads to.
 	RoleARN    string `json:"roleArn,omitempty"`
 	ProfileARN string `json:"profileArn,omitempty"`
+	// Conditions are those of status.conditions that are not met.
+	Conditions []Condition `json:"conditions,omitempty"`
+}
+
+// Condition is a status condition of a Kubernetes object whose status is not True.
+type Condition struct {
+	// Type is such as InstanceProfileReady.
+	Type string `json:"type"`
+	// Status is False or Unknown.
+	Status  string `json:"status"`
+	Reason  string `json:"reason,omitempty"`
+	Message string `json:"message,omitempty"`
 }
 
 // AutoScalingGroup is an EC2 Auto Scaling group.
@@ -396,7 +419,8 @@ type PodIdentityAgent struct {
 // MaxEvents bounds how many events a snapshot keeps.
 const MaxEvents = 50
 
-// Event is a warning event of Kubernetes, events of one object and reason as one.
+// Event is a warning event of Kubernetes, events of one object and reason, and of one
+// denied action, as one.
 type Event struct {
 	// Reason is such as MissingIAMPermissions or Failed.
 	Reason string `json:"reason"`
@@ -441,6 +465,10 @@ type Simulation struct {
 	// DeniedBy is organizations or permissionsBoundary where that alone denies.
 	DeniedBy string `json:"deniedBy,omitempty"`
 }
+
+// DeniedByOrganizations stands in Simulation.DeniedBy for the service control policies
+// of the account's organization.
+const DeniedByOrganizations = "organizations"
 
 // Fact names a kind of fact, so that a rule can say what it needs and Missing
 // what could not be read.
