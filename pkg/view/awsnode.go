@@ -181,7 +181,7 @@ func (v *View) AssumeCNIVersion(version string) { v.cniVersion = version }
 // CNI is the VPC CNI that runs: its IP family, version and settings.
 func (v *View) CNI() need.CNI {
 	s := v.Snapshot
-	c := need.CNI{IPFamily: s.Cluster.IPFamily, HyperPod: v.hasHyperPod()}
+	c := need.CNI{IPFamily: s.Cluster.IPFamily, HyperPod: len(v.HyperPodNodes())+len(v.HyperPodRoles()) > 0}
 	ds := s.AWSNode.DaemonSet
 	if ds == nil {
 		return c
@@ -205,23 +205,6 @@ func (v *View) CNI() need.CNI {
 	return c
 }
 
-// hasHyperPod reports whether nodes of SageMaker HyperPod are in the cluster, or are
-// let in: such a node's provider id is aws:///ZONE/sagemaker/cluster/hyperpod-….
-// Source: aws/amazon-vpc-cni-k8s#3874.
-func (v *View) hasHyperPod() bool {
-	for _, n := range v.Snapshot.Nodes {
-		if strings.Contains(n.ProviderID, "/sagemaker/cluster/hyperpod-") {
-			return true
-		}
-	}
-	for _, e := range v.Snapshot.AccessEntries {
-		if e.Type == "HYPERPOD_LINUX" {
-			return true
-		}
-	}
-	return false
-}
-
 // attachesOnIPv6 reports whether an event shows that aws-node was denied a further
 // interface on IPv6. Without ENABLE_MULTI_NIC it asks for one only where the subnet of
 // the node's first interface is excluded.
@@ -234,6 +217,22 @@ func (v *View) attachesOnIPv6(c need.CNI) bool {
 		action := e.DeniedAction()
 		return e.Reason == "MissingIAMPermissions" && (action == "ec2:CreateNetworkInterface" || action == "ec2:AttachNetworkInterface")
 	})
+}
+
+// MissingAction is the action that an event of aws-node says is denied, such as
+// ec2:CreateTags; empty for other events.
+// Source: aws/amazon-vpc-cni-k8s pkg/awsutils/awsutils.go of v1.23.0, line 2553.
+func MissingAction(e snapshot.Event) string {
+	if e.Reason != "MissingIAMPermissions" {
+		return ""
+	}
+	for word := range strings.FieldsSeq(e.Message) {
+		word = strings.Trim(word, ".,:;\"'`()")
+		if service, name, ok := strings.Cut(word, ":"); ok && name != "" && (service == "ec2" || service == "sagemaker") {
+			return word
+		}
+	}
+	return ""
 }
 
 // addonVersion returns the v1.2.3 of an add-on's version such as v1.20.4-eksbuild.1.
