@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -190,7 +191,6 @@ func (o *canOptions) askRole(ctx context.Context) error {
 		return usage("the roles are "+strings.Join(roleNames(facts), ", "), "no role or several are named %q", o.role)
 	}
 	action := o.needed()
-	request := action.Request(v.Place, role.ARN, nil)
 	answer := role.Can(action)
 	var traces []iampolicy.Trace
 	if o.explain {
@@ -198,6 +198,7 @@ func (o *canOptions) askRole(ctx context.Context) error {
 			return usage("", "%s", err)
 		}
 	}
+	request := askedOf(action.Requests(v.Place, role.ARN, nil), answer.On)
 	if answer.Verdict == view.Unknown {
 		o.head("unknown", role.Name, request)
 		for _, m := range answer.Unread {
@@ -207,6 +208,20 @@ func (o *canOptions) askRole(ctx context.Context) error {
 		return codeError{code: ExitIncomplete}
 	}
 	return o.answer(role.Name, request, answer.Result, traces)
+}
+
+// askedOf is the request that an answer is about: of several the one on a resource
+// type or, without one, all of them.
+func askedOf(requests []*iampolicy.Request, on string) *iampolicy.Request {
+	asked := *requests[0]
+	var resources []string
+	for _, r := range requests {
+		if strings.HasSuffix(r.Resource, on) {
+			resources = append(resources, r.Resource)
+		}
+	}
+	asked.Resource = strings.Join(resources, " and ")
+	return &asked
 }
 
 func roleNames(facts *snapshot.Snapshot) []string {
@@ -227,7 +242,7 @@ func (o *canOptions) needed() need.Action {
 	}
 	switch {
 	case o.resourceArg != "":
-		action.Resource = o.resourceArg
+		action.Resources = []string{o.resourceArg}
 	case !known:
 		fmt.Fprintf(o.streams.ErrOut, "warning: the resource types of %s are not known here, so the question is about \"*\"; give RESOURCE if it has any\n", o.action)
 	}
@@ -269,20 +284,31 @@ func (o *canOptions) askDocuments() error {
 	if o.resourceArg == "" && o.trustFile != "" {
 		o.resourceArg = "arn:aws:iam::111122223333:role/assumed"
 	}
-	r := o.needed().Request(need.Place{Partition: "aws", Region: "*", Account: "111122223333", Cluster: "*"}, principal, known)
-	r.Account = ""
-	set := iampolicy.Prepare(p)
-	result, err := set.Evaluate(r)
-	if err != nil {
-		return usage("", "%s", err)
-	}
+	// One request is checked on every resource type: the worst answer counts, and Denied
+	// is the first of the decisions.
+	var asked *iampolicy.Request
+	var result iampolicy.Result
 	var traces []iampolicy.Trace
-	if o.explain {
-		if traces, err = set.Explain(r); err != nil {
+	set := iampolicy.Prepare(p)
+	for _, r := range o.needed().Requests(need.Place{Partition: "aws", Region: "*", Account: "111122223333", Cluster: "*"}, principal, known) {
+		r.Account = ""
+		one, err := set.Evaluate(r)
+		if err != nil {
 			return usage("", "%s", err)
 		}
+		if asked == nil || one.Decision < result.Decision {
+			asked, result = r, one
+		}
+		if !o.explain {
+			continue
+		}
+		more, err := set.Explain(r)
+		if err != nil {
+			return usage("", "%s", err)
+		}
+		traces = append(traces, more...)
 	}
-	return o.answer(r.Principal, r, result, traces)
+	return o.answer(asked.Principal, asked, result, traces)
 }
 
 // context builds the request's context from --context-key.
@@ -320,7 +346,7 @@ func loadPolicy(kind iampolicy.Kind, file string) (*iampolicy.Policy, error) {
 	if file == "" {
 		return nil, nil
 	}
-	text, err := readFile(file)
+	text, err := readFile(context.Background(), file, files.MaxConfig)
 	if err != nil {
 		return nil, err
 	}

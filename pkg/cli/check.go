@@ -27,6 +27,11 @@ type checkOptions struct {
 	source  factsOptions
 	team    teamOptions
 
+	// only are the ids of the rules that are reported, subject is what they are asked about;
+	// empty for everything.
+	only    []string
+	subject string
+
 	failOn       string
 	allowPartial bool
 	// cniVersion is as semver writes it, with a v.
@@ -54,31 +59,37 @@ func newCheckCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cob
 	}
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Judge the node roles of a cluster",
-		Long: `Judge the node roles of a cluster.
+		Short: "Check a cluster's node roles",
+		Long: `Check a cluster's node roles.
 
 Without -f the facts are read live: from the current kube context to the EKS
 cluster, its node groups and nodes, their roles and policies, and aws-node.
 
-The team's severities and exceptions are those of .noderole.yaml, in the working
+The team's severities and exceptions come from .noderole.yaml, in the working
 directory or above it. --baseline compares with an earlier report.
 
-Exit code 0: nothing at or above --fail-on; 1: findings; 2: wrong use; 3: some
+A result that only follows from another one is shown below that one. It does not
+count again.
+
+Exit code 0: no finding at or above --fail-on; 1: findings; 2: wrong use; 3: some
 facts could not be read.`,
-		Example: `  # Judge the cluster of the current context
+		Example: `  # Check the cluster of the current context
   kubectl noderole check
 
   # Another context, as JSON
   kubectl noderole check --context staging -o json
 
-  # Judge facts that were saved earlier, without AWS or a cluster
+  # Check facts that were saved earlier, without AWS or a cluster
   kubectl noderole check -f snapshot.yaml
 
   # See what a broken cluster looks like
   kubectl noderole check --example=broken
 
-  # On call: what keeps nodes from joining, first things first
+  # On call: what keeps nodes from joining, in the order in which a node meets it
   kubectl noderole check --why-not-joining
+
+  # One question, in a script: does every aws-node pod use the role that is configured?
+  kubectl noderole check --only NR602 --fail-on info --quiet
 
   # Before an upgrade of the VPC CNI
   kubectl noderole check --cni-version 1.22.1
@@ -103,10 +114,12 @@ facts could not be read.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.failOn, "fail-on", "error", "Exit with 1 for findings of this severity or worse: error, warning, info or none")
-	f.BoolVar(&o.allowPartial, "allow-partial", false, "Exit as if what could not be read had not been asked for, instead of with 3")
-	f.StringVar(&o.cniVersion, "cni-version", "", "Judge for this version of vpc-cni instead of the one that runs, before an upgrade")
-	f.BoolVar(&o.whyNotJoining, "why-not-joining", false, "Show only what may keep nodes from joining, first things first")
+	f.StringSliceVar(&o.only, "only", nil, "Report only these rules, by id, repeatable or with commas")
+	f.StringVar(&o.subject, "subject", "", "Report only results about this role, node or other subject, by name or ARN")
+	f.StringVar(&o.failOn, "fail-on", "error", "Exit with 1 for findings of this severity or worse, or for any result that did not pass: error, warning, info, none or any")
+	f.BoolVar(&o.allowPartial, "allow-partial", false, "Ignore facts that could not be read in the exit code, instead of exiting with 3")
+	f.StringVar(&o.cniVersion, "cni-version", "", "Check for this version of vpc-cni instead of the running one, before an upgrade")
+	f.BoolVar(&o.whyNotJoining, "why-not-joining", false, "Show only what may keep nodes from joining, in the order in which a node meets it")
 	f.StringVarP(&o.output, "output", "o", "table", "Output format: "+strings.Join(o.formats(), ", "))
 	f.StringArrayVar(&o.reportFlags, "report", nil, "Also write a report to a file, as FORMAT=FILE; may be repeated. Formats: "+strings.Join(reportFormats(), ", "))
 	f.StringVar(&o.template.text, "template", "", "Template string or file for -o go-template and -o jsonpath")
@@ -127,13 +140,16 @@ var failOnRanks = map[string]int{
 
 // complete checks what the flags say and picks the printer.
 func (o *checkOptions) complete(cmd *cobra.Command) error {
-	if _, ok := failOnRanks[o.failOn]; !ok {
-		return usage("use error, warning, info or none", "--fail-on %q is no severity", o.failOn)
+	if _, ok := failOnRanks[o.failOn]; !ok && o.failOn != "any" {
+		return usage("use error, warning, info, none or any", "unknown severity %q for --fail-on", o.failOn)
+	}
+	if err := completeRules(o.only); err != nil {
+		return err
 	}
 	if o.cniVersion != "" {
 		version := "v" + strings.TrimPrefix(o.cniVersion, "v")
 		if !semver.IsValid(version) {
-			return usage("such as --cni-version 1.22.1", "--cni-version %q is no version", o.cniVersion)
+			return usage("for example --cni-version 1.22.1", "invalid version %q for --cni-version", o.cniVersion)
 		}
 		o.cniVersion, _, _ = strings.Cut(version, "-") // the build of EKS says nothing
 	}
@@ -148,7 +164,7 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	if o.reports, err = parseReports(o.reportFlags, o.source.file); err != nil {
 		return err
 	}
-	if err := o.team.complete(); err != nil {
+	if err := o.team.complete(cmd.Context()); err != nil {
 		return err
 	}
 	if table || slices.Contains(print.Formats(), o.output) {
@@ -159,7 +175,7 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 		printer, err = o.template.ToPrinter(o.output)
 	}
 	if errors.Is(err, errNoFormat) {
-		return usage("use one of "+strings.Join(o.formats(), ", "), "--output %q is no format", o.output)
+		return usage("use one of "+strings.Join(o.formats(), ", "), "unknown output format %q", o.output)
 	}
 	if err != nil {
 		return usage("", "--output %s: %s", o.output, err)
@@ -168,7 +184,7 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	return nil
 }
 
-// run judges the facts and prints the report.
+// run checks the facts and prints the report.
 func (o *checkOptions) run(ctx context.Context) error {
 	facts, footer, err := o.source.read(ctx)
 	if err != nil {
@@ -181,6 +197,10 @@ func (o *checkOptions) run(ctx context.Context) error {
 	if err := o.team.apply(report, time.Now(), !o.whyNotJoining); err != nil {
 		return err
 	}
+	complete := o.choose(report)
+	if len(report.Results) == 0 && len(o.only)+len(o.subject) > 0 && !o.whyNotJoining { // no answer is not a pass
+		return unread(errors.New("no result is about what --only and --subject ask for"))
+	}
 	reportErr := o.writeReports(report, footer)
 	if err := o.print(report, footer); err != nil {
 		return err
@@ -189,24 +209,45 @@ func (o *checkOptions) run(ctx context.Context) error {
 		return reportErr
 	}
 	switch {
-	case report.Worst() >= failOnRanks[o.failOn]:
+	case o.fails(report):
 		return codeError{code: ExitFindings}
-	case !o.allowPartial && !report.Complete():
+	case !o.allowPartial && !complete:
 		return codeError{code: ExitIncomplete}
 	default:
 		return nil
 	}
 }
 
+// choose keeps the results that were asked for, and reports whether all of them could be
+// decided. Of a report that is not narrowed down every fact counts.
+func (o *checkOptions) choose(report *finding.Report) (complete bool) {
+	if len(o.only) == 0 && o.subject == "" {
+		return report.Complete()
+	}
+	report.Results = slices.DeleteFunc(report.Results, func(r finding.Result) bool {
+		return len(o.only) > 0 && !slices.Contains(o.only, r.ID) || o.subject != "" && o.subject != r.Subject.Name && o.subject != r.Subject.ARN
+	})
+	report.Recount()
+	return report.Summary.Unknown == 0
+}
+
+// fails reports whether a result is as bad as --fail-on says.
+func (o *checkOptions) fails(report *finding.Report) bool {
+	if o.failOn == "any" {
+		return len(report.Results) == 0 || slices.ContainsFunc(report.Results, func(r finding.Result) bool { return r.Status != finding.Pass })
+	}
+	return report.Worst() >= failOnRanks[o.failOn]
+}
+
 func (o *checkOptions) print(report *finding.Report, footer string) error {
 	if o.printer != nil {
-		if err := o.printer.PrintObj(report, o.streams.Out); err != nil {
+		if err := o.printer.PrintObj(report, templateOutput(o.streams.Out)); err != nil {
 			return usage("", "--output %s: %s", o.output, err)
 		}
 		return nil
 	}
 	if slices.Contains(print.Formats(), o.output) {
-		return writeReport(o.streams.Out, o.output, report)
+		return o.writeReport(o.streams.Out, o.output, report)
 	}
 	if err := print.Table(o.streams.Out, report, o.tableFor(o.streams.Out, report, footer)); err != nil {
 		return fmt.Errorf("write the report: %w", err)

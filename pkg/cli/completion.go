@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 )
 
 // shells are those that cobra writes completion for.
@@ -141,7 +141,7 @@ func (o *completionOptions) writeShim() error {
 		return err
 	}
 	if !slices.ContainsFunc(filepath.SplitList(os.Getenv("PATH")), func(on string) bool { return samePath(on, dir) }) {
-		fmt.Fprintf(o.streams.ErrOut, "warning: %s is not on PATH, so kubectl does not find it there\n", dir)
+		warn(o.streams.ErrOut, "%s is not on PATH, so kubectl does not find it there", dir)
 	}
 	return nil
 }
@@ -167,7 +167,7 @@ func replaceOwn(file, text string) error {
 	case !bytes.Contains(old, []byte(shimMark)):
 		return usage("remove it, or name another folder with --dir", "%s is there and was not written by this program", file)
 	}
-	if err := snapshot.WriteFile(file, []byte(text)); err != nil {
+	if err := files.Write(file, []byte(text), files.Private); err != nil {
 		return usage("name a folder that you may write to with --dir", "%s", err)
 	}
 	if err := os.Chmod(file, 0o755); err != nil {

@@ -19,4 +19,6 @@ const (
 	NotReady  SymptomKind = "notReady"  // a node joins and does not become Ready
 	NoNetwork SymptomKind = "noNetwork" // a pod gets no address
 	NoImage   SymptomKind = "noImage"   // an image is not pulled
+	// CallDenied is set where aws-node works, and a call is denied that it can do without.
+	CallDenied SymptomKind = "callDenied"
 )

@@ -22,9 +22,12 @@ const (
 	agentAddon  = "eks-pod-identity-agent"
 )
 
-// ipv6PolicyName is the inline policy with what the VPC CNI calls on IPv6, for which
-// AWS has no managed policy.
-const ipv6PolicyName = "vpc-cni-ipv6"
+// ipv6PolicyName and hyperPodPolicyName are the inline policies with what the VPC CNI
+// calls where AWS has no managed policy for it.
+const (
+	ipv6PolicyName     = "vpc-cni-ipv6"
+	hyperPodPolicyName = "vpc-cni-hyperpod"
+)
 
 // restartNote is what there is to know of a rollout.
 const restartNote = "its pods are replaced as the DaemonSet's update strategy says; pods that run keep their addresses"
@@ -55,15 +58,29 @@ func (p *planner) ownRole(name, path, trust string) []change.Change {
 	changes := []change.Change{{Kind: change.Role, Name: name, After: &change.State{
 		Document: trust, Path: path, Description: "Role of aws-node, the Amazon VPC CNI, in cluster " + p.v.Place.Cluster,
 	}}}
-	if p.v.CNI().IPFamily == "ipv6" {
+	if p.inlineCNI() != "" {
 		return append(changes, p.cniInline(name))
 	}
 	return append(changes, change.Change{Kind: change.Attachment, Name: name, Part: need.ManagedPolicy(p.v.Place.Partition, "AmazonEKS_CNI_Policy"), After: &change.State{}})
 }
 
 func (p *planner) cniInline(role string) change.Change {
-	document := need.CNI{IPFamily: "ipv6"}.Document(p.v.Place.Partition)
-	return change.Change{Kind: change.InlinePolicy, Name: role, Part: ipv6PolicyName, After: &change.State{Document: document.Compact()}}
+	cni := p.v.CNI()
+	cni.Version = "" // for every version, so that an upgrade needs no more
+	document := cni.Document(p.v.Place.Partition)
+	return change.Change{Kind: change.InlinePolicy, Name: role, Part: p.inlineCNI(), After: &change.State{Document: document.Compact()}}
+}
+
+// inlineCNI is the name of the inline policy for the VPC CNI; empty where
+// AmazonEKS_CNI_Policy has all that it calls.
+func (p *planner) inlineCNI() string {
+	switch cni := p.v.CNI(); {
+	case cni.IPFamily == "ipv6":
+		return ipv6PolicyName
+	case cni.HyperPod:
+		return hyperPodPolicyName
+	}
+	return ""
 }
 
 // allowCNI gives the role that aws-node is given what it calls.
@@ -81,15 +98,15 @@ func (p *planner) allowCNI(r finding.Result) string {
 		return p.makeOwnRoleAgain(r, identity)
 	case role.Facts.NotFound:
 		return whyNoRepair // the role is made again with what it needs
-	case cni.IPFamily != "ipv6":
-		return p.attachTo(r, role, cni.Must(), "AmazonEKS_CNI_Policy", "allow %s what aws-node calls")
+	case p.inlineCNI() == "":
+		return p.attachTo(r, role, cni.Required(), "AmazonEKS_CNI_Policy", "allow %s what aws-node calls")
 	}
-	denied, why := deniedOf(role, cni.Must())
+	denied, why := deniedOf(role, cni.Required())
 	if why != "" {
 		return why
 	}
-	if role.Facts.InlinePolicies[ipv6PolicyName] != "" {
-		return "its inline policy " + ipv6PolicyName + " is somebody's: correct it"
+	if name := p.inlineCNI(); role.Facts.InlinePolicies[name] != "" {
+		return "its inline policy " + name + " is somebody's: correct it"
 	}
 	return p.step(r, Step{
 		Title: fmt.Sprintf("allow %s what aws-node calls", role.Name), rank: rankPermissions, provesOwn: true,
@@ -97,22 +114,30 @@ func (p *planner) allowCNI(r finding.Result) string {
 	})
 }
 
-// prepareUpgrade allows what the next vpc-cni cannot do without.
+// prepareUpgrade allows what later versions of vpc-cni require.
 func (p *planner) prepareUpgrade(r finding.Result) string {
 	role := p.v.Role(r.Subject.ARN)
 	if identity := p.v.ConfiguredIdentity(); identity.Own() {
 		role = p.v.Role(identity.RoleARN)
 	}
-	actions := []need.Action{need.Named("ec2:DescribeSubnets"), need.Named("ec2:DescribeSecurityGroups")}
-	if _, why := deniedOf(role, actions[:1]); why != "" {
+	more := p.v.CNI().NeedsMoreFrom()
+	if len(more) == 0 {
+		return whyNoRepair
+	}
+	var actions []need.Action
+	for _, m := range more {
+		actions = append(actions, m.Actions...)
+	}
+	denied, why := deniedOf(role, actions)
+	if why != "" {
 		return why
 	}
-	const name = "vpc-cni-subnet-discovery"
+	const name = "vpc-cni-upgrade"
 	document := need.Only(p.v.Place, actions)
 	return p.step(r, Step{
-		Title: "allow " + role.Name + " what vpc-cni " + need.BreaksSince + " calls", rank: rankPermissions, provesOwn: true,
+		Title: "allow " + role.Name + " what vpc-cni " + more[0].From + " calls", rank: rankPermissions, provesOwn: true,
 		Changes: []change.Change{{Kind: change.InlinePolicy, Name: role.Name, Part: name, After: &change.State{Document: document.Compact()}}},
-		Proof:   "ec2:DescribeSubnets becomes allowed",
+		Proof:   fmt.Sprintf("%s %s allowed", strings.Join(denied, ", "), becomes(len(denied))),
 	})
 }
 

@@ -44,6 +44,8 @@ type Step struct {
 	// Subject is the name of what it repairs.
 	Subject string          `json:"subject"`
 	Changes []change.Change `json:"changes"`
+	// Commands are those of the changes, for readers; what is read from a plan is not used.
+	Commands []finding.Next `json:"commands,omitempty"`
 	// Requires is what the facts must show before it is made.
 	Requires []Check `json:"requires,omitempty"`
 	// Proof says what shows that it worked; Proves is the same for the facts. A step
@@ -124,6 +126,7 @@ func ReadPlan(text []byte) (*Plan, error) {
 		return nil, fmt.Errorf("apiVersion and kind are %q and %q, not %s and %s", p.APIVersion, p.Kind, finding.APIVersion, PlanKind)
 	}
 	for i, s := range p.Steps {
+		p.Steps[i].Commands = nil
 		if len(s.Changes) == 0 || len(s.Rules) == 0 {
 			return nil, fmt.Errorf("step %d has no changes or no rules", i+1)
 		}

@@ -178,11 +178,11 @@ func (r *iamRole) nodeNeeds(node *view.NodeRole, identity view.Identity) {
 	}
 	switch {
 	case identity.Kind == view.FromNodeRole:
-		r.need("cni", finding.WantedYes, r.v.CNI().Must())
+		r.requiredCNI()
 	case identity.Own():
-		r.need("cni", finding.WantedNo, r.v.CNI().Marks())
+		r.need("cni", finding.WantedNo, need.Indicative())
 	default:
-		r.need("cni", finding.WantedUnknown, r.v.CNI().Marks())
+		r.need("cni", finding.WantedUnknown, need.Indicative())
 	}
 	r.need("excess", finding.WantedNo, need.Broad)
 }
@@ -207,7 +207,18 @@ func (r *iamRole) cniNeeds(identity view.Identity) {
 		asked := []answerOf{{r.LetsAWSNodeIn(), view.AWSNodeSubject}}
 		r.add("trust", finding.WantedYes, asked, everyAnswer(asked))
 	}
-	r.need("cni", finding.WantedYes, r.v.CNI().Must())
+	r.requiredCNI()
+}
+
+// requiredCNI asks, as NR206, what the VPC CNI requires.
+func (r *iamRole) requiredCNI() {
+	cni := r.v.CNI()
+	r.need("cni", finding.WantedYes, cni.Required())
+	sum := &r.out.Needs[len(r.out.Needs)-1]
+	perhaps := askAll(r.Role, cni.Uncertain())
+	if len(perhaps.denied)+len(perhaps.unknown) > 0 && sum.Status != finding.Fail {
+		sum.Status = finding.Unknown
+	}
 }
 
 func (r *iamRole) podIdentityTrust() {

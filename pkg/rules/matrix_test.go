@@ -58,10 +58,8 @@ func awsNodeVerdicts(c awsNodeCase) []string {
 		ids = append(ids, "NR605")
 	}
 	switch {
-	case own && c.permission != "own" && c.permission != "both":
+	case own && c.permission != "own" && c.permission != "both", !own && c.permission != "node" && c.permission != "both":
 		ids = append(ids, "NR206", "NR211")
-	case !own && c.permission != "node" && c.permission != "both":
-		ids = append(ids, "NR206") // the worker policy grants what NR211 asks for
 	}
 	if own && (c.permission == "node" || c.permission == "both") {
 		ids = append(ids, "NR205")

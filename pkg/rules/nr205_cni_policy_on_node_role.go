@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
@@ -41,7 +42,7 @@ started before the role was configured still use the node role: restart them fir
 
 func judgeCNIPolicy(v *view.View, r *view.NodeRole, identity view.Identity) finding.Result {
 	subject := roleSubject(r)
-	carried := askAll(r.Role, v.CNI().Marks())
+	carried := askAll(r.Role, need.Indicative())
 	grants := append(carried.allowed, carried.depends...)
 	switch {
 	case len(grants) == 0 && len(carried.unknown) > 0:

@@ -59,7 +59,7 @@ func compare(r *view.NodeRole, subject finding.Subject, answers []snapshot.Simul
 	for _, theirs := range answers {
 		action := need.Action{Name: theirs.Action}
 		if theirs.Resource != "*" {
-			action.Resource = theirs.Resource
+			action.Resources = []string{theirs.Resource}
 		}
 		ours := r.Can(action)
 		unread = append(unread, ours.Unread...)

@@ -3,8 +3,10 @@ package rules
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
@@ -34,7 +36,11 @@ which role or policy is behind it.`,
 				evidence = append(evidence, "on node "+e.Node)
 			}
 			symptom := finding.Symptom{Kind: finding.NoImage}
-			if slices.Contains(networkReasons, e.Reason) {
+			switch action := view.MissingAction(e); {
+			case action != "" && recommended(v.CNI(), action):
+				symptom.Kind = finding.CallDenied
+				evidence = append(evidence, "aws-node works without "+action)
+			case slices.Contains(networkReasons, e.Reason):
 				symptom.Kind = finding.NoNetwork
 			}
 			report(finding.Result{
@@ -50,3 +56,9 @@ which role or policy is behind it.`,
 
 // networkReasons are the reasons of events about addresses of pods.
 var networkReasons = []string{"MissingIAMPermissions", "FailedCreatePodSandBox"}
+
+// recommended reports whether the VPC CNI calls an action and can do without.
+func recommended(cni need.CNI, action string) bool {
+	is := func(a need.Action) bool { return strings.EqualFold(a.Name, action) }
+	return !slices.ContainsFunc(cni.Required(), is) && slices.ContainsFunc(cni.Recommended(), is)
+}

@@ -181,13 +181,22 @@ func grouped(answers []view.Answer, reason func(view.Answer) string) []string {
 		if _, seen := actions[why]; !seen {
 			order = append(order, why)
 		}
-		actions[why] = append(actions[why], a.Action.Name)
+		actions[why] = append(actions[why], asked(a))
 	}
 	lines := make([]string, 0, len(order))
 	for _, why := range order {
 		lines = append(lines, strings.Join(actions[why], ", ")+": "+why)
 	}
 	return lines
+}
+
+// asked is the action and, where its resource types have different answers, the one
+// that decides.
+func asked(a view.Answer) string {
+	if a.On == "" {
+		return a.Action.Name
+	}
+	return a.Action.Name + " on " + a.On
 }
 
 func statementList(list []iampolicy.Reference) string {

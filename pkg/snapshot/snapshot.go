@@ -351,6 +351,9 @@ type DaemonSet struct {
 	// Env holds the variables named by KeptEnv of the main container. A secret's
 	// value is never kept, only that it is set.
 	Env map[string]string `json:"env,omitempty"`
+	// EnvFrom are the objects that further variables of the main container come from,
+	// such as ConfigMap/cni-settings. What they hold is not read.
+	EnvFrom []string `json:"envFrom,omitempty"`
 }
 
 // Pod is a pod of aws-node.
@@ -405,6 +408,7 @@ var KeptEnv = []string{
 	"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_EC2_METADATA_DISABLED",
 	"ENABLE_SUBNET_DISCOVERY", "ENABLE_PREFIX_DELEGATION", "ENABLE_IPv4", "ENABLE_IPv6",
 	"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "ENABLE_IMDS_ONLY_MODE", "DISABLE_NETWORK_RESOURCE_PROVISIONING",
+	"ENABLE_MULTI_NIC", "ENABLE_POD_ENI",
 }
 
 // Simulation is one answer of iam:SimulatePrincipalPolicy.

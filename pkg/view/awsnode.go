@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/mod/semver"
+
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -142,14 +144,82 @@ func (v *View) AssumeCNIVersion(version string) { v.cniVersion = version }
 
 // CNI is the VPC CNI that runs: its IP family, version and settings.
 func (v *View) CNI() need.CNI {
-	c := need.CNI{IPFamily: v.Snapshot.Cluster.IPFamily}
-	ds := v.Snapshot.AWSNode.DaemonSet
+	s := v.Snapshot
+	c := need.CNI{IPFamily: s.Cluster.IPFamily, HyperPod: v.hasHyperPod()}
+	ds := s.AWSNode.DaemonSet
 	if ds == nil {
 		return c
 	}
-	c.Version = cmp.Or(v.cniVersion, imageVersion(ds.Image))
-	c.NoSubnetDiscovery = strings.EqualFold(ds.Env["ENABLE_SUBNET_DISCOVERY"], "false")
+	c.Version = cmp.Or(v.cniVersion, imageVersion(ds.Image), addonVersion(s.Addons["vpc-cni"].Version))
+	c.Settings = map[need.Setting]bool{}
+	for _, setting := range need.Settings {
+		switch value, known := ds.Setting(string(setting), setting.Default()); {
+		case !known:
+			c.Unknown = append(c.Unknown, setting)
+		case value != setting.Default():
+			c.Settings[setting] = value
+		}
+	}
+	if ipv6, known := ds.Setting("ENABLE_IPv6", c.IPFamily == "ipv6"); known && ipv6 {
+		c.IPFamily = "ipv6"
+	} else if ipv4, known := ds.Setting("ENABLE_IPv4", c.IPFamily != "ipv6"); known && ipv4 {
+		c.IPFamily = "ipv4"
+	}
+	c.ExcludedSubnet = c.IPFamily == "ipv6" && v.attachesOnIPv6(c)
 	return c
+}
+
+// hasHyperPod reports whether nodes of SageMaker HyperPod are in the cluster, or are
+// let in: such a node's provider id is aws:///ZONE/sagemaker/cluster/hyperpod-….
+// Source: aws/amazon-vpc-cni-k8s#3874.
+func (v *View) hasHyperPod() bool {
+	for _, n := range v.Snapshot.Nodes {
+		if strings.Contains(n.ProviderID, "/sagemaker/cluster/hyperpod-") {
+			return true
+		}
+	}
+	for _, e := range v.Snapshot.AccessEntries {
+		if e.Type == "HYPERPOD_LINUX" {
+			return true
+		}
+	}
+	return false
+}
+
+// attachesOnIPv6 reports whether an event shows that aws-node was denied a further
+// interface on IPv6. Without ENABLE_MULTI_NIC it asks for one only where the subnet of
+// the node's first interface is excluded.
+// Source: aws/amazon-vpc-cni-k8s pkg/ipamd/ipamd.go of v1.23.0, lines 516 and 662.
+func (v *View) attachesOnIPv6(c need.CNI) bool {
+	if c.Settings[need.MultiNIC] || slices.Contains(c.Unknown, need.MultiNIC) {
+		return false
+	}
+	return slices.ContainsFunc(v.Snapshot.Events, func(e snapshot.Event) bool {
+		action := MissingAction(e)
+		return action == "ec2:CreateNetworkInterface" || action == "ec2:AttachNetworkInterface"
+	})
+}
+
+// MissingAction is the action that an event of aws-node says is denied, such as
+// ec2:CreateTags; empty for other events.
+// Source: aws/amazon-vpc-cni-k8s pkg/awsutils/awsutils.go of v1.23.0, line 2553.
+func MissingAction(e snapshot.Event) string {
+	if e.Reason != "MissingIAMPermissions" {
+		return ""
+	}
+	for word := range strings.FieldsSeq(e.Message) {
+		word = strings.Trim(word, ".,:;\"'`()")
+		if service, name, ok := strings.Cut(word, ":"); ok && name != "" && (service == "ec2" || service == "sagemaker") {
+			return word
+		}
+	}
+	return ""
+}
+
+// addonVersion returns the v1.2.3 of an add-on's version such as v1.20.4-eksbuild.1.
+func addonVersion(version string) string {
+	version, _, _ = strings.Cut(version, "-")
+	return version
 }
 
 // imageVersion returns the v1.2.3 of an image such as
@@ -161,8 +231,8 @@ func imageVersion(image string) string {
 	if i < 0 || strings.Contains(image[i:], "/") {
 		return ""
 	}
-	version, _, _ := strings.Cut(image[i+1:], "-")
-	if !strings.HasPrefix(version, "v") {
+	version := addonVersion(image[i+1:])
+	if !semver.IsValid(version) {
 		return ""
 	}
 	return version

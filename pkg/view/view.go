@@ -72,8 +72,8 @@ type Role struct {
 	// not known delegates to the account's own policies; in set it may say anything.
 	set, delegated *iampolicy.Set
 	setUnread      []snapshot.Missing
-	known     *iampolicy.Context
-	trust     *document
+	known          *iampolicy.Context
+	trust          *document
 }
 
 // FindRole returns the role with this ARN or, where it is the only one, name; ok
@@ -132,23 +132,39 @@ const (
 type Answer struct {
 	Action  need.Action
 	Verdict Verdict
-	Result  iampolicy.Result
+	// On is the resource type that Result is about, such as subnet/*, where the action
+	// is called on several; empty where all of them have the same answer.
+	On     string
+	Result iampolicy.Result
 	// Unread says, for Unknown, what was not read.
 	Unread []snapshot.Missing
 }
 
 // Can answers whether the role is effectively allowed an action, everywhere that
-// the action is needed: managed and inline policies, explicit Deny, boundary.
+// the action is needed: managed and inline policies, explicit Deny, boundary. One
+// request is checked on every resource type, so the worst answer counts.
 func (r *Role) Can(a need.Action) Answer {
 	set := r.policies(a)
-	result, err := set.Evaluate(a.Request(r.v.Place, r.ARN, r.known))
-	return answer(a, result, err, r.setUnread)
-}
-
-// Explain says what each statement of the role's policies does for an action. Its
-// error is an *iampolicy.RequestError.
-func (r *Role) Explain(a need.Action) ([]iampolicy.Trace, error) {
-	return r.policies(a).Explain(a.Request(r.v.Place, r.ARN, r.known))
+	requests := a.Requests(r.v.Place, r.ARN, r.known)
+	var worst Answer
+	same := true
+	for i, request := range requests {
+		result, err := set.Evaluate(request)
+		one := answer(a, result, err, r.setUnread)
+		one.On = resourceType(request.Resource)
+		if i > 0 && one.Verdict != worst.Verdict {
+			same = false
+		}
+		if i == 0 || graver(one.Verdict, worst.Verdict) {
+			worst = one
+		} else if one.Verdict == Allowed && worst.Verdict == Allowed {
+			worst.Result.Statements = addReferences(worst.Result.Statements, one.Result.Statements)
+		}
+	}
+	if same {
+		worst.On = ""
+	}
+	return worst
 }
 
 // policies returns the role's policies for a question about an action.
@@ -158,6 +174,45 @@ func (r *Role) policies(a need.Action) *iampolicy.Set {
 		return r.delegated
 	}
 	return r.set
+}
+
+// graver reports whether one verdict decides against another: a denial, then what is
+// not known, then what depends.
+func graver(a, b Verdict) bool {
+	order := []Verdict{Denied, Unknown, Depends, Allowed}
+	return slices.Index(order, a) < slices.Index(order, b)
+}
+
+// resourceType is the end of an ARN pattern that people read, such as subnet/*.
+func resourceType(pattern string) string {
+	if i := strings.LastIndexByte(pattern, ':'); i >= 0 {
+		return pattern[i+1:]
+	}
+	return pattern
+}
+
+func addReferences(have, more []iampolicy.Reference) []iampolicy.Reference {
+	have = slices.Clone(have)
+	for _, m := range more {
+		if !slices.ContainsFunc(have, func(h iampolicy.Reference) bool { return h.ARN == m.ARN && h.Policy == m.Policy && h.Index == m.Index }) {
+			have = append(have, m)
+		}
+	}
+	return have
+}
+
+// Explain says what each statement of the role's policies does for an action, on one of
+// its resource types after the other. Its error is an *iampolicy.RequestError.
+func (r *Role) Explain(a need.Action) ([]iampolicy.Trace, error) {
+	var traces []iampolicy.Trace
+	for _, request := range a.Requests(r.v.Place, r.ARN, r.known) {
+		more, err := r.policies(a).Explain(request)
+		if err != nil {
+			return nil, err
+		}
+		traces = append(traces, more...)
+	}
+	return traces, nil
 }
 
 // LetsIn answers whether the role's trust policy lets a service principal do an
