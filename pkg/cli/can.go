@@ -284,31 +284,43 @@ func (o *canOptions) askDocuments() error {
 	if o.resourceArg == "" && o.trustFile != "" {
 		o.resourceArg = "arn:aws:iam::111122223333:role/assumed"
 	}
-	// One request is checked on every resource type: the worst answer counts, and Denied
-	// is the first of the decisions.
-	var asked *iampolicy.Request
-	var result iampolicy.Result
+	requests := o.needed().Requests(need.Place{Partition: "aws", Region: "*", Account: "111122223333", Cluster: "*"}, principal, known)
+	return o.evaluate(iampolicy.Prepare(p), requests)
+}
+
+// evaluate asks policies about an action on each of its resource types: all of them
+// have to be allowed.
+func (o *canOptions) evaluate(set *iampolicy.Set, requests []*iampolicy.Request) error {
+	var decisive *iampolicy.Request
+	var worst iampolicy.Result
 	var traces []iampolicy.Trace
-	set := iampolicy.Prepare(p)
-	for _, r := range o.needed().Requests(need.Place{Partition: "aws", Region: "*", Account: "111122223333", Cluster: "*"}, principal, known) {
+	for _, r := range requests {
 		r.Account = ""
-		one, err := set.Evaluate(r)
+		result, err := set.Evaluate(r)
 		if err != nil {
 			return usage("", "%s", err)
 		}
-		if asked == nil || one.Decision < result.Decision {
-			asked, result = r, one
+		if decisive == nil || graver(result.Decision, worst.Decision) {
+			decisive, worst = r, result
 		}
-		if !o.explain {
-			continue
+		if o.explain {
+			more, err := set.Explain(r)
+			if err != nil {
+				return usage("", "%s", err)
+			}
+			traces = append(traces, more...)
 		}
-		more, err := set.Explain(r)
-		if err != nil {
-			return usage("", "%s", err)
-		}
-		traces = append(traces, more...)
 	}
-	return o.answer(asked.Principal, asked, result, traces)
+	if worst.Decision == iampolicy.Allowed {
+		decisive = askedOf(requests, "")
+	}
+	return o.answer(decisive.Principal, decisive, worst, traces)
+}
+
+// graver reports whether one decision outweighs another where both have to be allowed.
+func graver(a, b iampolicy.Decision) bool {
+	order := []iampolicy.Decision{iampolicy.Denied, iampolicy.Depends, iampolicy.Allowed}
+	return slices.Index(order, a) < slices.Index(order, b)
 }
 
 // context builds the request's context from --context-key.
