@@ -293,10 +293,9 @@ func (j *judge) verdict(r Role) Verdict {
 
 // trust answers whether EC2 may assume a role, by any of its names.
 func (j *judge) trust(arn string) Answer {
-	services, _ := need.EC2Services(j.trusting.Place.Partition)
 	var answers []Answer
-	for _, service := range services {
-		answers = append(answers, answerOf(j.trusting.Role(arn).LetsIn(service, "sts:AssumeRole")))
+	for _, session := range j.trusting.InstanceSessions() {
+		answers = append(answers, answerOf(j.trusting.Role(arn).TrustAllows(session, "sts:AssumeRole")))
 	}
 	return first(answers, Allowed, Unknown, Depends, Denied)
 }

@@ -35,6 +35,8 @@ type Result struct {
 	Causes []Ref `json:"causes,omitempty"`
 	// Symptoms are what the result reports of other failures; see Causes.
 	Symptoms []Symptom `json:"-"`
+	// Denied are the actions that the result says are denied; see Symptom.Action.
+	Denied []string `json:"-"`
 	// Repair is the kind of repair that fix has for a failure of the rule; empty for none.
 	Repair Repair `json:"repair,omitempty"`
 	// NoRepair says why fix has none.

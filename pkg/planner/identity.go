@@ -7,7 +7,6 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/newrole"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -149,7 +148,7 @@ func deniedOf(role *view.Role, actions []need.Action) (denied []string, why stri
 		if answer.Verdict != view.Denied {
 			continue
 		}
-		if answer.Result.Explicit || answer.Result.By == iampolicy.LayerBoundary {
+		if answer.Blocked() {
 			return nil, whyDecision
 		}
 		denied = append(denied, a.Name)
@@ -216,7 +215,7 @@ func (p *planner) makeIRSAWork(r finding.Result) string {
 		return p.makeOwnRoleAgain(r, identity)
 	}
 	changes := p.provider()
-	if answer := role.LetsAWSNodeIn(); answer.Verdict == view.Denied {
+	if answer := role.TrustAllows(p.v.IRSASession(), "sts:AssumeRoleWithWebIdentity"); answer.Verdict == view.Denied {
 		if answer.Result.Explicit {
 			return whyTrusted
 		}
@@ -278,8 +277,8 @@ func (p *planner) makePodIdentityWork(r finding.Result) string {
 		changes = append(changes, p.agent())
 	}
 	missing := false
-	for _, action := range []string{"sts:AssumeRole", "sts:TagSession"} {
-		if answer := role.LetsIn(podIdentityService, action); answer.Verdict == view.Denied {
+	for _, action := range p.v.PodIdentitySession().TrustActions {
+		if answer := role.TrustAllows(p.v.PodIdentitySession(), action); answer.Verdict == view.Denied {
 			if answer.Result.Explicit {
 				return whyTrusted
 			}
@@ -525,13 +524,16 @@ func (p *planner) agentAllowed(r finding.Result) string {
 // of its own.
 func (p *planner) detachCNI(r finding.Result) string {
 	identity := p.v.ConfiguredIdentity()
+	if !identity.Own() {
+		return "aws-node has no role of its own and uses these permissions: --cni-identity auto moves them"
+	}
 	if m := p.v.Unread(snapshot.FactPods); len(m) > 0 {
 		return "whether every aws-node pod uses its own role could not be read (" + m[0].Operation + ")"
 	}
 	if why := p.mustWork(identity.Kind); why != "" {
 		return why
 	}
-	if len(p.v.Behind(identity)) > 0 {
+	if len(p.v.StalePods(identity)) > 0 {
 		if why := p.restart(r); why != "" {
 			return why
 		}

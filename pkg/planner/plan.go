@@ -370,8 +370,12 @@ func (p *planner) trust(r finding.Result) string {
 	}
 	var missing []string
 	named := role.TrustedServices()
-	for _, service := range services {
-		a := role.LetsIn(service, "sts:AssumeRole")
+	for _, session := range p.v.InstanceSessions() {
+		service := session.Principal
+		if !slices.Contains(services, service) {
+			continue
+		}
+		a := role.TrustAllows(session, "sts:AssumeRole")
 		if a.Verdict == view.Denied && a.Result.Explicit {
 			return whyTrusted
 		}
@@ -451,7 +455,7 @@ func (p *planner) letIn(r finding.Result) string {
 	}
 	kind := p.v.EntryType(role)
 	changes := []change.Change{p.entry(role.ARN, nil, &change.State{Type: kind})}
-	if kind == "EC2" {
+	if _, auto := p.v.Kinds(role); auto && kind == "EC2" {
 		changes = append(changes, p.associate(role.ARN, p.autoNodePolicy(), nil))
 	}
 	return p.step(r, Step{Title: "let " + role.Name + " into the cluster", rank: rankEntry, provesOwn: true, Changes: changes, Proof: "the role has an access entry of type " + kind})
@@ -493,7 +497,7 @@ func (p *planner) entryAgain(role *view.NodeRole, old *snapshot.AccessEntry, kin
 	changes = append(changes, p.entry(role.ARN, entryState(old), nil), p.entry(role.ARN, nil, again))
 	note = "between the two its nodes are refused, for seconds"
 	policies := map[string][]string{}
-	if p.v.EntryType(role) == "EC2" {
+	if _, auto := p.v.Kinds(role); auto && p.v.EntryType(role) == "EC2" {
 		policies[p.autoNodePolicy()] = nil
 	}
 	switch {

@@ -85,7 +85,7 @@ var needLabels = map[string]string{
 
 var kindLabels = map[finding.PolicyKind]string{
 	finding.AWSManaged: "AWS managed policy", finding.CustomerManaged: "customer managed policy", finding.Inline: "inline policy",
-	finding.Boundary: "permissions boundary", finding.Trust: "trust policy",
+	finding.Boundary: "permissions boundary", finding.Trust: "trust policy", finding.SessionPolicy: "session policy",
 }
 
 var useLabels = map[finding.RoleUse]string{

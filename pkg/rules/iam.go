@@ -40,6 +40,9 @@ func iamOf(v *view.View) finding.IAM {
 	}) {
 		r := iamRole{v: v, Role: v.Role(arn), out: finding.IAMRole{Name: snapshot.NameOf(arn), ARN: arn, Uses: uses[arn]}}
 		r.facts(out.Policies)
+		if name, document := v.SessionPolicy(); document != "" && identity.Kind == view.PodIdentity && identity.RoleARN == arn {
+			r.out.Policies = append(r.out.Policies, written(finding.SessionPolicy, name, document))
+		}
 		if !r.Facts.NotFound {
 			if node := nodeRoles[arn]; node != nil {
 				r.nodeNeeds(node, identity)
@@ -162,9 +165,12 @@ func (r *iamRole) managed(kind finding.PolicyKind, arn string, managed map[strin
 // nodeNeeds asks what the rules ask of a role that EC2 nodes hold.
 func (r *iamRole) nodeNeeds(node *view.NodeRole, identity view.Identity) {
 	r.trustEC2()
-	if !node.OnlyAutoMode() {
-		r.need("worker", finding.WantedYes, need.Worker)
-		r.need("workerRecommended", finding.WantedYes, need.WorkerRecommended)
+	calls := r.v.NeedsOf(node)
+	if required := calls.Required(); len(required) > 0 {
+		r.need("worker", finding.WantedYes, required)
+	}
+	if recommended := calls.Recommended(); len(recommended) > 0 {
+		r.need("workerRecommended", finding.WantedYes, recommended)
 	}
 	r.need("pull", finding.WantedYes, need.Pull)
 	agent := finding.WantedUnknown
@@ -189,22 +195,25 @@ func (r *iamRole) nodeNeeds(node *view.NodeRole, identity view.Identity) {
 
 func (r *iamRole) hybridNeeds() {
 	var asked []answerOf
-	for _, service := range slices.Sorted(maps.Keys(need.HybridServices)) {
-		for _, action := range need.HybridServices[service] {
-			asked = append(asked, answerOf{r.LetsIn(service, action), service})
-		}
+	for _, session := range r.v.HybridSessions() {
+		asked = append(asked, r.trustedBy(session)...)
 	}
 	r.add("trust", finding.WantedYes, asked, anyPrincipal(asked))
-	r.need("hybrid", finding.WantedYes, need.Hybrid)
+	calls, _ := r.HybridCalls()
+	r.need("hybrid", finding.WantedYes, calls)
+	if len(r.v.HybridNodesWithAgent()) > 0 {
+		r.need("podIdentity", finding.WantedYes, need.PodIdentityAgent)
+	}
 }
 
 // cniNeeds asks what the rules ask of aws-node's own role.
 func (r *iamRole) cniNeeds(identity view.Identity) {
-	if identity.Kind == view.PodIdentity && r.v.AssociatedRole() == r.ARN {
-		r.podIdentityTrust()
+	if identity.Kind == view.PodIdentity {
+		asked := r.trustedBy(r.v.AWSNodeSession())
+		r.add("trust", finding.WantedYes, asked, everyAnswer(asked))
 	}
 	if identity.Kind == view.IRSA && r.v.OIDCProviderARN() != "" {
-		asked := []answerOf{{r.LetsAWSNodeIn(), view.AWSNodeSubject}}
+		asked := []answerOf{{r.TrustAllows(r.v.IRSASession(), "sts:AssumeRoleWithWebIdentity"), view.AWSNodeSubject}}
 		r.add("trust", finding.WantedYes, asked, everyAnswer(asked))
 	}
 	r.requiredCNI()
@@ -222,17 +231,24 @@ func (r *iamRole) requiredCNI() {
 }
 
 func (r *iamRole) podIdentityTrust() {
-	const agent = "pods.eks.amazonaws.com"
-	asked := []answerOf{{r.LetsIn(agent, "sts:AssumeRole"), agent}, {r.LetsIn(agent, "sts:TagSession"), agent}}
+	asked := r.trustedBy(r.v.PodIdentitySession())
 	r.add("trust", finding.WantedYes, asked, everyAnswer(asked))
+}
+
+// trustedBy asks whether a session may get the role's credentials.
+func (r *iamRole) trustedBy(s *view.Session) []answerOf {
+	var asked []answerOf
+	for _, action := range s.TrustActions {
+		asked = append(asked, answerOf{r.TrustAllows(s, action), s.Principal})
+	}
+	return asked
 }
 
 // trustEC2 asks whether EC2 gets in, by any of its names, and who else does.
 func (r *iamRole) trustEC2() {
-	accepted, _ := need.EC2Services(r.v.Place.Partition)
-	asked := make([]answerOf, 0, len(accepted))
-	for _, service := range accepted {
-		asked = append(asked, answerOf{r.LetsIn(service, "sts:AssumeRole"), service})
+	var asked []answerOf
+	for _, session := range r.v.InstanceSessions() {
+		asked = append(asked, r.trustedBy(session)...)
 	}
 	r.add("trust", finding.WantedYes, asked, anyPrincipal(asked))
 	doc := r.Trust()
@@ -326,9 +342,7 @@ func (r *iamRole) add(name string, wanted finding.Wanted, asked []answerOf, stat
 			d.Verdict, d.Why = "allowed", whyAllowed(a.Answer)
 		case view.Denied:
 			d.Verdict, d.Why = "denied", whyDenied(a.Answer)
-			if !a.Result.Explicit && a.Result.By == iampolicy.LayerBoundary {
-				d.By = "boundary"
-			}
+			d.By = deniedBy(a.Answer)
 		case view.Depends:
 			d.Verdict, d.Why = "depends", whyDepends(a.Answer)
 		case view.Unknown:
@@ -348,6 +362,29 @@ func (r *iamRole) add(name string, wanted finding.Wanted, asked []answerOf, stat
 	r.out.Needs = append(r.out.Needs, n)
 }
 
+// deniedBy names what allows too little, where that is not the role's own policies.
+func deniedBy(a view.Answer) string {
+	switch {
+	case a.Organization != nil:
+		return "organization"
+	case a.Result.Explicit:
+		return ""
+	case a.Result.By == iampolicy.LayerBoundary:
+		return "boundary"
+	case a.Result.By == iampolicy.LayerSession:
+		return "sessionPolicy"
+	}
+	return ""
+}
+
+// has reports whether a statement is one of the role's policies. Whether a target role
+// can be assumed depends on another role's policies as well.
+func (r *iamRole) has(ref finding.StatementRef) bool {
+	return slices.ContainsFunc(r.out.Policies, func(p finding.RolePolicy) bool {
+		return p.ARN == ref.ARN && p.Name == ref.Policy && (p.Kind == finding.Trust) == ref.Trust
+	})
+}
+
 // refs names statements as the report's policies are named.
 func (r *iamRole) refs(list []iampolicy.Reference) []finding.StatementRef {
 	var refs []finding.StatementRef
@@ -360,7 +397,7 @@ func (r *iamRole) refs(list []iampolicy.Reference) []finding.StatementRef {
 				ref.Policy = strings.TrimPrefix(s.Policy, "inline ")
 			}
 		}
-		if !slices.Contains(refs, ref) {
+		if !slices.Contains(refs, ref) && r.has(ref) {
 			refs = append(refs, ref)
 		}
 	}

@@ -3,6 +3,7 @@ package rules
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 )
@@ -44,7 +45,8 @@ func explain(results []finding.Result, rules []Rule) {
 		for _, cause := range results {
 			if cause.Status == finding.Fail && slices.ContainsFunc(r.Symptoms, func(s finding.Symptom) bool {
 				ofRole := s.RoleARN == "" || cause.Subject.ARN == "" || cause.Subject.ARN == s.RoleARN
-				return ofRole && slices.Contains(explains[cause.ID], s.Kind)
+				ofAction := s.Action == "" || slices.ContainsFunc(cause.Denied, func(a string) bool { return strings.EqualFold(a, s.Action) })
+				return ofRole && ofAction && slices.Contains(explains[cause.ID], s.Kind)
 			}) {
 				r.Causes = append(r.Causes, cause.Ref())
 			}

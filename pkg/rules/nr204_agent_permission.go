@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"fmt"
+
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -10,7 +12,7 @@ import (
 var agentPermission = Rule{
 	ID: "NR204", Name: "agent-permission", Severity: finding.Error, Concern: finding.ConcernNode,
 	Joining:  200,
-	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork},
+	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork, finding.DeniedCall},
 	Repair:   finding.AllowAgent,
 	Title:    "The node role lets the EKS Pod Identity Agent get credentials",
 	Why: `Pods with a Pod Identity association get no credentials on these nodes. The agent on the node asks for them with the
@@ -35,22 +37,55 @@ roles:
 			case r.Facts.NotFound:
 				report(noSuchRole(r))
 			case !inUse && r.OnlyAutoMode():
-				report(judgeAgent(r, "EKS Auto Mode's nodes have the agent built in"))
+				report(judgeAgent(r.Role, subject, "EKS Auto Mode's nodes have the agent built in"))
 			case !inUse && len(unread) > 0:
 				report(unknown(subject, "whether the Pod Identity Agent needs "+r.Name+" was not checked", unread))
 			case !inUse:
 				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "no Pod Identity Agent and no association is there"})
 			default:
-				report(judgeAgent(r, why))
+				report(judgeAgent(r.Role, subject, why))
 			}
 		}
+		agentElsewhere(v, report, v.HybridRoles(), v.HybridNodes(), "hybrid")
+		agentElsewhere(v, report, v.HyperPodRoles(), v.HyperPodNodes(), "HyperPod")
 	},
 }
 
-func judgeAgent(r *view.NodeRole, why string) finding.Result {
-	result := askAll(r.Role, need.PodIdentityAgent).result(roleSubject(r), r.Name, "lets the Pod Identity Agent get credentials", "does not let the Pod Identity Agent get credentials")
+// agentElsewhere judges the roles of nodes that are no EC2 instances of the account: the
+// agent needs them where it runs on such a node.
+func agentElsewhere(v *view.View, report Reporter, roles []*view.Role, nodes []string, kind string) {
+	agent := v.Snapshot.PodIdentityAgent
+	var on []string
+	for _, node := range nodes {
+		if agent != nil {
+			if _, runs := agent.Nodes[node]; runs {
+				on = append(on, node)
+			}
+		}
+	}
+	unread := v.Unread(snapshot.FactAgent)
+	for _, r := range roles {
+		subject := finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
+		switch {
+		case len(on) > 0:
+			report(judgeAgent(r, subject, fmt.Sprintf("the agent runs on %s nodes: %s", kind, someOf(on))))
+		case len(unread) > 0:
+			report(unknown(subject, "whether the Pod Identity Agent needs "+r.Name+" was not checked", unread))
+		default:
+			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the Pod Identity Agent runs on no " + kind + " node"})
+		}
+	}
+}
+
+func judgeAgent(r *view.Role, subject finding.Subject, why string) finding.Result {
+	all := askAll(r, need.PodIdentityAgent)
+	result := all.result(subject, r.Name, "lets the Pod Identity Agent get credentials", "does not let the Pod Identity Agent get credentials")
 	result.Evidence = append(result.Evidence, why)
-	if result.Status == finding.Fail {
+	switch {
+	case result.Status != finding.Fail:
+	case blocked(all.denied):
+		result.Next = []finding.Next{unblock(all.denied)}
+	default:
 		result.Next = []finding.Next{explainAction(r.Name, "eks-auth:AssumeRoleForPodIdentity")}
 	}
 	return result

@@ -14,7 +14,7 @@ import (
 var cniPermissions = Rule{
 	ID: "NR206", Name: "cni-permissions", Severity: finding.Error, Concern: finding.ConcernCNI,
 	Joining:  210,
-	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork},
+	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork, finding.DeniedCall},
 	Repair:   finding.AllowCNI,
 	Title:    "The role that aws-node uses allows what the VPC CNI calls",
 	Why: `aws-node cannot give addresses to pods: it crashes or pods stay in ContainerCreating, and new nodes stay NotReady. What
@@ -87,7 +87,7 @@ func judgeCNI(v *view.View, r *view.Role, subject finding.Subject) finding.Resul
 		}
 		switch {
 		case blocked(all.denied):
-			result.Next = []finding.Next{changeStatement()}
+			result.Next = []finding.Next{unblock(all.denied)}
 		case family == "IPv6":
 			result.Next = []finding.Next{finding.Advise("create the IPv6 CNI policy and attach it").See("https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html")}
 		default:
@@ -119,8 +119,11 @@ func forLines(answers []view.Answer) []string {
 func eventLines(v *view.View, denied []view.Answer) []string {
 	var lines []string
 	for _, e := range v.Snapshot.Events {
+		if name := e.DeniedRole(); e.Cause() != snapshot.CauseDeniedCall || name != "" && !knownRole(v, name) {
+			continue
+		}
 		for _, a := range denied {
-			if strings.EqualFold(view.MissingAction(e), a.Action.Name) {
+			if strings.EqualFold(e.DeniedAction(), a.Action.Name) {
 				lines = appendNew(lines, fmt.Sprintf("%s reports it: %s of %s, %d times", e.Object, e.Reason, a.Action.Name, max(e.Count, 1)))
 			}
 		}

@@ -8,7 +8,7 @@ import (
 
 var cniRecommended = Rule{
 	ID: "NR211", Name: "cni-recommended", Severity: finding.Info, Concern: finding.ConcernCNI,
-	Explains: []finding.SymptomKind{finding.CallDenied},
+	Explains: []finding.SymptomKind{finding.DeniedCall},
 	NoRepair: "which optional functions of the VPC CNI you use is your decision",
 	Title:    "The role that aws-node uses allows all that the VPC CNI makes use of",
 	Why: `aws-node starts and gives addresses without these actions, but does without part of its work, such as keeping the security

@@ -50,8 +50,9 @@ func judgeTrust(v *view.View, r *view.NodeRole) finding.Result {
 	subject := roleSubject(r)
 	var denied []view.Answer
 	var best view.Answer
-	for _, service := range accepted {
-		answer := r.LetsIn(service, "sts:AssumeRole")
+	for _, session := range v.InstanceSessions() {
+		service := session.Principal
+		answer := r.TrustAllows(session, "sts:AssumeRole")
 		switch answer.Verdict {
 		case view.Unknown:
 			return unknown(subject, "whether EC2 may assume "+r.Name+" was not checked", answer.Unread)

@@ -2,11 +2,10 @@ package rules
 
 import (
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
@@ -31,7 +30,7 @@ and sts:SetSourceIdentity.`,
 		}
 		for _, r := range v.HybridRoles() {
 			subject := finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
-			report(judgeHybridTrust(r, subject))
+			report(judgeHybridTrust(v, r, subject))
 		}
 	},
 }
@@ -52,8 +51,9 @@ func hybridNodes(v *view.View, report Reporter) bool {
 	return true
 }
 
-// hybridPatch adds hybrid nodes and their role to the healthy example.
-func hybridPatch(service string) string {
+// hybridPatch adds hybrid nodes and their role to the healthy example: who may assume it,
+// and what an inline policy denies it.
+func hybridPatch(service string, denied ...string) string {
 	const arn = "arn:aws:iam::111122223333:role/hybridNodeRole"
 	return fmt.Sprintf(`
 nodes: {mi-1: {providerID: "eks-hybrid:///eu-west-1/prod/mi-1", maker: hybrid, ready: true}}
@@ -63,19 +63,23 @@ roles:
     createdAt: "2026-01-01T00:00:00Z"
     trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":%[2]q},"Action":"sts:AssumeRole"}}'
     attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly", "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"]
-`, arn, service)
+    inlinePolicies:
+      hybrid: '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["eks:ListAccessEntries","ssm:UpdateInstanceInformation"],"Resource":"*"},{"Effect":"Deny","Action":["%[3]s"],"Resource":"*"}]}'
+`, arn, service, strings.Join(append(denied, "iam:*"), `","`))
 }
 
-func judgeHybridTrust(r *view.Role, subject finding.Subject) finding.Result {
+func judgeHybridTrust(v *view.View, r *view.Role, subject finding.Subject) finding.Result {
 	if len(r.Unread) > 0 {
 		return unknown(subject, "who may assume "+r.Name+" was not checked", r.Unread)
 	}
 	var denied []view.Answer
+	var asks []string
 	var depends finding.Result
-	for _, service := range slices.Sorted(maps.Keys(need.HybridServices)) {
+	for _, session := range v.HybridSessions() {
+		service := session.Principal
 		var all allowedAll
-		for _, action := range need.HybridServices[service] {
-			switch a := r.LetsIn(service, action); a.Verdict {
+		for _, action := range session.TrustActions {
+			switch a := r.TrustAllows(session, action); a.Verdict {
 			case view.Allowed:
 				all.allowed = append(all.allowed, a)
 			case view.Depends:
@@ -94,6 +98,7 @@ func judgeHybridTrust(r *view.Role, subject finding.Subject) finding.Result {
 			depends = result
 		default:
 			denied = append(denied, all.denied...)
+			asks = append(asks, session.Asks())
 		}
 	}
 	if depends.Status == finding.Depends {
@@ -101,7 +106,7 @@ func judgeHybridTrust(r *view.Role, subject finding.Subject) finding.Result {
 	}
 	return finding.Result{
 		Status: finding.Fail, Subject: subject, Message: r.Name + " lets neither Systems Manager nor IAM Roles Anywhere in",
-		Evidence: append(deniedLines(denied), "the trust policy lets in "+trusted(r)),
+		Evidence: slices.Concat(deniedLines(denied), []string{"the trust policy names " + orNone(trusted(r))}, asks),
 		Next:     []finding.Next{finding.Advise("add to the trust policy: " + trustStatement([]string{"ssm.amazonaws.com"}))},
 	}
 }

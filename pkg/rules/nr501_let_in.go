@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
@@ -17,7 +18,8 @@ var letIn = Rule{
 	Title:    "The cluster lets the node role in",
 	Why: `The API server refuses the nodes as Unauthorized, so that they do not join. EKS makes the mapping for managed node
 groups and Auto Mode's own node pools; for Karpenter and self-managed nodes it is yours to make.`,
-	Fix: `Create an access entry of type EC2_LINUX (EC2_WINDOWS for Windows, EC2 for Auto Mode) for the node role or, where the
+	Fix: `Create an access entry of type EC2_LINUX (EC2_WINDOWS for Windows, EC2 for Auto Mode and for nodes that are named by their
+instance id) for the node role or, where the
 cluster looks at aws-auth alone, map the role there.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/access-entries.html",
@@ -56,11 +58,11 @@ func judgeLetIn(v *view.View, r *view.NodeRole) finding.Result {
 	}
 	result := finding.Result{Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("nothing lets %s into the cluster", r.Name)}
 	if a.ByEntries {
-		result.Evidence = append(result.Evidence, "eks:DescribeAccessEntry: the role has none")
+		result.Evidence = append(append(result.Evidence, "eks:DescribeAccessEntry: the role has none"), whyEntry(v, r, v.EntryType(r))...)
 		result.Next = []finding.Next{finding.Run(command.AWS("eks", "create-access-entry", "--cluster-name", v.Place.Cluster, "--principal-arn", r.ARN, "--type", v.EntryType(r)))}
 	} else {
 		result.Evidence = append(result.Evidence, "the cluster's authentication mode is CONFIG_MAP: access entries do not count")
-		result.Next = []finding.Next{editAWSAuth("add to mapRoles: " + mapping(r))}
+		result.Next = []finding.Next{editAWSAuth("add to mapRoles: " + mapping(v, r))}
 	}
 	switch {
 	case a.ByConfigMap && v.Snapshot.AWSAuth == nil:
@@ -72,6 +74,7 @@ func judgeLetIn(v *view.View, r *view.NodeRole) finding.Result {
 }
 
 // mapping is the entry of aws-auth that lets a node role in.
-func mapping(r *view.NodeRole) string {
-	return fmt.Sprintf("{rolearn: %s, username: '%s', groups: [%s, %s]}", snapshot.WithoutPath(r.ARN), view.NodeNames[0], view.BootstrappersGroup, view.NodesGroup)
+func mapping(v *view.View, r *view.NodeRole) string {
+	windows, _ := v.Kinds(r)
+	return fmt.Sprintf("{rolearn: %s, username: '%s', groups: [%s]}", snapshot.WithoutPath(r.ARN), v.UserName(r), strings.Join(view.NodeGroups(windows), ", "))
 }

@@ -41,8 +41,11 @@ roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {attachedPolicies: [
 			result.Message = fmt.Sprintf("aws-node is configured with %s role %s", identity.Kind, snapshot.NameOf(identity.RoleARN))
 		default:
 			result.Status, result.Message = finding.Fail, "aws-node has no role of its own and uses the node role"
-			result.Next = []finding.Next{finding.Run(command.Noderole("fix", "--cni-identity", "auto")).With("plans a role for aws-node").See("https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html")}
+			result.Next = []finding.Next{moveCNI().With("plans a role for aws-node").See("https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html")}
 		}
 		report(result)
 	},
 }
+
+// moveCNI is the command that plans a role for aws-node.
+func moveCNI() finding.Next { return finding.Run(command.Noderole("fix", "--cni-identity", "auto")) }

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
@@ -74,19 +75,31 @@ type allowedAll struct {
 func askAll(r *view.Role, actions []need.Action) allowedAll {
 	var all allowedAll
 	for _, a := range actions {
-		ans := r.Can(a)
-		switch ans.Verdict {
-		case view.Denied:
-			all.denied = append(all.denied, ans)
-		case view.Unknown:
-			all.unknown = append(all.unknown, ans)
-		case view.Depends:
-			all.depends = append(all.depends, ans)
-		case view.Allowed:
-			all.allowed = append(all.allowed, ans)
-		}
+		all.add(r.Can(a))
 	}
 	return all
+}
+
+// askAs is askAll for a session.
+func askAs(s *view.Session, r *view.Role, actions []need.Action) allowedAll {
+	var all allowedAll
+	for _, a := range actions {
+		all.add(r.CanAs(s, a))
+	}
+	return all
+}
+
+func (all *allowedAll) add(ans view.Answer) {
+	switch ans.Verdict {
+	case view.Denied:
+		all.denied = append(all.denied, ans)
+	case view.Unknown:
+		all.unknown = append(all.unknown, ans)
+	case view.Depends:
+		all.depends = append(all.depends, ans)
+	case view.Allowed:
+		all.allowed = append(all.allowed, ans)
+	}
 }
 
 // result turns the answers into one result. can is a phrase such as "can pull
@@ -96,7 +109,7 @@ func (all allowedAll) result(subject finding.Subject, who, can, cannot string) f
 	case len(all.denied) > 0:
 		return finding.Result{
 			Status: finding.Fail, Subject: subject, Message: who + " " + cannot,
-			Evidence: append(deniedLines(all.denied), otherLines(all)...),
+			Evidence: append(deniedLines(all.denied), otherLines(all)...), Denied: namesOf(all.denied),
 		}
 	case len(all.unknown) > 0:
 		return unknown(subject, fmt.Sprintf("whether %s %s was not checked", who, can), unreadOf(all.unknown))
@@ -109,6 +122,14 @@ func (all allowedAll) result(subject finding.Subject, who, can, cannot string) f
 	default:
 		return finding.Result{Status: finding.Pass, Subject: subject, Message: who + " " + can, Evidence: grantLines(all.allowed)}
 	}
+}
+
+func namesOf(answers []view.Answer) []string {
+	names := make([]string, 0, len(answers))
+	for _, a := range answers {
+		names = append(names, a.Action.Name)
+	}
+	return names
 }
 
 func otherLines(all allowedAll) []string {
@@ -132,10 +153,14 @@ func deniedLines(answers []view.Answer) []string { return grouped(answers, whyDe
 
 func whyDenied(a view.Answer) string {
 	switch {
+	case a.Organization != nil:
+		return "a service control policy denies it, as AWS's policy simulator says (" + a.Organization.Decision + " on " + a.Organization.Resource + ")"
 	case a.Result.Explicit:
 		return "denied by " + statementList(a.Result.Statements)
 	case a.Result.By == iampolicy.LayerBoundary:
 		return "not allowed by the permissions boundary" + nearest(a.Result)
+	case a.Result.By == iampolicy.LayerSession:
+		return "not allowed by the session policy of the Pod Identity association" + nearest(a.Result)
 	default:
 		return "allowed by no statement" + nearest(a.Result)
 	}
@@ -223,18 +248,17 @@ func editAWSAuth(note string) finding.Next {
 	return finding.Run(command.Kubectl("-n", "kube-system", "edit", "configmap", "aws-auth")).With(note)
 }
 
-// changeStatement is the advice where an explicit Deny or a boundary denies.
-func changeStatement() finding.Next {
+// unblock is the advice where attaching a policy would not help.
+func unblock(answers []view.Answer) finding.Next {
+	switch {
+	case slices.ContainsFunc(answers, func(a view.Answer) bool { return a.Organization != nil }):
+		return finding.Advise("ask whoever manages the service control policies of your organization to allow these actions: no policy of the account helps while they are denied there")
+	case slices.ContainsFunc(answers, func(a view.Answer) bool { return !a.Result.Explicit && a.Result.By == iampolicy.LayerSession }):
+		return finding.Advise("allow these actions in the session policy of the Pod Identity association as well: the role alone does not grant them")
+	}
 	return finding.Advise("change the Deny statement or the permissions boundary above: another policy does not help while it denies")
 }
 
-// blocked reports whether an explicit Deny or the boundary stands in the way, so
-// that attaching a policy would not help.
-func blocked(answers []view.Answer) bool {
-	for _, a := range answers {
-		if a.Result.Explicit || a.Result.By == iampolicy.LayerBoundary {
-			return true
-		}
-	}
-	return false
-}
+// blocked reports whether an explicit Deny, the boundary, the session policy or a
+// service control policy denies, so that attaching a policy would not help.
+func blocked(answers []view.Answer) bool { return slices.ContainsFunc(answers, view.Answer.Blocked) }

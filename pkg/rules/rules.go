@@ -51,21 +51,24 @@ type Rule struct {
 	Bad, Good string
 	// Check looks at every subject and reports one result for each.
 	Check func(v *view.View, report Reporter)
+	// byTeam is set where a team gave the rule its severity, which then counts for
+	// every result.
+	byTeam bool
 }
 
-// Reporter takes a result. Only Status, Subject, Message, Evidence, Next and Symptoms
-// are the check's to set.
+// Reporter takes a result. Only Status, Subject, Message, Evidence, Next, Symptoms,
+// Denied and a severity milder than the rule's are the check's to set.
 type Reporter func(finding.Result)
 
 // All returns every rule, ordered by id.
 func All() []Rule {
 	all := []Rule{
-		roleInventory, clusterRole, otherClusterRole, fargateRole, roleExists, nodeWithoutRole,
+		roleInventory, clusterRole, otherClusterRole, fargateRole, roleExists, nodeWithoutRole, mixedNaming, instanceRole,
 		workerPermissions, pullPermissions, workerRecommended, cniPolicyOnNodeRole, cniPermissions, simulation,
 		instanceProfile, nodeUnexplained, agentPermission, overBroad, pullOnly, cniUpgrade, pullThroughCache, cniRecommended,
-		trustChina, trustOthers, trustDangling, hybridTrust, hybridPermissions,
-		letIn, wrongEntryType, entryOlderThanRole, awsAuthPath, awsAuthForm, nodeRoleAdmin, autoModeEntry, mappedTwice,
-		trustEC2, awsNodeIdentity, awsNodeRestart, irsaWorks, podIdentityWorks, awsNodeCredentials, addonSetting,
+		trustChina, trustOthers, trustDangling, hybridTrust, hybridPermissions, hybridSSM, hyperPodPermissions, hyperPodTrust,
+		letIn, wrongEntryType, entryOlderThanRole, awsAuthARN, awsAuthForm, nodeRoleAdmin, autoModeEntry, mappedTwice, hybridAccess, autoModePath,
+		trustEC2, awsNodeIdentity, awsNodeRestart, irsaWorks, podIdentityWorks, awsNodeCredentials, addonSetting, runningPermissions,
 		metadataExposed, instanceNotJoined, nodeGroupHealth, clusterEvents,
 	}
 	slices.SortFunc(all, func(a, b Rule) int { return cmp.Compare(a.ID, b.ID) })
@@ -101,7 +104,10 @@ func Run(v *view.View, rules []Rule) []finding.Result {
 	var results []finding.Result
 	for _, rule := range rules {
 		rule.Check(v, func(r finding.Result) {
-			r.ID, r.Rule, r.Severity, r.Concern = rule.ID, rule.Name, rule.Severity, rule.Concern
+			if r.Severity == "" || rule.byTeam {
+				r.Severity = rule.Severity
+			}
+			r.ID, r.Rule, r.Concern = rule.ID, rule.Name, rule.Concern
 			r.Repair, r.NoRepair = rule.Repair, rule.NoRepair
 			if r.Status == finding.Fail || r.Status == finding.Depends {
 				r.Impact = firstSentence(rule.Why)

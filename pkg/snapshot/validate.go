@@ -3,6 +3,7 @@ package snapshot
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -17,7 +18,7 @@ type problem struct {
 // never has: names that are not ARNs, words that AWS does not use, and
 // references to what is neither there nor missing.
 func (s *Snapshot) validate() *problem {
-	checks := []func() *problem{s.validateCluster, s.validateKeys, s.validateRoleReferences, s.validateNodes, s.validateSimulations, s.validateMissing}
+	checks := []func() *problem{s.validateCluster, s.validateKeys, s.validateRoleReferences, s.validateAssociations, s.validateNodes, s.validateSimulations, s.validateMissing}
 	for _, check := range checks {
 		if p := check(); p != nil {
 			return p
@@ -35,6 +36,11 @@ func (s *Snapshot) validateCluster() *problem {
 	}
 	if p := iamARN(s.Cluster.RoleARN, true, "role/", "cluster", "roleArn"); p != nil {
 		return p
+	}
+	for _, cidr := range s.Cluster.RemoteNodeNetworks {
+		if _, err := netip.ParsePrefix(cidr); err != nil {
+			return bad(fmt.Sprintf("%q is not a CIDR, such as 10.200.0.0/16", cidr), "cluster", "remoteNodeNetworks")
+		}
 	}
 	return oneOf(s.Cluster.AuthenticationMode, []string{"", "API", "API_AND_CONFIG_MAP", "CONFIG_MAP"}, "cluster", "authenticationMode")
 }
@@ -108,13 +114,29 @@ func (s *Snapshot) validateRoleReferences() *problem {
 	return nil
 }
 
+func (s *Snapshot) validateAssociations() *problem {
+	for _, id := range sorted(s.PodIdentityAssociations) {
+		a := s.PodIdentityAssociations[id]
+		if p := iamARN(a.RoleARN, false, "role/", "podIdentityAssociations", id, "roleArn"); p != nil {
+			return p
+		}
+		if p := iamARN(a.TargetRoleARN, true, "role/", "podIdentityAssociations", id, "targetRoleArn"); p != nil {
+			return p
+		}
+	}
+	return nil
+}
+
 func (s *Snapshot) validateNodes() *problem {
 	makers := []string{
 		string(MadeByNodeGroup), string(MadeByKarpenter), string(MadeByAutoMode), string(MadeByFargate),
-		string(MadeByHybrid), string(MadeBySelf), string(MadeByUnknown),
+		string(MadeByHybrid), string(MadeByHyperPod), string(MadeBySelf), string(MadeByUnknown),
 	}
 	for _, name := range sorted(s.Nodes) {
 		n := s.Nodes[name]
+		if n.Provisioner && n.Maker != MadeByKarpenter {
+			return bad(fmt.Sprintf("only a node of maker %s has a Provisioner", MadeByKarpenter), "nodes", name, "provisioner")
+		}
 		if p := oneOf(string(n.Maker), makers, "nodes", name, "maker"); p != nil {
 			return p
 		}
@@ -130,8 +152,18 @@ func (s *Snapshot) validateNodes() *problem {
 			}
 		}
 	}
-	for kind, classes := range map[string]map[string]NodeClass{"karpenterNodeClasses": s.KarpenterNodeClasses, "autoModeNodeClasses": s.AutoModeNodeClasses} {
+	for kind, classes := range map[string]map[string]NodeClass{
+		"karpenterNodeClasses": s.KarpenterNodeClasses, "karpenterNodeTemplates": s.KarpenterNodeTemplates, "autoModeNodeClasses": s.AutoModeNodeClasses,
+	} {
 		for _, name := range sorted(classes) {
+			for _, c := range classes[name].Conditions {
+				if c.Type == "" {
+					return bad("a condition needs a type", kind, name, "conditions")
+				}
+				if p := oneOf(c.Status, []string{"False", "Unknown"}, kind, name, "conditions"); p != nil {
+					return p
+				}
+			}
 			if p := present(s, s.Roles, classes[name].RoleARN, FactRoles, kind, name, "roleArn"); p != nil {
 				return p
 			}
@@ -141,6 +173,9 @@ func (s *Snapshot) validateNodes() *problem {
 		}
 	}
 	for _, name := range sorted(s.AutoScalingGroups) {
+		if g := s.AutoScalingGroups[name]; g.LaunchTemplate != "" && g.LaunchConfiguration != "" {
+			return bad("a group has a launch template or a launch configuration, not both", "autoScalingGroups", name, "launchConfiguration")
+		}
 		if p := present(s, s.InstanceProfiles, s.AutoScalingGroups[name].InstanceProfile, FactInstanceProfiles, "autoScalingGroups", name, "instanceProfile"); p != nil {
 			return p
 		}
@@ -168,7 +203,7 @@ func (s *Snapshot) validateSimulations() *problem {
 			if p := oneOf(sim.Decision, []string{"allowed", "explicitDeny", "implicitDeny"}, "simulations", arn); p != nil {
 				return p
 			}
-			if p := oneOf(sim.DeniedBy, []string{"", "organizations", "permissionsBoundary"}, "simulations", arn); p != nil {
+			if p := oneOf(sim.DeniedBy, []string{"", DeniedByOrganizations, "permissionsBoundary"}, "simulations", arn); p != nil {
 				return p
 			}
 		}

@@ -62,11 +62,12 @@ func (c *Client) PodIdentityAgent(ctx context.Context) (*snapshot.PodIdentityAge
 
 // The kinds of node classes, in the versions in which they are served, and the
 // resources that they are lists of.
-// Sources: karpenter-provider-aws pkg/apis/v1; EKS user guide, "Create a Node
+// Sources: karpenter-provider-aws pkg/apis/v1 and, at v0.31, pkg/apis/v1alpha1; EKS user guide, "Create a Node
 // Class for Amazon EKS".
 var (
-	karpenterClasses = classKind{"karpenter.k8s.aws", "EC2NodeClassList", "ec2nodeclasses", []string{"v1", "v1beta1"}}
-	autoModeClasses  = classKind{"eks.amazonaws.com", "NodeClassList", "nodeclasses", []string{"v1"}}
+	karpenterClasses   = classKind{"karpenter.k8s.aws", "EC2NodeClassList", "ec2nodeclasses", []string{"v1", "v1beta1"}}
+	karpenterTemplates = classKind{"karpenter.k8s.aws", "AWSNodeTemplateList", "awsnodetemplates", []string{"v1alpha1"}}
+	autoModeClasses    = classKind{"eks.amazonaws.com", "NodeClassList", "nodeclasses", []string{"v1"}}
 )
 
 // classKind is a kind of node classes.
@@ -75,13 +76,22 @@ type classKind struct {
 	versions              []string
 }
 
+// classCondition is what is read of a status condition of a node class.
+type classCondition struct{ Type, Status, Reason, Message string }
+
 // classList is what is read of a list of node classes.
 type classList struct {
 	Metadata struct{ Continue string }
 	Items    []struct {
 		Metadata struct{ Name string }
-		Spec     struct{ Role, InstanceProfile string }
-		Status   struct{ InstanceProfile string }
+		Spec     struct {
+			Role, InstanceProfile, AMIFamily string
+			AMISelectorTerms                 []struct{ Alias string }
+		}
+		Status struct {
+			InstanceProfile string
+			Conditions      []classCondition
+		}
 	}
 }
 
@@ -89,6 +99,12 @@ type classList struct {
 // kind is not installed.
 func (c *Client) KarpenterNodeClasses(ctx context.Context) (map[string]snapshot.NodeClass, error) {
 	return c.nodeClasses(ctx, karpenterClasses)
+}
+
+// KarpenterNodeTemplates returns the AWSNodeTemplate objects of Karpenter before v0.32;
+// none where their kind is not installed.
+func (c *Client) KarpenterNodeTemplates(ctx context.Context) (map[string]snapshot.NodeClass, error) {
+	return c.nodeClasses(ctx, karpenterTemplates)
 }
 
 // AutoModeNodeClasses returns EKS Auto Mode's NodeClass objects; none where their
@@ -112,8 +128,15 @@ func (c *Client) nodeClasses(ctx context.Context, of classKind) (map[string]snap
 				return "", err
 			}
 			for _, item := range list.Items {
+				family := item.Spec.AMIFamily
+				for _, term := range item.Spec.AMISelectorTerms {
+					alias, _, _ := strings.Cut(term.Alias, "@")
+					family = cmp.Or(family, alias)
+				}
 				classes[item.Metadata.Name] = snapshot.NodeClass{
-					Role: item.Spec.Role, InstanceProfile: item.Spec.InstanceProfile, StatusProfile: item.Status.InstanceProfile,
+					AMIFamily: family,
+					Role:      item.Spec.Role, InstanceProfile: item.Spec.InstanceProfile, StatusProfile: item.Status.InstanceProfile,
+					Conditions: unmet(item.Status.Conditions),
 				}
 			}
 			return list.Metadata.Continue, nil
@@ -126,6 +149,21 @@ func (c *Client) nodeClasses(ctx context.Context, of classKind) (map[string]snap
 		}
 	}
 	return nil, nil
+}
+
+// unmet returns the conditions that are not True, ordered by type. Karpenter's node
+// classes say in them what they wait for.
+// Source: aws/karpenter-provider-aws pkg/apis/v1/ec2nodeclass_status.go.
+func unmet(conditions []classCondition) []snapshot.Condition {
+	var unmet []snapshot.Condition
+	for _, c := range conditions {
+		if c.Type == "" || c.Status != string(metav1.ConditionFalse) && c.Status != string(metav1.ConditionUnknown) {
+			continue
+		}
+		unmet = append(unmet, snapshot.Condition{Type: c.Type, Status: c.Status, Reason: c.Reason, Message: collect.OneLine(c.Message)})
+	}
+	slices.SortFunc(unmet, func(a, b snapshot.Condition) int { return cmp.Compare(a.Type, b.Type) })
+	return unmet
 }
 
 // classPage reads a page of node classes, whose Go types are not part of this program.
@@ -154,9 +192,9 @@ func (c *Client) classPage(ctx context.Context, kind schema.GroupVersionKind, re
 var eventNamespaces = []string{namespace, metav1.NamespaceDefault}
 
 // Events returns the warnings that have an IAM cause, the newest first, those of
-// one object and reason as one.
+// one object and reason, and of one denied action, as one.
 func (c *Client) Events(ctx context.Context) ([]snapshot.Event, error) {
-	merged := map[[2]string]snapshot.Event{}
+	merged := map[[3]string]snapshot.Event{}
 	for _, ns := range eventNamespaces {
 		err := c.pages(ctx, listEvents+ns, metav1.ListOptions{FieldSelector: "type=" + corev1.EventTypeWarning}, func(o metav1.ListOptions) (string, error) {
 			page, err := c.events[ns].List(quiet(ctx), o)
@@ -164,8 +202,8 @@ func (c *Client) Events(ctx context.Context) ([]snapshot.Event, error) {
 				return "", err
 			}
 			for i := range page.Items {
-				if e := &page.Items[i]; hasIAMCause(e) {
-					merge(merged, eventFacts(e))
+				if facts := eventFacts(&page.Items[i]); facts.Cause() != "" {
+					merge(merged, facts)
 				}
 			}
 			return page.Continue, nil
@@ -179,28 +217,9 @@ func (c *Client) Events(ctx context.Context) ([]snapshot.Event, error) {
 		events = append(events, e)
 	}
 	slices.SortFunc(events, func(a, b snapshot.Event) int {
-		return cmp.Or(b.LastSeen.Compare(a.LastSeen), cmp.Compare(a.Object, b.Object), cmp.Compare(a.Reason, b.Reason))
+		return cmp.Or(b.LastSeen.Compare(a.LastSeen), cmp.Compare(a.Object, b.Object), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Message, b.Message))
 	})
 	return events[:min(len(events), snapshot.MaxEvents)], nil
-}
-
-// hasIAMCause tells aws-node's own event, refused pulls from ECR, and pods that
-// aws-node gave no address.
-// Source: amazon-vpc-cni-k8s pkg/awsutils/awsutils.go (MissingIAMPermissions).
-func hasIAMCause(e *corev1.Event) bool {
-	message := strings.ToLower(e.Message)
-	says := func(words ...string) bool {
-		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(message, w) })
-	}
-	switch e.Reason {
-	case "MissingIAMPermissions":
-		return true
-	case "Failed", "ErrImagePull", "FailedToPull":
-		return says(".dkr.ecr.") && says("403", "forbidden", "authorization", "no basic auth credentials", "pull access denied")
-	case "FailedCreatePodSandBox":
-		return says("aws-cni", "failed to assign an ip")
-	}
-	return false
 }
 
 func eventFacts(e *corev1.Event) snapshot.Event {
@@ -214,8 +233,8 @@ func eventFacts(e *corev1.Event) snapshot.Event {
 	return facts
 }
 
-func merge(all map[[2]string]snapshot.Event, e snapshot.Event) {
-	key := [2]string{e.Reason, e.Object}
+func merge(all map[[3]string]snapshot.Event, e snapshot.Event) {
+	key := [3]string{e.Reason, e.Object, e.DeniedAction()}
 	if old, ok := all[key]; ok {
 		e.Count += old.Count
 		if old.LastSeen.After(e.LastSeen) {
