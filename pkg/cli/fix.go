@@ -16,7 +16,6 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/export"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
@@ -204,8 +203,7 @@ func (o *fixOptions) newPlan(v *view.View) (*planner.Plan, error) {
 	if err := o.team.apply(report, time.Now(), false); err != nil {
 		return nil, err
 	}
-	found := slices.DeleteFunc(report.Results, finding.Result.Excused)
-	return planner.New(v, found, planner.Options{Only: o.only, Identity: identities[o.identity], Role: o.cniRole}), nil
+	return planner.New(v, report.Results, planner.Options{Only: o.only, Identity: identities[o.identity], Role: o.cniRole}), nil
 }
 
 func (o *fixOptions) print(plan *planner.Plan) error {

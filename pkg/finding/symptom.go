@@ -20,3 +20,6 @@ const (
 	NoNetwork SymptomKind = "noNetwork" // a pod gets no address
 	NoImage   SymptomKind = "noImage"   // an image is not pulled
 )
+
+// SymptomKinds lists every SymptomKind.
+var SymptomKinds = []SymptomKind{NotJoined, NotReady, NoNetwork, NoImage}

@@ -24,6 +24,6 @@ roles:
       node: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ec2:DescribeInstances","Resource":"*"}}'`,
 	Good: `{}`,
 	Check: func(v *view.View, report Reporter) {
-		checkPermissions(v, notOnAutoMode(v, report), need.WorkerRecommended, "allows what AmazonEKSWorkerNodePolicy grants", "allows less than AmazonEKSWorkerNodePolicy grants", "AmazonEKSWorkerNodePolicy")
+		checkPermissions(v, notOnAutoMode(v, report), need.WorkerRecommended, "allows what AmazonEKSWorkerNodePolicy grants", "allows less than AmazonEKSWorkerNodePolicy grants")
 	},
 }

@@ -48,10 +48,8 @@ roles:
 }
 
 func judgeAgent(r *view.NodeRole, why string) finding.Result {
-	result := askAll(r.Role, need.PodIdentityAgent).result(roleSubject(r), r.Name, "lets the Pod Identity Agent get credentials", "does not let the Pod Identity Agent get credentials")
+	all := askAll(r.Role, need.PodIdentityAgent)
+	result := all.result(roleSubject(r), r.Name, "lets the Pod Identity Agent get credentials", "does not let the Pod Identity Agent get credentials")
 	result.Evidence = append(result.Evidence, why)
-	if result.Status == finding.Fail {
-		result.Next = []finding.Next{explainAction(r.Name, "eks-auth:AssumeRoleForPodIdentity")}
-	}
-	return result
+	return all.unblock(result)
 }

@@ -64,14 +64,6 @@ func judgeCNI(v *view.View, r *view.Role, subject finding.Subject) finding.Resul
 		if cni.Version != "" {
 			result.Evidence = append(result.Evidence, "vpc-cni "+cni.Version)
 		}
-		switch {
-		case blocked(all.denied):
-			result.Next = []finding.Next{changeStatement()}
-		case family == "IPv6":
-			result.Next = []finding.Next{finding.Advise("create the IPv6 CNI policy and attach it").See("https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html")}
-		default:
-			result.Next = []finding.Next{attach(r, v.Place.Partition, "AmazonEKS_CNI_Policy")}
-		}
 	}
-	return result
+	return all.unblock(result)
 }

@@ -61,7 +61,6 @@ func judgeUpgrade(r *view.Role, subject finding.Subject, cni need.CNI) finding.R
 	result := all.result(subject, r.Name, "is ready for vpc-cni "+need.BreaksSince+" and later", "breaks aws-node when vpc-cni is upgraded to "+need.BreaksSince+" or later")
 	if result.Status == finding.Fail {
 		result.Evidence = append(result.Evidence, "vpc-cni runs at "+cni.Version)
-		result.Next = []finding.Next{finding.Advise("add ec2:DescribeSubnets and ec2:DescribeSecurityGroups to the IPv6 policy of " + r.Name + " before the upgrade")}
 	}
-	return result
+	return all.unblock(result)
 }

@@ -29,7 +29,12 @@ roles:
 				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "role " + r.Name + " does not exist"})
 				return
 			}
-			report(askAll(r, v.CNI().Should()).result(subject, r.Name, "allows all that aws-node makes use of", "lacks what aws-node could make use of"))
+			all := askAll(r, v.CNI().Should())
+			result := all.unblock(all.result(subject, r.Name, "allows all that aws-node makes use of", "lacks what aws-node could make use of"))
+			if result.Status == finding.Fail && len(result.Next) == 0 {
+				result.Next = []finding.Next{finding.Advise("where you use these functions, allow " + actionNames(all.denied) + " in a policy of " + r.Name)}
+			}
+			report(result)
 		}
 		switch identity := v.ConfiguredIdentity(); {
 		case identity.Kind == view.UnknownIdentity:

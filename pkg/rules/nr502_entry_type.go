@@ -3,7 +3,6 @@ package rules
 import (
 	"fmt"
 
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -29,46 +28,23 @@ do not join or turn NotReady. A type cannot be changed.`,
 		for _, r := range v.NodeRoles() {
 			subject := roleSubject(r)
 			a := v.Access(r.ARN)
-			windows, auto := v.Kinds(r)
 			want := v.EntryType(r)
 			switch {
 			case a.ByEntries && v.Snapshot.IsMissing(snapshot.FactAccessEntries, r.ARN):
 				report(unknown(subject, "the type of "+r.Name+"'s access entry was not checked", v.Snapshot.MissingOf(snapshot.FactAccessEntries, r.ARN)))
 			case a.Entry == nil:
 				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: r.Name + " has no access entry"})
-			case fits(a.Entry.Type, windows, auto):
+			case v.EntryFits(a.Entry.Type, r):
 				report(finding.Result{
 					Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("%s's access entry is of type %s", r.Name, a.Entry.Type),
 					Evidence: []string{"eks:DescribeAccessEntry: type " + a.Entry.Type},
 				})
 			default:
 				report(finding.Result{
-					Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s's access entry is of type %s; its nodes want %s", r.Name, a.Entry.Type, want),
+					Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s's access entry is of type %s; its nodes need %s", r.Name, a.Entry.Type, want),
 					Evidence: []string{"eks:DescribeAccessEntry: type " + a.Entry.Type},
-					Next:     replaceEntry(v, r, want),
 				})
 			}
 		}
 	},
-}
-
-// fits reports whether nodes join by an entry of this type. EC2 also serves Linux
-// nodes that are named by their instance id.
-func fits(entry string, windows, auto bool) bool {
-	switch {
-	case auto:
-		return entry == "EC2"
-	case windows:
-		return entry == "EC2_WINDOWS"
-	default:
-		return entry == "EC2_LINUX" || entry == "EC2_WINDOWS" || entry == "EC2"
-	}
-}
-
-// replaceEntry deletes and creates an access entry.
-func replaceEntry(v *view.View, r *view.NodeRole, kind string) []finding.Next {
-	return []finding.Next{
-		finding.Run(command.AWS("eks", "delete-access-entry", "--cluster-name", v.Place.Cluster, "--principal-arn", r.ARN)),
-		finding.Run(command.AWS("eks", "create-access-entry", "--cluster-name", v.Place.Cluster, "--principal-arn", r.ARN, "--type", kind)),
-	}
 }

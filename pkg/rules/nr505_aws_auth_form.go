@@ -56,7 +56,7 @@ awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', u
 				report(finding.Result{
 					Status: finding.Fail, Subject: roleSubject(r), Message: fmt.Sprintf("aws-auth does not map %s to nodes: %s", r.Name, lacks),
 					Evidence: []string{fmt.Sprintf("aws-auth: rolearn %s, username %s, groups %v", m.RoleARN, m.Username, m.Groups)},
-					Next:     []finding.Next{editAWSAuth("write: " + mapping(r))},
+					Next:     []finding.Next{editAWSAuth("write: " + view.NodeMapping(r.ARN))},
 				})
 				continue
 			}

@@ -66,7 +66,8 @@ func judgePodIdentity(v *view.View, r *view.Role) finding.Result {
 		result.Evidence = append(result.Evidence, "iam:GetRole "+r.Name+": NoSuchEntity")
 	}
 	if cni := v.CNI(); cni.Before(view.PodIdentitySince) {
-		result.Evidence = append(result.Evidence, fmt.Sprintf("vpc-cni runs at %s; EKS Pod Identity wants %s or later", cni.Version, view.PodIdentitySince))
+		result.Evidence = append(result.Evidence, fmt.Sprintf("vpc-cni runs at %s; EKS Pod Identity needs %s or later", cni.Version, view.PodIdentitySince))
+		result.Next = append(result.Next, finding.Advise("upgrade vpc-cni to "+view.PodIdentitySince+" or later"))
 	}
 	if m := v.Unread(snapshot.FactAgent, snapshot.FactPods); len(m) > 0 {
 		unread = append(unread, m...)
@@ -75,17 +76,18 @@ func judgePodIdentity(v *view.View, r *view.Role) finding.Result {
 		for _, node := range without {
 			result.Evidence = append(result.Evidence, "no ready pod of eks-pod-identity-agent on node "+node)
 		}
-		result.Next = []finding.Next{finding.Run(command.AWS("eks", "create-addon", "--cluster-name", v.Place.Cluster, "--addon-name", "eks-pod-identity-agent"))}
+		if v.Snapshot.PodIdentityAgent != nil {
+			result.Next = append(result.Next, finding.Run(command.Kubectl("-n", "kube-system", "get", "pods", "-l", "app.kubernetes.io/name=eks-pod-identity-agent", "-o", "wide")).With("shows why they are not ready"))
+		}
 	}
 	var depends, allowed []view.Answer
 	for _, action := range []string{"sts:AssumeRole", "sts:TagSession"} {
 		if r.Facts.NotFound {
 			break
 		}
-		switch a := r.LetsIn("pods.eks.amazonaws.com", action); a.Verdict {
+		switch a := r.LetsIn(view.PodIdentityService, action); a.Verdict {
 		case view.Denied:
 			result.Evidence = append(result.Evidence, deniedLines([]view.Answer{a})...)
-			result.Next = append(result.Next, finding.Advise(`add to the trust policy: {"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}`))
 		case view.Unknown:
 			unread = append(unread, a.Unread...)
 		case view.Depends:
@@ -100,7 +102,7 @@ func judgePodIdentity(v *view.View, r *view.Role) finding.Result {
 	case len(unread) > 0:
 		return unknown(subject, "whether aws-node gets "+r.Name+" on every node was not checked", unread)
 	case len(depends) > 0:
-		return finding.Result{Status: finding.Depends, Subject: subject, Message: "whether aws-node gets " + r.Name + " depends on a condition", Evidence: dependsLines(depends)}
+		return finding.Result{Status: finding.Depends, Subject: subject, Message: "whether aws-node gets " + r.Name + " depends on a condition", Evidence: dependsLines(depends), Next: []finding.Next{explainTrust(view.PodIdentityService, depends[0].Action.Name)}}
 	}
 	return finding.Result{
 		Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("aws-node gets its Pod Identity role %s on every node", r.Name),

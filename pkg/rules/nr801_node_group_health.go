@@ -50,6 +50,7 @@ ClusterRoleBinding eks:node-manager.`,
 				continue
 			}
 			if len(evidence) > 0 {
+				next = append(next, finding.Run(command.AWS("eks", "describe-nodegroup", "--cluster-name", v.Place.Cluster, "--nodegroup-name", name, "--query", "nodegroup.health")))
 				report(finding.Result{Status: finding.Fail, Subject: subject, Message: "EKS reports " + groups[name].Status + ": " + subject.Name, Evidence: evidence, Next: next, Symptoms: symptoms})
 				continue
 			}

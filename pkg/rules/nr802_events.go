@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -38,6 +39,7 @@ which role or policy is behind it.`,
 				symptom.Kind = finding.NoNetwork
 			}
 			report(finding.Result{
+				Next:   []finding.Next{finding.Run(command.Kubectl("get", "events", "--all-namespaces", "--field-selector", "reason="+e.Reason))},
 				Status: finding.Fail, Subject: finding.Subject{Kind: finding.SubjectEvent, Name: e.Reason + " " + e.Object}, Symptoms: []finding.Symptom{symptom},
 				Message: fmt.Sprintf("%s: %s, %d times", e.Object, e.Reason, max(e.Count, 1)), Evidence: evidence,
 			})

@@ -89,7 +89,7 @@ func askAll(r *view.Role, actions []need.Action) allowedAll {
 	return all
 }
 
-// result turns the answers into one result. can is a phrase such as "can pull
+// result turns the answers into one result. who is the role's name, can is a phrase such as "can pull
 // images from ECR", cannot its opposite.
 func (all allowedAll) result(subject finding.Subject, who, can, cannot string) finding.Result {
 	switch {
@@ -105,6 +105,7 @@ func (all allowedAll) result(subject finding.Subject, who, can, cannot string) f
 			Status: finding.Depends, Subject: subject,
 			Message:  fmt.Sprintf("whether %s %s depends on the request", who, can),
 			Evidence: append(dependsLines(all.depends), grantLines(all.allowed)...),
+			Next:     []finding.Next{explainAction(who, all.depends[0].Action.Name).With("shows what it depends on")},
 		}
 	default:
 		return finding.Result{Status: finding.Pass, Subject: subject, Message: who + " " + can, Evidence: grantLines(all.allowed)}
@@ -214,18 +215,28 @@ func editAWSAuth(note string) finding.Next {
 	return finding.Run(command.Kubectl("-n", "kube-system", "edit", "configmap", "aws-auth")).With(note)
 }
 
-// changeStatement is the advice where an explicit Deny or a boundary denies.
-func changeStatement() finding.Next {
-	return finding.Advise("change the Deny statement or the permissions boundary above: another policy does not help while it denies")
-}
-
-// blocked reports whether an explicit Deny or the boundary stands in the way, so
-// that attaching a policy would not help.
-func blocked(answers []view.Answer) bool {
-	for _, a := range answers {
-		if a.Result.Explicit || a.Result.By == iampolicy.LayerBoundary {
-			return true
+// unblock adds to a failure what to do where an explicit Deny or the permissions boundary
+// denies, so that another policy does not help.
+func (all allowedAll) unblock(result finding.Result) finding.Result {
+	for _, a := range all.denied {
+		if result.Status == finding.Fail && (a.Result.Explicit || a.Result.By == iampolicy.LayerBoundary) {
+			result.Next = []finding.Next{finding.Advise("change the Deny statement or the permissions boundary that the evidence names: another policy does not help while it denies " + a.Action.Name)}
+			break
 		}
 	}
-	return false
+	return result
+}
+
+func actionNames(answers []view.Answer) string {
+	names := make([]string, 0, len(answers))
+	for _, a := range answers {
+		names = append(names, a.Action.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// explainTrust is the command that shows statement by statement whether a trust policy
+// allows a principal an action.
+func explainTrust(principal, action string) finding.Next {
+	return finding.Run(command.Noderole("can", "--trust-policy").WithPlaceholder("FILE").With(action, "--principal", principal, "--explain"))
 }

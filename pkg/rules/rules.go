@@ -32,6 +32,9 @@ type Rule struct {
 	Joining int
 	// Explains are the symptoms that a failure of the rule is a cause of.
 	Explains []finding.SymptomKind
+	// OfInstances is set where failures are about the instances that hold a role, and not
+	// about the role.
+	OfInstances bool
 	// Repair is the repair that fix has; NoRepair says why it has none.
 	Repair   finding.Repair
 	NoRepair string
@@ -53,8 +56,8 @@ type Rule struct {
 	Check func(v *view.View, report Reporter)
 }
 
-// Reporter takes a result. Only Status, Subject, Message, Evidence, Next and Symptoms
-// are the check's to set.
+// Reporter takes a result. Only Status, Subject, Message, Evidence, Next, Symptoms
+// and WrongRoles are the check's to set.
 type Reporter func(finding.Result)
 
 // All returns every rule, ordered by id.
@@ -66,7 +69,7 @@ func All() []Rule {
 		trustChina, trustOthers, trustDangling, hybridTrust, hybridPermissions,
 		letIn, wrongEntryType, entryOlderThanRole, awsAuthPath, awsAuthForm, nodeRoleAdmin, autoModeEntry, mappedTwice,
 		trustEC2, awsNodeIdentity, awsNodeRestart, irsaWorks, podIdentityWorks, awsNodeCredentials, addonSetting,
-		metadataExposed, instanceNotJoined, nodeGroupHealth, clusterEvents,
+		metadataExposed, instanceNotJoined, instanceRole, workloadRole, nodeGroupHealth, clusterEvents,
 	}
 	slices.SortFunc(all, func(a, b Rule) int { return cmp.Compare(a.ID, b.ID) })
 	return all
@@ -102,7 +105,7 @@ func Run(v *view.View, rules []Rule) []finding.Result {
 	for _, rule := range rules {
 		rule.Check(v, func(r finding.Result) {
 			r.ID, r.Rule, r.Severity, r.Concern = rule.ID, rule.Name, rule.Severity, rule.Concern
-			r.Repair, r.NoRepair = rule.Repair, rule.NoRepair
+			r.Repair, r.NoRepair, r.OfInstances = rule.Repair, rule.NoRepair, rule.OfInstances
 			if r.Status == finding.Fail || r.Status == finding.Depends {
 				r.Impact = firstSentence(rule.Why)
 			}

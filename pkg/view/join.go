@@ -146,3 +146,22 @@ func (v *View) EntryType(r *NodeRole) string {
 		return "EC2_LINUX"
 	}
 }
+
+// EntryFits reports whether a node role's nodes join by an access entry of a type. EC2
+// also serves Linux nodes that are named by their instance id.
+func (v *View) EntryFits(kind string, r *NodeRole) bool {
+	switch windows, auto := v.Kinds(r); {
+	case auto:
+		return kind == "EC2"
+	case windows:
+		return kind == "EC2_WINDOWS"
+	default:
+		return kind == "EC2_LINUX" || kind == "EC2_WINDOWS" || kind == "EC2"
+	}
+}
+
+// NodeMapping is the entry of aws-auth, as YAML on one line, by which a role's Linux nodes
+// get access.
+func NodeMapping(roleARN string) string {
+	return fmt.Sprintf("{rolearn: %s, username: '%s', groups: [%s, %s]}", snapshot.WithoutPath(roleARN), NodeNames[0], BootstrappersGroup, NodesGroup)
+}

@@ -25,6 +25,7 @@ type View struct {
 	launchers []Launcher
 	byARN     map[string]*Role
 	auth      *AuthMap
+	misplaced *[]Misplaced
 	// cniVersion stands in for the version of vpc-cni that runs.
 	cniVersion string
 }

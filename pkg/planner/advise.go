@@ -1,0 +1,126 @@
+package planner
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+// Advise says what to do next about each result of a report that fails or depends, so
+// that no advice contradicts another result: nothing for what follows from other results,
+// fix where it has the repair, and otherwise why it has none and what people do. The
+// report's results are those of the view.
+func Advise(v *view.View, report *finding.Report) {
+	a := adviser{v: v, results: report.Results, plans: map[string]map[finding.Ref]error{}}
+	advised := make([][]finding.Next, len(report.Results))
+	for i, r := range report.Results {
+		switch {
+		case !r.Failed():
+			advised[i] = r.Next
+		case len(r.Causes) > 0:
+		case r.Status == finding.Depends:
+			advised[i] = a.dependent(r)
+		default:
+			advised[i] = a.failed(r)
+		}
+	}
+	for i := range report.Results {
+		report.Results[i].Next = advised[i]
+	}
+}
+
+// adviser asks the planner what it would plan for each result.
+type adviser struct {
+	v       *view.View
+	results []finding.Result
+	// plans are what became of the failures of a plan, by the ids that it is for.
+	plans map[string]map[finding.Ref]error
+}
+
+// dependent is what to do about a result that depends: fix repairs none.
+func (a adviser) dependent(r finding.Result) []finding.Next {
+	if owners := a.v.Owners(r.Subject.ARN); len(owners) > 0 && r.Subject.Kind == finding.SubjectNodeRole && !r.OfInstances {
+		return []finding.Next{finding.Advise(ownersWords(r.Subject.Name, owners) + ": its nodes need a role of their own")}
+	}
+	return r.Next
+}
+
+// failed is what to do about a failure.
+func (a adviser) failed(r finding.Result) []finding.Next {
+	only := a.together(r)
+	err := a.outcome(only, r)
+	for range a.results { // each round adds a blocker
+		blockers := a.blockers(err, only)
+		if len(blockers) == 0 {
+			break
+		}
+		only = append(only, blockers...)
+		slices.Sort(only)
+		err = a.outcome(only, r)
+	}
+	if err == nil {
+		return []finding.Next{a.fix(r, only)}
+	}
+	var next []finding.Next
+	for _, left := range manualErrors(err) {
+		if left.Why != "" && left.Why != whyNoStep {
+			next = append(next, finding.Advise(left.Why))
+		}
+		next = append(next, left.Next...)
+	}
+	return next
+}
+
+// together are the ids of the failures of a subject that one repair ends, the result's
+// own first.
+func (a adviser) together(r finding.Result) []string {
+	ids := []string{r.ID}
+	for _, other := range a.results {
+		same := other.Status == finding.Fail && other.Subject == r.Subject && other.Repair == r.Repair && r.Repair != ""
+		if same && len(other.Causes) == 0 && !slices.Contains(ids, other.ID) {
+			ids = append(ids, other.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// blockers are the ids of the failures that a repair waits for, without those that it is
+// planned with.
+func (a adviser) blockers(err error, only []string) []string {
+	var ids []string
+	for _, left := range manualErrors(err) {
+		for _, ref := range left.Blockers {
+			if !slices.Contains(only, ref.ID) && !slices.Contains(ids, ref.ID) {
+				ids = append(ids, ref.ID)
+			}
+		}
+	}
+	return ids
+}
+
+// outcome is what becomes of a failure in the plan for some ids.
+func (a adviser) outcome(only []string, r finding.Result) error {
+	key := strings.Join(only, ",")
+	outcomes, planned := a.plans[key]
+	if !planned {
+		_, outcomes = plan(a.v, a.results, Options{Only: only})
+		a.plans[key] = outcomes
+	}
+	return outcomes[r.Ref()]
+}
+
+// fix is the command that plans the repair of a failure.
+func (a adviser) fix(r finding.Result, only []string) finding.Next {
+	if r.Repair == finding.MoveCNI {
+		return finding.Run(command.Noderole("fix", "--cni-identity", "auto")).With("plans a role for aws-node")
+	}
+	next := finding.Run(command.Noderole("fix", "--only", strings.Join(only, ",")))
+	if owners := a.v.Owners(r.Subject.ARN); len(owners) > 0 && r.Subject.Kind == finding.SubjectNodeRole && !r.OfInstances {
+		return next.With("plans a role for the nodes alone, and says how to move them to it")
+	}
+	return next
+}
