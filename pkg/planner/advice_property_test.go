@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	"pgregory.net/rapid"
 	"sigs.k8s.io/yaml"
@@ -120,7 +121,7 @@ func TestAdviceDoesNoHarm(t *testing.T) {
 				if n.Pasteable() {
 					f := factsOf(t, decode())
 					f.paste(n.Command)
-					harmless(t, before, f, fmt.Sprintf("%s of %s: %s", r.ID, r.Subject.Name, n.Text))
+					harmless(t, decode(), before, f, fmt.Sprintf("%s of %s: %s", r.ID, r.Subject.Name, n.Text))
 				}
 			}
 		}
@@ -133,15 +134,32 @@ func TestAdviceDoesNoHarm(t *testing.T) {
 				f := factsOf(t, decode())
 				f.paste([]string{"kubectl", "noderole", "fix"})
 				f.paste(n.Command)
-				harmless(t, before, f, fmt.Sprintf("left to people by %s of %s: %s", m.Rule, m.Subject, n.Text))
+				harmless(t, decode(), before, f, fmt.Sprintf("left to people by %s of %s: %s", m.Rule, m.Subject, n.Text))
 			}
 		}
 	})
 }
 
-// harmless compares results with those before a command.
-func harmless(t tester, before *finding.Report, f *facts, command string) {
+// ofOthers are what the roles that something besides nodes and aws-node uses allow, whom
+// they trust, and their access to the cluster.
+func ofOthers(s *snapshot.Snapshot, like *snapshot.Snapshot) map[string]string {
+	v := view.New(like)
+	states := map[string]string{}
+	for arn := range like.Roles {
+		if arn != v.ConfiguredIdentity().RoleARN && arn != v.AssociatedRole() && len(v.Owners(arn)) > 0 {
+			role, entry := s.Roles[arn], s.AccessEntries[arn]
+			states[arn] = fmt.Sprint(role.TrustPolicy, role.AttachedPolicies, role.InlinePolicies, entry.Type, entry.Policies)
+		}
+	}
+	return states
+}
+
+// harmless compares results, and the roles of others, with those before a command.
+func harmless(t tester, first *snapshot.Snapshot, before *finding.Report, f *facts, command string) {
 	t.Helper()
+	if diff := cmp.Diff(ofOthers(first, first), ofOthers(f.s, first)); diff != "" {
+		t.Errorf("%s\nchanges the role of something else (-before +after):\n%s", command, diff)
+	}
 	after := judge(f.s)
 	passed := map[finding.Ref]bool{}
 	for _, r := range before.Results {

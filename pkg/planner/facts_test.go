@@ -45,8 +45,9 @@ func factsOf(t tester, s *snapshot.Snapshot) *facts {
 	if account := s.AWSNode.ServiceAccount; account != nil {
 		f.byHand = account.RoleARN != s.Addons["vpc-cni"].ServiceAccountRoleARN
 	}
+	partition := s.Cluster.Identity().Partition
 	for _, name := range []string{"AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy", "AmazonEKS_CNI_Policy"} {
-		if arn := need.ManagedPolicy("aws", name); s.Policies[arn].Document == "" {
+		if arn := need.ManagedPolicy(partition, name); s.Policies[arn].Document == "" {
 			if s.Policies == nil {
 				s.Policies = map[string]snapshot.Policy{}
 			}
