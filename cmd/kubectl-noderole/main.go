@@ -4,9 +4,11 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
@@ -18,5 +20,23 @@ func main() {
 	// The first signal ends the run through the context; a second one kills.
 	context.AfterFunc(ctx, stop)
 	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
-	os.Exit(cli.Main(ctx, streams, os.Args[1:]))
+	done := make(chan int, 1)
+	go func() { done <- cli.Main(ctx, streams, os.Args[1:]) }()
+	select {
+	case code := <-done:
+		os.Exit(code)
+	case <-ctx.Done():
+	}
+	// Calls and reads end with the context. What does not look at it, such as the parsing
+	// of a large file, is not waited for.
+	select {
+	case code := <-done:
+		os.Exit(code)
+	case <-time.After(grace):
+		fmt.Fprintln(os.Stderr, "error: interrupted")
+		os.Exit(cli.ExitInterrupted)
+	}
 }
+
+// grace is how long a run may take to say where it was interrupted.
+const grace = time.Second

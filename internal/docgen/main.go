@@ -25,7 +25,7 @@ import (
 const module = "github.com/kubectl-noderole/kubectl-noderole"
 
 func main() {
-	for _, generate := range []func() error{rulePages, readmeTable, permissions, schemas, commands} {
+	for _, generate := range []func() error{rulePages, readmeTable, permissions, schemas, commands, pictures} {
 		if err := generate(); err != nil {
 			fmt.Fprintln(os.Stderr, "docgen: "+err.Error())
 			os.Exit(1)

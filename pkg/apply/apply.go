@@ -109,7 +109,7 @@ func (r Run) step(ctx context.Context, step planner.Step, number int, say func(E
 	if err := r.await(ctx, step.Requires, say); err != nil {
 		return Requirement, err
 	}
-	made, err := change.Made(ctx, r.Store, step.Changes)
+	made, err := change.Applied(ctx, r.Store, step.Changes)
 	if err != nil {
 		return Making, err
 	}
@@ -122,7 +122,7 @@ func (r Run) step(ctx context.Context, step planner.Step, number int, say func(E
 		if err := r.Journal.write(line{Mark: begun, Step: number, Change: i}); err != nil {
 			return Making, err
 		}
-		wrote, err := change.Make(ctx, r.Store, c)
+		wrote, err := change.Apply(ctx, r.Store, c)
 		var unsure *change.UnsureError
 		if errors.As(err, &unsure) {
 			return Making, err // the journal leaves it open
@@ -151,7 +151,7 @@ func (r Run) prove(ctx context.Context, step planner.Step, say func(EventKind, c
 		return r.await(ctx, step.Proves, say)
 	}
 	return r.poll(ctx, say, func() (why string, err error) {
-		left, err := change.Left(ctx, r.Store, last(step.Changes))
+		left, err := change.Pending(ctx, r.Store, last(step.Changes))
 		var conflict *change.ConflictError
 		switch {
 		case errors.As(err, &conflict):

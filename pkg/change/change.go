@@ -1,6 +1,6 @@
-// Package change is one write to AWS or to the cluster: what it turns into what,
-// the command that does the same, and what takes it back. It writes nothing itself;
-// a Store does, and Run writes only where what is there is what was expected.
+// Package change is one write to AWS or to the cluster: the state before and after,
+// the commands that do the same, and what takes it back. It writes nothing itself; a
+// Store does, and Apply writes only where what is found is the state before.
 package change
 
 import (
@@ -9,12 +9,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
-// Kind says what a change is made to.
-type Kind string
-
-// The kinds. Name and Part of a Change are what stands behind each.
+// The kinds. The comments say what Name and Part of a Change are.
 const (
 	Role            Kind = "iam.Role"                 // role name
 	Attachment      Kind = "iam.RolePolicyAttachment" // role name, policy ARN
@@ -24,7 +23,7 @@ const (
 	ProfileRole     Kind = "iam.InstanceProfileRole"  // instance profile name
 	AccessEntry     Kind = "eks.AccessEntry"          // principal ARN
 	AccessPolicy    Kind = "eks.AccessPolicy"         // principal ARN, access policy ARN
-	// TrustPolicy is that of a role which is there before and after.
+	// TrustPolicy is that of a role which exists before and after.
 	TrustPolicy  Kind = "iam.TrustPolicy"            // role name
 	OIDCProvider Kind = "iam.OIDCProvider"           // provider ARN
 	Association  Kind = "eks.PodIdentityAssociation" // namespace/service account
@@ -39,8 +38,8 @@ const (
 	Rollout Kind = "kube.Rollout" // namespace/DaemonSet
 )
 
-// Types of an AddonRole, and of a Rollout: how pods are given a role. NodeRole is
-// none of their own, Mixed not the same for all pods.
+// Types of an AddonRole, and of a Rollout: how pods get a role. NodeRole is no role of
+// their own, Mixed is not the same for all pods.
 const (
 	IRSA        = "IRSA"
 	PodIdentity = "PodIdentity"
@@ -63,12 +62,12 @@ type Change struct {
 	// Before and After are the states; nil is absent.
 	Before *State `json:"before"`
 	After  *State `json:"after"`
-	// Whole is what an AuthRole is a part of, for its command.
+	// Whole is the text that an AuthRole is a part of, for its command.
 	Whole *Whole `json:"whole,omitempty"`
 }
 
 // Whole is the text of aws-auth's mapRoles before and after the change of one entry;
-// nil is a ConfigMap that is not there.
+// nil is a ConfigMap that does not exist.
 type Whole struct {
 	Before *string `json:"before"`
 	After  *string `json:"after"`
@@ -97,7 +96,7 @@ type State struct {
 	// in aws-auth. Without a username EKS makes one.
 	Username string   `json:"username,omitempty"`
 	Groups   []string `json:"groups,omitempty"`
-	// CreatedAt is when an access entry was made, as RFC 3339 in UTC. It tells an
+	// CreatedAt is when an access entry was created, as RFC 3339 in UTC. It tells an
 	// entry from a later one of the same principal, and cannot be written.
 	CreatedAt string `json:"createdAt,omitempty"`
 }
@@ -147,37 +146,18 @@ func Differences(want, found *State) []string {
 	return lines
 }
 
-// MadeBy reports whether what was found is what the change leads to. Unlike Same it
-// wants what the change takes away to be gone.
-func (c Change) MadeBy(found *State) bool {
-	if !Same(c.After, found) {
-		return false
-	}
-	_, removed := c.ClientIDs()
-	return found == nil || len(without(removed, found.ClientIDs)) == len(removed)
-}
-
 // Validate says what is wrong with a change that was read from a file.
 func (c Change) Validate() error {
-	kinds := []Kind{
-		Role, Attachment, InlinePolicy, Policy, InstanceProfile, ProfileRole, AccessEntry, AccessPolicy, TrustPolicy,
-		OIDCProvider, Association, Addon, AddonRole, AuthRole, ServiceAccountRole, Rollout,
-	}
+	_, known := kinds[c.Kind]
 	switch {
-	case !slices.Contains(kinds, c.Kind):
-		return fmt.Errorf("%q is no kind of change", c.Kind)
+	case !known:
+		return fmt.Errorf("%q is not a kind of change", c.Kind)
 	case c.Name == "":
 		return fmt.Errorf("a change of kind %s has no name", c.Kind)
 	case c.Before == nil && c.After == nil:
 		return fmt.Errorf("the change of %s has neither before nor after", c)
 	}
 	return nil
-}
-
-// BeginsFrom reports whether the change can be made where this was found. Pods are
-// replaced whatever they use.
-func (c Change) BeginsFrom(found *State) bool {
-	return c.Kind == Rollout || Same(c.Before, found)
 }
 
 // Target is what the change is made to, the same for all changes of one thing.
@@ -207,17 +187,14 @@ func (c Change) ProviderURL() string {
 	return "https://" + host
 }
 
-// without is a list, sorted, without what is in another.
-func without(list, other []string) []string {
-	return slices.DeleteFunc(sorted(list), func(s string) bool { return slices.Contains(other, s) })
-}
-
 func orNone(s string) string {
 	if s == "" {
 		return "none"
 	}
 	return s
 }
+
+func keys(m map[string]string) []string { return text.SortedKeys(m) }
 
 func sorted(list []string) []string {
 	return slices.Sorted(slices.Values(list))
@@ -238,57 +215,17 @@ func canonical(document string) string {
 	return string(bytes.TrimSpace(b.Bytes()))
 }
 
-// Invert returns the change that takes c back. What it makes anew has a new time of
+// Invert returns the change that takes c back. What it recreates has a new time of
 // creation.
 func (c Change) Invert() Change {
 	c.Before, c.After = c.After, c.Before
 	if c.After != nil && c.After.CreatedAt != "" {
-		again := *c.After
-		again.CreatedAt = ""
-		c.After = &again
+		recreated := *c.After
+		recreated.CreatedAt = ""
+		c.After = &recreated
 	}
 	if c.Whole != nil {
 		c.Whole = &Whole{Before: c.Whole.After, After: c.Whole.Before}
 	}
 	return c
-}
-
-// String names what is changed, as people do.
-func (c Change) String() string {
-	switch c.Kind {
-	case Role:
-		return "role " + c.Name
-	case Attachment:
-		return fmt.Sprintf("policy %s of role %s", c.Part, c.Name)
-	case InlinePolicy:
-		return fmt.Sprintf("inline policy %s of role %s", c.Part, c.Name)
-	case Policy:
-		return "policy " + c.Name
-	case InstanceProfile:
-		return "instance profile " + c.Name
-	case ProfileRole:
-		return "role of instance profile " + c.Name
-	case AccessEntry:
-		return "access entry of " + c.Name
-	case AccessPolicy:
-		return fmt.Sprintf("access policy %s of %s", c.Part, c.Name)
-	case TrustPolicy:
-		return "trust policy of role " + c.Name
-	case OIDCProvider:
-		return "OIDC provider " + c.Name
-	case Association:
-		return "Pod Identity association of " + c.Name
-	case Addon:
-		return "add-on " + c.Name
-	case AddonRole:
-		return fmt.Sprintf("role of service account %s in add-on %s", c.Part, c.Name)
-	case AuthRole:
-		return "entry of " + c.Name + " in aws-auth"
-	case ServiceAccountRole:
-		return "role of service account " + c.Name
-	case Rollout:
-		return "pods of DaemonSet " + c.Name
-	default:
-		return string(c.Kind) + " " + c.Name
-	}
 }

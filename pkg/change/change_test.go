@@ -32,7 +32,7 @@ func TestString(t *testing.T) {
 	}
 }
 
-// TestInvert: what is made anew has a new time of creation.
+// TestInvert: what is recreated has a new time of creation.
 func TestInvert(t *testing.T) {
 	stale := &change.State{Type: "EC2", CreatedAt: "2026-01-02T03:04:05Z"}
 	c := change.Change{Kind: change.AccessEntry, Name: "r", Before: stale}
@@ -44,7 +44,19 @@ func TestInvert(t *testing.T) {
 	}
 }
 
-func TestCommand(t *testing.T) {
+// lines are the commands of a change, a line each, or why there is none.
+func lines(c change.Change) string {
+	var list []string
+	for _, command := range c.Commands() {
+		list = append(list, command.String())
+	}
+	if why := c.NoCommand(); why != "" {
+		list = append(list, "no command: "+why)
+	}
+	return strings.Join(list, "\n")
+}
+
+func TestCommands(t *testing.T) {
 	role := change.Change{Kind: change.Role, Name: "r", After: &change.State{
 		Document: `{"a":"it's"}`, Path: "/eks/", Description: "Node role", Boundary: "arn:aws:iam::1:policy/b", Tags: map[string]string{"b": "x, y", "a": "1"},
 	}}
@@ -55,7 +67,7 @@ func TestCommand(t *testing.T) {
 	}{
 		{
 			role,
-			`aws iam create-role --role-name r --path /eks/ --assume-role-policy-document '{"a":"it'\''s"}' --description 'Node role' --permissions-boundary arn:aws:iam::1:policy/b --tags Key=a,Value=1 'Key=b,Value="x, y"'`,
+			`aws iam create-role --role-name r --path /eks/ --assume-role-policy-document '{"a":"it'\''s"}' --description 'Node role' --permissions-boundary arn:aws:iam::1:policy/b --tags '[{"Key":"a","Value":"1"},{"Key":"b","Value":"x, y"}]'`,
 			"aws iam delete-role --role-name r",
 		},
 		{
@@ -80,7 +92,7 @@ func TestCommand(t *testing.T) {
 		},
 		{
 			change.Change{Kind: change.AccessEntry, Name: principal, Cluster: "c", After: &change.State{Type: "EC2", Tags: map[string]string{"a": "1", "b": "x y"}}},
-			"aws eks create-access-entry --cluster-name c --principal-arn " + principal + ` --type EC2 --tags 'a=1,b="x y"'`,
+			"aws eks create-access-entry --cluster-name c --principal-arn " + principal + ` --type EC2 --tags '{"a":"1","b":"x y"}'`,
 			"aws eks delete-access-entry --cluster-name c --principal-arn " + principal,
 		},
 		{
@@ -95,7 +107,7 @@ func TestCommand(t *testing.T) {
 		},
 		{
 			change.Change{Kind: change.AccessEntry, Name: principal, Cluster: "c", After: &change.State{Type: "STANDARD", Username: "{{SessionName}}", Groups: []string{"a", "b c"}, CreatedAt: "2026-01-02T03:04:05Z"}},
-			"aws eks create-access-entry --cluster-name c --principal-arn " + principal + " --type STANDARD --username '{{SessionName}}' --kubernetes-groups a 'b c'",
+			"aws eks create-access-entry --cluster-name c --principal-arn " + principal + " --type STANDARD --username '{{SessionName}}' --kubernetes-groups '[\"a\",\"b c\"]'",
 			"aws eks delete-access-entry --cluster-name c --principal-arn " + principal,
 		},
 		{
@@ -114,8 +126,8 @@ func TestCommand(t *testing.T) {
 		},
 		{
 			change.Change{Kind: change.OIDCProvider, Name: providerARN, Before: &change.State{ClientIDs: []string{"a", "b"}}, After: &change.State{ClientIDs: []string{"c", "b"}}},
-			"aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn " + providerARN + " --client-id c; aws iam remove-client-id-from-open-id-connect-provider --open-id-connect-provider-arn " + providerARN + " --client-id a",
-			"aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn " + providerARN + " --client-id a; aws iam remove-client-id-from-open-id-connect-provider --open-id-connect-provider-arn " + providerARN + " --client-id c",
+			"aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn " + providerARN + " --client-id c\naws iam remove-client-id-from-open-id-connect-provider --open-id-connect-provider-arn " + providerARN + " --client-id a",
+			"aws iam add-client-id-to-open-id-connect-provider --open-id-connect-provider-arn " + providerARN + " --client-id a\naws iam remove-client-id-from-open-id-connect-provider --open-id-connect-provider-arn " + providerARN + " --client-id c",
 		},
 		{
 			change.Change{Kind: change.Association, Name: "kube-system/aws-node", Cluster: "c", After: &change.State{Role: principal}},
@@ -148,10 +160,10 @@ func TestCommand(t *testing.T) {
 		},
 	}
 	for _, tt := range tests {
-		if diff := cmp.Diff(tt.want, tt.change.Command()); diff != "" {
+		if diff := cmp.Diff(tt.want, lines(tt.change)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.change, diff)
 		}
-		if diff := cmp.Diff(tt.invert, tt.change.Invert().Command()); diff != "" {
+		if diff := cmp.Diff(tt.invert, lines(tt.change.Invert())); diff != "" {
 			t.Errorf("undo of %s (-want +got):\n%s", tt.change, diff)
 		}
 	}
@@ -214,7 +226,7 @@ func (s *store) Write(_ context.Context, c change.Change) error {
 	return nil
 }
 
-func TestMake(t *testing.T) {
+func TestApply(t *testing.T) {
 	c := change.Change{Kind: change.Role, Name: "r", After: &change.State{Document: "{}"}}
 	other := &change.State{Document: `{"x":1}`}
 	tests := map[string]struct {
@@ -237,7 +249,7 @@ func TestMake(t *testing.T) {
 		if tt.there != nil {
 			s.there[c.String()] = tt.there
 		}
-		wrote, err := change.Make(context.Background(), s, c)
+		wrote, err := change.Apply(context.Background(), s, c)
 		text := ""
 		if err != nil {
 			text = err.Error()
@@ -248,25 +260,25 @@ func TestMake(t *testing.T) {
 	}
 }
 
-// TestMakeFailed: what AWS accepted and did not bring about is told, though it is
+// TestApplyFailed: what AWS accepted and did not bring about is told, though it is
 // there.
-func TestMakeFailed(t *testing.T) {
+func TestApplyFailed(t *testing.T) {
 	c := change.Change{Kind: change.Addon, Name: "a", After: &change.State{}}
-	wrote, err := change.Make(context.Background(), &store{there: map[string]*change.State{}, failed: true}, c)
+	wrote, err := change.Apply(context.Background(), &store{there: map[string]*change.State{}, failed: true}, c)
 	var failed *change.FailedError
 	if !wrote || !errors.As(err, &failed) || err.Error() != "it is DEGRADED" {
 		t.Errorf("wrote %v, %v", wrote, err)
 	}
 }
 
-// TestMakeRemovesClientIDs: a client id that is to go keeps a change from being
+// TestApplyRemovesClientIDs: a client id that is to go keeps a change from being
 // made already, others do not.
-func TestMakeRemovesClientIDs(t *testing.T) {
+func TestApplyRemovesClientIDs(t *testing.T) {
 	c := change.Change{Kind: change.OIDCProvider, Name: providerARN, Before: &change.State{ClientIDs: []string{"a", "b"}}, After: &change.State{ClientIDs: []string{"a"}}}
 	for found, want := range map[string]bool{"a": false, "a x": false, "a b": true, "b a x": true} {
 		s := &store{there: map[string]*change.State{c.String(): {ClientIDs: strings.Fields(found)}}}
-		left, leftErr := change.Left(context.Background(), s, []change.Change{c})
-		wrote, err := change.Make(context.Background(), s, c)
+		left, leftErr := change.Pending(context.Background(), s, []change.Change{c})
+		wrote, err := change.Apply(context.Background(), s, c)
 		if wrote != want || err != nil || (len(left) > 0) != want || leftErr != nil {
 			t.Errorf("%s: wrote %v, %v; left %v, %v", found, wrote, err, left, leftErr)
 		}
@@ -274,25 +286,25 @@ func TestMakeRemovesClientIDs(t *testing.T) {
 	// Where nothing that is wanted lacks, what it begins from does.
 	c.Before.ClientIDs = []string{"a", "b", "c"}
 	s := &store{there: map[string]*change.State{c.String(): {ClientIDs: []string{"a", "b"}}}}
-	_, err := change.Make(context.Background(), s, c)
+	_, err := change.Apply(context.Background(), s, c)
 	if err == nil || !strings.HasSuffix(err.Error(), "is not as expected: client ids lack c") {
 		t.Errorf("%v", err)
 	}
 }
 
-// TestLeft: what is there is left out, and every third state is told.
-func TestLeft(t *testing.T) {
+// TestPending: what was applied is left out, and every third state is reported.
+func TestPending(t *testing.T) {
 	role := change.Change{Kind: change.Role, Name: "r", After: &change.State{Document: "{}"}}
 	attach := change.Change{Kind: change.Attachment, Name: "r", Part: policyARN, After: &change.State{}}
 	profile := change.Change{Kind: change.ProfileRole, Name: "p", After: &change.State{Role: "r"}}
 	s := &store{there: map[string]*change.State{role.String(): role.After}}
-	left, err := change.Left(context.Background(), s, []change.Change{role, attach, profile})
+	left, err := change.Pending(context.Background(), s, []change.Change{role, attach, profile})
 	if diff := cmp.Diff([]change.Change{attach, profile}, left); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 	s.there[role.String()] = &change.State{Document: `{"x":1}`}
 	s.there[profile.String()] = &change.State{Role: "another"}
-	_, err = change.Left(context.Background(), s, []change.Change{role, attach, profile})
+	_, err = change.Pending(context.Background(), s, []change.Change{role, attach, profile})
 	var conflict *change.ConflictError
 	if !errors.As(err, &conflict) || strings.Count(err.Error(), "is not as expected") != 2 || !strings.Contains(err.Error(), "role is another, not r") {
 		t.Errorf("%v", err)

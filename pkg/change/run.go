@@ -12,18 +12,17 @@ import (
 
 // Store reads and writes what changes are made to.
 type Store interface {
-	// State returns what is there now, nil where nothing is. Before and After of
-	// the change do not matter.
+	// State returns the present state of what the change is about, nil where that does
+	// not exist. Before and After of the change do not matter.
 	State(ctx context.Context, c Change) (*State, error)
-	// Write makes the change, without a look at what is there.
+	// Write makes the change, without reading the state first.
 	Write(ctx context.Context, c Change) error
 }
 
-// ConflictError is what is there and is neither what a change begins from nor what it
-// leads to.
+// ConflictError is a state that is neither the one before a change nor the one after it.
 type ConflictError struct {
 	Change Change
-	// Found is what is there, nil where nothing is.
+	// Found is the state, nil where there is nothing.
 	Found *State
 }
 
@@ -40,14 +39,14 @@ func (c *ConflictError) Error() string {
 	return fmt.Sprintf("%s is not as expected: %s", c.Change, strings.Join(lines, "; "))
 }
 
-// FailedError is what AWS accepted and did not bring about. That what is there
-// looks as it should does not make it good.
+// FailedError is a change that AWS accepted and did not complete. A state that looks
+// as it should does not make up for it.
 type FailedError struct{ Reason string }
 
 // Error says what became of it.
 func (f *FailedError) Error() string { return f.Reason }
 
-// UnsureError is an answer that was lost, where what is there could not be read
+// UnsureError is an answer that was lost, where the state could not be read
 // afterwards: the change may have been made.
 type UnsureError struct{ Err error }
 
@@ -57,11 +56,11 @@ func (u *UnsureError) Error() string { return u.Err.Error() + " (whether it was 
 // Unwrap returns the error of the lost answer.
 func (u *UnsureError) Unwrap() error { return u.Err }
 
-// Made says of each change whether it was made already. Changes of one thing stand
-// in the order in which they are made: where one of them is found made, so are those
-// before it. The error is a join of a *ConflictError for each thing that is in no
-// state of its changes, or the first error of reading.
-func Made(ctx context.Context, store Store, changes []Change) ([]bool, error) {
+// Applied reports of each change whether it was applied before. Changes of one thing
+// are listed in the order of applying: where one of them is found applied, so are those
+// before it. The error joins a *ConflictError for each thing that is in none of the
+// states of its changes, or is the first error of reading.
+func Applied(ctx context.Context, store Store, changes []Change) ([]bool, error) {
 	var targets []string
 	byTarget := map[string][]int{}
 	for i, c := range changes {
@@ -81,62 +80,63 @@ func Made(ctx context.Context, store Store, changes []Change) ([]bool, error) {
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	made := make([]bool, len(changes))
+	applied := make([]bool, len(changes))
 	var conflicts []error
 	for i, target := range targets {
 		chain := byTarget[target]
-		count, ok := madeOf(changes, chain, found[i])
+		count, ok := countApplied(changes, chain, found[i])
 		if !ok {
 			conflicts = append(conflicts, &ConflictError{Change: changes[chain[0]], Found: found[i]})
 		}
 		for _, c := range chain[:count] {
-			made[c] = true
+			applied[c] = true
 		}
 	}
-	return made, errors.Join(conflicts...)
+	return applied, errors.Join(conflicts...)
 }
 
-// madeOf returns how many changes of one thing were made; ok is false where what was
-// found is none of their states.
-func madeOf(changes []Change, chain []int, found *State) (count int, ok bool) {
+// countApplied returns how many changes of one thing were applied; ok is false where
+// what was found is none of their states.
+func countApplied(changes []Change, chain []int, found *State) (count int, ok bool) {
 	first := changes[chain[0]]
-	// What is made again looks like what was there before, but for its time of
-	// creation: the beginning is looked at first.
-	if len(chain) > 1 && first.BeginsFrom(found) {
+	// What is recreated looks like what was there before, but for its time of creation:
+	// the state before the first change is compared first.
+	if len(chain) > 1 && first.AppliesTo(found) {
 		return 0, true
 	}
 	for i, c := range slices.Backward(chain) {
-		if changes[c].MadeBy(found) {
+		if changes[c].AppliedIn(found) {
 			return i + 1, true
 		}
 	}
-	return 0, first.BeginsFrom(found)
+	return 0, first.AppliesTo(found)
 }
 
-// Left returns the changes that are still to be made, in order; errors are Made's.
-func Left(ctx context.Context, store Store, changes []Change) (left []Change, err error) {
-	made, err := Made(ctx, store, changes)
+// Pending returns the changes that are not applied, in order; errors are those of
+// Applied.
+func Pending(ctx context.Context, store Store, changes []Change) (pending []Change, err error) {
+	applied, err := Applied(ctx, store, changes)
 	for i, c := range changes {
-		if made != nil && !made[i] {
-			left = append(left, c)
+		if applied != nil && !applied[i] {
+			pending = append(pending, c)
 		}
 	}
-	return left, err
+	return pending, err
 }
 
-// Make makes one change: it reads what is there, writes only where that is what
-// the change begins from, and reports whether it wrote. Where the change was made
-// already it does nothing; a *ConflictError is returned where it is a third state. An
-// answer that was lost does not count: what is there then does. With a *FailedError
-// it wrote, with an *UnsureError it may have.
-func Make(ctx context.Context, store Store, c Change) (wrote bool, err error) {
+// Apply makes one change: it reads the state, writes only where that is the state
+// before the change, and reports whether it wrote. Where the state is already the one
+// after, it does nothing; where it is a third one, the error is a *ConflictError. An
+// answer that was lost does not count: the state then decides. With a *FailedError it
+// wrote, with an *UnsureError it may have.
+func Apply(ctx context.Context, store Store, c Change) (wrote bool, err error) {
 	found, err := store.State(ctx, c)
 	switch {
 	case err != nil:
 		return false, err
-	case c.MadeBy(found):
+	case c.AppliedIn(found):
 		return false, nil
-	case !c.BeginsFrom(found):
+	case !c.AppliesTo(found):
 		return false, &ConflictError{Change: c, Found: found}
 	}
 	if err := store.Write(ctx, c); err != nil {
@@ -144,11 +144,11 @@ func Make(ctx context.Context, store Store, c Change) (wrote bool, err error) {
 		if errors.As(err, &failed) {
 			return true, err
 		}
-		found, again := store.State(ctx, c)
+		found, readErr := store.State(ctx, c)
 		switch {
-		case again != nil:
+		case readErr != nil:
 			return false, &UnsureError{Err: err}
-		case !c.MadeBy(found):
+		case !c.AppliedIn(found):
 			return false, err
 		}
 	}

@@ -11,13 +11,14 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
-// ExitDepends is can's exit code where the answer hangs on what is not known of
+// ExitDepends is can's exit code where the answer depends on what is not known of
 // the request.
 const ExitDepends = 4
 
@@ -45,11 +46,14 @@ func newCanCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra
 		Short: "Ask whether a role is allowed an action, and why",
 		Long: `Ask whether a role is allowed an action, and which statement decides it.
 
-The role is one that check knows: a node role or aws-node's own, by name or ARN. A
-RESOURCE with wildcards asks about everything that it matches; without RESOURCE an
-action that nodes need is asked about on all that they call it on, any other on
-"*". With --policy-file, --trust-policy, --boundary or --scp documents on disk are
-judged instead, and no role is named.
+ROLE is one that check knows: a node role or aws-node's own, by name or ARN. With
+--policy-file, --trust-policy, --boundary or --scp, the documents on disk are
+evaluated instead, and there is no ROLE.
+
+RESOURCE is an ARN. One with wildcards asks about every resource that it matches.
+"*" alone is the resource of an action without resource types, and nothing else.
+Without RESOURCE, an action that this program knows is asked about on every
+resource that it acts on, any other on "*".
 
 Exit code 0: allowed; 1: denied; 2: wrong use; 3: a policy could not be read;
 4: it depends on the request.`,
@@ -77,53 +81,89 @@ Exit code 0: allowed; 1: denied; 2: wrong use; 3: a policy could not be read;
 	}
 	f := cmd.Flags()
 	o.facts.addFlags(f)
-	f.BoolVar(&o.batch, "batch", false, "Read one request as JSON from each line of standard input, write one answer a line")
-	f.BoolVar(&o.explain, "explain", false, "Say of every statement why it applies or does not")
-	f.StringArrayVar(&o.policyFiles, "policy-file", nil, "Judge this identity policy; may be repeated")
-	f.StringVar(&o.trustFile, "trust-policy", "", "Judge this trust policy of the role that is assumed")
-	f.StringVar(&o.boundaryFile, "boundary", "", "Permissions boundary of the principal")
-	f.StringArrayVar(&o.scpFiles, "scp", nil, "Service control policies of one level, separated by commas; once a level, from the root to the account")
-	f.StringVar(&o.principal, "principal", "", "Who asks, an ARN or a service's name (default a role of account 111122223333, or ec2.amazonaws.com for --trust-policy alone)")
-	f.StringArrayVar(&o.contextKeys, "context-key", nil, "A condition key of the request as KEY=VALUE; repeated for several values")
-	f.BoolVar(&o.completeContext, "complete-context", false, "A condition key that is not given is absent instead of unknown")
+	f.BoolVar(&o.batch, "batch", false, "Read one request as JSON from each line of standard input, and write one answer per line")
+	f.BoolVar(&o.explain, "explain", false, "Show for every statement why it applies or does not")
+	f.StringArrayVar(&o.policyFiles, "policy-file", nil, "File with an identity policy of the principal; may be repeated")
+	f.StringVar(&o.trustFile, "trust-policy", "", "File with the trust policy of the role that is assumed")
+	f.StringVar(&o.boundaryFile, "boundary", "", "File with the permissions boundary of the principal")
+	f.StringArrayVar(&o.scpFiles, "scp", nil, "Files with the service control policies of one level, separated by commas; repeat for each level, from the root to the account")
+	f.StringVar(&o.principal, "principal", "", "Principal that asks, an ARN or the name of a service (default a role of account 111122223333, or ec2.amazonaws.com if only --trust-policy is given)")
+	f.StringArrayVar(&o.contextKeys, "context-key", nil, "Condition key of the request as KEY=VALUE; repeat for several values")
+	f.BoolVar(&o.completeContext, "complete-context", false, "Treat condition keys that are not given as absent instead of unknown")
 	return cmd
 }
 
-// documents reports whether documents on disk are asked about.
+// documents reports whether documents on disk are evaluated.
 func (o *canOptions) documents() bool {
 	return len(o.policyFiles) > 0 || o.trustFile != "" || o.boundaryFile != "" || len(o.scpFiles) > 0
 }
+
+// documentFlags are the flags that are about documents on disk.
+var documentFlags = []string{"policy-file", "trust-policy", "boundary", "scp", "principal", "context-key", "complete-context"}
+
+// factsFlags are the flags that say where the facts about a role come from.
+var factsFlags = append([]string{"filename", "example"}, liveFlags...)
 
 func (o *canOptions) complete(cmd *cobra.Command, args []string) error {
 	form := cmd.CommandPath() + " ROLE ACTION [RESOURCE]"
 	switch {
 	case o.batch:
-		if len(args) > 0 || o.documents() {
-			return usage(cmd.CommandPath()+" --batch < FILE", "--batch takes its questions from standard input alone")
+		if flag := firstChanged(cmd, append(append([]string{"explain"}, documentFlags...), factsFlags...)); flag != "" || len(args) > 0 {
+			return usage(cmd.CommandPath()+" --batch < FILE", "--batch reads everything from standard input and takes no arguments or other flags")
 		}
 		return nil
 	case o.documents():
 		form = cmd.CommandPath() + " --policy-file FILE ACTION [RESOURCE]"
-	case len(o.contextKeys) > 0 || o.principal != "" || o.completeContext:
-		return usage("give the documents with --policy-file or --trust-policy", "--context-key, --complete-context and --principal are for documents on disk")
+		if flag := firstChanged(cmd, factsFlags); flag != "" {
+			return usage("leave it out, or name a ROLE instead of documents", "--%s is for a ROLE, not for documents on disk", flag)
+		}
 	default:
-		if len(args) == 0 {
+		if flag := firstChanged(cmd, documentFlags); flag != "" {
+			return usage("give the documents with --policy-file or --trust-policy", "--%s is for documents on disk", flag)
+		}
+		switch {
+		case len(args) == 0:
 			return usage(form, "no role and no action were named")
+		case len(args) == 1 && strings.Contains(args[0], ":") && !strings.HasPrefix(args[0], "arn:"):
+			return usage(form, "no role was named for action %s", args[0])
+		case len(args) == 1:
+			return usage(form+", such as "+cmd.CommandPath()+" "+args[0]+" ec2:DescribeInstances", "no action was named for role %s", args[0])
 		}
 		o.role, args = args[0], args[1:]
 	}
-	if len(args) < 1 || len(args) > 2 {
-		return usage(form, "one ACTION and at most one RESOURCE are asked about, got %q", args)
+	switch len(args) {
+	case 0:
+		return usage(form, "no action was named")
+	case 1:
+		o.action = args[0]
+	case 2:
+		o.action, o.resourceArg = args[0], args[1]
+	default:
+		return usage(form, "one ACTION and at most one RESOURCE are expected, got %q", args)
 	}
-	o.action = args[0]
-	if service, name, ok := strings.Cut(o.action, ":"); !ok || service == "" || name == "" || strings.ContainsAny(o.action, "*?") {
+	if service, name, ok := strings.Cut(o.action, ":"); !ok || service == "" || name == "" || strings.ContainsAny(name, ":*?") {
 		return usage("an action is such as ec2:DescribeInstances", "%q is not one action", o.action)
 	}
-	if len(args) == 2 {
-		o.resourceArg = args[1]
+	if o.resourceArg != "" {
+		if err := (&iampolicy.Request{Principal: examplePrincipal, Action: o.action, Resource: o.resourceArg}).Validate(); err != nil {
+			return usage("a resource is such as arn:aws:s3:::bucket/key", "%s", err)
+		}
 	}
 	return o.facts.complete(cmd)
 }
+
+// firstChanged returns the first of the flags that was given, or nothing.
+func firstChanged(cmd *cobra.Command, names []string) string {
+	for _, name := range names {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
+			return name
+		}
+	}
+	return ""
+}
+
+// examplePrincipal stands for the principal whose policies are on disk.
+const examplePrincipal = "arn:aws:iam::111122223333:role/example"
 
 func (o *canOptions) run(ctx context.Context) error {
 	switch {
@@ -150,16 +190,15 @@ func (o *canOptions) askRole(ctx context.Context) error {
 	if !ok {
 		return usage("the roles are "+strings.Join(roleNames(facts), ", "), "no role or several are named %q", o.role)
 	}
-	action := need.Named(o.action)
-	if o.resourceArg != "" {
-		action.Resource = o.resourceArg
-	}
+	action := o.needed()
+	request := action.Request(v.Place, role.ARN, nil)
 	answer := role.Can(action)
 	var traces []iampolicy.Trace
 	if o.explain {
-		traces = role.Explain(action)
+		if traces, err = role.Explain(action); err != nil {
+			return usage("", "%s", err)
+		}
 	}
-	request := action.Request(v.Place, role.ARN, nil)
 	if answer.Verdict == view.Unknown {
 		o.head("unknown", role.Name, request)
 		for _, m := range answer.Unread {
@@ -178,6 +217,22 @@ func roleNames(facts *snapshot.Snapshot) []string {
 	}
 	slices.Sort(names)
 	return names
+}
+
+// needed returns the action on RESOURCE or, without one, on every resource that it
+// acts on. It warns of an action that this program does not know.
+func (o *canOptions) needed() need.Action {
+	action, known := knownAction(o.action)
+	if problem := doubtful(o.action); !known && problem != "" {
+		fmt.Fprintf(o.streams.ErrOut, "warning: %s\n", problem)
+	}
+	switch {
+	case o.resourceArg != "":
+		action.Resource = o.resourceArg
+	case !known:
+		fmt.Fprintf(o.streams.ErrOut, "warning: the resource types of %s are not known here, so the question is about \"*\"; give RESOURCE if it has any\n", o.action)
+	}
+	return action
 }
 
 // askDocuments asks about the documents on disk.
@@ -204,29 +259,31 @@ func (o *canOptions) askDocuments() error {
 	if err != nil {
 		return err
 	}
-	r := &iampolicy.Request{Principal: o.principal, Action: o.action, Resource: o.resourceArg, Context: known}
-	if r.Principal == "" {
-		r.Principal = "arn:aws:iam::111122223333:role/example"
-		if o.trustFile != "" && len(o.policyFiles) == 0 {
-			r.Principal = "ec2.amazonaws.com"
-		}
+	principal := o.principal
+	switch {
+	case principal != "":
+	case o.trustFile != "" && len(o.policyFiles) == 0:
+		principal = "ec2.amazonaws.com"
+	default:
+		principal = examplePrincipal
 	}
-	if r.Resource == "" {
-		r.Resource = "*"
-		if o.trustFile != "" {
-			r.Resource = "arn:aws:iam::111122223333:role/assumed"
-		}
+	if o.resourceArg == "" && o.trustFile != "" {
+		o.resourceArg = "arn:aws:iam::111122223333:role/assumed"
 	}
-	r.Any = r.Resource != "*" && strings.ContainsAny(r.Resource, "*?")
-	if parts := strings.SplitN(r.Resource, ":", 6); len(parts) == 6 {
-		r.Account = strings.Trim(parts[4], "*")
-	}
+	r := o.needed().Request(need.Place{Partition: "aws", Region: "*", Account: "111122223333", Cluster: "*"}, principal, known)
+	r.Account = ""
 	set := iampolicy.Prepare(p)
+	result, err := set.Evaluate(r)
+	if err != nil {
+		return usage("", "%s", err)
+	}
 	var traces []iampolicy.Trace
 	if o.explain {
-		traces = set.Explain(r)
+		if traces, err = set.Explain(r); err != nil {
+			return usage("", "%s", err)
+		}
 	}
-	return o.answer(r.Principal, r, set.Evaluate(r), traces)
+	return o.answer(r.Principal, r, result, traces)
 }
 
 // context builds the request's context from --context-key.
@@ -259,18 +316,18 @@ func loadPolicies(kind iampolicy.Kind, files []string) ([]iampolicy.Policy, erro
 	return list, nil
 }
 
-// loadPolicy reads a document; an empty name is none.
+// loadPolicy reads a document; without a name there is none.
 func loadPolicy(kind iampolicy.Kind, file string) (*iampolicy.Policy, error) {
 	if file == "" {
 		return nil, nil
 	}
-	text, err := readFile(file)
+	text, err := readFile(context.Background(), file, files.MaxConfig)
 	if err != nil {
 		return nil, err
 	}
 	doc, err := iampolicy.Parse(kind, text)
 	if err != nil {
-		return nil, usage("IAM would refuse this document too", "%s: %s", file, err)
+		return nil, usage("IAM would not accept this document either", "%s: %s", file, err)
 	}
 	return &iampolicy.Policy{Name: filepath.Base(file), Document: doc}, nil
 }
@@ -285,6 +342,9 @@ func (o *canOptions) answer(who string, r *iampolicy.Request, result iampolicy.R
 		for _, s := range result.Statements {
 			fmt.Fprintf(out, "  allowed by %s\n", s)
 		}
+		if result.Reason != "" {
+			fmt.Fprintf(out, "  %s\n", result.Reason)
+		}
 	case iampolicy.Denied:
 		code = ExitFindings
 		for _, s := range result.Statements {
@@ -294,7 +354,11 @@ func (o *canOptions) answer(who string, r *iampolicy.Request, result iampolicy.R
 			fmt.Fprintf(out, "  no statement of the %s allows it\n", result.By)
 		}
 		for _, s := range result.Nearest {
-			fmt.Fprintf(out, "  nearest: %s, on %s\n", s, strings.Join(s.Resources, ", "))
+			line := "  nearest: " + s.String()
+			if len(s.Resources) > 0 {
+				line += ", on " + strings.Join(s.Resources, ", ")
+			}
+			fmt.Fprintln(out, line)
 		}
 	case iampolicy.Depends:
 		code = ExitDepends

@@ -28,6 +28,11 @@ type checkOptions struct {
 	source  factsOptions
 	team    teamOptions
 
+	// only are the ids of the rules that are reported, subject is what they are asked about;
+	// empty for everything.
+	only    []string
+	subject string
+
 	failOn       string
 	allowPartial bool
 	// cniVersion is as semver writes it, with a v.
@@ -81,6 +86,9 @@ facts could not be read.`,
   # On call: what keeps nodes from joining, first things first
   kubectl noderole check --why-not-joining
 
+  # One question, in a script: does every aws-node pod use the role that is configured?
+  kubectl noderole check --only NR602 --fail-on info --quiet
+
   # Before an upgrade of the VPC CNI
   kubectl noderole check --cni-version 1.22.1
 
@@ -104,7 +112,9 @@ facts could not be read.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.failOn, "fail-on", "error", "Exit with 1 for findings of this severity or worse: error, warning, info or none")
+	f.StringSliceVar(&o.only, "only", nil, "Report only these rules, by id, repeatable or with commas")
+	f.StringVar(&o.subject, "subject", "", "Report only what is said of this role, node or other subject, by name or ARN")
+	f.StringVar(&o.failOn, "fail-on", "error", "Exit with 1 for findings of this severity or worse, or for any result that did not pass: error, warning, info, none or any")
 	f.BoolVar(&o.allowPartial, "allow-partial", false, "Exit as if what could not be read had not been asked for, instead of with 3")
 	f.StringVar(&o.cniVersion, "cni-version", "", "Judge for this version of vpc-cni instead of the one that runs, before an upgrade")
 	f.BoolVar(&o.whyNotJoining, "why-not-joining", false, "Show only what may keep nodes from joining, first things first")
@@ -128,8 +138,11 @@ var failOnRanks = map[string]int{
 
 // complete checks what the flags say and picks the printer.
 func (o *checkOptions) complete(cmd *cobra.Command) error {
-	if _, ok := failOnRanks[o.failOn]; !ok {
-		return usage("use error, warning, info or none", "--fail-on %q is no severity", o.failOn)
+	if _, ok := failOnRanks[o.failOn]; !ok && o.failOn != "any" {
+		return usage("use error, warning, info, none or any", "--fail-on %q is no severity", o.failOn)
+	}
+	if err := completeRules(o.only); err != nil {
+		return err
 	}
 	if o.cniVersion != "" {
 		version := "v" + strings.TrimPrefix(o.cniVersion, "v")
@@ -149,7 +162,7 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	if o.reports, err = parseReports(o.reportFlags, o.source.file); err != nil {
 		return err
 	}
-	if err := o.team.complete(); err != nil {
+	if err := o.team.complete(cmd.Context()); err != nil {
 		return err
 	}
 	if table || slices.Contains(print.Formats(), o.output) {
@@ -184,6 +197,10 @@ func (o *checkOptions) run(ctx context.Context) error {
 	if err := o.team.apply(report, time.Now(), !o.whyNotJoining); err != nil {
 		return err
 	}
+	complete := o.choose(report)
+	if len(report.Results) == 0 && len(o.only)+len(o.subject) > 0 && !o.whyNotJoining { // no answer is not a pass
+		return unread(errors.New("no result is about what --only and --subject ask for"))
+	}
 	reportErr := o.writeReports(report, footer)
 	if err := o.print(report, footer); err != nil {
 		return err
@@ -192,13 +209,34 @@ func (o *checkOptions) run(ctx context.Context) error {
 		return reportErr
 	}
 	switch {
-	case report.Worst() >= failOnRanks[o.failOn]:
+	case o.fails(report):
 		return codeError{code: ExitFindings}
-	case !o.allowPartial && !report.Complete():
+	case !o.allowPartial && !complete:
 		return codeError{code: ExitIncomplete}
 	default:
 		return nil
 	}
+}
+
+// choose keeps the results that were asked for, and reports whether all of them could be
+// decided. Of a report that is not narrowed down every fact counts.
+func (o *checkOptions) choose(report *finding.Report) (complete bool) {
+	if len(o.only) == 0 && o.subject == "" {
+		return report.Complete()
+	}
+	report.Results = slices.DeleteFunc(report.Results, func(r finding.Result) bool {
+		return len(o.only) > 0 && !slices.Contains(o.only, r.ID) || o.subject != "" && o.subject != r.Subject.Name && o.subject != r.Subject.ARN
+	})
+	report.Recount()
+	return report.Summary.Unknown == 0
+}
+
+// fails reports whether a result is as bad as --fail-on says.
+func (o *checkOptions) fails(report *finding.Report) bool {
+	if o.failOn == "any" {
+		return len(report.Results) == 0 || slices.ContainsFunc(report.Results, func(r finding.Result) bool { return r.Status != finding.Pass })
+	}
+	return report.Worst() >= failOnRanks[o.failOn]
 }
 
 func (o *checkOptions) print(report *finding.Report, footer string) error {

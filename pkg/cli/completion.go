@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 )
 
 // shells are those that cobra writes completion for.
@@ -167,7 +167,7 @@ func replaceOwn(file, text string) error {
 	case !bytes.Contains(old, []byte(shimMark)):
 		return usage("remove it, or name another folder with --dir", "%s is there and was not written by this program", file)
 	}
-	if err := snapshot.WriteFile(file, []byte(text)); err != nil {
+	if err := files.Write(file, []byte(text), files.Private); err != nil {
 		return usage("name a folder that you may write to with --dir", "%s", err)
 	}
 	if err := os.Chmod(file, 0o755); err != nil {

@@ -16,15 +16,19 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/export"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/newrole"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // createOptions is what the create command was told.
 type createOptions struct {
 	streams genericiooptions.IOStreams
 	place   placeOptions
+	// scope completes the commands that are printed.
+	scope scope
 
 	role                   newrole.Role
 	clusterName, profile   string
@@ -66,6 +70,8 @@ for another tool, without credentials and without a cluster.`,
 				return usage("kubectl noderole create NAME", "create takes the name of one role")
 			}
 			o.role.Name = args[0]
+			o.scope = newScope(cmd)
+			o.scope.profile = o.profile
 			if err := o.complete(cmd); err != nil {
 				return err
 			}
@@ -108,21 +114,21 @@ func (o *createOptions) complete(cmd *cobra.Command) error {
 	r := &o.role
 	switch {
 	case !roleName.MatchString(r.Name):
-		return usage("1 to 64 letters, digits and _+=,.@-", "%q is no role name", r.Name)
+		return usage("1 to 64 letters, digits and _+=,.@-", "%q is not a role name", r.Name)
 	case !rolePath.MatchString(r.Path):
 		return usage("such as /eks/", "--path %q does not begin and end with a slash", r.Path)
 	case r.Minimal && r.AutoMode:
 		return usage("give one of them", "--minimal and --auto-mode are two sets of policies")
 	case o.cni != "" && o.cni != "current" && o.cni != "original":
-		return usage("--cni, or --cni=original", "--cni %q is no CNI policy", o.cni)
+		return usage("--cni, or --cni=original", "--cni %q is not a CNI policy", o.cni)
 	case o.output != "" && !slices.Contains(createFormats, o.output):
-		return usage("use one of "+strings.Join(createFormats, ", "), "--output %q is no format", o.output)
+		return usage("use one of "+strings.Join(createFormats, ", "), "unknown output format %q", o.output)
 	case o.output != "" && (o.dryRun || o.yes):
 		return usage("leave it out", "--dry-run and --yes have no meaning with --output, which creates nothing")
 	}
 	if r.Boundary != "" {
 		if a, ok := snapshot.ParseARN(r.Boundary); !ok || a.Service != "iam" || !strings.HasPrefix(a.Resource, "policy/") {
-			return usage("such as arn:aws:iam::111122223333:policy/boundary", "--permissions-boundary %q is no ARN of a policy", r.Boundary)
+			return usage("such as arn:aws:iam::111122223333:policy/boundary", "--permissions-boundary %q is not the ARN of a policy", r.Boundary)
 		}
 	}
 	if !o.noInstanceProfile {
@@ -134,7 +140,7 @@ func (o *createOptions) complete(cmd *cobra.Command) error {
 	case o.entry == "auto":
 		r.EntryType = "EC2_LINUX"
 	case o.entry != "" && !slices.Contains([]string{"EC2_LINUX", "EC2_WINDOWS", "EC2"}, o.entry):
-		return usage("EC2_LINUX, EC2_WINDOWS, or EC2 for Auto Mode", "--access-entry=%s is no type for nodes", o.entry)
+		return usage("EC2_LINUX, EC2_WINDOWS, or EC2 for Auto Mode", "--access-entry=%s is not a type for nodes", o.entry)
 	default:
 		r.EntryType = o.entry
 	}
@@ -172,24 +178,25 @@ func (o *createOptions) print() error {
 	case o.output == "eksctl" && (r.Cluster == "" || region == ""):
 		return usage("name them: --cluster-name NAME --region REGION", "eksctl's configuration is of a cluster, and the kube context leads to none")
 	}
-	var text string
+	var out string
 	var err error
 	switch o.output {
 	case "aws-cli":
-		text = export.Commands(r)
+		o.scope.region, o.scope.everywhere = region, r.Partition != "aws"
+		out = export.Commands(r, o.scope.complete)
 	case "terraform":
-		text = export.Terraform(r)
+		out = export.Terraform(r)
 	case "cloudformation":
-		text, err = export.CloudFormation(r)
+		out, err = export.CloudFormation(r)
 	case "eksctl":
-		if text, err = export.Eksctl(r, r.Cluster, region); err != nil {
+		if out, err = export.Eksctl(r, r.Cluster, region); err != nil {
 			return usage("print it for another tool, or leave the flag out", "%s", err)
 		}
 	}
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(o.streams.Out, text)
+	_, err = io.WriteString(o.streams.Out, out)
 	return err
 }
 
@@ -200,28 +207,28 @@ func (o *createOptions) run(ctx context.Context) error {
 		return err
 	}
 	changes := o.role.Changes()
-	left, err := change.Left(ctx, store, changes)
+	pending, err := change.Pending(ctx, store, changes)
 	var conflict *change.ConflictError
 	switch {
 	case errors.As(err, &conflict):
 		return o.differs(err)
 	case err != nil:
 		return unread(err)
-	case len(left) == 0:
-		fmt.Fprintf(o.streams.ErrOut, "role %s exists and is as it should be; nothing to do\n", o.role.Name)
+	case len(pending) == 0:
+		fmt.Fprintf(o.streams.ErrOut, "role %s already exists as planned; nothing to do\n", o.role.Name)
 		return nil
 	}
-	o.showPlan(left, len(changes)-len(left))
+	o.showPlan(pending, len(changes)-len(pending))
 	if o.dryRun {
 		fmt.Fprintln(o.streams.ErrOut, "nothing was created: --dry-run")
 		return nil
 	}
-	if err := ask(o.streams, o.yes, fmt.Sprintf("Make %s?", counted(len(left), "change")), "nothing was created"); err != nil {
+	if err := ask(o.streams, o.yes, fmt.Sprintf("Apply %s?", text.Count(len(pending), "change")), "nothing was created"); err != nil {
 		return err
 	}
-	for i, c := range left {
-		if _, err := change.Make(ctx, store, c); err != nil {
-			return o.brokeOff(left, i, err)
+	for i, c := range pending {
+		if _, err := change.Apply(ctx, store, c); err != nil {
+			return o.brokeOff(pending, i, err)
 		}
 		fmt.Fprintf(o.streams.Out, "done  %s\n", newrole.Why(c))
 	}
@@ -268,9 +275,10 @@ func (o *createOptions) open(ctx context.Context) (*aws.Changes, error) {
 	}
 	a, ok := snapshot.ParseARN(caller)
 	if !ok {
-		return nil, unread(fmt.Errorf("sts:GetCallerIdentity: %q is no ARN", caller))
+		return nil, unread(fmt.Errorf("sts:GetCallerIdentity: %q is not an ARN", caller))
 	}
 	o.role.Account, o.role.Partition = a.Account, a.Partition
+	o.scope.region, o.scope.profile, o.scope.everywhere = target.Region, target.Profile, a.Partition != "aws"
 	if o.place.partition != "" && o.place.partition != a.Partition {
 		return nil, usage("use credentials of that partition", "the credentials are of partition %s, not %s", a.Partition, o.place.partition)
 	}
@@ -296,30 +304,32 @@ func unjoin(err error) []error {
 	return []error{err}
 }
 
-func (o *createOptions) showPlan(left []change.Change, kept int) {
+func (o *createOptions) showPlan(pending []change.Change, kept int) {
 	w := o.streams.Out
-	fmt.Fprintf(w, "%s for role %s in account %s, in this order:\n\n", counted(len(left), "change"), o.role.Name, o.role.Account)
-	for i, c := range left {
-		fmt.Fprintf(w, "%2d  %s\n    %s\n    undo  %s\n", i+1, newrole.Why(c), c.Command(), c.Invert().Command())
+	fmt.Fprintf(w, "%s for role %s in account %s, in this order:\n\n", text.Count(len(pending), "change"), text.Visible(o.role.Name), o.role.Account)
+	for i, c := range pending {
+		fmt.Fprintf(w, "%2d  %s\n", i+1, text.Visible(newrole.Why(c)))
+		writeNext(w, "    ", commandsOf([]change.Change{c}, o.scope.complete))
+		writeNext(w, "    undo  ", commandsOf([]change.Change{c.Invert()}, o.scope.complete))
 	}
 	if kept > 0 {
-		fmt.Fprintf(w, "\n%s already there and as it should be\n", counted(kept, "part"))
+		fmt.Fprintf(w, "\n%s already created as planned\n", text.Count(kept, "part"))
 	}
 	fmt.Fprintln(w)
 }
 
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
+// writeNext writes commands and notes, a line each.
+func writeNext(w io.Writer, lead string, list []finding.Next) {
+	for _, n := range list {
+		fmt.Fprintln(w, lead+cmp.Or(n.Text, text.Visible(n.Note)))
 	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// brokeOff says what stands and how to go on.
-func (o *createOptions) brokeOff(left []change.Change, at int, err error) error {
+// brokeOff says what was created and how to go on.
+func (o *createOptions) brokeOff(pending []change.Change, at int, err error) error {
 	return codeError{code: ExitIncomplete, err: &locate.Error{
 		Problem: err.Error(),
-		Next:    fmt.Sprintf("%d of %s made, and what is made stands; run the same command again to go on", at, counted(len(left), "change")),
+		Next:    fmt.Sprintf("%d of %s applied, and nothing was taken back; run the same command again to go on", at, text.Count(len(pending), "change")),
 		Err:     err,
 	}}
 }

@@ -58,7 +58,7 @@ func (o *factsOptions) saved() bool { return o.file != "" || o.example != "" }
 func (o *factsOptions) read(ctx context.Context) (facts *snapshot.Snapshot, footer string, err error) {
 	switch {
 	case o.file != "":
-		facts, err = snapshot.Load(o.file, o.streams.In)
+		facts, err = snapshot.Load(ctx, o.file, o.streams.In)
 	case o.example != "":
 		text, ok := examples.Read(o.example)
 		if !ok {

@@ -5,22 +5,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/rogpeppe/go-internal/diff"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/export"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
@@ -118,19 +113,16 @@ not be read, or a step could not be made.`,
 
 func (o *fixOptions) complete(cmd *cobra.Command) error {
 	if o.output != "" && !slices.Contains(fixFormats, o.output) {
-		return usage("use one of "+strings.Join(fixFormats, ", "), "--output %q is no format", o.output)
+		return usage("use one of "+strings.Join(fixFormats, ", "), "unknown output format %q", o.output)
 	}
-	for i, id := range o.only {
-		o.only[i] = strings.ToUpper(id)
-		if !slices.ContainsFunc(rules.All(), func(r rules.Rule) bool { return r.ID == o.only[i] }) {
-			return usage("such as NR202; check prints the ids", "--only %q is no rule", id)
-		}
+	if err := completeRules(o.only); err != nil {
+		return err
 	}
 	if _, ok := identities[o.identity]; !ok && o.identity != "" {
-		return usage("use auto, pod-identity or irsa", "--cni-identity %q is no way to give aws-node a role", o.identity)
+		return usage("use auto, pod-identity or irsa", "--cni-identity %q is not a way to give aws-node a role", o.identity)
 	}
 	if o.cniRole != "" && !roleName.MatchString(o.cniRole) {
-		return usage("1 to 64 letters, digits and _+=,.@-", "--cni-role %q is no role name", o.cniRole)
+		return usage("1 to 64 letters, digits and _+=,.@-", "--cni-role %q is not a role name", o.cniRole)
 	}
 	changed := func(names ...string) (name string) {
 		for _, n := range names {
@@ -154,10 +146,21 @@ func (o *fixOptions) complete(cmd *cobra.Command) error {
 	if name := changed("yes", "journal", "proof-timeout"); name != "" && !o.apply {
 		return usage("add --apply, or leave it out", "--%s has no meaning without --apply", name)
 	}
-	if err := o.team.complete(); err != nil {
+	if err := o.team.complete(cmd.Context()); err != nil {
 		return err
 	}
 	return o.source.complete(cmd)
+}
+
+// completeRules writes the ids of --only as the rules do, and refuses others.
+func completeRules(ids []string) error {
+	for i, id := range ids {
+		ids[i] = strings.ToUpper(id)
+		if !slices.ContainsFunc(rules.All(), func(r rules.Rule) bool { return r.ID == ids[i] }) {
+			return usage("such as NR202; check prints the ids", "--only %q is not a rule", id)
+		}
+	}
+	return nil
 }
 
 func (o *fixOptions) run(ctx context.Context) error {
@@ -206,20 +209,22 @@ func (o *fixOptions) newPlan(v *view.View) (*planner.Plan, error) {
 	return planner.New(v, report.Results, planner.Options{Only: o.only, Identity: identities[o.identity], Role: o.cniRole}), nil
 }
 
+// print writes the plan. Every command in it acts on the cluster of the plan.
 func (o *fixOptions) print(plan *planner.Plan) error {
+	around := o.source.around(plan.Cluster)
+	for _, m := range plan.Manual {
+		finding.MapCommands(m.Next, around.complete)
+	}
 	var err error
 	switch o.output {
 	case "json":
-		encoder := json.NewEncoder(o.streams.Out)
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(plan)
+		err = printJSONPlan(o.streams.Out, plan, around.complete)
 	case "aws-cli":
-		err = printScript(o.streams.Out, plan)
+		_, err = io.WriteString(o.streams.Out, export.Script(plan, around.live().complete))
 	case "terraform":
-		_, err = io.WriteString(o.streams.Out, export.PlanTerraform(plan))
+		_, err = io.WriteString(o.streams.Out, export.PlanTerraform(plan, around.complete))
 	default:
-		err = printPlan(o.streams, plan, o.apply)
+		err = printPlan(o.streams, plan, o.apply, around.complete)
 	}
 	if err != nil {
 		return fmt.Errorf("write the plan: %w", err)
@@ -227,139 +232,29 @@ func (o *fixOptions) print(plan *planner.Plan) error {
 	return nil
 }
 
-// printScript writes the plan as a shell script; what is left to people stands in
-// it as comments.
-func printScript(out io.Writer, p *planner.Plan) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "#!/bin/sh\n# Repairs %s. Stops at the first error; read it before you run it.\nset -eu\n", p.Cluster)
-	if a, ok := snapshot.ParseARN(p.Cluster); ok {
-		fmt.Fprintf(&b, "export AWS_REGION=%s AWS_DEFAULT_REGION=%s\n", a.Region, a.Region)
+// printJSONPlan writes the plan as JSON, with the commands of each step.
+func printJSONPlan(w io.Writer, plan *planner.Plan, complete export.Complete) error {
+	readable := *plan
+	readable.Steps = slices.Clone(plan.Steps)
+	for i, s := range readable.Steps {
+		readable.Steps[i].Commands = commandsOf(s.Changes, complete)
 	}
-	for i, s := range p.Steps {
-		fmt.Fprintf(&b, "\n# %d. %s (%s)\n", i+1, s.Title, strings.Join(s.Rules, ", "))
-		if s.Note != "" {
-			fmt.Fprintf(&b, "# %s\n", s.Note)
-		}
-		for _, c := range s.Changes {
-			fmt.Fprintln(&b, c.Command())
-		}
-		fmt.Fprintf(&b, "# proof: %s\n", s.Proof)
-		if len(s.Proves) > 0 {
-			fmt.Fprintln(&b, "#   see it before you go on: "+see(s.Proves))
-		}
-	}
-	for _, m := range p.Manual {
-		fmt.Fprintf(&b, "\n# left to you: %s %s\n#   %s\n", m.Rule, m.Message, m.Why)
-	}
-	_, err := io.WriteString(out, b.String())
-	return err
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(readable)
 }
 
-// planScreen writes a plan for people.
-type planScreen struct {
-	strings.Builder
-	width int
-}
-
-// paragraph writes prose; lead stands before its first line.
-func (b *planScreen) paragraph(lead, words string) {
-	indent := strings.Repeat(" ", len(strings.TrimLeft(lead, "\n")))
-	for i, line := range print.Wrap(text.Visible(words), b.width-len(strings.TrimLeft(lead, "\n"))) {
-		if i > 0 {
-			lead = indent
+// commandsOf are the commands of changes, or why there is none.
+func commandsOf(changes []change.Change, complete export.Complete) []finding.Next {
+	var list []finding.Next
+	for _, c := range changes {
+		for _, made := range c.Commands() {
+			list = append(list, finding.Run(made.Map(complete)))
 		}
-		b.WriteString(lead + line + "\n")
-	}
-}
-
-// command writes what is to be pasted, whole.
-func (b *planScreen) command(lead, command string) {
-	b.WriteString(lead + text.Visible(command) + "\n")
-}
-
-// difference shows what a change does to a document that stays.
-func (b *planScreen) difference(c change.Change) {
-	var before, after string
-	switch {
-	case c.Kind == change.TrustPolicy && c.Before != nil && c.After != nil:
-		before, after = export.Indented(c.Before.Document), export.Indented(c.After.Document)
-	case c.Kind == change.AuthRole && c.Whole != nil && c.Whole.Before != nil && c.Whole.After != nil:
-		before, after = *c.Whole.Before, *c.Whole.After
-	default:
-		return
-	}
-	difference := string(diff.Diff("before", []byte(before), "after", []byte(after)))
-	for i, line := range strings.Split(strings.TrimRight(difference, "\n"), "\n") {
-		if i > 2 { // the names of the two
-			b.WriteString("      " + text.Visible(line) + "\n")
+		if why := c.NoCommand(); why != "" {
+			list = append(list, finding.Advise("no command for "+c.String()+": "+why))
 		}
 	}
-}
-
-// printPlan writes the plan for people. Commands are never wrapped.
-func printPlan(streams genericiooptions.IOStreams, p *planner.Plan, apply bool) error {
-	b := planScreen{width: newScreen(streams.Out, os.Getenv).width}
-	if b.width <= 0 {
-		b.width = print.DefaultWidth
-	}
-	b.width = min(max(b.width, 60), 100) // prose is not read faster on longer lines
-	cluster, where := snapshot.NameOf(p.Cluster), snapshot.NameOf(p.Cluster)
-	if a, ok := snapshot.ParseARN(p.Cluster); ok {
-		where += " in " + a.Region
-	}
-	switch {
-	case len(p.Steps) > 0 && apply:
-		b.paragraph("", fmt.Sprintf("%s for %s, in order:", counted(len(p.Steps), "step"), where))
-	case len(p.Steps) > 0:
-		b.paragraph("", fmt.Sprintf("%s for %s, in order; nothing changes without --apply:", counted(len(p.Steps), "step"), where))
-	case len(p.Manual) > 0:
-		b.paragraph("", "no step repairs what check found in "+cluster)
-	default:
-		b.paragraph("", "nothing to repair in "+cluster)
-	}
-	for i, s := range p.Steps {
-		b.paragraph(fmt.Sprintf("\n%2d  ", i+1), fmt.Sprintf("%s  (%s)", s.Title, strings.Join(s.Rules, ", ")))
-		for _, c := range s.Changes {
-			b.command("    ", c.Command())
-			b.difference(c)
-		}
-		b.paragraph("    proof  ", s.Proof)
-		if s.Note != "" {
-			b.paragraph("    note   ", s.Note)
-		}
-		for _, back := range planner.Undo(p.Cluster, []planner.Step{s}).Steps {
-			for _, c := range back.Changes {
-				b.command("    undo   ", c.Command())
-			}
-		}
-	}
-	if len(p.Manual) > 0 {
-		b.paragraph("\n", "left to you:")
-	}
-	for _, m := range p.Manual {
-		b.paragraph("\n "+m.Rule+"  ", m.Message)
-		b.paragraph("        ", m.Why)
-		for _, n := range m.Next {
-			if n.Text != "" {
-				b.command("        -> ", n.Text)
-			}
-			if words := strings.TrimSpace(n.Note + " " + n.Link); words != "" {
-				b.paragraph("        -> ", words)
-			}
-		}
-	}
-	_, err := io.WriteString(streams.Out, b.String())
-	return err
-}
-
-// see is the command that shows what a step proves.
-func see(checks []planner.Check) string {
-	var rules []string
-	for _, c := range checks {
-		if c.Agent {
-			return "kubectl -n kube-system rollout status daemonset eks-pod-identity-agent"
-		}
-		rules = append(rules, c.Rule)
-	}
-	return "kubectl noderole check (" + strings.Join(rules, ", ") + ")"
+	return list
 }

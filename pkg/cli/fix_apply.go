@@ -21,6 +21,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/apply"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
@@ -58,7 +59,7 @@ func (o *fixOptions) open(ctx context.Context) (*fixer, error) {
 type stores struct{ aws, kube change.Store }
 
 func (s stores) of(c change.Change) change.Store {
-	if strings.HasPrefix(string(c.Kind), "kube.") {
+	if c.Kind.API() == change.Kubernetes {
 		return s.kube
 	}
 	return s.aws
@@ -77,7 +78,7 @@ func (f *fixer) plan(ctx context.Context) (*planner.Plan, error) {
 	var err error
 	switch {
 	case f.fixOptions.plan != "":
-		plan, err = f.readPlan()
+		plan, err = f.readPlan(ctx)
 	case f.undo != "":
 		plan, err = f.undoPlan()
 	default:
@@ -101,11 +102,14 @@ func (f *fixer) judge(ctx context.Context) (*view.View, []finding.Result, error)
 }
 
 // readPlan reads the plan in a file.
-func (f *fixer) readPlan() (*planner.Plan, error) {
+func (f *fixer) readPlan(ctx context.Context) (*planner.Plan, error) {
 	file := f.fixOptions.plan
-	text, err := os.ReadFile(file)
+	text, err := readFile(ctx, file, files.MaxConfig)
 	if err != nil {
-		return nil, usage("write one: kubectl noderole fix -o json > "+file, "the plan cannot be read: %s", err)
+		return nil, err
+	}
+	if err := files.CheckDepth(text); err != nil {
+		return nil, usage("write one: kubectl noderole fix -o json > "+file, "%s %s", file, err)
 	}
 	plan, err := planner.ReadPlan(text)
 	if err != nil {
@@ -153,7 +157,7 @@ func changesOf(steps []planner.Step) []change.Change {
 // prune leaves out the steps that were made already. A step about something that is in
 // neither state is left to people or, where the plan was made before, ends the run.
 func (f *fixer) prune(ctx context.Context, plan *planner.Plan) (*planner.Plan, error) {
-	made, err := change.Made(ctx, f.store, changesOf(plan.Steps))
+	made, err := change.Applied(ctx, f.store, changesOf(plan.Steps))
 	conflicts := map[string]*change.ConflictError{}
 	for _, e := range unjoin(err) {
 		var conflict *change.ConflictError
@@ -262,7 +266,7 @@ func (f *fixer) finish(ctx context.Context, path string) error {
 	if len(steps) == 0 {
 		return nil
 	}
-	_, err = change.Made(ctx, f.store, changesOf(steps))
+	_, err = change.Applied(ctx, f.store, changesOf(steps))
 	var conflict *change.ConflictError
 	switch {
 	case errors.As(err, &conflict):
@@ -299,7 +303,7 @@ func (f *fixer) openJournal(path string) (*apply.Journal, error) {
 // negative where they are new to it.
 func (f *fixer) make(ctx context.Context, path string, steps []planner.Step, first int) error {
 	fmt.Fprintln(f.streams.Out)
-	if err := ask(f.streams, f.yes, fmt.Sprintf("Make %s?", counted(len(changesOf(steps)), "change")), "nothing was changed"); err != nil {
+	if err := ask(f.streams, f.yes, fmt.Sprintf("Make %s?", text.Count(len(changesOf(steps)), "change")), "nothing was changed"); err != nil {
 		return err
 	}
 	j, err := f.openJournal(path)
@@ -315,7 +319,7 @@ func (f *fixer) make(ctx context.Context, path string, steps []planner.Step, fir
 	if err := run.Steps(ctx, steps, first); err != nil {
 		return errors.Join(f.brokeOff(err, path, len(steps)), j.Close())
 	}
-	fmt.Fprintf(f.streams.Out, "%s made; look again: kubectl noderole check\nto take back what was done: kubectl noderole fix --undo JOURNAL --apply\nthe journal is %s\n", counted(len(steps), "step"), path)
+	fmt.Fprintf(f.streams.Out, "%s made; look again: kubectl noderole check\nto take back what was done: kubectl noderole fix --undo JOURNAL --apply\nthe journal is %s\n", text.Count(len(steps), "step"), path)
 	return j.End()
 }
 
@@ -380,7 +384,7 @@ func (f *fixer) brokeOff(err error, path string, of int) error {
 	}
 	next = append(
 		next,
-		fmt.Sprintf("%d of %s stand; run the same command again to go on", stopped.Step-1, counted(of, "step")),
+		fmt.Sprintf("%d of %s stand; run the same command again to go on", stopped.Step-1, text.Count(of, "step")),
 		"or take them back: kubectl noderole fix --undo "+path+" --apply",
 	)
 	problem := err.Error()

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/teampolicy"
@@ -38,7 +40,7 @@ func (o *teamOptions) addFlags(f *pflag.FlagSet) {
 }
 
 // complete reads the files, before anything is asked of a cluster.
-func (o *teamOptions) complete() error {
+func (o *teamOptions) complete(ctx context.Context) error {
 	if o.noConfig && o.config != "" {
 		return usage("give one of them", "--config names a file and --no-config wants none")
 	}
@@ -51,7 +53,7 @@ func (o *teamOptions) complete() error {
 		}
 	}
 	if file != "" {
-		text, err := readFile(file)
+		text, err := readFile(ctx, file, files.MaxConfig)
 		if err != nil {
 			return err
 		}
@@ -64,7 +66,7 @@ func (o *teamOptions) complete() error {
 		}
 	}
 	if o.baselineFile != "" {
-		text, err := readFile(o.baselineFile)
+		text, err := readFile(ctx, o.baselineFile, files.MaxSnapshot)
 		if err != nil {
 			return err
 		}
@@ -84,16 +86,14 @@ func ofFile(err error) error {
 	return err
 }
 
-func readFile(name string) ([]byte, error) {
-	text, err := os.ReadFile(name)
-	if err != nil {
-		var pathErr *fs.PathError
-		if errors.As(err, &pathErr) {
-			err = pathErr.Err
-		}
-		return nil, usage("", "%s cannot be read: %s", name, err)
+// readFile reads a file that a flag names, no more than limit bytes of it.
+func readFile(ctx context.Context, name string, limit int64) ([]byte, error) {
+	text, err := files.Read(ctx, name, nil, limit)
+	var fileErr *files.Error
+	if errors.As(err, &fileErr) {
+		return nil, usage("", "%s", fileErr)
 	}
-	return text, nil
+	return text, err
 }
 
 // findUpward looks for a file in the working directory and in each directory above

@@ -68,6 +68,15 @@ func (s scope) plugin(c command.Command, words []string) command.Command {
 	return c
 }
 
+// live returns the scope without the saved facts that were judged: for commands that ask
+// the cluster itself.
+func (s scope) live() scope {
+	s.given = maps.Clone(s.given)
+	delete(s.given, "filename")
+	delete(s.given, "example")
+	return s
+}
+
 // with returns the scope with a flag, as if it had been given.
 func (s scope) with(name, value string) scope {
 	s.given = maps.Clone(s.given)

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 )
 
 // snapshotOptions is what the snapshot command was told.
@@ -60,7 +60,7 @@ func (o *snapshotOptions) run(ctx context.Context) error {
 			return fmt.Errorf("write the snapshot: %w", err)
 		}
 	} else {
-		if err := snapshot.WriteFile(o.output, text); err != nil {
+		if err := files.Write(o.output, text, files.Private); err != nil {
 			return usage("choose a folder that you may write to", "%s", err)
 		}
 		fmt.Fprintf(o.streams.ErrOut, "wrote %s (%s)\n", o.output, footer)

@@ -148,11 +148,11 @@ func newWorld(tb testing.TB) *world {
 		event("BackOff", "app", "restarting", 1, 5), event("FailedCreatePodSandBox", "web", "plugin type=\"aws-cni\" failed", 1, 0),
 	}
 	w.kube.nodeClasses = map[string]string{
-		"/apis/karpenter.k8s.aws/v1/ec2nodeclasses": `{"items":[
+		"/apis/karpenter.k8s.aws/v1/ec2nodeclasses": `{"kind":"EC2NodeClassList","apiVersion":"karpenter.k8s.aws/v1","items":[
 			{"metadata":{"name":"fast"},"spec":{"role":"node-b"},"status":{"instanceProfile":"self"}},
 			{"metadata":{"name":"wrong"},"spec":{"role":"` + f.roleARN("node-a") + `","instanceProfile":"gone"}},
 			{"metadata":{"name":"odd"},"spec":{"role":"no/name"}}]}`,
-		"/apis/eks.amazonaws.com/v1/nodeclasses": `{"items":[{"metadata":{"name":"private"},"spec":{"role":"lost"}}]}`,
+		"/apis/eks.amazonaws.com/v1/nodeclasses": `{"kind":"NodeClassList","apiVersion":"eks.amazonaws.com/v1","items":[{"metadata":{"name":"private"},"spec":{"role":"lost"}}]}`,
 	}
 
 	ready := corev1.NodeStatus{Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}}
@@ -488,66 +488,76 @@ func entries(s *snapshot.Snapshot) []missing {
 	return out
 }
 
+// missingOf are entries for a fact about subjects.
+func missingOf(fact snapshot.Fact, subjects ...string) []missing {
+	slices.Sort(subjects)
+	var out []missing
+	for _, subject := range subjects {
+		out = append(out, missing{fact, subject})
+	}
+	return out
+}
+
+// worldRoles are the ARNs of roles of the world.
+func worldRoles(names ...string) []string {
+	var out []string
+	for _, name := range names {
+		path := "/"
+		if name == "node-b" {
+			path = "/team/"
+		}
+		out = append(out, "arn:aws:iam::"+account+":role"+path+name)
+	}
+	return out
+}
+
+// unreadWithout are the facts of the world that are missing where an operation gives no
+// answer, by operation. The simulator has a test of its own.
+func unreadWithout() map[string][]missing {
+	allRoles := worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid")
+	policies := []string{workerPolicy, pullPolicy, cniPolicy, boundary}
+	inline := worldRoles("node-a")[0] + "#"
+	return map[string][]missing{
+		"eks:ListClusters":                      missingOf(snapshot.FactOtherClusters, ""),
+		"eks:DescribeCluster":                   append(missingOf(snapshot.FactCluster, ""), missingOf(snapshot.FactOtherClusters, clusterARN("dev"), clusterARN("staging"))...),
+		"eks:ListNodegroups":                    missingOf(snapshot.FactNodeGroups, ""),
+		"eks:DescribeNodegroup":                 missingOf(snapshot.FactNodeGroups, "a1", "a2", "b1"),
+		"eks:ListFargateProfiles":               missingOf(snapshot.FactFargateProfiles, ""),
+		"eks:DescribeFargateProfile":            missingOf(snapshot.FactFargateProfiles, "fp"),
+		"eks:DescribeAddon":                     missingOf(snapshot.FactAddons, "eks-pod-identity-agent", "vpc-cni"),
+		"eks:ListPodIdentityAssociations":       missingOf(snapshot.FactPodIdentity, ""),
+		"eks:DescribePodIdentityAssociation":    missingOf(snapshot.FactPodIdentity, "a-1"),
+		"eks:DescribeAccessEntry":               append(missingOf(snapshot.FactAccessEntries, worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost")...), missingOf(snapshot.FactHybridEntries, "")...),
+		"iam:GetRole":                           missingOf(snapshot.FactRoles, append([]string{"arn:aws:iam::" + account + ":role/node-b"}, allRoles...)...),
+		"iam:GetOpenIDConnectProvider":          missingOf(snapshot.FactOIDCProviders, "arn:aws:iam::"+account+":oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"),
+		"eks:ListAssociatedAccessPolicies":      missingOf(snapshot.FactAccessPolicies, worldRoles("node-b")...),
+		"get configmaps in kube-system":         missingOf(snapshot.FactAWSAuth, ""),
+		"autoscaling:DescribeAutoScalingGroups": missingOf(snapshot.FactAutoScaling, ""),
+		"ec2:DescribeLaunchTemplateVersions":    missingOf(snapshot.FactAutoScaling, "asg-1", "asg-2"),
+		"eks:ListAccessEntries":                 missingOf(snapshot.FactHybridEntries, ""),
+		"list events in kube-system":            missingOf(snapshot.FactEvents, ""),
+		"list events in default":                missingOf(snapshot.FactEvents, ""),
+		"list ec2nodeclasses.karpenter.k8s.aws": missingOf(snapshot.FactNodeClasses, "karpenter"),
+		"list nodeclasses.eks.amazonaws.com":    missingOf(snapshot.FactNodeClasses, "autoMode"),
+		"iam:ListAttachedRolePolicies":          missingOf(snapshot.FactAttachedPolicies, allRoles...),
+		"iam:ListRolePolicies":                  missingOf(snapshot.FactInlinePolicies, allRoles...),
+		"iam:GetRolePolicy":                     missingOf(snapshot.FactInlinePolicies, inline+"extra", inline+"more", inline+"third"),
+		"iam:ListInstanceProfilesForRole":       missingOf(snapshot.FactRoleProfiles, allRoles...),
+		"iam:GetPolicy":                         missingOf(snapshot.FactPolicies, policies...),
+		"iam:GetPolicyVersion":                  missingOf(snapshot.FactPolicies, policies...),
+		"iam:GetInstanceProfile":                missingOf(snapshot.FactInstanceProfiles, "arn:aws:iam::"+account+":instance-profile/gone", "arn:aws:iam::"+account+":instance-profile/own/self", "arn:aws:iam::"+account+":instance-profile/self"),
+		"ec2:DescribeInstances":                 missingOf(snapshot.FactInstances, ""),
+		"list nodes":                            missingOf(snapshot.FactNodes, ""),
+		"list pods in kube-system":              append(missingOf(snapshot.FactPods, ""), missingOf(snapshot.FactAgent, "")...),
+		"get serviceaccounts in kube-system":    missingOf(snapshot.FactServiceAccount, ""),
+		"get daemonsets.apps in kube-system":    append(missingOf(snapshot.FactDaemonSet, ""), missingOf(snapshot.FactAgent, "")...),
+	}
+}
+
 // Each operation in turn is refused. That costs its facts and nothing else.
 func TestRefused(t *testing.T) {
 	t.Parallel()
-	role := func(names ...string) []string {
-		var out []string
-		for _, name := range names {
-			path := "/"
-			if name == "node-b" {
-				path = "/team/"
-			}
-			out = append(out, "arn:aws:iam::"+account+":role"+path+name)
-		}
-		return out
-	}
-	of := func(fact snapshot.Fact, subjects ...string) []missing {
-		slices.Sort(subjects)
-		var out []missing
-		for _, subject := range subjects {
-			out = append(out, missing{fact, subject})
-		}
-		return out
-	}
-	allRoles := role("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid")
-	policies := []string{workerPolicy, pullPolicy, cniPolicy, boundary}
-	inline := role("node-a")[0] + "#"
-	tests := map[string][]missing{
-		"eks:ListClusters":                      of(snapshot.FactOtherClusters, ""),
-		"eks:DescribeCluster":                   append(of(snapshot.FactCluster, ""), of(snapshot.FactOtherClusters, clusterARN("dev"), clusterARN("staging"))...),
-		"eks:ListNodegroups":                    of(snapshot.FactNodeGroups, ""),
-		"eks:DescribeNodegroup":                 of(snapshot.FactNodeGroups, "a1", "a2", "b1"),
-		"eks:ListFargateProfiles":               of(snapshot.FactFargateProfiles, ""),
-		"eks:DescribeFargateProfile":            of(snapshot.FactFargateProfiles, "fp"),
-		"eks:DescribeAddon":                     of(snapshot.FactAddons, "eks-pod-identity-agent", "vpc-cni"),
-		"eks:ListPodIdentityAssociations":       of(snapshot.FactPodIdentity, ""),
-		"eks:DescribePodIdentityAssociation":    of(snapshot.FactPodIdentity, "a-1"),
-		"eks:DescribeAccessEntry":               append(of(snapshot.FactAccessEntries, role("node-a", "node-b", "self", "cni", "pod-cni", "lost")...), of(snapshot.FactHybridEntries, "")...),
-		"iam:GetRole":                           of(snapshot.FactRoles, append([]string{"arn:aws:iam::" + account + ":role/node-b"}, allRoles...)...),
-		"iam:GetOpenIDConnectProvider":          of(snapshot.FactOIDCProviders, "arn:aws:iam::"+account+":oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"),
-		"eks:ListAssociatedAccessPolicies":      of(snapshot.FactAccessPolicies, role("node-b")...),
-		"get configmaps in kube-system":         of(snapshot.FactAWSAuth, ""),
-		"autoscaling:DescribeAutoScalingGroups": of(snapshot.FactAutoScaling, ""),
-		"ec2:DescribeLaunchTemplateVersions":    of(snapshot.FactAutoScaling, "asg-1", "asg-2"),
-		"eks:ListAccessEntries":                 of(snapshot.FactHybridEntries, ""),
-		"list events in kube-system":            of(snapshot.FactEvents, ""),
-		"list events in default":                of(snapshot.FactEvents, ""),
-		"list ec2nodeclasses.karpenter.k8s.aws": of(snapshot.FactNodeClasses, "karpenter"),
-		"list nodeclasses.eks.amazonaws.com":    of(snapshot.FactNodeClasses, "autoMode"),
-		"iam:ListAttachedRolePolicies":          of(snapshot.FactAttachedPolicies, allRoles...),
-		"iam:ListRolePolicies":                  of(snapshot.FactInlinePolicies, allRoles...),
-		"iam:GetRolePolicy":                     of(snapshot.FactInlinePolicies, inline+"extra", inline+"more", inline+"third"),
-		"iam:ListInstanceProfilesForRole":       of(snapshot.FactRoleProfiles, allRoles...),
-		"iam:GetPolicy":                         of(snapshot.FactPolicies, policies...),
-		"iam:GetPolicyVersion":                  of(snapshot.FactPolicies, policies...),
-		"iam:GetInstanceProfile":                of(snapshot.FactInstanceProfiles, "arn:aws:iam::"+account+":instance-profile/gone", "arn:aws:iam::"+account+":instance-profile/own/self", "arn:aws:iam::"+account+":instance-profile/self"),
-		"ec2:DescribeInstances":                 of(snapshot.FactInstances, ""),
-		"list nodes":                            of(snapshot.FactNodes, ""),
-		"list pods in kube-system":              append(of(snapshot.FactPods, ""), of(snapshot.FactAgent, "")...),
-		"get serviceaccounts in kube-system":    of(snapshot.FactServiceAccount, ""),
-		"get daemonsets.apps in kube-system":    append(of(snapshot.FactDaemonSet, ""), of(snapshot.FactAgent, "")...),
-	}
+	tests := unreadWithout()
 	for operation, want := range tests {
 		t.Run(operation, func(t *testing.T) {
 			t.Parallel()
@@ -599,7 +609,7 @@ func TestRefused(t *testing.T) {
 			return op == "iam:SimulatePrincipalPolicy"
 		}
 		got, _ := w.collect(t)
-		if diff := cmp.Diff(of(snapshot.FactSimulations, allRoles...), entries(got), cmp.AllowUnexported(missing{})); diff != "" {
+		if diff := cmp.Diff(missingOf(snapshot.FactSimulations, worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid")...), entries(got), cmp.AllowUnexported(missing{})); diff != "" {
 			t.Errorf("missing (-want +got):\n%s", diff)
 		}
 	})

@@ -167,7 +167,7 @@ func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "autoscaling":
 		f.serveAutoScaling(w, r)
 	case "sts":
-		writeXML(w, "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult><Account>%s</Account></GetCallerIdentityResult></GetCallerIdentityResponse>", f.account)
+		writeXML(w, "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult><Account>%[1]s</Account><Arn>arn:aws:iam::%[1]s:user/ci</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>", f.account)
 	default:
 		http.NotFound(w, r)
 	}
@@ -322,7 +322,7 @@ func (f *fakeAWS) serveIAM(w http.ResponseWriter, r *http.Request) {
 			queryError(w, http.StatusNotFound, "NoSuchEntity", "OpenIDConnect Provider not found")
 			return
 		}
-		result = "<ClientIDList><member>sts.amazonaws.com</member></ClientIDList>"
+		result = "<Url>oidc.eks.eu-west-1.amazonaws.com/id/ABC</Url><ClientIDList><member>sts.amazonaws.com</member></ClientIDList>"
 	case "SimulatePrincipalPolicy":
 		result = f.members(r, "EvaluationResults", formList(r, "ActionNames.member"), func(action string) string {
 			return simulationXML(action, formList(r, "ResourceArns.member"))

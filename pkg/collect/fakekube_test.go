@@ -95,7 +95,7 @@ func (f *fakeKube) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "list ec2nodeclasses.karpenter.k8s.aws", "list nodeclasses.eks.amazonaws.com":
 		text, ok := f.nodeClasses[r.URL.Path]
 		if !ok {
-			f.status(w, r, apierrors.NewNotFound(schema.GroupResource{}, ""))
+			http.NotFound(w, r) // as the API server answers a path that it does not serve
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	stdjson "encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,13 +17,12 @@ import (
 // maxBatchLine bounds the memory that one line of a batch may take.
 const maxBatchLine = 64 << 20
 
-// BatchRequest is one line of a batch: a request with everything that applies to
+// BatchRequest is one line of a batch: a request with the policies that apply to
 // it.
 type BatchRequest struct {
-	// ID comes back with the answer.
+	// ID is copied to the answer.
 	ID string `json:"id"`
-	// Principal, Action, Resource and Account are those of [Request]. A resource
-	// with wildcards asks about everything that it matches, but for the bare "*".
+	// Principal, Action, Resource and Account are those of [Request].
 	Principal string `json:"principal"`
 	Action    string `json:"action"`
 	Resource  string `json:"resource"`
@@ -32,20 +32,24 @@ type BatchRequest struct {
 	Context  map[string]BatchValues `json:"context"`
 	Complete bool                   `json:"complete"`
 	Identity []BatchPolicy          `json:"identity"`
-	// Boundary holds one policy, or none.
+	// Session and Boundary have one policy at most.
+	Session  []BatchPolicy `json:"session"`
 	Boundary []BatchPolicy `json:"boundary"`
 	// SCPs are lists of policies from the root to the account. Without them no
 	// SCP is evaluated.
 	SCPs [][]BatchPolicy `json:"scps"`
-	// ResourcePolicy is the resource's policy, for a role its trust policy.
-	ResourcePolicy jsontext.Value `json:"resourcePolicy"`
+	// ResourcePolicy is the resource's policy, for a role its trust policy. Null is
+	// the same as leaving it out: ResourceState says what is known of it then.
+	ResourcePolicy stdjson.RawMessage `json:"resourcePolicy"`
+	// ResourceState is that of [Policies]: "not given", "none" or "delegates".
+	ResourceState ResourceState `json:"resourceState"`
 }
 
 // BatchPolicy is a policy document with the name that the answer calls it by.
 type BatchPolicy struct {
 	Name string `json:"name"`
 	// Document is JSON, or a text as the IAM API returns it.
-	Document jsontext.Value `json:"document"`
+	Document stdjson.RawMessage `json:"document"`
 }
 
 // BatchValues are the values of a condition key, in JSON a string or a list of
@@ -61,16 +65,18 @@ func (v *BatchValues) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, &(*v)[0])
 }
 
-// BatchAnswer is the answer to one line of a batch: a decision with its reasons
-// or, where the line cannot be judged, an error.
+// BatchAnswer is the answer to one line of a batch: a decision with its reasons, or
+// an error.
 type BatchAnswer struct {
 	ID         string
 	Decision   Decision
 	Explicit   bool
 	Statements []Reference
-	DependsOn  []Dependency
-	// Error says why the line cannot be judged: it is no request, or one of its
-	// documents is none that IAM would store. Nothing but ID is set then.
+	// Reason is that of [Result].
+	Reason    string
+	DependsOn []Dependency
+	// Error says why there is no decision: the line is not a valid request, or one
+	// of its documents is one that IAM would not store. Then only ID is set too.
 	Error string
 }
 
@@ -78,58 +84,82 @@ type batchReference struct {
 	Policy string `json:"policy"`
 	Index  int    `json:"index"`
 	Sid    string `json:"sid"`
-	Effect string `json:"effect"`
+	Effect Effect `json:"effect"`
 }
 
-// MarshalJSON returns {"id","decision","explicit","statements","dependsOn"}, or
-// {"id","error"}. An answer to a line that has no id leaves it out.
+type batchDecision struct {
+	ID         string           `json:"id"`
+	Decision   Decision         `json:"decision"`
+	Explicit   bool             `json:"explicit"`
+	Statements []batchReference `json:"statements"`
+	Reason     string           `json:"reason,omitzero"`
+	DependsOn  []string         `json:"dependsOn"`
+}
+
+type batchError struct {
+	ID    string `json:"id,omitzero"`
+	Error string `json:"error"`
+}
+
+// MarshalJSON returns {"id","decision","explicit","statements","dependsOn"}, with
+// "reason" where there is one, or {"id","error"}. The answer to a line without an id
+// has none.
 func (a BatchAnswer) MarshalJSON() ([]byte, error) {
 	if a.Error != "" {
-		return json.Marshal(struct {
-			ID    string `json:"id,omitzero"`
-			Error string `json:"error"`
-		}{a.ID, a.Error})
+		return json.Marshal(batchError{a.ID, a.Error})
 	}
-	statements := make([]batchReference, 0, len(a.Statements))
+	d := batchDecision{ID: a.ID, Decision: a.Decision, Explicit: a.Explicit, Reason: a.Reason, Statements: []batchReference{}, DependsOn: []string{}}
 	for _, s := range a.Statements {
-		statements = append(statements, batchReference{s.Policy, s.Index, s.Sid, s.Effect.String()})
+		d.Statements = append(d.Statements, batchReference{s.Policy, s.Index, s.Sid, s.Effect})
 	}
-	dependsOn := make([]string, 0, len(a.DependsOn))
-	for _, d := range a.DependsOn {
-		dependsOn = append(dependsOn, d.String())
+	for _, dependency := range a.DependsOn {
+		d.DependsOn = append(d.DependsOn, dependency.String())
 	}
-	return json.Marshal(struct {
-		ID         string           `json:"id"`
-		Decision   string           `json:"decision"`
-		Explicit   bool             `json:"explicit"`
-		Statements []batchReference `json:"statements"`
-		DependsOn  []string         `json:"dependsOn"`
-	}{a.ID, a.Decision.String(), a.Explicit, statements, dependsOn})
+	return json.Marshal(d)
 }
 
-// UnjudgedError says that a batch was read to its end, but that some of its
-// lines are no requests. A document that IAM would not store is judged: its
-// answer is that error.
-type UnjudgedError struct {
-	// Unjudged of Lines lines are no requests.
-	Unjudged, Lines int
+// UnmarshalJSON reads what MarshalJSON wrote. A dependency has its text as Reason.
+func (a *BatchAnswer) UnmarshalJSON(text []byte) error {
+	var read struct {
+		batchDecision
+		Error string `json:"error"`
+	}
+	if err := json.Unmarshal(text, &read); err != nil {
+		return err
+	}
+	*a = BatchAnswer{ID: read.ID, Decision: read.Decision, Explicit: read.Explicit, Reason: read.Reason, Error: read.Error}
+	for _, s := range read.Statements {
+		a.Statements = append(a.Statements, Reference{Policy: s.Policy, Index: s.Index, Sid: s.Sid, Effect: s.Effect})
+	}
+	for _, d := range read.DependsOn {
+		a.DependsOn = append(a.DependsOn, Dependency{Reason: d})
+	}
+	return nil
+}
+
+// InvalidLinesError says that a batch was read to its end, but that some of its
+// lines are not valid requests. A request with a document that IAM would not store is
+// valid: its answer is that error.
+type InvalidLinesError struct {
+	// Invalid of Lines lines are not valid requests.
+	Invalid, Lines int
 }
 
 // Error returns the two numbers in a sentence.
-func (e *UnjudgedError) Error() string {
-	return fmt.Sprintf("%d of %d lines are no requests", e.Unjudged, e.Lines)
+func (e *InvalidLinesError) Error() string {
+	return fmt.Sprintf("%d of %d lines are not valid requests", e.Invalid, e.Lines)
 }
 
-// Batch reads a BatchRequest from each line of r and writes a BatchAnswer for
-// each to w, in the same order and before it reads on. Blank lines are skipped.
+// Batch reads a BatchRequest from each line of r and writes a BatchAnswer for each
+// to w, in the same order and before it reads on. Blank lines are skipped.
 //
-// It returns an *UnjudgedError where all was read but some lines are no requests,
-// and otherwise the context's error or that of reading or writing.
+// It returns an *InvalidLinesError where all was read but some lines are not valid
+// requests, and otherwise the context's error or that of reading or writing.
 func Batch(ctx context.Context, r io.Reader, w io.Writer) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxBatchLine)
 	out := bufio.NewWriter(w)
-	var count UnjudgedError
+	var count InvalidLinesError
 	for number := 1; lines.Scan(); number++ {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -138,10 +168,10 @@ func Batch(ctx context.Context, r io.Reader, w io.Writer) error {
 		if len(line) == 0 {
 			continue
 		}
-		answer, judged := judgeLine(line, number)
+		answer, valid := answerLine(line, number)
 		count.Lines++
-		if !judged {
-			count.Unjudged++
+		if !valid {
+			count.Invalid++
 		}
 		if err := writeLine(out, answer); err != nil {
 			return fmt.Errorf("write the answer to line %d: %w", number, err)
@@ -150,7 +180,7 @@ func Batch(ctx context.Context, r io.Reader, w io.Writer) error {
 	if err := lines.Err(); err != nil {
 		return fmt.Errorf("read requests: %w", err)
 	}
-	if count.Unjudged > 0 {
+	if count.Invalid > 0 {
 		return &count
 	}
 	return nil
@@ -158,13 +188,13 @@ func Batch(ctx context.Context, r io.Reader, w io.Writer) error {
 
 func writeLine(out *bufio.Writer, answer BatchAnswer) error {
 	err := json.MarshalWrite(out, answer)
-	_ = out.WriteByte('\n') // an error of the writer stays until it is flushed
+	_ = out.WriteByte('\n') // Flush returns an error of the writer
 	return errors.Join(err, out.Flush())
 }
 
-// judgeLine answers one line; number is for a line that has no id. judged is
-// false where the line is no request.
-func judgeLine(line []byte, number int) (answer BatchAnswer, judged bool) {
+// answerLine answers one line; number is for a line that has no id. valid is false
+// where the line is not a valid request.
+func answerLine(line []byte, number int) (answer BatchAnswer, valid bool) {
 	var r BatchRequest
 	if err := json.Unmarshal(line, &r, json.RejectUnknownMembers(true)); err != nil {
 		var known struct {
@@ -175,14 +205,14 @@ func judgeLine(line []byte, number int) (answer BatchAnswer, judged bool) {
 		}
 		return BatchAnswer{ID: known.ID, Error: problemOf(err)}, false
 	}
-	return r.judge()
+	return r.answer()
 }
 
-// problemOf leaves out what is about Go in an error of the JSON package.
+// problemOf returns an error of the JSON package without what is about Go.
 func problemOf(err error) string {
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {
-		return fmt.Sprintf("is not JSON: %s at byte %d", syntax.Err, syntax.ByteOffset+1)
+		return fmt.Sprintf("the line is not JSON: %s at byte %d", syntax.Err, syntax.ByteOffset+1)
 	}
 	s := &json.SemanticError{}
 	_ = errors.As(err, &s) // every other error of the package is one
@@ -196,47 +226,39 @@ func problemOf(err error) string {
 	return fmt.Sprintf("unexpected JSON %s%s", s.JSONKind, where)
 }
 
-// Judge answers the request.
-func (b *BatchRequest) Judge() BatchAnswer {
-	answer, _ := b.judge()
+// Answer answers the request.
+func (b *BatchRequest) Answer() BatchAnswer {
+	answer, _ := b.answer()
 	return answer
 }
 
-func (b *BatchRequest) judge() (answer BatchAnswer, judged bool) {
+func (b *BatchRequest) answer() (answer BatchAnswer, valid bool) {
 	set, request, err := b.prepare()
 	if err != nil {
 		var document *ParseError
 		return BatchAnswer{ID: b.ID, Error: err.Error()}, errors.As(err, &document)
 	}
-	result := set.Evaluate(request)
+	result, err := set.Evaluate(request)
+	if err != nil {
+		return BatchAnswer{ID: b.ID, Error: err.Error()}, false
+	}
 	return BatchAnswer{
 		ID: b.ID, Decision: result.Decision, Explicit: result.Explicit,
-		Statements: result.Statements, DependsOn: result.DependsOn,
+		Statements: result.Statements, Reason: result.Reason, DependsOn: result.DependsOn,
 	}, true
 }
 
 func (b *BatchRequest) prepare() (*Set, *Request, error) {
-	switch "" {
-	case b.Principal:
-		return nil, nil, errors.New("the request has no principal")
-	case b.Action:
-		return nil, nil, errors.New("the request has no action")
-	case b.Resource:
-		return nil, nil, errors.New("the request has no resource")
-	}
-	var p Policies
+	p := Policies{ResourceState: b.ResourceState}
 	var err error
 	if p.Identity, err = parseBatch("identity", b.Identity); err != nil {
 		return nil, nil, err
 	}
-	boundary, err := parseBatch("boundary", b.Boundary)
-	switch {
-	case err != nil:
+	if p.Session, err = parseOne("session", b.Session); err != nil {
 		return nil, nil, err
-	case len(boundary) > 1:
-		return nil, nil, errors.New("boundary: a principal has one permissions boundary at most")
-	case len(boundary) == 1:
-		p.Boundary = &boundary[0]
+	}
+	if p.Boundary, err = parseOne("boundary", b.Boundary); err != nil {
+		return nil, nil, err
 	}
 	if b.SCPs != nil {
 		p.SCPs = make([][]Policy, len(b.SCPs))
@@ -246,12 +268,12 @@ func (b *BatchRequest) prepare() (*Set, *Request, error) {
 			return nil, nil, err
 		}
 	}
-	if len(b.ResourcePolicy) > 0 && b.ResourcePolicy.Kind() != 'n' {
+	if policy := jsontext.Value(b.ResourcePolicy); len(policy) > 0 && policy.Kind() != 'n' {
 		kind, name := Resource, "resource policy"
 		if isRole(b.Resource) {
 			kind, name = Trust, "trust policy"
 		}
-		d, err := parseValue(kind, b.ResourcePolicy)
+		d, err := parseValue(kind, policy)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -263,7 +285,6 @@ func (b *BatchRequest) prepare() (*Set, *Request, error) {
 	}
 	return Prepare(p), &Request{
 		Principal: b.Principal, Action: b.Action, Resource: b.Resource, Account: b.Account, Context: known,
-		Any: b.Resource != "*" && strings.ContainsAny(b.Resource, "*?"),
 	}, nil
 }
 
@@ -274,7 +295,7 @@ func (b *BatchRequest) known() (*Context, error) {
 	for key, values := range b.Context {
 		lower := strings.ToLower(key)
 		if seen[lower] {
-			return nil, fmt.Errorf("context: key %q is given twice; case does not matter in keys", lower)
+			return nil, fmt.Errorf("context: key %q is repeated; keys are case-insensitive", lower)
 		}
 		seen[lower] = true
 		known.Set(key, values...)
@@ -282,11 +303,25 @@ func (b *BatchRequest) known() (*Context, error) {
 	return known, nil
 }
 
-// parseBatch parses the documents of one layer, none of which names principals.
+// parseOne parses the document of a layer that has one at most.
+func parseOne(layer string, list []BatchPolicy) (*Policy, error) {
+	policies, err := parseBatch(layer, list)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(policies) > 1:
+		return nil, fmt.Errorf("%s: one policy at most, got %d", layer, len(policies))
+	case len(policies) == 0:
+		return nil, nil
+	}
+	return &policies[0], nil
+}
+
+// parseBatch parses the documents of one layer whose policies have no principals.
 func parseBatch(layer string, list []BatchPolicy) ([]Policy, error) {
 	policies := make([]Policy, 0, len(list))
 	for _, p := range list {
-		d, err := parseValue(Identity, p.Document)
+		d, err := parseValue(Identity, jsontext.Value(p.Document))
 		if err != nil {
 			return nil, fmt.Errorf("%s: policy %q: %w", layer, p.Name, err)
 		}
@@ -295,13 +330,13 @@ func parseBatch(layer string, list []BatchPolicy) ([]Policy, error) {
 	return policies, nil
 }
 
-// parseValue parses a document that stands in the line as JSON or, as the IAM API
-// returns it, as a text.
+// parseValue parses a document that the line has as JSON or, as the IAM API returns
+// it, as a text.
 func parseValue(kind Kind, v jsontext.Value) (*Document, error) {
 	if v.Kind() != '"' {
 		return Parse(kind, v)
 	}
-	text, _ := jsontext.AppendUnquote(nil, v) // v was read as a JSON text
+	text, _ := jsontext.AppendUnquote(nil, v) // v is a valid JSON text
 	return Parse(kind, text)
 }
 

@@ -16,7 +16,7 @@ func TestBatch_Lines(t *testing.T) {
 	allowAll := `"identity":[{"name":"p","document":{"Version":"2012-10-17","Statement":{"Sid":"All","Effect":"Allow","Action":"*","Resource":"*"}}}]`
 	tests := []struct {
 		name, line, want string
-		unjudged         bool
+		invalid          bool
 	}{
 		{
 			name: "allowed", line: `{` + batchHead + `,` + allowAll + `}`,
@@ -43,34 +43,56 @@ func TestBatch_Lines(t *testing.T) {
 		},
 		{
 			name: "a document that IAM would not store", line: `{` + batchHead + `,"boundary":[{"name":"b","document":{"Statement":1}}]}`,
-			want: `{"id":"a","error":"boundary: policy \"b\": line 1, column 14 (/Statement): a statement is a JSON object"}`,
+			want: `{"id":"a","error":"boundary: policy \"b\": line 1, column 14 (/Statement): a statement must be a JSON object"}`,
 		},
 		{
 			name: "an SCP that IAM would not store", line: `{` + batchHead + `,"scps":[[{"name":"s","document":"%zz"}]]}`,
-			want: `{"id":"a","error":"scps: policy \"s\": line 1, column 1: is neither JSON nor percent-encoded JSON"}`,
+			want: `{"id":"a","error":"scps: policy \"s\": line 1, column 1: the document is neither JSON nor percent-encoded JSON"}`,
 		},
 		{
 			name: "a trust policy that IAM would not store",
 			line: `{"id":"a","principal":"ec2.amazonaws.com","action":"sts:AssumeRole","resource":"arn:aws:iam::111122223333:role/r","resourcePolicy":{"Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Principal":"*"}}}`,
 			want: `{"id":"a","error":"trust policy: line 1, column 72 (/Statement/Principal): a trust policy's Principal cannot be \"*\"; {\"AWS\": \"*\"} is every AWS principal"}`,
 		},
-		{name: "no principal", line: `{"id":"a","action":"s3:GetObject","resource":"*"}`, want: `{"id":"a","error":"the request has no principal"}`, unjudged: true},
-		{name: "no action", line: `{"id":"a","principal":"p","resource":"*"}`, want: `{"id":"a","error":"the request has no action"}`, unjudged: true},
-		{name: "no resource", line: `{"id":"a","principal":"p","action":"s3:GetObject"}`, want: `{"id":"a","error":"the request has no resource"}`, unjudged: true},
+		{name: "no principal", line: `{"id":"a","action":"s3:GetObject","resource":"*"}`, want: `{"id":"a","error":"the request has no principal"}`, invalid: true},
+		{name: "no action", line: `{"id":"a","principal":"p","resource":"*"}`, want: `{"id":"a","error":"the request has no action"}`, invalid: true},
+		{name: "no resource", line: `{"id":"a","principal":"p","action":"s3:GetObject"}`, want: `{"id":"a","error":"the request has no resource"}`, invalid: true},
+		{
+			name: "two session policies", line: `{` + batchHead + `,"session":[{"name":"a","document":{"Statement":[]}},{"name":"b","document":{"Statement":[]}}]}`,
+			want: `{"id":"a","error":"session: one policy at most, got 2"}`, invalid: true,
+		},
+		{
+			name: "a resource without a policy",
+			line: `{"id":"a","principal":"ec2.amazonaws.com","action":"sts:AssumeRole","resource":"arn:aws:iam::111122223333:role/r","resourcePolicy":null,"resourceState":"none"}`,
+			want: `{"id":"a","decision":"denied","explicit":false,"statements":[],"dependsOn":[]}`,
+		},
+		{
+			name: "a resource of which nothing is known",
+			line: `{"id":"a","principal":"ec2.amazonaws.com","action":"sts:AssumeRole","resource":"arn:aws:iam::111122223333:role/r","resourcePolicy":null}`,
+			want: `{"id":"a","decision":"depends","explicit":false,"statements":[],"dependsOn":["the trust policy of arn:aws:iam::111122223333:role/r was not given"]}`,
+		},
+		{
+			name: "a state that does not exist", line: `{` + batchHead + `,"resourceState":"unread"}`,
+			want: `{"id":"a","error":"unexpected JSON string at /resourceState"}`, invalid: true,
+		},
+		{
+			name: "an action that needs no permission", line: `{"id":"a","principal":"111122223333","action":"sts:GetCallerIdentity","resource":"*"}`,
+			want: `{"id":"a","decision":"allowed","explicit":false,"statements":[],"reason":"sts:GetCallerIdentity needs no permission, and no policy can deny it","dependsOn":[]}`,
+		},
 		{
 			name: "two boundaries", line: `{` + batchHead + `,"boundary":[{"name":"a","document":{"Statement":[]}},{"name":"b","document":{"Statement":[]}}]}`,
-			want: `{"id":"a","error":"boundary: a principal has one permissions boundary at most"}`, unjudged: true,
+			want: `{"id":"a","error":"boundary: one policy at most, got 2"}`, invalid: true,
 		},
 		{
 			name: "a key twice", line: `{` + batchHead + `,"context":{"aws:a":"x","AWS:A":"y"}}`,
-			want: `{"id":"a","error":"context: key \"aws:a\" is given twice; case does not matter in keys"}`, unjudged: true,
+			want: `{"id":"a","error":"context: key \"aws:a\" is repeated; keys are case-insensitive"}`, invalid: true,
 		},
-		{name: "no JSON", line: `{"id":"a"`, want: `{"error":"line 1: is not JSON: unexpected EOF at byte 10"}`, unjudged: true},
-		{name: "an unknown field", line: `{` + batchHead + `,"region":"x"}`, want: `{"id":"a","error":"unknown field at /region"}`, unjudged: true},
-		{name: "a field of another type", line: `{"id":"a","principal":[]}`, want: `{"id":"a","error":"unexpected JSON [ at /principal"}`, unjudged: true},
-		{name: "a number for an id", line: `{"id":1}`, want: `{"error":"line 1: unexpected JSON number at /id"}`, unjudged: true},
-		{name: "a key of another type", line: `{` + batchHead + `,"context":{"aws:a":[1]}}`, want: `{"id":"a","error":"unexpected JSON number at /context/aws:a/0"}`, unjudged: true},
-		{name: "no object", line: `[]`, want: `{"error":"line 1: unexpected JSON ["}`, unjudged: true},
+		{name: "no JSON", line: `{"id":"a"`, want: `{"error":"line 1: the line is not JSON: unexpected EOF at byte 10"}`, invalid: true},
+		{name: "an unknown field", line: `{` + batchHead + `,"region":"x"}`, want: `{"id":"a","error":"unknown field at /region"}`, invalid: true},
+		{name: "a field of another type", line: `{"id":"a","principal":[]}`, want: `{"id":"a","error":"unexpected JSON [ at /principal"}`, invalid: true},
+		{name: "a number for an id", line: `{"id":1}`, want: `{"error":"line 1: unexpected JSON number at /id"}`, invalid: true},
+		{name: "a key of another type", line: `{` + batchHead + `,"context":{"aws:a":[1]}}`, want: `{"id":"a","error":"unexpected JSON number at /context/aws:a/0"}`, invalid: true},
+		{name: "no object", line: `[]`, want: `{"error":"line 1: unexpected JSON ["}`, invalid: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -80,11 +102,11 @@ func TestBatch_Lines(t *testing.T) {
 			if got := strings.TrimSuffix(out.String(), "\n"); got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
-			var unjudged *UnjudgedError
-			if errors.As(err, &unjudged) != tt.unjudged {
+			var invalid *InvalidLinesError
+			if errors.As(err, &invalid) != tt.invalid {
 				t.Errorf("error %v", err)
 			}
-			if tt.unjudged && err.Error() != "1 of 1 lines are no requests" {
+			if tt.invalid && err.Error() != "1 of 1 lines are not valid requests" {
 				t.Errorf("error %v", err)
 			}
 		})

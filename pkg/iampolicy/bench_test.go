@@ -68,7 +68,7 @@ func nodePolicies(t testing.TB) Policies {
 func nodeRequests() map[string]*Request {
 	known := RoleSession(nodeRole, testAccount, "eu-west-1", nil)
 	request := func(action, resource string) *Request {
-		return &Request{Principal: nodeRole, Action: action, Resource: resource, Account: testAccount, Context: known, Any: len(resource) > 1 && strings.Contains(resource, "*")}
+		return &Request{Principal: nodeRole, Action: action, Resource: resource, Account: testAccount, Context: known}
 	}
 	return map[string]*Request{
 		"first":     request("ec2:DescribeInstances", "*"),

@@ -123,12 +123,15 @@ func parseOperator(name string) (operator, bool) {
 	return op, true
 }
 
-// compiledCondition is a Condition made ready to be evaluated.
+// compiledCondition is a Condition prepared for evaluation.
 type compiledCondition struct {
 	operator
-	known  bool   // the operator is one
+	known  bool   // the operator exists
 	key    string // lower case
 	values []conditionValue
+	// shortARNs: an ARN pattern of fewer than six parts may match. It is set where
+	// the statement would allow more if it did not; elsewhere it does not match.
+	shortARNs bool
 }
 
 // conditionValue is one value of the policy.
@@ -137,7 +140,9 @@ type conditionValue struct {
 	// none.
 	text    template
 	pattern pattern
-	// The others are parsed once; ok says whether that went well.
+	// itself: the value is the variable of the condition's own key.
+	itself bool
+	// The others are parsed once; ok says whether that succeeded.
 	ok      bool
 	number  *big.Rat
 	instant time.Time
@@ -146,9 +151,10 @@ type conditionValue struct {
 	flag    bool
 }
 
-func (c *Condition) compile(variables bool) {
+func (c *Condition) compile(effect Effect, variables bool) {
 	cc := compiledCondition{key: strings.ToLower(c.Key)}
 	cc.operator, cc.known = parseOperator(c.Operator)
+	cc.shortARNs = cc.family == arnLike && (effect == Deny) != cc.negated
 	for _, v := range c.Values {
 		var cv conditionValue
 		switch cc.family {
@@ -172,7 +178,9 @@ func (c *Condition) compile(variables bool) {
 		case ipAddress:
 			cv.network, cv.ok = parseNetwork(v)
 		}
-		if !cv.text.variables {
+		if cv.text.variables {
+			cv.itself = cv.text.isVariable(cc.key)
+		} else {
 			cv.pattern = newPattern(cv.text.elements)
 		}
 		cc.values = append(cc.values, cv)
@@ -181,14 +189,14 @@ func (c *Condition) compile(variables bool) {
 }
 
 // eval decides a condition.
-func (c *Condition) eval(ctx facts) ternary {
+func (c *Condition) eval(ctx *facts) ternary {
 	cc := &c.compiled
 	if c.Key == "" {
 		return yes // an unknown operator without keys
 	}
 	values, presence := ctx.lookup(cc.key)
 	if cc.family == null {
-		return cc.evalNull(values, presence)
+		return cc.evalNull(&values, presence)
 	}
 	if len(cc.values) == 0 {
 		return cc.evalEmpty(presence)
@@ -200,10 +208,10 @@ func (c *Condition) eval(ctx facts) ternary {
 		return cc.evalAbsent()
 	case presentKey:
 	}
-	return cc.evalPresent(ctx, values)
+	return cc.evalPresent(ctx, &values)
 }
 
-func (cc *compiledCondition) evalNull(values []string, presence presence) ternary {
+func (cc *compiledCondition) evalNull(values *keyValues, presence presence) ternary {
 	if len(cc.values) == 0 {
 		return yes
 	}
@@ -222,11 +230,11 @@ func (cc *compiledCondition) evalNull(values []string, presence presence) ternar
 }
 
 // isNullSet reports what AWS calls a null data set: no value, or one that is empty.
-func isNullSet(values []string) bool {
-	return len(values) == 0 || len(values) == 1 && values[0] == ""
+func isNullSet(values *keyValues) bool {
+	return values.count() == 0 || values.count() == 1 && values.at(0) == ""
 }
 
-// evalEmpty decides a condition that names no value.
+// evalEmpty decides a condition without values.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-reference-policy-checks.html
 // (empty array condition).
 func (cc *compiledCondition) evalEmpty(presence presence) ternary {
@@ -251,37 +259,37 @@ func (cc *compiledCondition) evalAbsent() ternary {
 	}
 }
 
-func (cc *compiledCondition) evalPresent(ctx facts, values []string) ternary {
+func (cc *compiledCondition) evalPresent(ctx *facts, values *keyValues) ternary {
 	switch cc.set {
 	case forAllValues:
 		if isNullSet(values) {
 			return yes
 		}
 		result := yes
-		for _, v := range values {
-			result = and(result, cc.evalOne(ctx, v))
+		for i := range values.count() {
+			result = and(result, cc.evalOne(ctx, values.at(i)))
 		}
 		return result
 	case forAnyValue:
 		result := no
-		for _, v := range values {
-			result = or(result, cc.evalOne(ctx, v))
+		for i := range values.count() {
+			result = or(result, cc.evalOne(ctx, values.at(i)))
 		}
 		return result
 	case plainOperator:
 	}
-	switch len(values) {
+	switch values.count() {
 	case 1:
-		return cc.evalOne(ctx, values[0])
+		return cc.evalOne(ctx, values.at(0))
 	case 0:
 		return cc.evalAbsent()
 	default:
-		return no // a multivalued key needs a set operator
+		return no // several values need a set operator
 	}
 }
 
 // evalOne compares one value of the request with the policy's.
-func (cc *compiledCondition) evalOne(ctx facts, value string) ternary {
+func (cc *compiledCondition) evalOne(ctx *facts, value string) ternary {
 	result := no
 	for i := range cc.values {
 		if result = or(result, cc.matches(&cc.values[i], ctx, value)); result == yes {
@@ -294,7 +302,7 @@ func (cc *compiledCondition) evalOne(ctx facts, value string) ternary {
 	return result
 }
 
-func (cc *compiledCondition) matches(v *conditionValue, ctx facts, value string) ternary {
+func (cc *compiledCondition) matches(v *conditionValue, ctx *facts, value string) ternary {
 	switch cc.family {
 	case stringEquals, stringLike:
 		if v.text.variables {
@@ -307,10 +315,8 @@ func (cc *compiledCondition) matches(v *conditionValue, ctx facts, value string)
 		}
 		return truth(strings.EqualFold(v.pattern.literal, value))
 	case arnLike:
-		if v.text.variables {
-			return v.text.match(ctx, value, matchOpenARN)
-		}
-		return truth(matchARN(v.text.elements, value))
+		elements, known := v.text.expand(ctx)
+		return cc.matchARN(elements, known, value)
 	case numeric:
 		n, ok := parseNumber(value)
 		return truth(ok && v.ok && cc.order[n.Cmp(v.number)+1])
@@ -332,36 +338,39 @@ func (cc *compiledCondition) matches(v *conditionValue, ctx facts, value string)
 	}
 }
 
-// matchARN compares an ARN with a pattern part by part: a wildcard stays inside
-// its part, and the sixth part is the rest. What has not six parts, of which the
-// first is "arn", is no ARN and matches nothing.
-func matchARN(p []element, value string) bool {
-	if _, ok := splitARN(value); !ok {
-		return false
+// matchARN compares an ARN with an expanded pattern part by part: a wildcard stays
+// inside its part, and the sixth part is the rest. A value that is not an ARN matches
+// nothing.
+//
+// AWS does not document what a pattern of fewer than six parts matches. With
+// shortARNs it may match an ARN, where its wildcards could reach over colons. The same
+// goes for a pattern with a variable whose value is unknown, which may have colons.
+func (cc *compiledCondition) matchARN(p []element, known ternary, value string) ternary {
+	if _, ok := splitARN(value); !ok || known == no {
+		return no
 	}
-	for part := range 6 {
-		pattern, text := p, value
-		if part < 5 {
-			i, j := slices.Index(p, ':'), strings.IndexByte(value, ':')
-			if i < 0 {
-				return false
-			}
-			pattern, text, p, value = p[:i], value[:j], p[i+1:], value[j+1:]
-		}
-		if !matchElements(pattern, plainText(text)) {
-			return false
-		}
+	if short := isShortARN(p); known == maybe || short {
+		return and(maybe, truth((known == maybe || cc.shortARNs) && matchElements(p, plainText(value))))
 	}
-	return true
+	for range 5 {
+		i, j := slices.Index(p, ':'), strings.IndexByte(value, ':')
+		if !matchElements(p[:i], plainText(value[:j])) {
+			return no
+		}
+		p, value = p[i+1:], value[j+1:]
+	}
+	return truth(matchElements(p, plainText(value)))
 }
 
-// matchOpenARN is matchARN for a pattern in which runs may stand for variables
-// whose value is not known; one that is nothing else may be any ARN.
-func matchOpenARN(p []element, value string) bool {
-	if _, ok := splitARN(value); ok && len(p) == 1 && p[0] == anyRun {
-		return true
+// isShortARN reports whether a pattern has fewer than the six parts of an ARN.
+func isShortARN(p []element) bool {
+	colons := 0
+	for _, e := range p {
+		if e == ':' {
+			colons++
+		}
 	}
-	return matchARN(p, value)
+	return colons < 5
 }
 
 var decimal = regexp.MustCompile(`^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)$`)

@@ -1,37 +1,89 @@
 package iampolicy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Context is what is known of a request's condition keys. Keys are
 // case-insensitive. The zero Context knows nothing.
+//
+// The keys that follow from the principal need not be set: aws:PrincipalArn,
+// aws:PrincipalAccount, aws:PrincipalType and, for a user, aws:username. Other
+// values of these, and several values of a key that has one at most, make every
+// answer a *RequestError.
 type Context struct {
 	// Complete says that a key that was not set is absent from the request;
 	// otherwise it is unknown.
 	Complete bool
 
 	values  map[string][]string // nil value: absent
-	present map[string]bool     // keys that are there with a value that is not known
+	present map[string]bool     // keys that are present with an unknown value
+	// given are the values of the keys that may follow from the principal.
+	given [principalKeyCount]givenKey
 	// absentPrefix: keys that begin with it and were not set are absent.
 	absentPrefix string
-	// ownResources: aws:ResourceAccount is known of resources in the principal's
-	// own account alone.
+	// ownResources: aws:ResourceAccount is known only of resources in the
+	// principal's own account.
 	ownResources bool
+	// err is the first problem of what was set.
+	err error
+}
+
+// givenKey is a key that was set, or set absent.
+type givenKey struct {
+	set    bool
+	values []string // nil: absent
 }
 
 // facts is what is known of one request.
 type facts struct {
-	known *Context
+	known  *Context
+	caller caller
 	// otherAccounts: the resource may be another account's.
 	otherAccounts bool
 }
 
-// lookup returns the values of a key, which is in lower case.
-func (f facts) lookup(key string) ([]string, presence) {
+// keyValues are the values of a condition key. A single one needs no list.
+type keyValues struct {
+	single string
+	list   []string // counts where it is not nil
+}
+
+func (v *keyValues) count() int {
+	if v.list != nil {
+		return len(v.list)
+	}
+	return 1
+}
+
+func (v *keyValues) at(i int) string {
+	if v.list != nil {
+		return v.list[i]
+	}
+	return v.single
+}
+
+// lookup returns the values of a key, which is in lower case. They count where the
+// presence is presentKey.
+func (f *facts) lookup(key string) (keyValues, presence) {
+	if k, ok := principalKeyOf(key); ok {
+		switch value, presence := f.caller.conditionKey(k); presence {
+		case presentKey:
+			return keyValues{single: value}, presentKey
+		case unknownValue:
+			if values, presence := f.known.lookup(key); presence == presentKey {
+				return keyValues{list: values}, presentKey
+			}
+			return keyValues{}, unknownValue
+		default:
+		}
+	}
 	values, presence := f.known.lookup(key)
 	if f.otherAccounts && presence == presentKey && f.known.ownResources && key == "aws:resourceaccount" {
-		return nil, unknownKey
+		return keyValues{}, unknownKey
 	}
-	return values, presence
+	return keyValues{list: values}, presence
 }
 
 // NewContext returns a context that knows nothing.
@@ -43,13 +95,16 @@ func (c *Context) Set(key string, values ...string) *Context {
 	if values == nil {
 		values = []string{}
 	}
+	if len(values) > 1 && c.err == nil && isSingleValued(strings.ToLower(key)) {
+		c.err = invalid("condition key %s has one value at most, got %q", key, values)
+	}
 	return c.put(key, values)
 }
 
 // Absent says that the request does not have the key.
 func (c *Context) Absent(key string) *Context { return c.put(key, nil) }
 
-// Present says that the request has the key, with a value that is not known.
+// Present says that the request has the key, with an unknown value.
 func (c *Context) Present(key string) *Context {
 	if c.present == nil {
 		c.present = map[string]bool{}
@@ -62,7 +117,11 @@ func (c *Context) put(key string, values []string) *Context {
 	if c.values == nil {
 		c.values = map[string][]string{}
 	}
-	c.values[strings.ToLower(key)] = values
+	key = strings.ToLower(key)
+	c.values[key] = values
+	if k, ok := principalKeyOf(key); ok {
+		c.given[k] = givenKey{set: true, values: values}
+	}
 	return c
 }
 
@@ -72,7 +131,7 @@ const (
 	unknownKey presence = iota
 	absentKey
 	presentKey
-	unknownValue // present, with a value that is not known
+	unknownValue // present, with an unknown value
 )
 
 // lookup returns the values of a key, which is in lower case.
@@ -96,13 +155,12 @@ func (c *Context) lookup(key string) ([]string, presence) {
 }
 
 // RoleSession returns what is known of every request that an EC2 instance makes
-// with its role. Whatever is not mentioned stays unknown: addresses, VPCs, times,
-// tags of resources, organizations, multi-factor authentication.
+// with its role. Everything else stays unknown: addresses, VPCs, times, tags of
+// resources, organizations, multi-factor authentication.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 func RoleSession(roleARN, account, region string, tags map[string]string) *Context {
 	c := NewContext().
 		Set("aws:PrincipalArn", roleARN).
-		Set("aws:PrincipalAccount", account).
 		Set("aws:PrincipalType", "AssumedRole").
 		Set("aws:PrincipalIsAWSService", "false").
 		Set("aws:SecureTransport", "true").
@@ -117,4 +175,35 @@ func RoleSession(roleARN, account, region string, tags map[string]string) *Conte
 		c.Set("aws:PrincipalTag/"+name, value)
 	}
 	return c
+}
+
+// multivaluedKeys are the global condition keys that AWS documents as
+// multivalued, in lower case.
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+var multivaluedKeys = []string{
+	"aws:calledvia", "aws:principalorgpaths", "aws:principalservicenameslist", "aws:resourceorgpaths", "aws:sourceorgpaths",
+	"aws:tagkeys", "aws:vpceorgpaths",
+}
+
+// singleValuedKeys are the condition keys of the same page that AWS documents as
+// single-valued, in lower case. Tags are single-valued too.
+var singleValuedKeys = map[string]bool{
+	"aws:assumedroot": true, "aws:calledviafirst": true, "aws:calledvialast": true, "aws:chatbotsourcearn": true, "aws:currenttime": true,
+	"aws:ec2instancesourceprivateipv4": true, "aws:ec2instancesourcevpc": true, "aws:epochtime": true, "aws:federatedprovider": true,
+	"aws:multifactorauthage": true, "aws:multifactorauthpresent": true, "aws:principalaccount": true, "aws:principalarn": true,
+	"aws:principalisawsservice": true, "aws:principalorgid": true, "aws:principalservicename": true, "aws:principaltype": true,
+	"aws:referer": true, "aws:requestedregion": true, "aws:resourceaccount": true, "aws:resourceorgid": true, "aws:securetransport": true,
+	"aws:sourceaccount": true, "aws:sourcearn": true, "aws:sourceidentity": true, "aws:sourceip": true, "aws:sourceorgid": true,
+	"aws:sourcevpc": true, "aws:sourcevpcarn": true, "aws:sourcevpce": true, "aws:tokenissuetime": true, "aws:useragent": true,
+	"aws:userid": true, "aws:username": true, "aws:viaawsservice": true, "aws:vpceaccount": true, "aws:vpceorgid": true,
+	"aws:vpcsourceip": true, "ec2:roledelivery": true, "ec2:sourceinstancearn": true, "lambda:sourcefunctionarn": true,
+	"ssm:sourceinstancearn": true,
+}
+
+var singleValuedPrefixes = []string{"aws:principaltag/", "aws:requesttag/", "aws:resourcetag/"}
+
+// isSingleValued reports whether AWS documents that a request has one value of
+// the key at most. The key is in lower case.
+func isSingleValued(key string) bool {
+	return singleValuedKeys[key] || slices.ContainsFunc(singleValuedPrefixes, func(p string) bool { return strings.HasPrefix(key, p) })
 }

@@ -7,11 +7,10 @@ import (
 	"strings"
 )
 
-// Equal reports whether two documents say the same: the order of statements and
-// of the entries of lists does not matter, nor do repeated entries, the case of
-// actions, operators' order and condition keys' case, nor whether a principal
-// account is written as its id or as its root's ARN. Sids and the Id count. Nil
-// equals nil alone.
+// Equal reports whether two documents have the same meaning. The order of
+// statements and of list entries, repeated entries, and the case of actions and
+// condition keys do not matter, nor whether an account as principal is written as its
+// id or as its root's ARN. Sids and the Id do matter. Nil equals only nil.
 func Equal(a, b *Document) bool {
 	if a == nil || b == nil {
 		return a == b
@@ -69,7 +68,7 @@ func canonicalPrincipals(principals map[string][]string) string {
 	return sorted(list, nil)
 }
 
-// sorted writes a list without order and repetition; "-" is no list.
+// sorted returns a text for a list, regardless of order and repetition; "-" for nil.
 func sorted(list []string, change func(string) string) string {
 	if list == nil {
 		return "-"
@@ -87,10 +86,9 @@ func sorted(list []string, change func(string) string) string {
 // diffContext is how many unchanged lines a diff shows around changed ones.
 const diffContext = 3
 
-// Diff returns what turns a into b as lines of a unified diff of the indented
-// documents, the least possible: lines of a with "-", of b with "+", and with a
-// blank those that stay. It is empty where the documents are Equal. A nil
-// document has no lines.
+// Diff returns the shortest unified diff from a to b, as indented JSON: lines of a
+// with "-", lines of b with "+", and unchanged lines with a blank. It is empty where
+// the documents are Equal. A nil document has no lines.
 func Diff(a, b *Document) string {
 	if Equal(a, b) {
 		return ""
@@ -102,16 +100,16 @@ func indented(d *Document) []string {
 	if d == nil {
 		return nil
 	}
-	text, _ := json.MarshalIndent(d, "", "  ") // a document holds nothing that JSON cannot
+	text, _ := json.MarshalIndent(d, "", "  ") // every document can be written as JSON
 	return strings.Split(string(text), "\n")
 }
 
-// edit is one line of a diff, with the line numbers that it stands at.
+// edit is one line of a diff, with its line numbers.
 type edit struct {
-	sign       byte
-	line       string
-	atA, atB   int
-	diffOfThis bool // changed, or near to a change
+	sign     byte
+	line     string
+	atA, atB int
+	shown    bool // changed, or close to a change
 }
 
 func diffLines(a, b []string) string {
@@ -119,18 +117,18 @@ func diffLines(a, b []string) string {
 	for i := range edits {
 		if edits[i].sign != ' ' {
 			for j := max(0, i-diffContext); j < min(len(edits), i+diffContext+1); j++ {
-				edits[j].diffOfThis = true
+				edits[j].shown = true
 			}
 		}
 	}
 	var out strings.Builder
 	for i := 0; i < len(edits); {
-		if !edits[i].diffOfThis {
+		if !edits[i].shown {
 			i++
 			continue
 		}
 		end, countA, countB := i, 0, 0
-		for ; end < len(edits) && edits[end].diffOfThis; end++ {
+		for ; end < len(edits) && edits[end].shown; end++ {
 			if edits[end].sign != '+' {
 				countA++
 			}
@@ -148,7 +146,7 @@ func diffLines(a, b []string) string {
 	return out.String()
 }
 
-// lineRange is a place in a unified diff; at counts from 0.
+// lineRange is a range of lines as a unified diff writes it; at counts from 0.
 func lineRange(at, count int) string {
 	if count == 0 {
 		return fmt.Sprintf("%d,0", at)
@@ -156,8 +154,8 @@ func lineRange(at, count int) string {
 	return fmt.Sprintf("%d,%d", at+1, count)
 }
 
-// editsOf finds a longest common subsequence of lines between what the two have
-// in common at either end.
+// editsOf finds a longest common subsequence of lines between the common beginning
+// and the common end.
 func editsOf(a, b []string) []edit {
 	var edits []edit
 	i, j := 0, 0
@@ -183,8 +181,8 @@ func editsOf(a, b []string) []edit {
 	for endA > i && endB > j && a[endA-1] == b[endB-1] {
 		endA, endB = endA-1, endB-1
 	}
-	// longest[x][y] is the length of the longest common subsequence of what
-	// begins at a[x] and b[y].
+	// longest[x][y] is the length of the longest common subsequence of a[x:endA] and
+	// b[y:endB].
 	fromA, fromB := i, j
 	longest := make([][]int32, endA-fromA+1)
 	for x := range longest {

@@ -19,6 +19,11 @@ const (
 	Resource
 )
 
+var kindNames = []string{"identity policy", "trust policy", "resource policy"}
+
+// String returns the kind's name in a sentence.
+func (k Kind) String() string { return nameOf("Kind", kindNames, k) }
+
 // Effect is a statement's effect.
 type Effect uint8
 
@@ -28,32 +33,53 @@ const (
 	Deny
 )
 
+var effectNames = []string{"Allow", "Deny"}
+
 // String returns the effect as IAM writes it.
-func (e Effect) String() string {
-	if e == Deny {
-		return "Deny"
-	}
-	return "Allow"
-}
+func (e Effect) String() string { return nameOf("Effect", effectNames, e) }
 
 // MarshalText returns the effect as IAM writes it.
-func (e Effect) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
+func (e Effect) MarshalText() ([]byte, error) { return marshalName("Effect", effectNames, e) }
+
+// UnmarshalText reads the effect as IAM writes it.
+func (e *Effect) UnmarshalText(text []byte) error {
+	return unmarshalName("Effect", effectNames, text, e)
+}
 
 // Version2012 is the version that has policy variables.
 const Version2012 = "2012-10-17"
 
-// Document is a parsed policy document. It is not to be changed.
+// Document is a parsed policy document. It must not be changed. A Document that
+// Parse did not return cannot be evaluated: as a policy, it may say anything.
 type Document struct {
 	// Version is 2012-10-17, 2008-10-17, or empty where the document has none,
 	// which means the latter.
 	Version    string
 	ID         string
 	Statements []Statement
+
+	parsed bool
+}
+
+// evaluable reports whether the document can be evaluated: it was read and parsed.
+func (d *Document) evaluable() bool { return d != nil && d.parsed }
+
+// compiled reports whether Parse made the document and all of its statements.
+func (d *Document) compiled() bool {
+	if !d.parsed {
+		return false
+	}
+	for i := range d.Statements {
+		if !d.Statements[i].compiled.done {
+			return false
+		}
+	}
+	return true
 }
 
 // Statement is one statement of a document. Of each pair Actions and
-// NotActions, Resources and NotResources, Principals and NotPrincipals one at
-// most is not nil; an empty list that is not nil stands in the document.
+// NotActions, Resources and NotResources, Principals and NotPrincipals at most
+// one is not nil. An empty list that is not nil is an empty list in the document.
 type Statement struct {
 	Sid    string
 	Effect Effect
@@ -73,8 +99,8 @@ type Statement struct {
 type Condition struct {
 	// Operator is as written, such as ForAnyValue:StringLikeIfExists.
 	Operator string
-	// Key is empty for an operator that IAM does not know, which it takes where no
-	// key follows; the condition holds then.
+	// Key is empty for an unknown operator without keys, which IAM accepts; the
+	// condition then holds.
 	Key string
 	// Values as text; a JSON boolean or number is its text.
 	Values []string
@@ -82,7 +108,7 @@ type Condition struct {
 	compiled compiledCondition
 }
 
-// ParseError says why a text is no policy document that IAM would store.
+// ParseError says why a text is not a policy document that IAM would store.
 type ParseError struct {
 	// Line and Column are counted from 1, in the decoded text.
 	Line, Column int
@@ -102,6 +128,9 @@ func (e *ParseError) Error() string {
 // MarshalJSON returns the document in IAM's own order of elements. Parsing it
 // gives an equal document.
 func (d *Document) MarshalJSON() ([]byte, error) {
+	if d == nil {
+		return []byte("null"), nil
+	}
 	out := struct {
 		Version   string      `json:",omitempty"`
 		ID        string      `json:"Id,omitempty"`

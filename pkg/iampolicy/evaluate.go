@@ -8,74 +8,128 @@ type Decision uint8
 // The answers.
 const (
 	Denied Decision = iota
-	// Depends: what is known of the request does not settle it.
+	// Depends: what is known of the request and its policies does not settle it.
 	Depends
 	Allowed
 )
 
+var decisionNames = []string{"denied", "depends", "allowed"}
+
 // String returns denied, depends or allowed.
-func (d Decision) String() string { return [...]string{"denied", "depends", "allowed"}[d] }
+func (d Decision) String() string { return nameOf("Decision", decisionNames, d) }
 
 // MarshalText returns denied, depends or allowed.
-func (d Decision) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+func (d Decision) MarshalText() ([]byte, error) { return marshalName("Decision", decisionNames, d) }
+
+// UnmarshalText reads denied, depends or allowed.
+func (d *Decision) UnmarshalText(text []byte) error {
+	return unmarshalName("Decision", decisionNames, text, d)
+}
 
 // Policy is a document with the name that evidence calls it by.
 type Policy struct {
 	Name, ARN, Version string
-	// Document is nil where it could not be read or parsed: it may then say
-	// anything.
+	// Document is what Parse returned. A policy whose document is nil, because it
+	// could not be read, or was not made by Parse, may say anything.
 	Document *Document
+}
+
+// ResourceState is what is known of a resource's policy of which there is no
+// document.
+type ResourceState uint8
+
+// The states.
+const (
+	// NotGiven: nothing is known of it. Where the answer needs its Allow, the
+	// answer is Depends at most. Otherwise it is not evaluated, as SCPs are not.
+	NotGiven ResourceState = iota
+	// NoPolicy: the resource has none.
+	NoPolicy
+	// Delegates: it leaves the decision to the policies of the resource's account,
+	// as a key policy that enables IAM policies does, and a trust policy that names
+	// the account.
+	Delegates
+)
+
+var resourceStateNames = []string{"not given", "none", "delegates"}
+
+// String returns not given, none or delegates.
+func (s ResourceState) String() string { return nameOf("ResourceState", resourceStateNames, s) }
+
+// MarshalText returns not given, none or delegates.
+func (s ResourceState) MarshalText() ([]byte, error) {
+	return marshalName("ResourceState", resourceStateNames, s)
+}
+
+// UnmarshalText reads not given, none or delegates.
+func (s *ResourceState) UnmarshalText(text []byte) error {
+	return unmarshalName("ResourceState", resourceStateNames, text, s)
 }
 
 // Policies is what applies to a request.
 type Policies struct {
 	// Identity are the principal's managed and inline policies.
 	Identity []Policy
+	// Session is the session policy of a role session; nil means none.
+	Session *Policy
 	// Boundary is the principal's permissions boundary; nil means none.
 	Boundary *Policy
 	// SCPs are the service control policies by level, from the organization's
 	// root to the account; nil means that they are not evaluated.
 	SCPs [][]Policy
-	// Resource is the resource's own policy, for a role its trust policy; nil
-	// means none.
+	// Resource is the resource's own policy, for a role its trust policy. Nil means
+	// that there is no document of it, and ResourceState says what that means.
 	Resource *Policy
+	// ResourceState counts where Resource is nil. Its zero value is NotGiven.
+	ResourceState ResourceState
 }
 
-// Set is policies made ready to answer requests. It is safe for concurrent use.
+// Set is policies prepared to answer requests. It is safe for concurrent use.
 type Set struct {
-	identity []Policy
-	boundary []Policy
-	scps     [][]Policy
-	resource []Policy
+	identity      []Policy
+	session       []Policy
+	boundary      []Policy
+	scps          [][]Policy
+	resource      []Policy
+	resourceState ResourceState
 }
 
 // Prepare returns the policies as a Set.
 func Prepare(p Policies) *Set {
-	s := &Set{identity: p.Identity, scps: p.SCPs}
-	if p.Boundary != nil {
-		s.boundary = []Policy{*p.Boundary}
+	s := &Set{
+		identity: evaluable(p.Identity), session: optional(p.Session), boundary: optional(p.Boundary),
+		resource: optional(p.Resource), resourceState: p.ResourceState,
 	}
-	if p.Resource != nil {
-		s.resource = []Policy{*p.Resource}
+	for _, level := range p.SCPs {
+		s.scps = append(s.scps, evaluable(level))
 	}
 	return s
 }
 
-// Request is one question.
-type Request struct {
-	// Principal is the ARN of a role, role session or user, an account id, the
-	// ARN of an identity provider, or a service's name such as ec2.amazonaws.com.
-	Principal string
-	// Action is one action, such as ec2:DescribeInstances.
-	Action string
-	// Resource is an ARN, or "*" for an action without resource types.
-	Resource string
-	// Any makes Resource a pattern and asks about everything that it matches.
-	Any bool
-	// Account is the account of the resource; empty means the principal's.
-	Account string
-	// Context is what is known of the request's condition keys; nil is nothing.
-	Context *Context
+func optional(p *Policy) []Policy {
+	if p == nil {
+		return nil
+	}
+	return evaluable([]Policy{*p})
+}
+
+// evaluable returns the policies with an empty document for each that has a
+// statement which Parse did not make.
+func evaluable(policies []Policy) []Policy {
+	var copied []Policy
+	for i := range policies {
+		if d := policies[i].Document; d == nil || d.compiled() {
+			continue
+		}
+		if copied == nil {
+			copied = append(copied, policies...)
+		}
+		copied[i].Document = &Document{}
+	}
+	if copied != nil {
+		return copied
+	}
+	return policies
 }
 
 // Layer is a kind of policy, each of which has its own say.
@@ -85,102 +139,138 @@ type Layer uint8
 const (
 	NoLayer Layer = iota
 	LayerIdentity
+	LayerSession
 	LayerBoundary
 	LayerSCP
 	LayerResource
 )
 
+var layerNames = []string{"", "identity policies", "session policy", "permissions boundary", "service control policies", "resource policy"}
+
 // String returns the layer's name in a sentence.
-func (l Layer) String() string {
-	return [...]string{"", "identity policies", "permissions boundary", "service control policies", "resource policy"}[l]
+func (l Layer) String() string { return nameOf("Layer", layerNames, l) }
+
+// MarshalText returns the layer's name.
+func (l Layer) MarshalText() ([]byte, error) { return marshalName("Layer", layerNames, l) }
+
+// UnmarshalText reads the layer's name.
+func (l *Layer) UnmarshalText(text []byte) error {
+	return unmarshalName("Layer", layerNames, text, l)
 }
 
-// Decide answers a request. It allocates nothing but where a policy variable has
-// to be expanded, a number, date, binary value or pattern to be compared, or all
-// cases to be tried because the answer is open at first.
-func (s *Set) Decide(r *Request) Decision {
-	e := s.newEvaluation(r)
+// Decide answers a request. Its error is a *RequestError. It allocates nothing
+// except where a policy variable has to be expanded, a number, date, binary value
+// or pattern to be compared, or all cases to be tried because the answer is open
+// at first.
+func (s *Set) Decide(r *Request) (Decision, error) {
+	var e evaluation
+	if err := e.init(s, r); err != nil {
+		return Depends, err
+	}
 	v := e.decide()
 	if v.result == maybe {
-		return s.decideOpen(r, v)
+		return s.decideOpen(r, v), nil
 	}
-	return decision(v.result)
+	return decision(v.result), nil
 }
 
 // decideOpen is apart from Decide because its evaluation is on the heap.
 func (s *Set) decideOpen(r *Request, v verdict) Decision {
-	e := s.newEvaluation(r)
-	return decision(e.refine(v).result)
+	var e evaluation
+	_ = e.init(s, r) // Decide checked it
+	return decision(e.tryCases(v).result)
 }
 
 func decision(t ternary) Decision { return Decision(t) }
 
 // evaluation is one request on its way to an answer.
 type evaluation struct {
-	set      *Set
-	resource []Policy // the resource's policy, where it has a say
+	set *Set
+	// resource is the resource's policy where it has a say, or notGiven.
+	resource []Policy
 	action   string
 	ctx      facts
 	target   target
-	caller   caller
 	// crossAccount: the resource is another account's.
 	crossAccount bool
-	// strict: the resource's policy has to name the caller even in the same
-	// account, as roles' trust policies and KMS key policies have to.
-	strict bool
-	// trust: the resource's policy is a role's trust policy.
-	trust bool
-	// given decides what is open, in one of the cases that refine tries: a truth
+	// own is the policy of the resource that has to allow the caller even in the
+	// same account.
+	own ownPolicy
+	// delegates: see Delegates.
+	delegates bool
+	// free: the action needs no permission.
+	free bool
+	// assumed decides what is open, in one of the cases that tryCases tries: a truth
 	// for the *Condition, *resource, *Statement (its principal) or unreadPolicy.
-	given map[any]ternary
+	assumed map[any]ternary
 }
 
-// unreadPolicy is the one or the other effect of a policy that could not be read.
+// notGiven stands for the resource's policy where it is needed and not given.
+var notGiven = []Policy{{}}
+
+// unreadPolicy is the one or the other effect of a policy that may say anything.
 type unreadPolicy struct {
 	policy *Policy
 	effect Effect
 }
 
-// settled returns t or, where that is open, what is given for the part.
+// settled returns t or, where that is open, what is assumed for the part.
 func (e *evaluation) settled(part any, t ternary) ternary {
-	if t != maybe || e.given == nil {
+	if t != maybe || e.assumed == nil {
 		return t
 	}
-	if given, ok := e.given[part]; ok {
-		return given
+	if assumed, ok := e.assumed[part]; ok {
+		return assumed
 	}
 	return t
 }
 
-// mayDo is what a policy that could not be read does.
+// mayDo is what a policy that may say anything does.
 func (e *evaluation) mayDo(p *Policy, effect Effect) ternary {
-	if e.given == nil {
+	if e.assumed == nil {
 		return maybe
 	}
 	return e.settled(unreadPolicy{p, effect}, maybe)
 }
 
-func (s *Set) newEvaluation(r *Request) evaluation {
-	e := evaluation{set: s, resource: s.resource, action: r.Action, target: newTarget(r), caller: newCaller(r.Principal)}
+// init prepares a zero evaluation for a request.
+func (e *evaluation) init(s *Set, r *Request) error {
+	c := &e.ctx.caller
+	c.init(r.Principal)
 	a, isARN := splitARN(r.Resource)
+	if err := r.check(c, isARN); err != nil {
+		return err
+	}
+	e.set, e.action, e.target = s, r.Action, newTarget(r.Resource)
 	account := r.Account
 	if account == "" && isAccountID(a.account) {
 		account = a.account
 	}
-	e.crossAccount = account != "" && e.caller.arn.account != "" && account != e.caller.arn.account
-	e.ctx = facts{known: r.Context, otherAccounts: e.crossAccount || r.Any && !isARN || strings.ContainsAny(a.account, "*?")}
-	if isARN && len(s.resource) > 0 {
-		e.trust = a.service == "iam" && strings.HasPrefix(a.resource, "role/")
-		e.strict = e.trust || a.service == "kms" && strings.HasPrefix(a.resource, "key/")
+	e.crossAccount = account != "" && c.arn.account != "" && account != c.arn.account
+	if a.partition == "aws-cn" && c.name == ec2Service+".cn" {
+		c.name = ec2Service
 	}
-	if e.trust && len(e.action) > 4 && !strings.EqualFold(e.action[:4], "sts:") {
-		e.resource, e.trust, e.strict = nil, false, false // it says who may assume the role, nothing else
+	c.partition = a.partition
+	e.ctx.known = r.Context
+	e.ctx.otherAccounts = e.crossAccount || e.target.pattern && (!isARN || hasWildcard(a.account))
+	e.free = !needsPermission(e.action, c)
+	e.own = ownPolicyOf(e.action, &e.target, a)
+	e.addResourcePolicy(a)
+	return nil
+}
+
+// addResourcePolicy decides what the resource's policy has to do with the request.
+func (e *evaluation) addResourcePolicy(a arn) {
+	switch {
+	case a.service == "iam" && strings.HasPrefix(a.resource, "role/") && e.own != trustPolicy:
+		// A trust policy says who may assume the role, nothing else.
+	case len(e.set.resource) > 0:
+		e.resource = e.set.resource
+	case e.set.resourceState == Delegates:
+		e.delegates = true
+	case e.set.resourceState == NotGiven && (e.own != noOwnPolicy || e.target.text != allResources && (e.crossAccount || e.ctx.caller.outsideIAM())):
+		e.resource = notGiven
 	}
-	if a.partition == "aws-cn" && e.caller.name == ec2Service+".cn" {
-		e.caller.name = ec2Service
-	}
-	e.caller.partition = a.partition
-	return e
 }
 
 // verdict is what the layers say.
@@ -188,19 +278,25 @@ type verdict struct {
 	result ternary
 	deny   ternary
 	// The Allow side of each layer: yes where a layer does not apply.
-	identity, boundary, scp, resource ternary
+	identity, session, boundary, scp, resource ternary
 }
 
 // decide combines the layers.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 func (e *evaluation) decide() verdict {
-	v := verdict{identity: no, boundary: yes, scp: yes, resource: no}
-	if !e.caller.outsideIAM() {
+	if e.free {
+		return verdict{result: yes, identity: yes, session: yes, boundary: yes, scp: yes, resource: yes}
+	}
+	v := verdict{identity: no, session: yes, boundary: yes, scp: yes, resource: no}
+	if !e.ctx.caller.outsideIAM() {
 		var deny ternary
-		v.identity, deny = e.layer(e.set.identity)
-		v.deny = deny
-		if e.caller.kind == rootCaller {
+		v.identity, v.deny = e.layer(e.set.identity)
+		if e.ctx.caller.kind == rootCaller {
 			v.identity = yes // no policy limits an account's root user
+		}
+		if e.set.session != nil {
+			v.session, deny = e.layer(e.set.session)
+			v.deny = or(v.deny, deny)
 		}
 		if e.set.boundary != nil {
 			v.boundary, deny = e.layer(e.set.boundary)
@@ -217,15 +313,16 @@ func (e *evaluation) decide() verdict {
 	v.deny = or(v.deny, deny)
 	v.resource = named.any()
 
-	own := and(v.identity, v.boundary)
-	byPolicy := or(named.direct, and(named.byRole, v.boundary))
+	limits := and(v.session, v.boundary)
+	own := and(v.identity, limits)
+	byPolicy := or(named.direct, and(named.byRole, limits))
 	var allow ternary
 	switch {
-	case e.caller.outsideIAM():
+	case e.ctx.caller.outsideIAM():
 		allow = named.direct
 	case e.crossAccount:
 		allow = and(own, named.any())
-	case e.strict:
+	case e.own != noOwnPolicy:
 		allow = or(byPolicy, and(named.delegated, own))
 	default:
 		allow = or(own, byPolicy)
@@ -237,8 +334,8 @@ func (e *evaluation) decide() verdict {
 // serviceLinked reports whether SCPs do not apply to the caller.
 // Source: https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html
 func (e *evaluation) serviceLinked() bool {
-	return e.caller.kind == roleCaller && strings.HasPrefix(e.caller.arn.resource, "role/aws-service-role/") ||
-		e.caller.kind == sessionCaller && strings.HasPrefix(e.caller.role, "AWSServiceRoleFor")
+	return e.ctx.caller.kind == roleCaller && strings.HasPrefix(e.ctx.caller.arn.resource, "role/aws-service-role/") ||
+		e.ctx.caller.kind == sessionCaller && strings.HasPrefix(e.ctx.caller.role, "AWSServiceRoleFor")
 }
 
 // layer returns what the Allow and the Deny statements of policies without
@@ -246,7 +343,7 @@ func (e *evaluation) serviceLinked() bool {
 func (e *evaluation) layer(policies []Policy) (allow, deny ternary) {
 	for i := range policies {
 		d := policies[i].Document
-		if d == nil {
+		if !d.evaluable() {
 			allow, deny = or(allow, e.mayDo(&policies[i], Allow)), or(deny, e.mayDo(&policies[i], Deny))
 			continue
 		}
@@ -281,9 +378,12 @@ func (e *evaluation) statement(s *Statement) ternary {
 // resourceLayer returns how the resource's policy allows the caller, and what its
 // Deny statements say.
 func (e *evaluation) resourceLayer() (allow naming, deny ternary) {
+	if e.delegates {
+		allow.delegated = truth(!e.crossAccount)
+	}
 	for i := range e.resource {
 		d := e.resource[i].Document
-		if d == nil {
+		if !d.evaluable() {
 			allow.direct = or(allow.direct, e.mayDo(&e.resource[i], Allow))
 			deny = or(deny, e.mayDo(&e.resource[i], Deny))
 			continue
@@ -314,7 +414,7 @@ func (e *evaluation) namedIn(s *Statement) naming {
 	if s.NotPrincipals != nil && s.Effect == Deny && e.set.boundary != nil {
 		return naming{direct: yes}
 	}
-	n := s.named(&e.caller, e.trust)
+	n := s.named(&e.ctx.caller, e.own == trustPolicy)
 	n.delegated, n.byRole, n.direct = e.settled(s, n.delegated), e.settled(s, n.byRole), e.settled(s, n.direct)
 	return n
 }

@@ -27,15 +27,15 @@ func Example() {
 	set := iampolicy.Prepare(iampolicy.Policies{Identity: []iampolicy.Policy{{Name: "pull", Version: "v2", Document: pull}}})
 	request := &iampolicy.Request{Principal: node, Action: "ecr:BatchGetImage", Resource: "arn:aws:ecr:eu-west-1:111122223333:repository/app"}
 
-	open := set.Evaluate(request)
-	fmt.Println(open.Decision, open.DependsOn)
+	open, err := set.Evaluate(request)
+	fmt.Println(open.Decision, open.DependsOn, err)
 
 	request.Context = iampolicy.RoleSession(node, "111122223333", "eu-west-1", nil)
-	known := set.Evaluate(request)
-	fmt.Println(known.Decision, known.Statements)
+	known, err := set.Evaluate(request)
+	fmt.Println(known.Decision, known.Statements, err)
 	// Output:
-	// depends [pull v2 statement 1 (Pull): StringEquals aws:RequestedRegion eu-west-1]
-	// allowed [pull v2 statement 1 (Pull)]
+	// depends [pull v2 statement 1 (Pull): StringEquals aws:RequestedRegion eu-west-1] <nil>
+	// allowed [pull v2 statement 1 (Pull)] <nil>
 }
 
 func ExampleParse() {
@@ -45,18 +45,18 @@ func ExampleParse() {
 	var at *iampolicy.ParseError
 	fmt.Println(errors.As(err, &at), at.Line, at.Path)
 	// Output:
-	// line 2, column 30 (/Statement/0/action): "action" is no element of a statement
+	// line 2, column 30 (/Statement/0/action): "action" is not an element of a statement
 	// true 2 /Statement/0/action
 }
 
 // A question about everything that a pattern matches.
-func ExampleRequest_any() {
+func ExampleRequest_pattern() {
 	team := parse(iampolicy.Identity, `{"Version": "2012-10-17", "Statement": {
 		"Effect": "Allow", "Action": "ecr:*", "Resource": "arn:aws:ecr:*:111122223333:repository/team-a/*"}}`)
 	set := iampolicy.Prepare(iampolicy.Policies{Identity: []iampolicy.Policy{{Name: "team", Document: team}}})
 	for _, repositories := range []string{"*", "team-a/*", "team-b/*"} {
-		answer := set.Evaluate(&iampolicy.Request{
-			Principal: node, Action: "ecr:BatchGetImage", Any: true,
+		answer, _ := set.Evaluate(&iampolicy.Request{
+			Principal: node, Action: "ecr:BatchGetImage",
 			Resource: "arn:aws:ecr:eu-west-1:111122223333:repository/" + repositories,
 		})
 		fmt.Println(repositories, answer.Decision, answer.DependsOn)
@@ -72,7 +72,11 @@ func ExampleSet_Explain() {
 		{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"},
 		{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}`)
 	set := iampolicy.Prepare(iampolicy.Policies{Resource: &iampolicy.Policy{Name: "trust policy", Document: trust}})
-	for _, t := range set.Explain(&iampolicy.Request{Principal: "ec2.amazonaws.com", Action: "sts:AssumeRole", Resource: node}) {
+	traces, err := set.Explain(&iampolicy.Request{Principal: "ec2.amazonaws.com", Action: "sts:AssumeRole", Resource: node})
+	if err != nil {
+		panic(err)
+	}
+	for _, t := range traces {
 		fmt.Println(t.Sentence)
 	}
 	// Output:
@@ -109,7 +113,7 @@ func ExampleLint() {
 	}
 	// Output:
 	// statement 1: principal AROAEXAMPLEEXAMPLE1 was deleted: IAM shows its unique id, which matches nobody (dangling-principal)
-	// statement 1: lets in everyone of every AWS account, and has no condition (everyone)
+	// statement 1: allows every principal of every AWS account, without a condition (everyone)
 }
 
 func ExampleBatch() {

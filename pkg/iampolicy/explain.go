@@ -6,40 +6,47 @@ import (
 	"strings"
 )
 
-// Trace says what became of one statement of a request, or of one policy that
-// could not be read.
+// Trace says whether one statement applies to a request. Where no statement can
+// be named, it says why: a policy has no document, or the action needs no permission.
 type Trace struct {
-	Layer Layer
-	// Statement is the statement. Of a policy that could not be read it has the
-	// names alone, and Index -1.
-	Statement Reference
+	Layer Layer `json:"layer,omitzero"`
+	// Statement is the statement. For a policy without a document it has only the
+	// policy's names, and Index -1.
+	Statement Reference `json:"statement"`
 	// Applies is Allowed where the statement applies to the request and Denied
 	// where it does not, whatever its effect is, and Depends where that is open.
-	Applies Decision
-	// Sentence says so, and why.
-	Sentence string
+	Applies Decision `json:"applies"`
+	// Sentence says whether it applies, and why.
+	Sentence string `json:"sentence"`
 }
 
-// Explain returns what became of every statement that has a say in the request,
-// by layer and in the order of the policies.
-func (s *Set) Explain(r *Request) []Trace {
-	e := s.newEvaluation(r)
+// Explain returns a trace for every statement of the policies that decide the
+// request, by layer and in the order of the policies. Its error is a *RequestError.
+func (s *Set) Explain(r *Request) ([]Trace, error) {
+	var e evaluation
+	if err := e.init(s, r); err != nil {
+		return nil, err
+	}
+	if e.free {
+		return []Trace{{Statement: Reference{Index: -1}, Applies: Allowed, Sentence: e.freeReason() + "."}}, nil
+	}
 	var traces []Trace
 	e.each(func(m match) {
 		ref := m.reference()
 		traces = append(traces, Trace{Layer: m.layer, Statement: ref, Applies: decision(m.applies), Sentence: e.sentence(m, ref)})
 	})
-	e.unread(func(p *Policy) {
+	e.unread(func(l Layer, p *Policy, why string) {
 		traces = append(traces, Trace{
+			Layer:     l,
 			Statement: Reference{Policy: p.Name, ARN: p.ARN, Version: p.Version, Index: -1},
-			Applies:   Depends, Sentence: p.Name + " could not be read: it may say anything.",
+			Applies:   Depends, Sentence: why + ": it may say anything.",
 		})
 	})
-	return traces
+	return traces, nil
 }
 
-// sentence says whether the statement applies and names the first element that
-// keeps it from it, or all that it hangs on.
+// sentence says whether the statement applies. It names the first element that does
+// not match, or everything that it depends on.
 func (e *evaluation) sentence(m match, ref Reference) string {
 	s := m.statement
 	verb := "allows"
@@ -71,14 +78,14 @@ func satisfied(s *Statement) string {
 func (e *evaluation) ifs(m match) []string {
 	s := m.statement
 	var list []string
-	if m.layer == LayerResource && e.namedIn(s).any() == maybe {
-		list = append(list, e.caller.name+" is the principal that it names")
+	if m.layer == LayerResource && m.naming.any() == maybe {
+		list = append(list, e.ctx.caller.name+" is the principal that it names")
 	}
 	if e.matchesResource(s) == maybe {
 		list = append(list, "the resource is "+alternatives(s.Resources, s.NotResources))
 	}
 	for i := range s.Conditions {
-		if c := &s.Conditions[i]; c.eval(e.ctx) == maybe {
+		if c := &s.Conditions[i]; c.eval(&e.ctx) == maybe {
 			list = append(list, clause(c))
 		}
 	}
@@ -90,28 +97,32 @@ func (e *evaluation) obstacle(m match) string {
 	s := m.statement
 	switch {
 	case !s.matchesAction(e.action):
-		return fmt.Sprintf("it is about %s, not %s", alternatives(s.Actions, s.NotActions), e.action)
-	case m.layer == LayerResource && e.namedIn(s).any() == no:
-		return fmt.Sprintf("its principal is %s, not %s", principalText(s), e.caller.name)
+		return fmt.Sprintf("it covers %s, not %s", alternatives(s.Actions, s.NotActions), e.action)
+	case m.layer == LayerResource && m.naming.any() == no:
+		return fmt.Sprintf("its principal is %s, not %s", principalText(s), e.ctx.caller.name)
 	case e.matchesResource(s) == no:
-		return fmt.Sprintf("it is about %s, not %s", alternatives(s.Resources, s.NotResources), e.target.text)
+		return fmt.Sprintf("it covers %s, not %s", alternatives(s.Resources, s.NotResources), e.target.text)
 	}
-	c := &s.Conditions[slices.IndexFunc(s.Conditions, func(c Condition) bool { return c.eval(e.ctx) == no })]
-	return fmt.Sprintf("it asks for %s, and %s", clause(c), e.reality(c))
+	c := &s.Conditions[slices.IndexFunc(s.Conditions, func(c Condition) bool { return c.eval(&e.ctx) == no })]
+	return fmt.Sprintf("it requires %s, and %s", clause(c), e.requestValue(c))
 }
 
-// reality is what the request has for the condition's key.
-func (e *evaluation) reality(c *Condition) string {
+// requestValue says what the request has for the condition's key.
+func (e *evaluation) requestValue(c *Condition) string {
 	values, presence := e.ctx.lookup(c.compiled.key)
 	switch {
-	case presence == presentKey && len(values) > 0:
-		return fmt.Sprintf("%s is %s", c.Key, strings.Join(values, ", "))
+	case presence == presentKey && values.count() > 0:
+		var list []string
+		for i := range values.count() {
+			list = append(list, values.at(i))
+		}
+		return fmt.Sprintf("%s is %s", c.Key, strings.Join(list, ", "))
 	case presence == presentKey:
 		return c.Key + " has no value"
 	case presence == absentKey:
 		return "the request has no " + c.Key
 	default:
-		return "that is never so"
+		return "that never holds"
 	}
 }
 
@@ -143,7 +154,7 @@ func few(list []string) string {
 
 func principalText(s *Statement) string {
 	if s.NotPrincipals != nil {
-		return "anybody but " + few(principalList(s.NotPrincipals))
+		return "everyone but " + few(principalList(s.NotPrincipals))
 	}
 	return few(principalList(s.Principals))
 }

@@ -78,13 +78,14 @@ func FuzzEvaluate(f *testing.F) {
 	}
 	f.Add(line)
 	f.Add([]byte(`{"id":"a","principal":"ec2.amazonaws.com","action":"sts:AssumeRole","resource":"arn:aws:iam::1:role/r","resourcePolicy":{"Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:*","Condition":{"NumericLessThan":{"aws:a":"5"},"DateEquals":{"aws:b":"2026"},"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}}}`))
+	f.Add([]byte(`{"id":"b","principal":"arn:aws:iam::111122223333:user/u","action":"sts:AssumeRole","resource":"*","account":"444455556666","complete":true,"context":{"aws:SourceVpc":["a"],"k:b":[]},"resourceState":"delegates","session":[{"name":"s","document":{"Version":"2012-10-17","Statement":[{"Effect":"Deny","NotResource":"arn:aws:s3:::${k:a}","Action":"s3:*","Condition":{"ArnLike":{"k:a":"arn:*"},"BinaryEquals":{"k:b":"QQ=="}}},{"Effect":"Allow","Action":"sts:*","Resource":"*","Condition":{"ForAllValues:StringLike":{"k:c":"${k:c}"}}}]}}]}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		if bytes.ContainsAny(line, "\r\n") {
 			return
 		}
 		var out bytes.Buffer
-		var unjudged *UnjudgedError
-		if err := Batch(t.Context(), bytes.NewReader(line), &out); err != nil && !errors.As(err, &unjudged) {
+		var invalid *InvalidLinesError
+		if err := Batch(t.Context(), bytes.NewReader(line), &out); err != nil && !errors.As(err, &invalid) {
 			t.Fatal(err)
 		}
 		for answer := range bytes.Lines(out.Bytes()) {
@@ -100,10 +101,28 @@ func FuzzEvaluate(f *testing.F) {
 		if err != nil {
 			return
 		}
-		result := set.Evaluate(request)
-		if set.Decide(request) != result.Decision {
+		if err := request.Validate(); err != nil {
+			if _, again := set.Evaluate(request); !isRequestError(err) || again == nil || again.Error() != err.Error() {
+				t.Fatalf("%v, %v", err, again)
+			}
+			return
+		}
+		result := evaluate(t, set, request)
+		if decide(t, set, request) != result.Decision {
 			t.Fatalf("Decide says otherwise than %v", result.Decision)
 		}
-		set.Explain(request)
+		roundTrip(t, result)
+		roundTrip(t, explain(t, set, request))
+		text, err := json.Marshal(b.Answer())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var answer BatchAnswer
+		if err := json.Unmarshal(text, &answer); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := json.Marshal(answer); err != nil || !bytes.Equal(text, again) {
+			t.Fatalf("%s became %s, %v", text, again, err)
+		}
 	})
 }

@@ -12,13 +12,13 @@ type Check string
 
 // The checks.
 const (
-	// CheckShadowed: a statement of the same effect already says all of it.
+	// CheckShadowed: another statement of the same effect includes it.
 	CheckShadowed Check = "shadowed-statement"
-	// CheckOverridden: a Deny without conditions takes all of an Allow away.
+	// CheckOverridden: a Deny without conditions denies all of an Allow.
 	CheckOverridden Check = "overridden-statement"
 	// CheckNothing: an empty list, so that the statement matches nothing.
 	CheckNothing Check = "matches-nothing"
-	// CheckOperator: no such condition operator.
+	// CheckOperator: an unknown condition operator.
 	CheckOperator Check = "unknown-operator"
 	// CheckValue: a condition value that the operator cannot read, or no value.
 	CheckValue Check = "condition-value"
@@ -27,9 +27,9 @@ const (
 	CheckMultivalued Check = "multivalued-key"
 	// CheckForAllValues: an Allow that holds where the key is missing.
 	CheckForAllValues Check = "for-all-values-without-null"
-	// CheckRepeatedKey: one operator has the same key twice, but for case.
+	// CheckRepeatedKey: one operator has the same key twice, in different case.
 	CheckRepeatedKey Check = "repeated-key"
-	// CheckVariable: a policy variable that the document's version does not have.
+	// CheckVariable: a policy variable in a version without policy variables.
 	CheckVariable Check = "variable-in-old-version"
 	// CheckVersion: no Version, which means an old one.
 	CheckVersion Check = "version-missing"
@@ -37,18 +37,20 @@ const (
 	CheckDangling Check = "dangling-principal"
 	// CheckNotPrincipal: NotPrincipal.
 	CheckNotPrincipal Check = "not-principal"
-	// CheckEveryone: everyone may, with no condition.
+	// CheckEveryone: everyone is allowed, without a condition.
 	CheckEveryone Check = "everyone"
 	// CheckWrongAction: an action that principals of the type do not use to assume
 	// a role.
 	CheckWrongAction Check = "action-for-principal"
 	// CheckBroad: every action, or every action of a service, on everything.
 	CheckBroad Check = "over-broad"
-	// CheckAllowNot: an Allow of all but what is listed.
+	// CheckAllowNot: an Allow of everything except what is listed.
 	CheckAllowNot Check = "allow-not"
+	// CheckNotParsed: Parse did not return the document, so that nothing is checked.
+	CheckNotParsed Check = "not-parsed"
 )
 
-// Problem is something in a document that is legal and hardly meant.
+// Problem is something in a document that is legal but probably not intended.
 type Problem struct {
 	Check Check
 	// Index is the statement's, from 0; -1 is the document as a whole.
@@ -70,13 +72,16 @@ func (p Problem) String() string {
 	}
 }
 
-// Lint returns what is legal in the document and hardly meant, by statement.
+// Lint returns what is legal in the document but probably not intended, by statement.
 // Source of most checks:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/access-analyzer-reference-policy-checks.html
 func Lint(kind Kind, d *Document) []Problem {
+	if d == nil || !d.compiled() {
+		return []Problem{{Check: CheckNotParsed, Index: -1, Message: "was not parsed and cannot be checked"}}
+	}
 	l := linter{kind: kind, document: d}
 	if d.Version == "" {
-		l.report(-1, CheckVersion, "has no Version, which means 2008-10-17: without policy variables")
+		l.report(-1, CheckVersion, "has no Version, which means 2008-10-17, without policy variables")
 	}
 	for i := range d.Statements {
 		l.lists(i)
@@ -118,17 +123,17 @@ func (l *linter) lists(index int) {
 	}
 }
 
-// scope finds Allows that are wider than anybody needs.
+// scope finds Allow statements that are too wide.
 func (l *linter) scope(index int) {
 	s := &l.document.Statements[index]
 	if s.Effect == Deny {
 		return
 	}
 	if s.NotActions != nil {
-		l.report(index, CheckAllowNot, "allows every action but those of NotAction, those of tomorrow too")
+		l.report(index, CheckAllowNot, "allows every action except those of NotAction, including future ones")
 	}
 	if s.NotResources != nil {
-		l.report(index, CheckAllowNot, "allows every resource but those of NotResource")
+		l.report(index, CheckAllowNot, "allows every resource except those of NotResource")
 	}
 	if l.kind != Identity || len(s.Conditions) > 0 || !slices.ContainsFunc(s.Resources, isEverything) {
 		return
@@ -146,13 +151,13 @@ func (l *linter) scope(index int) {
 
 func isEverything(s string) bool { return s != "" && strings.Trim(s, "*") == "" }
 
-// principals finds who is not there, or is everyone.
+// principals finds deleted principals, and everyone.
 func (l *linter) principals(index int) {
 	s := &l.document.Statements[index]
 	if s.NotPrincipals != nil {
-		what := "denies everyone who is not listed, sessions and accounts of those listed too unless they are listed as well"
+		what := "denies everyone who is not listed, including the accounts and sessions of those listed"
 		if s.Effect == Allow {
-			what = "allows everyone who is not listed, the anonymous too"
+			what = "allows everyone who is not listed, including anonymous callers; AWS does not support it with Allow"
 		}
 		l.report(index, CheckNotPrincipal, "NotPrincipal %s", what)
 	}
@@ -170,7 +175,7 @@ func (l *linter) principals(index int) {
 	}
 	for _, kind := range []string{"*", "AWS"} {
 		if slices.Contains(s.Principals[kind], "*") && len(s.Conditions) == 0 {
-			l.report(index, CheckEveryone, "lets in everyone of every AWS account, and has no condition")
+			l.report(index, CheckEveryone, "allows every principal of every AWS account, without a condition")
 		}
 	}
 	if l.kind == Trust {
@@ -178,7 +183,7 @@ func (l *linter) principals(index int) {
 	}
 }
 
-// assuming finds principals that would have to assume the role by another action.
+// assuming finds principals that need another action to assume the role.
 func (l *linter) assuming(index int) {
 	s := &l.document.Statements[index]
 	allows := func(action string) bool { return s.matchesAction(action) }
@@ -194,20 +199,12 @@ func (l *linter) assuming(index int) {
 	}
 	for _, kind := range []string{"AWS", "Service"} {
 		if len(s.Principals[kind]) > 0 && !allows("sts:AssumeRole") && (web || saml) {
-			l.report(index, CheckWrongAction, "principals of type %s assume a role by sts:AssumeRole", kind)
+			l.report(index, CheckWrongAction, "principals of type %s assume a role with sts:AssumeRole", kind)
 		}
 	}
 }
 
-// multivalued are the global keys that have several values; of other services'
-// keys the table says nothing.
-// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
-var multivalued = []string{
-	"aws:calledvia", "aws:principalorgpaths", "aws:principalservicenameslist", "aws:resourceorgpaths", "aws:sourceorgpaths",
-	"aws:sourcevpcorgpaths", "aws:vpceorgpaths", "aws:tagkeys",
-}
-
-// conditions finds what a condition cannot mean.
+// conditions finds conditions that cannot mean what they say.
 func (l *linter) conditions(index int) {
 	s := &l.document.Statements[index]
 	seen := map[string]bool{}
@@ -215,7 +212,7 @@ func (l *linter) conditions(index int) {
 		c := &s.Conditions[i]
 		op, ok := parseOperator(c.Operator)
 		if !ok {
-			l.report(index, CheckOperator, "%s is no condition operator", c.Operator)
+			l.report(index, CheckOperator, "%s is not a condition operator", c.Operator)
 			continue
 		}
 		key := strings.ToLower(c.Key)
@@ -224,12 +221,12 @@ func (l *linter) conditions(index int) {
 		} else {
 			seen[name] = true
 		}
-		global, several := strings.HasPrefix(key, "aws:"), slices.Contains(multivalued, key)
+		one, several := isSingleValued(key), slices.Contains(multivaluedKeys, key)
 		switch {
 		case op.family == null:
 		case several && op.set == plainOperator:
 			l.report(index, CheckMultivalued, "%s can have several values: %s needs ForAllValues or ForAnyValue", c.Key, c.Operator)
-		case global && !several && op.set != plainOperator:
+		case one && op.set != plainOperator:
 			l.report(index, CheckMultivalued, "%s has one value at most: %s is for keys that have several", c.Key, c.Operator)
 		case op.set == forAllValues && s.Effect == Allow && !l.hasNull(s, key):
 			l.report(index, CheckForAllValues, "%s holds where the request has no %s: add Null with false", c.Operator, c.Key)
@@ -238,14 +235,14 @@ func (l *linter) conditions(index int) {
 	}
 }
 
-// hasNull reports whether the statement asks that the key is there.
+// hasNull reports whether the statement requires the key to be present.
 func (l *linter) hasNull(s *Statement, key string) bool {
 	return slices.ContainsFunc(s.Conditions, func(c Condition) bool {
 		return c.Operator == "Null" && strings.EqualFold(c.Key, key) && slices.ContainsFunc(c.Values, func(v string) bool { return strings.EqualFold(v, "false") })
 	})
 }
 
-// values finds those that the operator cannot read.
+// values finds values that the operator cannot read.
 func (l *linter) values(index int, c *Condition) {
 	if len(c.Values) == 0 && c.Key != "" {
 		l.report(index, CheckValue, "%s %s has no value", c.Operator, c.Key)
@@ -258,18 +255,18 @@ func (l *linter) values(index int, c *Condition) {
 			}
 		case arnLike:
 			if !v.text.variables && strings.Count(c.Values[i], ":") < 5 {
-				l.report(index, CheckValue, "%s compares ARNs, and %q is none: it matches nothing", c.Operator, c.Values[i])
+				l.report(index, CheckValue, "%s compares ARNs of six parts, and %q has fewer: AWS does not document what it matches", c.Operator, c.Values[i])
 			}
 		case stringEquals:
 			if strings.ContainsAny(c.Values[i], "*?") && !v.text.variables && !strings.Contains(c.Values[i], "${") {
-				l.report(index, CheckValue, "%s takes the wildcards of %q for text; StringLike does not", c.Operator, c.Values[i])
+				l.report(index, CheckValue, "%s compares %q literally; StringLike has wildcards", c.Operator, c.Values[i])
 			}
 		case stringEqualsIgnoreCase, stringLike:
 		}
 	}
 }
 
-// variables finds those that are plain text in the document's version.
+// variables finds variables that are plain text in the document's version.
 func (l *linter) variables(index int) {
 	if l.document.Version == Version2012 {
 		return
@@ -294,7 +291,7 @@ func (l *linter) others(index int) {
 		switch {
 		case j == index || !o.includes(s):
 		case o.Effect == s.Effect && (j < index || !s.includes(o)):
-			l.report(index, CheckShadowed, "statement %d already says all of it", j+1)
+			l.report(index, CheckShadowed, "statement %d includes all of it", j+1)
 			return
 		case o.Effect == Deny && s.Effect == Allow:
 			l.report(index, CheckOverridden, "statement %d denies all of it", j+1)
@@ -303,8 +300,8 @@ func (l *linter) others(index int) {
 	}
 }
 
-// includes reports whether s applies wherever o does. It may say no where it
-// does, never yes where it does not.
+// includes reports whether s applies wherever o does. A false answer may be wrong,
+// a true one is not.
 func (s *Statement) includes(o *Statement) bool {
 	return includesAll(s.Actions, s.NotActions, o.Actions, o.NotActions, actionIncludes) &&
 		(s.Resources == nil && s.NotResources == nil || includesAll(s.Resources, s.NotResources, o.Resources, o.NotResources, resourceIncludes)) &&
@@ -312,7 +309,7 @@ func (s *Statement) includes(o *Statement) bool {
 		conditionsInclude(s.Conditions, o.Conditions)
 }
 
-// includesAll compares elements of which each is a list or the opposite of one.
+// includesAll compares elements, each of which is a list or the opposite of one.
 func includesAll(list, not, other, otherNot []string, includes func(a, b string) bool) bool {
 	covered := func(by, what []string) bool {
 		return !slices.ContainsFunc(what, func(w string) bool {

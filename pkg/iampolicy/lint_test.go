@@ -29,11 +29,11 @@ func TestLint(t *testing.T) {
 	}{
 		{
 			"shadowed", Identity, identity(allow() + "," + allow(`"Action":"s3:*"`)), identity(allow() + "," + allow(`"Action":"s3:PutObject"`)),
-			"statement 1: statement 2 already says all of it (shadowed-statement)",
+			"statement 1: statement 2 includes all of it (shadowed-statement)",
 		},
 		{
 			"shadowed twin", Identity, identity(allow() + "," + allow(`"Sid":"Twin"`)), identity(allow(when("Null", "aws:a", `"true"`)) + "," + allow(when("Null", "aws:b", `"true"`))),
-			"statement 2 (Twin): statement 1 already says all of it (shadowed-statement)",
+			"statement 2 (Twin): statement 1 includes all of it (shadowed-statement)",
 		},
 		{
 			"overridden", Identity, identity(allow() + "," + deny(`"Action":"s3:*"`)), identity(allow() + "," + deny(when("Null", "aws:a", `"true"`))),
@@ -57,7 +57,7 @@ func TestLint(t *testing.T) {
 		},
 		{
 			"unknown operator", Identity, identity(allow(`"Condition":{"StringIs":{}}`)), identity(allow(`"Condition":{"StringEquals":{}}`)),
-			"statement 1: StringIs is no condition operator (unknown-operator)",
+			"statement 1: StringIs is not a condition operator (unknown-operator)",
 		},
 		{
 			"unreadable value", Identity, identity(allow(when("NumericEquals", "aws:a", `"five"`))), identity(allow(when("NumericEquals", "aws:a", `"5"`))),
@@ -69,11 +69,11 @@ func TestLint(t *testing.T) {
 		},
 		{
 			"no ARN", Identity, identity(allow(when("ArnLike", "aws:a", `"role/*"`))), identity(allow(when("ArnLike", "aws:a", `"arn:aws:iam::*:role/*"`))),
-			`statement 1: ArnLike compares ARNs, and "role/*" is none: it matches nothing (condition-value)`,
+			`statement 1: ArnLike compares ARNs of six parts, and "role/*" has fewer: AWS does not document what it matches (condition-value)`,
 		},
 		{
 			"wildcard as text", Identity, identity(allow(when("StringEquals", "aws:a", `"x*"`))), identity(allow(when("StringLike", "aws:a", `"x*"`))),
-			`statement 1: StringEquals takes the wildcards of "x*" for text; StringLike does not (condition-value)`,
+			`statement 1: StringEquals compares "x*" literally; StringLike has wildcards (condition-value)`,
 		},
 		{
 			"multivalued key", Identity, identity(allow(when("StringEquals", "aws:TagKeys", `"x"`))), identity(allow(when("ForAnyValue:StringEquals", "aws:TagKeys", `"x"`))),
@@ -98,15 +98,15 @@ func TestLint(t *testing.T) {
 		},
 		{
 			"NotPrincipal allows", Resource, resource(allow(`"Resource":"*"`, `"NotPrincipal":{"AWS":"111122223333"}`)), resource(allow(`"Resource":"*"`, `"Principal":{"AWS":"111122223333"}`)),
-			"statement 1: NotPrincipal allows everyone who is not listed, the anonymous too (not-principal)",
+			"statement 1: NotPrincipal allows everyone who is not listed, including anonymous callers; AWS does not support it with Allow (not-principal)",
 		},
 		{
 			"NotPrincipal denies", Resource, resource(deny(`"Resource":"*"`, `"NotPrincipal":{"AWS":"111122223333"}`)), resource(deny(`"Resource":"*"`, `"Principal":{"AWS":"111122223333"}`)),
-			"statement 1: NotPrincipal denies everyone who is not listed, sessions and accounts of those listed too unless they are listed as well (not-principal)",
+			"statement 1: NotPrincipal denies everyone who is not listed, including the accounts and sessions of those listed (not-principal)",
 		},
 		{
 			"everyone", Trust, assume("AssumeRole", `{"AWS":"*"}`), trust(allow(`"Action":"sts:AssumeRole"`, `"Principal":{"AWS":"*"}`, when("StringEquals", "aws:a", `"x"`))),
-			"statement 1: lets in everyone of every AWS account, and has no condition (everyone)",
+			"statement 1: allows every principal of every AWS account, without a condition (everyone)",
 		},
 		{
 			"OIDC by AssumeRole", Trust, assume("AssumeRole", oidc), assume("AssumeRoleWithWebIdentity", oidc),
@@ -118,17 +118,17 @@ func TestLint(t *testing.T) {
 		},
 		{
 			"service by web identity", Trust, assume("AssumeRoleWithWebIdentity", `{"Service":"ec2.amazonaws.com"}`), assume("AssumeRole", `{"Service":"ec2.amazonaws.com"}`),
-			"statement 1: principals of type Service assume a role by sts:AssumeRole (action-for-principal)",
+			"statement 1: principals of type Service assume a role with sts:AssumeRole (action-for-principal)",
 		},
 		{"everything", Identity, identity(allow(`"Action":"*"`)), identity(allow(`"Action":"*"`, `"Resource":"arn:aws:s3:::a"`)), "statement 1: allows every action on every resource (over-broad)"},
 		{"a whole service", Identity, identity(allow(`"Action":"s3:*"`)), identity(allow(`"Action":"s3:Get*"`)), "statement 1: allows every action of s3 on every resource (over-broad)"},
 		{
 			"all but", Identity, identity(allow(`"NotAction":"s3:*"`)), identity(deny(`"NotAction":"s3:*"`)),
-			"statement 1: allows every action but those of NotAction, those of tomorrow too (allow-not)",
+			"statement 1: allows every action except those of NotAction, including future ones (allow-not)",
 		},
 		{
 			"everywhere but", Identity, identity(allow(`"NotResource":"arn:aws:s3:::a"`)), identity(deny(`"NotResource":"arn:aws:s3:::a"`)),
-			"statement 1: allows every resource but those of NotResource (allow-not)",
+			"statement 1: allows every resource except those of NotResource (allow-not)",
 		},
 		{
 			"old version", Identity, mustParse(t, Identity, `{"Version":"2008-10-17","Statement":`+allow(`"Resource":"arn:aws:s3:::${aws:a}"`)+`}`), identity(allow(`"Resource":"arn:aws:s3:::${aws:a}"`)),
@@ -140,7 +140,7 @@ func TestLint(t *testing.T) {
 		},
 		{
 			"no version", Identity, mustParse(t, Identity, `{"Statement":`+allow()+`}`), identity(allow()),
-			"has no Version, which means 2008-10-17: without policy variables (version-missing)",
+			"has no Version, which means 2008-10-17, without policy variables (version-missing)",
 		},
 	}
 	covered := map[Check]bool{}

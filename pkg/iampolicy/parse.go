@@ -14,17 +14,20 @@ import (
 )
 
 // Parse reads a policy document, plain or percent-encoded as the IAM API
-// returns it. Names are exact, and what IAM would not store is refused: unknown
-// or repeated elements, both of a pair, elements that the kind does not have.
-// Every error is a *ParseError.
+// returns it. Names are case-sensitive. A document that IAM would not store is an
+// error: one with unknown or repeated elements, with both elements of a pair, or
+// with elements that the kind does not have. Every error is a *ParseError.
 func Parse(kind Kind, document []byte) (*Document, error) {
 	text := document
 	if first := bytes.TrimLeft(document, " \t\r\n"); len(first) > 0 && first[0] != '{' {
 		decoded, err := url.PathUnescape(string(document))
 		if err != nil {
-			return nil, &ParseError{Line: 1, Column: 1, Problem: "is neither JSON nor percent-encoded JSON"}
+			return nil, &ParseError{Line: 1, Column: 1, Problem: "the document is neither JSON nor percent-encoded JSON"}
 		}
 		text = []byte(decoded)
+	}
+	if int(kind) >= len(kindNames) {
+		return nil, &ParseError{Line: 1, Column: 1, Problem: fmt.Sprintf("%s is not a kind of policy document", kind)}
 	}
 	p := &parser{kind: kind, text: text, dec: jsontext.NewDecoder(bytes.NewBuffer(text))}
 	d, err := p.document()
@@ -34,6 +37,7 @@ func Parse(kind Kind, document []byte) (*Document, error) {
 	for i := range d.Statements {
 		d.Statements[i].compile(d.Version == Version2012)
 	}
+	d.parsed = true
 	return d, nil
 }
 
@@ -65,11 +69,11 @@ func (p *parser) syntax(err error) error {
 	var s *jsontext.SyntacticError
 	switch {
 	case errors.As(err, &s) && errors.Is(err, jsontext.ErrDuplicateName):
-		return p.failAt(s.ByteOffset, "element %q stands here twice", s.JSONPointer.LastToken())
+		return p.failAt(s.ByteOffset, "element %q appears twice", s.JSONPointer.LastToken())
 	case errors.As(err, &s):
-		return p.failAt(s.ByteOffset, "is not JSON: %s", s.Err)
+		return p.failAt(s.ByteOffset, "the document is not JSON: %s", s.Err)
 	default:
-		return p.failAt(int64(len(p.text)), "the document ends in the middle")
+		return p.failAt(int64(len(p.text)), "the document is incomplete")
 	}
 }
 
@@ -79,16 +83,16 @@ func (p *parser) document() (*Document, error) {
 	err := p.object("a policy document", func(name string) (err error) {
 		switch name {
 		case "Version":
-			if d.Version, err = p.text1("Version"); err == nil && d.Version != Version2012 && d.Version != "2008-10-17" {
+			if d.Version, err = p.stringValue("Version"); err == nil && d.Version != Version2012 && d.Version != "2008-10-17" {
 				err = p.fail("Version %q is neither 2012-10-17 nor 2008-10-17", d.Version)
 			}
 		case "Id":
-			d.ID, err = p.text1("Id")
+			d.ID, err = p.stringValue("Id")
 		case "Statement":
 			statements = true
 			d.Statements, err = p.statements()
 		default:
-			err = p.fail("%q is no element of a policy document", name)
+			err = p.fail("%q is not an element of a policy document", name)
 		}
 		return err
 	})
@@ -96,10 +100,10 @@ func (p *parser) document() (*Document, error) {
 		return nil, err
 	}
 	if !statements {
-		return nil, p.fail("has no Statement")
+		return nil, p.fail("the document has no Statement")
 	}
 	if rest := bytes.TrimLeft(p.text[p.dec.InputOffset():], " \t\r\n"); len(rest) > 0 {
-		return nil, p.failAt(int64(len(p.text)-len(rest)), "something follows the document")
+		return nil, p.failAt(int64(len(p.text)-len(rest)), "unexpected text after the document")
 	}
 	return d, nil
 }
@@ -111,7 +115,7 @@ func (p *parser) object(what string, member func(name string) error) error {
 	case err != nil:
 		return p.syntax(err)
 	case token.Kind() != '{':
-		return p.fail("%s is a JSON object", what)
+		return p.fail("%s must be a JSON object", what)
 	}
 	for {
 		token, err = p.dec.ReadToken()
@@ -136,21 +140,21 @@ func (p *parser) list() bool {
 	return err == nil
 }
 
-// text1 reads one string.
-func (p *parser) text1(what string) (string, error) {
+// stringValue reads one string.
+func (p *parser) stringValue(what string) (string, error) {
 	token, err := p.dec.ReadToken()
 	if err != nil {
 		return "", p.syntax(err)
 	}
 	if token.Kind() != '"' {
-		return "", p.fail("%s is a string", what)
+		return "", p.fail("%s must be a string", what)
 	}
 	return token.String(), nil
 }
 
-// texts reads a string or a list of strings; never nil. With scalars, booleans
+// stringValues reads a string or a list of strings; never nil. With scalars, booleans
 // and numbers are read as their own text.
-func (p *parser) texts(what string, scalars bool) ([]string, error) {
+func (p *parser) stringValues(what string, scalars bool) ([]string, error) {
 	list := []string{}
 	one := func() error {
 		token, err := p.dec.ReadToken()
@@ -162,9 +166,9 @@ func (p *parser) texts(what string, scalars bool) ([]string, error) {
 			list = append(list, token.String())
 			return nil
 		case scalars:
-			return p.fail("%s is a string, number or boolean, or a list of them", what)
+			return p.fail("%s must be a string, number or boolean, or a list of them", what)
 		default:
-			return p.fail("%s is a string or a list of strings", what)
+			return p.fail("%s must be a string or a list of strings", what)
 		}
 	}
 	if !p.list() {
@@ -226,7 +230,7 @@ func (p *parser) statement() (Statement, error) {
 		case "Condition":
 			s.Conditions, err = p.conditions()
 		default:
-			err = p.fail("%q is no element of a statement", name)
+			err = p.fail("%q is not an element of a statement", name)
 		}
 		return err
 	})
@@ -239,7 +243,7 @@ func (p *parser) statement() (Statement, error) {
 	return s, p.complete(&s)
 }
 
-// complete holds which elements a statement of this kind has.
+// complete checks which elements a statement of this kind has.
 func (p *parser) complete(s *Statement) error {
 	switch {
 	case (s.Actions == nil) == (s.NotActions == nil):
@@ -254,14 +258,14 @@ func (p *parser) complete(s *Statement) error {
 	switch p.kind {
 	case Identity:
 		if principal {
-			return p.fail("an identity policy has no Principal or NotPrincipal")
+			return p.fail("an identity policy cannot have Principal or NotPrincipal")
 		}
 		if !resource {
 			return p.fail("the statement needs one of Resource and NotResource")
 		}
 	case Trust:
 		if resource {
-			return p.fail("a trust policy has no Resource or NotResource")
+			return p.fail("a trust policy cannot have Resource or NotResource")
 		}
 		if s.Principals == nil {
 			return p.fail("a statement of a trust policy needs a Principal")
@@ -275,15 +279,15 @@ func (p *parser) complete(s *Statement) error {
 }
 
 func (p *parser) sid() (string, error) {
-	sid, err := p.text1("Sid")
+	sid, err := p.stringValue("Sid")
 	if err != nil {
 		return "", err
 	}
 	if p.kind != Resource && strings.ContainsFunc(sid, func(r rune) bool { return !isAlphanumeric(r) }) {
-		return "", p.fail("Sid %q has other characters than letters and digits", sid)
+		return "", p.fail("Sid %q has characters other than letters and digits", sid)
 	}
 	if sid != "" && p.sids[sid] {
-		return "", p.fail("Sid %q stands in the document twice", sid)
+		return "", p.fail("Sid %q appears twice", sid)
 	}
 	p.sids[sid] = true
 	return sid, nil
@@ -294,7 +298,7 @@ func isAlphanumeric(r rune) bool {
 }
 
 func (p *parser) effect() (Effect, error) {
-	text, err := p.text1("Effect")
+	text, err := p.stringValue("Effect")
 	switch {
 	case err != nil:
 		return Allow, err
@@ -308,7 +312,7 @@ func (p *parser) effect() (Effect, error) {
 }
 
 func (p *parser) actions(name string) ([]string, error) {
-	list, err := p.texts(name, false)
+	list, err := p.stringValues(name, false)
 	if err != nil {
 		return nil, err
 	}
@@ -334,13 +338,13 @@ func checkAction(a string) string {
 	case a == "*:*":
 		return ""
 	case vendor == "" || strings.ContainsFunc(vendor, func(r rune) bool { return !isAlphanumeric(r) && r != '-' }):
-		return "has a service prefix that is no service's"
+		return "has an invalid service prefix"
 	}
 	return ""
 }
 
 func (p *parser) resources(name string) ([]string, error) {
-	list, err := p.texts(name, false)
+	list, err := p.stringValues(name, false)
 	if err != nil {
 		return nil, err
 	}
@@ -354,15 +358,15 @@ func (p *parser) resources(name string) ([]string, error) {
 
 func (p *parser) principals(name string) (map[string][]string, error) {
 	if p.kind == Trust && name == "NotPrincipal" {
-		return nil, p.fail("a trust policy has no NotPrincipal")
+		return nil, p.fail("a trust policy cannot have NotPrincipal")
 	}
 	if p.dec.PeekKind() == '"' {
-		text, err := p.text1(name)
+		text, err := p.stringValue(name)
 		switch {
 		case err != nil:
 			return nil, err
 		case text != "*":
-			return nil, p.fail(`%s is "*" or an object of types`, name)
+			return nil, p.fail(`%s must be "*" or an object of principal types`, name)
 		case p.kind == Trust:
 			return nil, p.fail(`a trust policy's Principal cannot be "*"; {"AWS": "*"} is every AWS principal`)
 		}
@@ -371,9 +375,9 @@ func (p *parser) principals(name string) (map[string][]string, error) {
 	m := map[string][]string{}
 	err := p.object(name, func(kind string) error {
 		if !slices.Contains([]string{"AWS", "Service", "Federated", "CanonicalUser"}, kind) {
-			return p.fail("%q is no type of principal", kind)
+			return p.fail("%q is not a type of principal", kind)
 		}
-		list, err := p.texts(kind, false)
+		list, err := p.stringValues(kind, false)
 		if err != nil {
 			return err
 		}
@@ -391,20 +395,20 @@ func (p *parser) principals(name string) (map[string][]string, error) {
 // checkPrincipal returns what IAM would object to, or nothing.
 func checkPrincipal(kind Kind, principalType, entry string) string {
 	if strings.ContainsAny(entry, "*?") && (entry != "*" || principalType != "AWS") {
-		return `has a wildcard; only "AWS": "*" may`
+		return `has a wildcard; only "AWS": "*" is allowed`
 	}
 	if kind != Trust {
 		return ""
 	}
 	switch {
 	case principalType == "CanonicalUser":
-		return "is of a type that trust policies do not have"
+		return "has a type that trust policies do not have"
 	case principalType != "AWS" || entry == "*" || isAccountID(entry) || isUniqueID(entry):
 		return ""
 	}
 	a, ok := splitARN(entry)
 	if !ok || a.service != "iam" && a.service != "sts" {
-		return "is no account, IAM or STS principal"
+		return "is not an account, IAM or STS principal"
 	}
 	return ""
 }
@@ -417,7 +421,7 @@ func (p *parser) conditions() ([]Condition, error) {
 			if i := strings.IndexByte(key, ':'); i <= 0 {
 				return p.fail("condition key %q has no service prefix", key)
 			}
-			values, err := p.texts("a condition's value", true)
+			values, err := p.stringValues("a condition's value", true)
 			list = append(list, Condition{Operator: operator, Key: key, Values: values})
 			return err
 		})
@@ -426,14 +430,14 @@ func (p *parser) conditions() ([]Condition, error) {
 		}
 		if _, known := parseOperator(operator); !known {
 			if len(list) > from {
-				return p.fail("%q is no condition operator", operator)
+				return p.fail("%q is not a condition operator", operator)
 			}
-			// IAM takes an operator that it does not know where no key follows.
+			// IAM accepts an unknown operator without keys.
 			list = append(list, Condition{Operator: operator})
 		}
 		return nil
 	})
-	// Their order says nothing; this one is MarshalJSON's.
+	// Their order has no meaning; this one is MarshalJSON's.
 	slices.SortFunc(list, func(a, b Condition) int {
 		return cmp.Or(cmp.Compare(a.Operator, b.Operator), cmp.Compare(a.Key, b.Key))
 	})

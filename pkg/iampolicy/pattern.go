@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// element is one symbol of a pattern: a rune, or one of the wildcards.
+// element is one symbol of a pattern: a rune, or a wildcard.
 type element rune
 
 const (
@@ -18,8 +18,8 @@ const (
 // pattern is a compiled text with wildcards.
 type pattern struct {
 	elements []element
-	// literal is the text where it has no wildcard, prefix that before a single
-	// * at its end; they are compared without walking the elements.
+	// literal is the text where it has no wildcard, prefix the text before a single
+	// * at its end. They are compared without walking the elements.
 	literal, prefix string
 	form            patternForm
 }
@@ -76,8 +76,8 @@ func globElements(text string) []element {
 }
 
 // scoped narrows the wildcards of a resource pattern: in the first five segments
-// * and ? do not match a colon, unless * is the last character of its segment
-// and stretches is set.
+// * and ? do not match a colon. With stretches, a * that is the last character of its
+// segment does.
 func scoped(elements []element, stretches bool) []element {
 	colons := 0
 	for i, e := range elements {
@@ -96,9 +96,9 @@ func scoped(elements []element, stretches bool) []element {
 	return elements
 }
 
-// match reports whether the pattern matches all of s, in time proportional to
-// the product of their lengths at worst. fold compares ASCII letters without
-// case; the pattern is in lower case then.
+// match reports whether the pattern matches all of s, in time proportional to the
+// product of their lengths at worst. With fold, the pattern is in lower case and
+// ASCII letters are compared without case.
 func (p *pattern) match(s string, fold bool) bool {
 	switch {
 	case p.form == formAll:
@@ -153,8 +153,8 @@ func (t patternOf) at(i int) (element, int, bool) {
 	return t[i], i + 1, true
 }
 
-// one reports whether the pattern element matches one symbol. A wildcard of the
-// other side is matched only by one that matches all that it stands for.
+// one reports whether the pattern element matches one symbol. It matches a wildcard
+// only if it matches everything that the wildcard matches.
 func (e element) one(symbol element) bool {
 	switch e {
 	case anyOne:
@@ -170,15 +170,14 @@ func (e element) one(symbol element) bool {
 	}
 }
 
-// matchElements matches greedily. Where it gets stuck it lets the last run take
-// one symbol more; a run that may not cross a colon gives way to the last one
-// that may. No earlier run needs to be tried again: what the last one skipped,
-// it may skip too.
+// matchElements matches greedily. On a mismatch the last run takes one symbol more;
+// a run that cannot cross a colon falls back to the last one that can. No earlier run
+// has to be tried again, because the last one can skip whatever it could.
 func matchElements[S symbols](p []element, s S) bool {
 	const none = -1
 	i, j := 0, 0
-	run, runFrom := none, 0       // the last run, and what it has to give back
-	anyrun, anyrunFrom := none, 0 // the last run that may cross colons
+	run, runFrom := none, 0       // the last run, and where it ends
+	anyrun, anyrunFrom := none, 0 // the last run that can cross colons
 	for {
 		symbol, next, more := s.at(j)
 		if i < len(p) {
@@ -220,14 +219,14 @@ func matchElements[S symbols](p []element, s S) bool {
 	}
 }
 
-// covers reports whether the pattern matches everything that q matches. It may
-// say no where only runs of several wildcards differ, never yes wrongly.
+// covers reports whether the pattern matches everything that q matches. A false
+// answer may be wrong where only runs of several wildcards differ, a true one is not.
 func (p *pattern) covers(q []element) bool {
 	return p.form == formAll || matchElements(p.elements, patternOf(normal(q)))
 }
 
-// normal puts a run behind the single wildcards next to it, so that *? and ?*
-// compare equal.
+// normal moves a run behind the single wildcards next to it, so that *? and ?* are
+// equal.
 func normal(q []element) []element {
 	for i := 0; i+1 < len(q); i++ {
 		if (q[i] == anyRun && q[i+1] == anyOne) || (q[i] == segmentRun && q[i+1] == segmentOne) {
@@ -246,7 +245,7 @@ func normal(q []element) []element {
 
 // overlaps reports whether some text is matched by both.
 func overlaps(p, q []element) bool {
-	// reach[j] says whether p[:i] and q[:j] can stand for the same text.
+	// reach[j] says whether p[:i] and q[:j] can match the same text.
 	reach := make([]bool, len(q)+1)
 	isRun := func(e element) bool { return e == anyRun || e == segmentRun }
 	both := func(a, b element) bool { // one text of one character for both
@@ -268,10 +267,10 @@ func overlaps(p, q []element) bool {
 			case i == 0 && j == 0:
 				next[j] = true
 			default:
-				// A run stands for nothing.
+				// A run is empty.
 				ok := i > 0 && isRun(p[i-1]) && reach[j] || j > 0 && isRun(q[j-1]) && next[j-1]
 				if !ok && i > 0 && j > 0 && both(p[i-1], q[j-1]) {
-					// One character for both; a run may stay for the next.
+					// One character for both; a run may continue.
 					ok = reach[j-1] || isRun(p[i-1]) && next[j-1] || isRun(q[j-1]) && reach[j]
 				}
 				next[j] = ok

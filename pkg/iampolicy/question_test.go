@@ -25,8 +25,9 @@ type question struct {
 	// version of the documents; "none" leaves the element out.
 	version string
 	// The layers hold statements, as JSON objects with commas between them.
-	identity, boundary, resourcePolicy string
-	scps                               [][]string
+	identity, session, boundary, resourcePolicy string
+	resourceState                               ResourceState
+	scps                                        [][]string
 	// want is allowed, denied, explicit, depends, or error and a part of its text.
 	want string
 }
@@ -52,6 +53,7 @@ func (q question) request() BatchRequest {
 	r := BatchRequest{
 		ID: q.name, Principal: or(q.principal, nodeRole), Action: or(q.action, "s3:GetObject"), Resource: or(q.resource, object),
 		Account: or(q.account, testAccount), Context: q.context, Complete: q.complete,
+		ResourceState: q.resourceState,
 	}
 	layer := func(name, statements string) []BatchPolicy {
 		if statements == "" {
@@ -60,6 +62,7 @@ func (q question) request() BatchRequest {
 		return []BatchPolicy{{Name: name, Document: q.document(statements)}}
 	}
 	r.Identity = layer("identity", q.identity)
+	r.Session = layer("session", q.session)
 	r.Boundary = layer("boundary", q.boundary)
 	if q.resourcePolicy != "" {
 		r.ResourcePolicy = q.document(q.resourcePolicy)
@@ -80,7 +83,7 @@ func (q question) request() BatchRequest {
 func (q question) ask(t *testing.T) BatchAnswer {
 	t.Helper()
 	r := q.request()
-	a := r.Judge()
+	a := r.Answer()
 	got := a.Decision.String()
 	switch {
 	case a.Error != "":
@@ -100,13 +103,46 @@ func (q question) ask(t *testing.T) BatchAnswer {
 	return a
 }
 
+// tester is a *testing.T or a *rapid.T.
+type tester interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+func decide(t tester, s *Set, r *Request) Decision {
+	t.Helper()
+	d, err := s.Decide(r)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return d
+}
+
+func evaluate(t tester, s *Set, r *Request) Result {
+	t.Helper()
+	result, err := s.Evaluate(r)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return result
+}
+
+func explain(t tester, s *Set, r *Request) []Trace {
+	t.Helper()
+	traces, err := s.Explain(r)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return traces
+}
+
 func (b *BatchRequest) trace() string {
 	set, request, err := b.prepare()
 	if err != nil {
 		return err.Error()
 	}
-	result := set.Evaluate(request)
-	return fmt.Sprintf("by %v, statements %v, depends on %v", result.By, result.Statements, result.DependsOn)
+	result, err := set.Evaluate(request)
+	return fmt.Sprintf("by %v, statements %v, depends on %v, error %v", result.By, result.Statements, result.DependsOn, err)
 }
 
 func ask(t *testing.T, questions []question) {

@@ -8,36 +8,41 @@ import (
 
 // Result is an answer with its reasons.
 type Result struct {
-	Decision Decision
+	Decision Decision `json:"decision"`
 	// Explicit is set where a Deny statement denies.
-	Explicit bool
+	Explicit bool `json:"explicit"`
 	// By is, for a denial, the layer that denies or lacks the Allow.
-	By Layer
+	By Layer `json:"by,omitzero"`
 	// Statements decided it: for Allowed the Allow statements of every layer that
 	// applies, for an explicit denial the Deny statements, for Depends those that
-	// it hangs on.
-	Statements []Reference
-	// DependsOn is, for Depends, the smallest set of conditions and resources
-	// that it hangs on: what could deny first, then what would allow.
-	DependsOn []Dependency
+	// it depends on.
+	Statements []Reference `json:"statements,omitzero"`
+	// Reason says why, where no statement does.
+	Reason string `json:"reason,omitzero"`
+	// DependsOn is, for Depends, the smallest set of conditions, resources and
+	// policies that the answer depends on: what could deny first, then what would
+	// allow.
+	DependsOn []Dependency `json:"dependsOn,omitzero"`
 	// Nearest are, for a denial that is not explicit, Allow statements for the
 	// action that apply to other resources or under other conditions.
-	Nearest []Reference
-	// Uncovered is, for a question about a pattern that is not allowed as a
-	// whole, that pattern.
-	Uncovered string
+	Nearest []Reference `json:"nearest,omitzero"`
+	// Uncovered is the pattern of a request about a pattern that is not allowed as
+	// a whole.
+	Uncovered string `json:"uncovered,omitzero"`
 }
 
 // Reference names a statement.
 type Reference struct {
-	// Policy, ARN and Version are the policy's.
-	Policy, ARN, Version string
+	// Policy is the policy's name; ARN and Version are the policy's too.
+	Policy  string `json:"policy"`
+	ARN     string `json:"arn,omitzero"`
+	Version string `json:"version,omitzero"`
 	// Index counts the document's statements from 0.
-	Index  int
-	Sid    string
-	Effect Effect
+	Index  int    `json:"index"`
+	Sid    string `json:"sid,omitzero"`
+	Effect Effect `json:"effect"`
 	// Resources are the statement's Resource entries.
-	Resources []string
+	Resources []string `json:"resources,omitzero"`
 }
 
 // String returns the policy, the statement's position counted from 1, and its Sid.
@@ -53,39 +58,57 @@ func (r Reference) String() string {
 	return text
 }
 
-// Dependency is one thing that an answer hangs on: a condition, a resource or
-// principal that the statement may or may not match, or a policy that could not
-// be read.
+// Dependency is one thing that an answer depends on: a condition, a resource or
+// principal that the statement may or may not match, or a policy of which the
+// document is not known.
 type Dependency struct {
-	Statement Reference
+	// Statement is the statement; zero for a policy without a document.
+	Statement Reference `json:"statement,omitzero"`
 	// Operator, Key and Values are set for a condition.
-	Operator, Key string
-	Values        []string
-	// Resource is set where the statement matches only part of what was asked.
-	Resource string
-	// Reason is set for anything else.
-	Reason string
+	Operator string   `json:"operator,omitzero"`
+	Key      string   `json:"key,omitzero"`
+	Values   []string `json:"values,omitzero"`
+	// Resource is the entry, where the statement's resources decide.
+	Resource string `json:"resource,omitzero"`
+	// Reason says why it is open, where what is known of the request is not the
+	// reason: a policy without a document, or what AWS does not document.
+	Reason string `json:"reason,omitzero"`
 }
 
-// String returns the dependency as a clause, with the statement it stands in.
+// String returns the dependency as a clause, with its statement.
 func (d Dependency) String() string {
+	what := ""
 	switch {
 	case d.Key != "":
-		return fmt.Sprintf("%s: %s %s %s", d.Statement, d.Operator, d.Key, strings.Join(d.Values, ", "))
+		what = fmt.Sprintf("%s %s %s", d.Operator, d.Key, strings.Join(d.Values, ", "))
 	case d.Resource != "":
-		return fmt.Sprintf("%s: resource %s", d.Statement, d.Resource)
-	default:
+		what = "resource " + d.Resource
+	case d.Statement.isZero():
 		return d.Reason
+	default:
+		return fmt.Sprintf("%s: %s", d.Statement, d.Reason)
 	}
+	if d.Reason != "" {
+		what += " (" + d.Reason + ")"
+	}
+	return fmt.Sprintf("%s: %s", d.Statement, what)
 }
 
-// Evaluate answers a request with reasons.
-func (s *Set) Evaluate(r *Request) Result {
-	e := s.newEvaluation(r)
+func (r Reference) isZero() bool { return r.Policy+r.ARN+r.Version+r.Sid == "" && r.Index == 0 }
+
+// Evaluate answers a request with reasons. Its error is a *RequestError.
+func (s *Set) Evaluate(r *Request) (Result, error) {
+	var e evaluation
+	if err := e.init(s, r); err != nil {
+		return Result{Decision: Depends}, err
+	}
+	if e.free {
+		return Result{Decision: Allowed, Reason: e.freeReason()}, nil
+	}
 	v := e.decide()
-	refined := e.refine(v)
-	result := Result{Decision: decision(refined.result)}
-	if r.Any && result.Decision != Allowed {
+	final := e.tryCases(v)
+	result := Result{Decision: decision(final.result)}
+	if e.target.pattern && result.Decision != Allowed {
 		result.Uncovered = r.Resource
 	}
 	switch result.Decision {
@@ -96,14 +119,18 @@ func (s *Set) Evaluate(r *Request) Result {
 			}
 		})
 	case Denied:
-		e.explainDenial(v, refined, &result)
+		e.explainDenial(v, final, &result)
 	case Depends:
 		e.explainDependence(v, &result)
 	}
-	return result
+	return result, nil
 }
 
-// match is a statement with what became of it.
+func (e *evaluation) freeReason() string {
+	return e.action + " needs no permission, and no policy can deny it"
+}
+
+// match is a statement, and whether it applies.
 type match struct {
 	layer     Layer
 	level     int // of SCPs
@@ -111,6 +138,8 @@ type match struct {
 	index     int
 	statement *Statement
 	applies   ternary
+	// naming is how a statement of the resource's policy names the caller.
+	naming naming
 }
 
 func (m match) reference() Reference {
@@ -125,21 +154,23 @@ func (e *evaluation) each(visit func(match)) {
 	layer := func(l Layer, level int, policies []Policy) {
 		for i := range policies {
 			m := match{layer: l, level: level, policy: &policies[i]}
-			if m.policy.Document == nil {
+			if !m.policy.Document.evaluable() {
 				continue
 			}
 			for j := range m.policy.Document.Statements {
 				m.index, m.statement = j, &m.policy.Document.Statements[j]
 				m.applies = e.statement(m.statement)
 				if l == LayerResource {
-					m.applies = and(m.applies, e.namedIn(m.statement).any())
+					m.naming = e.namedIn(m.statement)
+					m.applies = and(m.applies, m.naming.any())
 				}
 				visit(m)
 			}
 		}
 	}
-	if !e.caller.outsideIAM() {
+	if !e.ctx.caller.outsideIAM() {
 		layer(LayerIdentity, 0, e.set.identity)
+		layer(LayerSession, 0, e.set.session)
 		layer(LayerBoundary, 0, e.set.boundary)
 		if !e.serviceLinked() {
 			for i, level := range e.set.scps {
@@ -150,24 +181,46 @@ func (e *evaluation) each(visit func(match)) {
 	layer(LayerResource, 0, e.resource)
 }
 
-// unread visits the policies that could not be read.
-func (e *evaluation) unread(visit func(*Policy)) {
-	layers := [][]Policy{e.resource}
-	if !e.caller.outsideIAM() {
-		layers = slices.Concat([][]Policy{e.set.identity, e.set.boundary}, e.set.scps, layers)
-	}
-	for _, policies := range layers {
+// unread visits the policies that may say anything, and says why they may.
+func (e *evaluation) unread(visit func(layer Layer, p *Policy, why string)) {
+	layer := func(l Layer, policies []Policy) {
 		for i := range policies {
-			if policies[i].Document == nil {
-				visit(&policies[i])
+			if p := &policies[i]; !p.Document.evaluable() {
+				visit(l, p, e.whyUnread(p))
 			}
 		}
+	}
+	if !e.ctx.caller.outsideIAM() {
+		layer(LayerIdentity, e.set.identity)
+		layer(LayerSession, e.set.session)
+		layer(LayerBoundary, e.set.boundary)
+		if !e.serviceLinked() {
+			for _, level := range e.set.scps {
+				layer(LayerSCP, level)
+			}
+		}
+	}
+	layer(LayerResource, e.resource)
+}
+
+func (e *evaluation) whyUnread(p *Policy) string {
+	switch {
+	case p == &notGiven[0]:
+		of := e.target.text
+		if of == allResources {
+			of = "the resource"
+		}
+		return fmt.Sprintf("the %s of %s was not given", e.own, of)
+	case p.Document == nil:
+		return p.Name + " could not be read"
+	default:
+		return p.Name + " was not parsed"
 	}
 }
 
 // explainDenial names the Deny statements, or else the layer that allows nothing
-// and what comes nearest.
-// open is the verdict before all cases were tried.
+// and the statements that come nearest. open is the verdict before all cases were
+// tried.
 func (e *evaluation) explainDenial(open, v verdict, result *Result) {
 	if v.deny == yes {
 		result.Explicit = true
@@ -182,18 +235,20 @@ func (e *evaluation) explainDenial(open, v verdict, result *Result) {
 		return
 	}
 	switch {
-	case e.caller.outsideIAM():
+	case e.ctx.caller.outsideIAM():
 		result.By = LayerResource
-	case v.identity == no && !e.strict:
+	case v.identity == no && (e.own == noOwnPolicy || v.resource != no):
 		result.By = LayerIdentity
-	case v.scp == no:
-		result.By = LayerSCP
+	case v.session == no:
+		result.By = LayerSession
 	case v.boundary == no:
 		result.By = LayerBoundary
-	case v.resource == no:
+	case v.scp == no:
+		result.By = LayerSCP
+	case v.resource == no && (e.own != noOwnPolicy || e.crossAccount):
 		result.By = LayerResource
 	default:
-		result.By = LayerIdentity
+		result.By = LayerIdentity // each layer allows it in some case, but not all in one
 	}
 	e.each(func(m match) {
 		if m.layer == result.By && m.statement.Effect == Allow && m.applies == no && m.statement.matchesAction(e.action) {
@@ -225,6 +280,8 @@ func (v verdict) needs(l Layer) bool {
 	switch l {
 	case LayerIdentity:
 		return v.identity == maybe
+	case LayerSession:
+		return v.session == maybe
 	case LayerBoundary:
 		return v.boundary == maybe
 	case LayerSCP:

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// compiledStatement is a Statement made ready to be evaluated.
+// compiledStatement is a Statement prepared for evaluation.
 type compiledStatement struct {
+	done      bool
 	actions   []pattern // of Actions or NotActions, in lower case
 	resources []resource
 }
@@ -14,21 +15,24 @@ type compiledStatement struct {
 // resource is one entry of Resource or NotResource.
 type resource struct {
 	template template
+	// excludes is set for an entry of NotResource.
+	excludes bool
 	// pattern is the whole where the template has no variables.
 	pattern pattern
 	// aligned is the pattern with each wildcard inside its own segment. It is set
-	// for an entry of an Allow that has all six: to say what a question about a
-	// pattern has in common with it, nobody means names with an ARN inside.
+	// for an entry of an Allow that has all six segments: what it has in common with
+	// the pattern of a request does not include names that contain an ARN.
 	aligned []element
 }
 
 func (s *Statement) compile(variables bool) {
+	s.compiled.done = true
 	for _, a := range slices.Concat(s.Actions, s.NotActions) {
 		s.compiled.actions = append(s.compiled.actions, compileAction(a))
 	}
 	for _, r := range slices.Concat(s.Resources, s.NotResources) {
 		t := newTemplate(r, variables, true)
-		res := resource{template: t}
+		res := resource{template: t, excludes: s.NotResources != nil}
 		if !t.variables {
 			if s.Effect == Allow && s.Resources != nil && strings.Count(r, ":") >= 5 {
 				res.aligned = scoped(slices.Clone(t.elements), false)
@@ -38,7 +42,7 @@ func (s *Statement) compile(variables bool) {
 		s.compiled.resources = append(s.compiled.resources, res)
 	}
 	for i := range s.Conditions {
-		s.Conditions[i].compile(variables)
+		s.Conditions[i].compile(s.Effect, variables)
 	}
 }
 
@@ -74,18 +78,18 @@ func matchAction(p *pattern, action string) bool {
 	return p.match(action, true)
 }
 
-// target is what a request asks about: one resource, or with any everything that
-// a pattern matches.
+// target is what a request asks about: one resource, or every resource that a
+// pattern matches.
 type target struct {
 	text     string
-	any      bool
+	pattern  bool
 	elements []element // of the pattern
 }
 
-func newTarget(r *Request) target {
-	t := target{text: r.Resource, any: r.Any}
-	if t.any {
-		t.elements = scoped(globElements(r.Resource), false)
+func newTarget(resource string) target {
+	t := target{text: resource, pattern: resource != allResources && hasWildcard(resource)}
+	if t.pattern {
+		t.elements = scoped(globElements(resource), false)
 	}
 	return t
 }
@@ -99,7 +103,7 @@ func (e *evaluation) matchesResource(s *Statement) ternary {
 	found := no
 	for i := range s.compiled.resources {
 		r := &s.compiled.resources[i]
-		if found = or(found, e.settled(r, r.matches(e.ctx, e.target))); found == yes {
+		if found = or(found, e.settled(r, r.matches(&e.ctx, e.target))); found == yes {
 			break
 		}
 	}
@@ -109,20 +113,32 @@ func (e *evaluation) matchesResource(s *Statement) ternary {
 	return found
 }
 
-// matches decides one entry. For a question about a whole pattern it answers yes
-// where the entry covers it, no where they have nothing in common.
-func (r *resource) matches(ctx facts, t target) ternary {
+// matches decides one entry. For a request about a pattern it returns yes where the
+// entry covers the pattern, and no where they have nothing in common.
+//
+// A variable without a value makes an entry of Resource match nothing, however the
+// documentation is read. For an entry of NotResource that is open: AWS says both
+// that such a variable is like no other value, so that the entry excludes nothing,
+// and that it can make the whole statement invalid.
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
+func (r *resource) matches(ctx *facts, t target) ternary {
 	p, known := &r.pattern, yes
 	if r.template.variables {
 		var elements []element
 		if elements, known = r.template.expand(ctx); known == no {
+			if r.excludes {
+				return maybe
+			}
 			return no
 		}
 		expanded := newPattern(scoped(elements, true))
 		p = &expanded
 	}
+	if r.excludes && known == maybe && r.template.mayBeUnresolved(ctx) {
+		return maybe
+	}
 	switch {
-	case !t.any:
+	case !t.pattern:
 		return and(known, truth(p.match(t.text, false)))
 	case known == yes && p.covers(t.elements):
 		return yes
@@ -140,7 +156,7 @@ func (e *evaluation) matchesConditions(s *Statement) ternary {
 	result := yes
 	for i := range s.Conditions {
 		c := &s.Conditions[i]
-		if result = and(result, e.settled(c, c.eval(e.ctx))); result == no {
+		if result = and(result, e.settled(c, c.eval(&e.ctx))); result == no {
 			break
 		}
 	}

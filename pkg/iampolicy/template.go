@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// template is a value of a policy that may hold variables: ${key} and
+// template is a value of a policy that may have variables: ${key} and
 // ${key, 'default'}. Substituted text is literal.
 type template struct {
 	parts []templatePart
 	// variables is set where a part is a variable.
 	variables bool
-	// elements is the whole where it holds none.
+	// elements is the whole where it has none.
 	elements []element
 }
 
@@ -23,8 +23,9 @@ type templatePart struct {
 	hasFallback bool
 }
 
-// newTemplate compiles a value. Without variables ${…} is literal text. With
-// wildcards * and ? are; ${*}, ${?} and ${$} are the characters themselves.
+// newTemplate compiles a value. Unless variables is set, ${…} is literal text.
+// wildcards says whether * and ? are wildcards; ${*}, ${?} and ${$} are always the
+// characters themselves.
 func newTemplate(text string, variables, wildcards bool) template {
 	var t template
 	compile := func(s string) []element {
@@ -70,10 +71,43 @@ func literalElements(s string) []element {
 	return out
 }
 
-// expand substitutes the variables. It answers no where one has no value, so
-// that the text matches nothing, and maybe where one is not known: a run stands
-// for it then, so that what the outcome does not match is matched in no case.
-func (t *template) expand(ctx facts) ([]element, ternary) {
+// isVariable reports whether the whole text is the variable of a key, which is in
+// lower case.
+func (t *template) isVariable(key string) bool {
+	return len(t.parts) == 3 && len(t.parts[0].elements) == 0 && t.parts[1].key == key && len(t.parts[2].elements) == 0
+}
+
+// unresolved returns the key of the first variable without a value; expand has found
+// that there is one.
+func (t *template) unresolved(ctx *facts) string {
+	return t.parts[slices.IndexFunc(t.parts, func(part templatePart) bool {
+		if part.key == "" {
+			return false
+		}
+		values, presence := ctx.lookup(part.key)
+		return presence == absentKey && !part.hasFallback || presence == presentKey && values.count() != 1
+	})].key
+}
+
+// mayBeUnresolved reports whether a variable of unknown value may have none, because
+// the key may be absent or have several values.
+func (t *template) mayBeUnresolved(ctx *facts) bool {
+	return slices.ContainsFunc(t.parts, func(part templatePart) bool {
+		if part.key == "" {
+			return false
+		}
+		_, presence := ctx.lookup(part.key)
+		mayBeAbsent := presence == unknownKey && !part.hasFallback
+		mayHaveSeveral := (presence == unknownKey || presence == unknownValue) && !isSingleValued(part.key)
+		return mayBeAbsent || mayHaveSeveral
+	})
+}
+
+// expand substitutes the variables. It returns no where one has no value, so that
+// the text is like no other. It returns maybe where a value is unknown: the
+// variable is then replaced by a run, so that a text which the result does not match
+// cannot be matched.
+func (t *template) expand(ctx *facts) ([]element, ternary) {
 	if !t.variables {
 		return t.elements, yes
 	}
@@ -86,8 +120,8 @@ func (t *template) expand(ctx facts) ([]element, ternary) {
 		}
 		values, presence := ctx.lookup(part.key)
 		switch {
-		case presence == presentKey && len(values) == 1:
-			out = append(out, literalElements(values[0])...)
+		case presence == presentKey && values.count() == 1:
+			out = append(out, literalElements(values.at(0))...)
 		case presence == unknownKey || presence == unknownValue:
 			out, known = append(out, anyRun), and(known, maybe)
 		case presence == absentKey && part.hasFallback:
@@ -99,8 +133,8 @@ func (t *template) expand(ctx facts) ([]element, ternary) {
 	return out, known
 }
 
-// match expands the template and compares the outcome with a text.
-func (t *template) match(ctx facts, text string, compare func([]element, string) bool) ternary {
+// match expands the template and compares the result with a text.
+func (t *template) match(ctx *facts, text string, compare func([]element, string) bool) ternary {
 	elements, known := t.expand(ctx)
 	if known == no || !compare(elements, text) {
 		return no
@@ -110,8 +144,8 @@ func (t *template) match(ctx facts, text string, compare func([]element, string)
 
 func matchGlob(p []element, text string) bool { return matchElements(p, plainText(text)) }
 
-// matchFold compares whole texts without case. A variable whose value is not
-// known may be anything.
+// matchFold compares whole texts without case. A variable whose value is unknown
+// may be anything.
 func matchFold(p []element, text string) bool {
 	return slices.Contains(p, anyRun) || strings.EqualFold(textOf(p), text)
 }

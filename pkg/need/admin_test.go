@@ -113,8 +113,8 @@ func TestAdminDocument(t *testing.T) {
 		if test.service != "" {
 			request.Context.Set("iam:PassedToService", test.service)
 		}
-		if got := set.Evaluate(request).Decision; got != test.want {
-			t.Errorf("%s on %s for %q is %s, want %s", test.action, test.resource, test.service, got, test.want)
+		if got, err := set.Decide(request); err != nil || got != test.want {
+			t.Errorf("%s on %s for %q is %s, %v, want %s", test.action, test.resource, test.service, got, err, test.want)
 		}
 	}
 }

@@ -27,7 +27,11 @@ func grants(t *testing.T, d need.Document, a need.Action) bool {
 		t.Fatalf("%v\n%s", err, d)
 	}
 	set := iampolicy.Prepare(iampolicy.Policies{Identity: []iampolicy.Policy{{Name: "p", Document: doc}}})
-	return set.Evaluate(a.Request(place, roleARN, nil)).Decision == iampolicy.Allowed
+	decision, err := set.Decide(a.Request(place, roleARN, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return decision == iampolicy.Allowed
 }
 
 // TestDocumentsGrantTheirNeed: what is printed grants what is judged, and no more.
@@ -90,8 +94,12 @@ func TestTrust(t *testing.T) {
 			t.Fatalf("%v\n%s", err, d)
 		}
 		known := iampolicy.NewContext().Set(issuer+":sub", sub).Set(issuer+":aud", "sts.amazonaws.com")
-		return iampolicy.Prepare(iampolicy.Policies{Resource: &iampolicy.Policy{Name: "trust", Document: doc}}).
-			Evaluate(&iampolicy.Request{Principal: principal, Action: action, Resource: roleARN, Account: place.Account, Context: known}).Decision
+		decision, err := iampolicy.Prepare(iampolicy.Policies{Resource: &iampolicy.Policy{Name: "trust", Document: doc}}).
+			Decide(&iampolicy.Request{Principal: principal, Action: action, Resource: roleARN, Account: place.Account, Context: known})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return decision
 	}
 	irsa := need.IRSATrust(provider, subject, "sts.amazonaws.com")
 	tests := []struct {

@@ -24,6 +24,10 @@ type Action struct {
 	Resource string
 	// For says what calls it, for evidence.
 	For string
+	// Delegated takes it that the resource's own policy leaves the decision to the
+	// policies of its account: that a role's trust policy names the account, that a
+	// key policy enables IAM policies.
+	Delegated bool
 }
 
 // Named returns the action of the lists below with this name, which knows what
@@ -90,7 +94,6 @@ func (a Action) Request(at Place, roleARN string, known *iampolicy.Context) *iam
 	r := &iampolicy.Request{Principal: roleARN, Action: a.Name, Resource: "*", Account: at.Account, Context: known}
 	if a.Resource != "" {
 		r.Resource = at.fill(a.Resource)
-		r.Any = strings.ContainsAny(r.Resource, "*?")
 	}
 	return r
 }
@@ -180,14 +183,14 @@ var Broad = []Action{
 	{Name: "iam:PassRole", Resource: "arn:{partition}:iam::{account}:role/*", For: "giving any role to a new instance"},
 	{Name: "iam:AttachRolePolicy", Resource: "arn:{partition}:iam::{account}:role/*", For: "granting itself anything"},
 	{Name: "iam:CreateAccessKey", Resource: "arn:{partition}:iam::{account}:user/*", For: "keys of any user"},
-	{Name: "sts:AssumeRole", Resource: "arn:{partition}:iam::{account}:role/*", For: "any role that trusts the account"},
+	{Name: "sts:AssumeRole", Resource: "arn:{partition}:iam::{account}:role/*", For: "any role that trusts the account", Delegated: true},
 	{Name: "ec2:RunInstances", Resource: "arn:{partition}:ec2:{region}:{account}:instance/*", For: "new instances"},
 	{Name: "ec2:TerminateInstances", Resource: "arn:{partition}:ec2:{region}:{account}:instance/*", For: "ending instances"},
 	{Name: "elasticloadbalancing:DeleteLoadBalancer", Resource: "arn:{partition}:elasticloadbalancing:{region}:{account}:loadbalancer/*", For: "the cluster's load balancers"},
 	{Name: "eks:UpdateClusterConfig", Resource: theCluster, For: "the cluster itself"},
 	{Name: "s3:GetObject", Resource: "arn:{partition}:s3:::*/*", For: "every object of S3"},
 	{Name: "secretsmanager:GetSecretValue", Resource: "arn:{partition}:secretsmanager:{region}:{account}:secret:*", For: "every secret"},
-	{Name: "kms:Decrypt", Resource: "arn:{partition}:kms:{region}:{account}:key/*", For: "what any key encrypts"},
+	{Name: "kms:Decrypt", Resource: "arn:{partition}:kms:{region}:{account}:key/*", For: "what any key encrypts", Delegated: true},
 	{Name: "ssm:SendCommand", Resource: "arn:{partition}:ec2:{region}:{account}:instance/*", For: "commands on any instance"},
 }
 

@@ -14,8 +14,8 @@ type Role struct {
 	Tags                    map[string]string
 	// Boundary is the ARN of a permissions boundary; empty for none.
 	Boundary string
-	// Partition and Account are where it is made. Account may be empty for texts
-	// that other tools complete.
+	// Partition and Account are where it is created. Account may be empty for
+	// texts that other tools complete.
 	Partition, Account string
 	// Minimal gives it an inline policy with the minimum instead of AWS's managed
 	// policies; AutoMode the two policies of EKS Auto Mode's nodes.
@@ -109,8 +109,8 @@ func (n Role) AccessPolicy() (arn string, ok bool) {
 	return "arn:" + n.Partition + ":eks::aws:cluster-access-policy/" + AutoNodePolicy, true
 }
 
-// Changes are what makes the role, in the order in which they are to be made:
-// the access entry last, when the role can do all that a node does.
+// Changes are what creates the role, in order: the access entry comes last, when the
+// role has all permissions of a node.
 func (n Role) Changes() []change.Change {
 	changes := []change.Change{{Kind: change.Role, Name: n.Name, After: &change.State{
 		Document: need.NodeTrust(n.Partition).Compact(), Path: n.Path, Description: n.Description, Tags: n.Tags, Boundary: n.Boundary,
@@ -145,24 +145,22 @@ func (n Role) Changes() []change.Change {
 
 // Why says what a change of a new role is for.
 func Why(c change.Change) string {
-	switch c.Kind {
-	case change.Role:
-		return "make the role, which EC2 may assume"
-	case change.Policy:
-		return "make the CNI policy for IPv6, for which AWS has no managed one"
-	case change.Attachment:
-		return "attach " + snapshot.NameOf(c.Part)
-	case change.InlinePolicy:
-		return "allow the minimum that a node calls"
-	case change.InstanceProfile:
-		return "make the instance profile, by which instances get the role"
-	case change.ProfileRole:
-		return "put the role into the instance profile"
-	case change.AccessEntry:
-		return "let the role into cluster " + c.Cluster
-	case change.AccessPolicy:
-		return "allow its nodes in the cluster what Auto Mode's nodes do"
-	default:
-		return c.String()
+	if why, ok := reasons[c.Kind]; ok {
+		return why(c)
 	}
+	return c.String()
+}
+
+// reasons are what the changes of a new role are for, by kind.
+var reasons = map[change.Kind]func(change.Change) string{
+	change.Role: func(change.Change) string { return "create the role, with a trust policy that allows EC2" },
+	change.Policy: func(change.Change) string {
+		return "create the CNI policy for IPv6, for which AWS has no managed policy"
+	},
+	change.Attachment:      func(c change.Change) string { return "attach " + snapshot.NameOf(c.Part) },
+	change.InlinePolicy:    func(change.Change) string { return "allow the minimum that a node needs" },
+	change.InstanceProfile: func(change.Change) string { return "create the instance profile, from which instances get the role" },
+	change.ProfileRole:     func(change.Change) string { return "add the role to the instance profile" },
+	change.AccessEntry:     func(c change.Change) string { return "create the role's access entry in cluster " + c.Cluster },
+	change.AccessPolicy:    func(change.Change) string { return "allow its nodes in the cluster what nodes of Auto Mode need" },
 }

@@ -36,7 +36,7 @@ func (p *planner) grantAccess(r finding.Result) ([]Step, error) {
 		changes = append(changes, p.associate(role.ARN, p.autoNodePolicy(), nil))
 	}
 	return []Step{{
-		Title: "create an access entry for " + role.Name, rank: rankEntry, provesOwn: true, Changes: changes,
+		Title: "create an access entry of type " + kind + " for " + role.Name, rank: rankEntry, provesOwn: true, Changes: changes,
 		Proof: "the role has an access entry of type " + kind,
 	}}, nil
 }
@@ -61,7 +61,7 @@ func (p *planner) replaceAccessEntry(r finding.Result) ([]Step, error) {
 	}
 	changes, note := p.recreateEntry(role, old, kind)
 	return []Step{{
-		Title: "replace the access entry of " + role.Name, rank: rankEntry, provesOwn: true, Changes: changes,
+		Title: "replace the access entry of " + role.Name + " by one of type " + kind, rank: rankEntry, provesOwn: true, Changes: changes,
 		Proof: "the access entry is of type " + kind + " and newer than the role", Note: note,
 	}}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -14,7 +15,7 @@ import (
 // fix where it has the repair, and otherwise why it has none and what people do. The
 // report's results are those of the view.
 func Advise(v *view.View, report *finding.Report) {
-	a := adviser{v: v, results: report.Results, plans: map[string]map[finding.Ref]error{}}
+	a := adviser{v: v, results: report.Results, plans: map[string]planned{}}
 	advised := make([][]finding.Next, len(report.Results))
 	for i, r := range report.Results {
 		switch {
@@ -37,7 +38,13 @@ type adviser struct {
 	v       *view.View
 	results []finding.Result
 	// plans are what became of the failures of a plan, by the ids that it is for.
-	plans map[string]map[finding.Ref]error
+	plans map[string]planned
+}
+
+// planned is a plan, and what became of each failure in it.
+type planned struct {
+	plan     *Plan
+	outcomes map[finding.Ref]error
 }
 
 // dependent is what to do about a result that depends: fix repairs none.
@@ -104,13 +111,17 @@ func (a adviser) blockers(err error, only []string) []string {
 
 // outcome is what becomes of a failure in the plan for some ids.
 func (a adviser) outcome(only []string, r finding.Result) error {
+	return a.planFor(only).outcomes[r.Ref()]
+}
+
+func (a adviser) planFor(only []string) planned {
 	key := strings.Join(only, ",")
-	outcomes, planned := a.plans[key]
-	if !planned {
-		_, outcomes = plan(a.v, a.results, Options{Only: only})
-		a.plans[key] = outcomes
+	p, known := a.plans[key]
+	if !known {
+		p.plan, p.outcomes = plan(a.v, a.results, Options{Only: only})
+		a.plans[key] = p
 	}
-	return outcomes[r.Ref()]
+	return p
 }
 
 // fix is the command that plans the repair of a failure.
@@ -118,9 +129,29 @@ func (a adviser) fix(r finding.Result, only []string) finding.Next {
 	if r.Repair == finding.MoveCNI {
 		return finding.Run(command.Noderole("fix", "--cni-identity", "auto")).With("plans a role for aws-node")
 	}
-	next := finding.Run(command.Noderole("fix", "--only", strings.Join(only, ",")))
-	if owners := a.v.Owners(r.Subject.ARN); len(owners) > 0 && r.Subject.Kind == finding.SubjectNodeRole && !r.OfInstances {
-		return next.With("plans a role for the nodes alone, and says how to move them to it")
+	var titles []string
+	for _, s := range a.planFor(only).plan.Steps {
+		if slices.Contains(s.Rules, r.ID) && s.Subject == r.Subject.Name {
+			titles = append(titles, s.Title+attached(s))
+		}
 	}
-	return next
+	next := finding.Run(command.Noderole("fix", "--only", strings.Join(only, ",")))
+	return next.With("plans to " + strings.Join(titles, ", then "))
+}
+
+// attached names the managed policies that a step attaches to a role that exists.
+func attached(s Step) string {
+	var names []string
+	for _, c := range s.Changes {
+		if c.Kind == change.Role {
+			return ""
+		}
+		if c.Kind == change.Attachment && c.After != nil {
+			names = append(names, c.Part)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " with " + strings.Join(names, ", ")
 }

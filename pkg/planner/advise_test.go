@@ -49,12 +49,12 @@ func TestAdvise(t *testing.T) {
 		patch, id string
 		want      []string
 	}{
-		"a restart": {behind, "NR602", []string{"kubectl noderole fix --only NR602 #"}},
-		"a restart that the new role's permissions block": {behind + lacking, "NR602", []string{"kubectl noderole fix --only NR206,NR602 #"}},
+		"a restart": {behind, "NR602", []string{"kubectl noderole fix --only NR602 # plans to restart aws-node, so that every pod uses IRSA role eksCNIRole"}},
+		"a restart that the new role's permissions block": {behind + lacking, "NR602", []string{"kubectl noderole fix --only NR206,NR602 # plans to restart aws-node, so that every pod uses IRSA role eksCNIRole"}},
 		"a restart that a Deny blocks": {behind + denied, "NR602", []string{
 			"# repair first: eksCNIRole lacks what aws-node calls on IPv4 (NR206)",
 		}},
-		"one repair for two rules": {`roles: {"` + nodeRole + `": {attachedPolicies: []}}`, "NR203", []string{"kubectl noderole fix --only NR201,NR203 #"}},
+		"one repair for two rules": {`roles: {"` + nodeRole + `": {attachedPolicies: []}}`, "NR203", []string{"kubectl noderole fix --only NR201,NR203 # plans to give eksNodeRole the permissions that kubelet needs with " + workerARN}},
 		"a Deny": {denied, "NR206", []string{
 			"# an explicit Deny or a permissions boundary denies it, which fix does not change", "# " + deny + "ec2:AssignPrivateIpAddresses",
 		}},
@@ -63,7 +63,7 @@ func TestAdvise(t *testing.T) {
 		}},
 		"an access policy without its entry": {
 			`autoModeNodeClasses: {a: {role: eksNodeRole, roleArn: "` + nodeRole + `"}}` + "\nnodeGroups: null\naccessEntries: null", "NR507",
-			[]string{"kubectl noderole fix --only NR501,NR507 #"},
+			[]string{"kubectl noderole fix --only NR501,NR507 # plans to create an access entry of type EC2 for eksNodeRole"},
 		},
 	}
 	for name, tt := range tests {

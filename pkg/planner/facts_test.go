@@ -350,7 +350,7 @@ func edited[V any](m map[string]V, key string, is bool, value func() V) map[stri
 func (f *facts) make(changes []change.Change) {
 	f.Helper()
 	for _, c := range changes {
-		if wrote, err := change.Make(context.Background(), f, c); err != nil || !wrote {
+		if wrote, err := change.Apply(context.Background(), f, c); err != nil || !wrote {
 			f.Errorf("%s: wrote %v, %v", c, wrote, err)
 		}
 	}
@@ -374,7 +374,7 @@ func (f *facts) follow(steps []planner.Step) {
 func (f *facts) takeBack(steps []planner.Step) {
 	f.Helper()
 	for _, step := range planner.Undo("c", steps).Steps {
-		left, err := change.Left(context.Background(), f, step.Changes)
+		left, err := change.Pending(context.Background(), f, step.Changes)
 		if err != nil {
 			f.Errorf("%s: %v", step.Title, err)
 		}

@@ -39,6 +39,8 @@ type Step struct {
 	// Subject is the name of what it repairs.
 	Subject string          `json:"subject"`
 	Changes []change.Change `json:"changes"`
+	// Commands are those of the changes, for readers; what is read from a plan is not used.
+	Commands []finding.Next `json:"commands,omitempty"`
 	// Requires are the preconditions: what the facts must show before the step is
 	// applied.
 	Requires []Check `json:"requires,omitempty"`
@@ -120,6 +122,7 @@ func ReadPlan(data []byte) (*Plan, error) {
 		return nil, fmt.Errorf("apiVersion and kind are %q and %q, not %s and %s", p.APIVersion, p.Kind, finding.APIVersion, PlanKind)
 	}
 	for i, s := range p.Steps {
+		p.Steps[i].Commands = nil
 		if len(s.Changes) == 0 || len(s.Rules) == 0 {
 			return nil, fmt.Errorf("step %d has no changes or no rules", i+1)
 		}

@@ -148,10 +148,10 @@ accessEntries: null`)
 		got = append(got, step.Title+" "+strings.Join(step.Rules, ","))
 	}
 	want := []string{
-		"allow EC2 to assume eksNodeRole NR301",
+		"allow ec2.amazonaws.com to assume eksNodeRole NR301",
 		"give eksNodeRole the permissions that kubelet needs NR201,NR203",
 		"allow eksNodeRole to pull images NR202",
-		"create an access entry for eksNodeRole NR501",
+		"create an access entry of type EC2_LINUX for eksNodeRole NR501",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)

@@ -48,7 +48,7 @@ func TestReadPlanErrors(t *testing.T) {
 		"another version":     {strings.Replace(plan(step), finding.APIVersion, "noderole.dev/v9", 1), `apiVersion and kind are "noderole.dev/v9"`},
 		"no changes":          {plan(step + `,{"title":"t","rules":["NR201"],"subject":"s","proof":"p","changes":[]}`), "step 2 has no changes or no rules"},
 		"no rules":            {plan(strings.Replace(step, `["NR201"]`, `[]`, 1)), "step 1 has no changes or no rules"},
-		"a change of no kind": {plan(strings.Replace(step, "iam.Role", "iam.User", 1)), `step 1: "iam.User" is no kind of change`},
+		"a change of no kind": {plan(strings.Replace(step, "iam.Role", "iam.User", 1)), `step 1: "iam.User" is not a kind of change`},
 		"a change of nothing": {plan(strings.Replace(step, `"after":{}`, `"after":null`, 1)), "step 1: the change of role r has neither before nor after"},
 	} {
 		_, err := planner.ReadPlan([]byte(tt.text))

@@ -1,6 +1,9 @@
 package planner
 
 import (
+	"regexp"
+	"strings"
+
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/newrole"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -23,6 +26,19 @@ func (p *planner) nodeRoleLike(role *view.NodeRole, name, path string) newrole.R
 	return n
 }
 
+// roleName is what IAM takes as the name of a role.
+// Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+var roleName = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
+
+// namedBy says what names a node role.
+func namedBy(role *view.NodeRole) string {
+	var names []string
+	for _, s := range role.Sources {
+		names = append(names, string(s.Kind)+" "+s.Name)
+	}
+	return "write the role's name in " + strings.Join(names, ", ")
+}
+
 // recreateRole recreates a node role that was deleted, and its access entry, which does
 // not match the new one.
 func (p *planner) recreateRole(r finding.Result) ([]Step, error) {
@@ -34,6 +50,8 @@ func (p *planner) recreateRole(r finding.Result) ([]Step, error) {
 		return nil, manual(whyNoStep).next(r.Next...)
 	case a.Account != p.v.Place.Account:
 		return nil, manual("the role belongs to another account").next(r.Next...)
+	case !roleName.MatchString(a.Name()):
+		return nil, manual("%q is not a name that a role can have: correct what names it", a.Name()).next(finding.Advise(namedBy(role)))
 	case len(unread) > 0:
 		return nil, policiesUnread(unread)
 	}

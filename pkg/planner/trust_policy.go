@@ -40,7 +40,7 @@ func (p *planner) trustEC2(r finding.Result) ([]Step, error) {
 		return nil, manual(whyNoStep).next(r.Next...)
 	}
 	return []Step{{
-		Title: "allow EC2 to assume " + role.Name, rank: rankTrust, provesOwn: true, Changes: []change.Change{trustChange(role, document)},
+		Title: "allow " + strings.Join(missing, " and ") + " to assume " + role.Name, rank: rankTrust, provesOwn: true, Changes: []change.Change{trustChange(role, document)},
 		Proof: "the trust policy allows sts:AssumeRole to " + strings.Join(missing, " and "),
 		Note:  "the other statements of the trust policy stay as they are",
 	}}, nil

@@ -92,6 +92,7 @@ func judgeHybridTrust(r *view.Role, subject finding.Subject) finding.Result {
 			return result
 		case finding.Depends:
 			depends = result
+			depends.Next = []finding.Next{explainTrust(service, all.depends[0].Action.Name)}
 		default:
 			denied = append(denied, all.denied...)
 		}

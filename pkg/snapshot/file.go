@@ -2,16 +2,19 @@ package snapshot
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"reflect"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 )
 
 // FileError says what is wrong with a snapshot file and where.
@@ -46,9 +49,9 @@ func Decode(name string, text []byte) (*Snapshot, error) {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, &FileError{File: name, Problem: "is empty; kubectl noderole snapshot writes one"}
 	}
-	file, err := parser.ParseBytes(text, 0)
+	file, err := files.YAML(text)
 	if err != nil {
-		return nil, fileError(name, err)
+		return nil, fileError(name, file, err)
 	}
 	body, err := onlyDocument(name, file)
 	if err != nil {
@@ -62,7 +65,7 @@ func Decode(name string, text []byte) (*Snapshot, error) {
 		Kind       string `json:"kind"`
 	}
 	if err := yaml.NodeToValue(body, &head); err != nil {
-		return nil, fileError(name, err)
+		return nil, fileError(name, file, err)
 	}
 	if head.APIVersion != APIVersion || head.Kind != Kind {
 		return nil, &FileError{File: name, Line: line(body), Field: "apiVersion, kind", Problem: fmt.Sprintf(
@@ -70,8 +73,8 @@ func Decode(name string, text []byte) (*Snapshot, error) {
 	}
 
 	s := &Snapshot{}
-	if err := yaml.NodeToValue(body, s, yaml.Strict()); err != nil {
-		return nil, fileError(name, err)
+	if err := yaml.NodeToValue(body, s, yaml.Strict(), yaml.CustomUnmarshaler(parseTime)); err != nil {
+		return nil, fileError(name, file, err)
 	}
 	if p := s.validate(); p != nil {
 		field, at := locateField(file, p.path)
@@ -81,21 +84,15 @@ func Decode(name string, text []byte) (*Snapshot, error) {
 }
 
 // Load reads a snapshot from a file, or from standard input where the name is
-// "-". Errors of the content are *FileError.
-func Load(name string, stdin io.Reader) (*Snapshot, error) {
-	var text []byte
-	var err error
-	if name == "-" {
-		text, err = io.ReadAll(stdin)
-	} else {
-		text, err = os.ReadFile(name)
-	}
-	if err != nil {
-		var pathErr *os.PathError
-		if errors.As(err, &pathErr) {
-			err = pathErr.Err
-		}
-		return nil, &FileError{File: name, Problem: "cannot be read: " + err.Error()}
+// "-". It ends when the context does. Errors of the content are *FileError.
+func Load(ctx context.Context, name string, stdin io.Reader) (*Snapshot, error) {
+	text, err := files.Read(ctx, name, stdin, files.MaxSnapshot)
+	var fileErr *files.Error
+	switch {
+	case errors.As(err, &fileErr):
+		return nil, &FileError{File: name, Problem: fileErr.Problem}
+	case err != nil:
+		return nil, err
 	}
 	return Decode(name, text)
 }
@@ -107,35 +104,6 @@ func (s *Snapshot) Encode() ([]byte, error) {
 		return nil, fmt.Errorf("write the snapshot as YAML: %w", err)
 	}
 	return text, nil
-}
-
-// WriteFile writes text to a file in one step: the file is whole or not there,
-// and an old one is replaced only by a whole new one. Mode 0600, as a snapshot
-// describes an account's permissions. What is no regular file, such as /dev/stdout, is
-// written to and stays.
-func WriteFile(name string, text []byte) (err error) {
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return os.WriteFile(name, text, 0o600)
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("write %s: %w", name, err), os.Remove(tmp.Name()))
-		}
-	}()
-	if _, err = tmp.Write(text); err != nil {
-		return errors.Join(err, tmp.Close())
-	}
-	if err = tmp.Sync(); err != nil {
-		return errors.Join(err, tmp.Close())
-	}
-	if err = tmp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), name)
 }
 
 func onlyDocument(name string, file *ast.File) (ast.Node, error) {
@@ -165,20 +133,164 @@ func line(n ast.Node) int {
 	return 0
 }
 
-// fileError turns an error of the YAML library into one line with a place.
-func fileError(name string, err error) error {
+// fileError turns an error of the YAML library into one line with a place. Where the
+// file was parsed, a value of the wrong type is told with the path of its field.
+func fileError(name string, file *ast.File, err error) error {
+	var depth *files.DepthError
+	if errors.As(err, &depth) {
+		return &FileError{File: name, Line: depth.Line, Problem: depth.Problem}
+	}
+	var bad notTime
+	if errors.As(err, &bad) {
+		field, line := whereIs(file, string(bad))
+		return &FileError{File: name, Line: line, Field: field, Problem: bad.Error()}
+	}
 	var y yaml.Error
 	if !errors.As(err, &y) {
 		return &FileError{File: name, Problem: firstLine(err.Error())}
 	}
 	e := &FileError{File: name, Problem: firstLine(y.GetMessage())}
-	if tok := y.GetToken(); tok != nil {
-		e.Line = tok.Position.Line
-		if tok.Value != "" && !strings.Contains(e.Problem, tok.Value) {
-			e.Problem += fmt.Sprintf(" (at %q)", firstLine(tok.Value))
-		}
+	tok := y.GetToken()
+	if tok == nil {
+		return e
+	}
+	e.Line = tok.Position.Line
+	var wrong *yaml.TypeError
+	var shape *yaml.UnexpectedNodeTypeError
+	switch {
+	case errors.As(err, &wrong):
+		e.Field = pathOf(file, tok)
+		e.Problem = "is " + kindOfToken(tok) + ", not " + kindOfType(wrong.DstType)
+		return e
+	case errors.As(err, &shape):
+		e.Field = pathOf(file, tok)
+		e.Problem = "is " + kindOfToken(tok) + ", not " + kindOfNode(shape.Expected)
+		return e
+	}
+	if tok.Value != "" && !strings.Contains(e.Problem, tok.Value) {
+		e.Problem += fmt.Sprintf(" (at %q)", firstLine(tok.Value))
 	}
 	return e
+}
+
+// timeForms are the forms of a time: RFC 3339, and YAML's own form of it.
+var timeForms = []string{time.RFC3339, "2006-01-02 15:04:05Z07:00"}
+
+// notTime is a text where a time is expected.
+type notTime string
+
+func (n notTime) Error() string {
+	return fmt.Sprintf("is %q, not a time such as 2026-03-01T08:00:00Z", string(n))
+}
+
+// parseTime reads a time. The YAML library leaves the zero time where it cannot.
+func parseTime(t *time.Time, text []byte) error {
+	value := strings.Trim(strings.TrimSpace(string(text)), `"'`)
+	for _, form := range timeForms {
+		if parsed, err := time.Parse(form, value); err == nil {
+			*t = parsed
+			return nil
+		}
+	}
+	return notTime(value)
+}
+
+// pathOf returns the path of the value that a token begins, such as
+// nodeGroups.apps.nodeRoleArn; empty where there is none.
+func pathOf(file *ast.File, at *token.Token) string {
+	if file == nil {
+		return ""
+	}
+	path := ""
+	for _, doc := range file.Docs {
+		if doc.Body != nil {
+			ast.Walk(visitor(func(n ast.Node) bool {
+				if n.GetToken() == at {
+					path = strings.TrimPrefix(strings.TrimPrefix(n.GetPath(), "$"), ".")
+				}
+				return path == ""
+			}), doc.Body)
+		}
+	}
+	return path
+}
+
+// whereIs returns path and line of the first value with this text.
+func whereIs(file *ast.File, value string) (path string, at int) {
+	for _, doc := range file.Docs {
+		ast.Walk(visitor(func(n ast.Node) bool {
+			if path == "" && n.GetToken() != nil && n.GetToken().Value == value {
+				path, at = strings.TrimPrefix(strings.TrimPrefix(n.GetPath(), "$"), "."), line(n)
+			}
+			return path == ""
+		}), doc.Body)
+	}
+	return path, at
+}
+
+// visitor calls a function for each node until it returns false.
+type visitor func(ast.Node) bool
+
+// Visit is part of ast.Visitor.
+func (v visitor) Visit(n ast.Node) ast.Visitor {
+	if !v(n) {
+		return nil
+	}
+	return v
+}
+
+// kindOfToken says what a value is, as people say it.
+func kindOfToken(t *token.Token) string {
+	switch t.Type {
+	case token.IntegerType, token.BinaryIntegerType, token.OctetIntegerType, token.HexIntegerType, token.FloatType:
+		return "a number"
+	case token.BoolType:
+		return "a boolean"
+	case token.MappingStartType, token.MappingValueType:
+		return "a mapping"
+	case token.SequenceStartType, token.SequenceEntryType:
+		return "a list"
+	default:
+		return fmt.Sprintf("the text %q", firstLine(t.Value))
+	}
+}
+
+// kindOfNode says what the YAML library expects.
+func kindOfNode(t ast.NodeType) string {
+	switch t {
+	case ast.MappingType, ast.MappingValueType:
+		return "a mapping"
+	case ast.SequenceType:
+		return "a list"
+	case ast.StringType, ast.LiteralType:
+		return "a text"
+	default:
+		return "a " + strings.ToLower(t.String())
+	}
+}
+
+// kindOfType says what a field of a type holds.
+func kindOfType(t reflect.Type) string {
+	switch {
+	case t == nil:
+		return "what the field holds"
+	case t == reflect.TypeFor[time.Time]():
+		return "a time such as 2026-03-01T08:00:00Z"
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "a text"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	case reflect.Map, reflect.Struct:
+		return "a mapping"
+	case reflect.Pointer:
+		return kindOfType(t.Elem())
+	default:
+		return "a number"
+	}
 }
 
 func firstLine(s string) string {

@@ -2,7 +2,6 @@ package snapshot_test
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -117,43 +116,12 @@ missing:
 }
 
 func TestLoad(t *testing.T) {
-	if _, err := snapshot.Load("-", strings.NewReader(minimal)); err != nil {
+	if _, err := snapshot.Load(t.Context(), "-", strings.NewReader(minimal)); err != nil {
 		t.Errorf("standard input: %v", err)
 	}
-	_, err := snapshot.Load(filepath.Join(t.TempDir(), "none.yaml"), nil)
+	_, err := snapshot.Load(t.Context(), filepath.Join(t.TempDir(), "none.yaml"), nil)
 	if err == nil || !strings.Contains(err.Error(), "none.yaml: cannot be read: no such file") {
 		t.Errorf("a file that is not there: got %v", err)
-	}
-}
-
-// TestWriteFile: a file is replaced as a whole, and where that fails the old one
-// stays and nothing is left behind.
-func TestWriteFile(t *testing.T) {
-	dir := t.TempDir()
-	name := filepath.Join(dir, "s.yaml")
-	for _, text := range []string{"first", "second"} {
-		if err := snapshot.WriteFile(name, []byte(text)); err != nil {
-			t.Fatal(err)
-		}
-		if got, _ := os.ReadFile(name); string(got) != text {
-			t.Errorf("got %q, want %q", got, text)
-		}
-	}
-	if err := snapshot.WriteFile(filepath.Join(dir, "none", "s.yaml"), nil); err == nil {
-		t.Error("a folder that is not there: no error")
-	}
-	if err := os.Mkdir(filepath.Join(dir, "taken"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := snapshot.WriteFile(filepath.Join(dir, "taken"), nil); err == nil {
-		t.Error("a folder of that name: no error")
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(entries) != 2 {
-		t.Errorf("left behind: %v", entries)
 	}
 }
 
@@ -180,4 +148,37 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("what Encode wrote is refused: %v\n%s", err, again)
 		}
 	})
+}
+
+// TestTypeErrors: a value of the wrong type is told with its place, its field and what
+// the field holds, in YAML and in JSON of one line.
+func TestTypeErrors(t *testing.T) {
+	const head = "apiVersion: noderole.dev/v1alpha1\nkind: Snapshot\ncluster: {arn: \"arn:aws:eks:eu-west-1:111122223333:cluster/prod\"}\n"
+	for body, want := range map[string]string{
+		`nodeGroups: {apps: {nodeRoleArn: [1]}}`:                                                  "nodeGroups.apps.nodeRoleArn: is a list, not a text",
+		`nodeGroups: {apps: {nodeRoleArn: ""}}`:                                                   "nodeGroups.apps.nodeRoleArn: is empty: a node group has a node role, or its facts are among missing",
+		`nodes: {a: {ready: "maybe"}}`:                                                            `nodes.a.ready: is the text "maybe", not true or false`,
+		`roles: []`:                                                                               "roles: is a list, not a mapping",
+		`accessEntries: {x: {groups: abc}}`:                                                       `accessEntries.x.groups: is the text "abc", not a list`,
+		`events: [{count: many}]`:                                                                 `events[0].count: is the text "many", not a number`,
+		`roles: {"arn:aws:iam::111122223333:role/x": {createdAt: 7}}`:                             `roles.arn:aws:iam::111122223333:role/x.createdAt: is "7", not a time such as 2026-03-01T08:00:00Z`,
+		`roles: {"arn:aws:iam::111122223333:role/x": {createdAt: tomorrow}}`:                      `roles.arn:aws:iam::111122223333:role/x.createdAt: is "tomorrow", not a time such as 2026-03-01T08:00:00Z`,
+		`roles: {"arn:aws:iam::111122223333:role/x": {tags: {a: {b: c}}}}`:                        "roles.arn:aws:iam::111122223333:role/x.tags.a: is a mapping, not a text",
+		`roles: {"arn:aws:iam::111122223333:role/x": {createdAt: 2026-03-01 08:00:00+00:00}}`:     "",
+		`roles: {"arn:aws:iam::111122223333:role/x": {createdAt: "2026-03-01T08:00:00.5+01:00"}}`: "",
+		`nodeGroups: {apps: &x {nodeRoleArn: "arn:aws:iam::111122223333:role/x"}, more: *x}`:      "aliases are not supported: write the value itself",
+		`nodeGroups: ` + strings.Repeat("{a: ", 100):                                              "is nested deeper than 64 levels",
+	} {
+		_, err := snapshot.Decode("f", []byte(head+body))
+		got := ""
+		if err != nil {
+			got = err.Error()
+		}
+		if want != "" {
+			want = "f:4: " + want
+		}
+		if got != want {
+			t.Errorf("%s\ngot  %s\nwant %s", body, got, want)
+		}
+	}
 }

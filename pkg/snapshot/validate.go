@@ -67,6 +67,9 @@ func (s *Snapshot) validateRoleReferences() *problem {
 	for _, name := range sorted(s.NodeGroups) {
 		role := s.NodeGroups[name].NodeRoleARN
 		path := []string{"nodeGroups", name, "nodeRoleArn"}
+		if role == "" && len(s.MissingOf(FactNodeGroups, name)) == 0 {
+			return bad("is empty: a node group has a node role, or its facts are among missing", path...)
+		}
 		if p := iamARN(role, true, "role/", path...); p != nil {
 			return p
 		}

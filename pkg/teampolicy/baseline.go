@@ -1,12 +1,12 @@
 package teampolicy
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 )
 
@@ -14,7 +14,9 @@ import (
 // all of which are *FileError.
 func ParseBaseline(name string, text []byte) (*finding.Report, error) {
 	const next = "kubectl noderole check -o json writes one"
-	text = bytes.TrimPrefix(text, byteOrderMark)
+	if err := files.CheckDepth(text); err != nil {
+		return nil, fromYAML(name, err)
+	}
 	r := &finding.Report{}
 	if err := json.Unmarshal(text, r); err != nil {
 		e := &FileError{File: name, Problem: "is no report: " + err.Error(), Next: next}

@@ -13,8 +13,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 )
 
@@ -42,11 +42,10 @@ func (e *FileError) Error() string {
 // exception that is said twice are refused. The name is used in errors, all of
 // which are *FileError, and in reports.
 func Parse(name string, text []byte, known []string) (*Config, error) {
-	text = bytes.TrimPrefix(text, byteOrderMark)
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, &FileError{File: name, Problem: "is empty", Next: "delete it, or begin with: " + head}
 	}
-	file, err := parser.ParseBytes(text, 0)
+	file, err := files.YAML(text)
 	if err != nil {
 		return nil, fromYAML(name, err)
 	}
@@ -72,9 +71,6 @@ func Parse(name string, text []byte, known []string) (*Config, error) {
 	}
 	return c, nil
 }
-
-// byteOrderMark is what some editors begin a file with.
-var byteOrderMark = []byte("\ufeff")
 
 const head = "apiVersion: " + finding.APIVersion + ", kind: " + Kind
 
@@ -229,6 +225,10 @@ func element(n ast.Node, list string, i int) ast.Node {
 // fromYAML turns an error of the YAML library into one line with a place.
 func fromYAML(name string, err error) error {
 	e := &FileError{File: name, Problem: firstLine(err.Error()), Next: "docs/schema/config.json says what the file may hold"}
+	var depth *files.DepthError
+	if errors.As(err, &depth) {
+		e.Line, e.Column = depth.Line, 1
+	}
 	var y yaml.Error
 	if errors.As(err, &y) {
 		e.Problem = firstLine(y.GetMessage())

@@ -57,7 +57,7 @@ func (v *View) grantsCNI(d *iampolicy.Document, role string) (marked bool, other
 	}
 	set := iampolicy.Prepare(iampolicy.Policies{Identity: []iampolicy.Policy{{Document: d}}})
 	for _, mark := range v.CNI().Marks() {
-		if set.Evaluate(mark.Request(v.Place, role, nil)).Decision != iampolicy.Denied {
+		if decision, err := set.Decide(mark.Request(v.Place, role, nil)); err == nil && decision != iampolicy.Denied {
 			marked = true
 		}
 	}

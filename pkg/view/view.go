@@ -69,9 +69,10 @@ type Role struct {
 	Unread []snapshot.Missing
 
 	v *View
-	// set and setUnread are made on the first question.
-	set       *iampolicy.Set
-	setUnread []snapshot.Missing
+	// These are set on the first question. In delegated, a resource's policy that is
+	// not known delegates to the account's own policies; in set it may say anything.
+	set, delegated *iampolicy.Set
+	setUnread      []snapshot.Missing
 	known     *iampolicy.Context
 	trust     *document
 }
@@ -140,14 +141,24 @@ type Answer struct {
 // Can answers whether the role is effectively allowed an action, everywhere that
 // the action is needed: managed and inline policies, explicit Deny, boundary.
 func (r *Role) Can(a need.Action) Answer {
-	r.prepare()
-	return answer(a, r.set.Evaluate(a.Request(r.v.Place, r.ARN, r.known)), r.setUnread)
+	set := r.policies(a)
+	result, err := set.Evaluate(a.Request(r.v.Place, r.ARN, r.known))
+	return answer(a, result, err, r.setUnread)
 }
 
-// Explain says what each statement of the role's policies does for an action.
-func (r *Role) Explain(a need.Action) []iampolicy.Trace {
+// Explain says what each statement of the role's policies does for an action. Its
+// error is an *iampolicy.RequestError.
+func (r *Role) Explain(a need.Action) ([]iampolicy.Trace, error) {
+	return r.policies(a).Explain(a.Request(r.v.Place, r.ARN, r.known))
+}
+
+// policies returns the role's policies for a question about an action.
+func (r *Role) policies(a need.Action) *iampolicy.Set {
 	r.prepare()
-	return r.set.Explain(a.Request(r.v.Place, r.ARN, r.known))
+	if a.Delegated {
+		return r.delegated
+	}
+	return r.set
 }
 
 // LetsIn answers whether the role's trust policy lets a service principal do an
@@ -166,10 +177,10 @@ func (r *Role) LetsInWith(principal, action string, known *iampolicy.Context) An
 		r.trust = &d
 	}
 	a := need.Action{Name: action, For: principal}
-	result := iampolicy.Prepare(iampolicy.Policies{Resource: &r.trust.policy}).Evaluate(&iampolicy.Request{
+	result, err := iampolicy.Prepare(iampolicy.Policies{Resource: &r.trust.policy}).Evaluate(&iampolicy.Request{
 		Principal: principal, Action: action, Resource: r.ARN, Account: r.v.Place.Account, Context: known,
 	})
-	return answer(a, result, r.trust.unread)
+	return answer(a, result, err, r.trust.unread)
 }
 
 // Trust returns the role's parsed trust policy, nil where it could not be read.
@@ -194,8 +205,14 @@ func (r *Role) TrustedServices() map[string]bool {
 	return named
 }
 
-func answer(a need.Action, result iampolicy.Result, unread []snapshot.Missing) Answer {
+// answer returns the answer to a question. One that cannot be asked, because the
+// snapshot lacks a name or has one that is not AWS's, is unknown.
+func answer(a need.Action, result iampolicy.Result, err error, unread []snapshot.Missing) Answer {
 	ans := Answer{Action: a, Result: result}
+	if err != nil {
+		ans.Unread = append(slices.Clone(unread), snapshot.Missing{Fact: snapshot.FactPolicies, Operation: "ask about " + a.Name, Error: err.Error()})
+		return ans
+	}
 	switch result.Decision {
 	case iampolicy.Allowed:
 		ans.Verdict = Allowed
@@ -245,6 +262,8 @@ func (r *Role) prepare() {
 		r.setUnread = append(r.setUnread, d.unread...)
 	}
 	r.set = iampolicy.Prepare(p)
+	p.ResourceState = iampolicy.Delegates
+	r.delegated = iampolicy.Prepare(p)
 	r.known = iampolicy.RoleSession(r.ARN, r.v.Place.Account, r.v.Place.Region, r.Facts.Tags)
 }
 

@@ -32,6 +32,7 @@ import (
 	"encoding/json"
 	"log"
 	"os"
+	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	collectaws "github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
@@ -43,6 +44,14 @@ func must(err error) {
 	}
 }
 
+func lines(c change.Change) string {
+	var b strings.Builder
+	for _, command := range c.Commands() {
+		b.WriteString(command.String() + "\n")
+	}
+	return b.String()
+}
+
 func main() {
 	var c change.Change
 	must(json.Unmarshal([]byte(os.Args[2]), &c))
@@ -51,13 +60,13 @@ func main() {
 	must(err)
 	wrote := false
 	if os.Args[1] == "make" {
-		wrote, err = change.Make(ctx, store, c)
+		wrote, err = change.Apply(ctx, store, c)
 		must(err)
 	}
 	state, err := store.State(ctx, c)
 	must(err)
 	must(json.NewEncoder(os.Stdout).Encode(map[string]any{
-		"wrote": wrote, "state": state, "begins": c.Invert().MadeBy(state), "made": c.MadeBy(state), "command": c.Command(), "invert": c.Invert(),
+		"wrote": wrote, "state": state, "begins": c.Invert().AppliedIn(state), "made": c.AppliedIn(state), "command": lines(c), "invert": c.Invert(),
 	}))
 }
 `

@@ -229,7 +229,7 @@ func TestCreateAsksFirst(t *testing.T) {
 	s := newScenario(t, "asks")
 	env := []string{"AWS_ENDPOINT_URL=" + proxy.URL, "AWS_DEFAULT_REGION=" + region, "KUBECONFIG=/dev/null"}
 	out := kubectl(t, env, "noderole", "create", "newNodeRole")
-	if out.code != 2 || !strings.Contains(out.stdout, " 1  make the role, which EC2 may assume\n") || !strings.Contains(out.stderr, "add --yes") {
+	if out.code != 2 || !strings.Contains(out.stdout, " 1  create the role, with a trust policy that allows EC2\n") || !strings.Contains(out.stderr, "add --yes") {
 		t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
 	}
 	out = kubectl(t, env, "noderole", "create", "newNodeRole", "--dry-run")

@@ -6,11 +6,13 @@ package script_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -55,7 +57,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setup,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "sub": sub},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "sub": sub, "misshape": misshape},
 	})
 }
 
@@ -115,18 +117,22 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE COMMAND [ARG…]")
 	}
-	err := ts.Exec(args[1], args[2:]...)
-	code := 0
-	if err != nil {
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) {
-			ts.Fatalf("%s: %v", args[1], err)
-		}
-		code = exit.ExitCode()
-	}
-	if got := fmt.Sprint(code); got != args[0] {
+	if got := fmt.Sprint(exitCode(ts, args[1:])); got != args[0] {
 		ts.Fatalf("%s exited with %s, want %s", strings.Join(args[1:], " "), got, args[0])
 	}
+}
+
+// exitCode runs a command and returns its exit code.
+func exitCode(ts *testscript.TestScript, command []string) int {
+	err := ts.Exec(command[0], command[1:]...)
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case !errors.As(err, &exit):
+		ts.Fatalf("%s: %v", command[0], err)
+	}
+	return exit.ExitCode()
 }
 
 // sub replaces WORD by the value of $WORD's namesake in files: sub SERVER file….
@@ -137,5 +143,41 @@ func sub(ts *testscript.TestScript, neg bool, args []string) {
 	for _, name := range args[1:] {
 		text := strings.ReplaceAll(ts.ReadFile(name), "@"+args[0]+"@", ts.Getenv(args[0]))
 		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
+	}
+}
+
+// unread is how a command tells that an answer is not one.
+var unread = regexp.MustCompile(`answered \d+ with .*, not an |the answer (is .*, not |\d+ has no Status)`)
+
+// misshape replaces each answer in the folder aws by a file, one at a time, and holds
+// that the command exits with 3 and says what is wrong: misshape FILE COMMAND [ARG…]. It
+// leaves out what EKS answers with 404, as the error's name is in a header.
+func misshape(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: misshape FILE COMMAND [ARG…]")
+	}
+	text := []byte(ts.ReadFile(args[0]))
+	replaced := 0
+	ts.Check(filepath.WalkDir(ts.MkAbs("aws"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || strings.Contains(path, filepath.Join("eks", "clusters")) && strings.Contains(path, ".404.") {
+			return err
+		}
+		replaced++
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			return err
+		}
+		code := exitCode(ts, args[1:])
+		output := strings.Join(strings.Fields(ts.ReadFile("stdout")+ts.ReadFile("stderr")), " ")
+		if code != 3 || !unread.MatchString(output) {
+			ts.Fatalf("with %s for %s the command exits with %d", args[0], path, code)
+		}
+		return os.WriteFile(path, whole, 0o600)
+	}))
+	if replaced == 0 {
+		ts.Fatalf("there are no answers in the folder aws")
 	}
 }

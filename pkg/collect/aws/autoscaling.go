@@ -3,6 +3,7 @@ package aws
 import (
 	"cmp"
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -10,6 +11,7 @@ import (
 	astypes "github.com/aws/aws-sdk-go-v2/service/autoscaling/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
@@ -21,13 +23,14 @@ func (c *Client) AutoScalingGroups(ctx context.Context, cluster string, each fun
 		Filters: []astypes.Filter{{Name: aws.String("tag-key"), Values: []string{clusterTag + cluster}}},
 	}
 	return pages(ctx, c, "autoscaling:DescribeAutoScalingGroups", autoscaling.NewDescribeAutoScalingGroupsPaginator(c.autoscaling, in),
-		func(page *autoscaling.DescribeAutoScalingGroupsOutput) {
+		func(page *autoscaling.DescribeAutoScalingGroupsOutput) (string, bool) {
 			for i := range page.AutoScalingGroups {
 				group := &page.AutoScalingGroups[i]
 				if !managed(group) {
 					each(aws.ToString(group.AutoScalingGroupName), snapshot.AutoScalingGroup{LaunchTemplate: template(group), Instances: len(group.Instances)})
 				}
 			}
+			return byToken(page.NextToken)
 		})
 }
 
@@ -56,12 +59,17 @@ func template(group *astypes.AutoScalingGroup) string {
 // TemplateProfile returns the instance profile of a launch template's version, by
 // ARN or by name, as the template has it; empty where it names none.
 func (c *Client) TemplateProfile(ctx context.Context, template string) (string, error) {
+	const operation = "ec2:DescribeLaunchTemplateVersions"
 	id, version, _ := strings.Cut(template, ":")
-	out, err := call(ctx, c, "ec2:DescribeLaunchTemplateVersions", func(ctx context.Context) (*ec2.DescribeLaunchTemplateVersionsOutput, error) {
+	out, err := call(ctx, c, operation, func(ctx context.Context) (*ec2.DescribeLaunchTemplateVersionsOutput, error) {
 		return c.ec2.DescribeLaunchTemplateVersions(ctx, &ec2.DescribeLaunchTemplateVersionsInput{LaunchTemplateId: &id, Versions: []string{version}})
 	})
 	if err != nil {
 		return "", err
+	}
+	if len(out.LaunchTemplateVersions) == 0 {
+		err := errors.New("the answer has no version of launch template " + id)
+		return "", &collect.CallError{Operation: operation, Message: err.Error(), Err: err}
 	}
 	for _, v := range out.LaunchTemplateVersions {
 		if v.LaunchTemplateData != nil && v.LaunchTemplateData.IamInstanceProfile != nil {

@@ -91,6 +91,14 @@ func withoutToken(body []byte) string {
 	return string(text)
 }
 
+// The answers to EKS's writes, as far as they are looked at.
+var (
+	entryMade       = ok(`{"accessEntry":{"principalArn":"arn:aws:iam::1:role/r"}}`)
+	associationMade = ok(`{"association":{"associationId":"a-1"}}`)
+	addonMade       = ok(`{"addon":{"status":"CREATING"}}`)
+	addonUpdated    = ok(`{"update":{"id":"u"}}`)
+)
+
 // newChanges returns a client of a fake AWS that does not wait long.
 func newChanges(t *testing.T, replies map[string][]reply) (*Changes, *fakeAWS) {
 	t.Helper()
@@ -160,12 +168,12 @@ func TestChangesState(t *testing.T) {
 		"no access entry": {change.Change{Kind: change.AccessEntry, Name: roleR, Cluster: "c"}, nil, nil},
 		"trust policy": {
 			change.Change{Kind: change.TrustPolicy, Name: "r"},
-			map[string][]reply{"GetRole": {ok(`<GetRoleResponse><GetRoleResult><Role><AssumeRolePolicyDocument>%7B%7D</AssumeRolePolicyDocument></Role></GetRoleResult></GetRoleResponse>`)}},
+			map[string][]reply{"GetRole": {ok(`<GetRoleResponse><GetRoleResult><Role><Arn>arn:aws:iam::1:role/r</Arn><AssumeRolePolicyDocument>%7B%7D</AssumeRolePolicyDocument></Role></GetRoleResult></GetRoleResponse>`)}},
 			&change.State{Document: "{}"},
 		},
 		"OIDC provider": {
 			change.Change{Kind: change.OIDCProvider, Name: "arn:aws:iam::1:oidc-provider/h"},
-			map[string][]reply{"GetOpenIDConnectProvider": {ok(`<GetOpenIDConnectProviderResponse><GetOpenIDConnectProviderResult><ClientIDList><member>a</member></ClientIDList><Tags><member><Key>k</Key><Value>v</Value></member></Tags></GetOpenIDConnectProviderResult></GetOpenIDConnectProviderResponse>`)}},
+			map[string][]reply{"GetOpenIDConnectProvider": {ok(`<GetOpenIDConnectProviderResponse><GetOpenIDConnectProviderResult><Url>h</Url><ClientIDList><member>a</member></ClientIDList><Tags><member><Key>k</Key><Value>v</Value></member></Tags></GetOpenIDConnectProviderResult></GetOpenIDConnectProviderResponse>`)}},
 			&change.State{ClientIDs: []string{"a"}, Tags: map[string]string{"k": "v"}},
 		},
 		"association": {
@@ -218,7 +226,7 @@ func TestChangesWrite(t *testing.T) {
 		},
 		"GET " + associationPath + "/a-1": {associationOf("aws-node", "arn:pod")},
 		"GET " + associationPath + "/a-2": {associationOf("other", "arn:other")},
-		update:                            {ok(`{"update":{"id":"u"}}`)},
+		update:                            {addonUpdated},
 	}
 	addonRole := func(before, after *change.State) change.Change {
 		return change.Change{Kind: change.AddonRole, Name: "vpc-cni", Part: "aws-node", Cluster: "c", Before: before, After: after}
@@ -226,14 +234,14 @@ func TestChangesWrite(t *testing.T) {
 	associations := map[string][]reply{
 		"GET " + associationPath:             {ok(`{"associations":[{"associationId":"a-1"}]}`)},
 		"GET " + associationPath + "/a-1":    {associationOf("aws-node", roleR)},
-		"POST " + associationPath:            {ok("{}")},
-		"POST " + associationPath + "/a-1":   {ok("{}")},
-		"DELETE " + associationPath + "/a-1": {ok("{}")},
+		"POST " + associationPath:            {associationMade},
+		"POST " + associationPath + "/a-1":   {associationMade},
+		"DELETE " + associationPath + "/a-1": {associationMade},
 	}
 	xml := func(actions ...string) map[string][]reply {
 		replies := map[string][]reply{}
 		for _, a := range actions {
-			replies[a] = []reply{ok(fmt.Sprintf("<%[1]sResponse><%[1]sResult></%[1]sResult></%[1]sResponse>", a))}
+			replies[a] = []reply{ok(fmt.Sprintf("<%[1]sResponse><%[1]sResult><OpenIDConnectProviderArn>arn:aws:iam::1:oidc-provider/h/id</OpenIDConnectProviderArn></%[1]sResult></%[1]sResponse>", a))}
 		}
 		return replies
 	}
@@ -245,12 +253,12 @@ func TestChangesWrite(t *testing.T) {
 	}{
 		"access entry, STANDARD": {
 			change.Change{Kind: change.AccessEntry, Name: roleR, Cluster: "c", After: &change.State{Type: "STANDARD", Username: "u", Groups: []string{"g"}}},
-			map[string][]reply{"POST /clusters/c/access-entries": {ok("{}")}, "DELETE " + entryPath: {ok("{}")}},
+			map[string][]reply{"POST /clusters/c/access-entries": {entryMade}, "DELETE " + entryPath: {ok("{}")}},
 			[]string{`POST /clusters/c/access-entries {"kubernetesGroups":["g"],"principalArn":"arn:aws:iam::1:role/r","type":"STANDARD","username":"u"}`, "DELETE " + entryPath},
 		},
 		"access entry of nodes": {
 			change.Change{Kind: change.AccessEntry, Name: roleR, Cluster: "c", After: &change.State{Type: "EC2", Username: "u", Groups: []string{"g"}}},
-			map[string][]reply{"POST /clusters/c/access-entries": {ok("{}")}, "DELETE " + entryPath: {ok("{}")}},
+			map[string][]reply{"POST /clusters/c/access-entries": {entryMade}, "DELETE " + entryPath: {ok("{}")}},
 			[]string{`POST /clusters/c/access-entries {"principalArn":"arn:aws:iam::1:role/r","type":"EC2"}`, "DELETE " + entryPath},
 		},
 		"trust policy": {
@@ -284,7 +292,7 @@ func TestChangesWrite(t *testing.T) {
 		"add-on": {
 			change.Change{Kind: change.Addon, Name: "vpc-cni", Cluster: "c", After: &change.State{}},
 			map[string][]reply{
-				"POST /clusters/c/addons": {ok("{}")}, "DELETE " + addonPath: {ok("{}")},
+				"POST /clusters/c/addons": {addonMade}, "DELETE " + addonPath: {addonMade},
 				"GET " + addonPath: {addonIs("CREATING", ""), addonIs("ACTIVE", ""), addonIs("DELETING", ""), refusal(http.StatusNotFound, "ResourceNotFoundException", "gone")},
 			},
 			[]string{`POST /clusters/c/addons {"addonName":"vpc-cni"}`, "DELETE " + addonPath},
@@ -333,7 +341,7 @@ func TestChangesNoLastAssociation(t *testing.T) {
 	c, fake := newChanges(t, map[string][]reply{
 		"GET " + addonPath:                {addonIs("ACTIVE", `,"podIdentityAssociations":["arn:aws:eks:eu-west-1:1:podidentityassociation/c/a-1"]`)},
 		"GET " + associationPath + "/a-1": {associationOf("aws-node", "arn:pod")},
-		"POST " + addonPath + "/update":   {ok("{}")},
+		"POST " + addonPath + "/update":   {addonUpdated},
 	})
 	err := c.Write(context.Background(), change.Change{
 		Kind: change.AddonRole, Name: "vpc-cni", Part: "aws-node", Cluster: "c", Before: &change.State{Role: "arn:pod", Type: change.PodIdentity},
@@ -353,18 +361,19 @@ func TestChangesUnknownRole(t *testing.T) {
 		change change.Change
 		call   string
 		first  reply
+		made   reply
 		tries  int
 	}{
-		"association":                  {association, "POST " + associationPath, unknown, 2},
-		"association, another mistake": {association, "POST " + associationPath, refusal(http.StatusBadRequest, "InvalidParameterException", "the namespace is odd"), 1},
-		"association, another error":   {association, "POST " + associationPath, refusal(http.StatusBadRequest, "InvalidRequestException", "Role provided"), 1},
-		"add-on's role":                {change.Change{Kind: change.AddonRole, Name: "vpc-cni", Part: "aws-node", Cluster: "c", After: &change.State{Role: roleR, Type: change.PodIdentity}}, "POST " + addonPath + "/update", unknown, 2},
-		"access entry":                 {change.Change{Kind: change.AccessEntry, Name: roleR, Cluster: "c", After: &change.State{Type: "EC2"}}, "POST /clusters/c/access-entries", refusal(http.StatusBadRequest, "InvalidParameterException", "The specified principalArn is invalid"), 2},
-		"add-on, which names no role":  {change.Change{Kind: change.Addon, Name: "vpc-cni", Cluster: "c", After: &change.State{}}, "POST /clusters/c/addons", unknown, 1},
+		"association":                  {association, "POST " + associationPath, unknown, associationMade, 2},
+		"association, another mistake": {association, "POST " + associationPath, refusal(http.StatusBadRequest, "InvalidParameterException", "the namespace is odd"), associationMade, 1},
+		"association, another error":   {association, "POST " + associationPath, refusal(http.StatusBadRequest, "InvalidRequestException", "Role provided"), associationMade, 1},
+		"add-on's role":                {change.Change{Kind: change.AddonRole, Name: "vpc-cni", Part: "aws-node", Cluster: "c", After: &change.State{Role: roleR, Type: change.PodIdentity}}, "POST " + addonPath + "/update", unknown, addonUpdated, 2},
+		"access entry":                 {change.Change{Kind: change.AccessEntry, Name: roleR, Cluster: "c", After: &change.State{Type: "EC2"}}, "POST /clusters/c/access-entries", refusal(http.StatusBadRequest, "InvalidParameterException", "The specified principalArn is invalid"), entryMade, 2},
+		"add-on, which names no role":  {change.Change{Kind: change.Addon, Name: "vpc-cni", Cluster: "c", After: &change.State{}}, "POST /clusters/c/addons", unknown, addonMade, 1},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			c, fake := newChanges(t, map[string][]reply{tt.call: {tt.first, ok("{}")}, "GET " + addonPath: {addonIs("ACTIVE", "")}})
+			c, fake := newChanges(t, map[string][]reply{tt.call: {tt.first, tt.made}, "GET " + addonPath: {addonIs("ACTIVE", "")}})
 			err := c.Write(context.Background(), tt.change)
 			if len(fake.wrote) != tt.tries || (err == nil) != (tt.tries == 2) {
 				t.Errorf("%d tries, %v", len(fake.wrote), err)
@@ -395,7 +404,7 @@ func TestChangesAddonFails(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			c, _ := newChanges(t, map[string][]reply{
-				"POST /clusters/c/addons": {ok("{}")}, "DELETE " + addonPath: {ok("{}")}, "POST " + addonPath + "/update": {ok("{}")}, "GET " + addonPath: {tt.last},
+				"POST /clusters/c/addons": {addonMade}, "DELETE " + addonPath: {addonMade}, "POST " + addonPath + "/update": {addonUpdated}, "GET " + addonPath: {tt.last},
 			})
 			c.settle = 20 * time.Millisecond
 			err := c.Write(context.Background(), tt.change)
@@ -406,7 +415,7 @@ func TestChangesAddonFails(t *testing.T) {
 		})
 	}
 	t.Run("interrupted", func(t *testing.T) {
-		c, _ := newChanges(t, map[string][]reply{"POST /clusters/c/addons": {ok("{}")}, "GET " + addonPath: {addonIs("CREATING", "")}})
+		c, _ := newChanges(t, map[string][]reply{"POST /clusters/c/addons": {addonMade}, "GET " + addonPath: {addonIs("CREATING", "")}})
 		c.pause, c.settle = time.Minute, time.Hour
 		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 		defer cancel()
@@ -424,7 +433,7 @@ func TestChangesRefused(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "eks:UpdateAddon") {
 		t.Errorf("%v", err)
 	}
-	if err := c.Write(context.Background(), change.Change{Kind: change.TrustPolicy, Name: "r", Before: &change.State{}}); err == nil || !strings.Contains(err.Error(), "at all times") {
+	if err := c.Write(context.Background(), change.Change{Kind: change.TrustPolicy, Name: "r", Before: &change.State{}}); err == nil || !strings.Contains(err.Error(), "always has a trust policy") {
 		t.Errorf("%v", err)
 	}
 }

@@ -1,7 +1,8 @@
-// Package aws reads from the AWS APIs what the snapshot of a cluster needs. It
-// wraps the AWS SDK: standard configuration and credentials, adaptive retries,
-// time limits, a bound on calls in flight, and errors that a person can act on.
-// It only reads.
+// Package aws reads from the AWS APIs what the snapshot of a cluster needs, and
+// makes the changes of repairs. It wraps the AWS SDK: standard configuration and
+// credentials, adaptive retries, time limits, a bound on calls in flight, a check
+// that every answer has the shape of its operation, and errors that a person can
+// act on. A Client only reads; only Changes writes.
 package aws
 
 import (
@@ -142,17 +143,30 @@ type paginator[Out, Options any] interface {
 	NextPage(context.Context, ...func(*Options)) (*Out, error)
 }
 
-// pages calls each for every page of a list.
-func pages[Out, Options any](ctx context.Context, c *Client, operation string, p paginator[Out, Options], each func(*Out)) error {
-	for p.HasMorePages() {
+// pages calls each for every page of a list. It returns the token of the next page,
+// and whether there is one; see byToken and byMarker.
+func pages[Out, Options any](ctx context.Context, c *Client, operation string, p paginator[Out, Options], each func(*Out) (token string, more bool)) error {
+	var tokens collect.PageTokens
+	for {
 		page, err := call(ctx, c, operation, func(ctx context.Context) (*Out, error) { return p.NextPage(ctx) })
 		if err != nil {
 			return err
 		}
-		each(page)
+		token, more := each(page)
+		if !more {
+			return nil
+		}
+		if err := tokens.Next(token); err != nil {
+			return &collect.CallError{Operation: operation, Message: err.Error(), Err: err}
+		}
 	}
-	return nil
 }
+
+// byToken is the next page of the services whose last page has no token.
+func byToken(token *string) (string, bool) { return aws.ToString(token), aws.ToString(token) != "" }
+
+// byMarker is the next page of IAM, which says by a flag of its own whether there is one.
+func byMarker(truncated bool, marker *string) (string, bool) { return aws.ToString(marker), truncated }
 
 func (c *Client) isDead(service string) (unreachable, bool) {
 	c.mu.Lock()

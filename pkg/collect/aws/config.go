@@ -143,7 +143,11 @@ func load(ctx context.Context, cfg Config) (aws.Config, error) {
 
 // options returns the SDK options for cfg.
 func (cfg Config) options() ([]func(*config.LoadOptions) error, error) {
-	options := []func(*config.LoadOptions) error{config.WithHTTPClient(httpClient(cmp.Or(cfg.RequestTimeout, requestTimeout)))}
+	options := []func(*config.LoadOptions) error{
+		config.WithHTTPClient(httpClient(cmp.Or(cfg.RequestTimeout, requestTimeout))),
+		// Here, so that the SDK's own calls for credentials are checked too.
+		config.WithAPIOptions([]func(*middleware.Stack) error{checkAnswers}),
+	}
 	add := func(o config.LoadOptionsFunc) { options = append(options, o) }
 
 	if region := cmp.Or(cfg.Region, cfg.Env["AWS_REGION"], cfg.Env["AWS_DEFAULT_REGION"]); region != "" {
@@ -208,9 +212,16 @@ func (cfg Config) options() ([]func(*config.LoadOptions) error, error) {
 	return options, nil
 }
 
+// roleAssumer is the call by which the SDK gets the credentials of a role.
+type roleAssumer interface {
+	AssumeRole(context.Context, *sts.AssumeRoleInput, ...func(*sts.Options)) (*sts.AssumeRoleOutput, error)
+}
+
+var _ roleAssumer = (*stsCalls)(nil)
+
 // assumedRole returns the credentials of cfg.RoleARN.
 func assumedRole(base aws.Config, cfg Config) aws.CredentialsProvider {
-	client := sts.NewFromConfig(base, func(o *sts.Options) { override(&o.BaseEndpoint, cfg.endpoint("STS")) })
+	client := (*stsCalls)(sts.NewFromConfig(base, func(o *sts.Options) { override(&o.BaseEndpoint, cfg.endpoint("STS")) }))
 	return stscreds.NewAssumeRoleProvider(client, cfg.RoleARN, func(o *stscreds.AssumeRoleOptions) {
 		o.RoleSessionName = "kubectl-noderole"
 	})
@@ -243,8 +254,8 @@ func retryer(cfg aws.Config) func() aws.Retryer {
 	}
 }
 
-// worthRetrying corrects the SDK's opinion. Every call only reads, so an answer
-// that broke off is asked for again; an endpoint that cannot be reached, or
+// worthRetrying corrects the SDK's opinion. An answer that broke off is asked for
+// again; an endpoint that cannot be reached, or
 // that stays silent, would only be waited for several times over, and
 // credentials were retried where they were sought.
 func worthRetrying(err error) aws.Ternary {
@@ -292,9 +303,8 @@ func userAgent(stack *middleware.Stack) error {
 func (c *Client) countCalls(stack *middleware.Stack) error {
 	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("CountCalls",
 		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
-			operation := strings.ToLower(strings.ReplaceAll(awsmiddleware.GetServiceID(ctx), " ", "")) + ":" + awsmiddleware.GetOperationName(ctx)
 			c.mu.Lock()
-			c.calls[operation]++
+			c.calls[operationOf(ctx)]++
 			c.mu.Unlock()
 			return next.HandleDeserialize(ctx, in)
 		}), middleware.After)

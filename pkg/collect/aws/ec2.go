@@ -21,13 +21,14 @@ func (c *Client) Instances(ctx context.Context, ids []string) (map[string]snapsh
 	}
 	instances := map[string]snapshot.Instance{}
 	err := pages(ctx, c, "ec2:DescribeInstances", ec2.NewDescribeInstancesPaginator(c.ec2, in),
-		func(page *ec2.DescribeInstancesOutput) {
+		func(page *ec2.DescribeInstancesOutput) (string, bool) {
 			for i := range page.Reservations {
 				for j := range page.Reservations[i].Instances {
 					instance := &page.Reservations[i].Instances[j]
 					instances[aws.ToString(instance.InstanceId)] = instanceFacts(instance)
 				}
 			}
+			return byToken(page.NextToken)
 		})
 	return instances, err
 }
@@ -42,13 +43,14 @@ func (c *Client) ClusterInstances(ctx context.Context, cluster string, each func
 		},
 		MaxResults: aws.Int32(1000),
 	}
-	return pages(ctx, c, "ec2:DescribeInstances", ec2.NewDescribeInstancesPaginator(c.ec2, in), func(page *ec2.DescribeInstancesOutput) {
+	return pages(ctx, c, "ec2:DescribeInstances", ec2.NewDescribeInstancesPaginator(c.ec2, in), func(page *ec2.DescribeInstancesOutput) (string, bool) {
 		for i := range page.Reservations {
 			for j := range page.Reservations[i].Instances {
 				instance := &page.Reservations[i].Instances[j]
 				each(aws.ToString(instance.InstanceId), instanceFacts(instance))
 			}
 		}
+		return byToken(page.NextToken)
 	})
 }
 

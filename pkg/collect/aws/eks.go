@@ -21,7 +21,10 @@ func (c *Client) ListClusters(ctx context.Context) ([]string, error) {
 	return c.clusterNames.get(ctx, "", func(ctx context.Context) ([]string, error) {
 		var names []string
 		err := pages(ctx, c, "eks:ListClusters", eks.NewListClustersPaginator(c.eks, &eks.ListClustersInput{}),
-			func(page *eks.ListClustersOutput) { names = append(names, page.Clusters...) })
+			func(page *eks.ListClustersOutput) (string, bool) {
+				names = append(names, page.Clusters...)
+				return byToken(page.NextToken)
+			})
 		return names, err
 	})
 }
@@ -97,7 +100,10 @@ func (c *Client) describeCluster(ctx context.Context, name string) (*ekstypes.Cl
 func (c *Client) NodeGroups(ctx context.Context, cluster string) ([]string, error) {
 	var names []string
 	err := pages(ctx, c, "eks:ListNodegroups", eks.NewListNodegroupsPaginator(c.eks, &eks.ListNodegroupsInput{ClusterName: &cluster}),
-		func(page *eks.ListNodegroupsOutput) { names = append(names, page.Nodegroups...) })
+		func(page *eks.ListNodegroupsOutput) (string, bool) {
+			names = append(names, page.Nodegroups...)
+			return byToken(page.NextToken)
+		})
 	return names, err
 }
 
@@ -137,7 +143,10 @@ func (c *Client) NodeGroup(ctx context.Context, cluster, name string) (snapshot.
 func (c *Client) FargateProfiles(ctx context.Context, cluster string) ([]string, error) {
 	var names []string
 	err := pages(ctx, c, "eks:ListFargateProfiles", eks.NewListFargateProfilesPaginator(c.eks, &eks.ListFargateProfilesInput{ClusterName: &cluster}),
-		func(page *eks.ListFargateProfilesOutput) { names = append(names, page.FargateProfileNames...) })
+		func(page *eks.ListFargateProfilesOutput) (string, bool) {
+			names = append(names, page.FargateProfileNames...)
+			return byToken(page.NextToken)
+		})
 	return names, err
 }
 
@@ -195,10 +204,11 @@ func (c *Client) PodIdentityAssociations(ctx context.Context, cluster, namespace
 	in := &eks.ListPodIdentityAssociationsInput{ClusterName: &cluster, Namespace: &namespace, ServiceAccount: &serviceAccount}
 	var ids []string
 	err := pages(ctx, c, "eks:ListPodIdentityAssociations", eks.NewListPodIdentityAssociationsPaginator(c.eks, in),
-		func(page *eks.ListPodIdentityAssociationsOutput) {
+		func(page *eks.ListPodIdentityAssociationsOutput) (string, bool) {
 			for _, association := range page.Associations {
 				ids = append(ids, aws.ToString(association.AssociationId))
 			}
+			return byToken(page.NextToken)
 		})
 	return ids, err
 }
@@ -249,7 +259,7 @@ func (c *Client) AccessPolicies(ctx context.Context, cluster, principalARN strin
 	policies := map[string][]string{}
 	err := pages(ctx, c, "eks:ListAssociatedAccessPolicies",
 		eks.NewListAssociatedAccessPoliciesPaginator(c.eks, &eks.ListAssociatedAccessPoliciesInput{ClusterName: &cluster, PrincipalArn: &principalARN}),
-		func(page *eks.ListAssociatedAccessPoliciesOutput) {
+		func(page *eks.ListAssociatedAccessPoliciesOutput) (string, bool) {
 			for _, p := range page.AssociatedAccessPolicies {
 				namespaces := []string{}
 				if p.AccessScope != nil {
@@ -257,6 +267,7 @@ func (c *Client) AccessPolicies(ctx context.Context, cluster, principalARN strin
 				}
 				policies[aws.ToString(p.PolicyArn)] = namespaces
 			}
+			return byToken(page.NextToken)
 		})
 	if len(policies) == 0 {
 		return nil, err
@@ -268,6 +279,9 @@ func (c *Client) AccessPolicies(ctx context.Context, cluster, principalARN strin
 func (c *Client) AccessEntries(ctx context.Context, cluster string) ([]string, error) {
 	var principals []string
 	err := pages(ctx, c, "eks:ListAccessEntries", eks.NewListAccessEntriesPaginator(c.eks, &eks.ListAccessEntriesInput{ClusterName: &cluster}),
-		func(page *eks.ListAccessEntriesOutput) { principals = append(principals, page.AccessEntries...) })
+		func(page *eks.ListAccessEntriesOutput) (string, bool) {
+			principals = append(principals, page.AccessEntries...)
+			return byToken(page.NextToken)
+		})
 	return principals, err
 }

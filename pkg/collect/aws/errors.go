@@ -94,11 +94,14 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return &collect.CallError{Operation: operation, Message: "the answer broke off", Err: err}
 	}
-	if response := httpResponse(err); response != nil {
+	if errors.Is(err, collect.ErrAnswerTooLarge) {
+		return &collect.CallError{Operation: operation, Message: collect.ErrAnswerTooLarge.Error(), Err: err}
+	}
+	if other := nonAWSResponse(operation, err); other != nil {
+		return &collect.CallError{Operation: operation, Message: other.Error(), Err: err}
+	}
+	if httpResponse(err) != nil {
 		c.answered.Store(true)
-		if alien := alienAnswer(operation, response, err); alien != "" {
-			return &collect.CallError{Operation: operation, Message: alien, Err: err}
-		}
 	}
 	var api smithy.APIError
 	if errors.As(err, &api) {
@@ -163,7 +166,11 @@ func (c *Client) explainCredentials(err error) error {
 	service := innermostService(err)
 	var token *ssocreds.InvalidTokenError
 	var process *processcreds.ProviderError
+	var other *nonAWSResponseError
 	switch {
+	case errors.As(err, &other):
+		out.Problem = "no AWS credentials" + c.ofProfile() + ": " + other.Error()
+		out.Next = "check the network, the proxy (HTTPS_PROXY), the region (" + c.region + ") and AWS_ENDPOINT_URL"
 	case errors.As(err, &token), service == "SSO", service == "SSO OIDC", strings.Contains(err.Error(), "SSO token"):
 		if cut {
 			return c.noEndpoint("AWS SSO", why)
@@ -299,29 +306,20 @@ func cannotReach(err error) (unreachable, bool) {
 	return out, true
 }
 
-// alienAnswer says what is wrong with an answer that does not come from the
-// service, or returns "".
-func alienAnswer(operation string, response *http.Response, err error) string {
-	contentType, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
-	contentType = strings.TrimSpace(contentType)
+// nonAWSResponse returns what is wrong where an error is about an answer that does not come
+// from the service, and nil elsewhere: an answer of the wrong shape, an HTML page, or an
+// error that the SDK cannot read.
+func nonAWSResponse(operation string, err error) *nonAWSResponseError {
+	var other *nonAWSResponseError
+	if errors.As(err, &other) {
+		return other
+	}
+	response := httpResponse(err)
 	var undecodable *smithy.DeserializationError
-	html := strings.EqualFold(contentType, "text/html")
-	if !html && !errors.As(err, &undecodable) {
-		return ""
+	if response == nil || mediaType(response) != htmlType && !errors.As(err, &undecodable) {
+		return nil
 	}
-	service, _, _ := strings.Cut(operation, ":")
-	from := "the endpoint"
-	if response.Request != nil && response.Request.URL != nil {
-		from = response.Request.URL.Scheme + "://" + response.Request.URL.Host
-	}
-	if contentType == "" {
-		contentType = "no content type"
-	}
-	hint := "a proxy, or an endpoint that does not know this operation"
-	if !html {
-		hint = innermost(err)
-	}
-	return fmt.Sprintf("%s answered %d with %s, not an %s answer (%s)", from, response.StatusCode, contentType, strings.ToUpper(service), hint)
+	return &nonAWSResponseError{operation, response, innermost(err)}
 }
 
 // httpResponse returns the answer that an error is about, or nil where there

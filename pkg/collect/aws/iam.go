@@ -22,10 +22,11 @@ func (c *Client) Role(ctx context.Context, name string) (string, snapshot.Role, 
 func (c *Client) AttachedPolicies(ctx context.Context, role string) ([]string, error) {
 	var arns []string
 	err := pages(ctx, c, "iam:ListAttachedRolePolicies", iam.NewListAttachedRolePoliciesPaginator(c.iam, &iam.ListAttachedRolePoliciesInput{RoleName: &role}),
-		func(page *iam.ListAttachedRolePoliciesOutput) {
+		func(page *iam.ListAttachedRolePoliciesOutput) (string, bool) {
 			for _, policy := range page.AttachedPolicies {
 				arns = append(arns, aws.ToString(policy.PolicyArn))
 			}
+			return byMarker(page.IsTruncated, page.Marker)
 		})
 	slices.Sort(arns)
 	return arns, err
@@ -35,7 +36,10 @@ func (c *Client) AttachedPolicies(ctx context.Context, role string) ([]string, e
 func (c *Client) InlinePolicies(ctx context.Context, role string) ([]string, error) {
 	var names []string
 	err := pages(ctx, c, "iam:ListRolePolicies", iam.NewListRolePoliciesPaginator(c.iam, &iam.ListRolePoliciesInput{RoleName: &role}),
-		func(page *iam.ListRolePoliciesOutput) { names = append(names, page.PolicyNames...) })
+		func(page *iam.ListRolePoliciesOutput) (string, bool) {
+			names = append(names, page.PolicyNames...)
+			return byMarker(page.IsTruncated, page.Marker)
+		})
 	return names, err
 }
 
@@ -58,11 +62,12 @@ func (c *Client) InlinePolicy(ctx context.Context, role, name string) (string, e
 func (c *Client) RoleProfiles(ctx context.Context, role string) (map[string]snapshot.InstanceProfile, error) {
 	profiles := map[string]snapshot.InstanceProfile{}
 	err := pages(ctx, c, "iam:ListInstanceProfilesForRole", iam.NewListInstanceProfilesForRolePaginator(c.iam, &iam.ListInstanceProfilesForRoleInput{RoleName: &role}),
-		func(page *iam.ListInstanceProfilesForRoleOutput) {
+		func(page *iam.ListInstanceProfilesForRoleOutput) (string, bool) {
 			for i := range page.InstanceProfiles {
 				profile := &page.InstanceProfiles[i]
 				profiles[aws.ToString(profile.Arn)] = instanceProfile(profile)
 			}
+			return byMarker(page.IsTruncated, page.Marker)
 		})
 	return profiles, err
 }
@@ -152,10 +157,11 @@ func (c *Client) Simulate(ctx context.Context, roleARN string, actions, resource
 			contextEntry("aws:RequestedRegion", c.region, iamtypes.ContextKeyTypeEnumString),
 			contextEntry("aws:SecureTransport", "true", iamtypes.ContextKeyTypeEnumBoolean),
 		},
-	}), func(page *iam.SimulatePrincipalPolicyOutput) {
+	}), func(page *iam.SimulatePrincipalPolicyOutput) (string, bool) {
 		for i := range page.EvaluationResults {
 			answers = append(answers, simulations(&page.EvaluationResults[i], resources)...)
 		}
+		return byMarker(page.IsTruncated, page.Marker)
 	})
 	return answers, err
 }

@@ -19,11 +19,12 @@ var _ collect.AccountAWS = (*Client)(nil)
 func (c *Client) Roles(ctx context.Context) (map[string]snapshot.Role, error) {
 	roles := map[string]snapshot.Role{}
 	err := pages(ctx, c, "iam:ListRoles", iam.NewListRolesPaginator(c.iam, &iam.ListRolesInput{MaxItems: aws.Int32(listPage)}),
-		func(page *iam.ListRolesOutput) {
+		func(page *iam.ListRolesOutput) (string, bool) {
 			for i := range page.Roles {
 				role := &page.Roles[i]
 				roles[aws.ToString(role.Arn)] = roleFacts(role)
 			}
+			return byMarker(page.IsTruncated, page.Marker)
 		})
 	return roles, err
 }
@@ -32,11 +33,12 @@ func (c *Client) Roles(ctx context.Context) (map[string]snapshot.Role, error) {
 func (c *Client) InstanceProfiles(ctx context.Context) (map[string]snapshot.InstanceProfile, error) {
 	profiles := map[string]snapshot.InstanceProfile{}
 	err := pages(ctx, c, "iam:ListInstanceProfiles", iam.NewListInstanceProfilesPaginator(c.iam, &iam.ListInstanceProfilesInput{MaxItems: aws.Int32(listPage)}),
-		func(page *iam.ListInstanceProfilesOutput) {
+		func(page *iam.ListInstanceProfilesOutput) (string, bool) {
 			for i := range page.InstanceProfiles {
 				profile := &page.InstanceProfiles[i]
 				profiles[aws.ToString(profile.Arn)] = instanceProfile(profile)
 			}
+			return byMarker(page.IsTruncated, page.Marker)
 		})
 	return profiles, err
 }

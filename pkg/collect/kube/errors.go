@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/url"
@@ -32,6 +33,9 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 			Next:    "see whether kubectl gets in: kubectl get nodes" + c.contextFlag(),
 			Err:     err,
 		}
+	case isForeign(err):
+		status, _ := errorStatus(err)
+		return &collect.CallError{Operation: operation, Message: fmt.Sprintf("the answer %d has no Status, so it is not of the Kubernetes API (a proxy)", status.Code), Err: err}
 	case apierrors.IsForbidden(err):
 		return &collect.CallError{Operation: operation, Permission: operation, Message: collect.OneLine(err.Error()), Err: err}
 	}
@@ -52,14 +56,35 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 			Err:     err,
 		}
 	}
+	return &collect.CallError{Operation: operation, Message: answerProblem(err), Err: err}
+}
+
+// answerProblem says in one line what is wrong with an answer. client-go has no types
+// for an unknown content type and for an empty body.
+func answerProblem(err error) string {
 	message := collect.OneLine(err.Error())
+	var shape *shapeError
 	switch {
-	case strings.Contains(message, "serializer for text/html"): // client-go has no type for it
-		message = "the answer is text/html, not of the Kubernetes API (a proxy)"
+	case errors.As(err, &shape):
+		return shape.Error()
+	case errors.Is(err, collect.ErrAnswerTooLarge):
+		return collect.ErrAnswerTooLarge.Error()
 	case broken(err):
-		message = "the answer broke off"
+		return "the answer broke off"
+	case strings.HasPrefix(message, "0-length response"):
+		return "the answer is empty, not an object of the Kubernetes API"
 	}
-	return &collect.CallError{Operation: operation, Message: message, Err: err}
+	if after, found := strings.CutPrefix(message, "serializer for "); found {
+		contentType, _, _ := strings.Cut(after, " ")
+		return "the answer is " + strings.TrimSuffix(contentType, ";") + ", not of the Kubernetes API (a proxy)"
+	}
+	return message
+}
+
+// isForeign tells whether an error is a 403 or 404 without a Status. With one, they say
+// that a permission or an object is missing; a proxy that sends them does not say that.
+func isForeign(err error) bool {
+	return apierrors.IsUnexpectedServerError(err) && (apierrors.IsForbidden(err) || apierrors.IsNotFound(err))
 }
 
 // configError says that a kubeconfig cannot be used.

@@ -1,6 +1,7 @@
 // Package kube reads from the Kubernetes API what the snapshot of a cluster
 // needs: its nodes and the VPC CNI's node agent, aws-node. It keeps nothing else
-// of what it reads, and it only reads.
+// of what it reads. It also makes the changes of repairs that are in the cluster. A
+// Client only reads; only Changes writes.
 package kube
 
 import (
@@ -17,7 +18,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/gentype"
 	"k8s.io/client-go/rest"
 
@@ -114,7 +114,7 @@ func New(config *rest.Config, o Options) (*Client, error) {
 	if config.Dial == nil {
 		config.Dial = (&net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}).DialContext
 	}
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return counter{next, &c.calls} })
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return counter{limiter{next}, &c.calls} })
 
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
@@ -128,7 +128,7 @@ func New(config *rest.Config, o Options) (*Client, error) {
 			return nil, c.configError(err)
 		}
 	}
-	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
+	config.NegotiatedSerializer = newShapeChecker(scheme)
 	codec := runtime.NewParameterCodec(scheme)
 	of := func(gv schema.GroupVersion, path string) (rest.Interface, error) {
 		config.GroupVersion, config.APIPath = &gv, path
@@ -214,7 +214,7 @@ func (c *Client) Pods(ctx context.Context, each func(name string, pod snapshot.P
 // none.
 func (c *Client) ServiceAccount(ctx context.Context) (*snapshot.ServiceAccount, error) {
 	account, err := c.serviceAccounts.Get(quiet(ctx), awsNode, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
+	if isAbsent(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -226,7 +226,7 @@ func (c *Client) ServiceAccount(ctx context.Context) (*snapshot.ServiceAccount, 
 // DaemonSet returns the DaemonSet aws-node, or nil where there is none.
 func (c *Client) DaemonSet(ctx context.Context) (*snapshot.DaemonSet, error) {
 	set, err := c.daemonSets.Get(quiet(ctx), awsNode, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
+	if isAbsent(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -239,16 +239,20 @@ func (c *Client) DaemonSet(ctx context.Context) (*snapshot.DaemonSet, error) {
 // server offers to go on with what is there now, which serves: names are keys.
 func (c *Client) pages(ctx context.Context, operation string, o metav1.ListOptions, list func(metav1.ListOptions) (next string, err error)) error {
 	o.Limit = pageSize
+	var tokens collect.PageTokens
 	for {
 		next, err := list(o)
-		if again := continuation(err); again != "" && again != o.Continue {
+		if again := continuation(err); again != "" {
 			next, err = again, nil
+		}
+		if err == nil && next == "" {
+			return nil
+		}
+		if err == nil {
+			err = tokens.Next(next)
 		}
 		if err != nil {
 			return c.explain(ctx, operation, err)
-		}
-		if next == "" {
-			return nil
 		}
 		o.Continue = next
 	}

@@ -5,11 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -25,7 +26,7 @@ const (
 // AWSAuth returns the ConfigMap aws-auth, or nil where there is none.
 func (c *Client) AWSAuth(ctx context.Context) (*snapshot.AWSAuth, error) {
 	m, err := c.configMaps.Get(quiet(ctx), authName, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
+	if isAbsent(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -38,7 +39,7 @@ func (c *Client) AWSAuth(ctx context.Context) (*snapshot.AWSAuth, error) {
 // DaemonSet is not there.
 func (c *Client) PodIdentityAgent(ctx context.Context) (*snapshot.PodIdentityAgent, error) {
 	_, err := c.daemonSets.Get(quiet(ctx), agent, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
+	if isAbsent(err) {
 		return nil, nil
 	}
 	if err != nil {
@@ -59,54 +60,94 @@ func (c *Client) PodIdentityAgent(ctx context.Context) (*snapshot.PodIdentityAge
 	return facts, err
 }
 
-// The lists of node classes, and the versions in which they are served.
+// The kinds of node classes, in the versions in which they are served, and the
+// resources that they are lists of.
 // Sources: karpenter-provider-aws pkg/apis/v1; EKS user guide, "Create a Node
 // Class for Amazon EKS".
 var (
-	karpenterClasses = []string{"/apis/karpenter.k8s.aws/v1/ec2nodeclasses", "/apis/karpenter.k8s.aws/v1beta1/ec2nodeclasses"}
-	autoModeClasses  = []string{"/apis/eks.amazonaws.com/v1/nodeclasses"}
+	karpenterClasses = classKind{"karpenter.k8s.aws", "EC2NodeClassList", "ec2nodeclasses", []string{"v1", "v1beta1"}}
+	autoModeClasses  = classKind{"eks.amazonaws.com", "NodeClassList", "nodeclasses", []string{"v1"}}
 )
+
+// classKind is a kind of node classes.
+type classKind struct {
+	group, list, resource string
+	versions              []string
+}
+
+// classList is what is read of a list of node classes.
+type classList struct {
+	Metadata struct{ Continue string }
+	Items    []struct {
+		Metadata struct{ Name string }
+		Spec     struct{ Role, InstanceProfile string }
+		Status   struct{ InstanceProfile string }
+	}
+}
 
 // KarpenterNodeClasses returns Karpenter's EC2NodeClass objects; none where their
 // kind is not installed.
 func (c *Client) KarpenterNodeClasses(ctx context.Context) (map[string]snapshot.NodeClass, error) {
-	return c.nodeClasses(ctx, "list ec2nodeclasses.karpenter.k8s.aws", karpenterClasses)
+	return c.nodeClasses(ctx, karpenterClasses)
 }
 
 // AutoModeNodeClasses returns EKS Auto Mode's NodeClass objects; none where their
 // kind is not installed.
 func (c *Client) AutoModeNodeClasses(ctx context.Context) (map[string]snapshot.NodeClass, error) {
-	return c.nodeClasses(ctx, "list nodeclasses.eks.amazonaws.com", autoModeClasses)
+	return c.nodeClasses(ctx, autoModeClasses)
 }
 
-func (c *Client) nodeClasses(ctx context.Context, operation string, paths []string) (map[string]snapshot.NodeClass, error) {
-	for _, path := range paths {
-		text, err := c.raw.Get().AbsPath(path).SetHeader("Accept", "application/json").DoRaw(quiet(ctx))
-		if apierrors.IsNotFound(err) {
-			continue
-		}
+// nodeClasses reads the first version that is served.
+func (c *Client) nodeClasses(ctx context.Context, of classKind) (map[string]snapshot.NodeClass, error) {
+	for _, version := range of.versions {
+		kind := schema.GroupVersionKind{Group: of.group, Version: version, Kind: of.list}
+		classes, isServed := map[string]snapshot.NodeClass{}, true
+		err := c.pages(ctx, "list "+of.resource+"."+of.group, metav1.ListOptions{}, func(o metav1.ListOptions) (string, error) {
+			list, err := c.classPage(ctx, kind, of.resource, o)
+			if isUnknownPath(err) || isAbsent(err) {
+				isServed = false
+				return "", nil
+			}
+			if err != nil {
+				return "", err
+			}
+			for _, item := range list.Items {
+				classes[item.Metadata.Name] = snapshot.NodeClass{
+					Role: item.Spec.Role, InstanceProfile: item.Spec.InstanceProfile, StatusProfile: item.Status.InstanceProfile,
+				}
+			}
+			return list.Metadata.Continue, nil
+		})
 		if err != nil {
-			return nil, c.explain(ctx, operation, err)
+			return nil, err
 		}
-		var list struct {
-			Items []struct {
-				Metadata struct{ Name string }
-				Spec     struct{ Role, InstanceProfile string }
-				Status   struct{ InstanceProfile string }
-			}
+		if isServed {
+			return classes, nil
 		}
-		if err := json.Unmarshal(text, &list); err != nil {
-			return nil, c.explain(ctx, operation, err)
-		}
-		classes := map[string]snapshot.NodeClass{}
-		for _, item := range list.Items {
-			classes[item.Metadata.Name] = snapshot.NodeClass{
-				Role: item.Spec.Role, InstanceProfile: item.Spec.InstanceProfile, StatusProfile: item.Status.InstanceProfile,
-			}
-		}
-		return classes, nil
 	}
 	return nil, nil
+}
+
+// classPage reads a page of node classes, whose Go types are not part of this program.
+func (c *Client) classPage(ctx context.Context, kind schema.GroupVersionKind, resource string, o metav1.ListOptions) (classList, error) {
+	var list classList
+	request := c.raw.Get().AbsPath("/apis", kind.Group, kind.Version, resource).SetHeader("Accept", "application/json").
+		Param("limit", strconv.FormatInt(o.Limit, 10))
+	if o.Continue != "" {
+		request = request.Param("continue", o.Continue)
+	}
+	result := request.Do(quiet(ctx))
+	if err := result.Error(); err != nil {
+		return list, err
+	}
+	text, err := result.Raw()
+	if err != nil {
+		return list, err
+	}
+	if err := checkShape(text, kind); err != nil {
+		return list, err
+	}
+	return list, json.Unmarshal(text, &list)
 }
 
 // eventNamespaces are where events of aws-node and of nodes are kept.

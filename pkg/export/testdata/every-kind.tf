@@ -1,6 +1,6 @@
-# Repairs arn:aws:eks:eu-west-1:111122223333:cluster/prod. Resources that you have already are to be changed, not added.
+# Repairs arn:aws:eks:eu-west-1:111122223333:cluster/prod. Change the resources that you already have, instead of adding them.
 
-# 1. make a role (NR201, NR203)
+# 1. create a role (NR201, NR203)
 
 resource "aws_iam_role" "new" {
   name                 = "new"
@@ -65,7 +65,7 @@ resource "aws_iam_instance_profile" "new" {
 # proof: it is there
 
 # 2. replace an entry (NR201, NR203)
-# the entry that is there is to be replaced: terraform apply -replace=aws_eks_access_entry.new
+# replace the existing entry: terraform apply -replace=aws_eks_access_entry.new
 
 resource "aws_eks_access_entry" "new" {
   cluster_name      = "prod"
@@ -100,7 +100,7 @@ resource "aws_eks_access_policy_association" "new_B" {
 }
 # proof: it is there
 
-# 3. make the rest (NR201, NR203)
+# 3. create the rest (NR201, NR203)
 
 resource "aws_iam_instance_profile" "empty" {
   name = "empty"
@@ -124,9 +124,8 @@ resource "aws_eks_addon" "_9-agent" {
 }
 # proof: it is there
 
-# 4. change what is there (NR201, NR203)
-# two lines
-# of what there is to know
+# 4. change what exists (NR201, NR203)
+# a note of two lines
 # in the aws_iam_role of old:
 #   assume_role_policy = <<-EOT
 # {
@@ -153,15 +152,16 @@ resource "aws_eks_addon" "_9-agent" {
 #     role_arn        = "arn:aws:iam::111122223333:role/path/new"
 #     service_account = "coredns"
 #   }
-# not Terraform's: kubectl -n kube-system patch configmap aws-auth --type merge --patch '{"data":{"mapRoles":"- rolearn: x\n"}}'
-# not Terraform's: kubectl -n kube-system annotate serviceaccount aws-node --overwrite eks.amazonaws.com/role-arn=arn:aws:iam::111122223333:role/path/new
-# not Terraform's: kubectl -n kube-system rollout restart daemonset aws-node && kubectl -n kube-system rollout status daemonset aws-node
+# not in Terraform: kubectl --context staging -n kube-system patch configmap aws-auth --type merge --patch '{"data":{"mapRoles":"- rolearn: x\n"}}'
+# not in Terraform: kubectl --context staging -n kube-system annotate serviceaccount aws-node --overwrite eks.amazonaws.com/role-arn=arn:aws:iam::111122223333:role/path/new
+# not in Terraform: kubectl --context staging -n kube-system rollout restart daemonset aws-node
+# not in Terraform: kubectl --context staging -n kube-system rollout status daemonset aws-node
 # proof: it is there
 
-# 5. take away, and give what is given already (NR201, NR203)
+# 5. remove, and add what was added already (NR201, NR203)
 # remove from your configuration: policy arn:aws:iam::111122223333:policy/mine of role old
 # remove from your configuration: access policy arn:p of old
 # proof: it is there
 
 # left to you: NR101 the role is the cluster's
-#   it is somebody else's
+#   the cluster uses it

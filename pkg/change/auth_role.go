@@ -1,0 +1,35 @@
+package change
+
+import "github.com/kubectl-noderole/kubectl-noderole/pkg/command"
+
+// authRoleKind is a role's entry in the ConfigMap aws-auth. Its command writes all
+// entries, as kubectl knows mapRoles as one text.
+var authRoleKind = kind{
+	api:      Kubernetes,
+	describe: func(c Change) string { return "entry of " + c.Name + " in aws-auth" },
+	commands: func(c Change) ([]command.Command, error) {
+		kubectl := command.Kubectl("-n", "kube-system")
+		switch {
+		case c.Whole == nil:
+			return nil, noCommand("the other entries of aws-auth are not known: edit the ConfigMap, kubectl -n kube-system edit configmap aws-auth")
+		case c.Whole.After == nil:
+			return []command.Command{kubectl.With("delete", "configmap", "aws-auth")}, nil
+		case !passable(*c.Whole.After):
+			return nil, noCommand("its mapRoles holds bytes that no command line can pass")
+		}
+		data := map[string]string{"mapRoles": *c.Whole.After}
+		if c.Whole.Before == nil {
+			configMap := map[string]any{
+				"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]string{"name": "aws-auth", "namespace": "kube-system"}, "data": data,
+			}
+			return []command.Command{kubectl.With("create", "-f", "-").WithStdin(asJSON(configMap))}, nil
+		}
+		return []command.Command{kubectl.With("patch", "configmap", "aws-auth", "--type", "merge", "--patch", asJSON(map[string]any{"data": data}))}, nil
+	},
+	texts: func(c Change) (before, after string, ok bool) {
+		if c.Whole == nil || c.Whole.Before == nil || c.Whole.After == nil {
+			return "", "", false
+		}
+		return *c.Whole.Before, *c.Whole.After, true
+	},
+}

@@ -1,0 +1,63 @@
+package collect
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// MaxAnswer is how much of one answer is read, in bytes. The largest answers are
+// pages of a thousand instances or of five hundred pods, some ten MiB.
+const MaxAnswer = 64 << 20
+
+// ErrAnswerTooLarge is what a body of LimitAnswer ends with after MaxAnswer bytes;
+// test with errors.Is.
+var ErrAnswerTooLarge = fmt.Errorf("the answer is larger than %d MiB", MaxAnswer>>20)
+
+// LimitAnswer returns an answer's body that fails with ErrAnswerTooLarge where it is
+// longer than MaxAnswer bytes.
+func LimitAnswer(body io.ReadCloser) io.ReadCloser {
+	return &limitedBody{ReadCloser: body, left: MaxAnswer}
+}
+
+type limitedBody struct {
+	io.ReadCloser
+	left int
+}
+
+func (b *limitedBody) Read(p []byte) (int, error) {
+	// One byte more than is left tells a body of MaxAnswer bytes from a longer one.
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.left+1)])
+	if n > b.left {
+		n, err = b.left, ErrAnswerTooLarge
+	}
+	b.left -= n
+	return n, err
+}
+
+// The reasons why the next page of a list is not read.
+var (
+	errNoPageToken       = errors.New("the answer says that there are more pages, but has no token for the next page")
+	errRepeatedPageToken = errors.New("the answer repeats the token of an earlier page, so the list would never end")
+)
+
+// PageTokens holds the tokens of the pages of one list. The zero value is ready for use.
+type PageTokens struct {
+	seen map[string]bool
+}
+
+// Next takes the token of the next page. It returns an error where the token is empty
+// or is the token of an earlier page.
+func (t *PageTokens) Next(token string) error {
+	switch {
+	case token == "":
+		return errNoPageToken
+	case t.seen[token]:
+		return errRepeatedPageToken
+	}
+	if t.seen == nil {
+		t.seen = map[string]bool{}
+	}
+	t.seen[token] = true
+	return nil
+}

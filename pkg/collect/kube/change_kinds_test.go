@@ -1,0 +1,25 @@
+package kube
+
+import (
+	"testing"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
+)
+
+// TestEveryKind: each kind of change that a cluster has is read and written, and no
+// other.
+func TestEveryKind(t *testing.T) {
+	for _, k := range change.Kinds() {
+		kind, ok := changeKinds[k]
+		if want := k.API() == change.Kubernetes; ok != want || want && (kind.read == nil || kind.write == nil) {
+			t.Errorf("%s: in the table %v, want %v; read %v, write %v", k, ok, want, kind.read != nil, kind.write != nil)
+		}
+	}
+	c := change.Change{Kind: change.Role, Name: "r", After: &change.State{}}
+	if _, err := (&Changes{}).State(t.Context(), c); err == nil {
+		t.Error("a kind of AWS was read")
+	}
+	if err := (&Changes{}).Write(t.Context(), c); err == nil {
+		t.Error("a kind of AWS was written")
+	}
+}

@@ -1,0 +1,82 @@
+package collect_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// misshapen are answers with status 200 that are none, in place of a server's own.
+var misshapen = map[string]func(w http.ResponseWriter, r *http.Request, server http.Handler){
+	"HTML": func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		html(http.StatusOK)(w, nil)
+	},
+	"empty": func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		w.WriteHeader(http.StatusOK)
+	},
+	"an empty object": func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		writeJSON(w, struct{}{})
+	},
+	"another element": func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+		writeXML(w, "<x/>")
+	},
+	"the first half": func(w http.ResponseWriter, r *http.Request, server http.Handler) {
+		whole := httptest.NewRecorder()
+		server.ServeHTTP(whole, r)
+		w.Header().Set("Content-Type", whole.Header().Get("Content-Type"))
+		w.WriteHeader(whole.Code)
+		_, _ = w.Write(whole.Body.Bytes()[:whole.Body.Len()/2])
+	},
+}
+
+// faulty gives an operation's answers by answer.
+func faulty(w *world, operation string, answer func(http.ResponseWriter, *http.Request, http.Handler)) {
+	const whole = "X-Whole" // the request of an answer that is changed
+	fault := func(server http.Handler) func(string, http.ResponseWriter, *http.Request) bool {
+		return func(op string, rw http.ResponseWriter, r *http.Request) bool {
+			if op != operation || r.Header.Get(whole) != "" {
+				return false
+			}
+			r.Header.Set(whole, "1")
+			answer(rw, r, server)
+			return true
+		}
+	}
+	w.aws.fault, w.kube.fault = fault(w.aws), fault(w.kube)
+}
+
+// An answer that is not one costs the facts that a refusal would cost, for every
+// operation: nothing is taken from it, and nothing is absent because of it.
+func TestMisshapen(t *testing.T) {
+	t.Parallel()
+	tests := unreadWithout()
+	tests["iam:SimulatePrincipalPolicy"] = missingOf(snapshot.FactSimulations, worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid")...)
+	for operation, refused := range tests {
+		for name, answer := range misshapen {
+			t.Run(operation+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				w.env["AWS_MAX_ATTEMPTS"] = "1"
+				if operation == "iam:SimulatePrincipalPolicy" {
+					w.simulate = []collect.Question{{Action: "ec2:DescribeInstances", Resource: "*"}}
+				}
+				faulty(w, operation, answer)
+				got, _ := w.collect(t)
+				if diff := cmp.Diff(refused, entries(got), cmp.AllowUnexported(missing{})); diff != "" {
+					t.Errorf("missing (-want +got):\n%s", diff)
+				}
+				for _, m := range got.Missing {
+					if m.Operation != operation || m.Permission != "" || m.Error == "" || strings.Contains(m.Error, "\n") {
+						t.Errorf("%+v", m)
+					}
+				}
+			})
+		}
+	}
+}
