@@ -170,9 +170,9 @@ func (r *Role) LetsIn(service, action string) Answer {
 // LetsInWith is LetsIn for any principal and with what is known of the request.
 func (r *Role) LetsInWith(principal, action string, known *iampolicy.Context) Answer {
 	if r.trust == nil {
-		d := r.v.parse(iampolicy.Trust, r.ARN+"#trust", iampolicy.Policy{Name: "trust policy of " + r.Name}, r.Facts.TrustPolicy)
+		d := r.v.parse(iampolicy.Trust, r.ARN+"#trust", iampolicy.Policy{Name: r.TrustName()}, r.Facts.TrustPolicy)
 		if len(r.Unread) > 0 {
-			d = document{policy: iampolicy.Policy{Name: "trust policy of " + r.Name}, unread: r.Unread}
+			d = document{policy: iampolicy.Policy{Name: r.TrustName()}, unread: r.Unread}
 		}
 		r.trust = &d
 	}
@@ -249,7 +249,7 @@ func (r *Role) prepare() {
 		add(unreadDocument("attached policies of "+r.Name, m))
 	}
 	for name, text := range sortedPairs(r.Facts.InlinePolicies) {
-		add(r.v.parse(iampolicy.Identity, r.ARN+"#"+name, iampolicy.Policy{Name: "inline " + name}, text))
+		add(r.v.parse(iampolicy.Identity, r.ARN+"#"+name, iampolicy.Policy{Name: InlineName(name)}, text))
 	}
 	for _, m := range s.Missing {
 		if m.Fact == snapshot.FactInlinePolicies && (m.Subject == "" || m.Subject == r.ARN || strings.HasPrefix(m.Subject, r.ARN+"#")) {
@@ -299,3 +299,9 @@ func (v *View) parse(kind iampolicy.Kind, key string, p iampolicy.Policy, text s
 func unreadDocument(name string, m []snapshot.Missing) document {
 	return document{policy: iampolicy.Policy{Name: name}, unread: m}
 }
+
+// InlineName is what statements of an inline policy are cited by.
+func InlineName(policy string) string { return "inline " + policy }
+
+// TrustName is what statements of the role's trust policy are cited by.
+func (r *Role) TrustName() string { return "trust policy of " + r.Name }
