@@ -194,7 +194,7 @@ func (j *judge) role(arn string) Role {
 		Trust:       j.trust(arn),
 		Worker:      all(granted, need.Worker),
 		ECR:         all(granted, need.Pull),
-		CNI:         some(granted, j.marks()),
+		CNI:         some(granted, j.indicative()),
 		PodIdentity: all(granted, need.PodIdentityAgent),
 		UsedBy:      append([]Use{}, j.uses[arn]...), UsedByUnknown: j.usesUnread(usesOfAnyKind...),
 	}
@@ -205,13 +205,13 @@ func (j *judge) role(arn string) Role {
 	return r
 }
 
-// marks are what only a CNI makes use of, for either IP family where the
+// indicative is what only a CNI makes use of, for either IP family where the
 // cluster's is not known.
-func (j *judge) marks() []need.Action {
+func (j *judge) indicative() []need.Action {
 	if family := j.account.Snapshot.Cluster.IPFamily; family != "" {
-		return need.CNI{IPFamily: family}.Marks()
+		return need.CNI{IPFamily: family}.Indicative()
 	}
-	return slices.Concat(need.CNI{IPFamily: "ipv4"}.Marks(), need.CNI{IPFamily: "ipv6"}.Marks())
+	return need.Indicative()
 }
 
 // reasons say why a role is a candidate.
@@ -293,10 +293,9 @@ func (j *judge) verdict(r Role) Verdict {
 
 // trust answers whether EC2 may assume a role, by any of its names.
 func (j *judge) trust(arn string) Answer {
-	services, _ := need.EC2Services(j.trusting.Place.Partition)
 	var answers []Answer
-	for _, service := range services {
-		answers = append(answers, answerOf(j.trusting.Role(arn).LetsIn(service, "sts:AssumeRole")))
+	for _, session := range j.trusting.InstanceSessions() {
+		answers = append(answers, answerOf(j.trusting.Role(arn).TrustAllows(session, "sts:AssumeRole")))
 	}
 	return first(answers, Allowed, Unknown, Depends, Denied)
 }

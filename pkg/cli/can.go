@@ -191,7 +191,6 @@ func (o *canOptions) askRole(ctx context.Context) error {
 		return usage("the roles are "+strings.Join(roleNames(facts), ", "), "no role or several are named %q", o.role)
 	}
 	action := o.needed()
-	request := action.Request(v.Place, role.ARN, nil)
 	answer := role.Can(action)
 	var traces []iampolicy.Trace
 	if o.explain {
@@ -199,6 +198,7 @@ func (o *canOptions) askRole(ctx context.Context) error {
 			return usage("", "%s", err)
 		}
 	}
+	request := askedOf(action.Requests(v.Place, role.ARN, nil), answer.On)
 	if answer.Verdict == view.Unknown {
 		o.head("unknown", role.Name, request)
 		for _, m := range answer.Unread {
@@ -208,6 +208,20 @@ func (o *canOptions) askRole(ctx context.Context) error {
 		return codeError{code: ExitIncomplete}
 	}
 	return o.answer(role.Name, request, answer.Result, traces)
+}
+
+// askedOf is the request that an answer is about: of several the one on a resource
+// type or, without one, all of them.
+func askedOf(requests []*iampolicy.Request, on string) *iampolicy.Request {
+	asked := *requests[0]
+	var resources []string
+	for _, r := range requests {
+		if strings.HasSuffix(r.Resource, on) {
+			resources = append(resources, r.Resource)
+		}
+	}
+	asked.Resource = strings.Join(resources, " and ")
+	return &asked
 }
 
 func roleNames(facts *snapshot.Snapshot) []string {
@@ -228,7 +242,7 @@ func (o *canOptions) needed() need.Action {
 	}
 	switch {
 	case o.resourceArg != "":
-		action.Resource = o.resourceArg
+		action.Resources = []string{o.resourceArg}
 	case !known:
 		fmt.Fprintf(o.streams.ErrOut, "warning: the resource types of %s are not known here, so the question is about \"*\"; give RESOURCE if it has any\n", o.action)
 	}
@@ -270,20 +284,43 @@ func (o *canOptions) askDocuments() error {
 	if o.resourceArg == "" && o.trustFile != "" {
 		o.resourceArg = "arn:aws:iam::111122223333:role/assumed"
 	}
-	r := o.needed().Request(need.Place{Partition: "aws", Region: "*", Account: "111122223333", Cluster: "*"}, principal, known)
-	r.Account = ""
-	set := iampolicy.Prepare(p)
-	result, err := set.Evaluate(r)
-	if err != nil {
-		return usage("", "%s", err)
-	}
+	requests := o.needed().Requests(need.Place{Partition: "aws", Region: "*", Account: "111122223333", Cluster: "*"}, principal, known)
+	return o.evaluate(iampolicy.Prepare(p), requests)
+}
+
+// evaluate asks policies about an action on each of its resource types: all of them
+// have to be allowed.
+func (o *canOptions) evaluate(set *iampolicy.Set, requests []*iampolicy.Request) error {
+	var decisive *iampolicy.Request
+	var worst iampolicy.Result
 	var traces []iampolicy.Trace
-	if o.explain {
-		if traces, err = set.Explain(r); err != nil {
+	for _, r := range requests {
+		r.Account = ""
+		result, err := set.Evaluate(r)
+		if err != nil {
 			return usage("", "%s", err)
 		}
+		if decisive == nil || graver(result.Decision, worst.Decision) {
+			decisive, worst = r, result
+		}
+		if o.explain {
+			more, err := set.Explain(r)
+			if err != nil {
+				return usage("", "%s", err)
+			}
+			traces = append(traces, more...)
+		}
 	}
-	return o.answer(r.Principal, r, result, traces)
+	if worst.Decision == iampolicy.Allowed {
+		decisive = askedOf(requests, "")
+	}
+	return o.answer(decisive.Principal, decisive, worst, traces)
+}
+
+// graver reports whether one decision outweighs another where both have to be allowed.
+func graver(a, b iampolicy.Decision) bool {
+	order := []iampolicy.Decision{iampolicy.Denied, iampolicy.Depends, iampolicy.Allowed}
+	return slices.Index(order, a) < slices.Index(order, b)
 }
 
 // context builds the request's context from --context-key.

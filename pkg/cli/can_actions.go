@@ -17,7 +17,7 @@ func knownAction(name string) (action need.Action, known bool) {
 	for _, a := range slices.Concat(need.PodIdentityAgent, need.Hybrid, need.PullThroughCache, need.MoreThanPull, need.Broad) {
 		if strings.EqualFold(a.Name, name) {
 			// Nothing is assumed here of the policies of those resources.
-			return need.Action{Name: a.Name, Resource: a.Resource, For: a.For}, true
+			return need.Action{Name: a.Name, Resources: a.Resources, For: a.For}, true
 		}
 	}
 	return need.Action{Name: name}, false

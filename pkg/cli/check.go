@@ -60,30 +60,33 @@ func newCheckCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cob
 	}
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Judge the node roles of a cluster",
-		Long: `Judge the node roles of a cluster.
+		Short: "Check a cluster's node roles",
+		Long: `Check a cluster's node roles.
 
 Without -f the facts are read live: from the current kube context to the EKS
 cluster, its node groups and nodes, their roles and policies, and aws-node.
 
-The team's severities and exceptions are those of .noderole.yaml, in the working
+The team's severities and exceptions come from .noderole.yaml, in the working
 directory or above it. --baseline compares with an earlier report.
 
-Exit code 0: nothing at or above --fail-on; 1: findings; 2: wrong use; 3: some
+A result that only follows from another one is shown below that one. It does not
+count again.
+
+Exit code 0: no finding at or above --fail-on; 1: findings; 2: wrong use; 3: some
 facts could not be read.`,
-		Example: `  # Judge the cluster of the current context
+		Example: `  # Check the cluster of the current context
   kubectl noderole check
 
   # Another context, as JSON
   kubectl noderole check --context staging -o json
 
-  # Judge facts that were saved earlier, without AWS or a cluster
+  # Check facts that were saved earlier, without AWS or a cluster
   kubectl noderole check -f snapshot.yaml
 
   # See what a broken cluster looks like
   kubectl noderole check --example=broken
 
-  # On call: what keeps nodes from joining, first things first
+  # On call: what keeps nodes from joining, in the order in which a node meets it
   kubectl noderole check --why-not-joining
 
   # One question, in a script: does every aws-node pod use the role that is configured?
@@ -113,11 +116,11 @@ facts could not be read.`,
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&o.only, "only", nil, "Report only these rules, by id, repeatable or with commas")
-	f.StringVar(&o.subject, "subject", "", "Report only what is said of this role, node or other subject, by name or ARN")
+	f.StringVar(&o.subject, "subject", "", "Report only results about this role, node or other subject, by name or ARN")
 	f.StringVar(&o.failOn, "fail-on", "error", "Exit with 1 for findings of this severity or worse, or for any result that did not pass: error, warning, info, none or any")
-	f.BoolVar(&o.allowPartial, "allow-partial", false, "Exit as if what could not be read had not been asked for, instead of with 3")
-	f.StringVar(&o.cniVersion, "cni-version", "", "Judge for this version of vpc-cni instead of the one that runs, before an upgrade")
-	f.BoolVar(&o.whyNotJoining, "why-not-joining", false, "Show only what may keep nodes from joining, first things first")
+	f.BoolVar(&o.allowPartial, "allow-partial", false, "Ignore facts that could not be read in the exit code, instead of exiting with 3")
+	f.StringVar(&o.cniVersion, "cni-version", "", "Check for this version of vpc-cni instead of the running one, before an upgrade")
+	f.BoolVar(&o.whyNotJoining, "why-not-joining", false, "Show only what may keep nodes from joining, in the order in which a node meets it")
 	f.StringVarP(&o.output, "output", "o", "table", "Output format: "+strings.Join(o.formats(), ", "))
 	f.StringArrayVar(&o.reportFlags, "report", nil, "Also write a report to a file, as FORMAT=FILE; may be repeated. Formats: "+strings.Join(reportFormats(), ", "))
 	f.StringVar(&o.template.text, "template", "", "Template string or file for -o go-template and -o jsonpath")
@@ -139,7 +142,7 @@ var failOnRanks = map[string]int{
 // complete checks what the flags say and picks the printer.
 func (o *checkOptions) complete(cmd *cobra.Command) error {
 	if _, ok := failOnRanks[o.failOn]; !ok && o.failOn != "any" {
-		return usage("use error, warning, info, none or any", "--fail-on %q is no severity", o.failOn)
+		return usage("use error, warning, info, none or any", "unknown severity %q for --fail-on", o.failOn)
 	}
 	if err := completeRules(o.only); err != nil {
 		return err
@@ -147,7 +150,7 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	if o.cniVersion != "" {
 		version := "v" + strings.TrimPrefix(o.cniVersion, "v")
 		if !semver.IsValid(version) {
-			return usage("such as --cni-version 1.22.1", "--cni-version %q is no version", o.cniVersion)
+			return usage("for example --cni-version 1.22.1", "invalid version %q for --cni-version", o.cniVersion)
 		}
 		o.cniVersion, _, _ = strings.Cut(version, "-") // the build of EKS says nothing
 	}
@@ -173,7 +176,7 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 		printer, err = o.template.ToPrinter(o.output)
 	}
 	if errors.Is(err, errNoFormat) {
-		return usage("use one of "+strings.Join(o.formats(), ", "), "--output %q is no format", o.output)
+		return usage("use one of "+strings.Join(o.formats(), ", "), "unknown output format %q", o.output)
 	}
 	if err != nil {
 		return usage("", "--output %s: %s", o.output, err)
@@ -182,7 +185,7 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	return nil
 }
 
-// run judges the facts and prints the report.
+// run checks the facts and prints the report.
 func (o *checkOptions) run(ctx context.Context) error {
 	facts, footer, err := o.source.read(ctx)
 	if err != nil {
@@ -241,13 +244,13 @@ func (o *checkOptions) fails(report *finding.Report) bool {
 
 func (o *checkOptions) print(report *finding.Report, footer string) error {
 	if o.printer != nil {
-		if err := o.printer.PrintObj(report, o.streams.Out); err != nil {
+		if err := o.printer.PrintObj(report, templateOutput(o.streams.Out)); err != nil {
 			return usage("", "--output %s: %s", o.output, err)
 		}
 		return nil
 	}
 	if slices.Contains(print.Formats(), o.output) {
-		return writeReport(o.streams.Out, o.output, report)
+		return o.writeReport(o.streams.Out, o.output, report)
 	}
 	if err := print.Table(o.streams.Out, report, o.tableFor(o.streams.Out, report, footer)); err != nil {
 		return fmt.Errorf("write the report: %w", err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/apply"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // Exit codes of every command.
@@ -26,8 +27,10 @@ const (
 )
 
 // Main runs the command line and returns the exit code. Errors go to ErrOut as
-// one line that says what is wrong and one that says what to do.
+// one line that says what is wrong and one that says what to do. What is written to
+// ErrOut and would steer a terminal arrives as an escape.
 func Main(ctx context.Context, streams genericiooptions.IOStreams, args []string) int {
+	streams.ErrOut = &text.Writer{W: streams.ErrOut, Lead: clearLine}
 	root := NewCommand(streams)
 	root.SetArgs(args)
 	return exitCode(streams.ErrOut, root.ExecuteContext(ctx), ctx)
@@ -50,13 +53,22 @@ func exitCode(w io.Writer, err error, ctx context.Context) int {
 		code = codeError{code: ExitUsage, err: err}
 	}
 	if code.err != nil {
-		fmt.Fprintln(w, "error: "+strings.TrimSpace(code.err.Error()))
+		say(w, "error", code.err.Error())
 		var problem *locate.Error
 		if errors.As(code.err, &problem) && problem.Next != "" {
 			fmt.Fprintln(w, "  "+problem.Next)
 		}
 	}
 	return code.code
+}
+
+// warn writes a warning to standard error.
+func warn(w io.Writer, format string, args ...any) { say(w, "warning", fmt.Sprintf(format, args...)) }
+
+// say writes an error or a warning. What goes over several lines is indented, so that no
+// name in it can pass for a message of its own.
+func say(w io.Writer, kind, message string) {
+	fmt.Fprintln(w, kind+": "+strings.ReplaceAll(strings.TrimSpace(text.VisibleLines(message)), "\n", "\n  "))
 }
 
 // codeError is an error with the exit code it ends the process with. Without an

@@ -141,7 +141,7 @@ func (o *completionOptions) writeShim() error {
 		return err
 	}
 	if !slices.ContainsFunc(filepath.SplitList(os.Getenv("PATH")), func(on string) bool { return samePath(on, dir) }) {
-		fmt.Fprintf(o.streams.ErrOut, "warning: %s is not on PATH, so kubectl does not find it there\n", dir)
+		warn(o.streams.ErrOut, "%s is not on PATH, so kubectl does not find it there", dir)
 	}
 	return nil
 }

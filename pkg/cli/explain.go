@@ -29,9 +29,9 @@ func newExplainCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain [RULE...]",
 		Short: "Explain rules, or list them all",
-		Long: `Explain rules: what holds when one passes, what happens if it does not, how to
-repair it, which facts it needs, and where the facts behind it are from. A RULE is
-an id or a name. Without RULE all rules are listed.`,
+		Long: `Explain rules: what each checks, what happens if it fails, how to repair it, which
+facts it needs, and its sources. A RULE is an id or a name. Without RULE all rules
+are listed.`,
 		Example: `  # All rules
   kubectl noderole explain
 
@@ -64,7 +64,7 @@ func (o *explainOptions) run(args []string) error {
 	}
 	err := o.print(&list, len(args) == 0)
 	if errors.Is(err, errNoFormat) {
-		return usage("use one of "+strings.Join(o.formats(), ", "), "--output %q is no format", o.output)
+		return usage("use one of "+strings.Join(o.formats(), ", "), "unknown output format %q", o.output)
 	}
 	if err != nil {
 		return fmt.Errorf("write the rules: %w", err)
@@ -114,7 +114,7 @@ func findRules(docs []finding.RuleDoc, names []string) ([]finding.RuleDoc, error
 			if near := nearestRule(docs, name); near != "" {
 				next = "did you mean: kubectl noderole explain " + near
 			}
-			return nil, usage(next, "there is no rule %q", name)
+			return nil, usage(next, "unknown rule %q", name)
 		}
 		if !slices.ContainsFunc(found, is) {
 			found = append(found, docs[i])

@@ -1,17 +1,22 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/printers"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 )
 
 // What follows is kubectl's flags on client-go and cli-runtime's printers.
@@ -97,14 +102,19 @@ func (jsonYAML) AllowedFormats() []string { return []string{"json", "yaml", "kya
 func (jsonYAML) ToPrinter(format string) (printers.ResourcePrinter, error) {
 	switch format {
 	case "json":
-		return &printers.JSONPrinter{}, nil
+		return machinePrinter(print.JSON), nil
 	case "yaml":
-		return &printers.YAMLPrinter{}, nil
+		return machinePrinter(print.YAML), nil
 	case "kyaml":
-		return &printers.KYAMLPrinter{}, nil
+		return machinePrinter(print.KYAML), nil
 	default:
 		return nil, errNoFormat
 	}
+}
+
+// machinePrinter prints by a function of pkg/print, whose output is safe to show.
+func machinePrinter(write func(io.Writer, any) error) printers.ResourcePrinter {
+	return printers.ResourcePrinterFunc(func(obj runtime.Object, w io.Writer) error { return write(w, obj) })
 }
 
 // templates prints by a template of the user's.
@@ -152,6 +162,16 @@ func (t *templates) ToPrinter(output string) (printers.ResourcePrinter, error) {
 		return nil, fmt.Errorf("parse the JSONPath: %w", err)
 	}
 	p.AllowMissingKeys(true)
-	p.EnableJSONOutput(format == "jsonpath-as-json")
-	return p, nil
+	if format != "jsonpath-as-json" {
+		return p, nil
+	}
+	p.EnableJSONOutput(true)
+	return printers.ResourcePrinterFunc(func(obj runtime.Object, w io.Writer) error {
+		var b bytes.Buffer
+		if err := p.PrintObj(obj, &b); err != nil {
+			return err
+		}
+		_, err := w.Write(print.EscapeJSON(b.Bytes()))
+		return err
+	}), nil
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // listOptions is what the list command was told.
@@ -44,32 +45,36 @@ func newListCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobr
 	}
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the roles of the account that could serve nodes",
-		Long: `List the roles of the account that could serve nodes, and judge each.
+		Short: "List the roles of the account that nodes could use",
+		Long: `List the roles of the account that nodes could use, with a verdict on each.
 
 A role is listed where its name contains one that node roles commonly have
 (` + strings.Join(candidate.Names, ", ") + `),
 where a managed node group or EKS Auto Mode uses it, or where EC2 may assume it,
 it has an instance profile, and it may do something that nodes do.
 
-The roles are judged for the cluster that the kube context leads to. With --region
-alone (no --context, no --cluster-name) they are judged for any cluster of that
-region, and neither kubeconfig nor cluster is needed. Uses are those of EKS
-clusters, node groups and Fargate profiles in the one region, and of the node classes
-of Karpenter and EKS Auto Mode in the context's cluster: what self-managed nodes, node
-classes of other clusters or other regions use is not looked at; see LAST USED.
+The roles are checked for the cluster of the kube context. With --region alone (no
+--context, no --cluster-name) they are checked for any cluster of that region, and
+neither kubeconfig nor cluster is needed. Uses are those of EKS clusters, node groups
+and Fargate profiles in the one region, and of the node classes of Karpenter and EKS
+Auto Mode in the context's cluster. Uses by self-managed nodes, by node classes of
+other clusters and in other regions are not read; see LAST USED.
 
-TRUST: EC2 may assume it; WORKER: it may do what a node cannot join without; ECR: it
-may pull images; CNI: it carries permissions of the VPC CNI. "may" depends on a
-condition, "?" could not be read. What list must be allowed is printed by: kubectl
-noderole policy reader, and for node classes kubectl noderole policy reader --rbac
+TRUST: EC2 may assume it; WORKER: it allows what a node needs to join; ECR: it allows
+image pulls; CNI: it has permissions of the VPC CNI. "depends": a condition decides;
+"unknown": a fact could not be read.
+
+These commands print the permissions that list needs, the second for node classes:
+
+  kubectl noderole policy reader
+  kubectl noderole policy reader --rbac
 
 Exit code 0: listed, even if there is none; 2: wrong use; 3: some facts could not
 be read.`,
 		Example: `  # The candidate node roles for the cluster of the current context
   kubectl noderole list
 
-  # Which roles could a new node group have as they are?
+  # Which roles could a new node group use unchanged?
   kubectl noderole list --fit -o name
 
   # Without a cluster, with dates and uses
@@ -88,8 +93,8 @@ be read.`,
 	f := cmd.Flags()
 	f.StringVarP(&o.output, "output", "o", "", "Output format: "+strings.Join(o.formats(), ", ")+" (default a table)")
 	f.StringVar(&o.filter.Name, "name", "", "Only roles whose name contains this, in any case")
-	f.BoolVar(&o.filter.Fit, "fit", false, "Only roles that could serve nodes as they are; those for EKS Auto Mode alone are left out")
-	f.BoolVar(&o.filter.Unused, "unused", false, "Only roles that nothing of EKS in the region and no node class of the context's cluster uses")
+	f.BoolVar(&o.filter.Fit, "fit", false, "Only roles that nodes could use unchanged; roles for EKS Auto Mode alone are left out")
+	f.BoolVar(&o.filter.Unused, "unused", false, "Only roles that no EKS resource of the region and no node class of the context's cluster uses")
 	o.live.addFlags(f)
 	return cmd
 }
@@ -106,7 +111,7 @@ func (o *listOptions) complete() error {
 	}
 	printer, err := o.jsonYAML.ToPrinter(o.output)
 	if errors.Is(err, errNoFormat) {
-		return usage("use one of "+strings.Join(o.formats(), ", "), "--output %q is no format", o.output)
+		return usage("use one of "+strings.Join(o.formats(), ", "), "unknown output format %q", o.output)
 	}
 	if err != nil {
 		return usage("", "--output %s: %s", o.output, err)
@@ -134,7 +139,7 @@ func (o *listOptions) run(ctx context.Context) error {
 		return err
 	}
 	if options.Kube == nil && o.printer == nil && (o.filter.Unused || o.output == "wide") {
-		fmt.Fprintln(o.streams.ErrOut, "node classes were not looked at: they are known by a kube context alone")
+		fmt.Fprintln(o.streams.ErrOut, "node classes were not read: that needs a kube context")
 	}
 	if len(list.Missing) > 0 {
 		return codeError{code: ExitIncomplete}
@@ -207,7 +212,7 @@ func (o *listOptions) print(l *candidate.List) error {
 func (o *listOptions) printItems(l *candidate.List) error {
 	if o.output == "name" {
 		for _, r := range l.Items {
-			if _, err := fmt.Fprintln(o.streams.Out, r.Name); err != nil {
+			if _, err := fmt.Fprintln(o.streams.Out, text.Visible(r.Name)); err != nil {
 				return err
 			}
 		}
@@ -217,9 +222,9 @@ func (o *listOptions) printItems(l *candidate.List) error {
 		return err
 	}
 	if l.Cluster != "" {
-		fmt.Fprintf(o.streams.ErrOut, "judged for cluster %s in %s, %s\n", l.Cluster, l.Region, cmp.Or(l.IPFamily, "either IP family"))
+		fmt.Fprintf(o.streams.ErrOut, "checked for cluster %s in %s, %s\n", l.Cluster, l.Region, cmp.Or(l.IPFamily, "either IP family"))
 	} else {
-		fmt.Fprintf(o.streams.ErrOut, "judged for any cluster in %s\n", l.Region)
+		fmt.Fprintf(o.streams.ErrOut, "checked for any cluster in %s\n", l.Region)
 	}
 	return nil
 }
@@ -233,7 +238,7 @@ type candidateColumn struct {
 
 var candidateColumns = []candidateColumn{
 	{"NAME", false, func(r candidate.Role) string { return r.Name }},
-	{"CREATED", true, func(r candidate.Role) string { return date(r.CreatedAt, "?") }},
+	{"CREATED", true, func(r candidate.Role) string { return date(r.CreatedAt, "unknown") }},
 	{"LAST USED", true, lastUsed},
 	{"TRUST", false, func(r candidate.Role) string { return okWord(r.Trust) }},
 	{"WORKER", false, func(r candidate.Role) string { return okWord(r.Worker) }},
@@ -282,11 +287,11 @@ func answerWord(a candidate.Answer, allowed, denied string) string {
 	case candidate.Denied:
 		return denied
 	case candidate.Depends:
-		return "may"
+		return "depends"
 	case candidate.Unknown:
-		return "?"
+		return "unknown"
 	default:
-		return "?"
+		return "unknown"
 	}
 }
 
@@ -299,7 +304,7 @@ func date(t time.Time, none string) string {
 
 func lastUsed(r candidate.Role) string {
 	if r.LastUsedUnknown {
-		return "?"
+		return "unknown"
 	}
 	return date(r.LastUsedAt, "-")
 }
@@ -310,7 +315,7 @@ func usedBy(r candidate.Role) string {
 		uses = append(uses, u.String())
 	}
 	if r.UsedByUnknown {
-		uses = append(uses, "?")
+		uses = append(uses, "unknown")
 	}
 	return cmp.Or(strings.Join(uses, ", "), "-")
 }

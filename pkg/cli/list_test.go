@@ -46,15 +46,16 @@ func exampleList() *candidate.List {
 }
 
 const (
-	listTable = `NAME                  TRUST  WORKER  ECR  CNI  VERDICT
-eksNodeRole           ok     ok      ok   yes  could serve as it is
-old-NodeInstanceRole  FAIL   ?       may  no   lacks: trust
-spare                 ok     FAIL    ok   ?    could serve EKS Auto Mode
+	listTable = `NAME                  TRUST  WORKER   ECR      CNI      VERDICT
+eksNodeRole           ok     ok       ok       yes      could serve as it is
+old-NodeInstanceRole  FAIL   unknown  depends  no       lacks: trust
+spare                 ok     FAIL     ok       unknown  could serve EKS Auto
+                                                        Mode
 `
-	listWide = `NAME                  CREATED     LAST USED   TRUST  WORKER  ECR  CNI  POD IDENTITY  USED BY                                  VERDICT                    WHY LISTED
-eksNodeRole           2026-01-02  2026-04-02  ok     ok      ok   yes  FAIL          Auto Mode of prod, node group prod/apps  could serve as it is       its name contains eksNodeRole; node group prod/apps uses it
-old-NodeInstanceRole  ?           ?           FAIL   ?       may  no   ?             ?                                        lacks: trust               its name contains NodeInstanceRole
-spare                 2026-01-02  -           ok     FAIL    ok   ?    ok            -                                        could serve EKS Auto Mode  EC2 may assume it
+	listWide = `NAME                  CREATED     LAST USED   TRUST  WORKER   ECR      CNI      POD IDENTITY  USED BY                                  VERDICT                    WHY LISTED
+eksNodeRole           2026-01-02  2026-04-02  ok     ok       ok       yes      FAIL          Auto Mode of prod, node group prod/apps  could serve as it is       its name contains eksNodeRole; node group prod/apps uses it
+old-NodeInstanceRole  unknown     unknown     FAIL   unknown  depends  no       unknown       unknown                                  lacks: trust               its name contains NodeInstanceRole
+spare                 2026-01-02  -           ok     FAIL     ok       unknown  ok            -                                        could serve EKS Auto Mode  EC2 may assume it
 `
 	listNotRead = `not read: iam:GetRole of a, b: refused; allow yourself iam:GetRole
 not read: eks:ListClusters: no answer in time
@@ -71,12 +72,12 @@ func TestListOutput(t *testing.T) {
 		list         *candidate.List
 		out, errOut  string
 	}{
-		{"table", "", exampleList(), listTable, "judged for cluster prod in eu-west-1, ipv4\n" + listNotRead},
-		{"wide", "wide", exampleList(), listWide, "judged for cluster prod in eu-west-1, ipv4\n" + listNotRead},
+		{"table", "", exampleList(), listTable, "checked for cluster prod in eu-west-1, ipv4\n" + listNotRead},
+		{"wide", "wide", exampleList(), listWide, "checked for cluster prod in eu-west-1, ipv4\n" + listNotRead},
 		{"names", "name", exampleList(), "eksNodeRole\nold-NodeInstanceRole\nspare\n", listNotRead},
 		{"none", "", empty, "", "No candidate roles found\n"},
 		{"no names", "name", empty, "", "No candidate roles found\n"},
-		{"region", "", region, "NAME         TRUST  WORKER  ECR  CNI  VERDICT\neksNodeRole  ok     ok      ok   yes  could serve as it is\n", "judged for any cluster in eu-west-1\n"},
+		{"region", "", region, "NAME         TRUST  WORKER  ECR  CNI  VERDICT\neksNodeRole  ok     ok      ok   yes  could serve as it is\n", "checked for any cluster in eu-west-1\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			out, errOut := printList(t, test.output, test.list)
@@ -148,10 +149,11 @@ func TestListFolds(t *testing.T) {
 	roles := exampleList().Items[:2]
 	roles[1].Name = "prod-eu-west-1-eks-managed-node-group-20260102030405000000000001"
 	roles[1].Verdict.Text = "lacks: trust, what a node needs to join"
-	want := `NAME         TRUST  WORKER  ECR  CNI  VERDICT
-eksNodeRole  ok     ok      ok   yes  could serve as it is
+	want := `NAME         TRUST  WORKER   ECR      CNI  VERDICT
+eksNodeRole  ok     ok       ok       yes  could serve as it is
 prod-eu-west-1-eks-managed-node-group-20260102030405000000000001
-             FAIL   ?       may  no   lacks: trust, what a node needs to join
+             FAIL   unknown  depends  no   lacks: trust, what a node needs to
+                                           join
 `
 	var narrow, wide bytes.Buffer
 	if err := candidateTable(&narrow, roles, false, 80); err != nil {

@@ -155,7 +155,7 @@ func (o *liveOptions) confirm(ctx context.Context, target *locate.Target, cloud 
 		return cluster, nil
 	}
 	for _, w := range target.Warnings {
-		fmt.Fprintln(o.streams.ErrOut, "warning: "+w)
+		warn(o.streams.ErrOut, "%s", w)
 	}
 	return cluster, nil
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -125,7 +124,7 @@ func (o *teamOptions) apply(report *finding.Report, now time.Time, whole bool) e
 	unused := o.policy.Apply(report, now.UTC().Format(time.DateOnly))
 	for _, sentence := range unused {
 		if whole {
-			fmt.Fprintln(o.streams.ErrOut, "warning: "+sentence)
+			warn(o.streams.ErrOut, "%s", sentence)
 		}
 	}
 	if o.baseline == nil {

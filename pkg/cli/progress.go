@@ -22,7 +22,7 @@ const drawEvery = 100 * time.Millisecond
 const clearLine = "\r\x1b[K"
 
 // progress returns what shows progress on standard error where that is a
-// terminal, and what clears it. Whoever starts it calls done, come what may.
+// terminal, and what clears it. Whoever starts it calls done in every case.
 func (o *liveOptions) progress() (show func(collect.Event), done func()) {
 	width, ok := drawable(o.streams.ErrOut)
 	if o.quiet || !ok {
@@ -34,6 +34,9 @@ func (o *liveOptions) progress() (show func(collect.Event), done func()) {
 // drawable tells whether w is a terminal on which a line can be drawn again, and how
 // wide it is at the time.
 func drawable(w io.Writer) (width func() int, ok bool) {
+	if cleaning, ok := w.(*text.Writer); ok {
+		w = cleaning.W
+	}
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
 		return nil, false

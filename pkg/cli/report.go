@@ -42,28 +42,28 @@ func parseReports(values []string, facts string) ([]reportFile, error) {
 		formats := reportFormats()
 		switch {
 		case !slices.Contains(formats, format):
-			return nil, usage("use FORMAT=FILE with one of "+strings.Join(formats, ", "), "--report %q: %q is no format", value, format)
+			return nil, usage("use FORMAT=FILE with one of "+strings.Join(formats, ", "), "--report %q: unknown format %q", value, format)
 		case !ok || path == "":
-			return nil, usage("such as --report "+format+"=report."+format, "--report %q names no file", value)
+			return nil, usage("for example --report "+format+"=report."+format, "--report %q has no file name", value)
 		case path == "-":
-			return nil, usage("use --output "+format, "--report %q: a report goes to a file, and --output to standard output", value)
+			return nil, usage("use --output "+format, "--report %q: --report writes to a file, --output to standard output", value)
 		}
 		name, err := filepath.Abs(path)
 		if err != nil {
 			return nil, usage("", "--report %q: %s", value, err)
 		}
 		if other, ok := taken[name]; ok {
-			return nil, usage("name two files", "--report %q: %s already has this file", value, other)
+			return nil, usage("use two different files", "--report %q: %s already uses this file", value, other)
 		}
 		taken[name] = fmt.Sprintf("--report %q", value)
 		if folder, err := os.Stat(filepath.Dir(name)); err != nil || !folder.IsDir() {
-			return nil, usage("make the folder first: mkdir -p "+filepath.Dir(path), "--report %q: there is no folder %s", value, filepath.Dir(path))
+			return nil, usage("create the folder first: mkdir -p "+filepath.Dir(path), "--report %q: folder %s does not exist", value, filepath.Dir(path))
 		}
 		// The file is replaced, which would end a device such as /dev/stdout.
 		if file, err := os.Stat(name); err == nil && !file.Mode().IsRegular() {
-			return nil, usage("name a file", "--report %q: %s is no regular file", value, path)
+			return nil, usage("use a regular file", "--report %q: %s is not a regular file", value, path)
 		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, usage("name a file that you may write", "--report %q: %s", value, err)
+			return nil, usage("use a file that you may write", "--report %q: %s", value, err)
 		}
 		reports = append(reports, reportFile{format, path})
 	}
@@ -80,7 +80,7 @@ func (o *checkOptions) writeReports(report *finding.Report, footer string) error
 		if r.format == "table" {
 			err = print.Table(&text, report, o.tableFor(&text, report, footer))
 		} else {
-			err = writeReport(&text, r.format, report)
+			err = o.writeReport(&text, r.format, report)
 		}
 		if err == nil {
 			err = replaceFile(r.path, text.String())
@@ -96,9 +96,9 @@ func (o *checkOptions) writeReports(report *finding.Report, footer string) error
 }
 
 // writeReport writes a report in one of reportFormats but the table.
-func writeReport(w io.Writer, format string, report *finding.Report) error {
+func (o *checkOptions) writeReport(w io.Writer, format string, report *finding.Report) error {
 	if slices.Contains(print.Formats(), format) {
-		return print.Write(w, format, report, print.Options{Version: version(), Rules: rules.Docs()})
+		return print.Write(w, format, report, print.Options{Version: version(), Rules: rules.Docs(), FailOn: failOnRanks[o.failOn]})
 	}
 	printer, err := jsonYAML{}.ToPrinter(format)
 	if err != nil {

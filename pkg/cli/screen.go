@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // screenOptions say how a report looks to a person, and how much of it is shown.
@@ -37,29 +38,29 @@ var (
 )
 
 func (o *screenOptions) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.color, "color", "auto", "Paint words: auto (on a terminal, unless NO_COLOR is set), always or never")
+	f.StringVar(&o.color, "color", "auto", "Use colors: auto (on a terminal, unless NO_COLOR is set), always or never")
 	f.StringSliceVar(&o.show, "show", nil, "Show the results with these verdicts, repeatable or with commas: "+strings.Join(showWords, ", ")+" (default failed,depends,unknown)")
-	f.StringVar(&o.groupBy, "group-by", "", "Put the findings under headings: role or concern (default worst first)")
-	f.BoolVarP(&o.quiet, "quiet", "q", false, "Print findings and errors only, and nothing where there are none")
+	f.StringVar(&o.groupBy, "group-by", "", "Group the findings: role or concern (default worst first)")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "Print findings and errors only, and nothing if there are none")
 }
 
 // complete checks what the flags say, and tells the source of the facts. table
 // tells whether the report is printed for people.
 func (o *screenOptions) complete(cmd *cobra.Command, source *factsOptions, table bool) error {
 	if !slices.Contains(colorWords, o.color) {
-		return usage("use auto, always or never", "--color %q is no choice", o.color)
+		return usage("use auto, always or never", "unknown value %q for --color", o.color)
 	}
 	for _, word := range o.show {
 		if !slices.Contains(showWords, word) {
-			return usage("use one of "+strings.Join(showWords, ", "), "--show %q is no verdict", word)
+			return usage("use one of "+strings.Join(showWords, ", "), "unknown verdict %q for --show", word)
 		}
 	}
 	if o.groupBy != "" && !slices.Contains(groupWords, o.groupBy) {
-		return usage("use role or concern", "--group-by %q is no grouping", o.groupBy)
+		return usage("use role or concern", "unknown grouping %q for --group-by", o.groupBy)
 	}
 	for _, name := range []string{"show", "group-by"} {
 		if !table && cmd.Flags().Changed(name) {
-			return usage("leave it out; formats for machines hold every result", "--%s has a meaning for the table only", name)
+			return usage("leave it out; the other formats have every result", "--%s applies to the table only", name)
 		}
 	}
 	source.live.quiet = o.quiet
@@ -97,6 +98,15 @@ type screen struct {
 	getenv  func(string) string
 }
 
+// templateOutput is where the output of a user's template goes. A terminal gets what
+// steers it as an escape; a file or another program gets the data as they are.
+func templateOutput(w io.Writer) io.Writer {
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return &text.Writer{W: w, Tabs: true}
+	}
+	return w
+}
+
 // newScreen looks at the stream and the environment.
 func newScreen(w io.Writer, getenv func(string) string) screen {
 	s := screen{getenv: getenv, unicode: unicodeLocale(getenv)}
@@ -113,8 +123,8 @@ func newScreen(w io.Writer, getenv func(string) string) screen {
 	return s
 }
 
-// colored reports whether to paint. The flag stands over NO_COLOR
-// (https://no-color.org), and that over CLICOLOR_FORCE
+// colored reports whether to use colors. The flag overrides NO_COLOR
+// (https://no-color.org), and that overrides CLICOLOR_FORCE
 // (https://bixense.com/clicolors/).
 func (s screen) colored(flag string) bool {
 	force := s.getenv("CLICOLOR_FORCE")

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // env is an environment of NAME=VALUE pairs.
@@ -163,6 +165,36 @@ func TestProgressLine(t *testing.T) {
 		if got := progressLine(test.event, test.since, test.width); got != test.want {
 			t.Errorf("%d columns: got %q, want %q", test.width, got, test.want)
 		}
+	}
+}
+
+// TestErrorsAreSafe: an error and a warning arrive on standard error without what steers
+// a terminal; a line of it cannot pass for a message of its own, and what the program
+// draws itself arrives.
+func TestErrorsAreSafe(t *testing.T) {
+	streams, _, _, errOut := genericiooptions.NewTestIOStreams()
+	if code := Main(t.Context(), streams, []string{"check", "--fail-on", "\x1b[2J\u202e"}); code != ExitUsage {
+		t.Errorf("exit code %d", code)
+	}
+	if code := Main(t.Context(), streams, []string{"check", "--nothing\x1b]0;a\a"}); code != ExitUsage {
+		t.Errorf("exit code %d", code)
+	}
+	if code := Main(t.Context(), streams, []string{"check", "-f", "no\x1b[2J\nerror: file\u200b"}); code != ExitUsage {
+		t.Errorf("exit code %d", code)
+	}
+	out := errOut.String()
+	if strings.ContainsFunc(out, func(r rune) bool { return r != '\n' && !text.Safe(r) }) {
+		t.Errorf("not safe: %q", out)
+	}
+	if n := strings.Count("\n"+out, "\nerror: "); n != 3 {
+		t.Errorf("%d errors for 3: %q", n, out)
+	}
+	var b bytes.Buffer
+	w := &text.Writer{W: &b, Lead: clearLine}
+	say(w, "warning", "two\nlines \x1b[2J")
+	fmt.Fprint(w, clearLine+"reading")
+	if want := "warning: two\n  lines \\x1b[2J\n" + clearLine + "reading"; b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
 	}
 }
 

@@ -215,7 +215,9 @@ func TestReadAccountNodeClasses(t *testing.T) {
 	want := map[string]snapshot.NodeClass{
 		"fast":  {Role: "node-b", StatusProfile: "self", RoleARN: f.roleARN("node-b"), ProfileARN: f.profileARN("self")},
 		"wrong": {Role: f.roleARN("node-a"), InstanceProfile: "gone", RoleARN: f.roleARN("node-a")},
-		"odd":   {Role: "no/name"},
+		"odd": {Role: "no/name", Conditions: []snapshot.Condition{
+			{Type: "InstanceProfileReady", Status: "False", Reason: "NodeRoleNotFound", Message: "Failed to detect the NodeRole"}, {Type: "Ready", Status: "Unknown"},
+		}},
 	}
 	if diff := cmp.Diff(want, got.Snapshot.KarpenterNodeClasses); diff != "" {
 		t.Errorf("Karpenter's (-want +got):\n%s", diff)

@@ -95,6 +95,7 @@ func newWorld(tb testing.TB) *world {
 			"accessConfig":            map[string]any{"authenticationMode": "API_AND_CONFIG_MAP"},
 			"identity":                map[string]any{"oidc": map[string]any{"issuer": "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC"}},
 			"computeConfig":           map[string]any{"enabled": true, "nodePools": []string{"system", "general-purpose"}, "nodeRoleArn": f.roleARN("node-b")},
+			"health":                  map[string]any{"issues": []map[string]any{{"code": "IamRoleNotFound", "message": "gone", "resourceIds": []string{"cluster"}}}},
 		},
 		"dev":     {"name": "dev", "arn": clusterARN("dev"), "roleArn": f.roleARN("dev-cluster")},
 		"staging": {"name": "staging", "arn": clusterARN("staging"), "roleArn": f.roleARN("staging-cluster")},
@@ -113,6 +114,7 @@ func newWorld(tb testing.TB) *world {
 	}}
 	f.associations = map[string]map[string]any{"a-1": {
 		"associationId": "a-1", "namespace": "kube-system", "serviceAccount": "aws-node", "roleArn": f.roleARN("pod-cni"),
+		"targetRoleArn": f.roleARN("pod-cni"), "externalId": "an id", "disableSessionTags": true, "policy": document,
 	}}
 	f.entries = map[string]map[string]any{f.roleARN("node-a"): {
 		"type": "EC2_LINUX", "username": "system:node:{{EC2PrivateDNSName}}", "kubernetesGroups": []string{"system:nodes"}, "createdAt": 1714979289,
@@ -151,7 +153,10 @@ func newWorld(tb testing.TB) *world {
 		"/apis/karpenter.k8s.aws/v1/ec2nodeclasses": `{"kind":"EC2NodeClassList","apiVersion":"karpenter.k8s.aws/v1","items":[
 			{"metadata":{"name":"fast"},"spec":{"role":"node-b"},"status":{"instanceProfile":"self"}},
 			{"metadata":{"name":"wrong"},"spec":{"role":"` + f.roleARN("node-a") + `","instanceProfile":"gone"}},
-			{"metadata":{"name":"odd"},"spec":{"role":"no/name"}}]}`,
+			{"metadata":{"name":"odd"},"spec":{"role":"no/name"},"status":{"conditions":[
+				{"type":"SubnetsReady","status":"True","reason":"SubnetsReady","lastTransitionTime":"2026-01-01T00:00:00Z"},
+				{"type":"Ready","status":"Unknown","lastTransitionTime":"no time"},
+				{"type":"InstanceProfileReady","status":"False","reason":"NodeRoleNotFound","message":"Failed to detect\nthe NodeRole"}]}}]}`,
 		"/apis/eks.amazonaws.com/v1/nodeclasses": `{"kind":"NodeClassList","apiVersion":"eks.amazonaws.com/v1","items":[{"metadata":{"name":"private"},"spec":{"role":"lost"}}]}`,
 	}
 
@@ -173,6 +178,10 @@ func newWorld(tb testing.TB) *world {
 	w.kube.serviceAccount = &corev1.ServiceAccount{ObjectMeta: meta("aws-node", nil)}
 	w.kube.serviceAccount.Annotations = map[string]string{"eks.amazonaws.com/role-arn": f.roleARN("cni"), "eks.amazonaws.com/audience": "own"}
 	w.kube.daemonSet = &appsv1.DaemonSet{ObjectMeta: meta("aws-node", nil), Spec: appsv1.DaemonSetSpec{Template: corev1.PodTemplateSpec{Spec: podSpec("", nil)}}}
+	w.kube.daemonSet.Spec.Template.Spec.Containers[1].EnvFrom = []corev1.EnvFromSource{
+		{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "cni-settings"}}},
+		{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "cni-keys"}}},
+	}
 	running := corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}
 	w.kube.pods = []corev1.Pod{
 		{ObjectMeta: meta("aws-node-1", nil), Status: running, Spec: podSpec("n-managed", []corev1.EnvVar{
@@ -291,6 +300,7 @@ func (w *world) want() *snapshot.Snapshot {
 			ARN: clusterARN("prod"), Version: "1.33", Status: "ACTIVE", RoleARN: f.roleARN("cluster"), IPFamily: "ipv4",
 			AuthenticationMode: "API_AND_CONFIG_MAP", OIDCIssuer: "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC",
 			AutoMode: &snapshot.AutoMode{NodeRoleARN: f.roleARN("node-b"), NodePools: []string{"general-purpose", "system"}},
+			Health:   []snapshot.HealthIssue{{Code: "IamRoleNotFound", Message: "gone", ResourceIDs: []string{"cluster"}}},
 		},
 		NodeGroups: map[string]snapshot.NodeGroup{
 			"a1": {NodeRoleARN: f.roleARN("node-a"), Status: "ACTIVE", AMIType: "AL2023_x86_64_STANDARD"},
@@ -310,7 +320,10 @@ func (w *world) want() *snapshot.Snapshot {
 			PodIdentityAssociations: []string{"arn:aws:eks:eu-west-1:111122223333:podidentityassociation/prod/a-1"},
 		}},
 		PodIdentityAssociations: map[string]snapshot.PodIdentityAssociation{
-			"a-1": {Namespace: "kube-system", ServiceAccount: "aws-node", RoleARN: f.roleARN("pod-cni")},
+			"a-1": {
+				Namespace: "kube-system", ServiceAccount: "aws-node", RoleARN: f.roleARN("pod-cni"),
+				TargetRoleARN: f.roleARN("pod-cni"), ExternalID: "an id", DisableSessionTags: true, Policy: document,
+			},
 		},
 		AccessEntries: map[string]snapshot.AccessEntry{f.roleARN("node-a"): {
 			Type: "EC2_LINUX", Username: "system:node:{{EC2PrivateDNSName}}", Groups: []string{"system:nodes"}, CreatedAt: created,
@@ -327,7 +340,9 @@ func (w *world) want() *snapshot.Snapshot {
 		KarpenterNodeClasses: map[string]snapshot.NodeClass{
 			"fast":  {Role: "node-b", StatusProfile: "self", RoleARN: f.roleARN("node-b"), ProfileARN: f.profileARN("self")},
 			"wrong": {Role: f.roleARN("node-a"), InstanceProfile: "gone", RoleARN: f.roleARN("node-a"), ProfileARN: f.profileARN("gone")},
-			"odd":   {Role: "no/name"},
+			"odd": {Role: "no/name", Conditions: []snapshot.Condition{
+				{Type: "InstanceProfileReady", Status: "False", Reason: "NodeRoleNotFound", Message: "Failed to detect the NodeRole"}, {Type: "Ready", Status: "Unknown"},
+			}},
 		},
 		AutoScalingGroups: map[string]snapshot.AutoScalingGroup{
 			"asg-1": {LaunchTemplate: "lt-1:3", InstanceProfile: f.profileARN("self"), Instances: 1},
@@ -388,7 +403,7 @@ func (w *world) want() *snapshot.Snapshot {
 		},
 		AWSNode: snapshot.AWSNode{
 			ServiceAccount: &snapshot.ServiceAccount{RoleARN: f.roleARN("cni"), Audience: "own"},
-			DaemonSet:      &snapshot.DaemonSet{Image: "cni:1", ServiceAccount: "aws-node", Env: env},
+			DaemonSet:      &snapshot.DaemonSet{Image: "cni:1", ServiceAccount: "aws-node", Env: env, EnvFrom: []string{"ConfigMap/cni-settings", "Secret/cni-keys"}},
 			Pods: map[string]snapshot.Pod{
 				"aws-node-1": {
 					Node: "n-managed", Ready: true, Image: "cni:1", ServiceAccount: "aws-node",

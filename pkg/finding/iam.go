@@ -37,7 +37,7 @@ type IAMRole struct {
 	SharedWith []Sharer `json:"sharedWith,omitempty"`
 	// InstanceProfiles are the names of the instance profiles that hold it.
 	InstanceProfiles []string `json:"instanceProfiles,omitempty"`
-	// Policies are ordered: trust, managed, inline, boundary.
+	// Policies are ordered: trust, managed, inline, boundary, session policy.
 	Policies []RolePolicy `json:"policies,omitempty"`
 	// Needs are what is asked of the role.
 	Needs []RoleNeed `json:"needs,omitempty"`
@@ -62,6 +62,8 @@ const (
 	Inline          PolicyKind = "inline"
 	Boundary        PolicyKind = "boundary"
 	Trust           PolicyKind = "trust"
+	// SessionPolicy limits what pods get of the role.
+	SessionPolicy PolicyKind = "sessionPolicy"
 )
 
 // RolePolicy is one policy of a role.
@@ -117,7 +119,9 @@ type Decision struct {
 	Verdict string `json:"verdict"`
 	// Why is a clause for people.
 	Why string `json:"why"`
-	// By is boundary where a permissions boundary allows too little.
+	// By is boundary, sessionPolicy or organization where that allows too little: the
+	// permissions boundary, the session policy of a Pod Identity association, or a
+	// service control policy.
 	By string `json:"by,omitempty"`
 	// Statements decide it: those that allow, those that deny, or those that it
 	// hangs on. Nearest allow the actions elsewhere.

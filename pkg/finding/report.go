@@ -31,7 +31,7 @@ type Result struct {
 	// Next is what to do, in order.
 	Next []Next `json:"next,omitempty"`
 	// Causes are the results that explain this one. What only follows from other results
-	// has no Next of its own.
+	// has no Next of its own, and is shown under its cause; see Under.
 	Causes []Ref `json:"causes,omitempty"`
 	// Symptoms are what the result reports of other failures; see Causes.
 	Symptoms []Symptom `json:"-"`
@@ -41,6 +41,8 @@ type Result struct {
 	// OfInstances is set where the result is about the instances that hold a role, and
 	// stays when they hold another one.
 	OfInstances bool `json:"-"`
+	// Denied are the actions that the result says are denied; see Symptom.Action.
+	Denied []string `json:"-"`
 	// Repair is the kind of repair that fix has for a failure of the rule; empty for none.
 	Repair Repair `json:"repair,omitempty"`
 	// NoRepair says why fix has none.
@@ -71,8 +73,8 @@ type Exception struct {
 	Source string `json:"source"`
 }
 
-// Excused reports whether the result does not count: an exception holds, or it was
-// known before.
+// Excused reports whether the result does not count: an exception holds, or the
+// baseline has it.
 func (r Result) Excused() bool {
 	return r.Known || r.Exception != nil && !r.Exception.Expired
 }
@@ -137,8 +139,8 @@ type Source struct {
 type Verdict struct {
 	Status   Status   `json:"status"`
 	Severity Severity `json:"severity,omitempty"`
-	// Excused is set where every failure of the concern is excused.
-	Excused bool `json:"excused,omitempty"`
+	// Excepted is set where every failure of the concern is excepted or in the baseline.
+	Excepted bool `json:"excepted,omitempty"`
 }
 
 // AWSNodeInfo says whose credentials aws-node uses.
@@ -160,8 +162,11 @@ type Summary struct {
 	Unknown       int `json:"unknown"`
 	Passed        int `json:"passed"`
 	NotApplicable int `json:"notApplicable"`
-	// Excepted and Known count failures that do not count above: by an exception, or
-	// as they stand in the baseline.
+	// Explained counts results that only follow from another one and are shown under it.
+	// They do not count above.
+	Explained int `json:"explained,omitempty"`
+	// Excepted and Known count failures that do not count above, as an exception holds
+	// or the baseline has them.
 	Excepted int `json:"excepted,omitempty"`
 	Known    int `json:"known,omitempty"`
 }
@@ -175,11 +180,15 @@ type Missing struct {
 	Error      string `json:"error"`
 }
 
-// Summarize counts results by Weight and, where they have none, by status.
+// Summarize counts results by Weight and, where they have none, by status. What is
+// shown under its cause counts as Explained alone.
 func Summarize(results []Result) Summary {
 	var s Summary
-	for _, r := range results {
+	under := Under(results)
+	for i, r := range results {
 		switch weight := r.Weight(); {
+		case under[i] >= 0:
+			s.Explained++
 		case r.Failed() && r.Known:
 			s.Known++
 		case r.Failed() && weight == "":
@@ -211,15 +220,15 @@ func (r *Report) Recount() {
 	for i := range r.NodeRoles {
 		row := &r.NodeRoles[i]
 		for concern, v := range row.Verdicts {
-			worst, excused := Verdict{}, false
-			for _, res := range r.Results { // worst first
+			worst, excused, at := Verdict{}, false, 0
+			for _, res := range r.Results {
 				if res.Subject.ARN != row.ARN || res.Concern != concern || res.Status != Fail && res.Status != Depends {
 					continue
 				}
 				if res.Excused() {
 					excused = true
-				} else if worst.Status == "" {
-					worst = Verdict{Status: res.Status}
+				} else if worst.Status == "" || place(res) < at {
+					worst, at = Verdict{Status: res.Status}, place(res)
 					if res.Status == Fail {
 						worst.Severity = res.Severity
 					}
@@ -229,7 +238,7 @@ func (r *Report) Recount() {
 			case worst.Status != "":
 				row.Verdicts[concern] = worst
 			case excused:
-				v.Excused = true
+				v.Excepted = true
 				row.Verdicts[concern] = v
 			}
 		}

@@ -8,6 +8,9 @@ type Symptom struct {
 	// RoleARN limits the causes to results on that role, and results that are about no
 	// role; empty for none.
 	RoleARN string
+	// Action limits the causes to results by which this action is denied; empty for
+	// none.
+	Action string
 }
 
 // SymptomKind is a kind of Symptom.
@@ -19,6 +22,8 @@ const (
 	NotReady  SymptomKind = "notReady"  // a node joins and does not become Ready
 	NoNetwork SymptomKind = "noNetwork" // a pod gets no address
 	NoImage   SymptomKind = "noImage"   // an image is not pulled
+	// DeniedCall: a call of AWS was denied, and the Symptom may say which.
+	DeniedCall SymptomKind = "deniedCall"
 )
 
 // SymptomKinds lists every SymptomKind.

@@ -28,7 +28,7 @@ func (r Result) Failed() bool { return r.Status == Fail || r.Status == Depends }
 // Order compares two results: by Weight, what counts most first; a failure before a
 // result that depends; then what is unknown, what is excepted or known, what passed,
 // and what does not apply; and among equals by id and subject. Every format lists
-// results in this order.
+// results in this order; see Report.Sort.
 func Order(a, b Result) int {
 	return cmp.Or(
 		cmp.Compare(place(a), place(b)),
@@ -62,10 +62,12 @@ func place(r Result) int {
 	}
 }
 
-// Sort puts the results of a report in Order. A report of what keeps nodes from joining
-// keeps the order in which a node meets the results.
+// Sort puts the results of a report in Order, and what is shown under its cause right
+// behind it. A report of what keeps nodes from joining keeps the order in which a node
+// meets the results.
 func (r *Report) Sort() {
 	if !r.WhyNotJoining {
 		slices.SortStableFunc(r.Results, Order)
 	}
+	r.Results = behindCauses(r.Results)
 }

@@ -21,8 +21,9 @@ type Context struct {
 	present map[string]bool     // keys that are present with an unknown value
 	// given are the values of the keys that may follow from the principal.
 	given [principalKeyCount]givenKey
-	// absentPrefix: keys that begin with it and were not set are absent.
-	absentPrefix string
+	// rules say of the keys that begin with a prefix and were not set whether they
+	// are absent; the last one that fits decides.
+	rules []prefixRule
 	// ownResources: aws:ResourceAccount is known only of resources in the
 	// principal's own account.
 	ownResources bool
@@ -34,6 +35,12 @@ type Context struct {
 type givenKey struct {
 	set    bool
 	values []string // nil: absent
+}
+
+// prefixRule is about the keys that begin with a prefix, in lower case.
+type prefixRule struct {
+	prefix string
+	absent bool
 }
 
 // facts is what is known of one request.
@@ -113,6 +120,18 @@ func (c *Context) Present(key string) *Context {
 	return c
 }
 
+// AbsentPrefix says that the request has no key that begins with the prefix, other
+// than those that are set. The empty prefix is all keys.
+func (c *Context) AbsentPrefix(prefix string) *Context { return c.addRule(prefix, true) }
+
+// UnknownPrefix takes back AbsentPrefix for the keys that begin with this prefix.
+func (c *Context) UnknownPrefix(prefix string) *Context { return c.addRule(prefix, false) }
+
+func (c *Context) addRule(prefix string, absent bool) *Context {
+	c.rules = append(c.rules, prefixRule{strings.ToLower(prefix), absent})
+	return c
+}
+
 func (c *Context) put(key string, values []string) *Context {
 	if c.values == nil {
 		c.values = map[string][]string{}
@@ -147,15 +166,25 @@ func (c *Context) lookup(key string) ([]string, presence) {
 		return nil, absentKey
 	case c.present[key]:
 		return nil, unknownValue
-	case c.Complete, c.absentPrefix != "" && strings.HasPrefix(key, c.absentPrefix):
+	case c.absentByPrefix(key):
 		return nil, absentKey
 	default:
 		return nil, unknownKey
 	}
 }
 
-// RoleSession returns what is known of every request that an EC2 instance makes
-// with its role. Everything else stays unknown: addresses, VPCs, times, tags of
+func (c *Context) absentByPrefix(key string) bool {
+	absent := c.Complete
+	for i := range c.rules {
+		if strings.HasPrefix(key, c.rules[i].prefix) {
+			absent = c.rules[i].absent
+		}
+	}
+	return absent
+}
+
+// RoleSession returns what is known of every request that is made with a role's
+// credentials, by whoever assumed it. Everything else stays unknown: addresses, VPCs, times, tags of
 // resources, organizations, multi-factor authentication.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 func RoleSession(roleARN, account, region string, tags map[string]string) *Context {
@@ -170,7 +199,7 @@ func RoleSession(roleARN, account, region string, tags map[string]string) *Conte
 		Present("aws:TokenIssueTime").
 		Present("aws:userid")
 	c.ownResources = true
-	c.absentPrefix = "aws:principaltag/" // an instance's session has its role's tags and no others
+	c.AbsentPrefix("aws:PrincipalTag/") // a session has its role's tags and those that are set, and no others
 	for name, value := range tags {
 		c.Set("aws:PrincipalTag/"+name, value)
 	}

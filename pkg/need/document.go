@@ -139,17 +139,21 @@ func MinimalNodeDocument() Document {
 	return document(allow("Worker", Worker, "*"), allow("Pull", Pull, "*"), allow("PodIdentityAgent", PodIdentityAgent, "*"))
 }
 
-// Document grants what this VPC CNI calls: all of Must and Should. Tags may be
-// set on network interfaces alone.
+// Document grants what this VPC CNI calls: all that is required and recommended,
+// and the rest of AWS's own policy for its IP family. Tags may be set on network
+// interfaces alone.
 // Source: https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html
 func (c CNI) Document(partition string) Document {
-	return cniDocument(partition, slices.Concat(c.Must(), c.Should()))
+	return cniDocument(partition, slices.Concat(c.all(), c.alsoGranted()))
 }
 
-// OriginalIPv6Document is the IPv6 policy as AWS's guide had it before vpc-cni
-// v1.22.1, without the permissions of subnet discovery.
+// OriginalIPv6Document is the IPv6 policy as AWS's guide had it until 2026-07,
+// without the permissions of subnet discovery.
 func OriginalIPv6Document(partition string) Document {
-	return cniDocument(partition, CNI{IPFamily: "ipv6", NoSubnetDiscovery: true}.Must())
+	return cniDocument(partition, []Action{
+		{Name: "ec2:AssignIpv6Addresses"}, {Name: "ec2:DescribeInstances"}, {Name: "ec2:DescribeTags"},
+		{Name: "ec2:DescribeNetworkInterfaces"}, {Name: "ec2:DescribeInstanceTypes"}, {Name: "ec2:CreateTags"},
+	})
 }
 
 func cniDocument(partition string, actions []Action) Document {
@@ -168,11 +172,10 @@ func cniDocument(partition string, actions []Action) Document {
 func Only(at Place, actions []Action) Document {
 	byResource := map[string][]Action{}
 	for _, a := range actions {
-		resource := "*"
-		if a.Resource != "" {
-			resource = at.fill(a.Resource)
+		for _, pattern := range a.patterns() {
+			resource := at.fill(pattern)
+			byResource[resource] = append(byResource[resource], a)
 		}
-		byResource[resource] = append(byResource[resource], a)
 	}
 	var d []Statement
 	for _, resource := range sortedKeys(byResource) {

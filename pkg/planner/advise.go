@@ -86,7 +86,8 @@ func (a adviser) failed(r finding.Result) []finding.Next {
 func (a adviser) together(r finding.Result) []string {
 	ids := []string{r.ID}
 	for _, other := range a.results {
-		same := other.Status == finding.Fail && other.Subject == r.Subject && other.Repair == r.Repair && r.Repair != ""
+		ofAWSNode := other.Subject.Kind == finding.SubjectAWSNode && r.Subject.Kind == finding.SubjectAWSNode
+		same := other.Status == finding.Fail && (other.Subject == r.Subject || ofAWSNode) && other.Repair == r.Repair && r.Repair != ""
 		if same && len(other.Causes) == 0 && !slices.Contains(ids, other.ID) {
 			ids = append(ids, other.ID)
 		}
@@ -126,9 +127,6 @@ func (a adviser) planFor(only []string) planned {
 
 // fix is the command that plans the repair of a failure.
 func (a adviser) fix(r finding.Result, only []string) finding.Next {
-	if r.Repair == finding.MoveCNI {
-		return finding.Run(command.Noderole("fix", "--cni-identity", "auto")).With("plans a role for aws-node")
-	}
 	var titles []string
 	for _, s := range a.planFor(only).plan.Steps {
 		if slices.Contains(s.Rules, r.ID) && s.Subject == r.Subject.Name {
@@ -136,6 +134,9 @@ func (a adviser) fix(r finding.Result, only []string) finding.Next {
 		}
 	}
 	next := finding.Run(command.Noderole("fix", "--only", strings.Join(only, ",")))
+	if slices.ContainsFunc(a.results, func(m finding.Result) bool { return m.Repair == finding.MoveCNI && slices.Contains(only, m.ID) }) {
+		next = finding.Run(command.Noderole("fix", "--cni-identity", "auto"))
+	}
 	return next.With("plans to " + strings.Join(titles, ", then "))
 }
 

@@ -10,16 +10,19 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
-// ipv6PolicyName is the inline policy with what the VPC CNI calls on IPv6, for which
-// AWS has no managed policy.
-const ipv6PolicyName = "vpc-cni-ipv6"
+// ipv6PolicyName and hyperPodPolicyName are the inline policies with what the VPC CNI
+// calls where AWS has no managed policy for it.
+const (
+	ipv6PolicyName     = "vpc-cni-ipv6"
+	hyperPodPolicyName = "vpc-cni-hyperpod"
+)
 
 // allowCNI gives the role that aws-node uses the permissions that it needs.
 func (p *planner) allowCNI(r finding.Result) ([]Step, error) {
 	const title = "give %s the permissions that aws-node needs"
 	cni, role, identity := p.v.CNI(), p.roleOfAWSNode(r), p.v.ConfiguredIdentity()
 	switch {
-	case p.ownRolePlanned:
+	case p.ownRolePlanned != "":
 		return nil, nil // the role of aws-node's own has them
 	case role.Facts.NotFound && identity.Own():
 		return p.recreateOwnRole(identity)
@@ -31,18 +34,19 @@ func (p *planner) allowCNI(r finding.Result) ([]Step, error) {
 			return nil, err
 		}
 	}
-	if cni.IPFamily != "ipv6" {
-		return p.attach(r, role, cni.Must(), "AmazonEKS_CNI_Policy", title)
+	inline := p.inlineCNI()
+	if inline == "" {
+		return p.attach(r, role, cni.Required(), "AmazonEKS_CNI_Policy", title)
 	}
-	denied, why := deniedOf(role, cni.Must())
+	denied, why := deniedOf(role, cni.Required())
 	switch {
 	case why != "":
 		return nil, manual("%s", why).next(r.Next...)
 	case len(denied) == 0:
 		return nil, manual(whyNoStep).next(r.Next...)
-	case role.Facts.InlinePolicies[ipv6PolicyName] != "":
-		return nil, manual("its inline policy %s allows less", ipv6PolicyName).
-			next(finding.Advise("allow " + strings.Join(denied, ", ") + " in inline policy " + ipv6PolicyName + " of " + role.Name))
+	case role.Facts.InlinePolicies[inline] != "":
+		return nil, manual("its inline policy %s allows less", inline).
+			next(finding.Advise("allow " + strings.Join(denied, ", ") + " in inline policy " + inline + " of " + role.Name))
 	}
 	return []Step{{
 		Title: fmt.Sprintf(title, role.Name), rank: rankPermissions, provesOwn: true,
@@ -74,27 +78,49 @@ func (p *planner) roleOfAWSNode(r finding.Result) *view.Role {
 }
 
 func (p *planner) cniInline(role string) change.Change {
-	document := need.CNI{IPFamily: "ipv6"}.Document(p.v.Place.Partition)
-	return change.Change{Kind: change.InlinePolicy, Name: role, Part: ipv6PolicyName, After: &change.State{Document: document.Compact()}}
+	cni := p.v.CNI()
+	cni.Version = "" // for every version, so that an upgrade needs no more
+	document := cni.Document(p.v.Place.Partition)
+	return change.Change{Kind: change.InlinePolicy, Name: role, Part: p.inlineCNI(), After: &change.State{Document: document.Compact()}}
 }
 
-// prepareCNIUpgrade allows what the next vpc-cni needs.
+// inlineCNI is the name of the inline policy for the VPC CNI; empty where
+// AmazonEKS_CNI_Policy has all that it calls.
+func (p *planner) inlineCNI() string {
+	switch cni := p.v.CNI(); {
+	case cni.IPFamily == "ipv6":
+		return ipv6PolicyName
+	case cni.HyperPod:
+		return hyperPodPolicyName
+	}
+	return ""
+}
+
+// prepareCNIUpgrade allows what later versions of vpc-cni require.
 func (p *planner) prepareCNIUpgrade(r finding.Result) ([]Step, error) {
-	const name = "vpc-cni-subnet-discovery"
+	const name = "vpc-cni-upgrade"
 	role := p.roleOfAWSNode(r)
 	if p.v.ConfiguredIdentity().Own() {
 		if err := p.ofOthers(role); err != nil {
 			return nil, err
 		}
 	}
-	actions := []need.Action{need.Named("ec2:DescribeSubnets"), need.Named("ec2:DescribeSecurityGroups")}
-	if _, why := deniedOf(role, actions[:1]); why != "" {
+	more := p.v.CNI().NeedsMoreFrom()
+	var actions []need.Action
+	for _, m := range more {
+		actions = append(actions, m.Actions...)
+	}
+	denied, why := deniedOf(role, actions)
+	switch {
+	case why != "":
 		return nil, manual("%s", why).next(r.Next...)
+	case len(denied) == 0:
+		return nil, manual(whyNoStep).next(r.Next...)
 	}
 	document := need.Only(p.v.Place, actions)
 	return []Step{{
-		Title: "give " + role.Name + " the permissions that vpc-cni " + need.BreaksSince + " needs", rank: rankPermissions, provesOwn: true,
+		Title: "give " + role.Name + " the permissions that vpc-cni " + more[0].From + " needs", rank: rankPermissions, provesOwn: true,
 		Changes: []change.Change{{Kind: change.InlinePolicy, Name: role.Name, Part: name, After: &change.State{Document: document.Compact()}}},
-		Proof:   "ec2:DescribeSubnets becomes allowed",
+		Proof:   fmt.Sprintf("%s %s allowed", strings.Join(denied, ", "), becomes(len(denied))),
 	}}, nil
 }

@@ -86,7 +86,7 @@ func (p *planner) ownRole(name, path, trust string) []change.Change {
 	changes := []change.Change{{Kind: change.Role, Name: name, After: &change.State{
 		Document: trust, Path: path, Description: "Role of aws-node, the Amazon VPC CNI, in cluster " + p.v.Place.Cluster,
 	}}}
-	if p.v.CNI().IPFamily == "ipv6" {
+	if p.inlineCNI() != "" {
 		return append(changes, p.cniInline(name))
 	}
 	return append(changes, attachment(name, need.ManagedPolicy(p.v.Place.Partition, "AmazonEKS_CNI_Policy")))

@@ -16,6 +16,9 @@ import (
 // role of its own, after the restart that this needs.
 func (p *planner) detachCNI(r finding.Result) ([]Step, error) {
 	identity := p.v.ConfiguredIdentity()
+	if !identity.Own() {
+		return p.detachWithMove(r)
+	}
 	if m := p.v.Unread(snapshot.FactPods); len(m) > 0 {
 		return nil, manual("whether every aws-node pod uses its own role could not be read (%s)", m[0].Operation).next(r.Next...)
 	}
@@ -32,7 +35,7 @@ func (p *planner) detachCNI(r finding.Result) ([]Step, error) {
 		return nil, err
 	case len(steps) == 0:
 		return nil, manual(whyNoStep).next(r.Next...)
-	case len(p.v.Behind(identity)) == 0:
+	case len(p.v.StalePods(identity)) == 0:
 		return steps, nil
 	}
 	restart, err := p.restartAWSNode(r)
@@ -40,6 +43,21 @@ func (p *planner) detachCNI(r finding.Result) ([]Step, error) {
 		return nil, err
 	}
 	return append(restart, steps...), nil
+}
+
+// detachWithMove detaches them where the plan gives aws-node a role of its own.
+func (p *planner) detachWithMove(r finding.Result) ([]Step, error) {
+	role := p.nodeRole(r)
+	switch move := p.failures(finding.MoveCNI, ""); {
+	case role == nil:
+		return nil, manual(whyNoStep).next(r.Next...)
+	case p.ownRolePlanned != "":
+		return p.detachFrom(role, p.ownRolePlanned)
+	case len(move) > 0:
+		return nil, blocked(move)
+	default:
+		return nil, manual("aws-node has no role of its own and uses these permissions").next(r.Next...)
+	}
 }
 
 // detachFrom detaches the policies of a node role that are for a CNI alone. What else the

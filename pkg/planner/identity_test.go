@@ -154,7 +154,7 @@ func (f *facts) denied() string {
 			arn = v.AssociatedRole()
 		default:
 		}
-		for _, a := range v.CNI().Must() {
+		for _, a := range v.CNI().Required() {
 			if v.Role(arn).Can(a).Verdict != view.Allowed {
 				return a.Name
 			}

@@ -37,7 +37,7 @@ func (p *planner) moveCNI(finding.Result) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.ownRolePlanned = true
+	p.ownRolePlanned = kind
 	steps = append(steps, more...)
 	var left []error
 	for _, role := range p.v.NodeRoles() {

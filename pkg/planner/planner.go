@@ -190,8 +190,9 @@ type planner struct {
 	plan    *Plan
 	// dedicated has the roles, by ARN, whose nodes the plan gives another one.
 	dedicated map[string]bool
-	// ownRolePlanned is set where the plan gives aws-node a role of its own.
-	ownRolePlanned bool
+	// ownRolePlanned is how the plan gives aws-node a role of its own; empty where it does
+	// not.
+	ownRolePlanned view.IdentityKind
 	// mapRoles is aws-auth's text after the steps so far; nil where there is none.
 	mapRoles *string
 }

@@ -19,7 +19,7 @@ func (p *planner) repairIRSA(r finding.Result) ([]Step, error) {
 		return p.recreateOwnRole(identity)
 	}
 	changes := p.provider()
-	if answer := role.LetsAWSNodeIn(); answer.Verdict == view.Denied {
+	if answer := role.TrustAllows(p.v.IRSASession(), "sts:AssumeRoleWithWebIdentity"); answer.Verdict == view.Denied {
 		if answer.Result.Explicit {
 			return nil, manual(whyTrustDenied).next(r.Next...)
 		}
@@ -79,8 +79,8 @@ func (p *planner) repairPodIdentity(r finding.Result) ([]Step, error) {
 		changes = append(changes, p.agent())
 	}
 	missing := false
-	for _, action := range []string{"sts:AssumeRole", "sts:TagSession"} {
-		if answer := role.LetsIn(view.PodIdentityService, action); answer.Verdict == view.Denied {
+	for _, action := range p.v.PodIdentitySession().TrustActions {
+		if answer := role.TrustAllows(p.v.PodIdentitySession(), action); answer.Verdict == view.Denied {
 			if answer.Result.Explicit {
 				return nil, manual(whyTrustDenied).next(r.Next...)
 			}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
@@ -71,7 +70,7 @@ func deniedOf(role *view.Role, actions []need.Action) (denied []string, why stri
 		if answer.Verdict != view.Denied {
 			continue
 		}
-		if answer.Result.Explicit || answer.Result.By == iampolicy.LayerBoundary {
+		if answer.Blocked() {
 			return nil, whyDenied
 		}
 		denied = append(denied, a.Name)

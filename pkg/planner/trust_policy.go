@@ -2,6 +2,7 @@ package planner
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
@@ -25,8 +26,12 @@ func (p *planner) trustEC2(r finding.Result) ([]Step, error) {
 	}
 	var missing []string
 	named := role.TrustedServices()
-	for _, service := range services {
-		a := role.LetsIn(service, "sts:AssumeRole")
+	for _, session := range p.v.InstanceSessions() {
+		service := session.Principal
+		if !slices.Contains(services, service) {
+			continue
+		}
+		a := role.TrustAllows(session, "sts:AssumeRole")
 		if a.Verdict == view.Denied && a.Result.Explicit {
 			return nil, manual(whyTrustDenied).next(r.Next...)
 		}

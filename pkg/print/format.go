@@ -15,6 +15,9 @@ type Options struct {
 	Version string
 	// Rules are what every rule says about itself, ordered by id.
 	Rules []finding.RuleDoc
+	// FailOn is the least rank of a severity that is a failure for formats that tell
+	// failures from other results; 0 takes every finding for one.
+	FailOn int
 }
 
 // writer writes a report in one format.
@@ -38,7 +41,7 @@ func Formats() []string { return slices.Sorted(maps.Keys(writers())) }
 func Write(w io.Writer, format string, r *finding.Report, o Options) error {
 	write, ok := writers()[format]
 	if !ok {
-		return fmt.Errorf("%q is no format", format)
+		return fmt.Errorf("unknown format %q", format)
 	}
 	return write(w, r, o)
 }

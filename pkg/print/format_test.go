@@ -13,40 +13,21 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
-	"github.com/kubectl-noderole/kubectl-noderole/examples"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
 // update writes the expected reports and screens anew: go test ./pkg/print -update.
 // Look at them before they are committed.
 var update = flag.Bool("update", false, "write testdata/ anew")
 
-var options = print.Options{Version: "v1.2.3", Rules: rules.Docs()}
-
-func write(t testing.TB, format string, r *finding.Report) string {
+func write(t tester, format string, r *finding.Report) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := print.Write(&b, format, r, options); err != nil {
+	if err := print.Write(&b, format, r, optionsFor(t)); err != nil {
 		t.Fatalf("%s: %v", format, err)
 	}
 	return b.String()
-}
-
-func judge(t *testing.T, example string) *finding.Report {
-	t.Helper()
-	text, ok := examples.Read(example)
-	if !ok {
-		t.Fatalf("there is no example %s", example)
-	}
-	s, err := snapshot.Decode(example, text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rules.Judge(view.New(s), rules.Options{})
 }
 
 // TestBrokenExample holds what each format makes of the example that check shows
@@ -57,7 +38,7 @@ func TestBrokenExample(t *testing.T) {
 	} {
 		t.Run(format, func(t *testing.T) {
 			name := filepath.Join("testdata", file)
-			got := write(t, format, judge(t, "broken"))
+			got := write(t, format, frozen(t, "broken"))
 			if *update {
 				if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
@@ -70,7 +51,7 @@ func TestBrokenExample(t *testing.T) {
 			if diff := cmp.Diff(string(want), got); diff != "" {
 				t.Errorf("-%s +now (go test ./pkg/print -update writes it anew):\n%s", name, diff)
 			}
-			if again := write(t, format, judge(t, "broken")); again != got {
+			if again := write(t, format, frozen(t, "broken")); again != got {
 				t.Error("the same report gives another text")
 			}
 		})
@@ -78,7 +59,7 @@ func TestBrokenExample(t *testing.T) {
 }
 
 func TestUnknownFormat(t *testing.T) {
-	if err := print.Write(&bytes.Buffer{}, "bmp", &finding.Report{}, options); err == nil || !strings.Contains(err.Error(), "bmp") {
+	if err := print.Write(&bytes.Buffer{}, "bmp", &finding.Report{}, print.Options{}); err == nil || !strings.Contains(err.Error(), "bmp") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -93,17 +74,21 @@ func every() *finding.Report {
 	excepted.Exception = &finding.Exception{Reason: "agreed", Expires: "2030-01-31", Source: "noderole.yaml:3"}
 	expired.Exception = &finding.Exception{Reason: "was agreed", Expires: "2020-01-31", Expired: true, Source: "noderole.yaml:9"}
 	known.Known = true
+	// NR801 follows from NR201; what explains NR802 is excepted.
+	symptom, alone := result("NR801", finding.Fail, finding.Error), result("NR802", finding.Fail, finding.Warning)
+	symptom.Subject, symptom.Causes = finding.Subject{Kind: finding.SubjectSource, Name: "node group a"}, []finding.Ref{excepted.Ref(), {ID: "NR201", Subject: role}}
+	alone.Causes = []finding.Ref{excepted.Ref()}
 	r := &finding.Report{
 		Cluster:   finding.ClusterInfo{Name: "shop", ARN: "arn:aws:eks:eu-west-1:111122223333:cluster/shop", Region: "eu-west-1", Account: "111122223333"},
 		NodeRoles: []finding.RoleRow{{Name: "nodes", ARN: role.ARN}},
 		Results: []finding.Result{
 			result("NR201", finding.Fail, finding.Error), result("NR203", finding.Fail, finding.Warning), result("NR210", finding.Fail, finding.Info),
-			result("NR301", finding.Depends, finding.Error), excepted, expired, known,
+			result("NR301", finding.Depends, finding.Error), excepted, expired, known, symptom, alone,
 			result("NR202", finding.Unknown, finding.Error), result("NR204", finding.Pass, finding.Error), result("NR302", finding.NotApplicable, finding.Error),
 		},
 		Missing: []finding.Missing{{Fact: "policies", Subject: "policy/p", Operation: "iam:GetPolicy", Permission: "iam:GetPolicy", Error: "AccessDenied"}},
 	}
-	r.Summary = finding.Summarize(r.Results)
+	r.Recount()
 	return r
 }
 
@@ -168,6 +153,9 @@ func TestSARIFResults(t *testing.T) {
 		if rule := run.Tool.Driver.Rules[r.RuleIndex].ID; rule != r.RuleID {
 			t.Errorf("ruleIndex of %s names %s", r.RuleID, rule)
 		}
+		if r.RuleID == "NR201" && !strings.Contains(r.Message.Text, "also explains NR801 (error): message of NR801") {
+			t.Errorf("NR201 does not say what it explains: %q", r.Message.Text)
+		}
 		if uri := r.Locations[0].PhysicalLocation.ArtifactLocation.URI; uri != "eks/111122223333/eu-west-1/shop/NodeRole/nodes" {
 			t.Errorf("%s is at %s", r.RuleID, uri)
 		}
@@ -177,9 +165,8 @@ func TestSARIFResults(t *testing.T) {
 	}
 	// Code scanning takes every result for an alert: no pass is one.
 	want := []string{
-		"NR201 fail error new", "NR203 fail warning new", "NR210 fail note new", "NR301 fail warning new",
-		"NR207 fail note new external accepted: excepted until 2030-01-31 (noderole.yaml:3): agreed",
-		"NR208 fail error new", "NR303 fail note unchanged", "NR202 open none new",
+		"NR201 fail error new", "NR208 fail error new", "NR203 fail warning new", "NR802 fail warning new", "NR301 fail warning new", "NR210 fail note new",
+		"NR202 open none new", "NR207 fail note new external accepted: excepted until 2030-01-31: agreed (noderole.yaml:3)", "NR303 fail note unchanged",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -194,24 +181,23 @@ func TestSARIFResults(t *testing.T) {
 
 // TestSARIFWithoutBaseline: nothing is new where nothing is known.
 func TestSARIFWithoutBaseline(t *testing.T) {
-	for _, r := range readSARIF(t, write(t, "sarif", judge(t, "broken"))).Runs[0].Results {
+	for _, r := range readSARIF(t, write(t, "sarif", frozen(t, "broken"))).Runs[0].Results {
 		if r.BaselineState != "" {
 			t.Errorf("%s is %s", r.RuleID, r.BaselineState)
 		}
 	}
 }
 
-// TestSARIFRules holds what code scanning asks of rules, and that each has a page.
+// TestSARIFRules holds what code scanning asks of rules.
 func TestSARIFRules(t *testing.T) {
-	driver := readSARIF(t, write(t, "sarif", judge(t, "broken"))).Runs[0].Tool.Driver
-	if driver.SemanticVersion != "1.2.3" || len(driver.Rules) != len(rules.All()) {
+	driver := readSARIF(t, write(t, "sarif", frozen(t, "broken"))).Runs[0].Tool.Driver
+	if driver.SemanticVersion != "1.2.3" || len(driver.Rules) != len(optionsFor(t).Rules) {
 		t.Errorf("version %s with %d rules", driver.SemanticVersion, len(driver.Rules))
 	}
 	security := 0
 	for _, r := range driver.Rules {
-		page := strings.TrimPrefix(r.HelpURI, "https://github.com/kubectl-noderole/kubectl-noderole/blob/main/")
-		if _, err := os.Stat(filepath.Join("..", "..", filepath.FromSlash(page))); err != nil {
-			t.Errorf("helpUri of %s: %v", r.ID, err)
+		if want := "https://github.com/kubectl-noderole/kubectl-noderole/blob/main/docs/rules/" + r.ID + ".md"; r.HelpURI != want {
+			t.Errorf("helpUri of %s is %s", r.ID, r.HelpURI)
 		}
 		for name, text := range map[string]string{"shortDescription": r.ShortDescription.Text, "fullDescription": r.FullDescription.Text} {
 			if text == "" || len(text) > 1024 {
@@ -247,7 +233,7 @@ func TestFingerprints(t *testing.T) {
 		}
 		return prints
 	}
-	broken := judge(t, "broken")
+	broken := frozen(t, "broken")
 	before := read(broken)
 	seen := map[string]string{}
 	for key, p := range before {
@@ -303,8 +289,8 @@ func readJUnit(t testing.TB, text string) junitReport {
 	return r
 }
 
-func TestJUnitCases(t *testing.T) {
-	r := readJUnit(t, write(t, "junit", every()))
+// outcomes are the cases of a JUnit report with what became of each.
+func outcomes(r junitReport) []string {
 	var got []string
 	for _, s := range r.Suites {
 		for _, c := range s.Cases {
@@ -322,19 +308,60 @@ func TestJUnitCases(t *testing.T) {
 			got = append(got, line)
 		}
 	}
+	return got
+}
+
+func TestJUnitCases(t *testing.T) {
+	r := readJUnit(t, write(t, "junit", every()))
 	want := []string{
-		"NR201 rule: nodes: failure error", "NR203 rule: nodes: failure warning", "NR210 rule: nodes: failure info", "NR301 rule: nodes: failure warning",
-		"NR207 rule: nodes: skipped excepted until 2030-01-31 (noderole.yaml:3): agreed",
-		"NR208 rule: nodes: failure error",
-		"NR303 rule: nodes: skipped known before, as the baseline says",
-		"NR202 rule: nodes: error", "NR204 rule: nodes: passed", "NR302 rule: nodes: skipped does not apply: message of NR302",
+		"NR201 rule: nodes: failure error",
+		"NR801 rule: node group a: skipped error, explained by NR207 nodes, NR201 nodes: message of NR801",
+		"NR208 rule: nodes: failure error", "NR203 rule: nodes: failure warning", "NR802 rule: nodes: failure warning",
+		"NR301 rule: nodes: failure warning", "NR210 rule: nodes: failure info",
+		"NR202 rule: nodes: error",
+		"NR207 rule: nodes: skipped excepted until 2030-01-31: agreed (noderole.yaml:3): message of NR207",
+		"NR303 rule: nodes: skipped known: the baseline has it: message of NR303",
+		"NR204 rule: nodes: passed", "NR302 rule: nodes: skipped does not apply: message of NR302",
 		"iam:GetPolicy policy/p could not be read: AccessDenied (needs iam:GetPolicy): error",
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, outcomes(r)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if r.Tests != 11 || r.Failures != 5 || r.Errors != 2 || r.Suites[0].Skipped != 3 {
+	if r.Tests != 13 || r.Failures != 6 || r.Errors != 2 || r.Suites[0].Skipped != 4 {
 		t.Errorf("the counts are %d tests, %d failures, %d errors, %d skipped", r.Tests, r.Failures, r.Errors, r.Suites[0].Skipped)
+	}
+}
+
+// TestJUnitFailOn: a finding below --fail-on is no failure, and what is unknown stays an
+// error.
+func TestJUnitFailOn(t *testing.T) {
+	for _, test := range []struct {
+		failOn   int
+		failures []string
+	}{
+		{finding.Error.Rank(), []string{"NR201", "NR208"}},
+		{finding.Warning.Rank(), []string{"NR201", "NR208", "NR203", "NR802", "NR301"}},
+		{finding.Error.Rank() + 1, nil},
+	} {
+		o := optionsFor(t)
+		o.FailOn = test.failOn
+		var b strings.Builder
+		if err := print.Write(&b, "junit", every(), o); err != nil {
+			t.Fatal(err)
+		}
+		r := readJUnit(t, b.String())
+		var failures []string
+		for _, line := range outcomes(r) {
+			if id, what, _ := strings.Cut(line, " "); strings.Contains(what, ": failure ") {
+				failures = append(failures, id)
+			}
+		}
+		if diff := cmp.Diff(test.failures, failures); diff != "" || r.Errors != 2 || r.Tests != 13 {
+			t.Errorf("rank %d: %d errors of %d tests, failures: -want +got:\n%s", test.failOn, r.Errors, r.Tests, diff)
+		}
+		if test.failOn > finding.Error.Rank() && *r.Suites[0].Cases[0].Skipped != "error, below --fail-on: message of NR201\nevidence\nalso explains NR801 (error): message of NR801\n  evidence\narn:aws:iam::111122223333:role/nodes" {
+			t.Error("what is below --fail-on does not say so with its evidence")
+		}
 	}
 }
 
@@ -364,12 +391,13 @@ func TestOpenReportsResults(t *testing.T) {
 		got = append(got, res.Policy+" "+res.Result)
 	}
 	want := []string{
-		"NR201 fail", "NR203 warn", "NR210 warn", "NR301 warn", "NR207 skip", "NR208 fail", "NR303 skip", "NR202 error", "NR204 pass", "NR302 skip", "facts error",
+		"NR201 fail", "NR801 skip", "NR208 fail", "NR203 warn", "NR802 warn", "NR301 warn", "NR210 warn", "NR202 error", "NR207 skip", "NR303 skip", "NR204 pass",
+		"NR302 skip", "facts error",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if diff := cmp.Diff(map[string]int{"pass": 1, "fail": 2, "warn": 3, "error": 2, "skip": 3}, r.Summary); diff != "" {
+	if diff := cmp.Diff(map[string]int{"pass": 1, "fail": 2, "warn": 4, "error": 2, "skip": 4}, r.Summary); diff != "" {
 		t.Errorf("summary: -want +got:\n%s", diff)
 	}
 }

@@ -57,13 +57,20 @@ func (g grid) lines() []string {
 		}
 	}
 	left := name + middle + 2
-	limit := max(g.width-left, minLast)
+	limit := g.width - left
+	// Where the words are so many that nothing is left, the last column stands below.
+	title, lead := "  "+g.head[len(g.head)-1], ""
+	below := limit < minLast
+	if below {
+		title, lead = "", "  "+strings.ToLower(g.head[len(g.head)-1])+": "
+		limit = g.width - columns(lead)
+	}
 
 	head := pad(g.head[0], name)
 	for i, w := range words {
 		head += "  " + pad(w, sizes[i])
 	}
-	lines := []string{bold.paint(g.color, head+"  "+g.head[len(g.head)-1])}
+	lines := []string{bold.paint(g.color, head+title)}
 	for _, r := range g.rows {
 		line := pad(r.name, name)
 		if columns(r.name) > name {
@@ -74,12 +81,16 @@ func (g grid) lines() []string {
 			line += "  " + c.paint.paint(g.color, c.text) + strings.Repeat(" ", sizes[i]-columns(c.text))
 		}
 		for i, l := range r.last(limit) {
-			if i > 0 {
-				// A name too long for the column moves to the left as far as it must.
+			switch {
+			case below && i == 0:
+				lines = append(lines, line, lead+l)
+			case below:
+				lines = append(lines, strings.Repeat(" ", columns(lead))+l)
+			case i == 0:
+				lines = append(lines, line+"  "+l)
+			default: // a name too long for the column moves to the left as far as it must
 				lines = append(lines, strings.Repeat(" ", max(2, min(left, g.width-columns(l))))+l)
-				continue
 			}
-			lines = append(lines, line+"  "+l)
 		}
 		lines = append(lines, r.below...)
 	}

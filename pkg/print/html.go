@@ -10,8 +10,10 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 //go:embed html.css
@@ -30,39 +32,30 @@ const (
 // writeHTML writes the report as one page for people: it asks no server for anything,
 // runs no script and is the same for the same report.
 func writeHTML(w io.Writer, r *finding.Report, o Options) error {
-	t, err := template.New("report").Funcs(template.FuncMap{
-		"list":  func(s []string) string { return strings.Join(s, ", ") },
-		"marks": func(marks []mark, roles []string) markList { return markList{marks, len(roles) > 0} },
-		"rows":  func(concerns []string, rows []roleRow) roleTable { return roleTable{concerns, rows} },
-	}).Parse(htmlText)
+	t, err := htmlTemplate()
 	if err != nil {
-		return fmt.Errorf("parse the page's template: %w", err)
+		return err
 	}
 	var b bytes.Buffer // so that a page is whole or not there
-	if err := t.Execute(&b, newPage(r, o)); err != nil {
+	if err := t.Execute(&b, newPage(clean(r, text.Visible), o)); err != nil {
 		return fmt.Errorf("fill in the page: %w", err)
 	}
 	_, err = w.Write(b.Bytes())
 	return err
 }
 
-// tone says how something is painted, and which sign stands beside its word.
-type tone string
-
-const (
-	toneBad     tone = "fail"
-	toneCaution tone = "warn"
-	toneNote    tone = "info"
-	toneOpen    tone = "may" // depends on the request
-	toneUnseen  tone = "unknown"
-	toneGood    tone = "ok"
-	toneCalm    tone = "none"
-)
-
-// toneRank orders tones, worst first.
-func toneRank(t tone) int {
-	return slices.Index([]tone{toneBad, toneCaution, toneOpen, toneUnseen, toneNote, toneGood, toneCalm}, t)
-}
+// htmlTemplate is the page's template, parsed once.
+var htmlTemplate = sync.OnceValues(func() (*template.Template, error) {
+	t, err := template.New("report").Funcs(template.FuncMap{
+		"list":  func(s []string) string { return strings.Join(s, ", ") },
+		"marks": func(marks []mark, roles []string) markList { return markList{marks, len(roles) > 0} },
+		"rows":  func(concerns []string, rows []roleRow) roleTable { return roleTable{concerns, rows} },
+	}).Parse(htmlText)
+	if err != nil {
+		return nil, fmt.Errorf("parse the page's template: %w", err)
+	}
+	return t, nil
+})
 
 // page is what the template prints.
 type page struct {
@@ -79,17 +72,17 @@ type page struct {
 	AWSNode  string
 	Picture  *picture
 	Groups   []findingGroup
-	Excused  []item
-	Unknown  []item
-	// Unchecked counts what Unknown has together.
-	Unchecked int
-	Missing   []finding.Missing
-	Not       []string // not evaluated
-	Details   []roleDetail
-	Managed   []policyDetail
-	Passed    []ruleGroup
-	Idle      []ruleGroup // does not apply
-	Version   string
+	Unknown  []unknownItem
+	// Unknowns counts what Unknown has together.
+	Unknowns int
+	Excepted []item
+	Missing  []finding.Missing
+	Not      []string // not evaluated
+	Details  []roleDetail
+	Managed  []policyDetail
+	Passed   []ruleGroup
+	Idle     []ruleGroup // does not apply
+	Version  string
 }
 
 type tile struct {
@@ -118,10 +111,8 @@ type sourceGroup struct {
 	finding.Source
 }
 
-type verdictCell struct {
-	Word string
-	Tone tone
-}
+// verdictCell is what a cell of the table says.
+type verdictCell = label
 
 type findingGroup struct {
 	Title, Where string
@@ -131,27 +122,32 @@ type findingGroup struct {
 
 // item is one result as a reader meets it.
 type item struct {
-	finding.Result
+	entry
 	Anchor   string
-	Word     string
-	Tone     tone
+	Excuse   string
+	Cause    string // what explains it
 	Evidence []string
 	More     int // evidence lines that are not shown
 	Steps    []htmlStep
+	Explains []item
 	Doc      *finding.RuleDoc
 	Again    bool // the rule was described before
-	// Unchecked are, for what was not checked, the subjects with the ids of the
-	// rules, all for the same reason.
-	Unchecked []unchecked
 }
 
-type unchecked struct {
-	Subject string
-	IDs     []string
+// unknownItem is the verdicts that are unknown for one reason.
+type unknownItem struct {
+	item
+	Title    string
+	Alone    bool // a single verdict
+	Subjects []unknownSubject
 }
 
-// htmlStep is a line of what to do: a command with what it does, or a sentence.
-type htmlStep struct{ Command, Text string }
+// htmlStep is one thing to do: a command with what is to be known of it, or that alone.
+type htmlStep struct {
+	Command, Text string
+	// Link is an address of the web; another one is part of Text.
+	Link string
+}
 
 type ruleGroup struct {
 	ID, Title string
@@ -160,7 +156,7 @@ type ruleGroup struct {
 }
 
 func newPage(r *finding.Report, o Options) *page {
-	p := &page{Cluster: r.Cluster, AWSNode: r.AWSNode.Text, Not: r.NotEvaluated, Missing: r.Missing, Unchecked: r.Summary.Unknown, Version: o.Version}
+	p := &page{Cluster: r.Cluster, AWSNode: r.AWSNode.Text, Not: r.NotEvaluated, Missing: r.Missing, Unknowns: r.Summary.Unknown, Version: o.Version}
 	p.Style = template.CSS(htmlStyle)
 	sum := sha256.Sum256([]byte(htmlStyle))
 	p.Policy = "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"
@@ -169,7 +165,7 @@ func newPage(r *finding.Report, o Options) *page {
 	for _, d := range o.Rules {
 		docs[d.ID] = d
 	}
-	p.sort(r.Results, docs)
+	p.results(newModel(r, everything), docs)
 	p.headline(r.Summary)
 	p.roleRows(r)
 	p.policies(r)
@@ -177,91 +173,49 @@ func newPage(r *finding.Report, o Options) *page {
 	return p
 }
 
-// clusterFacts is the terminal's first line, without the name.
-func clusterFacts(c finding.ClusterInfo) []string {
-	facts := []string{c.Region, "account " + c.Account}
-	if c.Version != "" {
-		facts = append(facts, "EKS "+c.Version)
-	}
-	if c.IPFamily != "" {
-		facts = append(facts, strings.Replace(c.IPFamily, "ip", "IP", 1))
-	}
-	switch c.AuthenticationMode {
-	case "API":
-		facts = append(facts, "access entries")
-	case "API_AND_CONFIG_MAP":
-		facts = append(facts, "access entries + aws-auth")
-	case "CONFIG_MAP":
-		facts = append(facts, "aws-auth")
-	}
-	return facts
-}
-
-// sort puts every result in the section where it belongs.
-func (p *page) sort(results []finding.Result, docs map[string]finding.RuleDoc) {
+// results puts every result into the section where it belongs.
+func (p *page) results(m *model, docs map[string]finding.RuleDoc) {
 	groups := []findingGroup{
 		{Title: "Errors", Where: "errors", Tone: toneBad},
 		{Title: "Warnings", Where: "warnings", Tone: toneCaution},
-		{Title: "Depends on the request", Where: "depends", Tone: toneOpen},
-		{Title: "For information", Where: "infos", Tone: toneNote},
+		{Title: "Depends on the request", Where: "depends", Tone: toneDepends},
+		{Title: "Information", Where: "infos", Tone: toneNote},
 	}
 	described := map[string]bool{}
-	for i, r := range results {
-		it := newItem(r, fmt.Sprintf("f%d", i+1), docs)
-		switch r.Status {
-		case finding.Pass:
-			p.Passed = addTo(p.Passed, it)
-		case finding.NotApplicable:
-			p.Idle = addTo(p.Idle, it)
-		case finding.Fail, finding.Depends:
-			it.Again = described[r.ID]
-			described[r.ID] = true
-			if r.Excused() {
-				p.Excused = append(p.Excused, it)
-				continue
-			}
-			g := slices.IndexFunc(groups, func(g findingGroup) bool { return g.Tone == it.Tone })
-			groups[g].Items = append(groups[g].Items, it)
-		default: // Unknown
-			p.addUnknown(it)
+	anchor := 0
+	next := func(e entry) item {
+		anchor++
+		it := newItem(e, fmt.Sprintf("f%d", anchor), docs)
+		it.Again = described[e.ID]
+		described[e.ID] = described[e.ID] || e.Failed()
+		return it
+	}
+	for _, e := range m.findings {
+		it := next(e)
+		for _, s := range e.explains {
+			it.Explains = append(it.Explains, next(s))
 		}
+		i := slices.IndexFunc(groups, func(g findingGroup) bool { return g.Tone == it.Tone })
+		groups[i].Items = append(groups[i].Items, it)
 	}
 	for _, g := range groups {
 		if len(g.Items) > 0 {
 			p.Groups = append(p.Groups, g)
 		}
 	}
-}
-
-// addUnknown adds what was not checked, all with one reason together.
-func (p *page) addUnknown(it item) {
-	i := slices.IndexFunc(p.Unknown, func(have item) bool { return slices.Equal(have.Result.Evidence, it.Result.Evidence) })
-	if i < 0 {
-		i = len(p.Unknown)
-		p.Unknown = append(p.Unknown, it)
+	for _, g := range m.unknown {
+		p.Unknown = append(p.Unknown, unknownItem{item: next(g.first), Title: g.title(), Alone: g.verdicts() == 1, Subjects: g.subjects})
 	}
-	list := &p.Unknown[i].Unchecked
-	k := slices.IndexFunc(*list, func(u unchecked) bool { return u.Subject == it.Subject.Name })
-	if k < 0 {
-		k = len(*list)
-		*list = append(*list, unchecked{Subject: it.Subject.Name})
+	for _, e := range m.excepted {
+		p.Excepted = append(p.Excepted, next(e))
 	}
-	if !slices.Contains((*list)[k].IDs, it.ID) {
-		(*list)[k].IDs = append((*list)[k].IDs, it.ID)
+	for _, e := range m.passed {
+		p.Passed = addTo(p.Passed, next(e))
+	}
+	for _, e := range m.idle {
+		p.Idle = addTo(p.Idle, next(e))
 	}
 }
-
-// Checks counts what was not checked for one reason.
-func (it item) Checks() int {
-	n := 0
-	for _, u := range it.Unchecked {
-		n += len(u.IDs)
-	}
-	return n
-}
-
-// Alone is set where nothing else was not checked for the same reason.
-func (it item) Alone() bool { return it.Checks() == 1 }
 
 func addTo(groups []ruleGroup, it item) []ruleGroup {
 	i := slices.IndexFunc(groups, func(g ruleGroup) bool { return g.ID == it.ID })
@@ -280,94 +234,58 @@ func addTo(groups []ruleGroup, it item) []ruleGroup {
 	return groups
 }
 
-func newItem(r finding.Result, anchor string, docs map[string]finding.RuleDoc) item {
-	it := item{Result: r, Anchor: anchor, Evidence: r.Evidence}
-	it.Tone, it.Word = toneOf(r.Status, r.Severity)
-	if r.Exception != nil && r.Exception.Expired && !r.Known {
-		it.Tone, it.Word = toneBad, string(finding.Error)
-	}
+func newItem(e entry, anchor string, docs map[string]finding.RuleDoc) item {
+	it := item{entry: e, Anchor: anchor, Evidence: e.Evidence, Excuse: excuse(e.Result), Cause: explainedBy(e.Result)}
 	if len(it.Evidence) > maxLines {
 		it.More = len(it.Evidence) - maxLines
 		it.Evidence = it.Evidence[:maxLines]
 	}
-	if d, ok := docs[r.ID]; ok {
+	if d, ok := docs[e.ID]; ok {
 		it.Doc = &d
 	}
-	for _, n := range r.Next {
-		it.Steps = append(it.Steps, htmlStep{Command: n.Text, Text: strings.TrimSpace(n.Note + " " + n.Link)})
+	for _, n := range e.Next {
+		step := htmlStep{Command: n.Text, Text: n.Note, Link: n.Link}
+		if !strings.HasPrefix(n.Link, "https://") {
+			step.Text, step.Link = strings.TrimSpace(n.Note+" "+n.Link), ""
+		}
+		it.Steps = append(it.Steps, step)
 	}
 	return it
 }
 
-func toneOf(s finding.Status, severity finding.Severity) (t tone, word string) {
-	switch s {
-	case finding.Fail:
-		switch severity {
-		case finding.Warning:
-			return toneCaution, "warning"
-		case finding.Info:
-			return toneNote, "information"
-		default:
-			return toneBad, "error"
-		}
-	case finding.Depends:
-		return toneOpen, "depends"
-	case finding.Pass:
-		return toneGood, "passed"
-	case finding.NotApplicable:
-		return toneCalm, "does not apply"
-	default: // Unknown
-		return toneUnseen, "not checked"
-	}
-}
-
 func (p *page) headline(s finding.Summary) {
-	errors, warnings := 0, 0
-	for _, g := range p.Groups {
-		switch g.Tone {
-		case toneBad:
-			errors = len(g.Items)
-		case toneCaution:
-			warnings = len(g.Items)
-		default:
-		}
-	}
 	switch {
-	case errors > 0:
-		p.Tone, p.Headline = toneBad, count(errors, "error")+": nodes do not join or do not work, or AWS forbids it."
-	case warnings > 0:
-		p.Tone, p.Headline = toneCaution, count(warnings, "warning")+": it works today, but is unsafe or will break."
+	case s.Errors > 0:
+		p.Tone, p.Headline = toneBad, text.Count(s.Errors, "error")+": nodes do not join or do not work, or AWS forbids it."
+	case s.Warnings > 0:
+		p.Tone, p.Headline = toneCaution, text.Count(s.Warnings, "warning")+": it works today, but is unsafe or will break."
 	case s.Depends > 0:
-		p.Tone, p.Headline = toneOpen, "Nothing is wrong for certain, but some of it depends on conditions."
+		p.Tone, p.Headline = toneDepends, "No failure was found, but some verdicts depend on the request."
 	case s.Unknown > 0 || len(p.Missing) > 0:
-		p.Tone, p.Headline = toneUnseen, "Nothing wrong was seen, but not everything could be checked."
+		p.Tone, p.Headline = toneUnknown, "No failure was found, but some verdicts are unknown."
 	default:
-		p.Tone, p.Headline = toneGood, "Nothing wrong was found."
+		p.Tone, p.Headline = toneGood, "No failure was found."
+	}
+	nouns := func(n int, noun string) string {
+		if n == 1 {
+			return noun
+		}
+		return text.Plural(noun)
 	}
 	p.Tiles = []tile{
-		{errors, pluralOf(errors, "error"), "#errors", toneBad},
-		{warnings, pluralOf(warnings, "warning"), "#warnings", toneCaution},
-		{s.Depends, pluralOf(s.Depends, "depends"), "#depends", toneOpen},
-		{s.Infos, "info", "#infos", toneNote},
-		{s.Unknown, "not checked", "#not-checked", toneUnseen},
-		{len(p.Excused), "excused", "#excused", toneCalm},
-		{s.Passed, "passed", "#passed", toneGood},
+		{s.Errors, nouns(s.Errors, "error"), "#errors", toneBad},
+		{s.Warnings, nouns(s.Warnings, "warning"), "#warnings", toneCaution},
+		{s.Depends, labelDepends.Full, "#depends", toneDepends},
+		{s.Infos, labelInfo.Full, "#infos", toneNote},
+		{s.Unknown, labelUnknown.Full, "#unknown", toneUnknown},
+		{s.Excepted, labelExcepted.Full, "#excepted", toneNeutral},
+		{s.Known, labelKnown.Full, "#excepted", toneNeutral},
+		{s.Passed, labelPassed.Full, "#passed", toneGood},
 	}
 	for i := range p.Tiles {
 		if p.Tiles[i].Count == 0 {
 			p.Tiles[i].Where = ""
 		}
-	}
-}
-
-func pluralOf(n int, noun string) string {
-	switch {
-	case noun == "depends" && n != 1:
-		return "depend"
-	case noun == "depends", n == 1:
-		return noun
-	default:
-		return noun + "s"
 	}
 }
 
@@ -381,12 +299,8 @@ func (p *page) roleRows(r *finding.Report) {
 			out.Where = roleAnchor(i)
 		}
 		for _, c := range finding.Concerns {
-			cell := verdictCell{Tone: toneCalm}
-			cell.Word, _ = verdictWord(row.Verdicts, c)
-			if v, ok := row.Verdicts[c]; ok {
-				cell.Tone = toneOfVerdict(v)
-			}
-			out.clean = out.clean && (cell.Tone == toneCalm || cell.Tone == toneGood || cell.Tone == toneNote)
+			cell := verdictLabel(row.Verdicts, c)
+			out.clean = out.clean && (cell.Tone == toneNeutral || cell.Tone == toneGood || cell.Tone == toneNote)
 			out.Verdicts = append(out.Verdicts, cell)
 		}
 		p.Roles = append(p.Roles, out)
@@ -405,43 +319,19 @@ func roleAnchor(i int) string { return fmt.Sprintf("role-%d", i+1) }
 
 // sourceGroups folds the sources of each kind.
 func sourceGroups(sources []finding.Source) []sourceGroup {
-	var kinds []string
-	byKind := map[string][]finding.Source{}
-	for _, s := range sources {
-		if _, ok := byKind[s.Kind]; !ok {
-			kinds = append(kinds, s.Kind)
-		}
-		byKind[s.Kind] = append(byKind[s.Kind], s)
-	}
 	var groups []sourceGroup
-	for _, kind := range kinds {
-		list := byKind[kind]
-		if len(list) <= maxBoxes {
-			for _, s := range list {
-				groups = append(groups, sourceGroup{Text: fmt.Sprintf("%s %s (%s)", kind, s.Name, count(s.Nodes, "node")), Source: s})
+	for _, k := range sourceKinds(sources) {
+		if len(k.sources) <= maxBoxes {
+			for _, s := range k.sources {
+				groups = append(groups, sourceGroup{Text: fmt.Sprintf("%s %s (%s)", k.name, s.Name, text.Count(s.Nodes, "node")), Source: s})
 			}
 			continue
 		}
-		g, nodes := sourceGroup{}, 0
-		for _, s := range list {
-			nodes += s.Nodes
-			g.Names = append(g.Names, fmt.Sprintf("%s (%s)", s.Name, count(s.Nodes, "node")))
+		g := sourceGroup{Text: fmt.Sprintf("%d %s (%s)", len(k.sources), k.plural(), text.Count(k.nodes, "node"))}
+		for _, s := range k.sources {
+			g.Names = append(g.Names, fmt.Sprintf("%s (%s)", s.Name, text.Count(s.Nodes, "node")))
 		}
-		g.Text = fmt.Sprintf("%s (%s)", countKind(len(list), kind), count(nodes, "node"))
 		groups = append(groups, g)
 	}
 	return groups
-}
-
-// countKind is a number of sources of one kind.
-func countKind(n int, kind string) string {
-	what, rest, _ := strings.Cut(kind, " that has ")
-	switch {
-	case rest != "":
-		return fmt.Sprintf("%d %ss that have %s", n, what, rest)
-	case strings.HasSuffix(kind, "ss"):
-		return fmt.Sprintf("%d %ses", n, kind)
-	default:
-		return count(n, kind)
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // How much of a cluster is drawn; the rest is a box with a count.
@@ -26,7 +27,7 @@ const (
 	pictureWidth        = 3*boxWidth + 2*columnGap
 )
 
-// picture is the cluster's roles in three columns: what holds a role, the roles,
+// picture is the cluster's roles in three columns: what uses a role, the roles,
 // and their policies.
 type picture struct {
 	Width, Height int
@@ -75,7 +76,7 @@ type link struct {
 	label string
 }
 
-// canvas places boxes: every role is a block with what holds it on its left and
+// canvas places boxes: every role is a block with what uses it on its left and
 // the policies that no role above it has on its right.
 type canvas struct {
 	r                  *finding.Report
@@ -84,7 +85,7 @@ type canvas struct {
 	blocks             []block
 	// roleAt and policyAt are the indexes in roles and right, by ARN.
 	roleAt, policyAt map[string]int
-	// clusterShares is set where a node holds this cluster's role.
+	// clusterShares is set where a node uses this cluster's role.
 	clusterShares bool
 }
 
@@ -105,8 +106,8 @@ func draw(r *finding.Report, details []roleDetail) *picture {
 	}
 	c.awsNode()
 	if r.Cluster.RoleARN != "" && !c.clusterShares {
-		role := newNode(toneCalm, r.Cluster.RoleARN[strings.LastIndexByte(r.Cluster.RoleARN, '/')+1:], "the cluster role, which no node holds")
-		c.pair(newNode(toneCalm, r.Cluster.Name, "this cluster"), &role)
+		role := newNode(toneNeutral, r.Cluster.RoleARN[strings.LastIndexByte(r.Cluster.RoleARN, '/')+1:], "the cluster role, which no node uses")
+		c.pair(newNode(toneNeutral, r.Cluster.Name, "this cluster"), &role)
 	}
 	c.withoutRole()
 	p := &picture{Width: pictureWidth + 10, Words: words(r, details)} // lines and stacks stand out
@@ -114,7 +115,7 @@ func draw(r *finding.Report, details []roleDetail) *picture {
 	return p
 }
 
-// role adds a role with what holds it and its policies.
+// role adds a role with what uses it and its policies.
 func (c *canvas) role(d roleDetail) {
 	row := rowOf(c.r, d.ARN)
 	role := newNode(verdictTone(c.r, d, row), d.Name, verdictText(c.r, d, row))
@@ -123,7 +124,7 @@ func (c *canvas) role(d roleDetail) {
 	c.roles = append(c.roles, role)
 	c.roleAt[d.ARN] = at
 	b := block{role: at}
-	hold := func(n pictureNode, t tone, label string) {
+	use := func(n pictureNode, t tone, label string) {
 		n.links = []link{{at, t, label}}
 		b.left = append(b.left, len(c.left))
 		c.left = append(c.left, n)
@@ -135,23 +136,23 @@ func (c *canvas) role(d roleDetail) {
 			c.clusterShares = true
 			kind = "this cluster"
 		}
-		hold(newNode(toneBad, s.Name, kind+", which holds the role too"), toneBad, "shared")
+		use(newNode(toneBad, s.Name, kind+", which also uses the role"), toneBad, "shared")
 	}
 	if row != nil {
 		for _, n := range sourceBoxes(row.Sources) {
 			if d.NotFound {
-				hold(n, toneBad, "")
+				use(n, toneBad, "")
 			} else {
-				hold(n, toneCalm, "")
+				use(n, toneNeutral, "")
 			}
 		}
 	}
 	uses := d.IAMRole.Uses
 	if slices.Contains(uses, finding.UsedByHybridNodes) {
-		hold(newNode(toneCalm, "hybrid nodes", "by access entry"), toneCalm, "")
+		use(newNode(toneNeutral, "hybrid nodes", "by access entry"), toneNeutral, "")
 	}
 	if slices.Contains(uses, finding.UsedByAWSNode) || slices.Contains(uses, finding.UsedByAssociation) {
-		hold(newNode(awsNodeTone(c.r), "aws-node", c.r.AWSNode.Text), toneCalm, "")
+		use(newNode(awsNodeTone(c.r), "aws-node", c.r.AWSNode.Text), toneNeutral, "")
 	}
 
 	list, more := policiesOf(d)
@@ -165,7 +166,7 @@ func (c *canvas) role(d roleDetail) {
 	if len(more) > 0 {
 		worst := policyTone(more[0])
 		if worst == toneGood {
-			worst = toneCalm
+			worst = toneNeutral
 		}
 		n := newNode(worst, fmt.Sprintf("%d more policies", len(more)), "listed below")
 		n.Stack = true
@@ -211,7 +212,7 @@ func (c *canvas) pair(left pictureNode, role *pictureNode) {
 
 // foldedRoles adds one box for the node roles that are not drawn.
 func (c *canvas) foldedRoles(folded []int) {
-	worst, sources := toneCalm, 0
+	worst, sources := toneNeutral, 0
 	for _, i := range folded {
 		row := rowOf(c.r, c.details[i].ARN)
 		if t := verdictTone(c.r, c.details[i], row); toneRank(t) < toneRank(worst) {
@@ -219,8 +220,8 @@ func (c *canvas) foldedRoles(folded []int) {
 		}
 		sources += len(row.Sources)
 	}
-	left := newNode(toneCalm, count(sources, "source"), "listed below")
-	role := newNode(worst, count(len(folded), "more node role"), "listed below")
+	left := newNode(toneNeutral, text.Count(sources, "source"), "listed below")
+	role := newNode(worst, text.Count(len(folded), "more node role"), "listed below")
 	left.Stack, role.Stack = true, true
 	c.pair(left, &role)
 }
@@ -236,7 +237,7 @@ func (c *canvas) awsNode() {
 	if c.r.AWSNode.Identity == "NodeRole" {
 		for _, row := range c.r.NodeRoles {
 			if at, ok := c.roleAt[row.ARN]; ok {
-				n.links = append(n.links, link{at, toneCalm, ""})
+				n.links = append(n.links, link{at, toneNeutral, ""})
 			}
 		}
 	}
@@ -249,7 +250,7 @@ func (c *canvas) withoutRole() {
 	for i, s := range list {
 		t, name := toneBad, "no role"
 		if s.Unknown {
-			t, name = toneUnseen, "role not known"
+			t, name = toneUnknown, "role not known"
 		}
 		if i == maxBoxes && len(list) > maxBoxes+1 {
 			left := newNode(t, fmt.Sprintf("%d more without a role", len(list)-i), "listed below")
@@ -283,7 +284,7 @@ func choose(r *finding.Report, details []roleDetail) (shown, folded []int) {
 		}
 	}
 	slices.Sort(folded)
-	// Roles that no EC2 node holds come last.
+	// Roles that no EC2 node uses come last.
 	slices.SortStableFunc(shown, func(a, b int) int { return beside(r, details[a]) - beside(r, details[b]) })
 	return shown, folded
 }
@@ -305,22 +306,21 @@ func rowOf(r *finding.Report, arn string) *finding.RoleRow {
 // verdictTone is the worst verdict on a role; on one that is no EC2 node's, the
 // worst of what it is asked for.
 func verdictTone(r *finding.Report, d roleDetail, row *finding.RoleRow) tone {
-	worst := toneCalm
+	worst := toneNeutral
 	take := func(t tone) {
 		if toneRank(t) < toneRank(worst) {
 			worst = t
 		}
 	}
 	if row != nil {
-		for _, v := range row.Verdicts {
-			take(toneOfVerdict(v))
+		for c := range row.Verdicts {
+			take(verdictLabel(row.Verdicts, c).Tone)
 		}
 		return worst
 	}
 	for _, res := range r.Results {
 		if res.Subject.ARN == d.ARN && !res.Excused() {
-			t, _ := toneOf(res.Status, res.Severity)
-			take(t)
+			take(resultLabel(res).Tone)
 		}
 	}
 	for _, n := range d.Needs {
@@ -336,8 +336,8 @@ func verdictTone(r *finding.Report, d roleDetail, row *finding.RoleRow) tone {
 func verdictText(r *finding.Report, d roleDetail, row *finding.RoleRow) string {
 	if row == nil {
 		for _, n := range d.Needs {
-			if n.Tone == toneBad || n.Tone == toneUnseen || n.Tone == toneOpen {
-				return n.Label + ": " + n.Word
+			if n.Tone == toneBad || n.Tone == toneUnknown || n.Tone == toneDepends {
+				return n.Label + ": " + n.Full
 			}
 		}
 		if d.NotFound {
@@ -350,8 +350,8 @@ func verdictText(r *finding.Report, d roleDetail, row *finding.RoleRow) string {
 	}
 	words := map[tone][]string{}
 	for _, c := range finding.Concerns {
-		if v, ok := row.Verdicts[c]; ok {
-			t := toneOfVerdict(v)
+		if _, ok := row.Verdicts[c]; ok {
+			t := verdictLabel(row.Verdicts, c).Tone
 			words[t] = append(words[t], string(c))
 		}
 	}
@@ -362,7 +362,7 @@ func verdictText(r *finding.Report, d roleDetail, row *finding.RoleRow) string {
 	for _, w := range []struct {
 		tone tone
 		word string
-	}{{toneBad, "FAIL"}, {toneCaution, "warn"}, {toneOpen, "depends:"}, {toneUnseen, "not checked:"}} {
+	}{{toneBad, "FAIL"}, {toneCaution, "warn"}, {toneDepends, "depends:"}, {toneUnknown, "unknown:"}} {
 		if list := words[w.tone]; len(list) > 0 {
 			parts = append(parts, w.word+" "+strings.Join(list, ", "))
 		}
@@ -374,10 +374,10 @@ func verdictText(r *finding.Report, d roleDetail, row *finding.RoleRow) string {
 }
 
 func awsNodeTone(r *finding.Report) tone {
-	worst := toneCalm
+	worst := toneNeutral
 	for _, res := range r.Results {
 		if res.Subject.Kind == finding.SubjectAWSNode && !res.Excused() && res.Status != finding.Pass {
-			if t, _ := toneOf(res.Status, res.Severity); toneRank(t) < toneRank(worst) {
+			if t := resultLabel(res).Tone; toneRank(t) < toneRank(worst) {
 				worst = t
 			}
 		}
@@ -390,13 +390,13 @@ func sourceBoxes(sources []finding.Source) []pictureNode {
 	for _, g := range sourceGroups(sources) {
 		if len(g.Names) > 0 {
 			name, sub, _ := strings.Cut(g.Text, " (")
-			n := newNode(toneCalm, name, strings.TrimSuffix(sub, ")"))
+			n := newNode(toneNeutral, name, strings.TrimSuffix(sub, ")"))
 			n.Stack = true
 			n.Full = g.Text + ": " + strings.Join(g.Names[:min(len(g.Names), maxLines)], ", ")
 			nodes = append(nodes, n)
 			continue
 		}
-		nodes = append(nodes, newNode(toneCalm, g.Name, fmt.Sprintf("%s, %s", g.Kind, count(g.Nodes, "node"))))
+		nodes = append(nodes, newNode(toneNeutral, g.Name, fmt.Sprintf("%s, %s", g.Kind, text.Count(g.Nodes, "node"))))
 	}
 	return nodes
 }
@@ -421,16 +421,16 @@ func policyTone(p policyDetail) tone {
 	case len(p.Gives) > 0:
 		return p.Gives[0].Tone
 	case len(p.Unread) > 0:
-		return toneUnseen
+		return toneUnknown
 	default:
-		return toneCalm
+		return toneNeutral
 	}
 }
 
 func policyText(p policyDetail) string {
 	parts := make([]string, 0, len(p.Gives)+1)
 	for _, m := range p.Gives {
-		if m.Verb != "comes nearest to" {
+		if m.Verb != "is closest to" {
 			parts = append(parts, m.Text())
 		}
 	}
@@ -440,7 +440,7 @@ func policyText(p policyDetail) string {
 	case len(parts) == 0 && p.Undecided:
 		return p.Kind
 	case len(parts) == 0:
-		return p.Kind + ", nothing that is asked for"
+		return p.Kind + ", nothing that the role needs"
 	default:
 		return strings.Join(parts, "; ")
 	}
@@ -466,7 +466,7 @@ func newNode(t tone, name, sub string) pictureNode {
 		full += ": " + sub
 	}
 	room := boxWidth - 24
-	if t != toneCalm {
+	if t != toneNeutral {
 		room -= 26 // for the sign
 	}
 	return pictureNode{box: box{Width: boxWidth, Height: boxHeight, Tone: t, Name: shorten(name, room/letter), Sub: cutTo(sub, room/smallLetter), Full: full}}
@@ -494,7 +494,7 @@ func cutTo(s string, n int) string {
 // place gives every box its place, block under block, and draws the edges.
 func (c *canvas) place(p *picture) {
 	const middle, right = boxWidth + columnGap, 2 * (boxWidth + columnGap)
-	for i, name := range []string{"Who holds a role", "Roles", "Policies"} {
+	for i, name := range []string{"Used by", "Roles", "Policies"} {
 		p.Heads = append(p.Heads, box{X: i * middle, Y: 16, Name: name})
 	}
 	stack := func(nodes []pictureNode, list []int, x, y int) {
@@ -564,11 +564,11 @@ func words(r *finding.Report, details []roleDetail) []sentence {
 		s := sentence{Tone: verdictTone(r, d, row), Name: d.Name}
 		s.Parts = append(s.Parts, verdictText(r, d, row))
 		if row != nil {
-			held := make([]string, 0, len(row.Sources))
+			used := make([]string, 0, len(row.Sources))
 			for _, g := range sourceGroups(row.Sources) {
-				held = append(held, g.Text)
+				used = append(used, g.Text)
 			}
-			s.Parts = append(s.Parts, "held by "+strings.Join(held, "; "))
+			s.Parts = append(s.Parts, "used by "+strings.Join(used, "; "))
 		} else {
 			s.Parts = append(s.Parts, strings.Join(d.Uses, ", "))
 		}
@@ -588,18 +588,9 @@ func words(r *finding.Report, details []roleDetail) []sentence {
 	for _, s := range r.IAM.WithoutRole {
 		t := toneBad
 		if s.Unknown {
-			t = toneUnseen
+			t = toneUnknown
 		}
 		all = append(all, sentence{Tone: t, Name: s.Name, Parts: []string{s.Kind, "no role is known: " + s.Reason}})
 	}
 	return append(all, sentence{Tone: awsNodeTone(r), Name: "aws-node", Parts: []string{r.AWSNode.Text}})
-}
-
-// toneOfVerdict is the tone of a cell: what is excused is worth a note.
-func toneOfVerdict(v finding.Verdict) tone {
-	if v.Excused {
-		return toneNote
-	}
-	t, _ := toneOf(v.Status, v.Severity)
-	return t
 }

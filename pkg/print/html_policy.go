@@ -24,7 +24,7 @@ type roleDetail struct {
 }
 
 type needRow struct {
-	Label, Word string
+	Label, Full string
 	Tone        tone
 	Decisions   []decisionLine
 }
@@ -80,17 +80,17 @@ func (m mark) Text() string { return m.Verb + " " + m.Label }
 
 var needLabels = map[string]string{
 	"trust": "being assumed", "trustOthers": "being assumed by others", "worker": "joining", "workerRecommended": "the other calls of a node",
-	"pull": "image pulls", "podIdentity": "the Pod Identity Agent", "cni": "the CNI", "hybrid": "the calls of a hybrid node", "excess": "what no node calls",
+	"pull": "image pulls", "podIdentity": "the Pod Identity Agent", "cni": "the CNI", "hybrid": "the calls of a hybrid node", "excess": "actions that no node needs",
 }
 
 var kindLabels = map[finding.PolicyKind]string{
 	finding.AWSManaged: "AWS managed policy", finding.CustomerManaged: "customer managed policy", finding.Inline: "inline policy",
-	finding.Boundary: "permissions boundary", finding.Trust: "trust policy",
+	finding.Boundary: "permissions boundary", finding.Trust: "trust policy", finding.SessionPolicy: "session policy",
 }
 
 var useLabels = map[finding.RoleUse]string{
 	finding.UsedByNodes: "node role", finding.UsedByHybridNodes: "role of hybrid nodes", finding.UsedByAWSNode: "role of aws-node",
-	finding.UsedByAssociation: "role that leads to aws-node's",
+	finding.UsedByAssociation: "role of aws-node's Pod Identity association",
 }
 
 // policies gathers the roles with their own documents, and the managed policies
@@ -107,7 +107,7 @@ func (p *page) policies(r *finding.Report) {
 		for _, n := range role.Needs {
 			row := newNeedRow(n)
 			d.Needs = append(d.Needs, row)
-			d.Open = d.Open || toneRank(row.Tone) <= toneRank(toneUnseen)
+			d.Open = d.Open || toneRank(row.Tone) <= toneRank(toneUnknown)
 		}
 		d.Open = d.Open || len(r.IAM.Roles) <= manyRoles || len(role.SharedWith) > 0 || role.NotFound || len(role.Unread) > 0
 		for k, policy := range role.Policies {
@@ -179,9 +179,9 @@ func undecided(role finding.IAMRole) bool {
 func newNeedRow(n finding.RoleNeed) needRow {
 	row := needRow{Label: needLabels[n.Need]}
 	if n.Wanted == finding.WantedNo {
-		row.Label += " (not wanted)"
+		row.Label += " (should not be allowed)"
 	}
-	row.Tone, row.Word = needTone(n)
+	row.Tone, row.Full = needTone(n)
 	for _, d := range n.Decisions {
 		line := decisionLine{Actions: strings.Join(d.Actions, ", "), Why: d.Why, Word: d.Verdict}
 		line.Tone = decisionTone(n.Wanted, d.Verdict)
@@ -200,15 +200,15 @@ func needTone(n finding.RoleNeed) (t tone, word string) {
 	case n.Status == finding.Pass && n.Wanted == finding.WantedNo:
 		return toneGood, "not allowed"
 	case n.Status == finding.Pass && n.Wanted == finding.WantedUnknown:
-		return toneCalm, "not allowed"
+		return toneNeutral, "not allowed"
 	case n.Status == finding.Pass:
 		return toneGood, "allowed"
 	case n.Status == finding.Depends:
-		return toneOpen, "depends"
+		return toneDepends, labelDepends.Full
 	case n.Status == finding.Unknown && n.Wanted == finding.WantedUnknown:
-		return toneUnseen, "allowed; whether it is needed is not known"
+		return toneUnknown, "allowed; whether it is needed is not known"
 	case n.Status == finding.Unknown:
-		return toneUnseen, "not checked"
+		return toneUnknown, labelUnknown.Full
 	case n.Wanted == finding.WantedNo:
 		return toneCaution, "too much"
 	case n.Need == "workerRecommended":
@@ -221,11 +221,11 @@ func needTone(n finding.RoleNeed) (t tone, word string) {
 func decisionTone(wanted finding.Wanted, verdict string) tone {
 	switch {
 	case verdict == "depends":
-		return toneOpen
+		return toneDepends
 	case verdict == "unknown":
-		return toneUnseen
+		return toneUnknown
 	case wanted == finding.WantedUnknown:
-		return toneCalm
+		return toneNeutral
 	case (verdict == "allowed") == (wanted == finding.WantedYes):
 		return toneGood
 	case wanted == finding.WantedNo:
@@ -244,7 +244,7 @@ func marksOf(role finding.IAMRole, p finding.RolePolicy) map[int][]mark {
 		for _, d := range n.Decisions {
 			m := mark{Label: needLabels[n.Need], Actions: d.Actions, Roles: []string{role.Name}, Tone: decisionTone(n.Wanted, d.Verdict)}
 			if boundary && d.By == "boundary" {
-				m.Verb = "holds back"
+				m.Verb = "limits"
 				marks[0] = join(marks[0], m)
 			}
 			for _, ref := range d.Statements {
@@ -256,7 +256,7 @@ func marksOf(role finding.IAMRole, p finding.RolePolicy) map[int][]mark {
 			for _, ref := range d.Nearest {
 				if refersTo(ref, p) {
 					near := m
-					near.Verb, near.Tone = "comes nearest to", toneCalm
+					near.Verb, near.Tone = "is closest to", toneNeutral
 					marks[ref.Statement] = join(marks[ref.Statement], near)
 				}
 			}
@@ -279,7 +279,7 @@ func verb(verdict string, ref finding.StatementRef, n finding.RoleNeed, boundary
 	case undecided:
 		return "may allow"
 	case boundary:
-		return "lets through"
+		return "permits"
 	case n.Wanted == finding.WantedNo:
 		return "allows too much:"
 	case n.Wanted == finding.WantedYes && n.Status != finding.Pass:
@@ -331,25 +331,25 @@ func sumUp(marks map[int][]mark) []mark {
 }
 
 // take fills in the document, statement by statement.
-func (p *policyDetail) take(text string, marks map[int][]mark) {
-	if text == "" {
+func (p *policyDetail) take(document string, marks map[int][]mark) {
+	if document == "" {
 		return
 	}
 	p.Whole = marks[0]
-	statements := statementsOf(text)
+	statements := statementsOf(document)
 	if len(statements) == 0 {
-		p.Text = text
+		p.Text = document
 		return
 	}
 	var head struct{ Version, ID string }
-	if json.Unmarshal([]byte(text), &head) == nil && head.Version != "" {
+	if json.Unmarshal([]byte(document), &head) == nil && head.Version != "" {
 		p.Head = "Version " + head.Version
 		if head.ID != "" {
 			p.Head += ", Id " + head.ID
 		}
 	}
 	for i, s := range statements {
-		st := statement{Number: i + 1, Text: s, Tone: toneCalm, Marks: marks[i+1]}
+		st := statement{Number: i + 1, Text: s, Tone: toneNeutral, Marks: marks[i+1]}
 		for _, m := range st.Marks {
 			if toneRank(m.Tone) < toneRank(st.Tone) {
 				st.Tone = m.Tone

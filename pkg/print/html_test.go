@@ -14,34 +14,16 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
 
-	"github.com/kubectl-noderole/kubectl-noderole/examples"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
-
-// factsOf reads an example's facts.
-func factsOf(t *testing.T, example string) *snapshot.Snapshot {
-	t.Helper()
-	text, ok := examples.Read(example)
-	if !ok {
-		t.Fatalf("there is no example %s", example)
-	}
-	s, err := snapshot.Decode(example, text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
 
 // pageOf is a report as a page.
 func pageOf(t *testing.T, r *finding.Report) string {
 	t.Helper()
 	var b strings.Builder
-	if err := print.Write(&b, "html", r, print.Options{Version: "v1.2.3", Rules: rules.Docs()}); err != nil {
+	if err := print.Write(&b, "html", r, optionsFor(t)); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -49,7 +31,7 @@ func pageOf(t *testing.T, r *finding.Report) string {
 
 // TestHTMLGolden keeps the broken example's page, but for its style.
 func TestHTMLGolden(t *testing.T) {
-	got := pageOf(t, rules.Judge(view.New(factsOf(t, "broken")), rules.Options{}))
+	got := pageOf(t, frozen(t, "broken"))
 	got = regexp.MustCompile(`(?s)<style>.*</style>`).ReplaceAllString(got, "<style></style>")
 	got = regexp.MustCompile(`sha256-.*?=&#39;`).ReplaceAllString(got, "sha256-STYLE&#39;")
 	file := filepath.Join("testdata", "broken.html")
@@ -69,10 +51,10 @@ func TestHTMLGolden(t *testing.T) {
 
 // TestHTMLIsTheSame: the same facts give the same bytes.
 func TestHTMLIsTheSame(t *testing.T) {
-	for _, name := range examples.Names() {
-		want := pageOf(t, rules.Judge(view.New(factsOf(t, name)), rules.Options{}))
+	for _, name := range frozenNames {
+		want := pageOf(t, frozen(t, name))
 		for range 5 {
-			if pageOf(t, rules.Judge(view.New(factsOf(t, name)), rules.Options{})) != want {
+			if pageOf(t, frozen(t, name)) != want {
 				t.Fatalf("%s: two pages of the same facts differ", name)
 			}
 		}
@@ -82,8 +64,8 @@ func TestHTMLIsTheSame(t *testing.T) {
 // TestHTMLIsWellFormed: what is opened is closed, in order; ids are unique, and
 // what refers to one finds it; nothing is a script, and no address is elsewhere.
 func TestHTMLIsWellFormed(t *testing.T) {
-	for _, name := range examples.Names() {
-		wellFormed(t, name, pageOf(t, rules.Judge(view.New(factsOf(t, name)), rules.Options{})))
+	for _, name := range frozenNames {
+		wellFormed(t, name, pageOf(t, frozen(t, name)))
 	}
 	wellFormed(t, "everything", pageOf(t, everyKind()))
 	wellFormed(t, "empty", pageOf(t, &finding.Report{}))
@@ -157,7 +139,7 @@ func checkTag(t *testing.T, name string, tag html.Token, ids, refs map[string]bo
 // TestHTMLPolicy: the page allows itself its own style, by its hash, and nothing
 // else.
 func TestHTMLPolicy(t *testing.T) {
-	page := pageOf(t, rules.Judge(view.New(factsOf(t, "healthy")), rules.Options{}))
+	page := pageOf(t, frozen(t, "healthy"))
 	style := regexp.MustCompile(`(?s)<style>(.*?)</style>`).FindAllStringSubmatch(page, -1)
 	if len(style) != 1 {
 		t.Fatalf("there are %d styles", len(style))
@@ -192,6 +174,10 @@ func everyKind() *finding.Report {
 	known.Known = true
 	unknown := result(finding.Unknown, finding.Error)
 	unknown.Next = []finding.Next{finding.Advise("allow yourself iam:GetRole and run check again")}
+	symptom := result(finding.Fail, finding.Error)
+	symptom.ID, symptom.Next, symptom.Causes = "NR801", nil, []finding.Ref{result(finding.Fail, finding.Error).Ref()}
+	alone := result(finding.Fail, finding.Warning)
+	alone.ID, alone.Causes = "NR802", []finding.Ref{{ID: "NR202", Subject: finding.Subject{Name: "gone"}}}
 	ref := finding.StatementRef{Policy: nastyName, Statement: 1, Effect: "Allow", Sid: nastyName}
 	r := &finding.Report{
 		Cluster:   finding.ClusterInfo{Name: nastyName, Region: nastyName, Account: nastyName, RoleARN: arn + "-cluster"},
@@ -208,14 +194,14 @@ func everyKind() *finding.Report {
 				},
 				Needs: []finding.RoleNeed{{Need: "pull", Wanted: finding.WantedYes, Status: finding.Fail, Decisions: []finding.Decision{
 					{Actions: []string{nastyName}, Principal: nastyName, Verdict: "allowed", Why: nastyName, Statements: []finding.StatementRef{ref}},
-					{Actions: []string{"ecr:BatchGetImage"}, Verdict: "denied", Why: "allowed by no statement", Nearest: []finding.StatementRef{ref}},
+					{Actions: []string{"ecr:BatchGetImage"}, Verdict: "denied", Why: "no statement allows it", Nearest: []finding.StatementRef{ref}},
 				}}},
 			}},
 			Policies:    map[string]finding.ManagedPolicy{"arn:aws:iam::111122223333:policy/gone": {}},
 			WithoutRole: []finding.RolelessSource{{Kind: "node", Name: nastyName, Reason: nastyName}},
 		},
 		Results: []finding.Result{
-			result(finding.Fail, finding.Error), excepted, expired, known, result(finding.Fail, finding.Warning), result(finding.Fail, finding.Info),
+			result(finding.Fail, finding.Error), symptom, excepted, expired, known, result(finding.Fail, finding.Warning), alone, result(finding.Fail, finding.Info),
 			result(finding.Depends, finding.Error), unknown, result(finding.Pass, finding.Error), result(finding.NotApplicable, finding.Error),
 		},
 		NotEvaluated: []string{"not judged " + nastyName},
@@ -247,10 +233,10 @@ func TestHTMLShowsEverything(t *testing.T) {
 	text := textOf(t, pageOf(t, everyKind()))
 	for _, want := range []string{
 		"2 errors: nodes do not join", // the expired exception counts as one
-		"Excused until 2027-01-31: excepted ", "An exception for this expired on 2026-01-31", "Known before: it is in the baseline.",
-		"Excused 2", "Not checked 1", "allow yourself iam:GetRole", "What could not be read", "not judged ",
-		"What holds, rule by rule 1 rule", "What does not apply here 1 rule", "Depends on the request 1", "For information 1",
-		"iam:GetPolicyVersion: refused", "no document ", "comes nearest to image pulls: ecr:BatchGetImage", "allows part of image pulls: ", "v1.2.3",
+		"excepted until 2027-01-31: excepted ", "the exception ended on 2026-01-31", "known: the baseline has it",
+		"Excepted 2", "Unknown 1", "allow yourself iam:GetRole", "What could not be read", "not judged ",
+		"Passed, by rule 1 rule", "Does not apply 1 rule", "Depends on the request 1", "Information 1", "Also explains 1 result", "explained by NR202 gone",
+		"iam:GetPolicyVersion: refused", "no document ", "is closest to image pulls: ecr:BatchGetImage", "allows part of image pulls: ", "v1.2.3",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not say %q", want)
@@ -261,21 +247,14 @@ func TestHTMLShowsEverything(t *testing.T) {
 // TestHTMLFolds: many sources and roles are counted, not drawn one by one, and
 // listed in full.
 func TestHTMLFolds(t *testing.T) {
-	s := factsOf(t, "healthy")
-	for arn, role := range s.Roles {
-		if !strings.HasSuffix(arn, "eksNodeRole") {
-			continue
-		}
-		s.NodeGroups = map[string]snapshot.NodeGroup{}
-		for i := range 50 {
-			s.NodeGroups[fmt.Sprintf("group-%02d", i)] = snapshot.NodeGroup{NodeRoleARN: arn}
-			one := fmt.Sprintf("%s-%02d", arn, i)
-			s.Roles[one], s.AccessEntries[one] = role, s.AccessEntries[arn]
-			s.NodeGroups[fmt.Sprintf("own-%02d", i)] = snapshot.NodeGroup{NodeRoleARN: one}
-		}
-		break
+	r := frozen(t, "healthy")
+	node := r.NodeRoles[0]
+	r.NodeRoles[0].Sources = nil
+	for i := range 50 {
+		r.NodeRoles[0].Sources = append(r.NodeRoles[0].Sources, finding.Source{Kind: "node group", Name: fmt.Sprintf("group-%02d", i)})
+		addRole(r, node, fmt.Sprintf("%s-%02d", node.Name, i), finding.Source{Kind: "node group", Name: fmt.Sprintf("own-%02d", i)}, false)
 	}
-	page := pageOf(t, rules.Judge(view.New(s), rules.Options{}))
+	page := pageOf(t, r)
 	text := textOf(t, page)
 	for i := range 50 {
 		for _, name := range []string{fmt.Sprintf("group-%02d (0 nodes)", i), fmt.Sprintf("node group own-%02d", i)} {

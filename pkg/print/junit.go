@@ -4,9 +4,11 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // The elements and attributes that Jenkins' schema of JUnit reports has and a
@@ -51,72 +53,76 @@ type (
 	}
 )
 
-// writeJUnit writes a JUnit report: a suite for each subject, a case for each
-// rule's result on it. JUnit knows no severities, so every finding is a failure,
-// with its severity as the type. What is unknown is an error, and so is every fact
-// that could not be read. What is excused or does not apply is skipped, with the
-// reason.
-func writeJUnit(w io.Writer, r *finding.Report, _ Options) error {
-	all := &junitSuites{Name: "kubectl noderole " + oneLine(r.Cluster.Name)}
-	suites := map[finding.Subject]*junitSuite{}
-	suite := func(s finding.Subject) *junitSuite {
-		if suites[s] == nil {
-			suites[s] = &junitSuite{Name: oneLine(string(s.Kind) + " " + s.Name), Properties: []junitProperty{{"cluster", oneLine(r.Cluster.ARN)}}}
-			if s.ARN != "" {
-				suites[s].Properties = append(suites[s].Properties, junitProperty{"arn", oneLine(s.ARN)})
-			}
-			all.Suites = append(all.Suites, suites[s])
-		}
-		return suites[s]
+// writeJUnit writes a JUnit report: a case for each result, in the order of the report.
+// JUnit knows no severities, so that a finding is a failure or none: one that counts at
+// least as much as FailOn is, with its severity as the type. A finding below FailOn is
+// skipped, and so is what only follows from another finding, so that one cause is one
+// failure; each says so with all that it has. What is excepted, known or does not apply
+// is skipped too. What is unknown is an error, and so is every fact that could not be
+// read.
+func writeJUnit(w io.Writer, r *finding.Report, o Options) error {
+	r = clean(r, text.Visible)
+	// Jenkins takes what stands before the last dot for a package.
+	class := func(what string) string {
+		return strings.ReplaceAll(r.Cluster.Name, ".", "_") + "." + strings.ReplaceAll(what, ".", "_")
 	}
-	for _, res := range r.Results {
-		// Jenkins takes what stands before the last dot for a package.
-		class := strings.ReplaceAll(oneLine(r.Cluster.Name), ".", "_") + "." + string(res.Subject.Kind)
-		suite(res.Subject).add(newJUnitCase(res, class))
+	properties := []junitProperty{{"cluster", r.Cluster.ARN}}
+	results := &junitSuite{Name: "results", Properties: properties}
+	under := finding.Under(r.Results)
+	explains := explainedResults(r.Results, under)
+	for i, res := range r.Results {
+		e := entry{Result: res, label: resultLabel(res), explains: explains[i]}
+		results.add(newJUnitCase(e, under[i] >= 0, o.FailOn, class(string(res.Subject.Kind)+" "+res.Subject.Name)))
 	}
+	facts := &junitSuite{Name: "facts that could not be read", Properties: properties}
 	for _, m := range r.Missing {
-		line := oneLine(unreadLine(m))
-		suite(finding.Subject{Kind: "Facts", Name: "that could not be read"}).add(junitCase{
-			Name: line, ClassName: strings.ReplaceAll(oneLine(r.Cluster.Name), ".", "_") + ".Facts",
-			Error: &junitDetail{Message: line, Type: "unread"},
-		})
+		line := unreadLine(m)
+		facts.add(junitCase{Name: line, ClassName: class("Facts"), Error: &junitDetail{Message: line, Type: "unread"}})
 	}
-	for _, s := range all.Suites {
+	all := &junitSuites{Name: "kubectl noderole " + r.Cluster.Name}
+	for _, s := range []*junitSuite{results, facts} {
+		if s.Tests == 0 {
+			continue
+		}
+		all.Suites = append(all.Suites, s)
 		all.Tests += s.Tests
 		all.Failures += s.Failures
 		all.Errors += s.Errors
 	}
-	text, err := xml.MarshalIndent(all, "", "  ")
+	out, err := xml.MarshalIndent(all, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write JUnit: %w", err)
 	}
-	_, err = io.WriteString(w, xml.Header+string(text)+"\n")
+	_, err = io.WriteString(w, xml.Header+string(out)+"\n")
 	return err
 }
 
-func newJUnitCase(r finding.Result, class string) junitCase {
-	c := junitCase{Name: oneLine(r.ID + " " + r.Rule + ": " + r.Subject.Name), ClassName: oneLine(class)}
-	var lines []string
-	for _, l := range details(r) {
-		lines = append(lines, oneLine(l))
+func newJUnitCase(e entry, folded bool, failOn int, class string) junitCase {
+	c := junitCase{Name: e.ID + " " + e.Rule + ": " + e.Subject.Name, ClassName: class}
+	lines := details(e)
+	if e.Subject.ARN != "" {
+		lines = append(lines, e.Subject.ARN)
 	}
-	message, text := oneLine(r.Message), strings.Join(lines, "\n")
-	switch r.Status {
-	case finding.Fail, finding.Depends:
-		switch severity := r.Weight(); severity {
-		case "":
-			c.Skipped = oneLine(excuse(r)) + "\n" + message + "\n" + text
-		default:
-			c.Failure = &junitDetail{Message: message, Type: string(severity), Text: text}
-		}
-	case finding.Unknown:
-		c.Error = &junitDetail{Message: message, Type: string(finding.Unknown), Text: text}
-	case finding.NotApplicable:
-		c.Skipped = "does not apply: " + message
-	case finding.Pass:
-		c.Output = message
+	below := strings.Join(lines, "\n")
+	skip := func(prefix, why string) {
+		lines = slices.DeleteFunc(lines, func(l string) bool { return l == why })
+		c.Skipped = prefix + why + ": " + e.Message + "\n" + strings.Join(lines, "\n")
+	}
+	switch {
+	case e.Status == finding.Pass:
+		c.Output = e.Message
+	case e.Status == finding.NotApplicable:
+		c.Skipped = e.Full + ": " + e.Message
+	case !e.Failed():
+		c.Error = &junitDetail{Message: e.Message, Type: e.Full, Text: below}
+	case e.Weight() == "":
+		skip("", excuse(e.Result))
+	case folded:
+		skip(e.Full+", ", explainedBy(e.Result))
+	case e.Weight().Rank() < failOn:
+		skip(e.Full+", ", "below --fail-on")
 	default:
-		c.Error = &junitDetail{Message: message, Type: string(r.Status), Text: text}
+		c.Failure = &junitDetail{Message: e.Message, Type: string(e.Weight()), Text: below}
 	}
 	return c
 }

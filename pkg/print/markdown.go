@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // Limits of the Markdown report, in bytes. GitHub takes 65,536 characters in a
@@ -26,17 +27,19 @@ const (
 // writeMarkdown writes GitHub's Markdown for a comment on a pull request. No name
 // or policy text in it is read as Markdown or HTML.
 func writeMarkdown(w io.Writer, r *finding.Report, o Options) error {
+	r = clean(r, text.Visible)
+	m := newModel(r, everything)
 	d := &markdown{}
 	d.head(r)
 	d.roles(r.NodeRoles)
 	if r.AWSNode.Text != "" {
 		d.add(markdownRest, "aws-node "+escape(clip(r.AWSNode.Text, 4*maxName))+"\n\n")
 	}
-	d.findings(r.Results)
-	d.unknowns(r.Results, r.Missing)
-	d.excused(r.Results)
+	d.findings(m.findings)
+	d.unknowns(m.unknown, r.Missing)
+	d.excepted(m.excepted)
 	for _, n := range r.NotEvaluated {
-		d.add(markdownRest, "Not judged: "+escape(clip(n, 4*maxName))+"\n\n")
+		d.add(markdownRest, "Not evaluated: "+escape(clip(n, 4*maxName))+"\n\n")
 	}
 	d.foot(o.Version)
 	_, err := io.WriteString(w, d.b.String())
@@ -74,37 +77,11 @@ func (d *markdown) addAll(limit int, heading string, blocks []string) {
 }
 
 func (d *markdown) head(r *finding.Report) {
-	var errs, warnings, infos, unknown, passed, excused int
-	for _, res := range r.Results {
-		switch res.Status {
-		case finding.Pass:
-			passed++
-		case finding.Unknown:
-			unknown++
-		case finding.NotApplicable:
-		case finding.Fail, finding.Depends:
-			switch res.Weight() {
-			case finding.Error:
-				errs++
-			case finding.Warning:
-				warnings++
-			case finding.Info:
-				infos++
-			default:
-				excused++
-			}
-		}
-	}
-	fmt.Fprintf(&d.b, "### kubectl noderole: %s, %s in %s\n\n", count(errs, "error"), count(warnings, "warning"), escape(clip(r.Cluster.Name, maxName)))
-	line := fmt.Sprintf("%d passed, %d not checked", passed, unknown)
+	counts := summaryCounts(r.Summary)
+	fmt.Fprintf(&d.b, "### kubectl noderole: %s in %s\n\n", strings.Join(counts[:2], ", "), escape(clip(r.Cluster.Name, maxName)))
+	line := strings.Join(counts[2:], ", ")
 	if len(r.Missing) > 0 {
-		line += ", " + count(len(r.Missing), "fact") + " could not be read"
-	}
-	if infos > 0 {
-		line += fmt.Sprintf(", %d for information", infos)
-	}
-	if excused > 0 {
-		line += fmt.Sprintf(", %d excused", excused)
+		line += ", " + text.Count(len(r.Missing), "fact") + " could not be read"
 	}
 	fmt.Fprintf(&d.b, "%s. Cluster %s\n\n", line, escape(clip(r.Cluster.ARN, maxName)))
 }
@@ -121,12 +98,12 @@ func (d *markdown) roles(rows []finding.RoleRow) {
 	}
 	d.b.WriteString(header + "\n|" + strings.Repeat(" --- |", 2+len(finding.Concerns)) + "\n")
 	for i, r := range rows {
-		used := oneLine(strings.ReplaceAll(sourcesText(r.Sources, len(r.Sources)), hardSpace, " "))
+		used := strings.ReplaceAll(sourcesText(r.Sources, len(r.Sources)), hardSpace, " ")
 		row := "| " + escape(clip(r.Name, maxName)) + " | " + escape(clip(used, maxName)) + " |"
 		for _, c := range finding.Concerns {
-			word, _ := verdictWord(r.Verdicts, c)
-			if word == "FAIL" {
-				word = "**FAIL**"
+			word := verdictLabel(r.Verdicts, c).Word
+			if word == labelError.Word {
+				word = "**" + word + "**"
 			}
 			row += " " + word + " |"
 		}
@@ -138,42 +115,46 @@ func (d *markdown) roles(rows []finding.RoleRow) {
 	d.b.WriteString("\n")
 }
 
-// findings writes what counts, worst first: an expired exception counts as an error.
-func (d *markdown) findings(results []finding.Result) {
-	var found []finding.Result
-	for _, r := range results {
-		if r.Weight() != "" {
-			found = append(found, r)
-		}
-	}
-	for i, r := range found {
-		if !d.add(markdownFindings, findingBlock(r, r.Evidence)) && !d.add(markdownFindings, findingBlock(r, nil)) {
+// findings writes what counts.
+func (d *markdown) findings(found []entry) {
+	for i, e := range found {
+		if !d.add(markdownFindings, findingBlock(e, true)) && !d.add(markdownFindings, findingBlock(e, false)) {
 			d.leftOut += len(found) - i
 			return
 		}
 	}
 }
 
-// findingBlock is a finding with its evidence folded.
-func findingBlock(r finding.Result, evidence []string) string {
-	word := "may"
-	if r.Status == finding.Fail || r.Weight() == finding.Error {
-		word, _ = severityWord(r.Weight())
-	}
+// findingBlock is a finding with its evidence folded, and below it what only follows
+// from it.
+func findingBlock(e entry, evidence bool) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "#### %s [%s](%s%s.md) %s\n\n", word, escape(r.ID), rulePages, pathSegment(r.ID), escape(r.Message))
-	if e := excuse(r); e != "" {
-		b.WriteString(escape(e) + "\n\n")
+	fmt.Fprintf(&b, "#### %s [%s](%s%s.md) %s\n\n", e.Word, escape(e.ID), rulePages, pathSegment(e.ID), escape(e.Message))
+	for _, words := range []string{excuse(e.Result), explainedBy(e.Result), e.Impact} {
+		if words != "" {
+			b.WriteString(escape(words) + "\n\n")
+		}
 	}
-	if r.Impact != "" {
-		b.WriteString(escape(r.Impact) + "\n\n")
+	b.WriteString(nextBlocks(e.Next))
+	if evidence && len(e.Evidence) > 0 {
+		b.WriteString("<details><summary>Evidence</summary>\n\n" + evidenceList(e.Evidence) + "\n</details>\n\n")
 	}
-	b.WriteString(nextBlocks(r.Next))
-	if len(evidence) > 0 {
-		b.WriteString("<details><summary>Evidence</summary>\n\n")
-		b.WriteString(evidenceList(evidence))
-		b.WriteString("\n</details>\n\n")
+	if len(e.explains) == 0 {
+		return b.String()
 	}
+	var explains []string
+	for i, s := range e.explains {
+		if i == maxEvidenceLines {
+			explains = append(explains, fmt.Sprintf("and %d more", len(e.explains)-i))
+			break
+		}
+		line := symptomText(s)
+		if evidence && len(s.Evidence) > 0 {
+			line += "; " + strings.Join(s.Evidence, "; ")
+		}
+		explains = append(explains, line)
+	}
+	b.WriteString("<details><summary>Also explains</summary>\n\n" + evidenceList(explains) + "\n</details>\n\n")
 	return b.String()
 }
 
@@ -189,53 +170,33 @@ func evidenceList(evidence []string) string {
 	return b.String()
 }
 
-// unknowns writes what was not checked, the rules with one reason together, and
-// the calls behind it.
-func (d *markdown) unknowns(results []finding.Result, missing []finding.Missing) {
-	var order []string
-	groups := map[string][]finding.Result{}
-	for _, r := range results {
-		if r.Status == finding.Unknown {
-			key := fmt.Sprint(r.Subject, len(r.Evidence), r.Evidence)
-			if groups[key] == nil {
-				order = append(order, key)
-			}
-			groups[key] = append(groups[key], r)
-		}
-	}
+// unknowns writes the verdicts that are unknown, those with one reason together, and
+// the calls behind them.
+func (d *markdown) unknowns(groups []unknownGroup, missing []finding.Missing) {
 	var blocks []string
-	for _, key := range order {
-		var ids []string
-		for _, r := range groups[key] {
-			if !slices.Contains(ids, escape(r.ID)) {
-				ids = append(ids, escape(r.ID))
-			}
+	for _, g := range groups {
+		line := escape(g.title())
+		if g.verdicts() == 1 {
+			line = escape(g.first.ID) + ": " + line
 		}
-		first := groups[key][0]
-		line := "- " + strings.Join(ids, ", ") + ": " + escape(first.Message)
-		if len(ids) > 1 {
-			line = "- " + strings.Join(ids, ", ") + ": not checked for " + escape(first.Subject.Name)
+		for _, words := range slices.Concat(g.rules(), g.first.Evidence) {
+			line += "; " + escape(words)
 		}
-		for _, e := range first.Evidence {
-			line += "; " + escape(e)
-		}
-		blocks = append(blocks, line+"\n")
+		blocks = append(blocks, "- "+line+"\n")
 	}
 	for _, m := range missing {
 		blocks = append(blocks, "- "+escape(unreadLine(m))+"\n")
 	}
-	d.addAll(markdownRest, "#### Not checked\n\n", blocks)
+	d.addAll(markdownRest, "#### Unknown\n\n", blocks)
 }
 
-// excused writes what does not count, with the reason.
-func (d *markdown) excused(results []finding.Result) {
+// excepted writes what does not count, with the reason.
+func (d *markdown) excepted(list []entry) {
 	var blocks []string
-	for _, r := range results {
-		if (r.Status == finding.Fail || r.Status == finding.Depends) && r.Excused() {
-			blocks = append(blocks, "- "+escape(r.ID)+" "+escape(r.Message)+": "+escape(excuse(r))+"\n")
-		}
+	for _, e := range list {
+		blocks = append(blocks, "- "+escape(e.ID)+" "+escape(e.Message)+": "+escape(excuse(e.Result))+"\n")
 	}
-	d.addAll(markdownRest, "#### Excused\n\n", blocks)
+	d.addAll(markdownRest, "#### Excepted\n\n", blocks)
 }
 
 // foot is written into the space that the other parts leave.
@@ -251,11 +212,11 @@ func (d *markdown) foot(version string) {
 // listStart is what makes a list of a line: 1. or 1) or -.
 var listStart = regexp.MustCompile(`^(\d*)([.)-])`)
 
-// escape makes text of one line that shows in GitHub's Markdown as what it is: no
+// escape makes a line of safe characters show in GitHub's Markdown as what it is: no
 // markup, no HTML, no cell's end. Nobody is mentioned by it and no issue is linked.
 func escape(s string) string {
 	var b strings.Builder
-	for _, c := range oneLine(s) {
+	for _, c := range s {
 		switch c {
 		case '&':
 			b.WriteString("&amp;")
@@ -286,19 +247,19 @@ func codeBlock(command string) string {
 }
 
 // nextBlocks are what to do: each command in a code block, and what is to be known of
-// it in words above it.
+// it in words below it.
 func nextBlocks(list []finding.Next) string {
 	var b strings.Builder
 	for _, n := range list {
+		if n.Text != "" {
+			b.WriteString(codeBlock(n.Text))
+		}
 		words := escape(n.Note)
 		if n.Link != "" {
 			words = strings.TrimSpace(words + " " + escape(n.Link))
 		}
 		if words != "" {
 			b.WriteString(words + "\n\n")
-		}
-		if n.Text != "" {
-			b.WriteString(codeBlock(n.Text))
 		}
 	}
 	return b.String()

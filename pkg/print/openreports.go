@@ -3,14 +3,12 @@ package print
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"io"
 	"regexp"
 	"strings"
 
-	"sigs.k8s.io/yaml"
-
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // The fields of openreports.io/v1alpha1 that a report uses. The module
@@ -59,44 +57,43 @@ type (
 
 // writeOpenReports writes a ClusterReport of openreports.io for kubectl apply
 // --server-side. An error is fail, a warning, an info and what depends is warn, what
-// is unknown or could not be read is error, what is excused or does not apply is skip.
-func writeOpenReports(w io.Writer, r *finding.Report, _ Options) error {
+// is unknown or could not be read is error. What is excepted or does not apply, and what
+// only follows from another finding, is skip.
+func writeOpenReports(w io.Writer, raw *finding.Report, _ Options) error {
+	r := clean(raw, text.Visible)
 	report := clusterReport{
 		APIVersion: "openreports.io/v1alpha1", Kind: "ClusterReport",
 		Metadata: clusterReportMetadata{
-			Name: objectName("noderole-"+r.Cluster.Name, r.Cluster.ARN),
+			Name: objectName("noderole-"+r.Cluster.Name, raw.Cluster.ARN),
 			Labels: map[string]string{
 				"app.kubernetes.io/managed-by": "kubectl-noderole",
 				"noderole.dev/cluster":         labelValue(r.Cluster.Name),
 				"noderole.dev/region":          labelValue(r.Cluster.Region),
 				"noderole.dev/account":         labelValue(r.Cluster.Account),
 			},
-			Annotations: map[string]string{"noderole.dev/cluster-arn": oneLine(r.Cluster.ARN)},
+			Annotations: map[string]string{"noderole.dev/cluster-arn": r.Cluster.ARN},
 		},
 		Source:  "kubectl-noderole",
 		Results: []clusterReportResult{},
 	}
-	for _, res := range r.Results {
-		report.add(newClusterReportResult(res, r.Cluster))
+	under := finding.Under(r.Results)
+	explains := explainedResults(r.Results, under)
+	for i, res := range r.Results {
+		report.add(newClusterReportResult(entry{Result: res, label: resultLabel(res), explains: explains[i]}, under[i] >= 0, r.Cluster))
 	}
 	for _, m := range r.Missing {
 		report.add(clusterReportResult{
-			Policy: "facts", Rule: oneLine(m.Fact), Result: "error", Message: oneLine(unreadLine(m)),
-			Resources: []objectReference{{Kind: string(finding.SubjectCluster), Name: oneLine(r.Cluster.Name)}},
+			Policy: "facts", Rule: m.Fact, Result: "error", Message: unreadLine(m),
+			Resources: []objectReference{{Kind: string(finding.SubjectCluster), Name: r.Cluster.Name}},
 		})
 	}
-	text, err := yaml.Marshal(report)
-	if err != nil {
-		return fmt.Errorf("write openreports: %w", err)
-	}
-	_, err = w.Write(text)
-	return err
+	return YAML(w, report)
 }
 
-func newClusterReportResult(r finding.Result, cluster finding.ClusterInfo) clusterReportResult {
+func newClusterReportResult(r entry, folded bool, cluster finding.ClusterInfo) clusterReportResult {
 	result := clusterReportResult{
-		Policy: oneLine(r.ID), Rule: oneLine(r.Rule), Category: string(r.Concern), Severity: reportSeverity(r.Severity),
-		Message: oneLine(r.Message), Resources: []objectReference{resource(r.Subject)}, Properties: map[string]string{},
+		Policy: r.ID, Rule: r.Rule, Category: string(r.Concern), Severity: reportSeverity(r.Severity),
+		Message: r.Message, Resources: []objectReference{resource(r.Subject)}, Properties: map[string]string{},
 	}
 	switch r.Status {
 	case finding.Pass:
@@ -106,28 +103,30 @@ func newClusterReportResult(r finding.Result, cluster finding.ClusterInfo) clust
 	case finding.Unknown:
 		result.Result = "error"
 	case finding.Fail, finding.Depends:
-		switch r.Weight() {
-		case finding.Error:
-			result.Result, result.Scored = "fail", true
-		case finding.Warning, finding.Info:
-			result.Result = "warn"
-		default:
+		switch weight := r.Weight(); {
+		case weight == "" || folded:
 			result.Result = "skip"
+		case weight == finding.Error:
+			result.Result, result.Scored = "fail", true
+		default:
+			result.Result = "warn"
 		}
 	default:
 		result.Result = "error"
 	}
-	if r.Status == finding.Fail || r.Status == finding.Depends || r.Status == finding.Unknown {
+	if r.Failed() || r.Status == finding.Unknown {
 		// What passed is told by its message. The evidence for it would not fit into
 		// an object of a cluster with many node roles; -o json has it.
 		result.set("evidence", r.Evidence...)
 		result.set("impact", r.Impact)
-		var next []string
-		for _, n := range r.Next {
-			next = append(next, nextLine(n))
+		result.set("next", nextLines(r.Next)...)
+		result.set("exception", excuse(r.Result))
+		result.set("causes", causeNames(r.Result))
+		var explains []string
+		for _, e := range r.explains {
+			explains = append(explains, symptomText(e))
 		}
-		result.set("next", next...)
-		result.set("exception", excuse(r))
+		result.set("explains", explains...)
 	}
 	result.set("status", string(r.Status))
 	result.set("arn", r.Subject.ARN)
@@ -137,11 +136,7 @@ func newClusterReportResult(r finding.Result, cluster finding.ClusterInfo) clust
 
 // set sets a property to lines of text, unless they are empty.
 func (r *clusterReportResult) set(name string, lines ...string) {
-	clean := make([]string, 0, len(lines))
-	for _, l := range lines {
-		clean = append(clean, oneLine(l))
-	}
-	if value := strings.Join(clean, "\n"); value != "" {
+	if value := strings.Join(lines, "\n"); value != "" {
 		r.Properties[name] = value
 	}
 }
@@ -165,7 +160,7 @@ func (r *clusterReport) add(result clusterReportResult) {
 
 // resource is the subject as a reference: to the object of Kubernetes where it is one.
 func resource(s finding.Subject) objectReference {
-	ref := objectReference{Kind: oneLine(string(s.Kind)), Name: oneLine(s.Name)}
+	ref := objectReference{Kind: string(s.Kind), Name: s.Name}
 	switch s.Kind {
 	case finding.SubjectNode:
 		ref.APIVersion = "v1"

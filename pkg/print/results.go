@@ -1,7 +1,6 @@
 package print
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,36 +10,50 @@ import (
 
 const indent = "      "
 
-// results writes what is to be shown, under headings if so asked.
-func (t *table) results(all []finding.Result) {
-	var shown []finding.Result
-	for _, r := range all {
-		if slices.Contains(t.o.Show, r.Status) && !excused(r) {
-			shown = append(shown, r)
-		}
-	}
+// results writes what is to be shown in the order of the report, under headings if so
+// asked. What is excepted stands under a heading of its own.
+func (t *table) results(m *model) {
 	if t.o.GroupBy == "" {
-		t.list(shown)
+		t.list(m)
 		return
 	}
 	var titles []string
-	groups := map[string][]finding.Result{}
-	for _, r := range shown {
-		title := t.group(r)
+	groups := map[string]*model{}
+	counts := map[string][]entry{}
+	into := func(e entry) *model {
+		title := t.group(e.Result)
 		if groups[title] == nil {
 			titles = append(titles, title)
+			groups[title] = &model{}
 		}
-		groups[title] = append(groups[title], r)
+		counts[title] = append(counts[title], e)
+		return groups[title]
+	}
+	for _, e := range m.findings {
+		g := into(e)
+		g.findings = append(g.findings, e)
+	}
+	for _, u := range m.unknown {
+		for _, s := range u.subjects {
+			one := u
+			one.first.Subject, one.subjects = s.Subject, []unknownSubject{s}
+			g := into(one.first)
+			g.unknown = append(g.unknown, one)
+		}
+	}
+	for _, e := range m.passed {
+		g := into(e)
+		g.passed = append(g.passed, e)
+	}
+	for _, e := range m.idle {
+		g := into(e)
+		g.idle = append(g.idle, e)
 	}
 	for _, title := range titles { // the one with the worst finding first
-		t.rule(title + ": " + wordCounts(groups[title]))
+		t.rule(title + ": " + wordCounts(counts[title]))
 		t.list(groups[title])
 	}
-}
-
-// excused reports whether a failure is somebody's decision.
-func excused(r finding.Result) bool {
-	return r.Excused() && (r.Status == finding.Fail || r.Status == finding.Depends)
+	t.excepted(m.excepted)
 }
 
 // group is the heading that a result comes under.
@@ -60,16 +73,16 @@ func (t *table) group(r finding.Result) string {
 	case finding.SubjectEvent:
 		return "events"
 	case finding.SubjectSource:
-		return "what starts nodes"
+		return "node sources"
 	default:
-		return "others"
+		return "other subjects"
 	}
 }
 
 func concernTitle(c finding.Concern) string {
 	switch c {
 	case finding.ConcernUnique:
-		return "UNIQUE, the role is nobody else's"
+		return "UNIQUE, the role is used by nodes alone"
 	case finding.ConcernTrust:
 		return "TRUST, EC2 may assume the role"
 	case finding.ConcernNode:
@@ -81,20 +94,19 @@ func concernTitle(c finding.Concern) string {
 	case finding.ConcernJoin:
 		return "JOIN, instance profile and access"
 	default:
-		return "beside the columns"
+		return "other checks"
 	}
 }
 
 // wordCounts counts results by the word that they begin with.
-func wordCounts(results []finding.Result) string {
+func wordCounts(entries []entry) string {
 	var words []string
 	counts := map[string]int{}
-	for _, r := range results {
-		word, _ := resultWord(r)
-		if counts[word] == 0 {
-			words = append(words, word)
+	for _, e := range entries {
+		if counts[e.Word] == 0 {
+			words = append(words, e.Word)
 		}
-		counts[word]++
+		counts[e.Word]++
 	}
 	for i, w := range words {
 		words[i] = fmt.Sprintf("%d %s", counts[w], w)
@@ -102,55 +114,57 @@ func wordCounts(results []finding.Result) string {
 	return strings.Join(words, ", ")
 }
 
-// list writes results that are ordered worst first.
-func (t *table) list(results []finding.Result) {
-	var unknown, passed []finding.Result
-	for _, r := range results {
-		switch r.Status {
-		case finding.Fail, finding.Depends:
-			t.finding(r)
-		case finding.Unknown:
-			unknown = append(unknown, r)
-		case finding.Pass, finding.NotApplicable:
-			passed = append(passed, r)
-		}
+// list writes results in order.
+func (t *table) list(m *model) {
+	for _, e := range m.findings {
+		t.finding(e)
 	}
-	t.unknowns(unknown)
-	for _, r := range passed {
-		word, paint := resultWord(r)
-		t.heading(word, paint, r.ID, r.Message)
-		t.details(r, "")
+	for _, g := range m.unknown {
+		t.unknown(g)
 	}
-	if len(passed) > 0 {
+	t.excepted(m.excepted)
+	for _, e := range slices.Concat(m.passed, m.idle) {
+		t.heading(e.label, e.ID, e.Message)
+		t.details(e.Result, "")
+	}
+	if len(m.passed)+len(m.idle) > 0 {
 		t.line("")
 	}
 }
 
-func (t *table) finding(r finding.Result) {
-	word, paint := resultWord(r)
-	t.heading(word, paint, r.ID, r.Message)
-	if ended(r) {
-		e := r.Exception
-		t.wrapped(indent, indent, fmt.Sprintf("the exception ended on %s: %s (%s)", e.Expires, e.Reason, e.Source))
+func (t *table) finding(e entry) {
+	t.heading(e.label, e.ID, e.Message)
+	for _, words := range []string{excuse(e.Result), explainedBy(e.Result)} {
+		if words != "" {
+			t.wrapped(indent, indent, words)
+		}
 	}
-	t.details(r, r.Impact)
-	t.next(r.Next)
+	t.details(e.Result, e.Impact)
+	t.next(e.Next)
+	for _, s := range e.explains {
+		t.wrapped(indent, indent+"  ", alsoExplains(s))
+		if t.o.Wide {
+			for _, l := range s.Evidence {
+				t.wrapped(indent+"  ", indent+"    ", l)
+			}
+		}
+	}
 	t.line("")
 }
 
 // heading starts a finding: its message is indented by what stands before it.
-func (t *table) heading(word string, paint color, ids, message string) {
-	lead := pad(word, 4)
+func (t *table) heading(l label, ids, message string) {
+	lead := pad(l.Word, 4)
 	if t.o.Symbols {
-		lead = symbol(word) + lead
+		lead = symbol(l.Tone) + lead
 	}
 	before := columns(lead) + 2 + columns(ids) + 2
 	weight := bold
-	if word == "ok" || word == "-" {
+	if l.Tone == toneGood || l.Tone == toneNeutral {
 		weight = plain
 	}
 	lines := wrap(message, t.beside()-before)
-	t.line(t.paint(lead, paint) + "  " + ids + "  " + t.paint(lines[0], weight))
+	t.line(t.paint(lead, colorOf(l.Tone)) + "  " + ids + "  " + t.paint(lines[0], weight))
 	for _, l := range lines[1:] {
 		t.line(strings.Repeat(" ", before) + t.paint(l, weight))
 	}
@@ -219,10 +233,13 @@ func (t *table) next(list []finding.Next) {
 	rest := strings.Repeat(" ", columns(lead))
 	for _, n := range list {
 		switch {
+		case n.Text == "" && n.Note == "":
+			t.line(lead + n.Link)
+			continue
 		case n.Text == "":
 			t.wrapped(lead, rest, n.Note)
 		default:
-			t.line(lead + t.paint(n.Text, cyan))
+			t.command(lead, n.Text)
 			if n.Note != "" {
 				t.wrapped(rest+"  ", rest+"  ", n.Note)
 			}
@@ -233,70 +250,64 @@ func (t *table) next(list []finding.Next) {
 	}
 }
 
-// unknowns writes what was not checked, the rules with one reason together.
-func (t *table) unknowns(results []finding.Result) {
-	type group struct {
-		first finding.Result
-		ids   []string
-	}
-	var groups []*group
-	for _, r := range results {
-		i := slices.IndexFunc(groups, func(g *group) bool {
-			return g.first.Subject == r.Subject && slices.Equal(g.first.Evidence, r.Evidence)
-		})
-		if i < 0 {
-			groups = append(groups, &group{first: r, ids: []string{r.ID}})
-		} else if !slices.Contains(groups[i].ids, r.ID) {
-			groups[i].ids = append(groups[i].ids, r.ID)
-		}
-	}
-	for _, g := range groups {
-		r, id := g.first, g.first.ID
-		if len(g.ids) > 1 {
-			r.Message = fmt.Sprintf("%d rules were not checked for %s", len(g.ids), r.Subject.Name)
-			r.Evidence = append([]string{strings.Join(g.ids, ", ")}, r.Evidence...)
-			id += " and more"
-		}
-		t.heading("?", yellow, id, r.Message)
-		t.details(r, "")
-		t.next(r.Next)
-		t.line("")
+// command writes a command that can be pasted. Only an argument that ends in line breaks
+// makes it more than one line.
+func (t *table) command(lead, command string) {
+	first, rest, more := strings.Cut(command, "\n")
+	t.line(lead + t.paint(first, cyan))
+	for more {
+		first, rest, more = strings.Cut(rest, "\n")
+		t.line(t.paint(first, cyan))
 	}
 }
 
-// excused writes the failures that do not count, and whose decision that is.
-func (t *table) excused(all []finding.Result) {
-	var list []finding.Result
-	for _, r := range all {
-		if excused(r) {
-			list = append(list, r)
-		}
+// unknown writes the verdicts that are unknown for one reason.
+func (t *table) unknown(g unknownGroup) {
+	r, id := g.first.Result, g.first.ID
+	if g.verdicts() > 1 {
+		id += " and more"
+		r.Evidence = append(g.rules(), r.Evidence...)
 	}
+	t.heading(g.first.label, id, g.title())
+	t.details(r, "")
+	t.next(r.Next)
+	t.line("")
+}
+
+// excepted writes the failures that do not count, and why.
+func (t *table) excepted(list []entry) {
 	if len(list) == 0 {
 		return
 	}
-	title := count(len(list), "finding") + " excused, not counted"
-	if slices.ContainsFunc(list, func(r finding.Result) bool { return r.Known }) {
-		title += " (known: stands in the baseline)"
-	}
-	t.rule(title)
-	for _, r := range list {
-		word, _ := statusWord(r.Status, r.Severity)
-		lead := "excused"
-		if r.Known {
-			lead = "known"
+	var known, excepted int
+	for _, e := range list {
+		if e.Known {
+			known++
+		} else {
+			excepted++
 		}
-		before := len("excused") + 2 + columns(r.ID) + 2
-		lines := wrap(fmt.Sprintf("%s (%s)", r.Message, word), t.prose()-before)
-		t.line(pad(lead, len("excused")) + "  " + r.ID + "  " + lines[0])
+	}
+	var parts []string
+	if excepted > 0 {
+		parts = append(parts, fmt.Sprintf("%d excepted", excepted))
+	}
+	if known > 0 {
+		parts = append(parts, fmt.Sprintf("%d known from the baseline", known))
+	}
+	t.rule(strings.Join(parts, ", ") + ", not counted")
+	width := len(labelExcepted.Word)
+	for _, e := range list {
+		before := width + 2 + columns(e.ID) + 2
+		lines := wrap(fmt.Sprintf("%s (%s)", e.Message, labelOf(e.Status, e.Severity).Full), t.prose()-before)
+		t.line(pad(e.Word, width) + "  " + e.ID + "  " + lines[0])
 		for _, l := range lines[1:] {
 			t.line(strings.Repeat(" ", before) + l)
 		}
-		if e := r.Exception; e != nil && !r.Known {
-			t.wrapped(strings.Repeat(" ", 9), strings.Repeat(" ", 9), fmt.Sprintf("until %s: %s (%s)", cmp.Or(e.Expires, "further notice"), e.Reason, e.Source))
+		if !e.Known {
+			t.wrapped(strings.Repeat(" ", width+2), strings.Repeat(" ", width+2), excuse(e.Result))
 		}
 		if t.o.Wide {
-			t.details(r, "")
+			t.details(e.Result, "")
 		}
 	}
 	t.line("")

@@ -28,7 +28,7 @@ func RuleTable(w io.Writer, docs []finding.RuleDoc, width int) error {
 			b.WriteString(lead + l + "\n")
 		}
 	}
-	row("RULE", "SEVERITY", "NAME", "WHAT HOLDS WHEN IT PASSES")
+	row("RULE", "SEVERITY", "NAME", "CHECKS THAT")
 	for _, d := range docs {
 		row(d.ID, string(d.Severity), d.Name, d.Title)
 	}

@@ -3,13 +3,12 @@ package print
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"io"
 	"net/url"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // The parts of SARIF 2.1.0 that a report uses. Source:
@@ -112,8 +111,12 @@ type (
 // suppressions say (https://github.com/microsoft/PSRule/issues/955,
 // https://github.com/advanced-security/dismiss-alerts). So what passed and what
 // does not apply is counted in the run's properties and is no result, and what is
-// excused is a note. What is unknown is a result of kind open.
-func writeSARIF(w io.Writer, r *finding.Report, o Options) error {
+// excepted is a note. What is unknown is a result of kind open.
+//
+// What only follows from another finding is no alert of its own either: the finding's
+// message and its property explains have it.
+func writeSARIF(w io.Writer, raw *finding.Report, o Options) error {
+	r := clean(raw, text.Visible)
 	run := sarifRun{
 		Tool: sarifTool{Driver: sarifDriver{
 			Name: "kubectl-noderole", InformationURI: homepage,
@@ -133,17 +136,20 @@ func writeSARIF(w io.Writer, r *finding.Report, o Options) error {
 	}
 	for _, m := range r.Missing {
 		run.Invocations[0].Notifications = append(run.Invocations[0].Notifications,
-			sarifNotification{Level: "error", Message: sarifText{Text: oneLine(unreadLine(m))}})
+			sarifNotification{Level: "error", Message: sarifText{Text: unreadLine(m)}})
 	}
 	compared := false
 	for _, res := range r.Results {
 		compared = compared || res.Known
 	}
-	for _, res := range r.Results {
-		if res.Status == finding.Pass || res.Status == finding.NotApplicable {
+	under := finding.Under(r.Results)
+	explains := explainedResults(r.Results, under)
+	for i, res := range r.Results {
+		if res.Status == finding.Pass || res.Status == finding.NotApplicable || under[i] >= 0 {
 			continue
 		}
-		result := newSARIFResult(res, r.Cluster)
+		e := entry{Result: res, label: resultLabel(res), explains: explains[i]}
+		result := newSARIFResult(e, r.Cluster, identityOf(raw.Results[i], raw.Cluster))
 		if i, ok := index[res.ID]; ok {
 			result.RuleIndex = &i
 		}
@@ -155,22 +161,16 @@ func writeSARIF(w io.Writer, r *finding.Report, o Options) error {
 		}
 		run.Results = append(run.Results, result)
 	}
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{run}}); err != nil {
-		return fmt.Errorf("write SARIF: %w", err)
-	}
-	return nil
+	return JSON(w, sarifLog{Schema: "https://json.schemastore.org/sarif-2.1.0.json", Version: "2.1.0", Runs: []sarifRun{run}})
 }
 
 func newSARIFRule(d finding.RuleDoc) sarifRule {
-	text := d.Why + "\n\nHow to repair it: " + d.Fix
+	help := d.Why + "\n\nHow to repair it: " + d.Fix
 	markdown := escape(d.Why) + "\n\n## How to repair it\n\n" + escape(d.Fix)
 	if len(d.Refs) > 0 {
 		markdown += "\n\n## Sources\n"
 		for _, ref := range d.Refs {
-			text += "\n" + ref
+			help += "\n" + ref
 			markdown += "\n- <" + ref + ">"
 		}
 	}
@@ -184,17 +184,26 @@ func newSARIFRule(d finding.RuleDoc) sarifRule {
 	return sarifRule{
 		ID: d.ID, Name: pascalCase(d.Name), HelpURI: rulePages + d.ID + ".md",
 		ShortDescription: sarifText{Text: d.Title + "."}, FullDescription: sarifText{Text: d.Why},
-		Help: sarifText{Text: text, Markdown: markdown}, Default: sarifConfig{Level: sarifLevel(d.Severity)},
+		Help: sarifText{Text: help, Markdown: markdown}, Default: sarifConfig{Level: sarifLevel(d.Severity)},
 		Properties: properties,
 	}
 }
 
-func newSARIFResult(r finding.Result, cluster finding.ClusterInfo) sarifResult {
-	identity := r.Subject.ARN
-	if identity == "" {
-		identity = cluster.ARN + "/" + string(r.Subject.Kind) + "/" + r.Subject.Name
+// identity is what a result is about, in full.
+type identity struct{ id, kind, name, cluster string }
+
+func identityOf(r finding.Result, cluster finding.ClusterInfo) identity {
+	name := r.Subject.ARN
+	if name == "" {
+		name = cluster.ARN + "/" + string(r.Subject.Kind) + "/" + r.Subject.Name
 	}
-	fingerprint := fingerprint(r.ID, string(r.Subject.Kind), identity, cluster.ARN)
+	return identity{r.ID, string(r.Subject.Kind), name, cluster.ARN}
+}
+
+// newSARIFResult is a result of texts that are safe to show. The fingerprint goes by
+// what the result really is about.
+func newSARIFResult(r entry, cluster finding.ClusterInfo, id identity) sarifResult {
+	fingerprint := fingerprint(id.id, id.kind, id.name, id.cluster)
 	result := sarifResult{
 		RuleID: r.ID, Kind: "fail", Level: sarifLevel(r.Weight()),
 		// Viewers turn [text](target) in a message into a link. No message of a
@@ -208,29 +217,35 @@ func newSARIFResult(r finding.Result, cluster finding.ClusterInfo) sarifResult {
 				Artifact: sarifArtifact{URI: clusterPath(cluster) + "/" + pathSegment(string(r.Subject.Kind)) + "/" + pathSegment(r.Subject.Name)},
 				Region:   sarifRegion{StartLine: 1, StartColumn: 1, EndLine: 1, EndColumn: 2},
 			},
-			Logical: []sarifLogical{{Name: r.Subject.Name, FullyQualifiedName: identity, Kind: "resource"}},
+			Logical: []sarifLogical{{Name: r.Subject.Name, FullyQualifiedName: identityOf(r.Result, cluster).name, Kind: "resource"}},
 		}},
 		// Code scanning uses the first alone.
 		Fingerprints: map[string]string{"primaryLocationLineHash": fingerprint[:16] + ":1", "noderole/v1": fingerprint},
 		Properties:   map[string]any{"status": r.Status, "severity": r.Severity, "subject": r.Subject},
 	}
+	if len(r.Next) > 0 {
+		result.Properties["next"] = r.Next
+	}
+	var explains []map[string]any
+	for _, e := range r.explains {
+		explains = append(explains, map[string]any{"id": e.ID, "subject": e.Subject, "message": e.Message, "evidence": e.Evidence})
+	}
+	if len(explains) > 0 {
+		result.Properties["explains"] = explains
+	}
 	if r.Status == finding.Unknown {
 		result.Kind, result.Level = "open", "none" // a kind other than fail has no level
 	}
 	if r.Exception != nil && !r.Exception.Expired {
-		result.Suppressions = []sarifSuppression{{Kind: "external", Status: "accepted", Justification: oneLine(excuse(r))}}
+		result.Suppressions = []sarifSuppression{{Kind: "external", Status: "accepted", Justification: excuse(r.Result)}}
 	}
 	return result
 }
 
 // sarifMessage is the message as a sentence of its own, as viewers with little
 // space show no more, and the details a line each.
-func sarifMessage(r finding.Result) string {
-	lines := []string{strings.TrimSuffix(oneLine(r.Message), ".") + "."}
-	for _, l := range details(r) {
-		lines = append(lines, oneLine(l))
-	}
-	return strings.Join(lines, "\n")
+func sarifMessage(e entry) string {
+	return strings.Join(append([]string{strings.TrimSuffix(e.Message, ".") + "."}, details(e)...), "\n")
 }
 
 // fingerprint is a hash of parts that identify a result from run to run.
@@ -281,7 +296,7 @@ func clusterPath(c finding.ClusterInfo) string {
 
 // pathSegment escapes a name for one segment of a URI's path.
 func pathSegment(name string) string {
-	switch name = oneLine(name); name {
+	switch name {
 	case "":
 		return "-"
 	case ".", "..": // would name another folder

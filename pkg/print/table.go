@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // Table options.
@@ -49,7 +50,7 @@ type TableOptions struct {
 	// Quiet leaves out all but findings.
 	Quiet bool
 	// Show are the statuses whose results are shown; none means DefaultShow. What is
-	// excused is always shown.
+	// excepted or in the baseline is always shown.
 	Show []finding.Status
 	// GroupBy puts findings under headings.
 	GroupBy Grouping
@@ -66,8 +67,8 @@ type TableOptions struct {
 var DefaultShow = []finding.Status{finding.Fail, finding.Depends, finding.Unknown}
 
 // Table writes the report for a person: the cluster, a row for each node role,
-// aws-node's identity, the findings with evidence and what to do, worst first,
-// what is excused, the counts, and which commands to paste first.
+// aws-node's identity, the results in the order of the report with evidence and what to
+// do, the counts, and which commands to paste first.
 func Table(w io.Writer, r *finding.Report, o TableOptions) error {
 	if o.Width == 0 {
 		o.Width = DefaultWidth
@@ -76,26 +77,29 @@ func Table(w io.Writer, r *finding.Report, o TableOptions) error {
 	if len(o.Show) == 0 {
 		o.Show = DefaultShow
 	}
-	t := &table{o: o, glyphs: typed}
+	t := &table{o: o, glyphs: asciiGlyphs}
 	if o.Symbols {
-		t.glyphs = drawn
+		t.glyphs = unicodeGlyphs
 	}
-	r = clean(r, o.ASCII)
-	results := r.Results
+	see := text.Visible
+	if o.ASCII {
+		see = text.VisibleASCII
+	}
+	r = clean(r, see)
+	m := newModel(r, func(r finding.Result) bool { return slices.Contains(o.Show, r.Status) })
 
 	if !o.Quiet {
 		t.cluster(r.Cluster)
 		t.roles(r.NodeRoles)
 		t.awsNode(r.AWSNode)
 	}
-	t.results(results)
-	t.excused(results)
+	t.results(m)
 	if !o.Quiet {
 		for _, n := range r.NotEvaluated {
-			t.wrapped("not judged: ", strings.Repeat(" ", 12), n)
+			t.wrapped("not evaluated: ", strings.Repeat(" ", 15), n)
 		}
 		t.summary(r)
-		t.whatNow(r, results)
+		t.nextSteps(r)
 	}
 	_, err := io.WriteString(w, t.b.String())
 	return err
@@ -124,8 +128,8 @@ func (t *table) beside() int {
 
 // wrapped writes text in lines as long as prose may be, the first after first and
 // the others after rest.
-func (t *table) wrapped(first, rest, text string) {
-	for i, l := range wrap(text, t.prose()-columns(rest)) {
+func (t *table) wrapped(first, rest, words string) {
+	for i, l := range wrap(words, t.prose()-columns(rest)) {
 		if i == 0 {
 			t.line(first + l)
 		} else {
@@ -144,24 +148,7 @@ func (t *table) rule(title string) {
 }
 
 func (t *table) cluster(c finding.ClusterInfo) {
-	parts := []string{t.paint(c.Name, bold), c.Region, c.Account}
-	if c.Version != "" {
-		parts = append(parts, "EKS "+c.Version)
-	}
-	switch c.IPFamily {
-	case "ipv4":
-		parts = append(parts, "IPv4")
-	case "ipv6":
-		parts = append(parts, "IPv6")
-	}
-	switch c.AuthenticationMode {
-	case "API":
-		parts = append(parts, "access entries")
-	case "API_AND_CONFIG_MAP":
-		parts = append(parts, "access entries + aws-auth")
-	case "CONFIG_MAP":
-		parts = append(parts, "aws-auth")
-	}
+	parts := append([]string{t.paint(c.Name, bold)}, clusterFacts(c)...)
 	t.line(strings.Join(parts, "  "))
 	if t.o.Wide {
 		t.line(c.ARN)
@@ -184,7 +171,7 @@ func (t *table) awsNode(a finding.AWSNodeInfo) {
 // roles writes a row for each node role.
 func (t *table) roles(rows []finding.RoleRow) {
 	if len(rows) == 0 {
-		t.line("no node role was found")
+		t.line("No node role was found.")
 		t.line("")
 		return
 	}
@@ -208,8 +195,8 @@ func (t *table) roles(rows []finding.RoleRow) {
 			row.below = append(row.below, "  "+r.ARN)
 		}
 		for _, c := range finding.Concerns {
-			word, paint := verdictWord(r.Verdicts, c)
-			row.cells = append(row.cells, cell{word, paint})
+			l := verdictLabel(r.Verdicts, c)
+			row.cells = append(row.cells, cell{l.Word, colorOf(l.Tone)})
 		}
 		row.last = func(limit int) []string {
 			lines, some := t.sources(r.Sources, limit)
@@ -250,122 +237,38 @@ func (t *table) sources(sources []finding.Source, limit int) (lines []string, cu
 
 // sourcesText names the first sources, by kind, and counts the rest.
 func sourcesText(sources []finding.Source, named int) string {
-	type kind struct {
-		name          string
-		names         []string
-		count, joined int
-		eachANode     bool
-	}
-	var kinds []*kind
-	for i, s := range sources {
-		at := slices.IndexFunc(kinds, func(k *kind) bool { return k.name == s.Kind })
-		if at < 0 {
-			at = len(kinds)
-			kinds = append(kinds, &kind{name: s.Kind, eachANode: strings.HasSuffix(s.Kind, "node")})
+	var parts []string
+	for _, k := range sourceKinds(sources) {
+		var names []string
+		for _, s := range k.sources[:min(named, len(k.sources))] {
+			names = append(names, strings.ReplaceAll(s.Name, " ", hardSpace))
 		}
-		k := kinds[at]
-		k.count++
-		k.joined += s.Nodes
-		k.eachANode = k.eachANode && s.Nodes == 1
-		if i < named {
-			k.names = append(k.names, strings.ReplaceAll(s.Name, " ", hardSpace))
+		named -= len(names)
+		words := k.name
+		if len(k.sources) > 1 {
+			words = k.plural()
 		}
-	}
-	parts := make([]string, 0, len(kinds))
-	for _, k := range kinds {
-		text := k.name
-		if k.count > 1 {
-			text = plural(k.name)
-		}
-		switch rest := k.count - len(k.names); {
-		case len(k.names) == 0 && k.count > 1:
-			text = fmt.Sprintf("%d %s", k.count, text)
-		case len(k.names) == 0:
-			text = "1 " + text
+		switch rest := len(k.sources) - len(names); {
+		case len(names) == 0 && rest > 1:
+			words = fmt.Sprintf("%d %s", rest, words)
+		case len(names) == 0:
+			words = "1 " + words
 		case rest > 0:
-			text += " " + strings.Join(k.names, ", ") + fmt.Sprintf(" and %d%smore", rest, hardSpace)
+			words += " " + strings.Join(names, ", ") + fmt.Sprintf(" and %d%smore", rest, hardSpace)
 		default:
-			text += " " + strings.Join(k.names, ", ")
+			words += " " + strings.Join(names, ", ")
 		}
 		if !k.eachANode {
-			text += " (" + strings.ReplaceAll(count(k.joined, "node"), " ", hardSpace) + ")"
+			words += " (" + strings.ReplaceAll(text.Count(k.nodes, "node"), " ", hardSpace) + ")"
 		}
-		parts = append(parts, text)
+		parts = append(parts, words)
 	}
 	return strings.Join(parts, "; ")
 }
 
-// verdictWord is what a cell says: ok, FAIL, warn, info, may (depends), exc (excused), ?
-// (unknown) or - (does not apply).
-func verdictWord(verdicts map[finding.Concern]finding.Verdict, c finding.Concern) (word string, p color) {
-	v, judged := verdicts[c]
-	if !judged {
-		return "-", plain
-	}
-	if v.Excused {
-		return "exc", cyan
-	}
-	return statusWord(v.Status, v.Severity)
-}
-
-// statusWord is the word for a status, and for a failure its severity.
-func statusWord(status finding.Status, severity finding.Severity) (word string, p color) {
-	switch status {
-	case finding.Fail:
-		return severityWord(severity)
-	case finding.Depends:
-		return "may", yellow
-	case finding.Unknown:
-		return "?", yellow
-	case finding.Pass:
-		return "ok", green
-	case finding.NotApplicable:
-		return "-", plain
-	default:
-		return "?", yellow
-	}
-}
-
-func severityWord(s finding.Severity) (word string, p color) {
-	switch s {
-	case finding.Error:
-		return "FAIL", red
-	case finding.Warning:
-		return "warn", yellow
-	case finding.Info:
-		return "info", cyan
-	default:
-		return "FAIL", red
-	}
-}
-
-// resultWord is the word that a result begins with. An exception that ended makes
-// it an error.
-func resultWord(r finding.Result) (word string, p color) {
-	if ended(r) {
-		return severityWord(finding.Error)
-	}
-	return statusWord(r.Status, r.Severity)
-}
-
-func ended(r finding.Result) bool {
-	return r.Exception != nil && r.Exception.Expired && !r.Known
-}
-
 func (t *table) summary(r *finding.Report) {
 	s := r.Summary
-	parts := []string{
-		fmt.Sprintf("%d failed", s.Errors), count(s.Warnings, "warning"),
-		fmt.Sprintf("%d passed", s.Passed), fmt.Sprintf("%d not checked", s.Unknown),
-	}
-	for _, p := range []struct {
-		n    int
-		text string
-	}{{s.Infos, "for information"}, {s.Depends, dependsVerb(s.Depends)}, {s.Excepted, "excused"}, {s.Known, "known before"}} {
-		if p.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.text))
-		}
-	}
+	parts := summaryCounts(s)
 	for i, p := range parts {
 		parts[i] = strings.ReplaceAll(p, " ", hardSpace)
 	}
@@ -387,11 +290,23 @@ func (t *table) summary(r *finding.Report) {
 	t.hidden(r.Results)
 }
 
-func dependsVerb(n int) string {
-	if n == 1 {
-		return "that depends"
+// summaryCounts are the counts of a report: those of findings first, each where there
+// are any, but errors, warnings, what passed and what is unknown always.
+func summaryCounts(s finding.Summary) []string {
+	parts := []string{text.Count(s.Errors, "error"), text.Count(s.Warnings, "warning")}
+	for _, p := range []struct {
+		n      int
+		word   string
+		always bool
+	}{
+		{s.Depends, "depends", false}, {s.Infos, "info", false}, {s.Explained, "explained by others", false}, {s.Unknown, "unknown", true},
+		{s.Excepted, "excepted", false}, {s.Known, "known", false}, {s.Passed, "passed", true},
+	} {
+		if p.n > 0 || p.always {
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.word))
+		}
 	}
-	return "that depend"
+	return parts
 }
 
 // hidden says that findings are not shown, where Show leaves them out.
@@ -400,7 +315,7 @@ func (t *table) hidden(results []finding.Result) {
 	for _, h := range []struct {
 		status finding.Status
 		what   string
-	}{{finding.Fail, "that failed"}, {finding.Depends, "that depend"}, {finding.Unknown, "not checked"}} {
+	}{{finding.Fail, "failed"}, {finding.Depends, "depends"}, {finding.Unknown, "unknown"}} {
 		n := 0
 		for _, r := range results {
 			if r.Status == h.status && !r.Excused() {
@@ -414,18 +329,4 @@ func (t *table) hidden(results []finding.Result) {
 	if len(parts) > 0 {
 		t.wrapped("", "", "not shown: "+strings.Join(parts, ", ")+" (--show all shows them)")
 	}
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %s", n, plural(noun))
-}
-
-func plural(noun string) string {
-	if strings.HasSuffix(noun, "s") {
-		return noun + "es"
-	}
-	return noun + "s"
 }

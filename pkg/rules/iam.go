@@ -40,6 +40,9 @@ func iamOf(v *view.View) finding.IAM {
 	}) {
 		r := iamRole{v: v, Role: v.Role(arn), out: finding.IAMRole{Name: snapshot.NameOf(arn), ARN: arn, Uses: uses[arn]}}
 		r.facts(out.Policies)
+		if name, document := v.SessionPolicy(); document != "" && identity.Kind == view.PodIdentity && identity.RoleARN == arn {
+			r.out.Policies = append(r.out.Policies, written(finding.SessionPolicy, name, document))
+		}
 		if !r.Facts.NotFound {
 			if node := nodeRoles[arn]; node != nil {
 				r.nodeNeeds(node, identity)
@@ -178,50 +181,70 @@ func (r *iamRole) nodeNeeds(node *view.NodeRole, identity view.Identity) {
 	}
 	switch {
 	case identity.Kind == view.FromNodeRole:
-		r.need("cni", finding.WantedYes, r.v.CNI().Must())
+		r.requiredCNI()
 	case identity.Own():
-		r.need("cni", finding.WantedNo, r.v.CNI().Marks())
+		r.need("cni", finding.WantedNo, need.Indicative())
 	default:
-		r.need("cni", finding.WantedUnknown, r.v.CNI().Marks())
+		r.need("cni", finding.WantedUnknown, need.Indicative())
 	}
 	r.need("excess", finding.WantedNo, need.Broad)
 }
 
 func (r *iamRole) hybridNeeds() {
 	var asked []answerOf
-	for _, service := range slices.Sorted(maps.Keys(need.HybridServices)) {
-		for _, action := range need.HybridServices[service] {
-			asked = append(asked, answerOf{r.LetsIn(service, action), service})
-		}
+	for _, session := range r.v.HybridSessions() {
+		asked = append(asked, r.trustedBy(session)...)
 	}
 	r.add("trust", finding.WantedYes, asked, anyPrincipal(asked))
 	r.need("hybrid", finding.WantedYes, need.Hybrid)
+	if len(r.v.HybridNodesWithAgent()) > 0 {
+		r.need("podIdentity", finding.WantedYes, need.PodIdentityAgent)
+	}
 }
 
 // cniNeeds asks what the rules ask of aws-node's own role.
 func (r *iamRole) cniNeeds(identity view.Identity) {
-	if identity.Kind == view.PodIdentity && r.v.AssociatedRole() == r.ARN {
-		r.podIdentityTrust()
-	}
-	if identity.Kind == view.IRSA && r.v.OIDCProviderARN() != "" {
-		asked := []answerOf{{r.LetsAWSNodeIn(), view.AWSNodeSubject}}
+	if identity.Kind == view.PodIdentity {
+		asked := r.trustedBy(r.v.AWSNodeSession())
 		r.add("trust", finding.WantedYes, asked, everyAnswer(asked))
 	}
-	r.need("cni", finding.WantedYes, r.v.CNI().Must())
+	if identity.Kind == view.IRSA && r.v.OIDCProviderARN() != "" {
+		asked := []answerOf{{r.TrustAllows(r.v.IRSASession(), "sts:AssumeRoleWithWebIdentity"), view.AWSNodeSubject}}
+		r.add("trust", finding.WantedYes, asked, everyAnswer(asked))
+	}
+	r.requiredCNI()
+}
+
+// requiredCNI asks, as NR206, what the VPC CNI requires.
+func (r *iamRole) requiredCNI() {
+	cni := r.v.CNI()
+	r.need("cni", finding.WantedYes, cni.Required())
+	sum := &r.out.Needs[len(r.out.Needs)-1]
+	perhaps := askAll(r.Role, cni.Uncertain())
+	if len(perhaps.denied)+len(perhaps.unknown) > 0 && sum.Status != finding.Fail {
+		sum.Status = finding.Unknown
+	}
 }
 
 func (r *iamRole) podIdentityTrust() {
-	const agent = "pods.eks.amazonaws.com"
-	asked := []answerOf{{r.LetsIn(agent, "sts:AssumeRole"), agent}, {r.LetsIn(agent, "sts:TagSession"), agent}}
+	asked := r.trustedBy(r.v.PodIdentitySession())
 	r.add("trust", finding.WantedYes, asked, everyAnswer(asked))
+}
+
+// trustedBy asks whether a session may get the role's credentials.
+func (r *iamRole) trustedBy(s *view.Session) []answerOf {
+	var asked []answerOf
+	for _, action := range s.TrustActions {
+		asked = append(asked, answerOf{r.TrustAllows(s, action), s.Principal})
+	}
+	return asked
 }
 
 // trustEC2 asks whether EC2 gets in, by any of its names, and who else does.
 func (r *iamRole) trustEC2() {
-	accepted, _ := need.EC2Services(r.v.Place.Partition)
-	asked := make([]answerOf, 0, len(accepted))
-	for _, service := range accepted {
-		asked = append(asked, answerOf{r.LetsIn(service, "sts:AssumeRole"), service})
+	var asked []answerOf
+	for _, session := range r.v.InstanceSessions() {
+		asked = append(asked, r.trustedBy(session)...)
 	}
 	r.add("trust", finding.WantedYes, asked, anyPrincipal(asked))
 	doc := r.Trust()
@@ -315,9 +338,7 @@ func (r *iamRole) add(name string, wanted finding.Wanted, asked []answerOf, stat
 			d.Verdict, d.Why = "allowed", whyAllowed(a.Answer)
 		case view.Denied:
 			d.Verdict, d.Why = "denied", whyDenied(a.Answer)
-			if !a.Result.Explicit && a.Result.By == iampolicy.LayerBoundary {
-				d.By = "boundary"
-			}
+			d.By = deniedBy(a.Answer)
 		case view.Depends:
 			d.Verdict, d.Why = "depends", whyDepends(a.Answer)
 		case view.Unknown:
@@ -347,6 +368,29 @@ func (r *iamRole) written(cited string) string {
 	return cited
 }
 
+// deniedBy names what allows too little, where that is not the role's own policies.
+func deniedBy(a view.Answer) string {
+	switch {
+	case a.Organization != nil:
+		return "organization"
+	case a.Result.Explicit:
+		return ""
+	case a.Result.By == iampolicy.LayerBoundary:
+		return "boundary"
+	case a.Result.By == iampolicy.LayerSession:
+		return "sessionPolicy"
+	}
+	return ""
+}
+
+// has reports whether a statement is one of the role's policies. Whether a target role
+// can be assumed depends on another role's policies as well.
+func (r *iamRole) has(ref finding.StatementRef) bool {
+	return slices.ContainsFunc(r.out.Policies, func(p finding.RolePolicy) bool {
+		return p.ARN == ref.ARN && p.Name == ref.Policy && (p.Kind == finding.Trust) == ref.Trust
+	})
+}
+
 // refs names statements as the report's policies are named.
 func (r *iamRole) refs(list []iampolicy.Reference) []finding.StatementRef {
 	var refs []finding.StatementRef
@@ -358,7 +402,7 @@ func (r *iamRole) refs(list []iampolicy.Reference) []finding.StatementRef {
 				ref.Policy, ref.Trust = "trust policy", true
 			}
 		}
-		if !slices.Contains(refs, ref) {
+		if !slices.Contains(refs, ref) && r.has(ref) {
 			refs = append(refs, ref)
 		}
 	}

@@ -3,6 +3,7 @@ package rules
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 )
@@ -56,7 +57,8 @@ func explain(results []finding.Result, rules []Rule) {
 func explainsSymptom(cause, r finding.Result, explains []finding.SymptomKind) bool {
 	return slices.ContainsFunc(r.Symptoms, func(s finding.Symptom) bool {
 		ofRole := s.RoleARN == "" || cause.Subject.ARN == "" || cause.Subject.ARN == s.RoleARN
-		return ofRole && slices.Contains(explains, s.Kind)
+		ofAction := s.Action == "" || slices.ContainsFunc(cause.Denied, func(a string) bool { return strings.EqualFold(a, s.Action) })
+		return ofRole && ofAction && slices.Contains(explains, s.Kind)
 	})
 }
 

@@ -34,7 +34,9 @@ func (c awsNodeCase) String() string {
 //   - A pod keeps what it was admitted with: where that is not what is configured,
 //     it wants a restart. Static keys win over all and are reported as such.
 //   - The CNI permissions belong to the configured identity. On the node role they
-//     are needed only where aws-node has no role of its own.
+//     are needed only where aws-node has no role of its own, and AWS recommends to
+//     move them also then.
+//   - A pod with another identity than the configured one needs them there.
 func awsNodeVerdicts(c awsNodeCase) []string {
 	var ids []string
 	own := c.configured != "nodeRole"
@@ -58,16 +60,30 @@ func awsNodeVerdicts(c awsNodeCase) []string {
 		ids = append(ids, "NR605")
 	}
 	switch {
-	case own && c.permission != "own" && c.permission != "both":
+	case own && c.permission != "own" && c.permission != "both", !own && c.permission != "node" && c.permission != "both":
 		ids = append(ids, "NR206", "NR211")
-	case !own && c.permission != "node" && c.permission != "both":
-		ids = append(ids, "NR206") // the worker policy grants what NR211 asks for
 	}
-	if own && (c.permission == "node" || c.permission == "both") {
+	if c.permission == "node" || c.permission == "both" {
 		ids = append(ids, "NR205")
+	}
+	if c.actual != effective && !c.works() {
+		ids = append(ids, "NR607")
 	}
 	slices.Sort(ids)
 	return ids
+}
+
+// works: the identity that the running pod really has allows what the VPC CNI calls.
+// An agent without an association has no role to give.
+func (c awsNodeCase) works() bool {
+	switch c.actual {
+	case "nodeRole":
+		return c.permission == "node" || c.permission == "both"
+	case "irsa":
+		return c.permission == "own" || c.permission == "both"
+	default: // keys are another rule's
+		return c.actual == "keys"
+	}
 }
 
 // safeToRemove: aws-node has a role of its own that works and allows what it

@@ -10,7 +10,7 @@ import (
 var workerPermissions = Rule{
 	ID: "NR201", Name: "worker-permissions", Severity: finding.Error, Concern: finding.ConcernNode,
 	Joining:  70,
-	Explains: []finding.SymptomKind{finding.NotJoined},
+	Explains: []finding.SymptomKind{finding.NotJoined, finding.DeniedCall},
 	Repair:   finding.AttachWorkerPolicy,
 	Title:    "The node role allows what a node needs to join",
 	Why: `A node that may not describe its own instance does not learn its name and does not join the cluster. Running nodes

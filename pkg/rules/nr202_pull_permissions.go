@@ -10,7 +10,7 @@ import (
 var pullPermissions = Rule{
 	ID: "NR202", Name: "pull-permissions", Severity: finding.Error, Concern: finding.ConcernPull,
 	Joining:  170,
-	Explains: []finding.SymptomKind{finding.NotReady, finding.NoImage},
+	Explains: []finding.SymptomKind{finding.NotReady, finding.NoImage, finding.DeniedCall},
 	Repair:   finding.AttachPullPolicy,
 	Title:    "The node role can pull images from ECR",
 	Why: `New nodes cannot pull aws-node and kube-proxy, which come from ECR, and stay NotReady. Pods with images in private

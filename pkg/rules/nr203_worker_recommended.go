@@ -9,8 +9,9 @@ import (
 
 var workerRecommended = Rule{
 	ID: "NR203", Name: "worker-recommended", Severity: finding.Warning, Concern: finding.ConcernNode,
-	Repair: finding.AttachWorkerPolicy,
-	Title:  "The node role allows all that AmazonEKSWorkerNodePolicy grants",
+	Explains: []finding.SymptomKind{finding.DeniedCall},
+	Repair:   finding.AttachWorkerPolicy,
+	Title:    "The node role allows all that AmazonEKSWorkerNodePolicy grants",
 	Why: `Some AMIs, instance types and storage drivers call more than the minimum: Amazon Linux 2 and Bottlerocket read the
 cluster with eks:DescribeCluster. Nodes of another AMI may then fail to join.`,
 	Fix:   `Attach AmazonEKSWorkerNodePolicy, or add the actions to your own policy. Leave them out where you know that your AMI does not call them.`,

@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"fmt"
+
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -10,7 +12,7 @@ import (
 var agentPermission = Rule{
 	ID: "NR204", Name: "agent-permission", Severity: finding.Error, Concern: finding.ConcernNode,
 	Joining:  200,
-	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork},
+	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork, finding.DeniedCall},
 	Repair:   finding.AllowAgent,
 	Title:    "The node role lets the EKS Pod Identity Agent get credentials",
 	Why: `Pods with a Pod Identity association get no credentials on these nodes. The agent on the node asks for them with the
@@ -44,12 +46,35 @@ roles:
 				report(judgeAgent(r, why))
 			}
 		}
+		for _, r := range v.HybridRoles() {
+			subject := hybridSubject(r)
+			nodes := v.HybridNodesWithAgent()
+			switch m := v.Unread(snapshot.FactAgent); {
+			case r.Facts.NotFound:
+				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: r.Name + " does not exist"})
+			case len(nodes) > 0:
+				report(judgeAgentOf(r, subject, fmt.Sprintf("eks-pod-identity-agent runs on hybrid node %s", nodes[0])))
+			case len(m) > 0:
+				report(unknown(subject, "whether the Pod Identity Agent needs "+r.Name+" was not checked", m))
+			default:
+				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "no Pod Identity Agent runs on a hybrid node"})
+			}
+		}
 	},
 }
 
+// hybridSubject is a role of hybrid nodes as the subject of a result.
+func hybridSubject(r *view.Role) finding.Subject {
+	return finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
+}
+
 func judgeAgent(r *view.NodeRole, why string) finding.Result {
-	all := askAll(r.Role, need.PodIdentityAgent)
-	result := all.result(roleSubject(r), r.Name, "lets the Pod Identity Agent get credentials", "does not let the Pod Identity Agent get credentials")
+	return judgeAgentOf(r.Role, roleSubject(r), why)
+}
+
+func judgeAgentOf(r *view.Role, subject finding.Subject, why string) finding.Result {
+	all := askAll(r, need.PodIdentityAgent)
+	result := all.result(subject, r.Name, "lets the Pod Identity Agent get credentials", "does not let the Pod Identity Agent get credentials")
 	result.Evidence = append(result.Evidence, why)
 	return all.unblock(result)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
@@ -13,8 +14,9 @@ var cniPolicyOnNodeRole = Rule{
 	Repair: finding.DetachCNI,
 	Title:  "The node role carries no CNI permissions that aws-node does not need from it",
 	Why: `Every pod that reaches the instance metadata can use the CNI permissions: create, attach and delete network interfaces.
-aws-node has a role of its own and does not need them from the node role.`,
-	Fix: `First see that every running aws-node pod uses its own role, then detach the CNI policy from the node role. Pods that
+AWS recommends a separate role for aws-node, which then does not need them from the node role.`,
+	Fix: `Where aws-node has no role of its own, give it one first: "kubectl noderole fix --cni-identity auto" moves the permissions.
+Where it has one, first make sure that every running aws-node pod uses it, then detach the CNI policy from the node role. Pods that
 started before the role was configured still use the node role: restart them first.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html",
@@ -41,7 +43,7 @@ started before the role was configured still use the node role: restart them fir
 
 func judgeCNIPolicy(v *view.View, r *view.NodeRole, identity view.Identity) finding.Result {
 	subject := roleSubject(r)
-	carried := askAll(r.Role, v.CNI().Marks())
+	carried := askAll(r.Role, need.Indicative())
 	grants := append(carried.allowed, carried.depends...)
 	switch {
 	case len(grants) == 0 && len(carried.unknown) > 0:
@@ -50,10 +52,17 @@ func judgeCNIPolicy(v *view.View, r *view.NodeRole, identity view.Identity) find
 		return finding.Result{Status: finding.Pass, Subject: subject, Message: r.Name + " carries no CNI permissions", Evidence: deniedLines(carried.denied)}
 	case identity.Kind == view.UnknownIdentity:
 		return unknown(subject, "whether "+r.Name+" needs its CNI permissions was not checked", identity.Unread)
-	case !identity.Own():
+	case identity.Kind == view.NotInstalled:
 		return finding.Result{
 			Status: finding.NotApplicable, Subject: subject, Evidence: identity.Evidence,
-			Message: fmt.Sprintf("%s carries CNI permissions; aws-node has no role of its own", r.Name),
+			Message: fmt.Sprintf("%s carries CNI permissions; aws-node is not installed", r.Name),
+		}
+	case !identity.Own():
+		evidence := append(append(grantLines(carried.allowed), dependsLines(carried.depends)...), identity.Evidence...)
+		return finding.Result{
+			Status: finding.Fail, Severity: finding.Info, Subject: subject,
+			Message:  fmt.Sprintf("%s carries the CNI permissions for aws-node, which has no role of its own", r.Name),
+			Evidence: append(evidence, "not safe to remove now: aws-node uses them"),
 		}
 	}
 
@@ -62,13 +71,13 @@ func judgeCNIPolicy(v *view.View, r *view.NodeRole, identity view.Identity) find
 		Message:  fmt.Sprintf("%s carries CNI permissions, although aws-node uses %s %s", r.Name, identity.Kind, snapshot.NameOf(identity.RoleARN)),
 		Evidence: append(append(grantLines(carried.allowed), dependsLines(carried.depends)...), identity.Evidence...),
 	}
-	behind := v.Behind(identity)
+	stale := v.StalePods(identity)
 	switch unread := v.Unread(snapshot.FactPods); {
 	case len(unread) > 0:
 		result.Evidence = append(result.Evidence, "whether every aws-node pod uses it was not checked: "+missingLine(unread[0]))
 		result.Next = []finding.Next{finding.Advise("do not remove them before every aws-node pod is seen to use its own role")}
-	case len(behind) > 0:
-		result.Evidence = append(result.Evidence, fmt.Sprintf("not safe to remove now: %d of %d aws-node pods do not use it yet", len(behind), len(v.Snapshot.AWSNode.Pods)))
+	case len(stale) > 0:
+		result.Evidence = append(result.Evidence, fmt.Sprintf("not safe to remove now: %d of %d aws-node pods do not use it yet", len(stale), len(v.Snapshot.AWSNode.Pods)))
 	case !works(v, identity, &result):
 	case onWindows(v, r):
 		result.Evidence = append(result.Evidence, "not safe to remove now: Windows nodes hold this role, and Windows networking has used its CNI permissions (aws/containers-roadmap#766)")
@@ -91,7 +100,7 @@ func works(v *view.View, identity view.Identity, result *finding.Result) bool {
 	if identity.Kind == view.IRSA {
 		checks = append(checks, judgeIRSA(v, v.Role(identity.RoleARN)))
 	} else {
-		checks = append(checks, judgePodIdentity(v, v.Role(v.AssociatedRole())))
+		checks = append(checks, judgePodIdentity(v))
 	}
 	for _, c := range checks {
 		if c.Status != finding.Pass {

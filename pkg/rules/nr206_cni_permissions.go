@@ -2,8 +2,11 @@ package rules
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
@@ -11,11 +14,11 @@ import (
 var cniPermissions = Rule{
 	ID: "NR206", Name: "cni-permissions", Severity: finding.Error, Concern: finding.ConcernCNI,
 	Joining:  210,
-	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork},
+	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork, finding.DeniedCall},
 	Repair:   finding.AllowCNI,
 	Title:    "The role that aws-node uses allows what the VPC CNI calls",
 	Why: `aws-node cannot give addresses to pods: it crashes or pods stay in ContainerCreating, and new nodes stay NotReady. What
-it needs depends on the cluster's IP family and on vpc-cni's version.`,
+it needs depends on the cluster's IP family, on vpc-cni's version and on aws-node's settings.`,
 	Fix: `Attach AmazonEKS_CNI_Policy (IPv4), or a policy of your own with the IPv6 actions, to the role that aws-node uses: the
 node role only where aws-node has no role of its own.`,
 	Refs: []string{
@@ -58,12 +61,95 @@ func judgeCNI(v *view.View, r *view.Role, subject finding.Subject) finding.Resul
 	if cni.IPFamily == "ipv6" {
 		family = "IPv6"
 	}
-	all := askAll(r, cni.Must())
-	result := all.result(subject, r.Name, "allows what aws-node calls on "+family, "lacks what aws-node calls on "+family)
+	can := "allows what aws-node calls on " + family
+	required, uncertain := cni.Required(), cni.Uncertain()
+	if len(required) == 0 && len(uncertain) == 0 {
+		return finding.Result{
+			Status: finding.Pass, Subject: subject, Message: "aws-node needs no permission to start",
+			Evidence: []string{fmt.Sprintf("vpc-cni %s with %s", cni.Version, settings(v, cni))},
+		}
+	}
+	all := askAll(r, required)
+	result := all.result(subject, r.Name, can, "lacks what aws-node calls on "+family)
+	perhaps := askAll(r, uncertain)
+	if missing := append(perhaps.denied, perhaps.unknown...); len(missing) > 0 && result.Status != finding.Fail && result.Status != finding.Unknown {
+		unread := slices.Concat(unreadOf(perhaps.unknown), unreadSettings(v, cni))
+		result = unknown(subject, fmt.Sprintf("whether %s %s was not checked", r.Name, can), unread)
+		result.Evidence = append(deniedLines(perhaps.denied), result.Evidence...)
+	}
 	if result.Status == finding.Fail {
+		if len(all.allowed) > 0 {
+			result.Evidence = append(result.Evidence, forLines(all.denied)...)
+		}
+		result.Evidence = append(result.Evidence, eventLines(v, all.denied)...)
 		if cni.Version != "" {
-			result.Evidence = append(result.Evidence, "vpc-cni "+cni.Version)
+			result.Evidence = append(result.Evidence, "vpc-cni "+cni.Version+with(settings(v, cni)))
 		}
 	}
 	return all.unblock(result)
+}
+
+// forLines says what the actions are for, actions for the same in one line.
+func forLines(answers []view.Answer) []string {
+	var purposes []string
+	names := map[string][]string{}
+	for _, a := range answers {
+		purposes = appendNew(purposes, a.Action.For)
+		names[a.Action.For] = append(names[a.Action.For], a.Action.Name)
+	}
+	for i, purpose := range purposes {
+		verb := " is for "
+		if len(names[purpose]) > 1 {
+			verb = " are for "
+		}
+		purposes[i] = strings.Join(names[purpose], ", ") + verb + purpose
+	}
+	return purposes
+}
+
+// eventLines names the events by which aws-node says that it is denied these actions.
+func eventLines(v *view.View, denied []view.Answer) []string {
+	var lines []string
+	for _, e := range v.Snapshot.Events {
+		for _, a := range denied {
+			if strings.EqualFold(view.MissingAction(e), a.Action.Name) {
+				lines = appendNew(lines, fmt.Sprintf("%s reports it: %s of %s, %d times", e.Object, e.Reason, a.Action.Name, max(e.Count, 1)))
+			}
+		}
+	}
+	return lines
+}
+
+// settings are the variables of aws-node that change what it calls, as they are set.
+func settings(v *view.View, cni need.CNI) string {
+	var set []string
+	for _, s := range need.Settings {
+		if _, changed := cni.Settings[s]; changed {
+			set = append(set, fmt.Sprintf("%s=%s", s, v.Snapshot.AWSNode.DaemonSet.Env[string(s)]))
+		}
+	}
+	return strings.Join(set, ", ")
+}
+
+func with(settings string) string {
+	if settings == "" {
+		return ""
+	}
+	return " with " + settings
+}
+
+// unreadSettings says what is not known of the VPC CNI.
+func unreadSettings(v *view.View, cni need.CNI) []snapshot.Missing {
+	var unread []snapshot.Missing
+	ds := v.Snapshot.AWSNode.DaemonSet
+	if cni.Version == "" && ds != nil {
+		unread = append(unread, snapshot.Missing{
+			Fact: snapshot.FactDaemonSet, Operation: "read the version of vpc-cni",
+			Error: fmt.Sprintf("the image %q has no version; see check --cni-version", ds.Image),
+		})
+	}
+	for _, s := range cni.Unknown {
+		unread = append(unread, snapshot.Missing{Fact: snapshot.FactDaemonSet, Operation: "read " + string(s) + " of aws-node", Error: ds.Origin(string(s))})
+	}
+	return unread
 }

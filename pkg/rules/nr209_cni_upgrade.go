@@ -1,6 +1,9 @@
 package rules
 
 import (
+	"fmt"
+	"slices"
+
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -10,13 +13,15 @@ import (
 var cniUpgrade = Rule{
 	ID: "NR209", Name: "cni-upgrade", Severity: finding.Warning, Concern: finding.ConcernCNI,
 	Repair: finding.PrepareCNIUpgrade,
-	Title:  "The role that aws-node uses is ready for vpc-cni v1.22.1 and later",
-	Why: `On IPv6, vpc-cni v1.22.1 and later stop when ec2:DescribeSubnets is denied: after the upgrade aws-node crashes and nodes turn
-NotReady.`,
-	Fix: `Add ec2:DescribeSubnets and ec2:DescribeSecurityGroups to the IPv6 policy before the upgrade, or set
-ENABLE_SUBNET_DISCOVERY=false on aws-node.`,
+	Title:  "The role that aws-node uses allows what later versions of vpc-cni require",
+	Why: `A later version of vpc-cni calls more: after the upgrade aws-node crashes and nodes turn NotReady, or nodes get no
+further addresses. v1.22.0 and v1.22.1 stop when ec2:DescribeSecurityGroups is denied. On IPv6 v1.22.0 and later stop when
+ec2:DescribeSubnets is denied; on IPv4 versions up to v1.23.1 then attach no further network interface.`,
+	Fix: `Add the actions to the role's policy before the upgrade, or set ENABLE_SUBNET_DISCOVERY=false on aws-node.`,
 	Refs: []string{
 		"https://github.com/aws/amazon-vpc-cni-k8s/issues/3704",
+		"https://github.com/aws/amazon-vpc-cni-k8s/issues/3705",
+		"https://github.com/aws/amazon-vpc-cni-k8s/pull/3843",
 		"https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html",
 	},
 	Needs: []snapshot.Fact{snapshot.FactRoles, snapshot.FactAttachedPolicies, snapshot.FactInlinePolicies, snapshot.FactPolicies, snapshot.FactDaemonSet, snapshot.FactServiceAccount, snapshot.FactPodIdentity},
@@ -25,7 +30,7 @@ cluster: {ipFamily: ipv6}
 roles:
   "arn:aws:iam::111122223333:role/eksCNIRole":
     attachedPolicies: []
-    inlinePolicies: {ipv6: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["ec2:AssignIpv6Addresses","ec2:DescribeInstances","ec2:DescribeTags","ec2:DescribeNetworkInterfaces","ec2:DescribeInstanceTypes","ec2:DescribeSecurityGroups","ec2:CreateTags"],"Resource":"*"}}'}`,
+    inlinePolicies: {ipv6: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["ec2:AssignIpv6Addresses","ec2:DescribeInstances","ec2:DescribeTags","ec2:DescribeNetworkInterfaces","ec2:DescribeInstanceTypes","ec2:DescribeSecurityGroups","ec2:ModifyNetworkInterfaceAttribute","ec2:CreateTags"],"Resource":"*"}}'}`,
 	Good: `
 cluster: {ipFamily: ipv6}
 roles:
@@ -41,8 +46,10 @@ roles:
 			report(unknown(awsNodeSubject(), "whether aws-node can be upgraded was not checked", identity.Unread))
 		case identity.Kind == view.NotInstalled:
 			notHere("aws-node is not installed")
-		case cni.IPFamily != "ipv6" || cni.NoSubnetDiscovery || !cni.Before(need.BreaksSince):
-			notHere("the question is for IPv6 before vpc-cni " + need.BreaksSince)
+		case cni.Version == "":
+			notHere("the version of vpc-cni is not known: NR206 asks for what any version requires")
+		case len(cni.NeedsMoreFrom()) == 0:
+			notHere("no later vpc-cni requires more than " + cni.Version)
 		case identity.Own():
 			report(judgeUpgrade(v.Role(identity.RoleARN), awsNodeSubject(), cni))
 		default:
@@ -57,10 +64,44 @@ func judgeUpgrade(r *view.Role, subject finding.Subject, cni need.CNI) finding.R
 	if r.Facts.NotFound {
 		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "role " + r.Name + " does not exist"}
 	}
-	all := askAll(r, []need.Action{{Name: "ec2:DescribeSubnets", For: "aws-node on IPv6 since " + need.BreaksSince}})
-	result := all.result(subject, r.Name, "is ready for vpc-cni "+need.BreaksSince+" and later", "breaks aws-node when vpc-cni is upgraded to "+need.BreaksSince+" or later")
+	if len(askAll(r, cni.Required()).denied) > 0 {
+		return finding.Result{
+			Status: finding.NotApplicable, Subject: subject,
+			Message: fmt.Sprintf("%s lacks what vpc-cni %s requires already, see NR206", r.Name, cni.Version),
+		}
+	}
+	more := cni.NeedsMoreFrom()
+	var actions []need.Action
+	for _, m := range more {
+		actions = append(actions, m.Actions...)
+	}
+	all := askAll(r, actions)
+	result := all.result(subject, r.Name, "allows what later versions of vpc-cni require", "lacks what vpc-cni "+firstDenied(more, all.denied)+" requires")
 	if result.Status == finding.Fail {
+		for _, a := range all.denied {
+			result.Evidence = append(result.Evidence, fmt.Sprintf("%s is for %s; required by vpc-cni %s", a.Action.Name, a.Action.For, requiredBy(more, a.Action).Versions()))
+		}
 		result.Evidence = append(result.Evidence, "vpc-cni runs at "+cni.Version)
 	}
 	return all.unblock(result)
+}
+
+// requiredBy are the versions that require an action.
+func requiredBy(more []need.More, a need.Action) need.More {
+	for _, m := range more {
+		if slices.ContainsFunc(m.Actions, func(b need.Action) bool { return b.Name == a.Name }) {
+			return m
+		}
+	}
+	return need.More{}
+}
+
+// firstDenied are the first versions that require what is denied.
+func firstDenied(more []need.More, denied []view.Answer) string {
+	for _, m := range more {
+		if slices.ContainsFunc(denied, func(a view.Answer) bool { return requiredBy([]need.More{m}, a.Action).From != "" }) {
+			return m.Versions()
+		}
+	}
+	return "a later version"
 }

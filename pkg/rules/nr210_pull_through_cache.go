@@ -9,8 +9,9 @@ import (
 
 var pullThroughCache = Rule{
 	ID: "NR210", Name: "pull-through-cache", Severity: finding.Info, Concern: finding.ConcernPull,
-	Repair: finding.AttachPullPolicy,
-	Title:  "The node role can fill an ECR pull-through cache",
+	Explains: []finding.SymptomKind{finding.DeniedCall},
+	Repair:   finding.AttachPullPolicy,
+	Title:    "The node role can fill an ECR pull-through cache",
 	Why: `The first pull of an image through a pull-through cache imports it, with the puller's permissions. Without
 ecr:BatchImportUpstreamImage it fails; clusters without such a cache do not mind.`,
 	Fix:   `Where you use a pull-through cache, attach AmazonEC2ContainerRegistryPullOnly, or allow ecr:BatchImportUpstreamImage.`,

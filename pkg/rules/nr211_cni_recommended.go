@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"strings"
+
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -8,10 +10,12 @@ import (
 
 var cniRecommended = Rule{
 	ID: "NR211", Name: "cni-recommended", Severity: finding.Info, Concern: finding.ConcernCNI,
+	Explains: []finding.SymptomKind{finding.DeniedCall},
 	NoRepair: "which optional functions of the VPC CNI you use is your decision",
 	Title:    "The role that aws-node uses allows all that the VPC CNI makes use of",
-	Why: `aws-node starts and gives addresses without these actions, but does without part of its work, such as finding further
-subnets or security groups.`,
+	Why: `aws-node starts and gives addresses without these actions, but does without part of its work, such as keeping the security
+groups of the node's interfaces or releasing addresses. Where it calls one and is denied, it reports an event
+MissingIAMPermissions.`,
 	Fix: `Attach the current AmazonEKS_CNI_Policy (IPv4), or bring your own policy up to date with it.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEKS_CNI_Policy.html",
@@ -21,7 +25,7 @@ subnets or security groups.`,
 	Bad: `
 roles:
   "arn:aws:iam::111122223333:role/eksCNIRole":
-    inlinePolicies: {less: '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"ec2:DescribeSecurityGroups","Resource":"*"}}'}`,
+    inlinePolicies: {less: '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"ec2:DescribeTags","Resource":"*"}}'}`,
 	Good: `{}`,
 	Check: func(v *view.View, report Reporter) {
 		judge := func(r *view.Role, subject finding.Subject) {
@@ -29,10 +33,13 @@ roles:
 				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "role " + r.Name + " does not exist"})
 				return
 			}
-			all := askAll(r, v.CNI().Should())
+			all := askAll(r, v.CNI().Recommended())
 			result := all.unblock(all.result(subject, r.Name, "allows all that aws-node makes use of", "lacks what aws-node could make use of"))
-			if result.Status == finding.Fail && len(result.Next) == 0 {
-				result.Next = []finding.Next{finding.Advise("where you use these functions, allow " + actionNames(all.denied) + " in a policy of " + r.Name)}
+			if result.Status == finding.Fail {
+				result.Evidence = append(result.Evidence, append(forLines(all.denied), eventLines(v, all.denied)...)...)
+				if len(result.Next) == 0 {
+					result.Next = []finding.Next{finding.Advise("where you use these functions, allow " + strings.Join(namesOf(all.denied), ", ") + " in a policy of " + r.Name)}
+				}
 			}
 			report(result)
 		}

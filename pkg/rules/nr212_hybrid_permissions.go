@@ -10,7 +10,7 @@ import (
 var hybridPermissions = Rule{
 	ID: "NR212", Name: "hybrid-permissions", Severity: finding.Error, Concern: finding.ConcernNode,
 	Joining:  80,
-	Explains: []finding.SymptomKind{finding.NotJoined},
+	Explains: []finding.SymptomKind{finding.NotJoined, finding.DeniedCall},
 	NoRepair: "roles of hybrid nodes are not changed by fix",
 	Title:    "The role of hybrid nodes allows what they call",
 	Why: `A hybrid node reads the cluster with eks:DescribeCluster to join, and pulls its first images from ECR. Without these it does

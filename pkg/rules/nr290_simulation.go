@@ -15,12 +15,11 @@ import (
 
 var simulation = Rule{
 	ID: "NR290", Name: "simulation", Severity: finding.Warning, Concern: finding.ConcernNode,
-	NoRepair: "the difference may come from a service control policy, which only the organization can change",
+	NoRepair: "which of the two answers is wrong is not known",
 	Title:    "AWS's policy simulator agrees with this program",
-	Why: `AWS and this program read the same policies differently, so one of the two verdicts is wrong. The usual cause is a
-service control policy, which the simulator knows and this program cannot read from a member account.`,
-	Fix: `Where an SCP denies, ask whoever keeps it. Otherwise compare "kubectl noderole can ROLE ACTION RESOURCE --explain" with the
-simulator's answer, and report the difference.`,
+	Why: `AWS and this program read the same policies differently, so one of the two verdicts is wrong. A denial by a service
+control policy is no difference: it fails the rule whose permission it denies.`,
+	Fix: `Compare "kubectl noderole can ROLE ACTION RESOURCE --explain" with the simulator's answer, and report the difference.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html",
 		"https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_testing-policies.html",
@@ -29,7 +28,7 @@ simulator's answer, and report the difference.`,
 		snapshot.FactSimulations, snapshot.FactRoles, snapshot.FactAttachedPolicies, snapshot.FactInlinePolicies, snapshot.FactPolicies,
 	},
 	Bad: `simulations: {"arn:aws:iam::111122223333:role/eksNodeRole": [
-  {action: "ec2:DescribeInstances", resource: "*", decision: implicitDeny, deniedBy: organizations}]}`,
+  {action: "ec2:DescribeInstances", resource: "*", decision: explicitDeny}]}`,
 	Good: `simulations: {"arn:aws:iam::111122223333:role/eksNodeRole": [
   {action: "ec2:DescribeInstances", resource: "*", decision: allowed},
   {action: "s3:GetObject", resource: "arn:aws:s3:::bucket/key", decision: implicitDeny, missingContext: ["aws:SourceIp"]}]}`,
@@ -59,7 +58,7 @@ func compare(r *view.NodeRole, subject finding.Subject, answers []snapshot.Simul
 	for _, theirs := range answers {
 		action := need.Action{Name: theirs.Action}
 		if theirs.Resource != "*" {
-			action.Resource = theirs.Resource
+			action.Resources = []string{theirs.Resource}
 		}
 		ours := r.Can(action)
 		unread = append(unread, ours.Unread...)
@@ -89,7 +88,7 @@ func compare(r *view.NodeRole, subject finding.Subject, answers []snapshot.Simul
 
 func simulated(s snapshot.Simulation) string {
 	switch s.DeniedBy {
-	case "organizations":
+	case snapshot.DeniedByOrganizations:
 		return s.Decision + " by a service control policy"
 	case "permissionsBoundary":
 		return s.Decision + " by the permissions boundary"

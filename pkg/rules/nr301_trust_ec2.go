@@ -7,7 +7,6 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
@@ -47,12 +46,12 @@ roles:
 }
 
 func judgeTrust(v *view.View, r *view.NodeRole) finding.Result {
-	accepted, _ := need.EC2Services(v.Place.Partition)
 	subject := roleSubject(r)
 	var denied []view.Answer
 	var best view.Answer
-	for _, service := range accepted {
-		answer := r.LetsIn(service, "sts:AssumeRole")
+	for _, session := range v.InstanceSessions() {
+		service := session.Principal
+		answer := r.TrustAllows(session, "sts:AssumeRole")
 		switch answer.Verdict {
 		case view.Unknown:
 			return unknown(subject, "whether EC2 may assume "+r.Name+" was not checked", answer.Unread)

@@ -2,11 +2,9 @@ package rules
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
@@ -31,7 +29,7 @@ and sts:SetSourceIdentity.`,
 		}
 		for _, r := range v.HybridRoles() {
 			subject := finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
-			report(judgeHybridTrust(r, subject))
+			report(judgeHybridTrust(v, r, subject))
 		}
 	},
 }
@@ -66,16 +64,18 @@ roles:
 `, arn, service)
 }
 
-func judgeHybridTrust(r *view.Role, subject finding.Subject) finding.Result {
+func judgeHybridTrust(v *view.View, r *view.Role, subject finding.Subject) finding.Result {
 	if len(r.Unread) > 0 {
 		return unknown(subject, "who may assume "+r.Name+" was not checked", r.Unread)
 	}
 	var denied []view.Answer
+	var asks []string
 	var depends finding.Result
-	for _, service := range slices.Sorted(maps.Keys(need.HybridServices)) {
+	for _, session := range v.HybridSessions() {
+		service := session.Principal
 		var all allowedAll
-		for _, action := range need.HybridServices[service] {
-			switch a := r.LetsIn(service, action); a.Verdict {
+		for _, action := range session.TrustActions {
+			switch a := r.TrustAllows(session, action); a.Verdict {
 			case view.Allowed:
 				all.allowed = append(all.allowed, a)
 			case view.Depends:
@@ -95,6 +95,7 @@ func judgeHybridTrust(r *view.Role, subject finding.Subject) finding.Result {
 			depends.Next = []finding.Next{explainTrust(service, all.depends[0].Action.Name)}
 		default:
 			denied = append(denied, all.denied...)
+			asks = append(asks, session.Asks())
 		}
 	}
 	if depends.Status == finding.Depends {
@@ -102,7 +103,7 @@ func judgeHybridTrust(r *view.Role, subject finding.Subject) finding.Result {
 	}
 	return finding.Result{
 		Status: finding.Fail, Subject: subject, Message: r.Name + " lets neither Systems Manager nor IAM Roles Anywhere in",
-		Evidence: append(deniedLines(denied), "the trust policy lets in "+trusted(r)),
+		Evidence: slices.Concat(deniedLines(denied), []string{"the trust policy names " + orNone(trusted(r))}, asks),
 		Next:     []finding.Next{finding.Advise("add to the trust policy: " + trustStatement([]string{"ssm.amazonaws.com"}))},
 	}
 }

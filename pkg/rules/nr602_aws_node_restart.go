@@ -26,18 +26,18 @@ They stop working when that identity's permissions are taken away.`,
 		identity := v.ConfiguredIdentity()
 		pods := len(v.Snapshot.AWSNode.Pods)
 		unread := v.Unread(snapshot.FactPods)
-		behind := v.Behind(identity)
+		stale := v.StalePods(identity)
 		switch {
 		case identity.Kind == view.NotInstalled:
 			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "aws-node is not installed"})
 		case identity.Kind == view.UnknownIdentity:
 			report(unknown(awsNodeSubject(), "whether aws-node's pods use the configured identity was not checked", identity.Unread))
-		case len(behind) > 0:
+		case len(stale) > 0:
 			result := finding.Result{
 				Status: finding.Fail, Subject: awsNodeSubject(),
-				Message: fmt.Sprintf("%d of %d aws-node pods do not use the configured identity", len(behind), pods),
+				Message: fmt.Sprintf("%d of %d aws-node pods do not use the configured identity", len(stale), pods),
 			}
-			for _, use := range behind {
+			for _, use := range stale {
 				result.Evidence = append(result.Evidence, fmt.Sprintf("pod %s on node %s uses %s", use.Pod, use.Node, use.Kind))
 			}
 			report(result)

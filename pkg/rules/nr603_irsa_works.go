@@ -47,7 +47,7 @@ func judgeIRSA(v *view.View, r *view.Role) finding.Result {
 	missing := append(v.Unread(snapshot.FactOIDCProviders), r.Unread...)
 	var trust view.Answer
 	if provider != "" && len(r.Unread) == 0 {
-		trust = r.LetsAWSNodeIn()
+		trust = r.TrustAllows(v.IRSASession(), "sts:AssumeRoleWithWebIdentity")
 	}
 	switch {
 	case r.Facts.NotFound:

@@ -2,9 +2,11 @@ package rules
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
@@ -33,7 +35,7 @@ sts:TagSession in the role's trust policy, and run vpc-cni v1.15.5 or later.`,
 		case view.UnknownIdentity:
 			report(unknown(awsNodeSubject(), "whether aws-node gets its role was not checked", identity.Unread))
 		case view.PodIdentity:
-			report(judgePodIdentity(v, v.Role(v.AssociatedRole())))
+			report(judgePodIdentity(v))
 		default:
 			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "aws-node is not configured with EKS Pod Identity"})
 		}
@@ -58,13 +60,13 @@ roles:
 `
 }
 
-func judgePodIdentity(v *view.View, r *view.Role) finding.Result {
-	subject := awsNodeSubject()
-	result := finding.Result{Status: finding.Fail, Subject: subject, Message: "aws-node does not get its Pod Identity role " + r.Name}
+// judgePodIdentity looks at every link on the way to the credentials that aws-node
+// gets: the agent on its node, the association's role and, where there is one, the
+// target role.
+func judgePodIdentity(v *view.View) finding.Result {
+	subject, own := awsNodeSubject(), v.Role(v.ConfiguredIdentity().RoleARN)
+	result := finding.Result{Status: finding.Fail, Subject: subject, Message: "aws-node does not get its Pod Identity role " + own.Name}
 	var unread []snapshot.Missing
-	if r.Facts.NotFound {
-		result.Evidence = append(result.Evidence, "iam:GetRole "+r.Name+": NoSuchEntity")
-	}
 	if cni := v.CNI(); cni.Before(view.PodIdentitySince) {
 		result.Evidence = append(result.Evidence, fmt.Sprintf("vpc-cni runs at %s; EKS Pod Identity needs %s or later", cni.Version, view.PodIdentitySince))
 		result.Next = append(result.Next, finding.Advise("upgrade vpc-cni to "+view.PodIdentitySince+" or later"))
@@ -72,7 +74,7 @@ func judgePodIdentity(v *view.View, r *view.Role) finding.Result {
 	if m := v.Unread(snapshot.FactAgent, snapshot.FactPods); len(m) > 0 {
 		unread = append(unread, m...)
 	} else if without := v.WithoutAgent(); len(without) > 0 {
-		result.Message = fmt.Sprintf("aws-node does not get its Pod Identity role %s on %d of %d nodes", r.Name, len(without), len(v.Snapshot.AWSNode.Pods))
+		result.Message = fmt.Sprintf("aws-node does not get its Pod Identity role %s on %d of %d nodes", own.Name, len(without), len(v.Snapshot.AWSNode.Pods))
 		for _, node := range without {
 			result.Evidence = append(result.Evidence, "no ready pod of eks-pod-identity-agent on node "+node)
 		}
@@ -80,32 +82,84 @@ func judgePodIdentity(v *view.View, r *view.Role) finding.Result {
 			result.Next = append(result.Next, finding.Run(command.Kubectl("-n", "kube-system", "get", "pods", "-l", "app.kubernetes.io/name=eks-pod-identity-agent", "-o", "wide")).With("shows why they are not ready"))
 		}
 	}
-	var depends, allowed []view.Answer
-	for _, action := range []string{"sts:AssumeRole", "sts:TagSession"} {
-		if r.Facts.NotFound {
-			break
-		}
-		switch a := r.LetsIn(view.PodIdentityService, action); a.Verdict {
-		case view.Denied:
-			result.Evidence = append(result.Evidence, deniedLines([]view.Answer{a})...)
-		case view.Unknown:
-			unread = append(unread, a.Unread...)
-		case view.Depends:
-			depends = append(depends, a)
-		case view.Allowed:
-			allowed = append(allowed, a)
-		}
+	var all allowedAll
+	associated := v.Role(v.AssociatedRole())
+	assume(associated, v.PodIdentitySession(), &result, &all)
+	if target := v.TargetSession(); target != nil {
+		assumeTarget(v, associated, own, target, &result, &all)
 	}
+	unread = append(unread, unreadOf(all.unknown)...)
 	switch {
 	case len(result.Evidence) > 0:
 		return result
 	case len(unread) > 0:
-		return unknown(subject, "whether aws-node gets "+r.Name+" on every node was not checked", unread)
-	case len(depends) > 0:
-		return finding.Result{Status: finding.Depends, Subject: subject, Message: "whether aws-node gets " + r.Name + " depends on a condition", Evidence: dependsLines(depends), Next: []finding.Next{explainTrust(view.PodIdentityService, depends[0].Action.Name)}}
+		return unknown(subject, "whether aws-node gets "+own.Name+" on every node was not checked", unread)
+	case len(all.depends) > 0:
+		return finding.Result{Status: finding.Depends, Subject: subject, Message: "whether aws-node gets " + own.Name + " depends on a condition", Evidence: dependsLines(all.depends), Next: []finding.Next{explainTrust(view.PodIdentityService, all.depends[0].Action.Name)}}
 	}
 	return finding.Result{
-		Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("aws-node gets its Pod Identity role %s on every node", r.Name),
-		Evidence: append(grantLines(allowed), fmt.Sprintf("the agent is ready on all %d nodes with aws-node", len(v.Snapshot.AWSNode.Pods))),
+		Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("aws-node gets its Pod Identity role %s on every node", own.Name),
+		Evidence: append(grantLines(all.allowed), fmt.Sprintf("the agent is ready on all %d nodes with aws-node", len(v.Snapshot.AWSNode.Pods))),
 	}
+}
+
+// assume asks whether EKS Pod Identity may assume the association's role.
+func assume(r *view.Role, s *view.Session, result *finding.Result, all *allowedAll) {
+	if r.Facts.NotFound {
+		result.Evidence = append(result.Evidence, "iam:GetRole "+r.Name+": NoSuchEntity")
+		return
+	}
+	denied := len(all.denied)
+	for _, action := range s.TrustActions {
+		all.add(r.TrustAllows(s, action))
+	}
+	if len(all.denied) > denied {
+		result.Evidence = append(result.Evidence, trustLines(r, s, all.denied[denied:])...)
+	}
+}
+
+// assumeTarget asks whether EKS Pod Identity may assume the target role with the
+// association's role, and says which of the two denies it: one that may not assume, or
+// one that does not trust.
+func assumeTarget(v *view.View, associated, target *view.Role, s *view.Session, result *finding.Result, all *allowedAll) {
+	if target.Facts.NotFound {
+		result.Evidence = append(result.Evidence, "iam:GetRole "+target.Name+": NoSuchEntity")
+		return
+	}
+	var mayNot, notTrusted []view.Answer
+	for _, action := range s.TrustActions {
+		answer := target.TrustAllows(s, action)
+		if answer.Verdict != view.Denied {
+			all.add(answer)
+			continue
+		}
+		may := associated.CanAs(v.PodIdentitySession(), need.Action{Name: action, Resources: []string{target.ARN}, Delegated: true})
+		trusts := target.TrustNames(s, action)
+		if may.Verdict == view.Denied {
+			mayNot = append(mayNot, may)
+		}
+		if trusts.Verdict == view.Denied || may.Verdict != view.Denied {
+			notTrusted = append(notTrusted, trusts)
+		}
+	}
+	if len(mayNot) > 0 {
+		for _, line := range deniedLines(mayNot) {
+			result.Evidence = append(result.Evidence, fmt.Sprintf("%s may not assume the target role %s: %s", associated.Name, target.Name, line))
+		}
+		result.Next = append(result.Next, finding.Advise(fmt.Sprintf("allow %s %s on %s", associated.Name, strings.Join(s.TrustActions, " and "), target.ARN)))
+	}
+	if len(notTrusted) > 0 {
+		result.Evidence = append(result.Evidence, trustLines(target, s, notTrusted)...)
+		result.Next = append(result.Next, finding.Advise(fmt.Sprintf("allow %s %s in the trust policy of %s", associated.ARN, strings.Join(s.TrustActions, " and "), target.Name)))
+	}
+}
+
+// trustLines says why a role's trust policy denies actions to a session, and whom it
+// names.
+func trustLines(r *view.Role, s *view.Session, denied []view.Answer) []string {
+	var lines []string
+	for _, line := range deniedLines(denied) {
+		lines = append(lines, fmt.Sprintf("trust policy of %s: %s", r.Name, line))
+	}
+	return append(lines, fmt.Sprintf("the trust policy of %s names %s", r.Name, orNone(trusted(r))), s.Asks())
 }

@@ -3,7 +3,6 @@ package rules
 import (
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
@@ -15,50 +14,60 @@ var nodeGroupHealth = Rule{
 	ID: "NR801", Name: "node-group-health", Severity: finding.Error, Concern: finding.ConcernJoin,
 	Joining:  220,
 	NoRepair: "it is a symptom: it ends when its causes are repaired",
-	Title:    "EKS reports no health issue with an IAM cause on a node group",
-	Why: `EKS itself has seen that the node group cannot start or register nodes. The other findings say which role or policy is
-behind it.`,
-	Fix: `Repair what the findings name. Where EKS says AccessDenied and they name nothing, restore the ClusterRole and
-ClusterRoleBinding eks:node-manager.`,
+	Title:    "EKS reports no health issue with an IAM cause on the cluster, a node group or an add-on",
+	Why: `EKS itself has seen that the cluster, a node group or an add-on lacks a role, an instance profile or a permission. The other
+findings say which role or policy is the cause.`,
+	Fix: `Repair what the findings name. Where EKS says AccessDenied on a node group and they name nothing, restore the ClusterRole and
+ClusterRoleBinding eks:node-manager. IamLimitExceeded needs a higher IAM quota, IamThrottling fewer callers.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/APIReference/API_Issue.html",
+		"https://docs.aws.amazon.com/eks/latest/APIReference/API_ClusterIssue.html",
+		"https://docs.aws.amazon.com/eks/latest/APIReference/API_AddonIssue.html",
 		"https://docs.aws.amazon.com/eks/latest/userguide/troubleshooting.html",
 	},
-	Needs: []snapshot.Fact{snapshot.FactNodeGroups},
+	Needs: []snapshot.Fact{snapshot.FactNodeGroups, snapshot.FactAddons, snapshot.FactCluster},
 	Bad:   `nodeGroups: {apps: {status: DEGRADED, health: [{code: IamInstanceProfileNotFound, message: "the profile is gone", resourceIds: [i-1]}]}}`,
 	Good:  `nodeGroups: {apps: {health: [{code: InsufficientFreeAddresses, message: "the subnet is full"}]}}`,
 	Check: func(v *view.View, report Reporter) {
-		groups := v.Snapshot.NodeGroups
-		for _, name := range slices.Sorted(maps.Keys(groups)) {
-			subject := finding.Subject{Kind: finding.SubjectSource, Name: "node group " + name}
-			var evidence []string
-			var next []finding.Next
-			symptoms := notJoined(groups[name].NodeRoleARN)
-			for _, issue := range groups[name].Health {
-				if issue.Code == "NodeCreationFailure" { // its nodes never became Ready
-					symptoms = append(symptoms, finding.Symptom{Kind: finding.NotReady, RoleARN: groups[name].NodeRoleARN})
-				}
-				if slices.Contains(iamIssues, issue.Code) {
-					evidence = append(evidence, strings.TrimSpace(issue.Code+": "+issue.Message+" "+strings.Join(issue.ResourceIDs, " ")))
-				}
-				if issue.Code == "AccessDenied" {
-					next = append(next, finding.Run(command.Kubectl("get", "clusterrole,clusterrolebinding", "eks:node-manager")))
-				}
-			}
-			if m := v.Snapshot.MissingOf(snapshot.FactNodeGroups, name); len(m) > 0 {
+		s := v.Snapshot
+		if m := v.Unread(snapshot.FactCluster); len(m) > 0 {
+			report(unknown(clusterSubject(v), "the health of the cluster was not checked", m))
+		} else {
+			report(judgeHealth(clusterSubject(v), "cluster "+v.Place.Cluster, s.Cluster.Status, "eks:DescribeCluster", s.Cluster.Health))
+		}
+		for _, name := range slices.Sorted(maps.Keys(s.NodeGroups)) {
+			report(judgeNodeGroup(v, name))
+		}
+		for _, name := range slices.Sorted(maps.Keys(s.Addons)) {
+			subject := finding.Subject{Kind: finding.SubjectSource, Name: "add-on " + name}
+			if m := s.MissingOf(snapshot.FactAddons, name); len(m) > 0 {
 				report(unknown(subject, "the health of "+subject.Name+" was not checked", m))
 				continue
 			}
-			if len(evidence) > 0 {
-				next = append(next, finding.Run(command.AWS("eks", "describe-nodegroup", "--cluster-name", v.Place.Cluster, "--nodegroup-name", name, "--query", "nodegroup.health")))
-				report(finding.Result{Status: finding.Fail, Subject: subject, Message: "EKS reports " + groups[name].Status + ": " + subject.Name, Evidence: evidence, Next: next, Symptoms: symptoms})
-				continue
-			}
-			report(finding.Result{Status: finding.Pass, Subject: subject, Message: subject.Name + " has no health issue with an IAM cause", Evidence: []string{"eks:DescribeNodegroup " + name + ": health"}})
+			report(judgeHealth(subject, subject.Name, s.Addons[name].Status, "eks:DescribeAddon "+name, s.Addons[name].Health))
 		}
 	},
 }
 
-// iamIssues are the health codes with an IAM cause.
-// Source: https://docs.aws.amazon.com/eks/latest/APIReference/API_Issue.html
-var iamIssues = []string{"AccessDenied", "IamInstanceProfileNotFound", "IamNodeRoleNotFound", "NodeCreationFailure", "AsgInstanceLaunchFailures"}
+func judgeNodeGroup(v *view.View, name string) finding.Result {
+	group := v.Snapshot.NodeGroups[name]
+	subject := finding.Subject{Kind: finding.SubjectSource, Name: "node group " + name}
+	if m := v.Snapshot.MissingOf(snapshot.FactNodeGroups, name); len(m) > 0 {
+		return unknown(subject, "the health of "+subject.Name+" was not checked", m)
+	}
+	result := judgeHealth(subject, subject.Name, group.Status, "eks:DescribeNodegroup "+name, group.Health)
+	if result.Status != finding.Fail {
+		return result
+	}
+	result.Symptoms = notJoined(group.NodeRoleARN)
+	for _, issue := range group.Health {
+		switch issue.Code {
+		case "NodeCreationFailure": // its nodes never became Ready
+			result.Symptoms = append(result.Symptoms, finding.Symptom{Kind: finding.NotReady, RoleARN: group.NodeRoleARN})
+		case "AccessDenied":
+			result.Next = append(result.Next, finding.Run(command.Kubectl("get", "clusterrole,clusterrolebinding", "eks:node-manager")))
+		}
+	}
+	result.Next = append(result.Next, finding.Run(command.AWS("eks", "describe-nodegroup", "--cluster-name", v.Place.Cluster, "--nodegroup-name", name, "--query", "nodegroup.health")))
+	return result
+}

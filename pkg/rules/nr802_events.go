@@ -3,9 +3,11 @@ package rules
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
@@ -14,41 +16,103 @@ var clusterEvents = Rule{
 	ID: "NR802", Name: "iam-events", Severity: finding.Warning, Concern: finding.ConcernJoin,
 	Joining:  230,
 	NoRepair: "it is a symptom: it ends when its causes are repaired",
-	Title:    "The cluster reports no event with an IAM cause",
-	Why: `Something in the cluster was refused by AWS within the last hours, which is how long events are kept. The other findings say
-which role or policy is behind it.`,
+	Title:    "The cluster reports no event and no node class condition with an IAM cause",
+	Why: `AWS denied something in the cluster: events say so of the last hours, conditions of node classes of now. The other findings
+say which role or policy is the cause.`,
 	Fix: `Repair what the findings name; then the events stop.`,
 	Refs: []string{
 		"https://github.com/aws/amazon-vpc-cni-k8s/blob/master/pkg/awsutils/awsutils.go",
+		"https://github.com/aws/karpenter-provider-aws/blob/main/pkg/apis/v1/ec2nodeclass_status.go",
 		"https://docs.aws.amazon.com/eks/latest/userguide/troubleshooting.html",
 	},
-	Needs: []snapshot.Fact{snapshot.FactEvents},
+	Needs: []snapshot.Fact{snapshot.FactEvents, snapshot.FactNodeClasses},
 	Bad:   `events: [{reason: MissingIAMPermissions, object: Pod/aws-node-7wq5k, message: "unauthorized operation: ec2:CreateTags", count: 3}]`,
 	Good:  `{}`,
 	Check: func(v *view.View, report Reporter) {
-		if unread := v.Unread(snapshot.FactEvents); len(unread) > 0 {
-			report(unknown(clusterSubject(v), "whether events name an IAM cause was not checked", unread))
+		unread := v.Unread(snapshot.FactEvents, snapshot.FactNodeClasses)
+		if len(unread) > 0 {
+			report(unknown(clusterSubject(v), "whether events and node classes name an IAM cause was not checked", unread))
+		}
+		reported := 0
+		for _, c := range v.NodeClasses() {
+			if evidence := conditionEvidence(c); len(evidence) > 0 {
+				reported++
+				report(finding.Result{
+					Status: finding.Fail, Subject: finding.Subject{Kind: finding.SubjectSource, Name: c.Name}, Symptoms: notJoined(c.Class.RoleARN),
+					Message: c.Name + " is not ready, with an IAM cause", Evidence: evidence,
+				})
+			}
 		}
 		for _, e := range v.Snapshot.Events {
+			if name := e.DeniedRole(); name != "" && !knownRole(v, name) {
+				continue // of a role that neither nodes nor aws-node have
+			}
+			reported++
 			evidence := []string{e.Message}
 			if e.Node != "" {
 				evidence = append(evidence, "on node "+e.Node)
 			}
-			symptom := finding.Symptom{Kind: finding.NoImage}
-			if slices.Contains(networkReasons, e.Reason) {
-				symptom.Kind = finding.NoNetwork
+			if action := e.DeniedAction(); action != "" && recommended(v.CNI(), action) {
+				evidence = append(evidence, "aws-node works without "+action)
 			}
 			report(finding.Result{
 				Next:   []finding.Next{finding.Run(command.Kubectl("get", "events", "--all-namespaces", "--field-selector", "reason="+e.Reason))},
-				Status: finding.Fail, Subject: finding.Subject{Kind: finding.SubjectEvent, Name: e.Reason + " " + e.Object}, Symptoms: []finding.Symptom{symptom},
+				Status: finding.Fail, Subject: finding.Subject{Kind: finding.SubjectEvent, Name: e.Reason + " " + e.Object}, Symptoms: symptomsOf(e),
 				Message: fmt.Sprintf("%s: %s, %d times", e.Object, e.Reason, max(e.Count, 1)), Evidence: evidence,
 			})
 		}
-		if len(v.Snapshot.Events) == 0 && len(v.Unread(snapshot.FactEvents)) == 0 {
-			report(finding.Result{Status: finding.Pass, Subject: clusterSubject(v), Message: "no event names an IAM cause", Evidence: []string{"warnings in kube-system and default"}})
+		if reported == 0 && len(unread) == 0 {
+			report(finding.Result{
+				Status: finding.Pass, Subject: clusterSubject(v), Message: "no event and no node class condition names an IAM cause",
+				Evidence: []string{"warnings in kube-system and default", "status conditions of EC2NodeClass and NodeClass objects"},
+			})
 		}
 	},
 }
 
-// networkReasons are the reasons of events about addresses of pods.
-var networkReasons = []string{"MissingIAMPermissions", "FailedCreatePodSandBox"}
+// recommended reports whether the VPC CNI calls an action and can do without.
+func recommended(cni need.CNI, action string) bool {
+	is := func(a need.Action) bool { return strings.EqualFold(a.Name, action) }
+	return !slices.ContainsFunc(cni.Required(), is) && slices.ContainsFunc(cni.Recommended(), is)
+}
+
+// conditionEvidence is the conditions of a node class with an IAM cause, a line each: of
+// its role and instance profile, and what its controller was denied.
+// Source: aws/karpenter-provider-aws pkg/controllers/nodeclass/instanceprofile.go and
+// validation.go.
+func conditionEvidence(c view.NamedNodeClass) []string {
+	kept := c.Class
+	kept.Conditions = nil
+	for _, condition := range c.Class.Conditions {
+		ofProfile := condition.Type == "InstanceProfileReady" && condition.Status == "False"
+		if ofProfile || strings.Contains(condition.Reason, "AuthCheckFailed") || namesIAM(condition.Message) {
+			kept.Conditions = append(kept.Conditions, condition)
+		}
+	}
+	return view.ConditionLines(c.Name, kept)
+}
+
+func knownRole(v *view.View, name string) bool {
+	for arn := range v.Snapshot.Roles {
+		if snapshot.NameOf(arn) == name {
+			return true
+		}
+	}
+	return false
+}
+
+// symptomsOf says of what an event is a symptom. Where it names the action that was
+// denied, what denies that action explains it, and nothing else.
+func symptomsOf(e snapshot.Event) []finding.Symptom {
+	switch e.Cause() {
+	case snapshot.CauseImage:
+		return []finding.Symptom{{Kind: finding.NoImage}}
+	case snapshot.CauseDeniedCall:
+		if action := e.DeniedAction(); action != "" {
+			return []finding.Symptom{{Kind: finding.DeniedCall, Action: action}}
+		}
+		return []finding.Symptom{{Kind: finding.NoNetwork}}
+	case snapshot.CauseNetwork:
+	}
+	return []finding.Symptom{{Kind: finding.NoNetwork}}
+}

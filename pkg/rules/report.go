@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,7 +31,9 @@ func (o Options) chosen() []Rule {
 		if slices.Contains(o.Off, r.ID) {
 			continue
 		}
-		r.Severity = cmp.Or(o.Severities[r.ID], r.Severity)
+		if severity, ok := o.Severities[r.ID]; ok {
+			r.Severity, r.byTeam = severity, true
+		}
 		chosen = append(chosen, r)
 	}
 	return chosen
@@ -130,7 +131,7 @@ func awsNodeLine(v *view.View) finding.AWSNodeInfo {
 		return info
 	}
 	behind := map[view.IdentityKind]int{}
-	for _, use := range v.Behind(identity) {
+	for _, use := range v.StalePods(identity) {
 		behind[use.Kind]++
 	}
 	left := total

@@ -74,19 +74,31 @@ type allowedAll struct {
 func askAll(r *view.Role, actions []need.Action) allowedAll {
 	var all allowedAll
 	for _, a := range actions {
-		ans := r.Can(a)
-		switch ans.Verdict {
-		case view.Denied:
-			all.denied = append(all.denied, ans)
-		case view.Unknown:
-			all.unknown = append(all.unknown, ans)
-		case view.Depends:
-			all.depends = append(all.depends, ans)
-		case view.Allowed:
-			all.allowed = append(all.allowed, ans)
-		}
+		all.add(r.Can(a))
 	}
 	return all
+}
+
+// askAs is askAll for a session.
+func askAs(s *view.Session, r *view.Role, actions []need.Action) allowedAll {
+	var all allowedAll
+	for _, a := range actions {
+		all.add(r.CanAs(s, a))
+	}
+	return all
+}
+
+func (all *allowedAll) add(ans view.Answer) {
+	switch ans.Verdict {
+	case view.Denied:
+		all.denied = append(all.denied, ans)
+	case view.Unknown:
+		all.unknown = append(all.unknown, ans)
+	case view.Depends:
+		all.depends = append(all.depends, ans)
+	case view.Allowed:
+		all.allowed = append(all.allowed, ans)
+	}
 }
 
 // result turns the answers into one result. who is the role's name, can is a phrase such as "can pull
@@ -96,7 +108,7 @@ func (all allowedAll) result(subject finding.Subject, who, can, cannot string) f
 	case len(all.denied) > 0:
 		return finding.Result{
 			Status: finding.Fail, Subject: subject, Message: who + " " + cannot,
-			Evidence: append(deniedLines(all.denied), otherLines(all)...),
+			Evidence: append(deniedLines(all.denied), otherLines(all)...), Denied: namesOf(all.denied),
 		}
 	case len(all.unknown) > 0:
 		return unknown(subject, fmt.Sprintf("whether %s %s was not checked", who, can), unreadOf(all.unknown))
@@ -110,6 +122,14 @@ func (all allowedAll) result(subject finding.Subject, who, can, cannot string) f
 	default:
 		return finding.Result{Status: finding.Pass, Subject: subject, Message: who + " " + can, Evidence: grantLines(all.allowed)}
 	}
+}
+
+func namesOf(answers []view.Answer) []string {
+	names := make([]string, 0, len(answers))
+	for _, a := range answers {
+		names = append(names, a.Action.Name)
+	}
+	return names
 }
 
 func otherLines(all allowedAll) []string {
@@ -133,10 +153,14 @@ func deniedLines(answers []view.Answer) []string { return grouped(answers, whyDe
 
 func whyDenied(a view.Answer) string {
 	switch {
+	case a.Organization != nil:
+		return "a service control policy denies it, as AWS's policy simulator says (" + a.Organization.Decision + " on " + a.Organization.Resource + ")"
 	case a.Result.Explicit:
 		return "denied by " + statementList(a.Result.Statements)
 	case a.Result.By == iampolicy.LayerBoundary:
 		return "not allowed by the permissions boundary" + nearest(a.Result)
+	case a.Result.By == iampolicy.LayerSession:
+		return "not allowed by the session policy of the Pod Identity association" + nearest(a.Result)
 	default:
 		return "allowed by no statement" + nearest(a.Result)
 	}
@@ -182,13 +206,22 @@ func grouped(answers []view.Answer, reason func(view.Answer) string) []string {
 		if _, seen := actions[why]; !seen {
 			order = append(order, why)
 		}
-		actions[why] = append(actions[why], a.Action.Name)
+		actions[why] = append(actions[why], asked(a))
 	}
 	lines := make([]string, 0, len(order))
 	for _, why := range order {
 		lines = append(lines, strings.Join(actions[why], ", ")+": "+why)
 	}
 	return lines
+}
+
+// asked is the action and, where its resource types have different answers, the one
+// that decides.
+func asked(a view.Answer) string {
+	if a.On == "" {
+		return a.Action.Name
+	}
+	return a.Action.Name + " on " + a.On
 }
 
 func statementList(list []iampolicy.Reference) string {
@@ -215,24 +248,26 @@ func editAWSAuth(note string) finding.Next {
 	return finding.Run(command.Kubectl("-n", "kube-system", "edit", "configmap", "aws-auth")).With(note)
 }
 
-// unblock adds to a failure what to do where an explicit Deny or the permissions boundary
-// denies, so that another policy does not help.
+// unblock adds to a failure what to do where another policy does not help: an explicit
+// Deny, the boundary, the session policy or a service control policy denies.
 func (all allowedAll) unblock(result finding.Result) finding.Result {
+	if result.Status != finding.Fail {
+		return result
+	}
 	for _, a := range all.denied {
-		if result.Status == finding.Fail && (a.Result.Explicit || a.Result.By == iampolicy.LayerBoundary) {
+		switch {
+		case a.Organization != nil:
+			result.Next = []finding.Next{finding.Advise("ask whoever manages the service control policies of your organization to allow " + a.Action.Name + ": no policy of the account helps while it is denied there")}
+			return result
+		case !a.Result.Explicit && a.Result.By == iampolicy.LayerSession:
+			result.Next = []finding.Next{finding.Advise("allow " + a.Action.Name + " in the session policy of the Pod Identity association too: the role alone does not grant it")}
+			return result
+		case a.Blocked():
 			result.Next = []finding.Next{finding.Advise("change the Deny statement or the permissions boundary that the evidence names: another policy does not help while it denies " + a.Action.Name)}
-			break
+			return result
 		}
 	}
 	return result
-}
-
-func actionNames(answers []view.Answer) string {
-	names := make([]string, 0, len(answers))
-	for _, a := range answers {
-		names = append(names, a.Action.Name)
-	}
-	return strings.Join(names, ", ")
 }
 
 // explainTrust is the command that shows statement by statement whether a trust policy

@@ -54,10 +54,13 @@ type Rule struct {
 	Bad, Good string
 	// Check looks at every subject and reports one result for each.
 	Check func(v *view.View, report Reporter)
+	// byTeam is set where a team gave the rule its severity, which then counts for
+	// every result.
+	byTeam bool
 }
 
-// Reporter takes a result. Only Status, Subject, Message, Evidence, Next, Symptoms
-// and WrongRoles are the check's to set.
+// Reporter takes a result. Only Status, Subject, Message, Evidence, Next, Symptoms,
+// Denied, WrongRoles and a severity milder than the rule's are the check's to set.
 type Reporter func(finding.Result)
 
 // All returns every rule, ordered by id.
@@ -68,7 +71,7 @@ func All() []Rule {
 		instanceProfile, nodeUnexplained, agentPermission, overBroad, pullOnly, cniUpgrade, pullThroughCache, cniRecommended,
 		trustChina, trustOthers, trustDangling, hybridTrust, hybridPermissions,
 		letIn, wrongEntryType, entryOlderThanRole, awsAuthPath, awsAuthForm, nodeRoleAdmin, autoModeEntry, mappedTwice,
-		trustEC2, awsNodeIdentity, awsNodeRestart, irsaWorks, podIdentityWorks, awsNodeCredentials, addonSetting,
+		trustEC2, awsNodeIdentity, awsNodeRestart, irsaWorks, podIdentityWorks, awsNodeCredentials, addonSetting, runningPermissions,
 		metadataExposed, instanceNotJoined, instanceRole, workloadRole, nodeGroupHealth, clusterEvents,
 	}
 	slices.SortFunc(all, func(a, b Rule) int { return cmp.Compare(a.ID, b.ID) })
@@ -104,7 +107,10 @@ func Run(v *view.View, rules []Rule) []finding.Result {
 	var results []finding.Result
 	for _, rule := range rules {
 		rule.Check(v, func(r finding.Result) {
-			r.ID, r.Rule, r.Severity, r.Concern = rule.ID, rule.Name, rule.Severity, rule.Concern
+			if r.Severity == "" || rule.byTeam {
+				r.Severity = rule.Severity
+			}
+			r.ID, r.Rule, r.Concern = rule.ID, rule.Name, rule.Concern
 			r.Repair, r.NoRepair, r.OfInstances = rule.Repair, rule.NoRepair, rule.OfInstances
 			if r.Status == finding.Fail || r.Status == finding.Depends {
 				r.Impact = firstSentence(rule.Why)

@@ -1,5 +1,10 @@
 package snapshot
 
+import (
+	"strconv"
+	"strings"
+)
+
 // The sources of credentials that a pod of aws-node can use.
 const (
 	CredentialsIRSA        = "IRSA"
@@ -27,4 +32,35 @@ func (p Pod) Credentials() (source, roleARN string) {
 		return CredentialsPodIdentity, ""
 	}
 	return CredentialsNodeRole, ""
+}
+
+// From begins what stands in a snapshot for the value of a variable that comes from
+// elsewhere, such as (from configmap cni-settings): such values are not read.
+const From = "(from "
+
+// Setting is the value of a Boolean variable, or otherwise where it is not set or is no
+// Boolean, as the VPC CNI takes it. It is not known where the value comes from an
+// object that is not read.
+// Source: aws/amazon-vpc-cni-k8s utils/utils.go of v1.23.0, GetBoolAsStringEnvVar.
+func (d *DaemonSet) Setting(name string, otherwise bool) (value, known bool) {
+	text, set := d.Env[name]
+	switch {
+	case strings.HasPrefix(text, From), !set && len(d.EnvFrom) > 0:
+		return otherwise, false
+	case !set:
+		return otherwise, true
+	}
+	value, err := strconv.ParseBool(text)
+	if err != nil {
+		value = otherwise
+	}
+	return value, true
+}
+
+// Origin says where the value of a variable comes from that Setting does not know.
+func (d *DaemonSet) Origin(name string) string {
+	if text, set := d.Env[name]; set {
+		return strings.TrimSuffix(strings.TrimPrefix(text, "("), ")")
+	}
+	return "perhaps from " + strings.Join(d.EnvFrom, " or ")
 }

@@ -116,7 +116,8 @@ type Cluster struct {
 	// OIDCIssuer is the issuer URL of the cluster's service account tokens.
 	OIDCIssuer string `json:"oidcIssuer,omitempty"`
 	// AutoMode is set where EKS Auto Mode's compute is enabled.
-	AutoMode *AutoMode `json:"autoMode,omitempty"`
+	AutoMode *AutoMode     `json:"autoMode,omitempty"`
+	Health   []HealthIssue `json:"health,omitempty"`
 }
 
 // AutoMode is the compute configuration of EKS Auto Mode.
@@ -138,7 +139,8 @@ type NodeGroup struct {
 	Health         []HealthIssue `json:"health,omitempty"`
 }
 
-// HealthIssue is a problem that EKS reports on a node group or add-on.
+// HealthIssue is a problem that EKS reports on the cluster, a node group or an
+// add-on.
 type HealthIssue struct {
 	Code        string   `json:"code"`
 	Message     string   `json:"message,omitempty"`
@@ -175,6 +177,15 @@ type PodIdentityAssociation struct {
 	// TargetRoleARN is the role that is assumed by means of RoleARN and whose
 	// credentials the pods get; empty where they get RoleARN's own.
 	TargetRoleARN string `json:"targetRoleArn,omitempty"`
+	// ExternalID is what EKS says of the association for the condition key
+	// sts:ExternalId in the target role's trust policy.
+	ExternalID string `json:"externalId,omitempty"`
+	// DisableSessionTags is set where EKS adds no session tags when it assumes the
+	// role.
+	DisableSessionTags bool `json:"disableSessionTags,omitempty"`
+	// Policy is the JSON document of the session policy that limits the credentials
+	// which the pods get; empty for none.
+	Policy string `json:"policy,omitempty"`
 }
 
 // AccessEntry lets an IAM principal into the cluster.
@@ -217,6 +228,18 @@ type NodeClass struct {
 	// InstanceProfiles that InstanceProfile or else StatusProfile leads to.
 	RoleARN    string `json:"roleArn,omitempty"`
 	ProfileARN string `json:"profileArn,omitempty"`
+	// Conditions are those of status.conditions that are not met.
+	Conditions []Condition `json:"conditions,omitempty"`
+}
+
+// Condition is a status condition of a Kubernetes object whose status is not True.
+type Condition struct {
+	// Type is such as InstanceProfileReady.
+	Type string `json:"type"`
+	// Status is False or Unknown.
+	Status  string `json:"status"`
+	Reason  string `json:"reason,omitempty"`
+	Message string `json:"message,omitempty"`
 }
 
 // AutoScalingGroup is an EC2 Auto Scaling group.
@@ -351,6 +374,9 @@ type DaemonSet struct {
 	// Env holds the variables named by KeptEnv of the main container. A secret's
 	// value is never kept, only that it is set.
 	Env map[string]string `json:"env,omitempty"`
+	// EnvFrom are the objects that further variables of the main container come from,
+	// such as ConfigMap/cni-settings. What they hold is not read.
+	EnvFrom []string `json:"envFrom,omitempty"`
 }
 
 // Pod is a pod of aws-node.
@@ -375,7 +401,8 @@ type PodIdentityAgent struct {
 // MaxEvents bounds how many events a snapshot keeps.
 const MaxEvents = 50
 
-// Event is a warning event of Kubernetes, events of one object and reason as one.
+// Event is a warning event of Kubernetes, events of one object and reason, and of one
+// denied action, as one.
 type Event struct {
 	// Reason is such as MissingIAMPermissions or Failed.
 	Reason string `json:"reason"`
@@ -405,6 +432,7 @@ var KeptEnv = []string{
 	"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_EC2_METADATA_DISABLED",
 	"ENABLE_SUBNET_DISCOVERY", "ENABLE_PREFIX_DELEGATION", "ENABLE_IPv4", "ENABLE_IPv6",
 	"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "ENABLE_IMDS_ONLY_MODE", "DISABLE_NETWORK_RESOURCE_PROVISIONING",
+	"ENABLE_MULTI_NIC", "ENABLE_POD_ENI",
 }
 
 // Simulation is one answer of iam:SimulatePrincipalPolicy.
@@ -419,6 +447,10 @@ type Simulation struct {
 	// DeniedBy is organizations or permissionsBoundary where that alone denies.
 	DeniedBy string `json:"deniedBy,omitempty"`
 }
+
+// DeniedByOrganizations stands in Simulation.DeniedBy for the service control policies
+// of the account's organization.
+const DeniedByOrganizations = "organizations"
 
 // Fact names a kind of fact, so that a rule can say what it needs and Missing
 // what could not be read.

@@ -17,7 +17,7 @@ type problem struct {
 // never has: names that are not ARNs, words that AWS does not use, and
 // references to what is neither there nor missing.
 func (s *Snapshot) validate() *problem {
-	checks := []func() *problem{s.validateCluster, s.validateKeys, s.validateRoleReferences, s.validateNodes, s.validateSimulations, s.validateMissing}
+	checks := []func() *problem{s.validateCluster, s.validateKeys, s.validateRoleReferences, s.validateAssociations, s.validateNodes, s.validateSimulations, s.validateMissing}
 	for _, check := range checks {
 		if p := check(); p != nil {
 			return p
@@ -108,6 +108,19 @@ func (s *Snapshot) validateRoleReferences() *problem {
 	return nil
 }
 
+func (s *Snapshot) validateAssociations() *problem {
+	for _, id := range sorted(s.PodIdentityAssociations) {
+		a := s.PodIdentityAssociations[id]
+		if p := iamARN(a.RoleARN, false, "role/", "podIdentityAssociations", id, "roleArn"); p != nil {
+			return p
+		}
+		if p := iamARN(a.TargetRoleARN, true, "role/", "podIdentityAssociations", id, "targetRoleArn"); p != nil {
+			return p
+		}
+	}
+	return nil
+}
+
 func (s *Snapshot) validateNodes() *problem {
 	makers := []string{
 		string(MadeByNodeGroup), string(MadeByKarpenter), string(MadeByAutoMode), string(MadeByFargate),
@@ -132,6 +145,14 @@ func (s *Snapshot) validateNodes() *problem {
 	}
 	for kind, classes := range map[string]map[string]NodeClass{"karpenterNodeClasses": s.KarpenterNodeClasses, "autoModeNodeClasses": s.AutoModeNodeClasses} {
 		for _, name := range sorted(classes) {
+			for _, c := range classes[name].Conditions {
+				if c.Type == "" {
+					return bad("a condition needs a type", kind, name, "conditions")
+				}
+				if p := oneOf(c.Status, []string{"False", "Unknown"}, kind, name, "conditions"); p != nil {
+					return p
+				}
+			}
 			if p := present(s, s.Roles, classes[name].RoleARN, FactRoles, kind, name, "roleArn"); p != nil {
 				return p
 			}
@@ -168,7 +189,7 @@ func (s *Snapshot) validateSimulations() *problem {
 			if p := oneOf(sim.Decision, []string{"allowed", "explicitDeny", "implicitDeny"}, "simulations", arn); p != nil {
 				return p
 			}
-			if p := oneOf(sim.DeniedBy, []string{"", "organizations", "permissionsBoundary"}, "simulations", arn); p != nil {
+			if p := oneOf(sim.DeniedBy, []string{"", DeniedByOrganizations, "permissionsBoundary"}, "simulations", arn); p != nil {
 				return p
 			}
 		}

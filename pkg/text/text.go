@@ -13,15 +13,26 @@ import (
 )
 
 // Safe reports whether a rune may be written to a terminal as it is. It refuses
-// control characters, line and paragraph separators, private-use characters, and
-// format characters: those that turn the direction of writing or cannot be seen.
+// control characters, line and paragraph separators, private-use characters,
+// noncharacters, and what turns the direction of writing or cannot be seen. Source:
+// https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point
 func Safe(r rune) bool {
-	return r != utf8.RuneError && !unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Cs)
+	return r != utf8.RuneError && !unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Cs,
+		unicode.Noncharacter_Code_Point, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
 // Visible returns s with everything that is not Safe written as an escape, such as
 // \x1b or \u202e. Line breaks and tabs become spaces, so that the result is one line.
 func Visible(s string) string { return visible(s, Safe) }
+
+// VisibleLines is Visible for a text of several lines, whose line breaks stay.
+func VisibleLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		lines[i] = Visible(l)
+	}
+	return strings.Join(lines, "\n")
+}
 
 // VisibleASCII is Visible, and writes everything outside ASCII as an escape too.
 func VisibleASCII(s string) string {

@@ -6,7 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
+	"golang.org/x/mod/semver"
+
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
@@ -72,7 +73,7 @@ func (v *View) ConfiguredIdentity() Identity {
 		return Identity{Kind: NotInstalled, Evidence: append([]string{"the cluster has no DaemonSet kube-system/aws-node"}, v.otherCNI()...)}
 	}
 	for id, a := range sortedPairs(s.PodIdentityAssociations) {
-		if a.Namespace == "kube-system" && a.ServiceAccount == "aws-node" {
+		if a.Namespace == awsNodeNamespace && a.ServiceAccount == awsNodeName {
 			identity := Identity{Kind: PodIdentity, RoleARN: a.RoleARN, Evidence: []string{
 				fmt.Sprintf("Pod Identity association %s of kube-system/aws-node names role %s", id, snapshot.NameOf(a.RoleARN)),
 			}}
@@ -114,6 +115,9 @@ type PodIdentityUse struct {
 	RoleARN string
 }
 
+// Session is the session that the pod asks AWS by.
+func (u PodIdentityUse) Session(v *View) *Session { return v.sessionBy(u.Kind) }
+
 // RunningIdentities are the identities of aws-node's running pods, by pod name.
 func (v *View) RunningIdentities() []PodIdentityUse {
 	uses := make([]PodIdentityUse, 0, len(v.Snapshot.AWSNode.Pods))
@@ -124,16 +128,50 @@ func (v *View) RunningIdentities() []PodIdentityUse {
 	return uses
 }
 
-// Behind returns the running pods whose identity is not the configured one, and
-// which therefore want a restart.
-func (v *View) Behind(configured Identity) []PodIdentityUse {
-	var behind []PodIdentityUse
+// RoleOfPod is the role whose permissions a running pod of aws-node has: that of its
+// environment, of the association, or of its node. It is empty where the pod gets no
+// role, or where that is not known; unread says then what was not read.
+func (v *View) RoleOfPod(use PodIdentityUse) (arn string, unread []snapshot.Missing) {
+	switch use.Kind {
+	case IRSA:
+		return use.RoleARN, nil
+	case PodIdentity:
+		_, a := v.association()
+		return cmp.Or(a.TargetRoleARN, a.RoleARN), v.Unread(snapshot.FactPodIdentity)
+	case FromNodeRole:
+		return v.RoleOfNode(use.Node)
+	case StaticKeys, NotInstalled, UnknownIdentity:
+	}
+	return "", nil
+}
+
+// RoleOfNode is the role that a node holds: by its instance's profile, or else by what
+// made the node. It is empty where that is not known.
+func (v *View) RoleOfNode(name string) (arn string, unread []snapshot.Missing) {
+	s := v.Snapshot
+	node, ok := s.Nodes[name]
+	if !ok {
+		return "", v.Unread(snapshot.FactNodes)
+	}
+	if p := s.InstanceProfiles[s.Instances[node.InstanceID()].InstanceProfile]; len(p.Roles) > 0 {
+		return p.Roles[0], nil
+	}
+	if role := s.NodeGroups[node.Owner].NodeRoleARN; node.Maker == snapshot.MadeByNodeGroup && role != "" {
+		return role, nil
+	}
+	return "", v.Unread(snapshot.FactNodeGroups, snapshot.FactInstances, snapshot.FactInstanceProfiles)
+}
+
+// StalePods returns the running pods whose identity is not the configured one, and
+// which therefore have to be restarted.
+func (v *View) StalePods(configured Identity) []PodIdentityUse {
+	var stale []PodIdentityUse
 	for _, use := range v.RunningIdentities() {
 		if use.Kind != configured.Kind || (use.Kind == IRSA && use.RoleARN != configured.RoleARN) {
-			behind = append(behind, use)
+			stale = append(stale, use)
 		}
 	}
-	return behind
+	return stale
 }
 
 // AssumeCNIVersion makes CNI answer for another version of vpc-cni than the one
@@ -142,14 +180,82 @@ func (v *View) AssumeCNIVersion(version string) { v.cniVersion = version }
 
 // CNI is the VPC CNI that runs: its IP family, version and settings.
 func (v *View) CNI() need.CNI {
-	c := need.CNI{IPFamily: v.Snapshot.Cluster.IPFamily}
-	ds := v.Snapshot.AWSNode.DaemonSet
+	s := v.Snapshot
+	c := need.CNI{IPFamily: s.Cluster.IPFamily, HyperPod: v.hasHyperPod()}
+	ds := s.AWSNode.DaemonSet
 	if ds == nil {
 		return c
 	}
-	c.Version = cmp.Or(v.cniVersion, imageVersion(ds.Image))
-	c.NoSubnetDiscovery = strings.EqualFold(ds.Env["ENABLE_SUBNET_DISCOVERY"], "false")
+	c.Version = cmp.Or(v.cniVersion, imageVersion(ds.Image), addonVersion(s.Addons["vpc-cni"].Version))
+	c.Settings = map[need.Setting]bool{}
+	for _, setting := range need.Settings {
+		switch value, known := ds.Setting(string(setting), setting.Default()); {
+		case !known:
+			c.Unknown = append(c.Unknown, setting)
+		case value != setting.Default():
+			c.Settings[setting] = value
+		}
+	}
+	if ipv6, known := ds.Setting("ENABLE_IPv6", c.IPFamily == "ipv6"); known && ipv6 {
+		c.IPFamily = "ipv6"
+	} else if ipv4, known := ds.Setting("ENABLE_IPv4", c.IPFamily != "ipv6"); known && ipv4 {
+		c.IPFamily = "ipv4"
+	}
+	c.ExcludedSubnet = c.IPFamily == "ipv6" && v.attachesOnIPv6(c)
 	return c
+}
+
+// hasHyperPod reports whether nodes of SageMaker HyperPod are in the cluster, or are
+// let in: such a node's provider id is aws:///ZONE/sagemaker/cluster/hyperpod-….
+// Source: aws/amazon-vpc-cni-k8s#3874.
+func (v *View) hasHyperPod() bool {
+	for _, n := range v.Snapshot.Nodes {
+		if strings.Contains(n.ProviderID, "/sagemaker/cluster/hyperpod-") {
+			return true
+		}
+	}
+	for _, e := range v.Snapshot.AccessEntries {
+		if e.Type == "HYPERPOD_LINUX" {
+			return true
+		}
+	}
+	return false
+}
+
+// attachesOnIPv6 reports whether an event shows that aws-node was denied a further
+// interface on IPv6. Without ENABLE_MULTI_NIC it asks for one only where the subnet of
+// the node's first interface is excluded.
+// Source: aws/amazon-vpc-cni-k8s pkg/ipamd/ipamd.go of v1.23.0, lines 516 and 662.
+func (v *View) attachesOnIPv6(c need.CNI) bool {
+	if c.Settings[need.MultiNIC] || slices.Contains(c.Unknown, need.MultiNIC) {
+		return false
+	}
+	return slices.ContainsFunc(v.Snapshot.Events, func(e snapshot.Event) bool {
+		action := MissingAction(e)
+		return action == "ec2:CreateNetworkInterface" || action == "ec2:AttachNetworkInterface"
+	})
+}
+
+// MissingAction is the action that an event of aws-node says is denied, such as
+// ec2:CreateTags; empty for other events.
+// Source: aws/amazon-vpc-cni-k8s pkg/awsutils/awsutils.go of v1.23.0, line 2553.
+func MissingAction(e snapshot.Event) string {
+	if e.Reason != "MissingIAMPermissions" {
+		return ""
+	}
+	for word := range strings.FieldsSeq(e.Message) {
+		word = strings.Trim(word, ".,:;\"'`()")
+		if service, name, ok := strings.Cut(word, ":"); ok && name != "" && (service == "ec2" || service == "sagemaker") {
+			return word
+		}
+	}
+	return ""
+}
+
+// addonVersion returns the v1.2.3 of an add-on's version such as v1.20.4-eksbuild.1.
+func addonVersion(version string) string {
+	version, _, _ = strings.Cut(version, "-")
+	return version
 }
 
 // imageVersion returns the v1.2.3 of an image such as
@@ -161,8 +267,8 @@ func imageVersion(image string) string {
 	if i < 0 || strings.Contains(image[i:], "/") {
 		return ""
 	}
-	version, _, _ := strings.Cut(image[i+1:], "-")
-	if !strings.HasPrefix(version, "v") {
+	version := addonVersion(image[i+1:])
+	if !semver.IsValid(version) {
 		return ""
 	}
 	return version
@@ -210,24 +316,29 @@ func (v *View) TokenAudience() string {
 	return "sts.amazonaws.com"
 }
 
-// LetsAWSNodeIn answers whether a role's trust policy lets the token of aws-node's
-// service account assume it.
-func (r *Role) LetsAWSNodeIn() Answer {
-	issuer := strings.TrimPrefix(r.v.Snapshot.Cluster.OIDCIssuer, "https://")
-	known := iampolicy.NewContext().Set(issuer+":sub", AWSNodeSubject).Set(issuer+":aud", r.v.TokenAudience())
-	return r.LetsInWith(r.v.OIDCProviderARN(), "sts:AssumeRoleWithWebIdentity", known)
-}
-
 // AssociatedRole is the role of aws-node's Pod Identity association, which the
 // agent assumes, also where the pods then get a target role; empty without one.
 func (v *View) AssociatedRole() string {
-	for _, a := range sortedPairs(v.Snapshot.PodIdentityAssociations) {
-		if a.Namespace == "kube-system" && a.ServiceAccount == "aws-node" {
-			return a.RoleARN
+	_, a := v.association()
+	return a.RoleARN
+}
+
+// association is aws-node's Pod Identity association; without one, what one would
+// have.
+func (v *View) association() (id string, a snapshot.PodIdentityAssociation) {
+	for id, a := range sortedPairs(v.Snapshot.PodIdentityAssociations) {
+		if a.Namespace == awsNodeNamespace && a.ServiceAccount == awsNodeName {
+			return id, a
 		}
 	}
-	return ""
+	return "", snapshot.PodIdentityAssociation{Namespace: awsNodeNamespace, ServiceAccount: awsNodeName}
 }
+
+// aws-node's service account.
+const (
+	awsNodeNamespace = "kube-system"
+	awsNodeName      = "aws-node"
+)
 
 // WithoutAgent are the nodes with a pod of aws-node and no ready pod of the Pod
 // Identity Agent. Auto Mode's nodes have the agent built in.
@@ -244,6 +355,20 @@ func (v *View) WithoutAgent() []string {
 	}
 	slices.Sort(nodes)
 	return slices.Compact(nodes)
+}
+
+// HybridNodesWithAgent are the hybrid nodes on which a pod of the Pod Identity Agent
+// runs, by name.
+func (v *View) HybridNodesWithAgent() []string {
+	var nodes []string
+	if agent := v.Snapshot.PodIdentityAgent; agent != nil {
+		for name := range sortedPairs(agent.Nodes) {
+			if v.Snapshot.Nodes[name].Maker == snapshot.MadeByHybrid {
+				nodes = append(nodes, name)
+			}
+		}
+	}
+	return nodes
 }
 
 // Exposed is an instance whose metadata service pods can reach.

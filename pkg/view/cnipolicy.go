@@ -38,27 +38,23 @@ func (v *View) CNIPolicies(r *Role) []CNIPolicy {
 		add(v.managed(arn), CNIPolicy{ARN: arn, Document: v.Snapshot.Policies[arn].Document})
 	}
 	for name, text := range sortedPairs(r.Facts.InlinePolicies) {
-		d := v.parse(iampolicy.Identity, r.ARN+"#"+name, iampolicy.Policy{Name: "inline " + name}, text)
+		d := v.parse(iampolicy.Identity, r.ARN+"#"+name, iampolicy.Policy{Name: InlineName(name)}, text)
 		d.policy.Name = name
 		add(d, CNIPolicy{Document: text})
 	}
 	return found
 }
 
-// grantsCNI tells whether a document allows a role one of the CNI's marks, and what it
-// says that is not about a CNI.
+// grantsCNI tells whether a document allows a role an action that indicates a CNI, of
+// either IP family, and what it says that is not about a CNI.
 func (v *View) grantsCNI(d *iampolicy.Document, role string) (marked bool, other string) {
-	var known []string
-	for _, family := range []string{"ipv4", "ipv6"} {
-		c := need.CNI{IPFamily: family, Version: need.BreaksSince} // the version that needs most
-		for _, a := range slices.Concat(c.Must(), c.Should()) {
-			known = append(known, strings.ToLower(a.Name))
-		}
-	}
+	known := need.CNIActions()
 	set := iampolicy.Prepare(iampolicy.Policies{Identity: []iampolicy.Policy{{Document: d}}})
-	for _, mark := range v.CNI().Marks() {
-		if decision, err := set.Decide(mark.Request(v.Place, role, nil)); err == nil && decision != iampolicy.Denied {
-			marked = true
+	for _, a := range need.Indicative() {
+		for _, request := range a.Requests(v.Place, role, nil) {
+			if decision, err := set.Decide(request); err == nil && decision != iampolicy.Denied {
+				marked = true
+			}
 		}
 	}
 	for _, s := range d.Statements {
@@ -69,7 +65,7 @@ func (v *View) grantsCNI(d *iampolicy.Document, role string) (marked bool, other
 			return marked, "NotAction"
 		}
 		for _, a := range s.Actions {
-			if !slices.Contains(known, strings.ToLower(a)) {
+			if !slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, a) }) {
 				return marked, a
 			}
 		}

@@ -117,6 +117,7 @@ func (v *View) nodeClass(kind SourceKind, name string, class snapshot.NodeClass)
 			l.Evidence = append(l.Evidence, fmt.Sprintf("%s %s: %s %s", kind, name, field[0], field[1]))
 		}
 	}
+	l.Evidence = append(l.Evidence, ConditionLines(string(kind)+" "+name, class)...)
 	switch {
 	case strings.HasPrefix(class.Role, "arn:"):
 		l.Problem = "spec.role is an ARN, and a name is wanted: " + snapshot.NameOf(class.Role)

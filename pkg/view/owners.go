@@ -156,9 +156,8 @@ func subjectsOf(s iampolicy.Statement, provider string) string {
 
 // TrustsEC2 reports whether EC2 may assume the role, or whether that depends.
 func (r *Role) TrustsEC2() bool {
-	accepted, _ := need.EC2Services(r.v.Place.Partition)
-	return slices.ContainsFunc(accepted, func(service string) bool {
-		verdict := r.LetsIn(service, "sts:AssumeRole").Verdict
+	return slices.ContainsFunc(r.v.InstanceSessions(), func(s *Session) bool {
+		verdict := r.TrustAllows(s, "sts:AssumeRole").Verdict
 		return verdict == Allowed || verdict == Depends
 	})
 }

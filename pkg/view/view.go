@@ -4,6 +4,7 @@
 package view
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -26,6 +27,7 @@ type View struct {
 	byARN     map[string]*Role
 	auth      *AuthMap
 	misplaced *[]Misplaced
+	sessions  map[string][]*Session
 	// cniVersion stands in for the version of vpc-cni that runs.
 	cniVersion string
 }
@@ -69,12 +71,34 @@ type Role struct {
 	Unread []snapshot.Missing
 
 	v *View
-	// These are set on the first question. In delegated, a resource's policy that is
-	// not known delegates to the account's own policies; in set it may say anything.
+	// What follows is made on the first question.
+	usedBy  *Session
+	granted *granted
+	uses    map[*Session]use
+	trust   *document
+}
+
+// granted is a role's own policies.
+type granted struct {
+	policies iampolicy.Policies
+	unread   []snapshot.Missing
+}
+
+// use is a role as a session uses it.
+type use struct {
+	// In delegated, a resource's policy that is not known delegates to the account's
+	// own policies; in set it may say anything.
 	set, delegated *iampolicy.Set
-	setUnread      []snapshot.Missing
-	known     *iampolicy.Context
-	trust     *document
+	unread         []snapshot.Missing
+	known          *iampolicy.Context
+}
+
+// policies returns the role's policies for a question about an action.
+func (u use) policies(a need.Action) *iampolicy.Set {
+	if a.Delegated {
+		return u.delegated
+	}
+	return u.set
 }
 
 // FindRole returns the role with this ARN or, where it is the only one, name; ok
@@ -133,61 +157,212 @@ const (
 type Answer struct {
 	Action  need.Action
 	Verdict Verdict
-	Result  iampolicy.Result
+	// On is the resource type that Result is about, such as subnet/*, where the action
+	// is called on several; empty where all of them have the same answer.
+	On     string
+	Result iampolicy.Result
 	// Unread says, for Unknown, what was not read.
 	Unread []snapshot.Missing
+	// Organization is set where AWS's policy simulator says that a service control
+	// policy denies it, and the role's policies do not.
+	Organization *snapshot.Simulation
+}
+
+// Blocked reports whether a policy more would not change a denial: an explicit Deny,
+// the permissions boundary, the session policy or a service control policy denies.
+func (a Answer) Blocked() bool {
+	return a.Organization != nil || a.Result.Explicit || a.Result.By == iampolicy.LayerBoundary || a.Result.By == iampolicy.LayerSession
 }
 
 // Can answers whether the role is effectively allowed an action, everywhere that
-// the action is needed: managed and inline policies, explicit Deny, boundary.
-func (r *Role) Can(a need.Action) Answer {
-	set := r.policies(a)
-	result, err := set.Evaluate(a.Request(r.v.Place, r.ARN, r.known))
-	return answer(a, result, err, r.setUnread)
-}
+// the action is needed: managed and inline policies, explicit Deny, boundary. It
+// asks for the session by which the cluster uses the role.
+func (r *Role) Can(a need.Action) Answer { return r.CanAs(r.session(), a) }
 
-// Explain says what each statement of the role's policies does for an action. Its
-// error is an *iampolicy.RequestError.
-func (r *Role) Explain(a need.Action) ([]iampolicy.Trace, error) {
-	return r.policies(a).Explain(a.Request(r.v.Place, r.ARN, r.known))
-}
-
-// policies returns the role's policies for a question about an action.
-func (r *Role) policies(a need.Action) *iampolicy.Set {
-	r.prepare()
-	if a.Delegated {
-		return r.delegated
+func (r *Role) session() *Session {
+	if r.usedBy == nil {
+		r.usedBy = r.v.SessionOf(r.ARN)
 	}
-	return r.set
+	return r.usedBy
 }
 
-// LetsIn answers whether the role's trust policy lets a service principal do an
-// action such as sts:AssumeRole.
-func (r *Role) LetsIn(service, action string) Answer {
-	return r.LetsInWith(service, action, nil)
+// CanAs is Can for a session. A denial by a service control policy that AWS's policy
+// simulator reported is certain, whatever the role's policies say.
+func (r *Role) CanAs(s *Session, a need.Action) Answer {
+	answer := r.ByPolicies(s, a)
+	if answer.Verdict == Denied {
+		return answer
+	}
+	if simulation := r.deniedByOrganization(a); simulation != nil {
+		answer.Verdict, answer.Unread, answer.Organization = Denied, nil, simulation
+	}
+	return answer
 }
 
-// LetsInWith is LetsIn for any principal and with what is known of the request.
-func (r *Role) LetsInWith(principal, action string, known *iampolicy.Context) Answer {
+// ByPolicies is CanAs by what was read of the role's policies alone.
+func (r *Role) ByPolicies(s *Session, a need.Action) Answer {
+	u := r.use(s)
+	set := u.policies(a)
+	var worst Answer
+	same := true
+	for i, request := range a.Requests(r.v.Place, r.ARN, u.known) {
+		result, err := set.Evaluate(request)
+		one := answer(a, result, err, u.unread)
+		one.On = resourceType(request.Resource)
+		if i > 0 && one.Verdict != worst.Verdict {
+			same = false
+		}
+		if i == 0 || graver(one.Verdict, worst.Verdict) {
+			worst = one
+		} else if one.Verdict == Allowed && worst.Verdict == Allowed {
+			worst.Result.Statements = addReferences(worst.Result.Statements, one.Result.Statements)
+		}
+	}
+	if same {
+		worst.On = ""
+	}
+	return worst
+}
+
+// graver reports whether one verdict decides against another: a denial, then what is
+// not known, then what depends.
+func graver(a, b Verdict) bool {
+	order := []Verdict{Denied, Unknown, Depends, Allowed}
+	return slices.Index(order, a) < slices.Index(order, b)
+}
+
+// resourceType is the end of an ARN pattern that people read, such as subnet/*.
+func resourceType(pattern string) string {
+	if i := strings.LastIndexByte(pattern, ':'); i >= 0 {
+		return pattern[i+1:]
+	}
+	return pattern
+}
+
+func addReferences(have, more []iampolicy.Reference) []iampolicy.Reference {
+	have = slices.Clone(have)
+	for _, m := range more {
+		if !slices.ContainsFunc(have, func(h iampolicy.Reference) bool { return h.ARN == m.ARN && h.Policy == m.Policy && h.Index == m.Index }) {
+			have = append(have, m)
+		}
+	}
+	return have
+}
+
+// deniedByOrganization returns the simulator's answer that a service control policy
+// denies an action where it is needed; nil for none. An answer that lacked a value of
+// the request is not certain.
+func (r *Role) deniedByOrganization(a need.Action) *snapshot.Simulation {
+	for _, wanted := range a.Requests(r.v.Place, r.ARN, nil) {
+		for _, s := range r.v.Snapshot.Simulations[r.ARN] {
+			if strings.EqualFold(s.Action, a.Name) && s.DeniedBy == snapshot.DeniedByOrganizations && len(s.MissingContext) == 0 && covers(wanted.Resource, s.Resource) {
+				return &s
+			}
+		}
+	}
+	return nil
+}
+
+// covers reports whether a pattern with the wildcard * matches a resource.
+func covers(pattern, resource string) bool {
+	parts := strings.Split(pattern, "*")
+	rest, ok := strings.CutPrefix(resource, parts[0])
+	for _, part := range parts[1:] {
+		i := strings.Index(rest, part)
+		if !ok || i < 0 {
+			return false
+		}
+		rest = rest[i+len(part):]
+	}
+	return ok && (rest == "" || strings.HasSuffix(pattern, "*"))
+}
+
+// Explain says what each statement of the role's policies does for an action, on one of
+// its resource types after the other. Its error is an *iampolicy.RequestError.
+func (r *Role) Explain(a need.Action) ([]iampolicy.Trace, error) {
+	u := r.use(r.session())
+	var traces []iampolicy.Trace
+	for _, request := range a.Requests(r.v.Place, r.ARN, u.known) {
+		more, err := u.policies(a).Explain(request)
+		if err != nil {
+			return nil, err
+		}
+		traces = append(traces, more...)
+	}
+	return traces, nil
+}
+
+// TrustAllows answers whether a session may get the role's credentials by an action
+// such as sts:AssumeRole. The role's trust policy decides; for a session that assumes
+// the role with another role's credentials that role's policies, too.
+func (r *Role) TrustAllows(s *Session, action string) Answer {
+	if s.via == nil {
+		return r.trustAllows(s, action, granted{})
+	}
+	return r.trustAllows(s, action, *s.via.grants())
+}
+
+// TrustNames is TrustAllows by the role's trust policy alone, as if every other policy
+// allowed the action.
+func (r *Role) TrustNames(s *Session, action string) Answer {
+	return r.trustAllows(s, action, granted{policies: iampolicy.Policies{Identity: []iampolicy.Policy{{Name: "everything", Document: everything}}}})
+}
+
+// everything is a policy that allows all actions.
+var everything = func() *iampolicy.Document {
+	doc, err := iampolicy.Parse(iampolicy.Identity, []byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`))
+	if err != nil {
+		panic(err) // the text is constant
+	}
+	return doc
+}()
+
+// trustAllows is TrustAllows with the policies of the principal.
+func (r *Role) trustAllows(s *Session, action string, own granted) Answer {
+	d := r.trustDocument()
+	policies, base := own.policies, iampolicy.NewContext
+	policies.Resource = &d.policy
+	unread := slices.Concat(d.unread, own.unread)
+	if s.via != nil {
+		base = func() *iampolicy.Context { return s.viaSession.known(s.via) }
+	}
+	set := iampolicy.Prepare(policies)
+	var problem error
+	evaluate := func(c *iampolicy.Context) iampolicy.Result {
+		result, err := set.Evaluate(&iampolicy.Request{
+			Principal: s.Principal, Action: action, Resource: r.ARN, Account: cmp.Or(accountOf(r.ARN), r.v.Place.Account), Context: c,
+		})
+		problem = cmp.Or(problem, err)
+		return result
+	}
+	known := func() *iampolicy.Context {
+		c := base()
+		s.assume(c)
+		return c
+	}
+	doc := d.policy.Document
+	if doc == nil {
+		doc = &iampolicy.Document{}
+	}
+	result := s.decide(doc, known, evaluate)
+	return answer(need.Action{Name: action, For: s.Principal}, result, problem, unread)
+}
+
+// trustDocument returns the role's trust policy.
+func (r *Role) trustDocument() *document {
 	if r.trust == nil {
-		d := r.v.parse(iampolicy.Trust, r.ARN+"#trust", iampolicy.Policy{Name: r.TrustName()}, r.Facts.TrustPolicy)
-		if len(r.Unread) > 0 {
-			d = document{policy: iampolicy.Policy{Name: r.TrustName()}, unread: r.Unread}
+		name := iampolicy.Policy{Name: r.TrustName()}
+		d := document{policy: name, unread: r.Unread}
+		if len(r.Unread) == 0 {
+			d = r.v.parse(iampolicy.Trust, r.ARN+"#trust", name, r.Facts.TrustPolicy)
 		}
 		r.trust = &d
 	}
-	a := need.Action{Name: action, For: principal}
-	result, err := iampolicy.Prepare(iampolicy.Policies{Resource: &r.trust.policy}).Evaluate(&iampolicy.Request{
-		Principal: principal, Action: action, Resource: r.ARN, Account: r.v.Place.Account, Context: known,
-	})
-	return answer(a, result, err, r.trust.unread)
+	return r.trust
 }
 
 // Trust returns the role's parsed trust policy, nil where it could not be read.
-func (r *Role) Trust() *iampolicy.Document {
-	r.LetsIn("ec2.amazonaws.com", "sts:AssumeRole")
-	return r.trust.policy.Document
-}
+func (r *Role) Trust() *iampolicy.Document { return r.trustDocument().policy.Document }
 
 // TrustedServices are the services that the trust policy's Allow statements name,
 // whatever else they demand.
@@ -227,17 +402,39 @@ func answer(a need.Action, result iampolicy.Result, err error, unread []snapshot
 	return ans
 }
 
-// prepare gathers the role's policies. What could not be read stands in as a
+// use returns the role as a session uses it.
+func (r *Role) use(s *Session) use {
+	if u, ok := r.uses[s]; ok {
+		return u
+	}
+	g := r.grants()
+	u := use{unread: g.unread, known: s.known(r)}
+	policies := g.policies
+	if s.policy != nil {
+		policies.Session = &s.policy.policy
+		u.unread = slices.Concat(u.unread, s.policy.unread)
+	}
+	u.set = iampolicy.Prepare(policies)
+	policies.ResourceState = iampolicy.Delegates
+	u.delegated = iampolicy.Prepare(policies)
+	if r.uses == nil {
+		r.uses = map[*Session]use{}
+	}
+	r.uses[s] = u
+	return u
+}
+
+// grants gathers the role's policies. What could not be read stands in as a
 // policy without a document, which the evaluator takes for "may say anything".
-func (r *Role) prepare() {
-	if r.set != nil {
-		return
+func (r *Role) grants() *granted {
+	if r.granted != nil {
+		return r.granted
 	}
 	s := r.v.Snapshot
-	var p iampolicy.Policies
+	g := &granted{}
 	add := func(d document) {
-		p.Identity = append(p.Identity, d.policy)
-		r.setUnread = append(r.setUnread, d.unread...)
+		g.policies.Identity = append(g.policies.Identity, d.policy)
+		g.unread = append(g.unread, d.unread...)
 	}
 	if len(r.Unread) > 0 {
 		add(unreadDocument("policies of "+r.Name, r.Unread))
@@ -258,13 +455,11 @@ func (r *Role) prepare() {
 	}
 	if b := r.Facts.PermissionsBoundary; b != "" {
 		d := r.v.managed(b)
-		p.Boundary = &d.policy
-		r.setUnread = append(r.setUnread, d.unread...)
+		g.policies.Boundary = &d.policy
+		g.unread = append(g.unread, d.unread...)
 	}
-	r.set = iampolicy.Prepare(p)
-	p.ResourceState = iampolicy.Delegates
-	r.delegated = iampolicy.Prepare(p)
-	r.known = iampolicy.RoleSession(r.ARN, r.v.Place.Account, r.v.Place.Region, r.Facts.Tags)
+	r.granted = g
+	return g
 }
 
 // managed returns the document of a managed policy.

@@ -24,6 +24,9 @@ func TestEveryRule(t *testing.T) {
 	for _, rule := range rules.All() {
 		t.Run(rule.ID, func(t *testing.T) {
 			t.Parallel()
+			if _, err := os.Stat(filepath.Join("..", "..", "docs", "rules", rule.ID+".md")); err != nil {
+				t.Errorf("reports link to a page that is not there, make generate writes it: %v", err)
+			}
 			line := "\n" + words[rule.Severity] + "  " + rule.ID + "  "
 			code, out := checkFile(t, rule.Bad, "--fail-on", string(rule.Severity))
 			if code != 1 || !strings.Contains(out, line) || !strings.Contains(out, strings.Join(strings.Fields(rule.Why)[:4], " ")) {

@@ -5,6 +5,7 @@ package script_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -26,7 +27,11 @@ import (
 // binDir is where TestMain puts the built plugin.
 var binDir string
 
+// update writes what scripts compare output with anew: go test ./test/script -update.
+var update = flag.Bool("update", false, "write the expected output in the scripts anew")
+
 func TestMain(m *testing.M) {
+	flag.Parse()
 	os.Exit(run(m))
 }
 
@@ -56,6 +61,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 ".",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		UpdateScripts:       *update,
 		Setup:               setup,
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "sub": sub, "misshape": misshape},
 	})

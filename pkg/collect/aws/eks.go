@@ -81,6 +81,15 @@ func (c *Client) Cluster(ctx context.Context, name string) (snapshot.Cluster, er
 			NodePools:   slices.Sorted(slices.Values(compute.NodePools)),
 		}
 	}
+	if cluster.Health != nil {
+		for _, issue := range cluster.Health.Issues {
+			out.Health = append(out.Health, snapshot.HealthIssue{
+				Code:        string(issue.Code),
+				Message:     aws.ToString(issue.Message),
+				ResourceIDs: issue.ResourceIds,
+			})
+		}
+	}
 	return out, nil
 }
 
@@ -230,6 +239,10 @@ func (c *Client) PodIdentityAssociation(ctx context.Context, cluster, id string)
 		ServiceAccount: aws.ToString(association.ServiceAccount),
 		RoleARN:        aws.ToString(association.RoleArn),
 		TargetRoleARN:  aws.ToString(association.TargetRoleArn),
+
+		ExternalID:         aws.ToString(association.ExternalId),
+		DisableSessionTags: aws.ToBool(association.DisableSessionTags),
+		Policy:             aws.ToString(association.Policy),
 	}, nil
 }
 

@@ -178,7 +178,7 @@ func simulations(r *iamtypes.EvaluationResult, resources []string) []snapshot.Si
 	deniedBy := func(organizations *iamtypes.OrganizationsDecisionDetail, boundary *iamtypes.PermissionsBoundaryDecisionDetail) string {
 		switch {
 		case organizations != nil && !organizations.AllowedByOrganizations:
-			return "organizations"
+			return snapshot.DeniedByOrganizations
 		case boundary != nil && !boundary.AllowedByPermissionsBoundary:
 			return "permissionsBoundary"
 		default:

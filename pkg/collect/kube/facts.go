@@ -92,6 +92,7 @@ func daemonSetFacts(set *appsv1.DaemonSet) *snapshot.DaemonSet {
 		ServiceAccount: template.Spec.ServiceAccountName,
 		SkipContainers: template.Annotations[annotationSkip],
 		Env:            keptEnv(main.Env),
+		EnvFrom:        envFrom(main.EnvFrom),
 	}
 }
 
@@ -159,11 +160,25 @@ func envValue(v *corev1.EnvVar) string {
 	case from == nil:
 		return v.Value
 	case from.SecretKeyRef != nil:
-		return "(from secret " + from.SecretKeyRef.Name + ")"
+		return snapshot.From + "secret " + from.SecretKeyRef.Name + ")"
 	case from.ConfigMapKeyRef != nil:
-		return "(from configmap " + from.ConfigMapKeyRef.Name + ")"
+		return snapshot.From + "configmap " + from.ConfigMapKeyRef.Name + ")"
 	case from.FieldRef != nil:
-		return "(from field " + from.FieldRef.FieldPath + ")"
+		return snapshot.From + "field " + from.FieldRef.FieldPath + ")"
 	}
-	return "(from elsewhere)"
+	return snapshot.From + "elsewhere)"
+}
+
+// envFrom names the objects that a container takes all its variables from.
+func envFrom(sources []corev1.EnvFromSource) []string {
+	var names []string
+	for i := range sources {
+		if ref := sources[i].ConfigMapRef; ref != nil {
+			names = append(names, "ConfigMap/"+ref.Name)
+		}
+		if ref := sources[i].SecretRef; ref != nil {
+			names = append(names, "Secret/"+ref.Name)
+		}
+	}
+	return names
 }

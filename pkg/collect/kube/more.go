@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -75,13 +74,19 @@ type classKind struct {
 	versions              []string
 }
 
+// classCondition is what is read of a status condition of a node class.
+type classCondition struct{ Type, Status, Reason, Message string }
+
 // classList is what is read of a list of node classes.
 type classList struct {
 	Metadata struct{ Continue string }
 	Items    []struct {
 		Metadata struct{ Name string }
 		Spec     struct{ Role, InstanceProfile string }
-		Status   struct{ InstanceProfile string }
+		Status   struct {
+			InstanceProfile string
+			Conditions      []classCondition
+		}
 	}
 }
 
@@ -114,6 +119,7 @@ func (c *Client) nodeClasses(ctx context.Context, of classKind) (map[string]snap
 			for _, item := range list.Items {
 				classes[item.Metadata.Name] = snapshot.NodeClass{
 					Role: item.Spec.Role, InstanceProfile: item.Spec.InstanceProfile, StatusProfile: item.Status.InstanceProfile,
+					Conditions: unmet(item.Status.Conditions),
 				}
 			}
 			return list.Metadata.Continue, nil
@@ -126,6 +132,21 @@ func (c *Client) nodeClasses(ctx context.Context, of classKind) (map[string]snap
 		}
 	}
 	return nil, nil
+}
+
+// unmet returns the conditions that are not True, ordered by type. Karpenter's node
+// classes say in them what they wait for.
+// Source: aws/karpenter-provider-aws pkg/apis/v1/ec2nodeclass_status.go.
+func unmet(conditions []classCondition) []snapshot.Condition {
+	var unmet []snapshot.Condition
+	for _, c := range conditions {
+		if c.Type == "" || c.Status != string(metav1.ConditionFalse) && c.Status != string(metav1.ConditionUnknown) {
+			continue
+		}
+		unmet = append(unmet, snapshot.Condition{Type: c.Type, Status: c.Status, Reason: c.Reason, Message: collect.OneLine(c.Message)})
+	}
+	slices.SortFunc(unmet, func(a, b snapshot.Condition) int { return cmp.Compare(a.Type, b.Type) })
+	return unmet
 }
 
 // classPage reads a page of node classes, whose Go types are not part of this program.
@@ -154,9 +175,9 @@ func (c *Client) classPage(ctx context.Context, kind schema.GroupVersionKind, re
 var eventNamespaces = []string{namespace, metav1.NamespaceDefault}
 
 // Events returns the warnings that have an IAM cause, the newest first, those of
-// one object and reason as one.
+// one object and reason, and of one denied action, as one.
 func (c *Client) Events(ctx context.Context) ([]snapshot.Event, error) {
-	merged := map[[2]string]snapshot.Event{}
+	merged := map[[3]string]snapshot.Event{}
 	for _, ns := range eventNamespaces {
 		err := c.pages(ctx, listEvents+ns, metav1.ListOptions{FieldSelector: "type=" + corev1.EventTypeWarning}, func(o metav1.ListOptions) (string, error) {
 			page, err := c.events[ns].List(quiet(ctx), o)
@@ -164,8 +185,8 @@ func (c *Client) Events(ctx context.Context) ([]snapshot.Event, error) {
 				return "", err
 			}
 			for i := range page.Items {
-				if e := &page.Items[i]; hasIAMCause(e) {
-					merge(merged, eventFacts(e))
+				if facts := eventFacts(&page.Items[i]); facts.Cause() != "" {
+					merge(merged, facts)
 				}
 			}
 			return page.Continue, nil
@@ -179,28 +200,9 @@ func (c *Client) Events(ctx context.Context) ([]snapshot.Event, error) {
 		events = append(events, e)
 	}
 	slices.SortFunc(events, func(a, b snapshot.Event) int {
-		return cmp.Or(b.LastSeen.Compare(a.LastSeen), cmp.Compare(a.Object, b.Object), cmp.Compare(a.Reason, b.Reason))
+		return cmp.Or(b.LastSeen.Compare(a.LastSeen), cmp.Compare(a.Object, b.Object), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Message, b.Message))
 	})
 	return events[:min(len(events), snapshot.MaxEvents)], nil
-}
-
-// hasIAMCause tells aws-node's own event, refused pulls from ECR, and pods that
-// aws-node gave no address.
-// Source: amazon-vpc-cni-k8s pkg/awsutils/awsutils.go (MissingIAMPermissions).
-func hasIAMCause(e *corev1.Event) bool {
-	message := strings.ToLower(e.Message)
-	says := func(words ...string) bool {
-		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(message, w) })
-	}
-	switch e.Reason {
-	case "MissingIAMPermissions":
-		return true
-	case "Failed", "ErrImagePull", "FailedToPull":
-		return says(".dkr.ecr.") && says("403", "forbidden", "authorization", "no basic auth credentials", "pull access denied")
-	case "FailedCreatePodSandBox":
-		return says("aws-cni", "failed to assign an ip")
-	}
-	return false
 }
 
 func eventFacts(e *corev1.Event) snapshot.Event {
@@ -214,8 +216,8 @@ func eventFacts(e *corev1.Event) snapshot.Event {
 	return facts
 }
 
-func merge(all map[[2]string]snapshot.Event, e snapshot.Event) {
-	key := [2]string{e.Reason, e.Object}
+func merge(all map[[3]string]snapshot.Event, e snapshot.Event) {
+	key := [3]string{e.Reason, e.Object, e.DeniedAction()}
 	if old, ok := all[key]; ok {
 		e.Count += old.Count
 		if old.LastSeen.After(e.LastSeen) {

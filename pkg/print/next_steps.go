@@ -10,8 +10,8 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
-// maxNow is how many commands are named as what to do now.
-const maxNow = 5
+// maxSteps is how many commands are named as what to do now.
+const maxSteps = 5
 
 // step is a command and the findings that it is for.
 type step struct {
@@ -25,37 +25,30 @@ type step struct {
 func (s step) text() string {
 	const maxIDs = 4
 	ids := s.ids
-	text := strings.Join(ids, ", ")
+	words := strings.Join(ids, ", ")
 	if len(ids) > maxIDs {
-		text = fmt.Sprintf("%s and %d more", strings.Join(ids[:maxIDs-1], ", "), len(ids)-maxIDs+1)
+		words = fmt.Sprintf("%s and %d more", strings.Join(ids[:maxIDs-1], ", "), len(ids)-maxIDs+1)
 	}
-	text += ": " + s.message
+	words += ": " + s.message
 	if s.others > 0 {
-		text += fmt.Sprintf(", and %d more", s.others)
+		words += fmt.Sprintf(", and %d more", s.others)
 	}
 	if s.remark != "" {
-		text += " (" + s.remark + ")"
+		words += " (" + s.remark + ")"
 	}
-	return text
+	return words
 }
 
-// explained reports whether another finding is the cause of this one.
-func explained(r finding.Result) bool { return len(r.Causes) > 0 }
-
-// open returns the results that somebody has to act on, the worst first, and what
-// another finding explains last.
+// open returns the results that somebody has to act on, in order.
 func open(results []finding.Result) []finding.Result {
-	var causes, symptoms []finding.Result
-	for _, r := range results {
-		switch {
-		case excused(r), r.Status == finding.Pass, r.Status == finding.NotApplicable:
-		case explained(r):
-			symptoms = append(symptoms, r)
-		default:
-			causes = append(causes, r)
+	under := finding.Under(results)
+	var list []finding.Result
+	for i, r := range results {
+		if (r.Weight() != "" || r.Status == finding.Unknown) && under[i] < 0 {
+			list = append(list, r)
 		}
 	}
-	return append(causes, symptoms...)
+	return list
 }
 
 // steps returns the commands that work as they stand, each once, and the ids of
@@ -85,7 +78,7 @@ func (t *table) steps(r *finding.Report, results []finding.Result) (steps []step
 			}
 			steps[i].others++
 		}
-		if word, _ := resultWord(r); word == "FAIL" && !found && !explained(r) && !slices.Contains(without, r.ID) {
+		if r.Weight() == finding.Error && !found && len(r.Causes) == 0 && !slices.Contains(without, r.ID) {
 			without = append(without, r.ID)
 		}
 	}
@@ -109,15 +102,15 @@ func (t *table) steps(r *finding.Report, results []finding.Result) (steps []step
 	return steps, without
 }
 
-// whatNow ends the report: what to paste first, or that nothing is to be done.
-func (t *table) whatNow(r *finding.Report, results []finding.Result) {
-	left := open(results)
-	if !slices.ContainsFunc(left, func(r finding.Result) bool { return ended(r) || r.Status != finding.Fail || r.Severity != finding.Info }) {
+// nextSteps ends the report: what to paste first, or that nothing is to be done.
+func (t *table) nextSteps(r *finding.Report) {
+	left := open(r.Results)
+	if !slices.ContainsFunc(left, func(r finding.Result) bool { return r.Weight() != finding.Info }) {
 		t.inOrder(r)
 		return
 	}
 	steps, without := t.steps(r, left)
-	cut := max(0, len(steps)-maxNow)
+	cut := max(0, len(steps)-maxSteps)
 	steps = steps[:len(steps)-cut]
 	planned := slices.ContainsFunc(left, func(r finding.Result) bool { return r.Status == finding.Fail })
 	if len(steps) == 0 && !planned {
@@ -130,20 +123,20 @@ func (t *table) whatNow(r *finding.Report, results []finding.Result) {
 	}
 	for i, s := range steps {
 		t.wrapped(fmt.Sprintf("%d  ", i+1), "   ", s.text())
-		t.line("   " + t.paint(s.command, cyan))
+		t.command("   ", s.command)
 	}
 	if len(without) > 0 {
-		t.wrapped("", "", "No command alone repairs "+strings.Join(without, ", ")+": see above.")
+		t.wrapped("", "", strings.Join(without, ", ")+": no single command repairs this, see above.")
 	}
 	if planned {
-		text := "The whole repair as a plan, with proof and undo; it changes nothing:"
+		words := "The plan of the whole repair, with proof and undo; it changes nothing:"
 		if cut > 0 {
-			text = fmt.Sprintf("%s above. %s", count(cut, "more command"), text)
+			words = fmt.Sprintf("%s above. %s", text.Count(cut, "more command"), words)
 		}
-		t.wrapped("", "", text)
+		t.wrapped("", "", words)
 		t.line("   " + t.paint(t.complete(command.Noderole("fix")), cyan))
 	} else if cut > 0 {
-		t.line(count(cut, "more command") + " above")
+		t.line(text.Count(cut, "more command") + " above.")
 	}
 }
 
@@ -172,14 +165,14 @@ func (t *table) inOrder(r *finding.Report) {
 		what += " and aws-node"
 	}
 	if r.WhyNotJoining {
-		t.wrapped("", "", "Nothing was found that keeps nodes from joining, in "+what)
+		t.wrapped("", "", "No finding keeps nodes from joining: checked "+what+".")
 		return
 	}
-	text := fmt.Sprintf("Nothing to do: %s passed %s", what, count(len(rules), "rule"))
+	words := fmt.Sprintf("Nothing to do: %s passed %s", what, text.Count(len(rules), "rule"))
 	if !slices.Contains(t.o.Show, finding.Pass) {
-		text += "; --show passed shows the evidence"
+		words += "; --show passed shows the evidence"
 	}
-	t.wrapped("", "", text)
+	t.wrapped("", "", words+".")
 }
 
 // complete returns a command as text that acts on the cluster that was judged.

@@ -1,0 +1,402 @@
+package print
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
+)
+
+// Where the program and its rules are described.
+const (
+	homepage  = "https://github.com/kubectl-noderole/kubectl-noderole"
+	rulePages = homepage + "/blob/main/docs/rules/"
+)
+
+// model is a report as the formats for people show it: in the order of the report, with
+// what only follows from a finding below that finding.
+type model struct {
+	findings []entry // what counts
+	unknown  []unknownGroup
+	excepted []entry // and what the baseline has
+	passed   []entry
+	idle     []entry // does not apply
+}
+
+// entry is a result, with how it is called.
+type entry struct {
+	finding.Result
+	label
+	// explains are the results that only follow from this one.
+	explains []entry
+}
+
+// newModel sorts the results that keep keeps, and what is excepted, in the order of the
+// report. A result whose cause is not kept stands on its own.
+func newModel(r *finding.Report, keep func(finding.Result) bool) *model {
+	m := &model{}
+	under := finding.Under(r.Results)
+	for i, u := range under {
+		if u >= 0 && (!keep(r.Results[i]) || !keep(r.Results[u])) {
+			under[i] = -1
+		}
+	}
+	explains := explainedResults(r.Results, under)
+	for i, res := range r.Results {
+		e := entry{Result: res, label: resultLabel(res), explains: explains[i]}
+		switch {
+		case res.Failed() && res.Excused():
+			m.excepted = append(m.excepted, e)
+		case !keep(res), under[i] >= 0:
+		case res.Failed():
+			m.findings = append(m.findings, e)
+		case res.Status == finding.Pass:
+			m.passed = append(m.passed, e)
+		case res.Status == finding.NotApplicable:
+			m.idle = append(m.idle, e)
+		default: // Unknown
+			m.unknown = addUnknown(m.unknown, e)
+		}
+	}
+	return m
+}
+
+// explainedResults are the results that are shown under the one at an index.
+func explainedResults(results []finding.Result, under []int) map[int][]entry {
+	explains := map[int][]entry{}
+	for i, u := range under {
+		if u >= 0 {
+			explains[u] = append(explains[u], entry{Result: results[i], label: resultLabel(results[i])})
+		}
+	}
+	return explains
+}
+
+// everything keeps every result.
+func everything(finding.Result) bool { return true }
+
+// unknownGroup is the verdicts that are unknown for one reason.
+type unknownGroup struct {
+	// first has the evidence and the next steps of all of them.
+	first    entry
+	subjects []unknownSubject
+}
+
+// unknownSubject is a subject with the rules whose verdicts on it are unknown.
+type unknownSubject struct {
+	finding.Subject
+	IDs []string
+}
+
+func addUnknown(groups []unknownGroup, e entry) []unknownGroup {
+	i := slices.IndexFunc(groups, func(g unknownGroup) bool {
+		return slices.Equal(g.first.Evidence, e.Evidence) && slices.EqualFunc(g.first.Next, e.Next, finding.Next.Equal)
+	})
+	if i < 0 {
+		i = len(groups)
+		groups = append(groups, unknownGroup{first: e})
+	}
+	g := &groups[i]
+	k := slices.IndexFunc(g.subjects, func(s unknownSubject) bool { return s.Subject == e.Subject })
+	if k < 0 {
+		k = len(g.subjects)
+		g.subjects = append(g.subjects, unknownSubject{Subject: e.Subject})
+	}
+	if !slices.Contains(g.subjects[k].IDs, e.ID) {
+		g.subjects[k].IDs = append(g.subjects[k].IDs, e.ID)
+	}
+	return groups
+}
+
+// verdicts is how many verdicts the group has together.
+func (g unknownGroup) verdicts() int {
+	n := 0
+	for _, s := range g.subjects {
+		n += len(s.IDs)
+	}
+	return n
+}
+
+// title is the group in one sentence.
+func (g unknownGroup) title() string {
+	n := g.verdicts()
+	switch {
+	case n == 1:
+		return g.first.Message
+	case len(g.subjects) == 1:
+		return fmt.Sprintf("%d verdicts on %s are unknown", n, g.first.Subject.Name)
+	default:
+		return fmt.Sprintf("%d verdicts on %d subjects are unknown", n, len(g.subjects))
+	}
+}
+
+// rules names the rules, a line for each subject; a single verdict needs none.
+func (g unknownGroup) rules() []string {
+	if g.verdicts() == 1 {
+		return nil
+	}
+	var lines []string
+	for _, s := range g.subjects {
+		line := strings.Join(s.IDs, ", ")
+		if len(g.subjects) > 1 {
+			line = s.Name + ": " + line
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// tone says how something is painted, and which sign stands beside its word.
+type tone string
+
+// The tones. The page's style and signs go by these names.
+const (
+	toneBad     tone = "fail"
+	toneCaution tone = "warn"
+	toneDepends tone = "depends"
+	toneUnknown tone = "unknown"
+	toneNote    tone = "info"
+	toneGood    tone = "ok"
+	toneNeutral tone = "none"
+)
+
+// toneRank orders tones, worst first.
+func toneRank(t tone) int {
+	return slices.Index([]tone{toneBad, toneCaution, toneDepends, toneUnknown, toneNote, toneGood, toneNeutral}, t)
+}
+
+// label is what a verdict is called: in a word for tables and headings, and in full.
+type label struct {
+	Tone       tone
+	Word, Full string
+}
+
+// The labels.
+var (
+	labelError         = label{toneBad, "FAIL", "error"}
+	labelWarning       = label{toneCaution, "warn", "warning"}
+	labelInfo          = label{toneNote, "info", "info"}
+	labelDepends       = label{toneDepends, "depends", "depends"}
+	labelUnknown       = label{toneUnknown, "unknown", "unknown"}
+	labelPassed        = label{toneGood, "ok", "passed"}
+	labelNotApplicable = label{toneNeutral, "-", "does not apply"}
+	labelExcepted      = label{toneNote, "excepted", "excepted"}
+	labelKnown         = label{toneNote, "known", "known"}
+)
+
+// labelOf is the label of a status, and for a failure of its severity.
+func labelOf(s finding.Status, severity finding.Severity) label {
+	switch s {
+	case finding.Fail:
+		return severityLabel(severity)
+	case finding.Depends:
+		return labelDepends
+	case finding.Pass:
+		return labelPassed
+	case finding.NotApplicable:
+		return labelNotApplicable
+	case finding.Unknown:
+		return labelUnknown
+	default:
+		return labelUnknown
+	}
+}
+
+func severityLabel(s finding.Severity) label {
+	switch s {
+	case finding.Warning:
+		return labelWarning
+	case finding.Info:
+		return labelInfo
+	case finding.Error:
+		return labelError
+	default:
+		return labelError
+	}
+}
+
+// resultLabel is the label of a result. An exception that ended makes it an error.
+func resultLabel(r finding.Result) label {
+	switch {
+	case r.Failed() && r.Known:
+		return labelKnown
+	case r.Failed() && r.Excused():
+		return labelExcepted
+	case r.Weight() == finding.Error:
+		return labelError
+	default:
+		return labelOf(r.Status, r.Severity)
+	}
+}
+
+// verdictLabel is the label of a concern; one that was not judged does not apply.
+func verdictLabel(verdicts map[finding.Concern]finding.Verdict, c finding.Concern) label {
+	v, judged := verdicts[c]
+	switch {
+	case !judged:
+		return labelNotApplicable
+	case v.Excepted:
+		return labelExcepted
+	default:
+		return labelOf(v.Status, v.Severity)
+	}
+}
+
+// clusterFacts is what is known of the cluster, a few words each, without its name.
+func clusterFacts(c finding.ClusterInfo) []string {
+	facts := []string{c.Region, c.Account}
+	if c.Version != "" {
+		facts = append(facts, "EKS "+c.Version)
+	}
+	switch c.IPFamily {
+	case "ipv4":
+		facts = append(facts, "IPv4")
+	case "ipv6":
+		facts = append(facts, "IPv6")
+	}
+	switch c.AuthenticationMode {
+	case "API":
+		facts = append(facts, "access entries")
+	case "API_AND_CONFIG_MAP":
+		facts = append(facts, "access entries + aws-auth")
+	case "CONFIG_MAP":
+		facts = append(facts, "aws-auth")
+	}
+	return facts
+}
+
+// sourceKind is the sources of one kind.
+type sourceKind struct {
+	name    string
+	sources []finding.Source
+	nodes   int
+	// eachANode is set where every source is a node.
+	eachANode bool
+}
+
+// sourceKinds groups sources by kind.
+func sourceKinds(sources []finding.Source) []sourceKind {
+	var kinds []sourceKind
+	for _, s := range sources {
+		i := slices.IndexFunc(kinds, func(k sourceKind) bool { return k.name == s.Kind })
+		if i < 0 {
+			i = len(kinds)
+			kinds = append(kinds, sourceKind{name: s.Kind, eachANode: strings.HasSuffix(s.Kind, "node")})
+		}
+		k := &kinds[i]
+		k.sources = append(k.sources, s)
+		k.nodes += s.Nodes
+		k.eachANode = k.eachANode && s.Nodes == 1
+	}
+	return kinds
+}
+
+// plural is the kind in the plural.
+func (k sourceKind) plural() string {
+	if what, rest, ok := strings.Cut(k.name, " that has "); ok {
+		return text.Plural(what) + " that have " + rest
+	}
+	return text.Plural(k.name)
+}
+
+// excuse says why a result does not count, or that its exception is over. It is
+// empty for a result without exception that the baseline does not have.
+func excuse(r finding.Result) string {
+	switch e := r.Exception; {
+	case r.Known:
+		return "known: the baseline has it"
+	case e == nil:
+		return ""
+	case e.Expired:
+		return fmt.Sprintf("the exception ended on %s: %s (%s)", e.Expires, e.Reason, e.Source)
+	case e.Expires != "":
+		return fmt.Sprintf("excepted until %s: %s (%s)", e.Expires, e.Reason, e.Source)
+	default:
+		return fmt.Sprintf("excepted: %s (%s)", e.Reason, e.Source)
+	}
+}
+
+// maxCauses is how many causes are named in a sentence.
+const maxCauses = 4
+
+// explainedBy says what causes a result; it is empty where nothing does.
+func explainedBy(r finding.Result) string {
+	if len(r.Causes) == 0 {
+		return ""
+	}
+	return "explained by " + causeNames(r)
+}
+
+// causeNames names the causes of a result.
+func causeNames(r finding.Result) string {
+	var names []string
+	for _, c := range r.Causes[:min(len(r.Causes), maxCauses)] {
+		names = append(names, strings.TrimSpace(c.ID+" "+c.Subject.Name))
+	}
+	line := strings.Join(names, ", ")
+	if more := len(r.Causes) - maxCauses; more > 0 {
+		line += fmt.Sprintf(" and %d more", more)
+	}
+	return line
+}
+
+// alsoExplains says in a sentence that a result only follows from the one above it.
+func alsoExplains(e entry) string { return "also explains " + symptomText(e) }
+
+// symptomText is a result that only follows from another one, in one line.
+func symptomText(e entry) string { return fmt.Sprintf("%s (%s): %s", e.ID, e.Full, e.Message) }
+
+// details are the lines that stand below a result's message: its excuse, what explains
+// it, the evidence, the impact, what to do, and what it explains.
+func details(e entry) []string {
+	var lines []string
+	for _, l := range []string{excuse(e.Result), explainedBy(e.Result)} {
+		if l != "" {
+			lines = append(lines, l)
+		}
+	}
+	lines = append(lines, e.Evidence...)
+	if e.Impact != "" {
+		lines = append(lines, e.Impact)
+	}
+	lines = append(lines, nextLines(e.Next)...)
+	for _, s := range e.explains {
+		lines = append(lines, alsoExplains(s))
+		for _, l := range s.Evidence {
+			lines = append(lines, "  "+l)
+		}
+	}
+	return lines
+}
+
+// nextLines are what to do, for a format of plain text: a command stands alone on its
+// line behind an arrow, and what is to be known of it below it.
+func nextLines(list []finding.Next) []string {
+	var lines []string
+	for _, n := range list {
+		lines = append(lines, "-> "+cmp.Or(n.Text, n.Note, n.Link))
+		if n.Text != "" && n.Note != "" {
+			lines = append(lines, "   "+n.Note)
+		}
+		if n.Link != "" && (n.Text != "" || n.Note != "") {
+			lines = append(lines, "   "+n.Link)
+		}
+	}
+	return lines
+}
+
+// unreadLine says what could not be read and why.
+func unreadLine(m finding.Missing) string {
+	line := m.Operation
+	if m.Subject != "" {
+		line += " " + m.Subject
+	}
+	line += " could not be read: " + m.Error
+	if m.Permission != "" {
+		line += " (needs " + m.Permission + ")"
+	}
+	return line
+}

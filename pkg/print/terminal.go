@@ -1,0 +1,224 @@
+package print
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/width"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
+)
+
+// hardSpace is a space at which wrap does not break.
+const hardSpace = "\x1f"
+
+// wrap breaks text at spaces into lines of at most limit columns; a longer word
+// stands alone. It returns at least one line.
+func wrap(text string, limit int) []string {
+	var lines []string
+	line, used := "", 0
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == '\n' || r == '\t' }) {
+		word = strings.ReplaceAll(word, hardSpace, " ")
+		size := columns(word)
+		switch {
+		case line == "":
+			line, used = word, size
+		case used+1+size <= limit:
+			line, used = line+" "+word, used+1+size
+		default:
+			lines = append(lines, line)
+			line, used = word, size
+		}
+	}
+	return append(lines, line)
+}
+
+// Wrap breaks text at spaces into lines of at most limit columns, for those who print
+// prose beside a report; a longer word stands alone. It returns at least one line.
+func Wrap(text string, limit int) []string { return wrap(text, limit) }
+
+// pad fills s with spaces to n columns.
+func pad(s string, n int) string { return s + strings.Repeat(" ", max(0, n-columns(s))) }
+
+// columns returns how many columns of a terminal s takes: two for what East Asian
+// scripts and emoji write wide (https://www.unicode.org/reports/tr11/), none for
+// what is drawn over the letter before it.
+func columns(s string) int {
+	n := 0
+	for _, r := range s {
+		switch {
+		case r < utf8.RuneSelf:
+			n++
+		case unicode.In(r, unicode.Mn, unicode.Me):
+		case width.LookupRune(r).Kind() == width.EastAsianWide, width.LookupRune(r).Kind() == width.EastAsianFullwidth:
+			n += 2
+		default:
+			n++
+		}
+	}
+	return n
+}
+
+// Cut returns s, or as much of it as fits into limit columns with a mark at the
+// end that something was left out.
+func Cut(s string, limit int) string {
+	if columns(s) <= limit {
+		return s
+	}
+	const mark = "..."
+	kept, used := 0, 0
+	for i, r := range s {
+		used += columns(string(r))
+		if used > limit-len(mark) {
+			break
+		}
+		kept = i + utf8.RuneLen(r)
+	}
+	return s[:kept] + mark[:max(0, min(len(mark), limit))]
+}
+
+// clean returns a copy of the report with every text passed through see, such as
+// text.Visible: names come from whoever may tag a resource or create a node. Policy
+// documents and commands keep their lines.
+func clean(r *finding.Report, see func(string) string) *finding.Report {
+	c := cleaned(reflect.ValueOf(*r), see).Interface().(finding.Report) //nolint:forcetypeassert // the type that went in
+	return &c
+}
+
+// cleaned is a copy of v with every string in it, also in keys of maps, passed through
+// see.
+func cleaned(v reflect.Value, see func(string) string) reflect.Value {
+	c := reflect.New(v.Type()).Elem()
+	c.Set(v)
+	switch v.Kind() { //nolint:exhaustive // the others hold no string
+	case reflect.String:
+		c.SetString(see(v.String()))
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if !c.Field(i).CanSet() { // a field that no format reads
+				continue
+			}
+			how := see
+			switch [2]string{v.Type().Name(), v.Type().Field(i).Name} {
+			case [2]string{"RolePolicy", "Document"}, [2]string{"ManagedPolicy", "Document"}:
+				how = visibleDocument
+			case [2]string{"Next", "Text"}, [2]string{"Next", "Stdin"}:
+				how = func(s string) string { return eachLine(s, see) }
+			}
+			c.Field(i).Set(cleaned(v.Field(i), how))
+		}
+	case reflect.Slice:
+		if v.IsNil() {
+			break
+		}
+		c.Set(reflect.MakeSlice(v.Type(), v.Len(), v.Len()))
+		for i := range v.Len() {
+			c.Index(i).Set(cleaned(v.Index(i), see))
+		}
+	case reflect.Map:
+		if v.IsNil() {
+			break
+		}
+		c.Set(reflect.MakeMapWithSize(v.Type(), v.Len()))
+		for _, key := range v.MapKeys() {
+			c.SetMapIndex(cleaned(key, see), cleaned(v.MapIndex(key), see))
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			p := reflect.New(v.Type().Elem())
+			p.Elem().Set(cleaned(v.Elem(), see))
+			c.Set(p)
+		}
+	}
+	return c
+}
+
+// visibleDocument is a policy document that is safe to show and, where it was JSON,
+// still the same JSON.
+func visibleDocument(s string) string {
+	if json.Valid([]byte(s)) {
+		return string(EscapeJSON([]byte(s)))
+	}
+	return text.VisibleLines(s)
+}
+
+func eachLine(s string, see func(string) string) string {
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		lines[i] = see(l)
+	}
+	return strings.Join(lines, "\n")
+}
+
+type color string
+
+const (
+	plain  color = ""
+	bold   color = "\x1b[1m"
+	dim    color = "\x1b[2m"
+	red    color = "\x1b[31m"
+	green  color = "\x1b[32m"
+	yellow color = "\x1b[33m"
+	cyan   color = "\x1b[36m"
+)
+
+// paint colours s where colours are on.
+func (c color) paint(on bool, s string) string {
+	if !on || c == plain || s == "" {
+		return s
+	}
+	return string(c) + s + "\x1b[0m"
+}
+
+// colorOf is the colour of a tone.
+func colorOf(t tone) color {
+	switch t {
+	case toneBad:
+		return red
+	case toneCaution, toneDepends, toneUnknown:
+		return yellow
+	case toneNote:
+		return cyan
+	case toneGood:
+		return green
+	case toneNeutral:
+		return plain
+	default:
+		return plain
+	}
+}
+
+// glyphs are what is drawn beside words.
+type glyphs struct{ arrow, more, bar, rule string }
+
+// unicodeGlyphs are those of a terminal that shows Unicode.
+var (
+	unicodeGlyphs = glyphs{arrow: "→", more: "…", bar: "│", rule: "──"}
+	asciiGlyphs   = glyphs{arrow: "->", more: "...", bar: "|", rule: "--"}
+)
+
+// symbol stands before a word and says the same.
+func symbol(t tone) string {
+	switch t {
+	case toneBad:
+		return "✗ "
+	case toneCaution:
+		return "! "
+	case toneDepends:
+		return "~ "
+	case toneUnknown:
+		return "? "
+	case toneNote:
+		return "i "
+	case toneGood:
+		return "✓ "
+	case toneNeutral:
+		return "  "
+	default:
+		return "  "
+	}
+}

@@ -1,0 +1,97 @@
+package snapshot
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// EventCause is what a warning event of Kubernetes says AWS refused.
+type EventCause string
+
+// The causes.
+const (
+	// CauseDeniedCall: a call of an AWS API was denied; see Event.DeniedAction.
+	CauseDeniedCall EventCause = "deniedCall"
+	// CauseImage: an image, also a pod's pause image, could not be pulled from ECR
+	// for lack of credentials or permissions.
+	CauseImage EventCause = "image"
+	// CauseNetwork: the VPC CNI gave a pod no network.
+	CauseNetwork EventCause = "network"
+)
+
+// eventMessage says by which words an event has a cause. Words are in lower case; an
+// event has the cause where its reason is one of the reasons and its message has one of
+// each group of words.
+type eventMessage struct {
+	// reasons are the event's; none is any.
+	reasons []string
+	words   [][]string
+	cause   EventCause
+}
+
+// eventMessages are the warnings that have an IAM cause, what is more specific first.
+// Sources: aws/amazon-vpc-cni-k8s pkg/awsutils/awsutils.go (MissingIAMPermissions;
+// FailedCustomSecurityGroupsDiscovery in v1.22.0 and v1.22.1),
+// kubernetes/kubernetes pkg/kubelet/events/event.go (Failed, FailedCreatePodSandBox),
+// awslabs/amazon-eks-ami#1425 and aws/amazon-vpc-cni-k8s#2783 (the pause image),
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+// (not authorized to perform).
+var eventMessages = []eventMessage{
+	{reasons: []string{"MissingIAMPermissions", "FailedCustomSecurityGroupsDiscovery"}, cause: CauseDeniedCall},
+	{reasons: []string{"Failed", "ErrImagePull", "FailedToPull"}, words: [][]string{ecrHosts, refusedWords}, cause: CauseImage},
+	{reasons: []string{"FailedCreatePodSandBox"}, words: [][]string{{"sandbox image", "pause"}, ecrHosts, refusedWords}, cause: CauseImage},
+	{reasons: []string{"FailedCreatePodSandBox"}, words: [][]string{{"aws-cni", "failed to assign an ip"}}, cause: CauseNetwork},
+	{words: [][]string{{"not authorized to perform"}}, cause: CauseDeniedCall},
+}
+
+var (
+	// ecrHosts are parts of the host names of ECR's private registries.
+	// Source: https://docs.aws.amazon.com/general/latest/gr/ecr.html
+	ecrHosts = []string{".dkr.ecr.", ".dkr.ecr-fips.", ".dkr-ecr.", ".dkr-ecr-fips."}
+	// refusedWords are how registries and their clients say that a pull was refused.
+	refusedWords = []string{" 401", " 403", "unauthorized", "forbidden", "authorization", "no basic auth credentials", "pull access denied", "not authorized"}
+)
+
+// Cause returns what the event says AWS refused; empty for an event without an IAM
+// cause.
+func (e Event) Cause() EventCause {
+	message := strings.ToLower(e.Message)
+	for _, m := range eventMessages {
+		if len(m.reasons) > 0 && !slices.Contains(m.reasons, e.Reason) {
+			continue
+		}
+		if !slices.ContainsFunc(m.words, func(group []string) bool {
+			return !slices.ContainsFunc(group, func(w string) bool { return strings.Contains(message, w) })
+		}) {
+			return m.cause
+		}
+	}
+	return ""
+}
+
+var (
+	actionWord = regexp.MustCompile(`(?:^|[\s"'(])([a-z][a-z0-9-]{1,40}:[A-Z][A-Za-z0-9]{2,80})(?:$|[\s"'),.])`)
+	roleWord   = regexp.MustCompile(`arn:aws[a-z-]*:sts::[0-9]{12}:assumed-role/([A-Za-z0-9+=,.@_-]{1,128})/`)
+)
+
+// DeniedAction returns the action that the message says is denied, such as
+// ec2:CreateTags; empty where it names none.
+func (e Event) DeniedAction() string {
+	if m := actionWord.FindStringSubmatch(e.Message); m != nil {
+		return m[1]
+	}
+	if e.Reason == "FailedCustomSecurityGroupsDiscovery" {
+		return "ec2:DescribeSecurityGroups"
+	}
+	return ""
+}
+
+// DeniedRole returns the name of the role whose session the message says was denied;
+// empty where it names none.
+func (e Event) DeniedRole() string {
+	if m := roleWord.FindStringSubmatch(e.Message); m != nil {
+		return m[1]
+	}
+	return ""
+}

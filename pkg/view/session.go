@@ -1,0 +1,538 @@
+package view
+
+import (
+	"cmp"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// Session is who asks AWS: a principal that assumes a role, and what is known of its
+// requests. It is the one place that says which condition keys such requests have
+// and which they certainly do not have; every other key is unknown.
+//
+// The keys are AWS's global condition keys,
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html,
+// and those of IAM and STS,
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html,
+// unless another source is given.
+type Session struct {
+	// Name says who it is, such as "EC2 instance".
+	Name string
+	// Principal assumes the role: a service, or the ARN of an OIDC provider or role.
+	Principal string
+	// TrustActions are what a role's trust policy has to allow the principal.
+	TrustActions []string
+
+	// assume adds what is known of the request that assumes the role, and use what
+	// is known of every request with the role's credentials.
+	assume, use func(*iampolicy.Context)
+	// open are the values of the assuming request that are not known exactly.
+	open []openValue
+	// policy is the session policy; nil for none.
+	policy *document
+	// asks is what Asks says.
+	asks string
+	// tags are the session tags.
+	tags map[string]string
+	// via is the role whose credentials assume this one, and viaSession the session
+	// that they are of; nil where the principal is no role.
+	via        *Role
+	viaSession *Session
+}
+
+// openValue is a value of a request of which only the beginning is known. All of its
+// keys have that value.
+type openValue struct {
+	keys   []string
+	prefix string
+}
+
+// known returns what is known of the requests with a role's credentials.
+func (s *Session) known(r *Role) *iampolicy.Context {
+	place := r.v.Place
+	tags := maps.Clone(r.Facts.Tags)
+	maps.DeleteFunc(tags, func(key, _ string) bool { return slices.Contains(podIdentityTags, key) && len(s.tags) > 0 })
+	c := iampolicy.RoleSession(r.ARN, cmp.Or(accountOf(r.ARN), place.Account), place.Region, tags)
+	direct(c)
+	s.use(c)
+	return c
+}
+
+func accountOf(arn string) string {
+	a, _ := snapshot.ParseARN(arn)
+	return a.Account
+}
+
+// direct adds what is known of a request that nodes and pods make themselves, not a
+// service on their behalf. No service or token signs in with MFA: the key is there
+// only for temporary credentials that support MFA, and aws:MultiFactorAuthAge only
+// where MFA was used.
+func direct(c *iampolicy.Context) {
+	withoutMFA(c)
+	c.Set("aws:ViaAWSService", "false").
+		Absent("aws:CalledVia").Absent("aws:CalledViaFirst").Absent("aws:CalledViaLast").
+		Absent("aws:PrincipalServiceName").Absent("aws:PrincipalServiceNamesList").
+		Absent("aws:SourceArn").Absent("aws:SourceAccount").Absent("aws:SourceOrgID").Absent("aws:SourceOrgPaths")
+}
+
+func withoutMFA(c *iampolicy.Context) {
+	c.Absent("aws:MultiFactorAuthPresent").Absent("aws:MultiFactorAuthAge")
+}
+
+// InstanceSessions are the sessions of EC2 instances with a node role: one for each
+// name that EC2 has in the partition.
+func (v *View) InstanceSessions() []*Session {
+	return cached(v, "instances", func() []*Session {
+		accepted, _ := need.EC2Services(v.Place.Partition)
+		var sessions []*Session
+		for _, service := range accepted {
+			sessions = append(sessions, &Session{
+				Name: "EC2 instance", Principal: service, TrustActions: []string{"sts:AssumeRole"},
+				assume: withoutMFA,
+				use: func(c *iampolicy.Context) {
+					// Source: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/iam-roles-for-amazon-ec2.html
+					c.Present("ec2:SourceInstanceARN").Present("aws:Ec2InstanceSourceVpc").Present("aws:Ec2InstanceSourcePrivateIPv4").
+						Absent("aws:FederatedProvider").Absent("aws:SourceIdentity")
+				},
+			})
+		}
+		return sessions
+	})
+}
+
+// InstanceSession is the session of an EC2 instance with a node role.
+func (v *View) InstanceSession() *Session { return v.InstanceSessions()[0] }
+
+// IRSASession is the session of a pod of aws-node by IAM roles for service accounts:
+// the token of its service account is of the cluster's issuer, and keys of any other
+// issuer are absent. Its principal is empty where the issuer is not known.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html
+func (v *View) IRSASession() *Session {
+	return cached(v, "irsa", func() []*Session {
+		issuer := strings.TrimPrefix(v.Snapshot.Cluster.OIDCIssuer, "https://")
+		provider := v.OIDCProviderARN()
+		return []*Session{{
+			Name: "pod with IRSA", Principal: provider, TrustActions: []string{"sts:AssumeRoleWithWebIdentity"},
+			assume: func(c *iampolicy.Context) {
+				c.AbsentPrefix("").UnknownPrefix("aws:").UnknownPrefix("sts:").UnknownPrefix("iam:").UnknownPrefix(issuer+":").
+					Set(issuer+":sub", AWSNodeSubject).Set(issuer+":aud", v.TokenAudience()).
+					AbsentPrefix("aws:RequestTag/").AbsentPrefix("aws:PrincipalTag/").Absent("aws:TagKeys").
+					Present("sts:RoleSessionName").Absent("sts:ExternalId")
+				withoutMFA(c)
+			},
+			use: func(c *iampolicy.Context) {
+				c.Absent("aws:SourceIdentity")
+				if provider != "" {
+					c.Set("aws:FederatedProvider", provider)
+				}
+			},
+		}}
+	})[0]
+}
+
+// The service that assumes roles for EKS Pod Identity, and the session tags that it
+// adds.
+// Sources: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html,
+// https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html
+const podIdentityService = "pods.eks.amazonaws.com"
+
+const (
+	tagPodName = "kubernetes-pod-name"
+	tagPodUID  = "kubernetes-pod-uid"
+)
+
+var podIdentityTags = []string{"eks-cluster-arn", "eks-cluster-name", "kubernetes-namespace", "kubernetes-service-account", tagPodName, tagPodUID}
+
+// PodIdentitySession is the session of the role of aws-node's Pod Identity
+// association, whether or not there is one yet. EKS names the cluster as the source
+// of the request that assumes the role, and tags the session unless the association
+// disables that.
+// Sources: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html,
+// https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html
+func (v *View) PodIdentitySession() *Session {
+	return cached(v, "podIdentity", func() []*Session {
+		id, association := v.association()
+		s := &Session{
+			Name: "pod with EKS Pod Identity", Principal: podIdentityService, tags: v.sessionTags(association),
+			TrustActions: tagging(association),
+		}
+		if association.TargetRoleARN == "" {
+			s.policy = v.sessionPolicy(id, association)
+		}
+		s.assume = func(c *iampolicy.Context) {
+			c.Set("aws:SourceArn", v.Snapshot.Cluster.ARN).Set("aws:SourceAccount", v.Place.Account).
+				AbsentPrefix("aws:PrincipalTag/").Present("sts:RoleSessionName").Absent("sts:ExternalId")
+			withoutMFA(c)
+			s.setTags(c, "aws:RequestTag/")
+		}
+		s.use = func(c *iampolicy.Context) {
+			c.Absent("aws:FederatedProvider").Absent("aws:SourceIdentity")
+			s.setPrincipalTags(c)
+		}
+		s.asks = "EKS Pod Identity asks with aws:SourceArn " + v.Snapshot.Cluster.ARN + ", aws:SourceAccount " + v.Place.Account + s.asksTags()
+		if len(s.tags) > 0 {
+			s.open = []openValue{{[]string{"aws:RequestTag/" + tagPodName}, "aws-node-"}}
+		}
+		return []*Session{s}
+	})[0]
+}
+
+// asksTags says which session tags a request passes.
+func (s *Session) asksTags() string {
+	if len(s.tags) == 0 {
+		return " and no session tags"
+	}
+	var tags []string
+	for _, key := range podIdentityTags {
+		if value := s.tags[key]; value != "" {
+			tags = append(tags, key+" "+value)
+		}
+	}
+	return " and session tags: " + strings.Join(tags, ", ")
+}
+
+// TargetSession is the session of the target role of aws-node's Pod Identity
+// association, which EKS assumes with the credentials of the association's own role;
+// nil where the association has no target role. Session tags are transitive.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html
+func (v *View) TargetSession() *Session {
+	return cached(v, "target", func() []*Session {
+		id, association := v.association()
+		if association.TargetRoleARN == "" {
+			return []*Session{nil}
+		}
+		first := v.PodIdentitySession()
+		s := &Session{
+			Name: "pod with EKS Pod Identity and a target role", Principal: association.RoleARN, tags: first.tags,
+			TrustActions: tagging(association), policy: v.sessionPolicy(id, association),
+			via: v.Role(association.RoleARN), viaSession: first,
+		}
+		s.assume = func(c *iampolicy.Context) {
+			c.Present("sts:RoleSessionName")
+			s.setTags(c, "aws:RequestTag/")
+			switch {
+			case association.ExternalID != "":
+				c.Set("sts:ExternalId", association.ExternalID)
+			case association.DisableSessionTags:
+				c.Set("sts:ExternalId", strings.Join([]string{v.Place.Region, v.Place.Account, v.Place.Cluster, association.Namespace, association.ServiceAccount}, "/"))
+			}
+		}
+		s.use = first.use
+		s.asks = "EKS Pod Identity asks as " + association.RoleARN + s.asksTags()
+		if id := association.ExternalID; id != "" {
+			s.asks += ", sts:ExternalId " + id
+		}
+		if len(s.tags) > 0 {
+			s.open = []openValue{{[]string{"aws:RequestTag/" + tagPodName, "aws:PrincipalTag/" + tagPodName}, "aws-node-"}}
+		}
+		return []*Session{s}
+	})[0]
+}
+
+// tagging returns what EKS has to be allowed to assume a role: session tags need a
+// permission of their own.
+func tagging(a snapshot.PodIdentityAssociation) []string {
+	if a.DisableSessionTags {
+		return []string{"sts:AssumeRole"}
+	}
+	return []string{"sts:AssumeRole", "sts:TagSession"}
+}
+
+// sessionTags returns the tags of an association's session; the values of the pod's
+// own are not known.
+func (v *View) sessionTags(a snapshot.PodIdentityAssociation) map[string]string {
+	if a.DisableSessionTags {
+		return nil
+	}
+	return map[string]string{
+		"eks-cluster-arn": v.Snapshot.Cluster.ARN, "eks-cluster-name": v.Place.Cluster,
+		"kubernetes-namespace": a.Namespace, "kubernetes-service-account": a.ServiceAccount, tagPodName: "", tagPodUID: "",
+	}
+}
+
+// setTags says which session tags a request passes.
+func (s *Session) setTags(c *iampolicy.Context, prefix string) {
+	c.AbsentPrefix(prefix)
+	if len(s.tags) == 0 {
+		c.Absent("aws:TagKeys").Absent("sts:TransitiveTagKeys")
+		return
+	}
+	c.Set("aws:TagKeys", podIdentityTags...).Set("sts:TransitiveTagKeys", podIdentityTags...)
+	s.setTagValues(c, prefix)
+}
+
+func (s *Session) setPrincipalTags(c *iampolicy.Context) { s.setTagValues(c, "aws:PrincipalTag/") }
+
+func (s *Session) setTagValues(c *iampolicy.Context, prefix string) {
+	for key, value := range s.tags {
+		if value == "" {
+			c.Present(prefix + key)
+		} else {
+			c.Set(prefix+key, value)
+		}
+	}
+}
+
+// SessionPolicy returns the name and the text of the session policy of aws-node's Pod
+// Identity association; empty where it has none.
+func (v *View) SessionPolicy() (name, document string) {
+	id, a := v.association()
+	if a.Policy == "" {
+		return "", ""
+	}
+	return sessionPolicyName(id), a.Policy
+}
+
+func sessionPolicyName(id string) string { return "session policy of association " + id }
+
+// sessionPolicy returns the session policy of an association, nil where it has none.
+func (v *View) sessionPolicy(id string, a snapshot.PodIdentityAssociation) *document {
+	if a.Policy == "" {
+		return nil
+	}
+	d := v.parse(iampolicy.Identity, "podIdentityAssociations#"+id, iampolicy.Policy{Name: sessionPolicyName(id)}, a.Policy)
+	return &d
+}
+
+// HybridSessions are the sessions of hybrid nodes: by Systems Manager and by IAM
+// Roles Anywhere, which name as the source of the request that assumes the role
+// something of the account and region, and the trust anchor.
+// Sources: https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-creds.html,
+// https://docs.aws.amazon.com/rolesanywhere/latest/userguide/trust-model.html
+func (v *View) HybridSessions() []*Session {
+	return cached(v, "hybrid", func() []*Session {
+		use := func(c *iampolicy.Context) {
+			c.Absent("aws:FederatedProvider").UnknownPrefix("aws:PrincipalTag/x509")
+		}
+		source := func(service, resource string) openValue {
+			p := v.Place
+			return openValue{[]string{"aws:SourceArn"}, strings.Join([]string{"arn", p.Partition, service, p.Region, p.Account, resource}, ":")}
+		}
+		ofAccount := func(c *iampolicy.Context) {
+			c.Set("aws:SourceAccount", v.Place.Account).Absent("sts:ExternalId")
+			withoutMFA(c)
+		}
+		anchor := source("rolesanywhere", "trust-anchor/")
+		return []*Session{
+			{
+				Name: "hybrid node with Systems Manager", Principal: "ssm.amazonaws.com", TrustActions: need.HybridServices["ssm.amazonaws.com"],
+				assume: ofAccount, use: use, open: []openValue{source("ssm", "")},
+				asks: "Systems Manager asks with aws:SourceAccount " + v.Place.Account + " and an aws:SourceArn of " + source("ssm", "").prefix + "*",
+			},
+			{
+				// The name of the session is the node's, which the certificate's subject names.
+				Name: "hybrid node with IAM Roles Anywhere", Principal: "rolesanywhere.amazonaws.com", TrustActions: need.HybridServices["rolesanywhere.amazonaws.com"],
+				assume: ofAccount, use: use,
+				asks: "IAM Roles Anywhere asks with aws:SourceAccount " + v.Place.Account + " and an aws:SourceArn of " + anchor.prefix + "*",
+				open: []openValue{anchor, {[]string{"sts:RoleSessionName", "aws:PrincipalTag/x509Subject/CN"}, ""}},
+			},
+		}
+	})
+}
+
+// AWSNodeSession is the session of a pod of aws-node with the configured identity.
+func (v *View) AWSNodeSession() *Session { return v.sessionBy(v.ConfiguredIdentity().Kind) }
+
+// sessionBy is the session of a pod of aws-node that gets its credentials this way.
+func (v *View) sessionBy(kind IdentityKind) *Session {
+	switch kind {
+	case IRSA:
+		return v.IRSASession()
+	case PodIdentity:
+		return cmp.Or(v.TargetSession(), v.PodIdentitySession())
+	case FromNodeRole, StaticKeys, NotInstalled, UnknownIdentity:
+	}
+	return v.InstanceSession()
+}
+
+// SessionOf is the session that a role is used by: that of nodes for a role that
+// nodes hold, otherwise that of aws-node or of hybrid nodes; that of an EC2 instance
+// where the cluster does not use it.
+func (v *View) SessionOf(roleARN string) *Session {
+	holds := func(r *NodeRole) bool { return r.ARN == roleARN }
+	switch identity := v.ConfiguredIdentity(); {
+	case slices.ContainsFunc(v.roles, holds):
+		return v.InstanceSession()
+	case identity.Own() && identity.RoleARN == roleARN:
+		return v.sessionBy(identity.Kind)
+	case v.AssociatedRole() == roleARN:
+		return v.PodIdentitySession()
+	case slices.ContainsFunc(v.HybridRoles(), func(r *Role) bool { return r.ARN == roleARN }):
+		return v.HybridSessions()[0]
+	}
+	return v.InstanceSession()
+}
+
+// cached makes sessions once, so that what is known of them is, too.
+func cached(v *View, key string, build func() []*Session) []*Session {
+	if s, ok := v.sessions[key]; ok {
+		return s
+	}
+	if v.sessions == nil {
+		v.sessions = map[string][]*Session{}
+	}
+	s := build()
+	v.sessions[key] = s
+	return s
+}
+
+// Asks says what is known of the request that assumes a role, as evidence where a
+// trust policy denies it; empty where there is nothing to tell.
+func (s *Session) Asks() string { return s.asks }
+
+// decide asks once for each value that a trust policy tells apart of what is open.
+// Where the answers differ, the answer depends, and is that to a request of which the
+// values that matter are not known.
+func (s *Session) decide(trust *iampolicy.Document, known func() *iampolicy.Context, evaluate func(*iampolicy.Context) iampolicy.Result) iampolicy.Result {
+	choices := make([][]string, len(s.open))
+	for i, o := range s.open {
+		choices[i] = o.values(trust)
+	}
+	ask := func(choice []int) iampolicy.Result {
+		c := known()
+		for i, o := range s.open {
+			if len(choices[i]) == 0 {
+				o.unknown(c)
+			} else {
+				o.set(c, choices[i][choice[i]])
+			}
+		}
+		return evaluate(c)
+	}
+	first := make([]int, len(s.open))
+	result := ask(first)
+	matters := make([]bool, len(s.open))
+	for choice := range combinations(choices) {
+		decision := ask(choice).Decision
+		for i := range choices {
+			other := slices.Clone(choice)
+			other[i] = 0
+			if choice[i] > 0 && ask(other).Decision != decision {
+				matters[i] = true
+			}
+		}
+	}
+	if !slices.Contains(matters, true) {
+		return result
+	}
+	c := known()
+	for i, o := range s.open {
+		if matters[i] || len(choices[i]) == 0 {
+			o.unknown(c)
+		} else {
+			o.set(c, choices[i][0])
+		}
+	}
+	result = evaluate(c)
+	result.Decision = iampolicy.Depends
+	return result
+}
+
+// combinations ranges over one choice of each list, as indices.
+func combinations(lists [][]string) iter.Seq[[]int] {
+	return func(yield func([]int) bool) {
+		choice := make([]int, len(lists))
+		for {
+			if !yield(choice) {
+				return
+			}
+			i := 0
+			for ; i < len(lists); i++ {
+				if choice[i]++; choice[i] < len(lists[i]) {
+					break
+				}
+				choice[i] = 0
+			}
+			if i == len(lists) {
+				return
+			}
+		}
+	}
+}
+
+func (o openValue) set(c *iampolicy.Context, value string) {
+	for _, key := range o.keys {
+		c.Set(key, value)
+	}
+}
+
+func (o openValue) unknown(c *iampolicy.Context) {
+	for _, key := range o.keys {
+		c.Present(key)
+	}
+}
+
+// maxValues bounds the values of one key that are tried. A trust policy has 8,192
+// characters at most, and real ones name a few values.
+const maxValues = 64
+
+// values returns the values that the policy tells apart: one that it does not name,
+// and some of each pattern that it names and that can be. It returns none where these
+// are too many, or where a statement asks for several at once.
+func (o openValue) values(trust *iampolicy.Document) []string {
+	values := []string{o.prefix + "a-value-that-no-policy-names"}
+	for i := range trust.Statements {
+		conditions := 0
+		for _, c := range trust.Statements[i].Conditions {
+			if !slices.ContainsFunc(o.keys, func(key string) bool { return strings.EqualFold(key, c.Key) }) {
+				continue
+			}
+			conditions++
+			for _, pattern := range c.Values {
+				if strings.Contains(pattern, "${") {
+					continue
+				}
+				values = append(values, o.instances(pattern)...)
+			}
+		}
+		if conditions > 1 {
+			return nil
+		}
+	}
+	slices.Sort(values[1:])
+	if values = slices.Compact(values); len(values) > maxValues {
+		return nil
+	}
+	return values
+}
+
+// instances returns values that begin as o does and that a pattern matches, one for
+// each way in which the pattern can match the beginning.
+func (o openValue) instances(pattern string) []string {
+	reached := map[int]bool{0: true} // places in the pattern
+	skip := func() {
+		for i := range len(pattern) {
+			if reached[i] && pattern[i] == '*' {
+				reached[i+1] = true // it matches nothing more
+			}
+		}
+	}
+	skip()
+	for i := range len(o.prefix) {
+		next := map[int]bool{}
+		for at := range reached {
+			switch {
+			case at == len(pattern):
+			case pattern[at] == '*':
+				next[at] = true
+			case pattern[at] == '?' || pattern[at] == o.prefix[i]:
+				next[at+1] = true
+			}
+		}
+		reached = next
+		skip()
+	}
+	var values []string
+	for _, at := range slices.Sorted(maps.Keys(reached)) {
+		for _, fill := range []string{"x", "0"} {
+			values = append(values, o.prefix+strings.NewReplacer("*", fill, "?", fill).Replace(pattern[at:]))
+		}
+	}
+	return values
+}
