@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"pkg/candidate":        {"pkg/snapshot", "pkg/view", "pkg/need", "pkg/iampolicy"},
 	"pkg/change":           {"pkg/command", "pkg/text"},
 	"pkg/cli":              {"all"},
-	"pkg/collect":          {"pkg/snapshot", "pkg/locate"},
+	"pkg/collect":          {"pkg/awsauth", "pkg/snapshot", "pkg/locate"},
 	"pkg/collect/aws":      {"pkg/change", "pkg/collect", "pkg/snapshot", "pkg/locate"},
 	"pkg/collect/kube":     {"pkg/awsauth", "pkg/change", "pkg/collect", "pkg/snapshot", "pkg/locate"},
 	"pkg/command":          {"pkg/text"},

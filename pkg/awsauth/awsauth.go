@@ -54,6 +54,33 @@ func Parse(mapRoles string) ([]Mapping, error) {
 	return mappings, err
 }
 
+// Lines returns, for each mapping that Parse returns, the line of its rolearn in the text,
+// or of the whole item where it has none, counted from 1; nil where they are not known.
+func Lines(mapRoles string) []int {
+	s, err := newSource(mapRoles)
+	if err != nil {
+		return nil
+	}
+	l, _, err := s.roles()
+	if err != nil {
+		return nil
+	}
+	lines := make([]int, len(l.items))
+	at, line := 0, 1
+	for i, it := range l.items {
+		start := it.start
+		if fields, _, err := s.fields(it); err == nil {
+			if f, ok := named(fields, roleARN); ok {
+				start = f.value
+			}
+		}
+		start = max(start, at)
+		line += strings.Count(s.text[at:start], "\n")
+		at, lines[i] = start, line
+	}
+	return lines
+}
+
 // Set returns the text with exactly one mapping of m's role: m. Where the text
 // has an entry with the ARN m.RoleARN, or else with the ARN old, that entry's
 // ARN, user name and groups become m's in place. Where it has neither, m is

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
@@ -160,5 +161,25 @@ func TestNeedsARN(t *testing.T) {
 	}
 	if _, err := Remove("- userarn: a\n", ""); err == nil {
 		t.Error("Remove took no ARN")
+	}
+}
+
+// TestLines: each mapping's line, in every style that people write.
+func TestLines(t *testing.T) {
+	for text, want := range map[string][]int{
+		"":   nil,
+		"[]": {},
+		"# a comment\n- rolearn: a\n  username: b\n\n- username: c\n  rolearn: d\n- groups: [x]\n": {2, 6, 7},
+		"[{\"rolearn\": \"a\"}, {\"rolearn\": \"b\"}]":                                             {1, 1},
+		"- &x\n  rolearn: a\n- *x\n":                                                               {2, 3},
+		"- rolearn:\n    a\n- RoleARN: b":                                                          {2, 3},
+		"no: list":                                                                                 nil,
+		"- [":                                                                                      nil,
+	} {
+		got := Lines(text)
+		mappings, _ := Parse(text)
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" || got != nil && len(got) != len(mappings) {
+			t.Errorf("%q has %d mappings, lines (-want +got):\n%s", text, len(mappings), diff)
+		}
 	}
 }

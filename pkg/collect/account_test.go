@@ -83,7 +83,7 @@ func TestReadAccount(t *testing.T) {
 		f.roleARN("node-b"): {ID: "AROANODE-B", CreatedAt: created, TrustPolicy: document, AttachedPolicies: []string{workerPolicy}},
 		f.roleARN("lost"):   {NotFound: true},
 	}
-	for _, name := range []string{"self", "cni", "pod-cni", "hybrid"} {
+	for _, name := range []string{"self", "cni", "pod-cni", "hybrid", "hyperpod", "mapped", "quick"} {
 		wantRoles[f.roleARN(name)] = snapshot.Role{ID: "AROA" + strings.ToUpper(name), CreatedAt: created, TrustPolicy: document}
 	}
 	if diff := cmp.Diff(wantRoles, got.Snapshot.Roles, cmpopts.SortSlices(strings.Compare)); diff != "" {
@@ -102,7 +102,7 @@ func TestReadAccount(t *testing.T) {
 	if diff := cmp.Diff(wantClusters, got.Clusters); diff != "" {
 		t.Errorf("clusters (-want +got):\n%s", diff)
 	}
-	if len(got.Snapshot.InstanceProfiles) != 4 {
+	if len(got.Snapshot.InstanceProfiles) != 5 {
 		t.Errorf("%d instance profiles", len(got.Snapshot.InstanceProfiles))
 	}
 	if diff := cmp.Diff(map[string]time.Time{f.roleARN("node-a"): {}, f.roleARN("node-b"): {}}, got.LastUsed); diff != "" {
@@ -110,7 +110,7 @@ func TestReadAccount(t *testing.T) {
 	}
 
 	for operation, want := range map[string]int{
-		"iam:ListRoles": 3, "iam:ListInstanceProfiles": 2, "iam:GetRole": 3, "iam:GetRolePolicy": 3, "iam:GetPolicy": 4, "iam:GetPolicyVersion": 4,
+		"iam:ListRoles": 5, "iam:ListInstanceProfiles": 3, "iam:GetRole": 3, "iam:GetRolePolicy": 3, "iam:GetPolicy": 4, "iam:GetPolicyVersion": 4,
 		"eks:ListClusters": 2, "eks:DescribeCluster": 3, "eks:DescribeNodegroup": 9, "eks:DescribeFargateProfile": 3,
 		"eks:DescribeAccessEntry": 0, "iam:ListInstanceProfilesForRole": 0,
 	} {
@@ -215,7 +215,7 @@ func TestReadAccountNodeClasses(t *testing.T) {
 	want := map[string]snapshot.NodeClass{
 		"fast":  {Role: "node-b", StatusProfile: "self", RoleARN: f.roleARN("node-b"), ProfileARN: f.profileARN("self")},
 		"wrong": {Role: f.roleARN("node-a"), InstanceProfile: "gone", RoleARN: f.roleARN("node-a")},
-		"odd": {Role: "no/name", Conditions: []snapshot.Condition{
+		"odd": {Role: "no/name", AMIFamily: "windows2022", Conditions: []snapshot.Condition{
 			{Type: "InstanceProfileReady", Status: "False", Reason: "NodeRoleNotFound", Message: "Failed to detect the NodeRole"}, {Type: "Ready", Status: "Unknown"},
 		}},
 	}

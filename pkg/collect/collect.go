@@ -99,6 +99,8 @@ type AWS interface {
 	// TemplateProfile returns the instance profile, by ARN or name, that a launch
 	// template's ID:VERSION names; empty for none.
 	TemplateProfile(ctx context.Context, template string) (string, error)
+	// ConfigurationProfile is TemplateProfile for a launch configuration's name.
+	ConfigurationProfile(ctx context.Context, name string) (string, error)
 
 	// Simulate asks AWS's policy simulator about every action on every resource.
 	Simulate(ctx context.Context, roleARN string, actions, resources []string) ([]snapshot.Simulation, error)
@@ -127,6 +129,8 @@ type Kube interface {
 	// The node classes by name, without what their names lead to.
 	KarpenterNodeClasses(ctx context.Context) (map[string]snapshot.NodeClass, error)
 	AutoModeNodeClasses(ctx context.Context) (map[string]snapshot.NodeClass, error)
+	// KarpenterNodeTemplates returns the node classes of Karpenter before v0.32.
+	KarpenterNodeTemplates(ctx context.Context) (map[string]snapshot.NodeClass, error)
 	// Events returns warnings with an IAM cause, the newest first.
 	Events(ctx context.Context) ([]snapshot.Event, error)
 	// Calls returns how many requests were sent so far.
@@ -190,10 +194,7 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) 
 	if now == nil {
 		now = time.Now
 	}
-	group, ctx := errgroup.WithContext(ctx)
 	c := &collector{
-		ctx:      ctx,
-		group:    group,
 		aws:      o.AWS,
 		kube:     o.Kube,
 		cluster:  o.Cluster.Name,
@@ -217,9 +218,10 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) 
 		},
 	}
 
-	c.startEKS()
-	c.startKube()
-	err := group.Wait()
+	err := c.run(ctx, c.startEKS, c.startKube)
+	if err == nil {
+		err = c.run(ctx, c.startReplacedProfiles, c.startMappedRoles)
+	}
 
 	stats := Stats{PerOperation: o.AWS.Calls(), KubeCalls: o.Kube.Calls()}
 	for _, n := range stats.PerOperation {
@@ -229,6 +231,16 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) 
 		return nil, stats, err
 	}
 	return c.finish(), stats, nil
+}
+
+// run makes the tasks that the functions start, and those that these start, and waits for
+// them.
+func (c *collector) run(ctx context.Context, starts ...func()) error {
+	c.group, c.ctx = errgroup.WithContext(ctx)
+	for _, start := range starts {
+		start()
+	}
+	return c.group.Wait()
 }
 
 // collector is one run. Every part is a task of group that writes what it read

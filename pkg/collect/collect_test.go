@@ -65,6 +65,14 @@ type world struct {
 	simulate []collect.Question
 }
 
+// mapRoles is the world's aws-auth: a role that is mapped as hybrid nodes are, by an ARN
+// without the role's path, and others.
+const mapRoles = `- rolearn: x
+- {rolearn: "arn:aws:iam::` + account + `:role/mapped", username: "system:node:{{SessionName}}"}
+- {rolearn: "arn:aws:iam::` + account + `:role/admin", username: admin}
+- {rolearn: "arn:aws:iam::444455556666:role/away", username: "system:node:{{SessionName}}"}
+`
+
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
 	w := &world{aws: newFakeAWS(tb), kube: newFakeKube(tb)}
@@ -80,11 +88,13 @@ func newWorld(tb testing.TB) *world {
 		"self":    {trust: rawDocument, attached: []string{workerPolicy, pullPolicy}},
 		"cni":     {trust: rawDocument, attached: []string{cniPolicy}},
 		"pod-cni": {trust: rawDocument},
+		// Of other nodes: hybrid ones, by access entry and by aws-auth, HyperPod's, and an instance whose profile was replaced.
+		"hybrid": {trust: rawDocument}, "mapped": {path: "/on-prem/", trust: rawDocument}, "hyperpod": {trust: rawDocument}, "quick": {trust: rawDocument},
 	}
 	f.policies = map[string]string{workerPolicy: rawDocument, pullPolicy: rawDocument, cniPolicy: rawDocument, boundary: rawDocument}
 	f.profiles = map[string]fakeProfile{
 		"eks-1": {role: "node-a"}, "eks-2": {role: "node-a"}, "eks-3": {role: "node-a"},
-		"self": {role: "self", path: "/own/"},
+		"self": {role: "self", path: "/own/"}, "swapped": {role: "quick"},
 	}
 	f.clusters = map[string]map[string]any{
 		"prod": {
@@ -93,6 +103,7 @@ func newWorld(tb testing.TB) *world {
 			"certificateAuthority":    map[string]any{"data": "UEVN"},
 			"kubernetesNetworkConfig": map[string]any{"ipFamily": "ipv4"},
 			"accessConfig":            map[string]any{"authenticationMode": "API_AND_CONFIG_MAP"},
+			"remoteNetworkConfig":     map[string]any{"remoteNodeNetworks": []any{map[string]any{"cidrs": []string{"10.200.0.0/16"}}}},
 			"identity":                map[string]any{"oidc": map[string]any{"issuer": "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC"}},
 			"computeConfig":           map[string]any{"enabled": true, "nodePools": []string{"system", "general-purpose"}, "nodeRoleArn": f.roleARN("node-b")},
 			"health":                  map[string]any{"issues": []map[string]any{{"code": "IamRoleNotFound", "message": "gone", "resourceIds": []string{"cluster"}}}},
@@ -123,16 +134,16 @@ func newWorld(tb testing.TB) *world {
 		"i-0a": {state: "running", profile: f.profileARN("self"), tokens: "required", hops: 1},
 		"i-0b": {state: "running", profile: f.profileARN("self"), tokens: "optional", hops: 2},
 		"i-0c": {state: "running", tokens: "required", hops: 1},
-		"i-0e": {state: "running", profile: f.profileARN("unread"), tokens: "required", hops: 1, owned: true},
+		"i-0e": {state: "running", profile: f.profileARN("swapped"), tokens: "required", hops: 1, owned: true},
 	}
 	f.entries[f.roleARN("node-b")] = map[string]any{"type": "EC2", "createdAt": 1714979289}
 
 	f.entries[f.roleARN("hybrid")] = map[string]any{"type": "HYBRID_LINUX", "createdAt": 1714979289}
 	f.entries[f.roleARN("people")] = map[string]any{"type": "STANDARD"}
 	f.entries["arn:aws:iam::"+account+":user/dev"] = map[string]any{"type": "STANDARD"}
-	f.roles["hybrid"] = fakeRole{trust: rawDocument}
+	f.entries[f.roleARN("hyperpod")] = map[string]any{"type": "HYPERPOD_LINUX", "createdAt": 1714979289}
 
-	w.kube.awsAuth = &corev1.ConfigMap{ObjectMeta: meta("aws-auth", nil), Data: map[string]string{"mapRoles": "- rolearn: x\n", "mapUsers": "- secret\n"}}
+	w.kube.awsAuth = &corev1.ConfigMap{ObjectMeta: meta("aws-auth", nil), Data: map[string]string{"mapRoles": mapRoles, "mapUsers": "- secret\n"}}
 	w.kube.agent = &appsv1.DaemonSet{ObjectMeta: meta("eks-pod-identity-agent", nil)}
 	w.kube.agentPods = []corev1.Pod{
 		{ObjectMeta: meta("agent-1", nil), Spec: corev1.PodSpec{NodeName: "n-managed"}, Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}},
@@ -153,10 +164,12 @@ func newWorld(tb testing.TB) *world {
 		"/apis/karpenter.k8s.aws/v1/ec2nodeclasses": `{"kind":"EC2NodeClassList","apiVersion":"karpenter.k8s.aws/v1","items":[
 			{"metadata":{"name":"fast"},"spec":{"role":"node-b"},"status":{"instanceProfile":"self"}},
 			{"metadata":{"name":"wrong"},"spec":{"role":"` + f.roleARN("node-a") + `","instanceProfile":"gone"}},
-			{"metadata":{"name":"odd"},"spec":{"role":"no/name"},"status":{"conditions":[
+			{"metadata":{"name":"odd"},"spec":{"role":"no/name","amiSelectorTerms":[{"id":"ami-1"},{"alias":"windows2022@latest"}]},"status":{"conditions":[
 				{"type":"SubnetsReady","status":"True","reason":"SubnetsReady","lastTransitionTime":"2026-01-01T00:00:00Z"},
 				{"type":"Ready","status":"Unknown","lastTransitionTime":"no time"},
 				{"type":"InstanceProfileReady","status":"False","reason":"NodeRoleNotFound","message":"Failed to detect\nthe NodeRole"}]}}]}`,
+		"/apis/karpenter.k8s.aws/v1alpha1/awsnodetemplates": `{"kind":"AWSNodeTemplateList","apiVersion":"karpenter.k8s.aws/v1alpha1","items":[
+			{"metadata":{"name":"old"},"spec":{"instanceProfile":"self","amiFamily":"Bottlerocket"}}]}`,
 		"/apis/eks.amazonaws.com/v1/nodeclasses": `{"kind":"NodeClassList","apiVersion":"eks.amazonaws.com/v1","items":[{"metadata":{"name":"private"},"spec":{"role":"lost"}}]}`,
 	}
 
@@ -174,7 +187,10 @@ func newWorld(tb testing.TB) *world {
 		node("n-fargate", "aws:///eu-west-1a/0f3c/fargate-ip-10-0-0-1", map[string]string{"eks.amazonaws.com/compute-type": "fargate"}),
 		node("n-hybrid", "eks-hybrid:///eu-west-1/prod/mi-1", map[string]string{"eks.amazonaws.com/compute-type": "hybrid"}),
 		node("n-kind", "kind://docker/kind/kind", nil),
+		node("n-hyperpod", "aws:///euw1-az1/sagemaker/cluster/hyperpod-x-i-0a", map[string]string{"sagemaker.amazonaws.com/compute-type": "hyperpod", "sagemaker.amazonaws.com/instance-group-name": "gpus"}),
+		node("n-old", "aws:///eu-west-1b/i-0b", map[string]string{"karpenter.sh/provisioner-name": "default"}),
 	}
+	w.kube.nodes[0].Status.NodeInfo.OSImage = "Amazon Linux 2023.9.20251117"
 	w.kube.serviceAccount = &corev1.ServiceAccount{ObjectMeta: meta("aws-node", nil)}
 	w.kube.serviceAccount.Annotations = map[string]string{"eks.amazonaws.com/role-arn": f.roleARN("cni"), "eks.amazonaws.com/audience": "own"}
 	w.kube.daemonSet = &appsv1.DaemonSet{ObjectMeta: meta("aws-node", nil), Spec: appsv1.DaemonSetSpec{Template: corev1.PodTemplateSpec{Spec: podSpec("", nil)}}}
@@ -298,6 +314,7 @@ func (w *world) want() *snapshot.Snapshot {
 		Source: snapshot.Source{Tool: "noderole test", CollectedAt: created, Context: "prod", Evidence: []string{"because"}},
 		Cluster: snapshot.Cluster{
 			ARN: clusterARN("prod"), Version: "1.33", Status: "ACTIVE", RoleARN: f.roleARN("cluster"), IPFamily: "ipv4",
+			RemoteNodeNetworks: []string{"10.200.0.0/16"},
 			AuthenticationMode: "API_AND_CONFIG_MAP", OIDCIssuer: "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC",
 			AutoMode: &snapshot.AutoMode{NodeRoleARN: f.roleARN("node-b"), NodePools: []string{"general-purpose", "system"}},
 			Health:   []snapshot.HealthIssue{{Code: "IamRoleNotFound", Message: "gone", ResourceIDs: []string{"cluster"}}},
@@ -327,12 +344,12 @@ func (w *world) want() *snapshot.Snapshot {
 		},
 		AccessEntries: map[string]snapshot.AccessEntry{f.roleARN("node-a"): {
 			Type: "EC2_LINUX", Username: "system:node:{{EC2PrivateDNSName}}", Groups: []string{"system:nodes"}, CreatedAt: created,
-		}, f.roleARN("hybrid"): {Type: "HYBRID_LINUX", CreatedAt: created}, f.roleARN("node-b"): {
+		}, f.roleARN("hybrid"): {Type: "HYBRID_LINUX", CreatedAt: created}, f.roleARN("hyperpod"): {Type: "HYPERPOD_LINUX", CreatedAt: created}, f.roleARN("node-b"): {
 			Type: "EC2", CreatedAt: created, Policies: map[string][]string{
 				"arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy": {}, "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy": {"a"},
 			},
 		}},
-		AWSAuth:          &snapshot.AWSAuth{MapRoles: "- rolearn: x\n"},
+		AWSAuth:          &snapshot.AWSAuth{MapRoles: mapRoles},
 		PodIdentityAgent: &snapshot.PodIdentityAgent{Nodes: map[string]bool{"n-managed": true, "n-self": false}},
 		OIDCProviders: map[string]snapshot.OIDCProvider{
 			"arn:aws:iam::" + account + ":oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC": {ClientIDs: []string{"sts.amazonaws.com"}},
@@ -340,13 +357,15 @@ func (w *world) want() *snapshot.Snapshot {
 		KarpenterNodeClasses: map[string]snapshot.NodeClass{
 			"fast":  {Role: "node-b", StatusProfile: "self", RoleARN: f.roleARN("node-b"), ProfileARN: f.profileARN("self")},
 			"wrong": {Role: f.roleARN("node-a"), InstanceProfile: "gone", RoleARN: f.roleARN("node-a"), ProfileARN: f.profileARN("gone")},
-			"odd": {Role: "no/name", Conditions: []snapshot.Condition{
+			"odd": {Role: "no/name", AMIFamily: "windows2022", Conditions: []snapshot.Condition{
 				{Type: "InstanceProfileReady", Status: "False", Reason: "NodeRoleNotFound", Message: "Failed to detect the NodeRole"}, {Type: "Ready", Status: "Unknown"},
 			}},
 		},
+		KarpenterNodeTemplates: map[string]snapshot.NodeClass{"old": {AMIFamily: "Bottlerocket", InstanceProfile: "self", ProfileARN: f.profileARN("self")}},
 		AutoScalingGroups: map[string]snapshot.AutoScalingGroup{
 			"asg-1": {LaunchTemplate: "lt-1:3", InstanceProfile: f.profileARN("self"), Instances: 1},
 			"asg-2": {LaunchTemplate: "lt-2:$Default", InstanceProfile: f.profileARN("self"), Instances: 1},
+			"asg-3": {LaunchConfiguration: "lc-1", InstanceProfile: f.profileARN("self"), Instances: 1},
 		},
 		AutoModeNodeClasses: map[string]snapshot.NodeClass{"private": {Role: "lost", RoleARN: f.roleARN("lost")}},
 		Events: []snapshot.Event{
@@ -367,8 +386,9 @@ func (w *world) want() *snapshot.Snapshot {
 				r.AttachedPolicies = []string{pullPolicy, workerPolicy}
 				r.InstanceProfiles = []string{f.profileARN("self")}
 			}),
-			f.roleARN("lost"):    {NotFound: true},
-			f.roleARN("hybrid"):  role("hybrid", nil),
+			f.roleARN("lost"):   {NotFound: true},
+			f.roleARN("hybrid"): role("hybrid", nil), f.roleARN("mapped"): role("mapped", nil), f.roleARN("hyperpod"): role("hyperpod", nil),
+			f.roleARN("quick"):   role("quick", func(r *snapshot.Role) { r.InstanceProfiles = []string{f.profileARN("swapped")} }),
 			f.roleARN("cni"):     role("cni", func(r *snapshot.Role) { r.AttachedPolicies = []string{cniPolicy} }),
 			f.roleARN("pod-cni"): role("pod-cni", nil),
 		},
@@ -377,11 +397,11 @@ func (w *world) want() *snapshot.Snapshot {
 			f.profileARN("eks-1"): {Roles: []string{f.roleARN("node-a")}},
 			f.profileARN("eks-2"): {Roles: []string{f.roleARN("node-a")}},
 			f.profileARN("eks-3"): {Roles: []string{f.roleARN("node-a")}},
-			f.profileARN("self"):  {Roles: []string{f.roleARN("self")}},
-			f.profileARN("gone"):  {NotFound: true},
+			f.profileARN("self"):  {Roles: []string{f.roleARN("self")}}, f.profileARN("swapped"): {Roles: []string{f.roleARN("quick")}},
+			f.profileARN("gone"): {NotFound: true},
 		},
 		Nodes: map[string]snapshot.Node{
-			"n-managed":   {ProviderID: "aws:///eu-west-1a/i-01", Maker: snapshot.MadeByNodeGroup, Owner: "a1", Ready: true},
+			"n-managed":   {ProviderID: "aws:///eu-west-1a/i-01", Maker: snapshot.MadeByNodeGroup, Owner: "a1", OSImage: "Amazon Linux 2023.9.20251117", Ready: true},
 			"n-self":      {ProviderID: "aws:///eu-west-1a/i-0a", Maker: snapshot.MadeBySelf, Windows: true, Ready: true},
 			"n-karpenter": {ProviderID: "aws:///eu-west-1b/i-0b", Maker: snapshot.MadeByKarpenter, Owner: "spot", NodeClass: "fast", Ready: true},
 			"n-bare":      {ProviderID: "aws:///eu-west-1b/i-0c", Maker: snapshot.MadeBySelf, Ready: true},
@@ -390,6 +410,8 @@ func (w *world) want() *snapshot.Snapshot {
 			"n-fargate":   {ProviderID: "aws:///eu-west-1a/0f3c/fargate-ip-10-0-0-1", Maker: snapshot.MadeByFargate, Ready: true},
 			"n-hybrid":    {ProviderID: "eks-hybrid:///eu-west-1/prod/mi-1", Maker: snapshot.MadeByHybrid, Ready: true},
 			"n-kind":      {ProviderID: "kind://docker/kind/kind", Maker: snapshot.MadeByUnknown, Ready: true},
+			"n-hyperpod":  {ProviderID: "aws:///euw1-az1/sagemaker/cluster/hyperpod-x-i-0a", Maker: snapshot.MadeByHyperPod, Owner: "gpus", Ready: true},
+			"n-old":       {ProviderID: "aws:///eu-west-1b/i-0b", Maker: snapshot.MadeByKarpenter, Owner: "default", Provisioner: true, Ready: true},
 		},
 		Instances: map[string]snapshot.Instance{
 			"i-0a": {State: "running", InstanceProfile: f.profileARN("self"), HTTPTokens: "required", HTTPEndpoint: "enabled", HopLimit: 1},
@@ -397,7 +419,7 @@ func (w *world) want() *snapshot.Snapshot {
 			"i-0c": {State: "running", HTTPTokens: "required", HTTPEndpoint: "enabled", HopLimit: 1},
 			"i-0d": {NotFound: true},
 			"i-0e": {
-				State: "running", InstanceProfile: f.profileARN("unread"), HTTPTokens: "required", HTTPEndpoint: "enabled", HopLimit: 1,
+				State: "running", InstanceProfile: f.profileARN("swapped"), HTTPTokens: "required", HTTPEndpoint: "enabled", HopLimit: 1,
 				Owned: true, NodeGroup: "a1", NodePool: "spot", AutoScalingGroup: "eks-a1", LaunchedAt: created,
 			},
 		},
@@ -518,8 +540,11 @@ func worldRoles(names ...string) []string {
 	var out []string
 	for _, name := range names {
 		path := "/"
-		if name == "node-b" {
+		switch name {
+		case "node-b":
 			path = "/team/"
+		case "mapped":
+			path = "/on-prem/"
 		}
 		out = append(out, "arn:aws:iam::"+account+":role"+path+name)
 	}
@@ -529,43 +554,46 @@ func worldRoles(names ...string) []string {
 // unreadWithout are the facts of the world that are missing where an operation gives no
 // answer, by operation. The simulator has a test of its own.
 func unreadWithout() map[string][]missing {
-	allRoles := worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid")
+	allRoles := worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid", "hyperpod", "mapped", "quick")
 	policies := []string{workerPolicy, pullPolicy, cniPolicy, boundary}
 	inline := worldRoles("node-a")[0] + "#"
 	return map[string][]missing{
-		"eks:ListClusters":                      missingOf(snapshot.FactOtherClusters, ""),
-		"eks:DescribeCluster":                   append(missingOf(snapshot.FactCluster, ""), missingOf(snapshot.FactOtherClusters, clusterARN("dev"), clusterARN("staging"))...),
-		"eks:ListNodegroups":                    missingOf(snapshot.FactNodeGroups, ""),
-		"eks:DescribeNodegroup":                 missingOf(snapshot.FactNodeGroups, "a1", "a2", "b1"),
-		"eks:ListFargateProfiles":               missingOf(snapshot.FactFargateProfiles, ""),
-		"eks:DescribeFargateProfile":            missingOf(snapshot.FactFargateProfiles, "fp"),
-		"eks:DescribeAddon":                     missingOf(snapshot.FactAddons, "eks-pod-identity-agent", "vpc-cni"),
-		"eks:ListPodIdentityAssociations":       missingOf(snapshot.FactPodIdentity, ""),
-		"eks:DescribePodIdentityAssociation":    missingOf(snapshot.FactPodIdentity, "a-1"),
-		"eks:DescribeAccessEntry":               append(missingOf(snapshot.FactAccessEntries, worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost")...), missingOf(snapshot.FactHybridEntries, "")...),
-		"iam:GetRole":                           missingOf(snapshot.FactRoles, append([]string{"arn:aws:iam::" + account + ":role/node-b"}, allRoles...)...),
-		"iam:GetOpenIDConnectProvider":          missingOf(snapshot.FactOIDCProviders, "arn:aws:iam::"+account+":oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"),
-		"eks:ListAssociatedAccessPolicies":      missingOf(snapshot.FactAccessPolicies, worldRoles("node-b")...),
-		"get configmaps in kube-system":         missingOf(snapshot.FactAWSAuth, ""),
-		"autoscaling:DescribeAutoScalingGroups": missingOf(snapshot.FactAutoScaling, ""),
-		"ec2:DescribeLaunchTemplateVersions":    missingOf(snapshot.FactAutoScaling, "asg-1", "asg-2"),
-		"eks:ListAccessEntries":                 missingOf(snapshot.FactHybridEntries, ""),
-		"list events in kube-system":            missingOf(snapshot.FactEvents, ""),
-		"list events in default":                missingOf(snapshot.FactEvents, ""),
-		"list ec2nodeclasses.karpenter.k8s.aws": missingOf(snapshot.FactNodeClasses, "karpenter"),
-		"list nodeclasses.eks.amazonaws.com":    missingOf(snapshot.FactNodeClasses, "autoMode"),
-		"iam:ListAttachedRolePolicies":          missingOf(snapshot.FactAttachedPolicies, allRoles...),
-		"iam:ListRolePolicies":                  missingOf(snapshot.FactInlinePolicies, allRoles...),
-		"iam:GetRolePolicy":                     missingOf(snapshot.FactInlinePolicies, inline+"extra", inline+"more", inline+"third"),
-		"iam:ListInstanceProfilesForRole":       missingOf(snapshot.FactRoleProfiles, allRoles...),
-		"iam:GetPolicy":                         missingOf(snapshot.FactPolicies, policies...),
-		"iam:GetPolicyVersion":                  missingOf(snapshot.FactPolicies, policies...),
-		"iam:GetInstanceProfile":                missingOf(snapshot.FactInstanceProfiles, "arn:aws:iam::"+account+":instance-profile/gone", "arn:aws:iam::"+account+":instance-profile/own/self", "arn:aws:iam::"+account+":instance-profile/self"),
-		"ec2:DescribeInstances":                 missingOf(snapshot.FactInstances, ""),
-		"list nodes":                            missingOf(snapshot.FactNodes, ""),
-		"list pods in kube-system":              append(missingOf(snapshot.FactPods, ""), missingOf(snapshot.FactAgent, "")...),
-		"get serviceaccounts in kube-system":    missingOf(snapshot.FactServiceAccount, ""),
-		"get daemonsets.apps in kube-system":    append(missingOf(snapshot.FactDaemonSet, ""), missingOf(snapshot.FactAgent, "")...),
+		"eks:ListClusters":                   missingOf(snapshot.FactOtherClusters, ""),
+		"eks:DescribeCluster":                append(missingOf(snapshot.FactCluster, ""), missingOf(snapshot.FactOtherClusters, clusterARN("dev"), clusterARN("staging"))...),
+		"eks:ListNodegroups":                 missingOf(snapshot.FactNodeGroups, ""),
+		"eks:DescribeNodegroup":              missingOf(snapshot.FactNodeGroups, "a1", "a2", "b1"),
+		"eks:ListFargateProfiles":            missingOf(snapshot.FactFargateProfiles, ""),
+		"eks:DescribeFargateProfile":         missingOf(snapshot.FactFargateProfiles, "fp"),
+		"eks:DescribeAddon":                  missingOf(snapshot.FactAddons, "eks-pod-identity-agent", "vpc-cni"),
+		"eks:ListPodIdentityAssociations":    missingOf(snapshot.FactPodIdentity, ""),
+		"eks:DescribePodIdentityAssociation": missingOf(snapshot.FactPodIdentity, "a-1"),
+		"eks:DescribeAccessEntry":            append(missingOf(snapshot.FactAccessEntries, worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "mapped", "quick")...), missingOf(snapshot.FactHybridEntries, "")...),
+		"iam:GetRole": missingOf(snapshot.FactRoles, append([]string{"arn:aws:iam::" + account + ":role/node-b", "arn:aws:iam::" + account + ":role/mapped"},
+			worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid", "hyperpod", "quick")...)...),
+		"iam:GetOpenIDConnectProvider":             missingOf(snapshot.FactOIDCProviders, "arn:aws:iam::"+account+":oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"),
+		"eks:ListAssociatedAccessPolicies":         missingOf(snapshot.FactAccessPolicies, worldRoles("node-b")...),
+		"get configmaps in kube-system":            missingOf(snapshot.FactAWSAuth, ""),
+		"autoscaling:DescribeAutoScalingGroups":    missingOf(snapshot.FactAutoScaling, ""),
+		"ec2:DescribeLaunchTemplateVersions":       missingOf(snapshot.FactAutoScaling, "asg-1", "asg-2"),
+		"autoscaling:DescribeLaunchConfigurations": missingOf(snapshot.FactAutoScaling, "asg-3"),
+		"eks:ListAccessEntries":                    missingOf(snapshot.FactHybridEntries, ""),
+		"list events in kube-system":               missingOf(snapshot.FactEvents, ""),
+		"list events in default":                   missingOf(snapshot.FactEvents, ""),
+		"list ec2nodeclasses.karpenter.k8s.aws":    missingOf(snapshot.FactNodeClasses, "karpenter"),
+		"list awsnodetemplates.karpenter.k8s.aws":  missingOf(snapshot.FactNodeClasses, "karpenter"),
+		"list nodeclasses.eks.amazonaws.com":       missingOf(snapshot.FactNodeClasses, "autoMode"),
+		"iam:ListAttachedRolePolicies":             missingOf(snapshot.FactAttachedPolicies, allRoles...),
+		"iam:ListRolePolicies":                     missingOf(snapshot.FactInlinePolicies, allRoles...),
+		"iam:GetRolePolicy":                        missingOf(snapshot.FactInlinePolicies, inline+"extra", inline+"more", inline+"third"),
+		"iam:ListInstanceProfilesForRole":          missingOf(snapshot.FactRoleProfiles, allRoles...),
+		"iam:GetPolicy":                            missingOf(snapshot.FactPolicies, policies...),
+		"iam:GetPolicyVersion":                     missingOf(snapshot.FactPolicies, policies...),
+		"iam:GetInstanceProfile":                   missingOf(snapshot.FactInstanceProfiles, "arn:aws:iam::"+account+":instance-profile/gone", "arn:aws:iam::"+account+":instance-profile/own/self", "arn:aws:iam::"+account+":instance-profile/self", "arn:aws:iam::"+account+":instance-profile/swapped"),
+		"ec2:DescribeInstances":                    missingOf(snapshot.FactInstances, ""),
+		"list nodes":                               missingOf(snapshot.FactNodes, ""),
+		"list pods in kube-system":                 append(missingOf(snapshot.FactPods, ""), missingOf(snapshot.FactAgent, "")...),
+		"get serviceaccounts in kube-system":       missingOf(snapshot.FactServiceAccount, ""),
+		"get daemonsets.apps in kube-system":       append(missingOf(snapshot.FactDaemonSet, ""), missingOf(snapshot.FactAgent, "")...),
 	}
 }
 
@@ -624,7 +652,7 @@ func TestRefused(t *testing.T) {
 			return op == "iam:SimulatePrincipalPolicy"
 		}
 		got, _ := w.collect(t)
-		if diff := cmp.Diff(missingOf(snapshot.FactSimulations, worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid")...), entries(got), cmp.AllowUnexported(missing{})); diff != "" {
+		if diff := cmp.Diff(missingOf(snapshot.FactSimulations, worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid", "hyperpod", "mapped", "quick")...), entries(got), cmp.AllowUnexported(missing{})); diff != "" {
 			t.Errorf("missing (-want +got):\n%s", diff)
 		}
 	})

@@ -137,6 +137,11 @@ func (slow) TemplateProfile(context.Context, string) (string, error) {
 	return "", nil
 }
 
+func (slow) ConfigurationProfile(context.Context, string) (string, error) {
+	time.Sleep(latency)
+	return "", nil
+}
+
 func (slow) OIDCProvider(context.Context, string) (snapshot.OIDCProvider, error) {
 	time.Sleep(latency)
 	return snapshot.OIDCProvider{}, nil
@@ -172,6 +177,10 @@ func (quickKube) PodIdentityAgent(context.Context) (*snapshot.PodIdentityAgent, 
 }
 
 func (quickKube) KarpenterNodeClasses(context.Context) (map[string]snapshot.NodeClass, error) {
+	return nil, nil
+}
+
+func (quickKube) KarpenterNodeTemplates(context.Context) (map[string]snapshot.NodeClass, error) {
 	return nil, nil
 }
 

@@ -47,6 +47,9 @@ func (c *collector) readCluster(ctx context.Context) error {
 	if cluster.AutoMode != nil {
 		c.startRole(cluster.AutoMode.NodeRoleARN)
 	}
+	if len(cluster.RemoteNodeNetworks) > 0 {
+		c.startHybridEntries()
+	}
 	if issuer, ok := strings.CutPrefix(cluster.OIDCIssuer, "https://"); ok {
 		arn := c.iamARN("oidc-provider/" + issuer)
 		c.start("OIDC provider", arn, func(ctx context.Context) error { return c.readOIDCProvider(ctx, arn) })
@@ -195,10 +198,18 @@ func (c *collector) readAccessEntry(ctx context.Context, roleARN string) error {
 	return nil
 }
 
-// hybridEntry is the type of the access entries of hybrid nodes.
-const hybridEntry = "HYBRID_LINUX"
+// The types of the access entries of nodes whose roles nothing but these entries names.
+const (
+	hybridEntry   = "HYBRID_LINUX"
+	hyperPodEntry = "HYPERPOD_LINUX"
+)
 
-// readHybridEntries finds the roles of hybrid nodes, of which nothing but their
+// startHybridEntries finds the roles of hybrid and HyperPod nodes, once.
+func (c *collector) startHybridEntries() {
+	c.start("access entries of hybrid nodes of", c.cluster, c.readHybridEntries)
+}
+
+// readHybridEntries finds the roles of hybrid and HyperPod nodes, of which nothing but their
 // access entries speaks.
 func (c *collector) readHybridEntries(ctx context.Context) error {
 	if cluster, err := c.aws.Cluster(ctx, c.cluster); err == nil && cluster.AuthenticationMode == configMapMode {
@@ -211,7 +222,7 @@ func (c *collector) readHybridEntries(ctx context.Context) error {
 		}
 		c.start("access entry of principal", arn, func(ctx context.Context) error {
 			entry, err := c.accessEntry(ctx, arn)
-			if err == nil && entry.Type == hybridEntry {
+			if err == nil && (entry.Type == hybridEntry || entry.Type == hyperPodEntry) {
 				c.startRole(arn)
 			}
 			if errors.Is(err, ErrNotFound) {

@@ -419,6 +419,11 @@ func (f *fakeAWS) profileARN(name string) string {
 // serveAutoScaling has a group of a launch template, one of a mixed policy, one of
 // a launch configuration, and one that a managed node group owns.
 func (f *fakeAWS) serveAutoScaling(w http.ResponseWriter, r *http.Request) {
+	if r.Form.Get("Action") == "DescribeLaunchConfigurations" {
+		writeXML(w, "<DescribeLaunchConfigurationsResponse xmlns=\"http://autoscaling.amazonaws.com/doc/2011-01-01/\"><DescribeLaunchConfigurationsResult><LaunchConfigurations><member>%s</member></LaunchConfigurations></DescribeLaunchConfigurationsResult></DescribeLaunchConfigurationsResponse>",
+			element("LaunchConfigurationName", r.Form.Get("LaunchConfigurationNames.member.1"))+element("IamInstanceProfile", "self"))
+		return
+	}
 	if r.Form.Get("Filters.member.1.Values.member.1") != "kubernetes.io/cluster/prod" {
 		http.NotFound(w, r)
 		return
@@ -430,6 +435,7 @@ func (f *fakeAWS) serveAutoScaling(w http.ResponseWriter, r *http.Request) {
 	writeXML(w, "<DescribeAutoScalingGroupsResponse xmlns=\"http://autoscaling.amazonaws.com/doc/2011-01-01/\"><DescribeAutoScalingGroupsResult><AutoScalingGroups>%s</AutoScalingGroups></DescribeAutoScalingGroupsResult></DescribeAutoScalingGroupsResponse>",
 		group("asg-1", "<LaunchTemplate>"+template+"</LaunchTemplate>", "a")+
 			group("asg-2", "<MixedInstancesPolicy><LaunchTemplate><LaunchTemplateSpecification>"+element("LaunchTemplateId", "lt-2")+"</LaunchTemplateSpecification></LaunchTemplate></MixedInstancesPolicy>", "a")+
+			group("asg-3", element("LaunchConfigurationName", "lc-1"), "a")+
 			group("eks-a1", "<LaunchTemplate>"+template+"</LaunchTemplate>", "eks:nodegroup-name"))
 }
 

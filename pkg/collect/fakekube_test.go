@@ -62,6 +62,7 @@ var kubeOperations = map[string]string{
 	"/api/v1/namespaces/default/events":                                      "list events in default",
 	"/apis/karpenter.k8s.aws/v1/ec2nodeclasses":                              "list ec2nodeclasses.karpenter.k8s.aws",
 	"/apis/karpenter.k8s.aws/v1beta1/ec2nodeclasses":                         "list ec2nodeclasses.karpenter.k8s.aws",
+	"/apis/karpenter.k8s.aws/v1alpha1/awsnodetemplates":                      "list awsnodetemplates.karpenter.k8s.aws",
 	"/apis/eks.amazonaws.com/v1/nodeclasses":                                 "list nodeclasses.eks.amazonaws.com",
 }
 
@@ -92,7 +93,7 @@ func (f *fakeKube) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			list.Items, list.Continue = kubePage(f.events, r)
 		}
 		f.write(w, r, http.StatusOK, list)
-	case "list ec2nodeclasses.karpenter.k8s.aws", "list nodeclasses.eks.amazonaws.com":
+	case "list ec2nodeclasses.karpenter.k8s.aws", "list awsnodetemplates.karpenter.k8s.aws", "list nodeclasses.eks.amazonaws.com":
 		text, ok := f.nodeClasses[r.URL.Path]
 		if !ok {
 			http.NotFound(w, r) // as the API server answers a path that it does not serve

@@ -2,7 +2,9 @@ package collect
 
 import (
 	"context"
+	"slices"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/awsauth"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
@@ -46,6 +48,14 @@ func (c *collector) readKarpenterClasses(ctx context.Context) error {
 	return c.missing(snapshot.FactNodeClasses, "karpenter", err)
 }
 
+func (c *collector) readKarpenterTemplates(ctx context.Context) error {
+	templates, err := c.kube.KarpenterNodeTemplates(ctx)
+	c.startNodeClasses("AWSNodeTemplate", templates, func(s *snapshot.Snapshot, name string, template snapshot.NodeClass) {
+		put(&s.KarpenterNodeTemplates, name, template)
+	})
+	return c.missing(snapshot.FactNodeClasses, "karpenter", err)
+}
+
 func (c *collector) readAutoModeClasses(ctx context.Context) error {
 	classes, err := c.kube.AutoModeNodeClasses(ctx)
 	c.startNodeClasses("NodeClass", classes, func(s *snapshot.Snapshot, name string, class snapshot.NodeClass) {
@@ -78,8 +88,11 @@ func (c *collector) readNodes(ctx context.Context) error {
 	}
 	err := c.kube.Nodes(ctx, func(name string, node snapshot.Node) {
 		c.write(func(s *snapshot.Snapshot) { put(&s.Nodes, name, node) })
-		if node.Maker == snapshot.MadeByHybrid {
-			c.start("access entries of hybrid nodes of", c.cluster, c.readHybridEntries)
+		if node.Maker == snapshot.MadeByHybrid || node.HyperPod() {
+			c.startHybridEntries()
+		}
+		if node.Provisioner {
+			c.start("node templates of", "Karpenter", c.readKarpenterTemplates)
 		}
 		if id := instanceToRead(node); id != "" {
 			batch = append(batch, id)
@@ -106,7 +119,7 @@ func instanceToRead(node snapshot.Node) string {
 		if node.NodeClass != builtinNodeClass {
 			return node.InstanceID()
 		}
-	case snapshot.MadeByNodeGroup, snapshot.MadeByFargate, snapshot.MadeByHybrid:
+	case snapshot.MadeByNodeGroup, snapshot.MadeByFargate, snapshot.MadeByHybrid, snapshot.MadeByHyperPod:
 	}
 	return ""
 }
@@ -175,25 +188,73 @@ func (c *collector) readAutoScaling(ctx context.Context) error {
 	return c.missing(snapshot.FactAutoScaling, "", err)
 }
 
-// readGroup follows a group's launch template to its instance profile. What a
-// launch configuration names is not read.
+// readGroup follows a group's launch template or launch configuration to its instance
+// profile.
 func (c *collector) readGroup(ctx context.Context, name string, group snapshot.AutoScalingGroup) error {
-	if group.LaunchTemplate == "" {
-		c.note(snapshot.Missing{
-			Fact: snapshot.FactAutoScaling, Subject: name, Operation: "autoscaling:DescribeLaunchConfigurations",
-			Error: "the group uses a launch configuration, which this program does not read",
-		})
-	} else {
-		profile, err := c.aws.TemplateProfile(ctx, group.LaunchTemplate)
-		if err := c.missing(snapshot.FactAutoScaling, name, err); err != nil {
-			return err
-		}
-		class := snapshot.NodeClass{InstanceProfile: profile}
-		if err := c.followProfile(ctx, &class); err != nil {
-			return err
-		}
-		group.InstanceProfile = class.ProfileARN
+	read, from := c.aws.TemplateProfile, group.LaunchTemplate
+	if group.LaunchConfiguration != "" {
+		read, from = c.aws.ConfigurationProfile, group.LaunchConfiguration
 	}
+	profile, err := read(ctx, from)
+	if err := c.missing(snapshot.FactAutoScaling, name, err); err != nil {
+		return err
+	}
+	class := snapshot.NodeClass{InstanceProfile: profile}
+	if err := c.followProfile(ctx, &class); err != nil {
+		return err
+	}
+	group.InstanceProfile = class.ProfileARN
 	c.write(func(s *snapshot.Snapshot) { put(&s.AutoScalingGroups, name, group) })
 	return nil
+}
+
+// startReplacedProfiles reads the instance profiles that instances of managed node groups
+// have and the role of their node group is not in: somebody has replaced them. EKS's own
+// profile of a group is known from its role.
+func (c *collector) startReplacedProfiles() {
+	var replaced []string
+	c.write(func(s *snapshot.Snapshot) {
+		for _, instance := range s.Instances {
+			group, known := s.NodeGroups[instance.NodeGroup]
+			if known && !slices.Contains(s.Roles[group.NodeRoleARN].InstanceProfiles, instance.InstanceProfile) {
+				replaced = append(replaced, instance.InstanceProfile)
+			}
+		}
+	})
+	for _, profile := range replaced {
+		c.startProfile(profile)
+	}
+}
+
+// hybridUsername is the user name that aws-auth maps the role of hybrid nodes to.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-cluster-prep.html
+const hybridUsername = "system:node:{{SessionName}}"
+
+// startMappedRoles reads the roles that aws-auth maps as it does those of hybrid nodes,
+// where the cluster takes such nodes: what they trust tells them from other roles. A
+// mapping has the role's name, but not its path.
+func (c *collector) startMappedRoles() {
+	var names []string
+	c.write(func(s *snapshot.Snapshot) {
+		hybrid := len(s.Cluster.RemoteNodeNetworks) > 0
+		for _, node := range s.Nodes {
+			hybrid = hybrid || node.Maker == snapshot.MadeByHybrid
+		}
+		if s.AWSAuth == nil || !hybrid {
+			return
+		}
+		mappings, _ := awsauth.Parse(s.AWSAuth.MapRoles) // what is wrong with it is the rules' to say
+		for _, m := range mappings {
+			a, ok := snapshot.ParseARN(m.RoleARN)
+			if ok && m.Username == hybridUsername && isIAM(a, "role/") && a.Account == c.arn.Account && iamName.MatchString(a.Name()) {
+				names = append(names, a.Name())
+			}
+		}
+	})
+	for _, name := range names {
+		c.start("mapped role", name, func(ctx context.Context) error {
+			class := snapshot.NodeClass{Role: name}
+			return c.followRole(ctx, &class)
+		})
+	}
 }

@@ -56,7 +56,7 @@ func faulty(w *world, operation string, answer func(http.ResponseWriter, *http.R
 func TestMisshapen(t *testing.T) {
 	t.Parallel()
 	tests := unreadWithout()
-	tests["iam:SimulatePrincipalPolicy"] = missingOf(snapshot.FactSimulations, worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid")...)
+	tests["iam:SimulatePrincipalPolicy"] = missingOf(snapshot.FactSimulations, worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid", "hyperpod", "mapped", "quick")...)
 	for operation, refused := range tests {
 		for name, answer := range misshapen {
 			t.Run(operation+"/"+name, func(t *testing.T) {

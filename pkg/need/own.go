@@ -4,6 +4,7 @@ package need
 // An end-to-end test compares them with the calls that are made.
 var Reads = []string{
 	"autoscaling:DescribeAutoScalingGroups",
+	"autoscaling:DescribeLaunchConfigurations",
 	"ec2:DescribeInstances",
 	"ec2:DescribeLaunchTemplateVersions",
 	"eks:DescribeAccessEntry",
@@ -52,7 +53,7 @@ rules:
   resources: [nodes]
   verbs: [list]
 - apiGroups: [karpenter.k8s.aws]
-  resources: [ec2nodeclasses]
+  resources: [ec2nodeclasses, awsnodetemplates]
   verbs: [list]
 - apiGroups: [eks.amazonaws.com]
   resources: [nodeclasses]

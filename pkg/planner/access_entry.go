@@ -32,7 +32,7 @@ func (p *planner) grantAccess(r finding.Result) ([]Step, error) {
 	}
 	kind := p.v.EntryType(role)
 	changes := []change.Change{p.entry(role.ARN, nil, &change.State{Type: kind})}
-	if kind == "EC2" {
+	if _, auto := p.v.Kinds(role); auto && kind == "EC2" {
 		changes = append(changes, p.associate(role.ARN, p.autoNodePolicy(), nil))
 	}
 	return []Step{{
@@ -56,7 +56,7 @@ func (p *planner) replaceAccessEntry(r finding.Result) ([]Step, error) {
 		return nil, policiesUnread(unread)
 	}
 	kind := p.v.EntryType(role)
-	if p.v.EntryFits(old.Type, role) {
+	if p.v.EntryFits(role, old.Type) {
 		kind = old.Type
 	}
 	changes, note := p.recreateEntry(role, old, kind)
@@ -89,7 +89,7 @@ func (p *planner) recreateEntry(role *view.NodeRole, old *snapshot.AccessEntry, 
 	changes = append(changes, p.entry(role.ARN, entryState(old), nil), p.entry(role.ARN, nil, again))
 	note = "for seconds between the two, the cluster refuses the nodes"
 	policies := map[string][]string{}
-	if kind == "EC2" && p.v.EntryType(role) == "EC2" {
+	if _, auto := p.v.Kinds(role); auto && kind == "EC2" {
 		policies[p.autoNodePolicy()] = nil
 	}
 	switch {

@@ -25,7 +25,7 @@ func (p *planner) correctMapping(r finding.Result) ([]Step, error) {
 	case len(access.Mapped) > 0:
 		return p.mapRole(r, role, &access.Mapped[0])
 	case len(access.NearMisses) > 0:
-		return p.mapRole(r, role, &access.NearMisses[0])
+		return p.mapRole(r, role, &access.NearMisses[0].Mapping)
 	}
 	return nil, manual(whyNoStep).next(r.Next...)
 }
@@ -34,7 +34,7 @@ func (p *planner) correctMapping(r finding.Result) ([]Step, error) {
 // old. A username that nodes may have, and groups besides those of nodes, are kept.
 func (p *planner) mapRole(r finding.Result, role *view.NodeRole, old *awsauth.Mapping) ([]Step, error) {
 	windows, _ := p.v.Kinds(role)
-	after := awsauth.Mapping{RoleARN: snapshot.WithoutPath(role.ARN), Username: view.NodeNames[0]}
+	after := awsauth.Mapping{RoleARN: snapshot.WithoutPath(role.ARN), Username: p.v.UserName(role)}
 	text, before := "", (*change.State)(nil)
 	if p.mapRoles != nil {
 		text = *p.mapRoles
@@ -44,7 +44,7 @@ func (p *planner) mapRole(r finding.Result, role *view.NodeRole, old *awsauth.Ma
 		found = old.RoleARN
 		before = &change.State{Role: old.RoleARN, Username: old.Username, Groups: old.Groups}
 		after.Groups = slices.Clone(old.Groups)
-		if slices.Contains(view.NodeNames, old.Username) {
+		if p.v.UserNameFits(role, old.Username) {
 			after.Username = old.Username
 		}
 	}

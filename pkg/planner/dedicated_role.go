@@ -17,9 +17,6 @@ import (
 // and leaves the move to people: it replaces nodes.
 func (p *planner) planDedicatedRole(r finding.Result) ([]Step, error) {
 	role, owners := p.nodeRole(r), p.v.Owners(r.Subject.ARN)
-	if i := slices.IndexFunc(owners, func(o view.Owner) bool { return o.Kind == view.ReplacedProfile }); i >= 0 {
-		return nil, p.restoreProfile(r, owners[i])
-	}
 	if role == nil {
 		return nil, manual("%s, and fix does not change it", ownersWords(r.Subject.Name, owners)).
 			next(finding.Advise("create a role for these nodes alone"))
@@ -60,17 +57,6 @@ func ownersWords(name string, owners []view.Owner) string {
 	return name + " is also " + strings.Join(words, " and ")
 }
 
-// restoreProfile is why a role is not changed that an instance holds by mistake.
-func (p *planner) restoreProfile(r finding.Result, owner view.Owner) error {
-	e := manual("%s is %s: the instance needs its instance profile back", r.Subject.Name, owner)
-	for _, cause := range p.results {
-		if slices.Contains(cause.WrongRoles, r.Subject.ARN) {
-			e.Next = append(e.Next, cause.Next...)
-		}
-	}
-	return e
-}
-
 // namesProfile reports whether a source is a node class with an instance profile of the
 // user's own.
 func (p *planner) namesProfile(s view.Source) bool {
@@ -98,7 +84,7 @@ func (p *planner) migration(role *view.NodeRole, n newrole.Role) []finding.Next 
 	var next []finding.Next
 	if n.EntryType == "" && slices.ContainsFunc(role.Sources, func(s view.Source) bool { return s.Kind != view.NodeGroup }) {
 		next = append(next, finding.Run(command.Kubectl("-n", "kube-system", "edit", "configmap", "aws-auth")).
-			With("add to mapRoles: "+view.NodeMapping(n.ARN())))
+			With("add to mapRoles: "+p.v.NodeMapping(role, n.ARN())))
 	}
 	for _, s := range role.Sources {
 		switch s.Kind {

@@ -9,6 +9,13 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 )
 
+// byID gives the healthy example nodes that are named by their instance id.
+const byID = `nodes: {ip-10-0-1-17.eu-west-1.compute.internal: null, ip-10-0-2-41.eu-west-1.compute.internal: null, ip-10-0-1-90.eu-west-1.compute.internal: null,
+  i-01a2b3c4d5e6f7081: {providerID: "aws:///eu-west-1a/i-01a2b3c4d5e6f7081", maker: nodeGroup, owner: apps, ready: true}}
+nodeGroups: {system: null}
+awsNode: {pods: null}
+`
+
 // TestMapRoles: where aws-auth lets nodes in, their roles get an entry there, each step's
 // text after the one before it, and what stood there stays.
 func TestMapRoles(t *testing.T) {
@@ -18,6 +25,11 @@ func TestMapRoles(t *testing.T) {
 roles: {"arn:aws:iam::111122223333:role/path/second": {trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}'}}` + "\n"
 		admin = "- rolearn: arn:aws:iam::111122223333:role/admin # ours\n  username: admin\n  groups: [system:masters]\n"
 	)
+	// miss is an entry that means the role and never matches it, after one of somebody else.
+	miss := func(rolearn string) string {
+		text := admin + "- rolearn: " + rolearn + "\n  username: system:node:{{EC2PrivateDNSName}}\n  groups: [system:bootstrappers, system:nodes]\n"
+		return "awsAuth: {mapRoles: \"" + strings.ReplaceAll(text, "\n", `\n`) + "\"}"
+	}
 	nodes := []string{"system:bootstrappers", "system:nodes"}
 	const username = "system:node:{{EC2PrivateDNSName}}"
 	plain := change.State{Role: nodeRole, Username: username, Groups: nodes}
@@ -27,11 +39,18 @@ roles: {"arn:aws:iam::111122223333:role/path/second": {trustPolicy: '{"Version":
 		want         []change.State
 		keeps        string
 	}{
-		"no ConfigMap":      {mode, "NR501", []change.State{plain}, ""},
-		"an entry more":     {mode + "awsAuth: {mapRoles: \"" + strings.ReplaceAll(admin, "\n", `\n`) + "\"}", "NR501", []change.State{plain}, admin},
-		"two roles":         {mode + second, "NR501", []change.State{plain, windows}, ""},
-		"a username of its": {mode + `awsAuth: {mapRoles: '[{"rolearn":"` + nodeRole + `","username":"system:node:{{SessionName}}","groups":["mine"]}]'}`, "NR505", []change.State{{Role: nodeRole, Username: "system:node:{{SessionName}}", Groups: []string{"mine", "system:bootstrappers", "system:nodes"}}}, ""},
-		"another username":  {mode + `awsAuth: {mapRoles: '[{"rolearn":"` + nodeRole + `","username":"nodes","groups":["system:bootstrappers","system:nodes"]}]'}`, "NR505", []change.State{plain}, ""},
+		"no ConfigMap":     {mode, "NR501", []change.State{plain}, ""},
+		"an entry more":    {mode + "awsAuth: {mapRoles: \"" + strings.ReplaceAll(admin, "\n", `\n`) + "\"}", "NR501", []change.State{plain}, admin},
+		"two roles":        {mode + second, "NR501", []change.State{plain, windows}, ""},
+		"groups of its":    {mode + `awsAuth: {mapRoles: '[{"rolearn":"` + nodeRole + `","username":"system:node:{{SessionName}}","groups":["mine"]}]'}`, "NR505", []change.State{{Role: nodeRole, Username: username, Groups: []string{"mine", "system:bootstrappers", "system:nodes"}}}, ""},
+		"instance ids":     {mode + byID + `awsAuth: {mapRoles: '[{"rolearn":"` + nodeRole + `","username":"nodes"}]'}`, "NR505", []change.State{{Role: nodeRole, Username: "system:node:{{SessionName}}", Groups: nodes}}, ""},
+		"a raw name":       {mode + byID + `awsAuth: {mapRoles: '[{"rolearn":"` + nodeRole + `","username":"system:node:{{SessionNameRaw}}"}]'}`, "NR505", []change.State{{Role: nodeRole, Username: "system:node:{{SessionNameRaw}}", Groups: nodes}}, ""},
+		"instance profile": {mode + miss("arn:aws:iam::111122223333:instance-profile/eksNodeRole"), "NR504", []change.State{plain}, admin},
+		"another account":  {mode + miss("arn:aws:iam::444455556666:role/eksNodeRole"), "NR504", []change.State{plain}, admin},
+		"a session":        {mode + miss("arn:aws:sts::111122223333:assumed-role/eksNodeRole/i-01a2b3c4d5e6f7081"), "NR504", []change.State{plain}, admin},
+		"blanks":           {mode + miss("' arn:aws:iam::111122223333:role/eksNodeRole'"), "NR504", []change.State{plain}, admin},
+		"a template":       {mode + miss("${module.eks.node_role_arn}"), "NR504", []change.State{plain}, admin},
+		"another username": {mode + `awsAuth: {mapRoles: '[{"rolearn":"` + nodeRole + `","username":"nodes","groups":["system:bootstrappers","system:nodes"]}]'}`, "NR505", []change.State{plain}, ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

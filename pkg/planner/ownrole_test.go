@@ -137,8 +137,7 @@ policies: {"arn:aws:iam::111122223333:policy/b": {version: v1, document: '{"Vers
 	want := []string{
 		"create eksNodeRole-nodes, a role for the nodes of eksNodeRole alone", "  + role eksNodeRole-nodes",
 		"  + policy " + workerARN + " of role eksNodeRole-nodes", "  + policy " + pullARN + " of role eksNodeRole-nodes",
-		"  + instance profile eksNodeRole-nodes", "  + role of instance profile eksNodeRole-nodes", "  + access entry of " + arn,
-		"  + access policy arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy of " + arn,
+		"  + instance profile eksNodeRole-nodes", "  + role of instance profile eksNodeRole-nodes", "  + access entry of " + arn, // of those that are not Auto Mode's
 	}
 	if diff := cmp.Diff(want, summary(plan.Steps)); diff != "" {
 		t.Fatalf("steps (-want +got):\n%s", diff)

@@ -194,7 +194,7 @@ missing: [{fact: accessPolicies, subject: "` + nodeRole + `", operation: "eks:Li
 // it had; a type that takes none says so.
 func TestPlanKeepsAccessPolicies(t *testing.T) {
 	const entry = `accessEntries: {"` + nodeRole + `": {type: %s, createdAt: "2020-01-01T00:00:00Z", policies: {"arn:aws:eks::aws:cluster-access-policy/A": [], "arn:aws:eks::aws:cluster-access-policy/B": [x, z]}}}`
-	step := planFor(load(t, "healthy", strings.Replace(entry, "%s", "EC2", 1)), "NR503").Steps[0]
+	step := planFor(load(t, "healthy", byID+strings.Replace(entry, "%s", "EC2", 1)), "NR503").Steps[0]
 	if len(step.Changes) != 6 || step.Changes[2].After != nil || step.Changes[3].After.Type != "EC2" {
 		t.Fatalf("changes %v", step.Changes)
 	}

@@ -165,9 +165,12 @@ func (r *iamRole) managed(kind finding.PolicyKind, arn string, managed map[strin
 // nodeNeeds asks what the rules ask of a role that EC2 nodes hold.
 func (r *iamRole) nodeNeeds(node *view.NodeRole, identity view.Identity) {
 	r.trustEC2()
-	if !node.OnlyAutoMode() {
-		r.need("worker", finding.WantedYes, need.Worker)
-		r.need("workerRecommended", finding.WantedYes, need.WorkerRecommended)
+	calls := r.v.NeedsOf(node)
+	if required := calls.Required(); len(required) > 0 {
+		r.need("worker", finding.WantedYes, required)
+	}
+	if recommended := calls.Recommended(); len(recommended) > 0 {
+		r.need("workerRecommended", finding.WantedYes, recommended)
 	}
 	r.need("pull", finding.WantedYes, need.Pull)
 	agent := finding.WantedUnknown
@@ -196,7 +199,8 @@ func (r *iamRole) hybridNeeds() {
 		asked = append(asked, r.trustedBy(session)...)
 	}
 	r.add("trust", finding.WantedYes, asked, anyPrincipal(asked))
-	r.need("hybrid", finding.WantedYes, need.Hybrid)
+	calls, _ := r.HybridCalls()
+	r.need("hybrid", finding.WantedYes, calls)
 	if len(r.v.HybridNodesWithAgent()) > 0 {
 		r.need("podIdentity", finding.WantedYes, need.PodIdentityAgent)
 	}

@@ -14,12 +14,13 @@ var workerPermissions = Rule{
 	Repair:   finding.AttachWorkerPolicy,
 	Title:    "The node role allows what a node needs to join",
 	Why: `A node that may not describe its own instance does not learn its name and does not join the cluster. Running nodes
-keep going until they are replaced.`,
+keep going until they are replaced. Nodes that are named by their instance id do not ask for their name.`,
 	Fix: `Attach AmazonEKSWorkerNodePolicy, or allow ec2:DescribeInstances on "*" in a policy of your own. An explicit Deny or a
 permissions boundary has to be changed where it is written.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEKSWorkerNodePolicy.html",
 		"https://github.com/awslabs/amazon-eks-ami/blob/main/nodeadm/internal/api/status.go",
+		"https://github.com/awslabs/amazon-eks-ami/blob/main/nodeadm/doc/examples.md",
 	},
 	Needs: []snapshot.Fact{snapshot.FactRoles, snapshot.FactAttachedPolicies, snapshot.FactInlinePolicies, snapshot.FactPolicies},
 	Bad:   `roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"]}}`,
@@ -30,15 +31,24 @@ roles:
     inlinePolicies:
       node: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["ec2:Describe*","eks:DescribeCluster"],"Resource":"*"}}'`,
 	Check: func(v *view.View, report Reporter) {
-		checkPermissions(v, notOnAutoMode(v, report), need.Worker, "allows what a node needs to join", "lacks what a node needs to join")
+		checkPermissions(v, notOnAutoMode(v, report), need.Node.Required, "allows what a node needs to join", "lacks what a node needs to join")
 	},
 }
 
-// checkPermissions asks every node role for all of the actions.
-func checkPermissions(v *view.View, report Reporter, actions []need.Action, can, cannot string) {
+// checkPermissions asks every node role for all of the actions that its nodes call.
+func checkPermissions(v *view.View, report Reporter, calls func(need.Node) []need.Action, can, cannot string) {
 	for _, r := range v.NodeRoles() {
 		if r.Facts.NotFound {
 			report(noSuchRole(r))
+			continue
+		}
+		node := v.NeedsOf(r)
+		actions := calls(node)
+		if len(actions) == 0 && node.ByInstanceID {
+			report(finding.Result{
+				Status: finding.NotApplicable, Subject: roleSubject(r),
+				Message: r.Name + "'s nodes are named by their instance id: they do not ask EC2 for their name",
+			})
 			continue
 		}
 		all := askAll(r.Role, actions)

@@ -37,42 +37,47 @@ roles:
 			case r.Facts.NotFound:
 				report(noSuchRole(r))
 			case !inUse && r.OnlyAutoMode():
-				report(judgeAgent(r, "EKS Auto Mode's nodes have the agent built in"))
+				report(judgeAgent(r.Role, subject, "EKS Auto Mode's nodes have the agent built in"))
 			case !inUse && len(unread) > 0:
 				report(unknown(subject, "whether the Pod Identity Agent needs "+r.Name+" was not checked", unread))
 			case !inUse:
 				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "no Pod Identity Agent and no association is there"})
 			default:
-				report(judgeAgent(r, why))
+				report(judgeAgent(r.Role, subject, why))
 			}
 		}
-		for _, r := range v.HybridRoles() {
-			subject := hybridSubject(r)
-			nodes := v.HybridNodesWithAgent()
-			switch m := v.Unread(snapshot.FactAgent); {
-			case r.Facts.NotFound:
-				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: r.Name + " does not exist"})
-			case len(nodes) > 0:
-				report(judgeAgentOf(r, subject, fmt.Sprintf("eks-pod-identity-agent runs on hybrid node %s", nodes[0])))
-			case len(m) > 0:
-				report(unknown(subject, "whether the Pod Identity Agent needs "+r.Name+" was not checked", m))
-			default:
-				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "no Pod Identity Agent runs on a hybrid node"})
-			}
-		}
+		agentElsewhere(v, report, v.HybridRoles(), v.HybridNodes(), "hybrid")
+		agentElsewhere(v, report, v.HyperPodRoles(), v.HyperPodNodes(), "HyperPod")
 	},
 }
 
-// hybridSubject is a role of hybrid nodes as the subject of a result.
-func hybridSubject(r *view.Role) finding.Subject {
-	return finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
+// agentElsewhere judges the roles of nodes that are no EC2 instances of the account: the
+// agent needs them where it runs on such a node.
+func agentElsewhere(v *view.View, report Reporter, roles []*view.Role, nodes []string, kind string) {
+	agent := v.Snapshot.PodIdentityAgent
+	var on []string
+	for _, node := range nodes {
+		if agent != nil {
+			if _, runs := agent.Nodes[node]; runs {
+				on = append(on, node)
+			}
+		}
+	}
+	unread := v.Unread(snapshot.FactAgent)
+	for _, r := range roles {
+		subject := finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
+		switch {
+		case len(on) > 0:
+			report(judgeAgent(r, subject, fmt.Sprintf("the agent runs on %s nodes: %s", kind, someOf(on))))
+		case len(unread) > 0:
+			report(unknown(subject, "whether the Pod Identity Agent needs "+r.Name+" was not checked", unread))
+		default:
+			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the Pod Identity Agent runs on no " + kind + " node"})
+		}
+	}
 }
 
-func judgeAgent(r *view.NodeRole, why string) finding.Result {
-	return judgeAgentOf(r.Role, roleSubject(r), why)
-}
-
-func judgeAgentOf(r *view.Role, subject finding.Subject, why string) finding.Result {
+func judgeAgent(r *view.Role, subject finding.Subject, why string) finding.Result {
 	all := askAll(r, need.PodIdentityAgent)
 	result := all.result(subject, r.Name, "lets the Pod Identity Agent get credentials", "does not let the Pod Identity Agent get credentials")
 	result.Evidence = append(result.Evidence, why)

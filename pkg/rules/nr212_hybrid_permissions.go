@@ -2,7 +2,6 @@ package rules
 
 import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
@@ -13,27 +12,52 @@ var hybridPermissions = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined, finding.DeniedCall},
 	NoRepair: "roles of hybrid nodes are not changed by fix",
 	Title:    "The role of hybrid nodes allows what they call",
-	Why: `A hybrid node reads the cluster with eks:DescribeCluster to join, and pulls its first images from ECR. Without these it does
-not join or stays NotReady.`,
-	Fix:  `Attach AmazonEC2ContainerRegistryPullOnly, and allow eks:DescribeCluster on the cluster.`,
-	Refs: []string{"https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-creds.html"},
+	Why: `A hybrid node reads the cluster with eks:DescribeCluster to join, looks for its role among the access entries with
+eks:ListAccessEntries (nodeadm v1.0.16 and later), and pulls its first images from ECR. Without these it does not join or stays
+NotReady. Where the node's configuration has endpoint, CA and service CIDR of the cluster, it calls neither of the first two.`,
+	Fix: `Attach AmazonEC2ContainerRegistryPullOnly, and allow eks:DescribeCluster and eks:ListAccessEntries on the cluster.`,
+	Refs: []string{
+		"https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-creds.html",
+		"https://github.com/terraform-aws-modules/terraform-aws-eks/issues/3617",
+		"https://github.com/aws/eks-hybrid/blob/main/internal/node/hybrid/hybrid_role_validator.go",
+	},
 	Needs: []snapshot.Fact{
 		snapshot.FactRoles, snapshot.FactAttachedPolicies, snapshot.FactInlinePolicies, snapshot.FactPolicies, snapshot.FactHybridEntries,
 	},
-	Bad: hybridPatch("ssm.amazonaws.com") + `    inlinePolicies: {none: '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"eks:*","Resource":"*"}}'}
-`,
+	Bad:  hybridPatch("ssm.amazonaws.com", "eks:ListAccessEntries"),
 	Good: hybridPatch("ssm.amazonaws.com"),
 	Check: func(v *view.View, report Reporter) {
 		if !hybridNodes(v, report) {
 			return
 		}
 		for _, r := range v.HybridRoles() {
-			subject := finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
-			result := askAll(r, need.Hybrid).result(subject, r.Name, "allows what hybrid nodes call", "lacks what hybrid nodes call")
-			if result.Status == finding.Fail {
-				result.Next = []finding.Next{explainAction(r.Name, "eks:DescribeCluster")}
-			}
-			report(result)
+			report(judgeHybridCalls(r))
 		}
 	},
+}
+
+func judgeHybridCalls(r *view.Role) finding.Result {
+	subject := finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
+	calls, undiscovered := r.HybridCalls()
+	result := askAll(r, calls).result(subject, r.Name, "allows what hybrid nodes call", "lacks what hybrid nodes call")
+	switch result.Status {
+	case finding.Fail:
+		for _, a := range calls {
+			if r.Can(a).Verdict == view.Denied {
+				result.Next = append(result.Next, explainAction(r.Name, a.Name))
+				break
+			}
+		}
+	case finding.Pass:
+		if len(undiscovered) == 0 {
+			break
+		}
+		denied := askAll(r, undiscovered).denied
+		result.Status = finding.Depends
+		result.Message = "whether " + r.Name + " allows what hybrid nodes call depends on their configuration"
+		result.Evidence = append(deniedLines(denied), "they do not call it where their configuration has endpoint, CA and service CIDR of the cluster")
+		result.Next = []finding.Next{explainAction(r.Name, undiscovered[0].Name)}
+	default:
+	}
+	return result
 }

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -50,8 +51,9 @@ func hybridNodes(v *view.View, report Reporter) bool {
 	return true
 }
 
-// hybridPatch adds hybrid nodes and their role to the healthy example.
-func hybridPatch(service string) string {
+// hybridPatch adds hybrid nodes and their role to the healthy example: who may assume it,
+// and what an inline policy denies it.
+func hybridPatch(service string, denied ...string) string {
 	const arn = "arn:aws:iam::111122223333:role/hybridNodeRole"
 	return fmt.Sprintf(`
 nodes: {mi-1: {providerID: "eks-hybrid:///eu-west-1/prod/mi-1", maker: hybrid, ready: true}}
@@ -61,7 +63,9 @@ roles:
     createdAt: "2026-01-01T00:00:00Z"
     trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":%[2]q},"Action":"sts:AssumeRole"}}'
     attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly", "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"]
-`, arn, service)
+    inlinePolicies:
+      hybrid: '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["eks:ListAccessEntries","ssm:UpdateInstanceInformation"],"Resource":"*"},{"Effect":"Deny","Action":["%[3]s"],"Resource":"*"}]}'
+`, arn, service, strings.Join(append(denied, "iam:*"), `","`))
 }
 
 func judgeHybridTrust(v *view.View, r *view.Role, subject finding.Subject) finding.Result {

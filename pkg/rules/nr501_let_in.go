@@ -16,8 +16,8 @@ var letIn = Rule{
 	Title:    "The node role has access to the cluster",
 	Why: `The API server refuses the nodes as Unauthorized, so that they do not join. EKS creates the access entry for managed node
 groups and Auto Mode's own node pools; for Karpenter and self-managed nodes you create it.`,
-	Fix: `Create an access entry of type EC2_LINUX (EC2_WINDOWS for Windows, EC2 for Auto Mode) for the node role or, where the
-cluster uses aws-auth alone, map the role there.`,
+	Fix: `Create an access entry of type EC2_LINUX (EC2_WINDOWS for Windows, EC2 for Auto Mode and for nodes that are named by their
+instance id) for the node role or, where the cluster uses aws-auth alone, map the role there.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/access-entries.html",
 		"https://docs.aws.amazon.com/eks/latest/userguide/auth-configmap.html",
@@ -55,10 +55,10 @@ func judgeLetIn(v *view.View, r *view.NodeRole) finding.Result {
 	}
 	result := finding.Result{Status: finding.Fail, Subject: subject, Message: r.Name + " has no " + accessWords(a)}
 	if a.ByEntries {
-		result.Evidence = append(result.Evidence, "eks:DescribeAccessEntry: the role has none")
+		result.Evidence = append(append(result.Evidence, "eks:DescribeAccessEntry: the role has none"), whyEntry(v, r, v.EntryType(r))...)
 	} else {
 		result.Evidence = append(result.Evidence, "the cluster's authentication mode is CONFIG_MAP: access entries do not count")
-		result.Next = []finding.Next{editAWSAuth("add to mapRoles: " + view.NodeMapping(r.ARN))}
+		result.Next = []finding.Next{editAWSAuth("add to mapRoles: " + v.NodeMapping(r, r.ARN))}
 	}
 	switch {
 	case a.ByConfigMap && v.Snapshot.AWSAuth == nil:

@@ -15,15 +15,25 @@ var wrongEntryType = Rule{
 	Repair:   finding.ReplaceAccessEntry,
 	Title:    "The node role's access entry is of a type for its nodes",
 	Why: `The entry maps nodes to the wrong user name and groups, so that the API server does not take them for nodes and they
-do not join or turn NotReady. A type cannot be changed.`,
+do not join or turn NotReady. Windows nodes without the group of EC2_WINDOWS have no service network. A type cannot be changed.`,
 	Fix: `Delete the access entry and create it again with the type that the report names; associate its access policies again.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html",
 		"https://github.com/eksctl-io/eksctl/issues/2290",
+		"https://github.com/terraform-aws-modules/terraform-aws-eks/issues/3411",
+		"https://github.com/awslabs/amazon-eks-ami/blob/main/nodeadm/doc/examples.md",
 	},
 	Needs: []snapshot.Fact{snapshot.FactAccessEntries},
 	Bad:   `accessEntries: {"arn:aws:iam::111122223333:role/eksNodeRole": {type: STANDARD}}`,
-	Good:  `accessEntries: {"arn:aws:iam::111122223333:role/eksNodeRole": {type: EC2, policies: {"arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy": []}}}`,
+	Good: `
+accessEntries: {"arn:aws:iam::111122223333:role/eksNodeRole": {type: EC2}}
+awsNode: {pods: null}
+nodes:
+  ip-10-0-1-17.eu-west-1.compute.internal: null
+  ip-10-0-2-41.eu-west-1.compute.internal: null
+  ip-10-0-1-90.eu-west-1.compute.internal: null
+  i-01a2b3c4d5e6f7081: {providerID: "aws:///eu-west-1a/i-01a2b3c4d5e6f7081", maker: nodeGroup, owner: apps, ready: true}
+nodeGroups: {system: null}`,
 	Check: func(v *view.View, report Reporter) {
 		for _, r := range v.NodeRoles() {
 			subject := roleSubject(r)
@@ -34,7 +44,9 @@ do not join or turn NotReady. A type cannot be changed.`,
 				report(unknown(subject, "the type of "+r.Name+"'s access entry was not checked", v.Snapshot.MissingOf(snapshot.FactAccessEntries, r.ARN)))
 			case a.Entry == nil:
 				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: r.Name + " has no access entry"})
-			case v.EntryFits(a.Entry.Type, r):
+			case v.Naming(r).Mixed():
+				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "no type lets all nodes of " + r.Name + " in: they are named in two ways"})
+			case v.EntryFits(r, a.Entry.Type):
 				report(finding.Result{
 					Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("%s's access entry is of type %s", r.Name, a.Entry.Type),
 					Evidence: []string{"eks:DescribeAccessEntry: type " + a.Entry.Type},
@@ -42,9 +54,43 @@ do not join or turn NotReady. A type cannot be changed.`,
 			default:
 				report(finding.Result{
 					Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s's access entry is of type %s; its nodes need %s", r.Name, a.Entry.Type, want),
-					Evidence: []string{"eks:DescribeAccessEntry: type " + a.Entry.Type},
+					Evidence: append([]string{"eks:DescribeAccessEntry: type " + a.Entry.Type}, whyEntry(v, r, want)...),
 				})
 			}
 		}
 	},
+}
+
+// whyEntry says what the nodes show, for which an entry of a type is wanted.
+func whyEntry(v *view.View, r *view.NodeRole, want string) []string {
+	naming := v.Naming(r)
+	switch windows, auto := v.Kinds(r); {
+	case want == "EC2" && auto:
+		return []string{"nodes of EKS Auto Mode hold the role"}
+	case want == "EC2":
+		return []string{"its nodes are named by instance id: " + someOf(naming.InstanceID)}
+	case windows:
+		return []string{"Windows nodes hold the role: " + someOf(windowsNodes(v, r))}
+	case len(naming.PrivateDNS) > 0:
+		return []string{"its nodes are named by private DNS name: " + someOf(naming.PrivateDNS)}
+	}
+	return nil
+}
+
+// windowsNodes names the nodes that run Windows or, where none has joined, what starts
+// them.
+func windowsNodes(v *view.View, r *view.NodeRole) []string {
+	var names []string
+	for _, name := range r.Nodes {
+		if v.Snapshot.Nodes[name].OS() == snapshot.WindowsOS {
+			names = append(names, "node "+name)
+		}
+	}
+	if len(names) > 0 {
+		return names
+	}
+	for _, s := range r.Sources {
+		names = append(names, fmt.Sprintf("%s %s", s.Kind, s.Name))
+	}
+	return names
 }

@@ -14,18 +14,23 @@ var awsAuthForm = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.CorrectMapping,
 	Title:    "aws-auth can be parsed and maps node roles to nodes",
-	Why: `Where mapRoles is no YAML list, aws-auth lets nobody in. Where a node role is mapped to other names or groups than nodes
-have, its nodes are let in as somebody who may not register.`,
-	Fix: `Correct mapRoles: the user name system:node:{{EC2PrivateDNSName}}, the groups system:bootstrappers and system:nodes, and
-for Windows also eks:kube-proxy-windows.`,
-	Refs:  []string{"https://docs.aws.amazon.com/eks/latest/userguide/auth-configmap.html"},
+	Why: `aws-auth lets the nodes in as a user who may not register as them, or lets nobody in. The first is so where a node role is
+mapped to another user name or other groups than its nodes have, the second where mapRoles is no YAML list.`,
+	Fix: `Correct mapRoles: the user name system:node:{{EC2PrivateDNSName}}, or system:node:{{SessionName}} for nodes that are named by
+their instance id, the groups system:bootstrappers and system:nodes, and for Windows also eks:kube-proxy-windows. The last of
+several entries with one ARN is the one that counts.`,
+	Refs: []string{
+		"https://docs.aws.amazon.com/eks/latest/userguide/auth-configmap.html",
+		"https://github.com/awslabs/amazon-eks-ami/issues/1821",
+		"https://github.com/terraform-aws-modules/terraform-aws-eks/issues/1456",
+	},
 	Needs: []snapshot.Fact{snapshot.FactAWSAuth},
 	Bad: `
 cluster: {authenticationMode: CONFIG_MAP}
 awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', username: nodes, groups: ['system:nodes']}"}`,
 	Good: `
 cluster: {authenticationMode: CONFIG_MAP}
-awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', username: 'system:node:{{SessionName}}', groups: ['system:nodes', 'system:bootstrappers']}"}`,
+awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', username: 'system:node:{{EC2PrivateDNSName}}', groups: ['system:nodes', 'system:bootstrappers']}"}`,
 	Check: func(v *view.View, report Reporter) {
 		auth, subject := v.AWSAuth(), clusterSubject(v)
 		switch unread := v.Unread(snapshot.FactAWSAuth); {
@@ -50,13 +55,12 @@ awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', u
 			if a.Entry != nil || len(a.Mapped) == 0 {
 				continue
 			}
-			windows, _ := v.Kinds(r)
 			m := a.Mapped[0]
-			if lacks := view.LacksAsNode(m, windows); lacks != "" {
+			if lacks := v.LacksAsNode(r, m); lacks != "" {
 				report(finding.Result{
 					Status: finding.Fail, Subject: roleSubject(r), Message: fmt.Sprintf("aws-auth does not map %s to nodes: %s", r.Name, lacks),
-					Evidence: []string{fmt.Sprintf("aws-auth: rolearn %s, username %s, groups %v", m.RoleARN, m.Username, m.Groups)},
-					Next:     []finding.Next{editAWSAuth("write: " + view.NodeMapping(r.ARN))},
+					Evidence: append(append([]string{entryLine(m, a.MappedLine)}, overruled(a)...), whyMapping(v, r)...),
+					Next:     []finding.Next{editAWSAuth("write: " + v.NodeMapping(r, r.ARN))},
 				})
 				continue
 			}
@@ -66,4 +70,37 @@ awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', u
 			})
 		}
 	},
+}
+
+// entryLine quotes an entry of aws-auth, with its line in mapRoles where that is known.
+func entryLine(m view.Mapping, line int) string {
+	where := "aws-auth"
+	if line > 0 {
+		where = fmt.Sprintf("aws-auth, line %d of mapRoles", line)
+	}
+	return fmt.Sprintf("%s: rolearn %s, username %s, groups %v", where, m.RoleARN, m.Username, m.Groups)
+}
+
+// overruled names the entries that a later one with the same ARN overrules.
+func overruled(a view.Access) []string {
+	var lines []string
+	for _, line := range a.Overruled {
+		lines = append(lines, fmt.Sprintf("aws-auth, line %d of mapRoles: an entry with the same rolearn, which does not count", line))
+	}
+	return lines
+}
+
+// whyMapping says what the nodes show, for which a mapping is wanted.
+func whyMapping(v *view.View, r *view.NodeRole) []string {
+	var lines []string
+	if windows, _ := v.Kinds(r); windows {
+		lines = append(lines, "Windows nodes hold the role: "+someOf(windowsNodes(v, r)))
+	}
+	switch naming := v.Naming(r); {
+	case naming.ByInstanceID():
+		lines = append(lines, "its nodes are named by instance id: "+someOf(naming.InstanceID))
+	case len(naming.PrivateDNS) > 0:
+		lines = append(lines, "its nodes are named by private DNS name: "+someOf(naming.PrivateDNS))
+	}
+	return lines
 }

@@ -22,12 +22,8 @@ entry for the built-in node pools only.`,
 		"https://github.com/eksctl-io/eksctl/issues/8098",
 	},
 	Needs: []snapshot.Fact{snapshot.FactAccessEntries, snapshot.FactAccessPolicies},
-	Bad: `
-autoModeNodeClasses: {private: {role: eksNodeRole, roleArn: "arn:aws:iam::111122223333:role/eksNodeRole"}}
-accessEntries: {"arn:aws:iam::111122223333:role/eksNodeRole": {type: EC2}}`,
-	Good: `
-autoModeNodeClasses: {private: {role: eksNodeRole, roleArn: "arn:aws:iam::111122223333:role/eksNodeRole"}}
-accessEntries: {"arn:aws:iam::111122223333:role/eksNodeRole": {type: EC2, policies: {"arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy": []}}}`,
+	Bad:   autoClassPatch(""),
+	Good:  autoClassPatch(autoNodePolicy),
 	Check: func(v *view.View, report Reporter) {
 		arn := fmt.Sprintf("arn:%s:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy", v.Place.Partition)
 		for _, r := range v.NodeRoles() {
@@ -62,4 +58,21 @@ accessEntries: {"arn:aws:iam::111122223333:role/eksNodeRole": {type: EC2, polici
 			}
 		}
 	},
+}
+
+// autoNodePolicy is the access policy of Auto Mode's nodes, as autoClassPatch takes it.
+const autoNodePolicy = `"arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy": []`
+
+// autoClassPatch adds an Auto Mode NodeClass with a role of its own to the healthy example,
+// with the access policies of its entry.
+func autoClassPatch(policies string) string {
+	return fmt.Sprintf(`
+autoModeNodeClasses: {private: {role: autoNodeRole, roleArn: "arn:aws:iam::111122223333:role/autoNodeRole"}}
+accessEntries: {"arn:aws:iam::111122223333:role/autoNodeRole": {type: EC2, createdAt: "2026-02-01T00:00:00Z", policies: {%s}}}
+roles:
+  "arn:aws:iam::111122223333:role/autoNodeRole":
+    createdAt: "2026-01-01T00:00:00Z"
+    trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}}'
+    attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly", "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"]
+`, policies)
 }

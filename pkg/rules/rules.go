@@ -66,13 +66,13 @@ type Reporter func(finding.Result)
 // All returns every rule, ordered by id.
 func All() []Rule {
 	all := []Rule{
-		roleInventory, clusterRole, otherClusterRole, fargateRole, roleExists, nodeWithoutRole,
+		roleInventory, clusterRole, otherClusterRole, fargateRole, roleExists, nodeWithoutRole, mixedNaming, instanceRole,
 		workerPermissions, pullPermissions, workerRecommended, cniPolicyOnNodeRole, cniPermissions, simulation,
 		instanceProfile, nodeUnexplained, agentPermission, overBroad, pullOnly, cniUpgrade, pullThroughCache, cniRecommended,
-		trustChina, trustOthers, trustDangling, hybridTrust, hybridPermissions,
-		letIn, wrongEntryType, entryOlderThanRole, awsAuthPath, awsAuthForm, nodeRoleAdmin, autoModeEntry, mappedTwice,
+		trustChina, trustOthers, trustDangling, hybridTrust, hybridPermissions, hybridSSM, hyperPodPermissions, hyperPodTrust,
+		letIn, wrongEntryType, entryOlderThanRole, awsAuthARN, awsAuthForm, nodeRoleAdmin, autoModeEntry, mappedTwice, hybridAccess, autoModePath,
 		trustEC2, awsNodeIdentity, awsNodeRestart, irsaWorks, podIdentityWorks, awsNodeCredentials, addonSetting, runningPermissions,
-		metadataExposed, instanceNotJoined, instanceRole, workloadRole, nodeGroupHealth, clusterEvents,
+		metadataExposed, instanceNotJoined, workloadRole, nodeGroupHealth, clusterEvents,
 	}
 	slices.SortFunc(all, func(a, b Rule) int { return cmp.Compare(a.ID, b.ID) })
 	return all

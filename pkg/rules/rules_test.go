@@ -58,7 +58,7 @@ func failed(results []finding.Result) []string {
 // mayAlsoFail are rules that a Bad snapshot cannot help raising: what breaks the
 // one breaks the other.
 var mayAlsoFail = map[string][]string{
-	"NR100": {}, "NR201": {"NR203"}, "NR202": {"NR210"}, "NR206": {"NR211"}, "NR301": {"NR303"}, "NR110": {"NR301", "NR303"},
+	"NR100": {}, "NR201": {"NR203"}, "NR202": {"NR210"}, "NR206": {"NR211"}, "NR301": {"NR303"}, "NR111": {"NR301", "NR303"},
 	"NR601": {"NR205"}, "NR602": {"NR607"}, "NR607": {"NR602"},
 }
 

@@ -63,6 +63,44 @@ func (n Node) InstanceID() string {
 	return id
 }
 
+// OSFamily is what a node runs, as far as what it calls hangs on it.
+type OSFamily string
+
+// The families of operating systems.
+const (
+	OSUnknown    OSFamily = ""
+	AmazonLinux2 OSFamily = "Amazon Linux 2"
+	AL2023       OSFamily = "Amazon Linux 2023"
+	Bottlerocket OSFamily = "Bottlerocket"
+	WindowsOS    OSFamily = "Windows"
+)
+
+// OS is the family of the node's operating system, by its osImage.
+// Source: PRETTY_NAME of /etc/os-release, which kubelet reports, such as "Amazon Linux
+// 2", "Amazon Linux 2023.9.20251117" and "Bottlerocket OS 1.49.0 (aws-k8s-1.33)".
+func (n Node) OS() OSFamily {
+	switch {
+	case n.Windows || strings.HasPrefix(n.OSImage, "Windows"):
+		return WindowsOS
+	case strings.HasPrefix(n.OSImage, "Bottlerocket"):
+		return Bottlerocket
+	case strings.HasPrefix(n.OSImage, "Amazon Linux 2023"):
+		return AL2023
+	case n.OSImage == "Amazon Linux 2" || strings.HasPrefix(n.OSImage, "Amazon Linux 2 "):
+		return AmazonLinux2
+	}
+	return OSUnknown
+}
+
+// hyperPodScheme is in the provider id of SageMaker HyperPod's nodes, such as
+// aws:///usw2-az2/sagemaker/cluster/hyperpod-abc-i-0123456789abcdef0.
+const hyperPodScheme = "/sagemaker/"
+
+// HyperPod reports whether SageMaker HyperPod made the node.
+func (n Node) HyperPod() bool {
+	return n.Maker == MadeByHyperPod || strings.HasPrefix(n.ProviderID, "aws://") && strings.Contains(n.ProviderID, hyperPodScheme)
+}
+
 // MissingOf returns the entries that leave this fact of this subject unread:
 // those of the subject itself and those of the whole kind. An empty subject
 // asks for every entry of the kind.

@@ -39,7 +39,8 @@ type Snapshot struct {
 	// service account kube-system/aws-node, by association id.
 	PodIdentityAssociations map[string]PodIdentityAssociation `json:"podIdentityAssociations,omitempty"`
 	// AccessEntries are the cluster's access entries by principal ARN. Only the
-	// entries of the roles in Roles are kept.
+	// entries of the roles in Roles are kept. The roles of hybrid and HyperPod nodes are
+	// found by them.
 	AccessEntries map[string]AccessEntry `json:"accessEntries,omitempty"`
 
 	// Roles are the IAM roles that matter here, by ARN: every role that a node
@@ -64,6 +65,9 @@ type Snapshot struct {
 	Nodes map[string]Node `json:"nodes,omitempty"`
 	// KarpenterNodeClasses are Karpenter's EC2NodeClass objects by name.
 	KarpenterNodeClasses map[string]NodeClass `json:"karpenterNodeClasses,omitempty"`
+	// KarpenterNodeTemplates are the AWSNodeTemplate objects of Karpenter before v0.32, by
+	// name. They are read where a node of a Provisioner has joined.
+	KarpenterNodeTemplates map[string]NodeClass `json:"karpenterNodeTemplates,omitempty"`
 	// AutoModeNodeClasses are EKS Auto Mode's NodeClass objects by name.
 	AutoModeNodeClasses map[string]NodeClass `json:"autoModeNodeClasses,omitempty"`
 	// AutoScalingGroups are the Auto Scaling groups tagged
@@ -118,6 +122,9 @@ type Cluster struct {
 	// AutoMode is set where EKS Auto Mode's compute is enabled.
 	AutoMode *AutoMode     `json:"autoMode,omitempty"`
 	Health   []HealthIssue `json:"health,omitempty"`
+	// RemoteNodeNetworks are the CIDRs of hybrid nodes. A cluster without any takes none.
+	// Source: https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-cluster-create.html
+	RemoteNodeNetworks []string `json:"remoteNodeNetworks,omitempty"`
 }
 
 // AutoMode is the compute configuration of EKS Auto Mode.
@@ -219,6 +226,9 @@ type AWSAuth struct {
 // Sources: karpenter-provider-aws pkg/apis/v1/ec2nodeclass.go,
 // https://docs.aws.amazon.com/eks/latest/userguide/create-node-class.html
 type NodeClass struct {
+	// AMIFamily is spec.amiFamily, or the family of the alias in spec.amiSelectorTerms,
+	// such as Bottlerocket, AL2023 or Windows2022; empty where neither is set.
+	AMIFamily string `json:"amiFamily,omitempty"`
 	// Role and InstanceProfile are spec.role and spec.instanceProfile, as written;
 	// StatusProfile is status.instanceProfile. All of them are to be names.
 	Role            string `json:"role,omitempty"`
@@ -246,6 +256,8 @@ type Condition struct {
 type AutoScalingGroup struct {
 	// LaunchTemplate is ID:VERSION; empty for a launch configuration.
 	LaunchTemplate string `json:"launchTemplate,omitempty"`
+	// LaunchConfiguration is a name; empty for a launch template.
+	LaunchConfiguration string `json:"launchConfiguration,omitempty"`
 	// InstanceProfile is a key of InstanceProfiles; empty where its instances get
 	// none.
 	InstanceProfile string `json:"instanceProfile,omitempty"`
@@ -294,10 +306,11 @@ type Maker string
 // The makers of nodes, told apart by the labels and provider ids that they set.
 const (
 	MadeByNodeGroup Maker = "nodeGroup"   // label eks.amazonaws.com/nodegroup
-	MadeByKarpenter Maker = "karpenter"   // label karpenter.sh/nodepool
+	MadeByKarpenter Maker = "karpenter"   // label karpenter.sh/nodepool, before v0.32 karpenter.sh/provisioner-name
 	MadeByAutoMode  Maker = "autoMode"    // label eks.amazonaws.com/compute-type=auto
 	MadeByFargate   Maker = "fargate"     // label eks.amazonaws.com/compute-type=fargate
 	MadeByHybrid    Maker = "hybrid"      // label eks.amazonaws.com/compute-type=hybrid or provider id eks-hybrid:///
+	MadeByHyperPod  Maker = "hyperPod"    // a label of sagemaker.amazonaws.com, or a provider id of SageMaker's
 	MadeBySelf      Maker = "selfManaged" // an EC2 instance without any of these
 	MadeByUnknown   Maker = "unknown"     // no EC2 provider id and none of these labels
 )
@@ -307,13 +320,18 @@ type Node struct {
 	// ProviderID is spec.providerID, such as aws:///eu-west-1a/i-0123456789abcdef0.
 	ProviderID string `json:"providerID,omitempty"`
 	Maker      Maker  `json:"maker"`
-	// Owner is the name of the node group, Karpenter node pool, Auto Mode node
-	// pool or Fargate profile that made the node.
+	// Owner is the name of the node group, Karpenter node pool or Provisioner, Auto Mode
+	// node pool, Fargate profile or HyperPod instance group that made the node.
 	Owner string `json:"owner,omitempty"`
+	// Provisioner is set where Owner is a Provisioner of Karpenter before v0.32.
+	Provisioner bool `json:"provisioner,omitempty"`
 	// NodeClass is the EC2NodeClass (Karpenter) or NodeClass (Auto Mode).
 	NodeClass string `json:"nodeClass,omitempty"`
-	// Windows is set where kubernetes.io/os says so.
+	// Windows is set where the label kubernetes.io/os or status.nodeInfo.operatingSystem
+	// says so.
 	Windows bool `json:"windows,omitempty"`
+	// OSImage is status.nodeInfo.osImage, such as Amazon Linux 2023.9.20251117.
+	OSImage string `json:"osImage,omitempty"`
 	// Ready is the node's Ready condition.
 	Ready bool `json:"ready,omitempty"`
 	// Network is the reason of the condition NetworkUnavailable, by which a CNI
@@ -467,7 +485,7 @@ const (
 	FactPodIdentity      Fact = "podIdentityAssociations"
 	FactAccessEntries    Fact = "accessEntries"
 	FactAccessPolicies   Fact = "accessPolicies"   // of an access entry; Subject is the principal's ARN
-	FactHybridEntries    Fact = "hybridEntries"    // the access entries of hybrid nodes; read where such a node has joined
+	FactHybridEntries    Fact = "hybridEntries"    // the access entries of hybrid and HyperPod nodes; read where the cluster takes hybrid nodes or such a node has joined
 	FactRoles            Fact = "roles"            // a role itself: trust, boundary, tags (iam:GetRole)
 	FactAttachedPolicies Fact = "attachedPolicies" // Subject is the role's ARN
 	FactInlinePolicies   Fact = "inlinePolicies"   // Subject is the role's ARN, or ARN#NAME for one document

@@ -3,6 +3,7 @@ package snapshot
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -35,6 +36,11 @@ func (s *Snapshot) validateCluster() *problem {
 	}
 	if p := iamARN(s.Cluster.RoleARN, true, "role/", "cluster", "roleArn"); p != nil {
 		return p
+	}
+	for _, cidr := range s.Cluster.RemoteNodeNetworks {
+		if _, err := netip.ParsePrefix(cidr); err != nil {
+			return bad(fmt.Sprintf("%q is not a CIDR, such as 10.200.0.0/16", cidr), "cluster", "remoteNodeNetworks")
+		}
 	}
 	return oneOf(s.Cluster.AuthenticationMode, []string{"", "API", "API_AND_CONFIG_MAP", "CONFIG_MAP"}, "cluster", "authenticationMode")
 }
@@ -124,10 +130,13 @@ func (s *Snapshot) validateAssociations() *problem {
 func (s *Snapshot) validateNodes() *problem {
 	makers := []string{
 		string(MadeByNodeGroup), string(MadeByKarpenter), string(MadeByAutoMode), string(MadeByFargate),
-		string(MadeByHybrid), string(MadeBySelf), string(MadeByUnknown),
+		string(MadeByHybrid), string(MadeByHyperPod), string(MadeBySelf), string(MadeByUnknown),
 	}
 	for _, name := range sorted(s.Nodes) {
 		n := s.Nodes[name]
+		if n.Provisioner && n.Maker != MadeByKarpenter {
+			return bad(fmt.Sprintf("only a node of maker %s has a Provisioner", MadeByKarpenter), "nodes", name, "provisioner")
+		}
 		if p := oneOf(string(n.Maker), makers, "nodes", name, "maker"); p != nil {
 			return p
 		}
@@ -143,7 +152,9 @@ func (s *Snapshot) validateNodes() *problem {
 			}
 		}
 	}
-	for kind, classes := range map[string]map[string]NodeClass{"karpenterNodeClasses": s.KarpenterNodeClasses, "autoModeNodeClasses": s.AutoModeNodeClasses} {
+	for kind, classes := range map[string]map[string]NodeClass{
+		"karpenterNodeClasses": s.KarpenterNodeClasses, "karpenterNodeTemplates": s.KarpenterNodeTemplates, "autoModeNodeClasses": s.AutoModeNodeClasses,
+	} {
 		for _, name := range sorted(classes) {
 			for _, c := range classes[name].Conditions {
 				if c.Type == "" {
@@ -162,6 +173,9 @@ func (s *Snapshot) validateNodes() *problem {
 		}
 	}
 	for _, name := range sorted(s.AutoScalingGroups) {
+		if g := s.AutoScalingGroups[name]; g.LaunchTemplate != "" && g.LaunchConfiguration != "" {
+			return bad("a group has a launch template or a launch configuration, not both", "autoScalingGroups", name, "launchConfiguration")
+		}
 		if p := present(s, s.InstanceProfiles, s.AutoScalingGroups[name].InstanceProfile, FactInstanceProfiles, "autoScalingGroups", name, "instanceProfile"); p != nil {
 			return p
 		}

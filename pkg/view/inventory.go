@@ -15,6 +15,8 @@ type NodeRole struct {
 	*Role
 	// Sources are what gives nodes this role, ordered by kind and name.
 	Sources []Source
+	// Nodes are the names of the joined nodes that hold it, ordered.
+	Nodes []string
 }
 
 // SourceKind says what gives nodes a role.
@@ -26,8 +28,11 @@ const (
 	AutoMode    SourceKind = "EKS Auto Mode"
 	SelfManaged SourceKind = "self-managed node"
 	Karpenter   SourceKind = "Karpenter node pool"
+	// Provisioner is a node pool's name before Karpenter v0.32.
+	Provisioner SourceKind = "Karpenter Provisioner"
 	// The node classes are sources before any node has joined.
 	KarpenterClass SourceKind = "EC2NodeClass"
+	NodeTemplate   SourceKind = "AWSNodeTemplate"
 	AutoModeClass  SourceKind = "Auto Mode NodeClass"
 	AutoScaling    SourceKind = "Auto Scaling group"
 	// Unjoined is an instance that is the cluster's own and no node of it yet.
@@ -75,10 +80,13 @@ func (v *View) InventoryUnread() []snapshot.Missing {
 // takeInventory fills roles and roleless.
 func (v *View) takeInventory() {
 	s := v.Snapshot
+	nodes := map[string][]string{} // by role ARN
 	byOwner := map[string]int{}
-	for _, n := range s.Nodes {
-		if n.Maker == snapshot.MadeByNodeGroup {
-			byOwner[n.Owner]++
+	for name, n := range sortedPairs(s.Nodes) {
+		if group := v.groupOf(n); group != "" {
+			byOwner[group]++
+			role := s.NodeGroups[group].NodeRoleARN
+			nodes[role] = append(nodes[role], name)
 		}
 	}
 
@@ -90,15 +98,19 @@ func (v *View) takeInventory() {
 	}
 	if a := s.Cluster.AutoMode; a != nil && a.NodeRoleARN != "" {
 		count := 0
-		for _, n := range s.Nodes {
+		for name, n := range sortedPairs(s.Nodes) {
 			if n.Maker == snapshot.MadeByAutoMode && !v.customClass(n) {
 				count++
+				nodes[a.NodeRoleARN] = append(nodes[a.NodeRoleARN], name)
 			}
 		}
 		sources[a.NodeRoleARN] = append(sources[a.NodeRoleARN], Source{Kind: AutoMode, Name: "compute config", Nodes: count})
 	}
 	for name, n := range sortedPairs(s.Nodes) {
 		kind, named, ok := instanceSource(name, n)
+		if v.groupOf(n) != "" {
+			continue // the node group names the role
+		}
 		if v.customClass(n) {
 			kind, named, ok = AutoModeClass, n.NodeClass, true
 		}
@@ -115,6 +127,7 @@ func (v *View) takeInventory() {
 				kind, named, via = KarpenterClass, n.NodeClass, ""
 			}
 		}
+		nodes[role] = append(nodes[role], name)
 		list := sources[role]
 		if i := slices.IndexFunc(list, func(s Source) bool { return s.Kind == kind && s.Name == named }); i >= 0 {
 			list[i].Nodes++
@@ -124,11 +137,29 @@ func (v *View) takeInventory() {
 	}
 
 	v.takeLaunchers(sources)
+	v.takeDisplaced(sources)
 	for arn, list := range sources {
 		slices.SortFunc(list, func(a, b Source) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
-		v.roles = append(v.roles, &NodeRole{Role: v.Role(arn), Sources: list})
+		slices.Sort(nodes[arn])
+		v.roles = append(v.roles, &NodeRole{Role: v.Role(arn), Sources: list, Nodes: nodes[arn]})
 	}
 	slices.SortFunc(v.roles, func(a, b *NodeRole) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ARN, b.ARN)) })
+}
+
+// groupOf is the managed node group that made a node: its label says so or, where that
+// was taken off, its instance's tag.
+func (v *View) groupOf(n snapshot.Node) string {
+	if n.Maker == snapshot.MadeByNodeGroup {
+		return n.Owner
+	}
+	if n.Maker != snapshot.MadeBySelf {
+		return ""
+	}
+	group := v.Snapshot.Instances[n.InstanceID()].NodeGroup
+	if _, known := v.Snapshot.NodeGroups[group]; !known {
+		return ""
+	}
+	return group
 }
 
 // instanceSource says whether a node's role is found through its instance, and
@@ -138,8 +169,11 @@ func instanceSource(name string, n snapshot.Node) (kind SourceKind, as string, o
 	case snapshot.MadeBySelf:
 		return SelfManaged, name, true
 	case snapshot.MadeByKarpenter:
+		if n.Provisioner {
+			return Provisioner, n.Owner, true
+		}
 		return Karpenter, n.Owner, true
-	case snapshot.MadeByNodeGroup, snapshot.MadeByAutoMode, snapshot.MadeByFargate, snapshot.MadeByHybrid, snapshot.MadeByUnknown:
+	case snapshot.MadeByNodeGroup, snapshot.MadeByAutoMode, snapshot.MadeByFargate, snapshot.MadeByHybrid, snapshot.MadeByHyperPod, snapshot.MadeByUnknown:
 		return "", "", false
 	default:
 		return "", "", false

@@ -40,11 +40,13 @@ type Access struct {
 	// Entry is the role's access entry, nil where there is none.
 	Entry *snapshot.AccessEntry
 	// Mapped is aws-auth's entry that matches the role: the last of several, as
-	// for the authenticator; empty where none does.
-	Mapped []awsauth.Mapping
-	// NearMisses are aws-auth's entries that mean the role and never match it:
-	// with a path in the ARN.
-	NearMisses []awsauth.Mapping
+	// for the authenticator; empty where none does. MappedLine is its line in mapRoles,
+	// counted from 1, and Overruled are the lines of the entries before it that match too.
+	Mapped     []awsauth.Mapping
+	MappedLine int
+	Overruled  []int
+	// NearMisses are aws-auth's entries that mean the role and never match it.
+	NearMisses []NearMiss
 	// Unread is what was not read of all that.
 	Unread []snapshot.Missing
 }
@@ -54,6 +56,15 @@ type Access struct {
 // access entry wins.
 // Source: https://docs.aws.amazon.com/eks/latest/userguide/grant-k8s-access.html
 func (v *View) Access(roleARN string) Access {
+	if a, known := v.access[roleARN]; known {
+		return a
+	}
+	a := v.findAccess(roleARN)
+	v.access[roleARN] = a
+	return a
+}
+
+func (v *View) findAccess(roleARN string) Access {
 	s := v.Snapshot
 	mode := s.Cluster.AuthenticationMode
 	a := Access{ByEntries: mode != "CONFIG_MAP", ByConfigMap: mode != "API"}
@@ -68,12 +79,14 @@ func (v *View) Access(roleARN string) Access {
 	}
 	if a.ByConfigMap {
 		a.Unread = append(a.Unread, v.Unread(snapshot.FactAWSAuth)...)
-		for _, m := range v.AWSAuth().Roles {
-			switch {
-			case strings.EqualFold(m.RoleARN, snapshot.WithoutPath(roleARN)):
-				a.Mapped = []awsauth.Mapping{m}
-			case m.RoleARN != snapshot.WithoutPath(m.RoleARN) && strings.EqualFold(snapshot.WithoutPath(m.RoleARN), snapshot.WithoutPath(roleARN)):
-				a.NearMisses = append(a.NearMisses, m)
+		for i, m := range v.AWSAuth().Roles {
+			if strings.EqualFold(m.RoleARN, snapshot.WithoutPath(roleARN)) {
+				if len(a.Mapped) > 0 {
+					a.Overruled = append(a.Overruled, a.MappedLine)
+				}
+				a.Mapped, a.MappedLine = []awsauth.Mapping{m}, v.mappingLine(i)
+			} else if kind := v.nearMiss(m, roleARN); kind != "" {
+				a.NearMisses = append(a.NearMisses, NearMiss{Mapping: m, Kind: kind, Line: v.mappingLine(i)})
 			}
 		}
 	}
@@ -90,8 +103,16 @@ const (
 	MastersGroup       = "system:masters"
 )
 
+// The user names of nodes, by what they are named after: a private DNS name such as
+// ip-10-0-1-17.eu-west-1.compute.internal, or an instance id such as
+// i-0123456789abcdef0, which is also the name of an instance's session.
+const (
+	ByPrivateDNS = "system:node:{{EC2PrivateDNSName}}"
+	BySession    = "system:node:{{SessionName}}"
+)
+
 // NodeNames are the user names that a node's mapping may have.
-var NodeNames = []string{"system:node:{{EC2PrivateDNSName}}", "system:node:{{SessionName}}", "system:node:{{SessionNameRaw}}"}
+var NodeNames = []string{ByPrivateDNS, BySession, "system:node:{{SessionNameRaw}}"}
 
 // NodeGroups are the groups that a node's mapping must have.
 func NodeGroups(windows bool) []string {
@@ -102,66 +123,12 @@ func NodeGroups(windows bool) []string {
 	return groups
 }
 
-// LacksAsNode says what a mapping lacks to let nodes in; empty where it does.
-func LacksAsNode(m awsauth.Mapping, windows bool) string {
-	if !slices.Contains(NodeNames, m.Username) {
-		return fmt.Sprintf("username is %q, not %s", m.Username, NodeNames[0])
-	}
-	for _, g := range NodeGroups(windows) {
-		if !slices.Contains(m.Groups, g) {
-			return "groups lack " + g
-		}
-	}
-	return ""
+// NodeMapping is the entry of aws-auth, as YAML on one line, by which a node role's nodes
+// get access with a role.
+func (v *View) NodeMapping(r *NodeRole, roleARN string) string {
+	windows, _ := v.Kinds(r)
+	return fmt.Sprintf("{rolearn: %s, username: '%s', groups: [%s]}", snapshot.WithoutPath(roleARN), v.UserName(r), strings.Join(NodeGroups(windows), ", "))
 }
 
-// OnlyAutoMode reports whether nothing but EKS Auto Mode gives nodes this role.
-func (r *NodeRole) OnlyAutoMode() bool {
-	return !slices.ContainsFunc(r.Sources, func(s Source) bool { return s.Kind != AutoMode && s.Kind != AutoModeClass })
-}
-
-// Kinds says what a node role's nodes are: Windows, or Auto Mode's.
-func (v *View) Kinds(r *NodeRole) (windows, autoMode bool) {
-	autoMode = slices.ContainsFunc(r.Sources, func(s Source) bool { return s.Kind == AutoMode || s.Kind == AutoModeClass })
-	for _, src := range r.Sources {
-		if src.Kind == NodeGroup {
-			windows = windows || strings.HasPrefix(v.Snapshot.NodeGroups[src.Name].AMIType, "WINDOWS")
-		}
-		if src.Kind == SelfManaged {
-			windows = windows || v.Snapshot.Nodes[src.Name].Windows
-		}
-	}
-	return windows, autoMode
-}
-
-// EntryType is the type of access entry that lets a node role's nodes in.
-// Source: https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
-func (v *View) EntryType(r *NodeRole) string {
-	switch windows, auto := v.Kinds(r); {
-	case auto:
-		return "EC2"
-	case windows:
-		return "EC2_WINDOWS"
-	default:
-		return "EC2_LINUX"
-	}
-}
-
-// EntryFits reports whether a node role's nodes join by an access entry of a type. EC2
-// also serves Linux nodes that are named by their instance id.
-func (v *View) EntryFits(kind string, r *NodeRole) bool {
-	switch windows, auto := v.Kinds(r); {
-	case auto:
-		return kind == "EC2"
-	case windows:
-		return kind == "EC2_WINDOWS"
-	default:
-		return kind == "EC2_LINUX" || kind == "EC2_WINDOWS" || kind == "EC2"
-	}
-}
-
-// NodeMapping is the entry of aws-auth, as YAML on one line, by which a role's Linux nodes
-// get access.
-func NodeMapping(roleARN string) string {
-	return fmt.Sprintf("{rolearn: %s, username: '%s', groups: [%s, %s]}", snapshot.WithoutPath(roleARN), NodeNames[0], BootstrappersGroup, NodesGroup)
-}
+// Mapping is an entry of aws-auth.
+type Mapping = awsauth.Mapping

@@ -44,6 +44,11 @@ func (v *View) takeLaunchers(sources map[string][]Source) {
 	for name, class := range sortedPairs(s.KarpenterNodeClasses) {
 		v.launchers = append(v.launchers, v.nodeClass(KarpenterClass, name, class))
 	}
+	for name, template := range sortedPairs(s.KarpenterNodeTemplates) {
+		if template.InstanceProfile != "" { // else Karpenter's setting aws.defaultInstanceProfile decides, and the nodes show it
+			v.launchers = append(v.launchers, v.nodeClass(NodeTemplate, name, template))
+		}
+	}
 	for name, class := range sortedPairs(s.AutoModeNodeClasses) {
 		if name == builtinNodeClass && class.Role == "" && class.InstanceProfile == "" {
 			continue
@@ -55,8 +60,12 @@ func (v *View) takeLaunchers(sources map[string][]Source) {
 		if m := s.MissingOf(snapshot.FactAutoScaling, name); len(m) > 0 {
 			l.Unread = m
 		} else {
-			l.Evidence = []string{fmt.Sprintf("ec2:DescribeLaunchTemplateVersions %s: instance profile %s", orNone(group.LaunchTemplate), orNone(snapshot.NameOf(group.InstanceProfile)))}
-			v.followProfile(&l, group.InstanceProfile, "its launch template names no instance profile")
+			call, launch, what := "ec2:DescribeLaunchTemplateVersions", group.LaunchTemplate, "launch template"
+			if group.LaunchConfiguration != "" {
+				call, launch, what = "autoscaling:DescribeLaunchConfigurations", group.LaunchConfiguration, "launch configuration"
+			}
+			l.Evidence = []string{fmt.Sprintf("%s %s: instance profile %s", call, orNone(launch), orNone(snapshot.NameOf(group.InstanceProfile)))}
+			v.followProfile(&l, group.InstanceProfile, "its "+what+" names no instance profile")
 		}
 		v.launchers = append(v.launchers, l)
 	}
@@ -165,11 +174,11 @@ func (v *View) followProfile(l *Launcher, profile, without string) {
 }
 
 // UnexplainedNodes are joined nodes that no source explains: no EC2 instance, and
-// no label of a node group, Karpenter, Auto Mode, Fargate or hybrid nodes.
+// no label of a node group, Karpenter, Auto Mode, Fargate, hybrid or HyperPod nodes.
 func (v *View) UnexplainedNodes() []string {
 	var names []string
 	for name, n := range sortedPairs(v.Snapshot.Nodes) {
-		if n.Maker == snapshot.MadeByUnknown {
+		if n.Maker == snapshot.MadeByUnknown && !n.HyperPod() {
 			names = append(names, name)
 		}
 	}
@@ -199,16 +208,4 @@ func (v *View) RoleOfInstance(id string) string {
 		return p.Roles[0]
 	}
 	return ""
-}
-
-// HybridRoles are the roles of hybrid nodes, by their access entries. They are
-// judged by rules of their own: no EC2 instance holds them.
-func (v *View) HybridRoles() []*Role {
-	var roles []*Role
-	for arn, entry := range sortedPairs(v.Snapshot.AccessEntries) {
-		if entry.Type == "HYBRID_LINUX" {
-			roles = append(roles, v.Role(arn))
-		}
-	}
-	return roles
 }

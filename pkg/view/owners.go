@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
@@ -19,9 +18,6 @@ const (
 	FargateOwner  OwnerKind = "Fargate profile"
 	WorkloadOwner OwnerKind = "workload" // pods, by an OIDC provider or EKS Pod Identity
 	PersonOwner   OwnerKind = "person"   // an AWS principal or a SAML provider
-	// ReplacedProfile is no owner but a mistake: an instance got the role after it had
-	// joined with another one.
-	ReplacedProfile OwnerKind = "replaced instance profile"
 )
 
 // Owner is something besides nodes that uses a role. The trust policy, the permissions
@@ -29,8 +25,7 @@ const (
 // of their own.
 type Owner struct {
 	Kind OwnerKind
-	// Name is the cluster, the Fargate profile, the service account, the principal or
-	// the instance.
+	// Name is the cluster, the Fargate profile, the service account or the principal.
 	Name string
 	// Evidence says where that was read.
 	Evidence string
@@ -47,8 +42,6 @@ func (o Owner) String() string {
 		return "a role of pods (" + o.Name + ")"
 	case PersonOwner:
 		return "a role of " + o.Name
-	case ReplacedProfile:
-		return "not the role that instance " + o.Name + " joined with"
 	default:
 		return string(o.Kind) + " " + o.Name
 	}
@@ -81,11 +74,6 @@ func (v *View) Owners(roleARN string) []Owner {
 	for _, t := range role.trustees() {
 		if t.kind == WorkloadOwner || !ec2 {
 			add(t.kind, t.name, fmt.Sprintf("trust policy statement %d: %s", t.statement+1, t.principal))
-		}
-	}
-	for _, m := range v.MisplacedInstances() {
-		if m.RoleARN == roleARN && m.Alone {
-			add(ReplacedProfile, m.Instance, strings.Join(m.Evidence, "; "))
 		}
 	}
 	return owners
@@ -160,133 +148,4 @@ func (r *Role) TrustsEC2() bool {
 		verdict := r.TrustAllows(s, "sts:AssumeRole").Verdict
 		return verdict == Allowed || verdict == Depends
 	})
-}
-
-// Misplaced is a running instance of the cluster that holds another role than it joined
-// with: its instance profile was replaced, as Systems Manager's Quick Setup does.
-// Source: https://github.com/eksctl-io/eksctl/issues/1907
-type Misplaced struct {
-	Instance string
-	// Node is the node that the instance is; empty where it has none.
-	Node string
-	// RoleARN is the role that it holds now; empty where that is not known.
-	RoleARN string
-	// WantRole and WantProfile are the ARNs of the role and of the instance profile that
-	// it joined with; each is empty where it is not known.
-	WantRole, WantProfile string
-	// Alone is set where nothing but such instances holds RoleARN.
-	Alone bool
-	// Evidence says where that was read, a line each.
-	Evidence []string
-}
-
-// MisplacedInstances are the instances whose instance profile was replaced, by id. That
-// shows where an instance's node group has another role, or where an instance of the
-// cluster has joined, although its role has no access to the cluster and none of the
-// permissions with which a node joins.
-func (v *View) MisplacedInstances() []Misplaced {
-	if v.misplaced == nil {
-		v.misplaced = &[]Misplaced{}
-		nodes := map[string]string{}
-		for name, n := range sortedPairs(v.Snapshot.Nodes) {
-			if id := n.InstanceID(); id != "" {
-				nodes[id] = name
-			}
-		}
-		for id, i := range sortedPairs(v.Snapshot.Instances) {
-			if i.NotFound || i.InstanceProfile == "" {
-				continue
-			}
-			if m, found := v.misplacedInstance(id, i, nodes[id]); found {
-				*v.misplaced = append(*v.misplaced, m)
-			}
-		}
-		for i := range *v.misplaced {
-			m := &(*v.misplaced)[i]
-			m.Alone = m.RoleARN != "" && v.heldByMistake(m.RoleARN, *v.misplaced)
-		}
-	}
-	return *v.misplaced
-}
-
-func (v *View) misplacedInstance(id string, i snapshot.Instance, node string) (m Misplaced, found bool) {
-	s := v.Snapshot
-	m = Misplaced{Instance: id, Node: node}
-	if roles := s.InstanceProfiles[i.InstanceProfile].Roles; len(roles) > 0 {
-		m.RoleARN = roles[0]
-	}
-	holds := fmt.Sprintf("ec2:DescribeInstances %s: instance profile %s", id, snapshot.NameOf(i.InstanceProfile))
-	if m.RoleARN != "" {
-		holds += ", which contains role " + snapshot.NameOf(m.RoleARN)
-	}
-	if group, known := s.NodeGroups[i.NodeGroup]; known && group.NodeRoleARN != "" {
-		m.WantRole = group.NodeRoleARN
-		profiles := v.Role(m.WantRole).Facts.InstanceProfiles
-		m.WantProfile = only(profiles)
-		m.Evidence = []string{holds, fmt.Sprintf("eks:DescribeNodegroup %s: nodeRole %s", i.NodeGroup, m.WantRole)}
-		if m.RoleARN != "" {
-			return m, m.RoleARN != m.WantRole
-		}
-		return m, len(profiles) > 0 && !slices.Contains(profiles, i.InstanceProfile)
-	}
-	if node == "" || !i.Owned || m.RoleARN == "" || !v.cannotJoin(m.RoleARN) {
-		return m, false
-	}
-	m.WantProfile = s.AutoScalingGroups[i.AutoScalingGroup].InstanceProfile
-	if m.WantProfile == "" {
-		m.WantProfile = v.onlyOtherProfile(m.RoleARN)
-	}
-	if roles := s.InstanceProfiles[m.WantProfile].Roles; len(roles) > 0 {
-		m.WantRole = roles[0]
-	}
-	m.Evidence = []string{
-		holds, "node " + node + " has joined, and " + snapshot.NameOf(m.RoleARN) + " has neither access to the cluster nor the permissions with which a node joins",
-	}
-	return m, m.WantRole != m.RoleARN
-}
-
-// cannotJoin reports whether a node with this role can be seen not to join: the role has
-// no access to the cluster and is denied what a node calls first.
-func (v *View) cannotJoin(roleARN string) bool {
-	a := v.Access(roleARN)
-	if a.Entry != nil || len(a.Mapped) > 0 || len(a.Unread) > 0 {
-		return false
-	}
-	role := v.Role(roleARN)
-	return !slices.ContainsFunc(need.Worker, func(action need.Action) bool { return role.Can(action).Verdict != Denied })
-}
-
-// onlyOtherProfile is the instance profile of the cluster's only node role that nodes
-// can join with; empty where there are several roles or profiles.
-func (v *View) onlyOtherProfile(not string) string {
-	var profiles []string
-	for _, r := range v.roles {
-		if r.ARN != not && !r.OnlyAutoMode() && !v.cannotJoin(r.ARN) {
-			profiles = append(profiles, r.Facts.InstanceProfiles...)
-		}
-	}
-	return only(profiles)
-}
-
-// heldByMistake reports whether nothing but misplaced instances gives nodes a role.
-func (v *View) heldByMistake(roleARN string, misplaced []Misplaced) bool {
-	for _, r := range v.roles {
-		if r.ARN != roleARN {
-			continue
-		}
-		return !slices.ContainsFunc(r.Sources, func(s Source) bool {
-			return !slices.ContainsFunc(misplaced, func(m Misplaced) bool {
-				return s.Kind == SelfManaged && s.Name == m.Node || s.Kind == Unjoined && s.Name == m.Instance
-			})
-		})
-	}
-	return false
-}
-
-// only returns the one string of a list; empty for none or several.
-func only(list []string) string {
-	if len(list) != 1 {
-		return ""
-	}
-	return list[0]
 }

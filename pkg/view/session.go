@@ -336,6 +336,18 @@ func (v *View) HybridSessions() []*Session {
 	})
 }
 
+// HyperPodSession is the session of instances of SageMaker HyperPod, whose role
+// SageMaker assumes.
+// Source: https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-hyperpod-prerequisites-iam.html
+func (v *View) HyperPodSession() *Session {
+	return cached(v, "hyperPod", func() []*Session {
+		return []*Session{{
+			Name: "HyperPod instance", Principal: need.HyperPodService, TrustActions: []string{"sts:AssumeRole"},
+			assume: withoutMFA, use: func(c *iampolicy.Context) { c.Absent("aws:FederatedProvider") },
+		}}
+	})[0]
+}
+
 // AWSNodeSession is the session of a pod of aws-node with the configured identity.
 func (v *View) AWSNodeSession() *Session { return v.sessionBy(v.ConfiguredIdentity().Kind) }
 
@@ -365,6 +377,8 @@ func (v *View) SessionOf(roleARN string) *Session {
 		return v.PodIdentitySession()
 	case slices.ContainsFunc(v.HybridRoles(), func(r *Role) bool { return r.ARN == roleARN }):
 		return v.HybridSessions()[0]
+	case slices.ContainsFunc(v.HyperPodRoles(), func(r *Role) bool { return r.ARN == roleARN }):
+		return v.HyperPodSession()
 	}
 	return v.InstanceSession()
 }

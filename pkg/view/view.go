@@ -24,10 +24,12 @@ type View struct {
 	roles     []*NodeRole
 	roleless  []RolelessNode
 	launchers []Launcher
+	displaced []Displaced
 	byARN     map[string]*Role
 	auth      *AuthMap
-	misplaced *[]Misplaced
 	sessions  map[string][]*Session
+	authLines []int
+	access    map[string]Access
 	// cniVersion stands in for the version of vpc-cni that runs.
 	cniVersion string
 }
@@ -46,6 +48,7 @@ func New(s *snapshot.Snapshot) *View {
 		Place:     need.Place{Partition: id.Partition, Region: id.Region, Account: id.Account, Cluster: id.Name()},
 		documents: map[string]document{},
 		byARN:     map[string]*Role{},
+		access:    map[string]Access{},
 	}
 	v.takeInventory()
 	return v

@@ -17,7 +17,8 @@ import (
 
 // AutoScalingGroups calls each for every Auto Scaling group that is tagged
 // kubernetes.io/cluster/NAME and that no managed node group owns, while the pages
-// arrive. Of its launch template only the id and version are known then.
+// arrive. Of its launch template only the id and version are known then, of its launch
+// configuration only the name.
 func (c *Client) AutoScalingGroups(ctx context.Context, cluster string, each func(name string, group snapshot.AutoScalingGroup)) error {
 	in := &autoscaling.DescribeAutoScalingGroupsInput{
 		Filters: []astypes.Filter{{Name: aws.String("tag-key"), Values: []string{clusterTag + cluster}}},
@@ -27,7 +28,9 @@ func (c *Client) AutoScalingGroups(ctx context.Context, cluster string, each fun
 			for i := range page.AutoScalingGroups {
 				group := &page.AutoScalingGroups[i]
 				if !managed(group) {
-					each(aws.ToString(group.AutoScalingGroupName), snapshot.AutoScalingGroup{LaunchTemplate: template(group), Instances: len(group.Instances)})
+					each(aws.ToString(group.AutoScalingGroupName), snapshot.AutoScalingGroup{
+						LaunchTemplate: template(group), LaunchConfiguration: aws.ToString(group.LaunchConfigurationName), Instances: len(group.Instances),
+					})
 				}
 			}
 			return byToken(page.NextToken)
@@ -78,4 +81,21 @@ func (c *Client) TemplateProfile(ctx context.Context, template string) (string, 
 		}
 	}
 	return "", nil
+}
+
+// ConfigurationProfile returns the instance profile of a launch configuration, by ARN or by
+// name, as the configuration has it; empty where it names none.
+func (c *Client) ConfigurationProfile(ctx context.Context, name string) (string, error) {
+	const operation = "autoscaling:DescribeLaunchConfigurations"
+	out, err := call(ctx, c, operation, func(ctx context.Context) (*autoscaling.DescribeLaunchConfigurationsOutput, error) {
+		return c.autoscaling.DescribeLaunchConfigurations(ctx, &autoscaling.DescribeLaunchConfigurationsInput{LaunchConfigurationNames: []string{name}})
+	})
+	if err != nil {
+		return "", err
+	}
+	if len(out.LaunchConfigurations) == 0 {
+		err := errors.New("the answer has no launch configuration " + name)
+		return "", &collect.CallError{Operation: operation, Message: err.Error(), Err: err}
+	}
+	return aws.ToString(out.LaunchConfigurations[0].IamInstanceProfile), nil
 }

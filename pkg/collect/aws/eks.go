@@ -75,6 +75,11 @@ func (c *Client) Cluster(ctx context.Context, name string) (snapshot.Cluster, er
 	if identity := cluster.Identity; identity != nil && identity.Oidc != nil {
 		out.OIDCIssuer = aws.ToString(identity.Oidc.Issuer)
 	}
+	if remote := cluster.RemoteNetworkConfig; remote != nil {
+		for _, network := range remote.RemoteNodeNetworks {
+			out.RemoteNodeNetworks = append(out.RemoteNodeNetworks, network.Cidrs...)
+		}
+	}
 	if compute := cluster.ComputeConfig; compute != nil && aws.ToBool(compute.Enabled) {
 		out.AutoMode = &snapshot.AutoMode{
 			NodeRoleARN: aws.ToString(compute.NodeRoleArn),

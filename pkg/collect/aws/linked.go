@@ -25,6 +25,10 @@ func (c *autoscalingCalls) DescribeAutoScalingGroups(ctx context.Context, in *au
 	return (*autoscaling.Client)(c).DescribeAutoScalingGroups(ctx, in, o...)
 }
 
+func (c *autoscalingCalls) DescribeLaunchConfigurations(ctx context.Context, in *autoscaling.DescribeLaunchConfigurationsInput, o ...func(*autoscaling.Options)) (*autoscaling.DescribeLaunchConfigurationsOutput, error) {
+	return (*autoscaling.Client)(c).DescribeLaunchConfigurations(ctx, in, o...)
+}
+
 func (c *ec2Calls) DescribeInstances(ctx context.Context, in *ec2.DescribeInstancesInput, o ...func(*ec2.Options)) (*ec2.DescribeInstancesOutput, error) {
 	return (*ec2.Client)(c).DescribeInstances(ctx, in, o...)
 }

@@ -80,10 +80,11 @@ var required = map[string][]string{
 	"iam:AddClientIDToOpenIDConnectProvider":      nil,
 	"iam:RemoveClientIDFromOpenIDConnectProvider": nil,
 
-	"ec2:DescribeLaunchTemplateVersions":    {"launchTemplateVersionSet[]"},
-	"ec2:DescribeInstances":                 {"reservationSet[]"},
-	"autoscaling:DescribeAutoScalingGroups": {"AutoScalingGroups[]"},
-	"sts:GetCallerIdentity":                 {"Account", "Arn"},
+	"ec2:DescribeLaunchTemplateVersions":       {"launchTemplateVersionSet[]"},
+	"ec2:DescribeInstances":                    {"reservationSet[]"},
+	"autoscaling:DescribeAutoScalingGroups":    {"AutoScalingGroups[]"},
+	"autoscaling:DescribeLaunchConfigurations": {"LaunchConfigurations[]"},
+	"sts:GetCallerIdentity":                    {"Account", "Arn"},
 
 	"sts:AssumeRole":                {"Credentials.AccessKeyId"},
 	"sts:AssumeRoleWithWebIdentity": {"Credentials.AccessKeyId"},

@@ -7,6 +7,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
@@ -17,6 +18,9 @@ const (
 	labelAutoNodeClass     = "eks.amazonaws.com/nodeclass"
 	labelFargateProfile    = "eks.amazonaws.com/fargate-profile"
 	labelNodePool          = "karpenter.sh/nodepool"
+	labelProvisioner       = "karpenter.sh/provisioner-name" // of Karpenter before v0.32
+	labelHyperPod          = "sagemaker.amazonaws.com/compute-type"
+	labelInstanceGroup     = "sagemaker.amazonaws.com/instance-group-name"
 	labelEC2NodeClass      = "karpenter.k8s.aws/ec2nodeclass"
 	annotationRoleARN      = "eks.amazonaws.com/role-arn"
 	annotationAudience     = "eks.amazonaws.com/audience"
@@ -29,7 +33,8 @@ const (
 func nodeFacts(node *corev1.Node) snapshot.Node {
 	facts := snapshot.Node{
 		ProviderID: node.Spec.ProviderID,
-		Windows:    node.Labels[corev1.LabelOSStable] == string(corev1.Windows),
+		Windows:    node.Labels[corev1.LabelOSStable] == string(corev1.Windows) || node.Status.NodeInfo.OperatingSystem == string(corev1.Windows),
+		OSImage:    collect.OneLine(node.Status.NodeInfo.OSImage),
 	}
 	facts.Maker = maker(node)
 	switch facts.Maker {
@@ -38,11 +43,16 @@ func nodeFacts(node *corev1.Node) snapshot.Node {
 	case snapshot.MadeByKarpenter:
 		facts.Owner = node.Labels[labelNodePool]
 		facts.NodeClass = node.Labels[labelEC2NodeClass]
+		if facts.Owner == "" {
+			facts.Owner, facts.Provisioner = node.Labels[labelProvisioner], true
+		}
 	case snapshot.MadeByAutoMode:
 		facts.Owner = node.Labels[labelNodePool]
 		facts.NodeClass = node.Labels[labelAutoNodeClass]
 	case snapshot.MadeByFargate:
 		facts.Owner = node.Labels[labelFargateProfile]
+	case snapshot.MadeByHyperPod:
+		facts.Owner = node.Labels[labelInstanceGroup]
 	case snapshot.MadeByHybrid, snapshot.MadeBySelf, snapshot.MadeByUnknown:
 	}
 	for _, condition := range node.Status.Conditions {
@@ -74,9 +84,11 @@ func maker(node *corev1.Node) snapshot.Maker {
 	switch {
 	case strings.HasPrefix(id, hybridProviderIDScheme):
 		return snapshot.MadeByHybrid
+	case node.Labels[labelHyperPod] != "" || snapshot.Node{ProviderID: id}.HyperPod():
+		return snapshot.MadeByHyperPod
 	case node.Labels[labelNodeGroup] != "":
 		return snapshot.MadeByNodeGroup
-	case node.Labels[labelNodePool] != "":
+	case node.Labels[labelNodePool] != "" || node.Labels[labelProvisioner] != "":
 		return snapshot.MadeByKarpenter
 	case snapshot.Node{ProviderID: id}.InstanceID() != "":
 		return snapshot.MadeBySelf

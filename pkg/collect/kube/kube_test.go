@@ -82,7 +82,12 @@ func TestMaker(t *testing.T) {
 		{"a compute type of tomorrow", ec2, map[string]string{compute: "ec2", group: "g"}, snapshot.Node{Maker: snapshot.MadeByNodeGroup, Owner: "g"}},
 		{"self-managed", ec2, nil, snapshot.Node{Maker: snapshot.MadeBySelf}},
 		{"windows", ec2, map[string]string{"kubernetes.io/os": "windows"}, snapshot.Node{Maker: snapshot.MadeBySelf, Windows: true}},
-		{"HyperPod", "aws:///euw1-az1/sagemaker/cluster/hyperpod-x-i-0a", nil, snapshot.Node{Maker: snapshot.MadeByUnknown}},
+		{"karpenter before v0.32", ec2, map[string]string{"karpenter.sh/provisioner-name": "p"}, snapshot.Node{Maker: snapshot.MadeByKarpenter, Owner: "p", Provisioner: true}},
+		{"HyperPod by provider", "aws:///euw1-az1/sagemaker/cluster/hyperpod-x-i-0a", nil, snapshot.Node{Maker: snapshot.MadeByHyperPod}},
+		{
+			"HyperPod by label, with Karpenter's", "", map[string]string{"sagemaker.amazonaws.com/compute-type": "hyperpod", "sagemaker.amazonaws.com/instance-group-name": "g", pool: "p"},
+			snapshot.Node{Maker: snapshot.MadeByHyperPod, Owner: "g"},
+		},
 		{"elsewhere", "kind://docker/kind/kind", nil, snapshot.Node{Maker: snapshot.MadeByUnknown}},
 		{"nowhere", "", nil, snapshot.Node{Maker: snapshot.MadeByUnknown}},
 	} {
@@ -98,6 +103,33 @@ func TestMaker(t *testing.T) {
 				t.Errorf("error %v, nodes (-want +got):\n%s", err, diff)
 			}
 		})
+	}
+}
+
+// The operating system is the node's own word, by label or by kubelet.
+func TestOperatingSystem(t *testing.T) {
+	for image, test := range map[string]struct {
+		labels map[string]string
+		system string
+		want   snapshot.OSFamily
+	}{
+		"Windows Server 2022 Datacenter":        {nil, "windows", snapshot.WindowsOS},
+		"":                                      {map[string]string{"kubernetes.io/os": "windows"}, "", snapshot.WindowsOS},
+		"Bottlerocket OS 1.49.0 (aws-k8s-1.33)": {map[string]string{"kubernetes.io/os": "linux"}, "linux", snapshot.Bottlerocket},
+		"Amazon Linux 2":                        {nil, "linux", snapshot.AmazonLinux2},
+		"Amazon Linux 2023.9.20251117":          {nil, "linux", snapshot.AL2023},
+		"Ubuntu 24.04.2 LTS":                    {nil, "linux", snapshot.OSUnknown},
+	} {
+		c, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			writeJSON(w, http.StatusOK, nodeList(corev1.Node{
+				ObjectMeta: metav1.ObjectMeta{Name: "n", Labels: test.labels}, Spec: corev1.NodeSpec{ProviderID: "aws:///eu-west-1a/i-0a"},
+				Status: corev1.NodeStatus{NodeInfo: corev1.NodeSystemInfo{OperatingSystem: test.system, OSImage: image}},
+			}))
+		})
+		got, err := nodes(c)
+		if err != nil || got["n"].OS() != test.want || got["n"].OSImage != image {
+			t.Errorf("%q: %q, %+v, error %v", image, got["n"].OS(), got["n"], err)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -61,11 +62,12 @@ func (c *Client) PodIdentityAgent(ctx context.Context) (*snapshot.PodIdentityAge
 
 // The kinds of node classes, in the versions in which they are served, and the
 // resources that they are lists of.
-// Sources: karpenter-provider-aws pkg/apis/v1; EKS user guide, "Create a Node
+// Sources: karpenter-provider-aws pkg/apis/v1 and, at v0.31, pkg/apis/v1alpha1; EKS user guide, "Create a Node
 // Class for Amazon EKS".
 var (
-	karpenterClasses = classKind{"karpenter.k8s.aws", "EC2NodeClassList", "ec2nodeclasses", []string{"v1", "v1beta1"}}
-	autoModeClasses  = classKind{"eks.amazonaws.com", "NodeClassList", "nodeclasses", []string{"v1"}}
+	karpenterClasses   = classKind{"karpenter.k8s.aws", "EC2NodeClassList", "ec2nodeclasses", []string{"v1", "v1beta1"}}
+	karpenterTemplates = classKind{"karpenter.k8s.aws", "AWSNodeTemplateList", "awsnodetemplates", []string{"v1alpha1"}}
+	autoModeClasses    = classKind{"eks.amazonaws.com", "NodeClassList", "nodeclasses", []string{"v1"}}
 )
 
 // classKind is a kind of node classes.
@@ -82,8 +84,11 @@ type classList struct {
 	Metadata struct{ Continue string }
 	Items    []struct {
 		Metadata struct{ Name string }
-		Spec     struct{ Role, InstanceProfile string }
-		Status   struct {
+		Spec     struct {
+			Role, InstanceProfile, AMIFamily string
+			AMISelectorTerms                 []struct{ Alias string }
+		}
+		Status struct {
 			InstanceProfile string
 			Conditions      []classCondition
 		}
@@ -94,6 +99,12 @@ type classList struct {
 // kind is not installed.
 func (c *Client) KarpenterNodeClasses(ctx context.Context) (map[string]snapshot.NodeClass, error) {
 	return c.nodeClasses(ctx, karpenterClasses)
+}
+
+// KarpenterNodeTemplates returns the AWSNodeTemplate objects of Karpenter before v0.32;
+// none where their kind is not installed.
+func (c *Client) KarpenterNodeTemplates(ctx context.Context) (map[string]snapshot.NodeClass, error) {
+	return c.nodeClasses(ctx, karpenterTemplates)
 }
 
 // AutoModeNodeClasses returns EKS Auto Mode's NodeClass objects; none where their
@@ -117,8 +128,14 @@ func (c *Client) nodeClasses(ctx context.Context, of classKind) (map[string]snap
 				return "", err
 			}
 			for _, item := range list.Items {
+				family := item.Spec.AMIFamily
+				for _, term := range item.Spec.AMISelectorTerms {
+					alias, _, _ := strings.Cut(term.Alias, "@")
+					family = cmp.Or(family, alias)
+				}
 				classes[item.Metadata.Name] = snapshot.NodeClass{
-					Role: item.Spec.Role, InstanceProfile: item.Spec.InstanceProfile, StatusProfile: item.Status.InstanceProfile,
+					AMIFamily: family,
+					Role:      item.Spec.Role, InstanceProfile: item.Spec.InstanceProfile, StatusProfile: item.Status.InstanceProfile,
 					Conditions: unmet(item.Status.Conditions),
 				}
 			}

@@ -33,6 +33,7 @@ var (
 	aConfigMap     = `{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"aws-auth"}}`
 	noNodeClasses  = `{"kind":"NodeClassList","apiVersion":"eks.amazonaws.com/v1","items":[]}`
 	noEC2Classes   = `{"kind":"EC2NodeClassList","apiVersion":"karpenter.k8s.aws/v1","items":[]}`
+	noTemplates    = `{"kind":"AWSNodeTemplateList","apiVersion":"karpenter.k8s.aws/v1alpha1","items":[]}`
 	noEC2ClassesV1 = `{"kind":"EC2NodeClassList","apiVersion":"karpenter.k8s.aws/v1beta1","items":[]}`
 )
 
@@ -52,6 +53,7 @@ var smallest = map[string]string{
 	"GET /api/v1/namespaces/default/events":                                      noEvents,
 	"GET /apis/karpenter.k8s.aws/v1/ec2nodeclasses":                              noEC2Classes,
 	"GET /apis/karpenter.k8s.aws/v1beta1/ec2nodeclasses":                         noEC2ClassesV1,
+	"GET /apis/karpenter.k8s.aws/v1alpha1/awsnodetemplates":                      noTemplates,
 	"GET /apis/eks.amazonaws.com/v1/nodeclasses":                                 noNodeClasses,
 }
 
@@ -59,15 +61,16 @@ var smallest = map[string]string{
 // The writes begin from what smallest answers.
 func callers() map[string]func(context.Context, *kube.Client) error {
 	all := map[string]func(context.Context, *kube.Client) error{
-		"Nodes":                func(ctx context.Context, c *kube.Client) error { return c.Nodes(ctx, func(string, snapshot.Node) {}) },
-		"Pods":                 func(ctx context.Context, c *kube.Client) error { return c.Pods(ctx, func(string, snapshot.Pod) {}) },
-		"ServiceAccount":       func(ctx context.Context, c *kube.Client) error { _, err := c.ServiceAccount(ctx); return err },
-		"DaemonSet":            func(ctx context.Context, c *kube.Client) error { _, err := c.DaemonSet(ctx); return err },
-		"AWSAuth":              func(ctx context.Context, c *kube.Client) error { _, err := c.AWSAuth(ctx); return err },
-		"PodIdentityAgent":     func(ctx context.Context, c *kube.Client) error { _, err := c.PodIdentityAgent(ctx); return err },
-		"KarpenterNodeClasses": func(ctx context.Context, c *kube.Client) error { _, err := c.KarpenterNodeClasses(ctx); return err },
-		"AutoModeNodeClasses":  func(ctx context.Context, c *kube.Client) error { _, err := c.AutoModeNodeClasses(ctx); return err },
-		"Events":               func(ctx context.Context, c *kube.Client) error { _, err := c.Events(ctx); return err },
+		"Nodes":                  func(ctx context.Context, c *kube.Client) error { return c.Nodes(ctx, func(string, snapshot.Node) {}) },
+		"Pods":                   func(ctx context.Context, c *kube.Client) error { return c.Pods(ctx, func(string, snapshot.Pod) {}) },
+		"ServiceAccount":         func(ctx context.Context, c *kube.Client) error { _, err := c.ServiceAccount(ctx); return err },
+		"DaemonSet":              func(ctx context.Context, c *kube.Client) error { _, err := c.DaemonSet(ctx); return err },
+		"AWSAuth":                func(ctx context.Context, c *kube.Client) error { _, err := c.AWSAuth(ctx); return err },
+		"PodIdentityAgent":       func(ctx context.Context, c *kube.Client) error { _, err := c.PodIdentityAgent(ctx); return err },
+		"KarpenterNodeClasses":   func(ctx context.Context, c *kube.Client) error { _, err := c.KarpenterNodeClasses(ctx); return err },
+		"KarpenterNodeTemplates": func(ctx context.Context, c *kube.Client) error { _, err := c.KarpenterNodeTemplates(ctx); return err },
+		"AutoModeNodeClasses":    func(ctx context.Context, c *kube.Client) error { _, err := c.AutoModeNodeClasses(ctx); return err },
+		"Events":                 func(ctx context.Context, c *kube.Client) error { _, err := c.Events(ctx); return err },
 	}
 	for name, ch := range map[string]change.Change{
 		"AuthRole":           {Kind: change.AuthRole, Name: roleARN, After: &change.State{Role: roleARN, Username: "u", Groups: []string{"g"}}},
@@ -224,7 +227,7 @@ func TestMisshapenAnswers(t *testing.T) {
 // operations are the names of requests in messages, by the resource.
 var operations = map[string]string{
 	"nodes": "nodes", "pods": "pods in kube-system", "serviceaccounts": "serviceaccounts in kube-system", "daemonsets": "daemonsets.apps in kube-system",
-	"configmaps": "configmaps in kube-system", "events": "events in ", "ec2nodeclasses": "ec2nodeclasses.karpenter.k8s.aws", "nodeclasses": "nodeclasses.eks.amazonaws.com",
+	"configmaps": "configmaps in kube-system", "events": "events in ", "ec2nodeclasses": "ec2nodeclasses.karpenter.k8s.aws", "awsnodetemplates": "awsnodetemplates.karpenter.k8s.aws", "nodeclasses": "nodeclasses.eks.amazonaws.com",
 }
 
 func wantCallError(t *testing.T, err error, request, want string) {

@@ -9,7 +9,7 @@ import (
 )
 
 var workloadRole = Rule{
-	ID: "NR110", Name: "workload-role", Severity: finding.Error, Concern: finding.ConcernUnique,
+	ID: "NR111", Name: "workload-role", Severity: finding.Error, Concern: finding.ConcernUnique,
 	Joining:  165,
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.SeparateRole,

@@ -1,0 +1,131 @@
+package rules_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+// byInstanceID gives the healthy example nodes that are named by their instance id.
+const byInstanceID = `
+nodes: {ip-10-0-1-17.eu-west-1.compute.internal: null, ip-10-0-2-41.eu-west-1.compute.internal: null, ip-10-0-1-90.eu-west-1.compute.internal: null,
+  i-01a2b3c4d5e6f7081: {providerID: "aws:///eu-west-1a/i-01a2b3c4d5e6f7081", maker: nodeGroup, owner: apps, ready: true}}
+nodeGroups: {system: null}
+awsNode: {pods: null}
+`
+
+// hybridRole is a role of hybrid nodes with what it is allowed.
+func hybridRole(service, actions string) string {
+	return `
+roles:
+  "arn:aws:iam::111122223333:role/hybrid":
+    createdAt: "2026-01-01T00:00:00Z"
+    trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"` + service + `"},"Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity"]}}'
+    inlinePolicies: {all: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":[` + actions + `],"Resource":"*"}}'}
+`
+}
+
+// TestNodesOfAllKinds: what fails or depends for nodes of each kind, by rule, where
+// everything else is in order.
+func TestNodesOfAllKinds(t *testing.T) {
+	const (
+		entry  = `accessEntries: {"arn:aws:iam::111122223333:role/hybrid": {type: HYBRID_LINUX, createdAt: "2026-02-01T00:00:00Z"}}` + "\n"
+		node   = `nodes: {mi-1: {providerID: "eks-hybrid:///eu-west-1/prod/mi-1", maker: hybrid, ready: true}}` + "\n"
+		ssm    = "ssm.amazonaws.com"
+		all    = `"eks:*","ssm:*","ecr:*"`
+		mode   = "cluster: {authenticationMode: CONFIG_MAP}\naccessEntries: null\n"
+		mapped = `awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/hybrid', username: 'system:node:{{SessionName}}', groups: ['system:bootstrappers', 'system:nodes']}"}` + "\n"
+	)
+	session := func(username string) string {
+		return mode + `awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', username: '` + username + `', groups: ['system:bootstrappers', 'system:nodes']}"}` + "\n"
+	}
+	for name, test := range map[string]struct {
+		patch string
+		want  []string // RULE STATUS
+	}{
+		"hybrid":                        {entry + node + hybridRole(ssm, all), nil},
+		"hybrid, IAM Roles Anywhere":    {entry + node + hybridRole("rolesanywhere.amazonaws.com", `"eks:*","ecr:*"`), nil},
+		"hybrid without ListAccess":     {entry + node + hybridRole(ssm, `"eks:DescribeCluster","ssm:*","ecr:*"`), []string{"NR212 fail"}},
+		"hybrid without Describe":       {entry + node + hybridRole(ssm, `"ssm:*","ecr:*"`), []string{"NR212 depends"}},
+		"hybrid without pull":           {entry + node + hybridRole(ssm, `"ssm:*"`), []string{"NR212 fail"}},
+		"hybrid without SSM":            {entry + node + hybridRole(ssm, `"eks:*","ecr:*"`), []string{"NR220 fail"}},
+		"hybrid with the agent":         {entry + node + hybridRole(ssm, all) + "podIdentityAgent: {nodes: {mi-1: true}}\n", []string{"NR204 fail"}},
+		"hybrid, the agent elsewhere":   {entry + node + hybridRole(ssm, all) + "podIdentityAgent: {nodes: {ip-10-0-1-17.eu-west-1.compute.internal: true}}\n", nil},
+		"hybrid by aws-auth":            {mapped + node + hybridRole(ssm, all), []string{"NR509 depends"}},
+		"hybrid, nothing lets them in":  {node + hybridRole(ssm, all), []string{"NR509 fail"}},
+		"hybrid, none has joined":       {"cluster: {remoteNodeNetworks: [10.200.0.0/16]}", []string{"NR509 depends"}},
+		"hybrid, CONFIG_MAP":            {session(view.ByPrivateDNS) + node, []string{"NR509 fail"}},
+		"instance ids, EC2_LINUX entry": {byInstanceID, []string{"NR502 fail"}},
+		"instance ids, private DNS":     {byInstanceID + session(view.ByPrivateDNS), []string{"NR505 fail"}},
+		"instance ids, sessions":        {byInstanceID + session(view.BySession), nil},
+		"private DNS, sessions":         {session(view.BySession), []string{"NR505 fail"}},
+		"private DNS, EC2 entry":        {`accessEntries: {"arn:aws:iam::111122223333:role/eksNodeRole": {type: EC2}}`, []string{"NR502 fail"}},
+		"two namings": {`
+nodes: {i-0abcdef0123456789: {providerID: "aws:///eu-west-1a/i-0abcdef0123456789", maker: nodeGroup, owner: apps, ready: true}}`, []string{"NR109 fail"}},
+		"Auto Mode and a group whose user data decides": {`
+cluster: {autoMode: {nodeRoleArn: "arn:aws:iam::111122223333:role/eksNodeRole"}}
+accessEntries: {"arn:aws:iam::111122223333:role/eksNodeRole": {type: EC2}}
+nodeGroups: {apps: {launchTemplate: "lt-1:1"}, system: null}
+nodes: null
+awsNode: {pods: null}`, []string{"NR109 depends"}},
+		"Windows of a custom AMI": {`
+nodeGroups: {apps: {amiType: CUSTOM}}
+nodes: {ip-10-0-1-17.eu-west-1.compute.internal: {osImage: Windows Server 2022 Datacenter}}`, []string{"NR502 fail"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, r := range rules.Run(view.New(overlay(t, test.patch)), rules.All()) {
+				if r.Failed() && !slices.Contains(got, r.ID+" "+string(r.Status)) {
+					got = append(got, r.ID+" "+string(r.Status))
+				}
+			}
+			slices.Sort(got)
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestNearMissIsNamed: the finding says which entry never matches, and why, and that it is
+// the only one about the role.
+func TestNearMissIsNamed(t *testing.T) {
+	s := overlay(t, "cluster: {authenticationMode: CONFIG_MAP}\naccessEntries: null\nawsAuth: {mapRoles: \"- {rolearn: x}\\n- {rolearn: '${module.eks.node_role_arn}', username: 'system:node:{{EC2PrivateDNSName}}', groups: []}\"}")
+	var found []finding.Result
+	for _, r := range rules.Run(view.New(s), rules.All()) {
+		if r.Failed() {
+			found = append(found, r)
+		}
+	}
+	if len(found) != 1 || found[0].ID != "NR504" || found[0].Message != "aws-auth never matches eksNodeRole: rolearn has a placeholder that was not filled in" ||
+		!strings.HasPrefix(found[0].Evidence[0], "aws-auth, line 2 of mapRoles: rolearn ${module.eks.node_role_arn}") {
+		t.Errorf("%+v", found)
+	}
+}
+
+// TestDisplacedRoleIsGrantedNothing: the role of an instance whose profile was replaced is
+// not judged as a node role, and the advice gives the instance its profile back.
+func TestDisplacedRoleIsGrantedNothing(t *testing.T) {
+	for _, rule := range rules.All() {
+		if rule.ID != "NR110" {
+			continue
+		}
+		for _, r := range rules.Run(view.New(overlay(t, rule.Bad)), rules.All()) {
+			if strings.Contains(r.Subject.ARN, "QuickSetup") {
+				t.Errorf("%s judges the role: %s", r.ID, r.Message)
+			}
+			if r.ID == "NR110" && r.Status == finding.Fail {
+				last := r.Next[len(r.Next)-1]
+				if want := "replace-iam-instance-profile-association"; !slices.Contains(last.Command, want) || !slices.Contains(last.Command, "Name=eksNodeRole") {
+					t.Errorf("advice %+v", last)
+				}
+			}
+		}
+	}
+}

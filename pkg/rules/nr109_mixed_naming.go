@@ -1,0 +1,79 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var mixedNaming = Rule{
+	ID: "NR109", Name: "mixed-naming", Severity: finding.Error, Concern: finding.ConcernUnique,
+	Joining:  145,
+	Explains: []finding.SymptomKind{finding.NotJoined, finding.NotReady},
+	NoRepair: "which of the nodes get another role is your decision",
+	Title:    "All nodes of a node role are named alike, so that one mapping lets them in",
+	Why: `Some nodes of the role are named by their instance id and some by their private DNS name, and one access entry or aws-auth
+entry maps to one of the two only: the others are refused. Nodes of EKS Auto Mode are named by their instance id, those of node
+groups by their private DNS name unless their user data asks for the instance id.`,
+	Fix: `Create a node role for one of the two kinds of nodes, and move them to it: a role of its own for EKS Auto Mode, or for the
+nodes with the feature gate InstanceIdNodeName.`,
+	Refs: []string{
+		"https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html",
+		"https://github.com/awslabs/amazon-eks-ami/blob/main/nodeadm/doc/examples.md",
+		"https://github.com/awslabs/amazon-eks-ami/issues/1821",
+	},
+	Needs: []snapshot.Fact{snapshot.FactNodes},
+	Bad:   `cluster: {autoMode: {nodeRoleArn: "arn:aws:iam::111122223333:role/eksNodeRole", nodePools: [general-purpose]}}`,
+	Good:  `{}`,
+	Check: func(v *view.View, report Reporter) {
+		unread := v.Unread(snapshot.FactNodes)
+		for _, r := range v.NodeRoles() {
+			report(judgeNaming(v, r, unread))
+		}
+	},
+}
+
+func judgeNaming(v *view.View, r *view.NodeRole, unread []snapshot.Missing) finding.Result {
+	subject, naming := roleSubject(r), v.Naming(r)
+	idle := func(s view.Source) bool {
+		return s.Nodes == 0 && s.Kind != view.AutoMode && s.Kind != view.AutoModeClass
+	}
+	_, auto := v.Kinds(r)
+	switch {
+	case naming.Mixed():
+		return finding.Result{
+			Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s serves nodes of two namings, and no mapping lets both in", r.Name),
+			Evidence: []string{"by instance id: " + someOf(naming.InstanceID), "by private DNS name: " + someOf(naming.PrivateDNS)},
+			Next:     []finding.Next{finding.Run(command.Noderole("create").WithPlaceholder("NAME")).With("creates a role for one of the two kinds of nodes")},
+		}
+	case len(unread) > 0:
+		return unknown(subject, "whether the nodes of "+r.Name+" are named alike was not checked", unread)
+	case auto && slices.ContainsFunc(r.Sources, idle):
+		i := slices.IndexFunc(r.Sources, idle)
+		return finding.Result{
+			Status: finding.Depends, Subject: subject, Message: fmt.Sprintf("whether one mapping lets all nodes of %s in depends on how they are named", r.Name),
+			Evidence: []string{"by instance id: " + someOf(naming.InstanceID), fmt.Sprintf("no node of %s %s has joined: its user data decides", r.Sources[i].Kind, r.Sources[i].Name)},
+		}
+	case len(naming.InstanceID)+len(naming.PrivateDNS) == 0:
+		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "no node shows how the nodes of " + r.Name + " are named"}
+	default:
+		return finding.Result{
+			Status: finding.Pass, Subject: subject, Message: "the nodes of " + r.Name + " are named alike",
+			Evidence: []string{someOf(append(naming.InstanceID, naming.PrivateDNS...))},
+		}
+	}
+}
+
+// someOf lists the first few of many.
+func someOf(list []string) string {
+	const few = 3
+	if len(list) <= few {
+		return strings.Join(list, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(list[:few], ", "), len(list)-few)
+}

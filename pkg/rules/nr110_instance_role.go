@@ -1,0 +1,117 @@
+package rules
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var instanceRole = Rule{
+	ID: "NR110", Name: "instance-role", Severity: finding.Error, Concern: finding.ConcernJoin,
+	Joining:  40,
+	Explains: []finding.SymptomKind{finding.NotReady, finding.NotJoined},
+	NoRepair: "which instance profile an instance was started with is not known for certain, and fix replaces none",
+	Title:    "Every instance holds the role that it was started with",
+	Why: `The cluster refuses kubelet on this instance as soon as its credentials change, and the node turns NotReady: its instance
+profile was replaced while it ran. Quick Setup of AWS Systems Manager does that, and whoever associates a profile by hand.`,
+	Fix: `Give the instance the instance profile of its node group back, or replace the instance. Grant the other role nothing: it is
+not a node role. Keep Quick Setup from attaching its instance profile to nodes, and attach AmazonSSMManagedInstanceCore to the node
+role where you want Systems Manager on nodes.`,
+	Refs: []string{
+		"https://github.com/eksctl-io/eksctl/issues/1907",
+		"https://docs.aws.amazon.com/systems-manager/latest/userguide/quick-setup-host-management.html",
+	},
+	Needs: []snapshot.Fact{snapshot.FactInstances, snapshot.FactInstanceProfiles, snapshot.FactNodeGroups},
+	Bad: `
+instances: {i-01a2b3c4d5e6f7081: {state: running, nodeGroup: apps, instanceProfile: "arn:aws:iam::111122223333:instance-profile/QuickSetup"}}
+instanceProfiles: {"arn:aws:iam::111122223333:instance-profile/QuickSetup": {roles: ["arn:aws:iam::111122223333:role/QuickSetup"]}}
+roles: {"arn:aws:iam::111122223333:role/QuickSetup": {}}`,
+	Good: `instances: {i-01a2b3c4d5e6f7081: {state: running, nodeGroup: apps, instanceProfile: "arn:aws:iam::111122223333:instance-profile/eksNodeRole"}}`,
+	Check: func(v *view.View, report Reporter) {
+		displaced := v.DisplacedInstances()
+		for _, d := range displaced {
+			subject := finding.Subject{Kind: finding.SubjectSource, Name: "instance " + d.Instance}
+			if len(d.Unread) > 0 {
+				report(unknown(subject, "the role of instance "+d.Instance+" was not found", d.Unread))
+				continue
+			}
+			report(finding.Result{
+				Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("instance %s %s", d.Instance, d.Reason()),
+				Evidence: displacedEvidence(v, d), Next: profileBack(v, d),
+			})
+		}
+		switch unread := v.Unread(snapshot.FactInstances, snapshot.FactNodeGroups); {
+		case len(unread) > 0:
+			report(unknown(clusterSubject(v), "whether every instance holds the role of its node group was not checked", unread))
+		case len(displaced) == 0:
+			report(finding.Result{
+				Status: finding.Pass, Subject: clusterSubject(v), Message: "every instance holds the role that it was started with",
+				Evidence: []string{fmt.Sprintf("%d instances were compared with their node groups", len(v.Snapshot.Instances))},
+			})
+		}
+	},
+}
+
+func displacedEvidence(v *view.View, d view.Displaced) []string {
+	evidence := []string{fmt.Sprintf("ec2:DescribeInstances %s: instance profile %s", d.Instance, orNone(snapshot.NameOf(d.Profile)))}
+	if d.Group != "" {
+		return append(evidence, fmt.Sprintf("eks:DescribeNodegroup %s: nodeRole %s", d.Group, d.GroupRole))
+	}
+	ready := "is Ready"
+	if !v.Snapshot.Nodes[d.Node].Ready {
+		ready = "is not Ready"
+	}
+	for _, r := range v.NodeRoles() {
+		evidence = append(evidence, fmt.Sprintf("a node role of the cluster is %s, in instance profile %s", r.Name, orNone(strings.Join(names(r.Facts.InstanceProfiles), ", "))))
+	}
+	return append(evidence,
+		fmt.Sprintf("node %s has joined and %s", d.Node, ready),
+		fmt.Sprintf("nothing lets %s into the cluster, and it allows what Systems Manager's agent calls and nothing of what a node calls to join and to pull images", snapshot.NameOf(d.RoleARN)),
+	)
+}
+
+func names(arns []string) []string {
+	var list []string
+	for _, arn := range arns {
+		list = append(list, snapshot.NameOf(arn))
+	}
+	return list
+}
+
+// profileBack gives an instance the instance profile of its node role back.
+func profileBack(v *view.View, d view.Displaced) []finding.Next {
+	const note = "gives the instance the profile that it was started with back; grant the other role nothing"
+	back := func(c command.Command) finding.Next {
+		c = c.With("--iam-instance-profile")
+		if profile := profileOf(v, d); profile != "" {
+			return finding.Run(c.With("Name=" + snapshot.NameOf(profile))).With(note)
+		}
+		return finding.Run(c.WithPlaceholder("Name=INSTANCE_PROFILE")).With(note)
+	}
+	if d.Profile == "" {
+		return []finding.Next{back(command.AWS("ec2", "associate-iam-instance-profile", "--instance-id", d.Instance))}
+	}
+	association := command.AWS(
+		"ec2", "describe-iam-instance-profile-associations", "--filters", "Name=instance-id,Values="+d.Instance, "Name=state,Values=associated",
+		"--query", "IamInstanceProfileAssociations[0].AssociationId", "--output", "text",
+	)
+	return []finding.Next{back(command.AWS("ec2", "replace-iam-instance-profile-association", "--association-id").WithOutput(association))}
+}
+
+// profileOf is the ARN of the instance profile that an instance was started with: that of
+// its node group's role or, where the group is not known, of the cluster's only node role;
+// empty where there are several.
+func profileOf(v *view.View, d view.Displaced) string {
+	profiles := v.Snapshot.Roles[d.GroupRole].InstanceProfiles
+	if roles := v.NodeRoles(); d.GroupRole == "" && len(roles) == 1 {
+		profiles = roles[0].Facts.InstanceProfiles
+	}
+	if len(profiles) != 1 {
+		return ""
+	}
+	return profiles[0]
+}

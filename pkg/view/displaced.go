@@ -1,0 +1,134 @@
+package view
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// Displaced is an instance that holds another role than the one that it was started with:
+// its instance profile was replaced while it ran, as by Quick Setup of AWS Systems
+// Manager. The role that it holds now is not a node role, whatever it lacks.
+// Source: https://github.com/eksctl-io/eksctl/issues/1907
+type Displaced struct {
+	Instance string
+	// Node is its node's name; empty where it has not joined.
+	Node string
+	// Profile and RoleARN are the instance profile that it has now, and the role in it;
+	// empty where there is none.
+	Profile, RoleARN string
+	// Group is the node group that made it, and GroupRole the role that this names. Both
+	// are empty where nothing but its role shows that it was replaced.
+	Group, GroupRole string
+	// Unread is set where its role could not be read.
+	Unread []snapshot.Missing
+}
+
+// DisplacedInstances are the instances that hold another role than they were started
+// with, or of which that is not known, ordered by id.
+func (v *View) DisplacedInstances() []Displaced { return v.displaced }
+
+// takeDisplaced fills displaced, and takes roles that only such instances hold out of the
+// sources.
+func (v *View) takeDisplaced(sources map[string][]Source) {
+	s := v.Snapshot
+	nodes := map[string]string{}
+	for name, n := range sortedPairs(s.Nodes) {
+		if id := n.InstanceID(); id != "" {
+			nodes[id] = name
+		}
+	}
+	for id, instance := range sortedPairs(s.Instances) {
+		if instance.NotFound {
+			continue
+		}
+		node := nodes[id]
+		group := instance.NodeGroup
+		if group == "" && node != "" {
+			group = v.groupOf(s.Nodes[node])
+		}
+		if want := s.NodeGroups[group].NodeRoleARN; want != "" {
+			v.compareWithGroup(Displaced{Instance: id, Node: node, Profile: instance.InstanceProfile, Group: group, GroupRole: want})
+		}
+	}
+	for arn, list := range sources {
+		if !v.neverJoined(arn, list) {
+			continue
+		}
+		for _, source := range list {
+			id := s.Nodes[source.Name].InstanceID()
+			v.displaced = append(v.displaced, Displaced{Instance: id, Node: source.Name, Profile: s.Instances[id].InstanceProfile, RoleARN: arn})
+		}
+		delete(sources, arn)
+	}
+	slices.SortFunc(v.displaced, func(a, b Displaced) int { return cmp.Compare(a.Instance, b.Instance) })
+}
+
+// compareWithGroup adds an instance to displaced where its profile holds another role
+// than its node group names.
+func (v *View) compareWithGroup(d Displaced) {
+	s := v.Snapshot
+	if d.Profile == "" {
+		if d.Node != "" { // one that never had a profile has not joined
+			v.displaced = append(v.displaced, d)
+		}
+		return
+	}
+	if slices.Contains(s.Roles[d.GroupRole].InstanceProfiles, d.Profile) {
+		return
+	}
+	if m := s.MissingOf(snapshot.FactInstanceProfiles, d.Profile); len(m) > 0 {
+		d.Unread = m
+		v.displaced = append(v.displaced, d)
+		return
+	}
+	profile, known := s.InstanceProfiles[d.Profile]
+	if !known || slices.Contains(profile.Roles, d.GroupRole) {
+		return // older snapshots do not hold the profiles of managed node groups
+	}
+	if len(profile.Roles) > 0 {
+		d.RoleARN = profile.Roles[0]
+	}
+	v.displaced = append(v.displaced, d)
+}
+
+// neverJoined reports whether nodes cannot have joined with a role and what replaced their
+// own is known: only joined self-managed nodes whose instances are tagged as the cluster's
+// own hold it, nothing lets it into the cluster, and it is allowed what Systems Manager's
+// agent calls and nothing of what a node calls to join and to pull its first images. A
+// role whose mapping was lost is allowed some of that.
+func (v *View) neverJoined(arn string, sources []Source) bool {
+	for _, s := range sources {
+		if s.Kind != SelfManaged || !v.Snapshot.Instances[v.Snapshot.Nodes[s.Name].InstanceID()].Owned {
+			return false
+		}
+	}
+	role, access := v.Role(arn), v.Access(arn)
+	if role.Facts.NotFound || access.Entry != nil || len(access.Mapped) > 0 || len(access.NearMisses) > 0 || len(access.Unread) > 0 || v.AWSAuth().Problem != "" {
+		return false
+	}
+	for _, a := range slices.Concat(need.Worker, need.Pull) {
+		if answer := role.Can(a); answer.Verdict != Denied || answer.Result.Explicit {
+			return false
+		}
+	}
+	return slices.ContainsFunc(need.HybridSSM, func(a need.Action) bool { return role.Can(a).Verdict == Allowed })
+}
+
+// Reason is a clause that says what is wrong with the role that the instance holds.
+func (d Displaced) Reason() string {
+	holds := "holds no role"
+	if d.RoleARN != "" {
+		holds = fmt.Sprintf("holds role %s", snapshot.NameOf(d.RoleARN))
+	}
+	if d.Profile != "" {
+		holds += " by instance profile " + snapshot.NameOf(d.Profile)
+	}
+	if d.Group == "" {
+		return holds + ", with which it cannot have joined"
+	}
+	return fmt.Sprintf("%s, and its node group %s names %s", holds, d.Group, snapshot.NameOf(d.GroupRole))
+}

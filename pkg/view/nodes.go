@@ -1,0 +1,297 @@
+package view
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/awsauth"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// OnlyAutoMode reports whether nothing but EKS Auto Mode gives nodes this role.
+func (r *NodeRole) OnlyAutoMode() bool {
+	return !slices.ContainsFunc(r.Sources, func(s Source) bool { return s.Kind != AutoMode && s.Kind != AutoModeClass })
+}
+
+// Kinds says what a node role's nodes are: Windows, or Auto Mode's. A node's own label
+// says which operating system it runs, whatever made it; node groups and node classes
+// also say it before a node has joined.
+func (v *View) Kinds(r *NodeRole) (windows, autoMode bool) {
+	autoMode = slices.ContainsFunc(r.Sources, func(s Source) bool { return s.Kind == AutoMode || s.Kind == AutoModeClass })
+	for _, src := range r.Sources {
+		switch src.Kind {
+		case NodeGroup:
+			windows = windows || strings.HasPrefix(v.Snapshot.NodeGroups[src.Name].AMIType, "WINDOWS")
+		case KarpenterClass:
+			windows = windows || strings.HasPrefix(strings.ToLower(v.Snapshot.KarpenterNodeClasses[src.Name].AMIFamily), "windows")
+		default:
+		}
+	}
+	for _, name := range r.Nodes {
+		windows = windows || v.Snapshot.Nodes[name].OS() == snapshot.WindowsOS
+	}
+	return windows, autoMode
+}
+
+// OSFamilies are the operating systems of a role's nodes, ordered, those that are not
+// known left out.
+func (v *View) OSFamilies(r *NodeRole) []snapshot.OSFamily {
+	var families []snapshot.OSFamily
+	for _, name := range r.Nodes {
+		if os := v.Snapshot.Nodes[name].OS(); os != snapshot.OSUnknown {
+			families = append(families, os)
+		}
+	}
+	slices.Sort(families)
+	return slices.Compact(families)
+}
+
+// Naming says how the nodes of a role are named, which decides the user name that they
+// join with. Each list has what shows it: names of nodes, or of sources whose nodes are
+// always named so.
+type Naming struct {
+	// InstanceID: by the instance id, such as i-0123456789abcdef0.
+	InstanceID []string
+	// PrivateDNS: by the private DNS name, such as ip-10-0-1-17.eu-west-1.compute.internal.
+	PrivateDNS []string
+}
+
+// Mixed reports whether one mapping cannot serve all of the nodes.
+func (n Naming) Mixed() bool { return len(n.InstanceID) > 0 && len(n.PrivateDNS) > 0 }
+
+// ByInstanceID reports whether the nodes are named by their instance id.
+func (n Naming) ByInstanceID() bool { return len(n.InstanceID) > 0 && len(n.PrivateDNS) == 0 }
+
+// instanceIDName is the whole name of a node that is named by its instance id. A private
+// DNS name may begin with the id too, but goes on: i-0123….eu-west-1.compute.internal.
+var instanceIDName = regexp.MustCompile(`^i-[0-9a-f]+$`)
+
+// Naming returns how the nodes of a role are named.
+//
+// Nodes of EKS Auto Mode are named by their instance id. AWS's AMIs name nodes by the
+// private DNS name, unless their user data asks for the instance id, which takes a launch
+// template of the user's own.
+// Sources: awslabs/amazon-eks-ami nodeadm/doc/examples.md (InstanceIdNodeName); EC2 user
+// guide, "EC2 instance hostnames and domains"; EKS user guide, "Create a node class".
+func (v *View) Naming(r *NodeRole) Naming {
+	var n Naming
+	for _, name := range r.Nodes {
+		switch {
+		case instanceIDName.MatchString(name):
+			n.InstanceID = append(n.InstanceID, "node "+name)
+		case strings.HasPrefix(name, "ip-") || strings.HasSuffix(name, ".internal"):
+			n.PrivateDNS = append(n.PrivateDNS, "node "+name)
+		}
+	}
+	for _, s := range r.Sources {
+		switch {
+		case s.Nodes > 0:
+		case s.Kind == AutoMode || s.Kind == AutoModeClass:
+			n.InstanceID = append(n.InstanceID, fmt.Sprintf("%s %s", s.Kind, s.Name))
+		case s.Kind == NodeGroup && v.Snapshot.NodeGroups[s.Name].LaunchTemplate == "":
+			n.PrivateDNS = append(n.PrivateDNS, fmt.Sprintf("%s %s", s.Kind, s.Name))
+		}
+	}
+	return n
+}
+
+// NeedsOf says which nodes hold a role, for what they call.
+func (v *View) NeedsOf(r *NodeRole) need.Node {
+	if r.OnlyAutoMode() {
+		return need.Node{Kind: need.AutoModeNode}
+	}
+	return need.Node{Kind: need.EC2Node, ByInstanceID: v.Naming(r).ByInstanceID()}
+}
+
+// EntryType is the type of access entry that lets a node role's nodes in. Where the role
+// has nodes of which one type cannot let all in, see Naming.Mixed, it is the type for
+// those that are not Auto Mode's.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
+func (v *View) EntryType(r *NodeRole) string {
+	windows, auto := v.Kinds(r)
+	switch naming := v.Naming(r); {
+	case naming.ByInstanceID(), auto && !naming.Mixed():
+		return "EC2"
+	case windows:
+		return "EC2_WINDOWS"
+	default:
+		return "EC2_LINUX"
+	}
+}
+
+// EntryFits reports whether a role's nodes join by an access entry of this type. The type
+// EC2 maps nodes to the name of their session, which is the instance id; EC2_WINDOWS does
+// for Linux what EC2_LINUX does.
+func (v *View) EntryFits(r *NodeRole, entry string) bool {
+	windows, _ := v.Kinds(r)
+	naming := v.Naming(r)
+	switch {
+	case v.EntryType(r) == entry:
+		return true
+	case windows:
+		return false
+	case entry == "EC2_WINDOWS":
+		return !naming.ByInstanceID() && v.EntryType(r) == "EC2_LINUX"
+	case entry == "EC2":
+		return len(naming.PrivateDNS) == 0 // how they are named is not known
+	}
+	return false
+}
+
+// UserName is the user name with which aws-auth maps a role to its nodes. Where the role
+// has nodes of both namings, it is the one for private DNS names.
+func (v *View) UserName(r *NodeRole) string {
+	if v.Naming(r).ByInstanceID() {
+		return BySession
+	}
+	return ByPrivateDNS
+}
+
+// UserNameFits reports whether a role's nodes join by a mapping to this user name.
+func (v *View) UserNameFits(r *NodeRole, username string) bool {
+	switch naming := v.Naming(r); {
+	case !slices.Contains(NodeNames, username):
+		return false
+	case username == ByPrivateDNS:
+		return len(naming.InstanceID) == 0 || naming.Mixed()
+	default:
+		return len(naming.PrivateDNS) == 0 || naming.Mixed()
+	}
+}
+
+// LacksAsNode says what a mapping lacks to let the nodes of a role in; empty where it
+// does. That one user name cannot serve all nodes of the role, see Naming.Mixed, is not
+// the mapping's fault.
+func (v *View) LacksAsNode(r *NodeRole, m awsauth.Mapping) string {
+	switch {
+	case !slices.Contains(NodeNames, m.Username):
+		return fmt.Sprintf("username is %q, not %s", m.Username, v.UserName(r))
+	case !v.UserNameFits(r, m.Username):
+		return fmt.Sprintf("username is %s, and its nodes are named by %s", m.Username, map[string]string{
+			ByPrivateDNS: "private DNS name: " + ByPrivateDNS, BySession: "instance id: " + BySession,
+		}[v.UserName(r)])
+	}
+	windows, _ := v.Kinds(r)
+	for _, g := range NodeGroups(windows) {
+		if !slices.Contains(m.Groups, g) {
+			return "groups lack " + g
+		}
+	}
+	return ""
+}
+
+// The types of access entries of nodes that are no EC2 instances of this account.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
+const (
+	HybridEntry   = "HYBRID_LINUX"
+	HyperPodEntry = "HYPERPOD_LINUX"
+)
+
+// HybridRoles are the roles of hybrid nodes: those with an access entry of type
+// HYBRID_LINUX, and those that aws-auth maps to the names of sessions and that trust
+// Systems Manager or IAM Roles Anywhere. They are judged by rules of their own: no EC2
+// instance holds them.
+func (v *View) HybridRoles() []*Role {
+	var roles []*Role
+	for _, arn := range v.entriesOf(HybridEntry) {
+		roles = append(roles, v.Role(arn))
+	}
+	arns := slices.Collect(maps.Keys(v.Snapshot.Roles))
+	for _, m := range v.Snapshot.Missing {
+		if m.Fact == snapshot.FactRoles && m.Subject != "" {
+			arns = append(arns, m.Subject)
+		}
+	}
+	slices.Sort(arns)
+	for _, arn := range arns {
+		r := v.Role(arn)
+		if !slices.Contains(roles, r) && v.mappedAsHybrid(r) {
+			roles = append(roles, r)
+		}
+	}
+	return roles
+}
+
+// mappedAsHybrid reports whether aws-auth maps a role as AWS has it for hybrid nodes. One
+// that could not be read is taken for theirs where such nodes have joined.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-cluster-prep.html
+func (v *View) mappedAsHybrid(r *Role) bool {
+	a := v.Access(r.ARN)
+	if a.Entry != nil || len(a.Mapped) == 0 || a.Mapped[0].Username != BySession {
+		return false
+	}
+	if slices.ContainsFunc(v.roles, func(n *NodeRole) bool { return n.ARN == r.ARN }) {
+		return false
+	}
+	if len(r.Unread) > 0 {
+		return len(v.HybridNodes()) > 0
+	}
+	for service := range r.TrustedServices() {
+		if _, hybrid := need.HybridServices[service]; hybrid {
+			return true
+		}
+	}
+	return false
+}
+
+// HybridNodes are the names of the hybrid nodes that have joined, ordered.
+func (v *View) HybridNodes() []string {
+	return v.nodesWhere(func(n snapshot.Node) bool { return n.Maker == snapshot.MadeByHybrid })
+}
+
+// TakesHybridNodes reports whether the cluster takes hybrid nodes, or has some.
+func (v *View) TakesHybridNodes() bool {
+	return len(v.Snapshot.Cluster.RemoteNodeNetworks) > 0 || len(v.HybridNodes()) > 0 || len(v.entriesOf(HybridEntry)) > 0
+}
+
+// HyperPodRoles are the roles of SageMaker HyperPod's nodes, by their access entries.
+// SageMaker, not EC2, gives them to instances.
+func (v *View) HyperPodRoles() []*Role {
+	var roles []*Role
+	for _, arn := range v.entriesOf(HyperPodEntry) {
+		roles = append(roles, v.Role(arn))
+	}
+	return roles
+}
+
+// HyperPodNodes are the names of the HyperPod nodes that have joined, ordered.
+func (v *View) HyperPodNodes() []string {
+	return v.nodesWhere(snapshot.Node.HyperPod)
+}
+
+func (v *View) entriesOf(entryType string) []string {
+	var arns []string
+	for arn, entry := range sortedPairs(v.Snapshot.AccessEntries) {
+		if entry.Type == entryType {
+			arns = append(arns, arn)
+		}
+	}
+	return arns
+}
+
+func (v *View) nodesWhere(is func(snapshot.Node) bool) []string {
+	var names []string
+	for name, n := range sortedPairs(v.Snapshot.Nodes) {
+		if is(n) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// HybridCalls are the actions that hybrid nodes with the role call. Where the role may not
+// describe the cluster, the nodes' configuration has to have what they would read:
+// undiscovered is then the call that they do without.
+func (r *Role) HybridCalls() (calls, undiscovered []need.Action) {
+	node := need.Node{Kind: need.HybridNode}
+	for _, a := range need.HybridDiscovery {
+		if r.Can(a).Verdict == Denied {
+			node.ClusterGiven, undiscovered = true, need.HybridDiscovery
+		}
+	}
+	return slices.Concat(node.Required(), need.Pull), undiscovered
+}
