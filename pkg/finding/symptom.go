@@ -27,4 +27,4 @@ const (
 )
 
 // SymptomKinds lists every SymptomKind.
-var SymptomKinds = []SymptomKind{NotJoined, NotReady, NoNetwork, NoImage}
+var SymptomKinds = []SymptomKind{NotJoined, NotReady, NoNetwork, NoImage, DeniedCall}

@@ -190,6 +190,7 @@ func failuresOf(report *finding.Report) string {
 // paste does to the snapshot what a command does to AWS and to the cluster.
 func (f *facts) paste(command []string) {
 	f.Helper()
+	f.s.Simulations = nil // they are of the time before
 	line := strings.Join(command, " ")
 	option := func(name string) string {
 		if i := slices.Index(command, "--"+name); i >= 0 && i+1 < len(command) {
@@ -214,6 +215,10 @@ func (f *facts) paste(command []string) {
 		i := f.s.Instances[option("instance-id")]
 		i.HTTPTokens, i.HopLimit = "required", 1
 		f.s.Instances[option("instance-id")] = i
+	case has("aws eks update-cluster-config") && option("access-config") != "":
+		_, f.s.Cluster.AuthenticationMode, _ = strings.Cut(option("access-config"), "authenticationMode=")
+	case has("aws eks create-access-entry"):
+		f.write(change.Change{Kind: change.AccessEntry, Name: option("principal-arn"), After: &change.State{Type: option("type")}})
 	case has("aws eks update-cluster-config"):
 		_, arn, _ := strings.Cut(option("compute-config"), "nodeRoleArn=")
 		f.s.Cluster.AutoMode.NodeRoleARN = arn

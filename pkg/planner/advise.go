@@ -129,7 +129,7 @@ func (a adviser) planFor(only []string) planned {
 func (a adviser) fix(r finding.Result, only []string) finding.Next {
 	var titles []string
 	for _, s := range a.planFor(only).plan.Steps {
-		if slices.Contains(s.Rules, r.ID) && s.Subject == r.Subject.Name {
+		if s.isFor(r) {
 			titles = append(titles, s.Title+attached(s))
 		}
 	}

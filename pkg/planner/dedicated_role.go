@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,7 +22,52 @@ func (p *planner) planDedicatedRole(r finding.Result) ([]Step, error) {
 		return nil, manual("%s, and fix does not change it", ownersWords(r.Subject.Name, owners)).
 			next(finding.Advise("create a role for these nodes alone"))
 	}
-	n := p.nodeRoleLike(role, cutName(role.Name, "-nodes"), "")
+	var steps []Step
+	var next []finding.Next
+	for ending, part := range p.byEntry(role) {
+		n := p.dedicatedRole(part, cutName(role.Name, ending))
+		steps = append(steps, Step{
+			Title: "create " + n.Name + ", a role for the nodes of " + role.Name + " alone", rank: rankRole, Changes: n.Changes(),
+			Proof: "the role exists, and nothing uses it yet", Note: p.dedicatedNote(role),
+		})
+		next = append(next, p.migration(part, n)...)
+	}
+	if p.dedicated[role.ARN] {
+		return steps, nil
+	}
+	p.dedicated[role.ARN] = true
+	return steps, manual("%s: %s", ownersWords(role.Name, owners), whyShared).next(next...)
+}
+
+// byEntry yields a node role by the access entries that its nodes need, with the ending of
+// a name: EKS Auto Mode's nodes and others cannot share one.
+func (p *planner) byEntry(role *view.NodeRole) iter.Seq2[string, *view.NodeRole] {
+	_, auto := p.v.Kinds(role)
+	if !auto || role.OnlyAutoMode() {
+		return func(yield func(string, *view.NodeRole) bool) { yield("-nodes", role) }
+	}
+	part := func(auto bool) *view.NodeRole {
+		half := &view.NodeRole{Role: role.Role}
+		for _, s := range role.Sources {
+			if (s.Kind == view.AutoMode || s.Kind == view.AutoModeClass) == auto {
+				half.Sources = append(half.Sources, s)
+			}
+		}
+		for _, name := range role.Nodes {
+			if (p.v.Snapshot.Nodes[name].Maker == snapshot.MadeByAutoMode) == auto {
+				half.Nodes = append(half.Nodes, name)
+			}
+		}
+		return half
+	}
+	return func(yield func(string, *view.NodeRole) bool) {
+		_ = yield("-nodes", part(false)) && yield("-auto-nodes", part(true))
+	}
+}
+
+// dedicatedRole is a role for nodes alone, with what they need.
+func (p *planner) dedicatedRole(role *view.NodeRole, name string) newrole.Role {
+	n := p.nodeRoleLike(role, name, "")
 	ofProfile := func(s view.Source) bool {
 		return s.Kind == view.SelfManaged || s.Kind == view.AutoScaling || s.Kind == view.Unjoined || p.namesProfile(s)
 	}
@@ -31,19 +77,16 @@ func (p *planner) planDedicatedRole(r finding.Result) ([]Step, error) {
 	if p.v.Access(role.ARN).ByEntries {
 		n.EntryType = p.v.EntryType(role)
 	}
+	return n
+}
+
+// dedicatedNote is what there is to know of such a role.
+func (p *planner) dedicatedNote(role *view.NodeRole) string {
 	note := "you move the nodes to it, as listed below"
 	if boundary := role.Facts.PermissionsBoundary; boundary != "" {
 		note += "; " + role.Name + " has permissions boundary " + snapshot.NameOf(boundary) + ", and the new role has none: where your account requires one, create the role with kubectl noderole create"
 	}
-	steps := []Step{{
-		Title: "create " + n.Name + ", a role for the nodes of " + role.Name + " alone", rank: rankRole, Changes: n.Changes(),
-		Proof: "the role exists, and nothing uses it yet", Note: note,
-	}}
-	if p.dedicated[role.ARN] {
-		return steps, nil
-	}
-	p.dedicated[role.ARN] = true
-	return steps, manual("%s: %s", ownersWords(role.Name, owners), whyShared).next(p.migration(role, n)...)
+	return note
 }
 
 func ownersWords(name string, owners []view.Owner) string {

@@ -123,7 +123,7 @@ func TestOwnRole(t *testing.T) {
 // TestSeparate: whose role is also somebody else's gets one for its nodes, and how its
 // nodes come to it is said, source by source.
 func TestSeparate(t *testing.T) {
-	const arn = "arn:aws:iam::111122223333:role/eksNodeRole-nodes"
+	const arn, autoARN = "arn:aws:iam::111122223333:role/eksNodeRole-nodes", "arn:aws:iam::111122223333:role/eksNodeRole-auto-nodes"
 	s := load(t, "healthy", `
 cluster: {roleArn: "`+nodeRole+`", autoMode: {nodeRoleArn: "`+nodeRole+`", nodePools: [system]}}
 karpenterNodeClasses: {k: {role: eksNodeRole, roleArn: "`+nodeRole+`"}}
@@ -137,7 +137,10 @@ policies: {"arn:aws:iam::111122223333:policy/b": {version: v1, document: '{"Vers
 	want := []string{
 		"create eksNodeRole-nodes, a role for the nodes of eksNodeRole alone", "  + role eksNodeRole-nodes",
 		"  + policy " + workerARN + " of role eksNodeRole-nodes", "  + policy " + pullARN + " of role eksNodeRole-nodes",
-		"  + instance profile eksNodeRole-nodes", "  + role of instance profile eksNodeRole-nodes", "  + access entry of " + arn, // of those that are not Auto Mode's
+		"  + instance profile eksNodeRole-nodes", "  + role of instance profile eksNodeRole-nodes", "  + access entry of " + arn,
+		"create eksNodeRole-auto-nodes, a role for the nodes of eksNodeRole alone", "  + role eksNodeRole-auto-nodes",
+		"  + policy arn:aws:iam::aws:policy/AmazonEKSWorkerNodeMinimalPolicy of role eksNodeRole-auto-nodes", "  + policy " + pullARN + " of role eksNodeRole-auto-nodes",
+		"  + access entry of " + autoARN, "  + access policy arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy of " + autoARN,
 	}
 	if diff := cmp.Diff(want, summary(plan.Steps)); diff != "" {
 		t.Fatalf("steps (-want +got):\n%s", diff)
@@ -153,8 +156,8 @@ policies: {"arn:aws:iam::111122223333:policy/b": {version: v1, document: '{"Vers
 	for _, part := range []string{
 		"node group apps: create a node group like it with role " + arn, "node group system: create a node group like it with role " + arn,
 		`kubectl patch ec2nodeclasses.karpenter.k8s.aws k --type merge --patch '{"spec":{"role":"eksNodeRole-nodes"}}'`,
-		`kubectl patch nodeclasses.eks.amazonaws.com a --type merge --patch '{"spec":{"role":"eksNodeRole-nodes"}}'`,
-		"aws autoscaling start-instance-refresh --auto-scaling-group-name asg-1", "enabled=true,nodeRoleArn=" + arn,
+		`kubectl patch nodeclasses.eks.amazonaws.com a --type merge --patch '{"spec":{"role":"eksNodeRole-auto-nodes"}}'`,
+		"aws autoscaling start-instance-refresh --auto-scaling-group-name asg-1", "enabled=true,nodeRoleArn=" + autoARN,
 		"replace self-managed node ip-10-0-9-9.eu-west-1.compute.internal with a node that has role eksNodeRole-nodes",
 	} {
 		if !strings.Contains(next, part) {

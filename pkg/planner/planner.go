@@ -216,9 +216,13 @@ func (p *planner) fails(kind finding.Repair, subject string) bool {
 
 // planned reports whether the plan has a step for a failure.
 func (p *planner) planned(r finding.Result) bool {
-	return slices.ContainsFunc(p.plan.Steps, func(s Step) bool {
-		return slices.Contains(s.Rules, r.ID) && s.Subject == r.Subject.Name
-	})
+	return slices.ContainsFunc(p.plan.Steps, func(s Step) bool { return s.isFor(r) })
+}
+
+// isFor reports whether a step repairs a failure. What is wrong with pods of aws-node has
+// several subjects and one repair.
+func (s Step) isFor(r finding.Result) bool {
+	return slices.Contains(s.Rules, r.ID) && (s.Subject == r.Subject.Name || r.Subject.Kind == finding.SubjectAWSNode)
 }
 
 // checks ask the rules with a kind of repair about a subject. Without such a rule among

@@ -12,7 +12,7 @@ import (
 
 var instanceRole = Rule{
 	ID: "NR110", Name: "instance-role", Severity: finding.Error, Concern: finding.ConcernJoin,
-	Joining:  40,
+	Joining:  35,
 	Explains: []finding.SymptomKind{finding.NotReady, finding.NotJoined},
 	NoRepair: "which instance profile an instance was started with is not known for certain, and fix replaces none",
 	Title:    "Every instance holds the role that it was started with",
