@@ -21,12 +21,9 @@ const (
 	agentAddon  = "eks-pod-identity-agent"
 )
 
-// ipv6PolicyName and hyperPodPolicyName are the inline policies with what the VPC CNI
-// calls where AWS has no managed policy for it.
-const (
-	ipv6PolicyName     = "vpc-cni-ipv6"
-	hyperPodPolicyName = "vpc-cni-hyperpod"
-)
+// ipv6PolicyName is the inline policy with what the VPC CNI calls on IPv6, for which
+// AWS has no managed policy.
+const ipv6PolicyName = "vpc-cni-ipv6"
 
 // restartNote is what there is to know of a rollout.
 const restartNote = "its pods are replaced as the DaemonSet's update strategy says; pods that run keep their addresses"
@@ -57,7 +54,7 @@ func (p *planner) ownRole(name, path, trust string) []change.Change {
 	changes := []change.Change{{Kind: change.Role, Name: name, After: &change.State{
 		Document: trust, Path: path, Description: "Role of aws-node, the Amazon VPC CNI, in cluster " + p.v.Place.Cluster,
 	}}}
-	if p.inlineCNI() != "" {
+	if p.v.CNI().IPFamily == "ipv6" {
 		return append(changes, p.cniInline(name))
 	}
 	return append(changes, change.Change{Kind: change.Attachment, Name: name, Part: need.ManagedPolicy(p.v.Place.Partition, "AmazonEKS_CNI_Policy"), After: &change.State{}})
@@ -67,19 +64,7 @@ func (p *planner) cniInline(role string) change.Change {
 	cni := p.v.CNI()
 	cni.Version = "" // for every version, so that an upgrade needs no more
 	document := cni.Document(p.v.Place.Partition)
-	return change.Change{Kind: change.InlinePolicy, Name: role, Part: p.inlineCNI(), After: &change.State{Document: document.Compact()}}
-}
-
-// inlineCNI is the name of the inline policy for the VPC CNI; empty where
-// AmazonEKS_CNI_Policy has all that it calls.
-func (p *planner) inlineCNI() string {
-	switch cni := p.v.CNI(); {
-	case cni.IPFamily == "ipv6":
-		return ipv6PolicyName
-	case cni.HyperPod:
-		return hyperPodPolicyName
-	}
-	return ""
+	return change.Change{Kind: change.InlinePolicy, Name: role, Part: ipv6PolicyName, After: &change.State{Document: document.Compact()}}
 }
 
 // allowCNI gives the role that aws-node is given what it calls.
@@ -97,15 +82,15 @@ func (p *planner) allowCNI(r finding.Result) string {
 		return p.makeOwnRoleAgain(r, identity)
 	case role.Facts.NotFound:
 		return whyNoRepair // the role is made again with what it needs
-	case p.inlineCNI() == "":
+	case cni.IPFamily != "ipv6":
 		return p.attachTo(r, role, cni.Required(), "AmazonEKS_CNI_Policy", "allow %s what aws-node calls")
 	}
 	denied, why := deniedOf(role, cni.Required())
 	if why != "" {
 		return why
 	}
-	if name := p.inlineCNI(); role.Facts.InlinePolicies[name] != "" {
-		return "its inline policy " + name + " is somebody's: correct it"
+	if role.Facts.InlinePolicies[ipv6PolicyName] != "" {
+		return "its inline policy " + ipv6PolicyName + " is somebody's: correct it"
 	}
 	return p.step(r, Step{
 		Title: fmt.Sprintf("allow %s what aws-node calls", role.Name), rank: rankPermissions, provesOwn: true,

@@ -181,7 +181,7 @@ func (v *View) AssumeCNIVersion(version string) { v.cniVersion = version }
 // CNI is the VPC CNI that runs: its IP family, version and settings.
 func (v *View) CNI() need.CNI {
 	s := v.Snapshot
-	c := need.CNI{IPFamily: s.Cluster.IPFamily, HyperPod: v.hasHyperPod()}
+	c := need.CNI{IPFamily: s.Cluster.IPFamily, HyperPod: len(v.HyperPodNodes()) > 0 || len(v.entriesOf(HyperPodEntry)) > 0}
 	ds := s.AWSNode.DaemonSet
 	if ds == nil {
 		return c
@@ -203,23 +203,6 @@ func (v *View) CNI() need.CNI {
 	}
 	c.ExcludedSubnet = c.IPFamily == "ipv6" && v.attachesOnIPv6(c)
 	return c
-}
-
-// hasHyperPod reports whether nodes of SageMaker HyperPod are in the cluster, or are
-// let in: such a node's provider id is aws:///ZONE/sagemaker/cluster/hyperpod-….
-// Source: aws/amazon-vpc-cni-k8s#3874.
-func (v *View) hasHyperPod() bool {
-	for _, n := range v.Snapshot.Nodes {
-		if strings.Contains(n.ProviderID, "/sagemaker/cluster/hyperpod-") {
-			return true
-		}
-	}
-	for _, e := range v.Snapshot.AccessEntries {
-		if e.Type == "HYPERPOD_LINUX" {
-			return true
-		}
-	}
-	return false
 }
 
 // attachesOnIPv6 reports whether an event shows that aws-node was denied a further
