@@ -181,7 +181,7 @@ func (v *View) AssumeCNIVersion(version string) { v.cniVersion = version }
 // CNI is the VPC CNI that runs: its IP family, version and settings.
 func (v *View) CNI() need.CNI {
 	s := v.Snapshot
-	c := need.CNI{IPFamily: s.Cluster.IPFamily, HyperPod: len(v.HyperPodNodes()) > 0 || len(v.entriesOf(HyperPodEntry)) > 0}
+	c := need.CNI{IPFamily: s.Cluster.IPFamily, HyperPod: len(v.HyperPodNodes())+len(v.HyperPodRoles()) > 0}
 	ds := s.AWSNode.DaemonSet
 	if ds == nil {
 		return c
@@ -214,8 +214,8 @@ func (v *View) attachesOnIPv6(c need.CNI) bool {
 		return false
 	}
 	return slices.ContainsFunc(v.Snapshot.Events, func(e snapshot.Event) bool {
-		action := MissingAction(e)
-		return action == "ec2:CreateNetworkInterface" || action == "ec2:AttachNetworkInterface"
+		action := e.DeniedAction()
+		return e.Reason == "MissingIAMPermissions" && (action == "ec2:CreateNetworkInterface" || action == "ec2:AttachNetworkInterface")
 	})
 }
 
