@@ -83,12 +83,5 @@ func judgeAgent(r *view.Role, subject finding.Subject, why string) finding.Resul
 	all := askAll(r, need.PodIdentityAgent)
 	result := all.result(subject, r.Name, "lets the Pod Identity Agent get credentials", "does not let the Pod Identity Agent get credentials")
 	result.Evidence = append(result.Evidence, why)
-	switch {
-	case result.Status != finding.Fail:
-	case blocked(all.denied):
-		result.Next = []finding.Next{unblock(all.denied)}
-	default:
-		result.Next = []finding.Next{explainAction(r.Name, "eks-auth:AssumeRoleForPodIdentity")}
-	}
-	return result
+	return all.unblock(result)
 }

@@ -386,3 +386,28 @@ func (v *View) otherCNI() []string {
 	}
 	return lines
 }
+
+// OwnCredentials says, a line each, by what aws-node gets credentials past EKS: static
+// keys or a profile in its environment, or an annotation that makes the webhook skip it.
+func (v *View) OwnCredentials() []string {
+	var lines []string
+	look := func(what string, env map[string]string, skip string) {
+		for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"} {
+			if env[name] != "" {
+				lines = append(lines, what+" sets "+name)
+			}
+		}
+		for _, container := range strings.Split(skip, ",") {
+			if strings.TrimSpace(container) == "aws-node" {
+				lines = append(lines, what+" is annotated eks.amazonaws.com/skip-containers: "+skip)
+			}
+		}
+	}
+	if ds := v.Snapshot.AWSNode.DaemonSet; ds != nil {
+		look("the DaemonSet", ds.Env, ds.SkipContainers)
+	}
+	for name, pod := range sortedPairs(v.Snapshot.AWSNode.Pods) {
+		look("pod "+name, pod.Env, pod.SkipContainers)
+	}
+	return lines
+}
