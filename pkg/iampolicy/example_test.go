@@ -2,6 +2,7 @@ package iampolicy_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -65,6 +66,47 @@ func ExampleRequest_pattern() {
 	// * depends [team statement 1: resource arn:aws:ecr:*:111122223333:repository/team-a/*]
 	// team-a/* allowed []
 	// team-b/* denied []
+}
+
+// A role's trust policy has a say of its own: an identity policy alone does not
+// decide who may assume it.
+func ExamplePolicies_resourceState() {
+	assume := parse(iampolicy.Identity, `{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}}`)
+	for _, state := range []iampolicy.ResourceState{iampolicy.NotGiven, iampolicy.NoPolicy, iampolicy.Delegates} {
+		set := iampolicy.Prepare(iampolicy.Policies{Identity: []iampolicy.Policy{{Name: "assume", Document: assume}}, ResourceState: state})
+		answer, _ := set.Evaluate(&iampolicy.Request{Principal: node, Action: "sts:AssumeRole", Resource: "arn:aws:iam::111122223333:role/target"})
+		fmt.Println(state, answer.Decision, answer.DependsOn)
+	}
+	// Output:
+	// not given depends [the trust policy of arn:aws:iam::111122223333:role/target was not given]
+	// none denied []
+	// delegates allowed []
+}
+
+// What follows from the principal cannot be contradicted.
+func ExampleRequestError() {
+	request := iampolicy.Request{
+		Principal: node, Action: "s3:GetObject", Resource: "arn:aws:s3:::bucket/key",
+		Context: iampolicy.NewContext().Set("aws:PrincipalAccount", "444455556666"),
+	}
+	err := request.Validate()
+	var invalid *iampolicy.RequestError
+	fmt.Println(errors.As(err, &invalid), err)
+	// Output:
+	// true condition key aws:PrincipalAccount is ["444455556666"], but for principal arn:aws:iam::111122223333:role/node it is 111122223333; leave the key out
+}
+
+// An answer in JSON can be read back.
+func ExampleResult_json() {
+	set := iampolicy.Prepare(iampolicy.Policies{})
+	answer, _ := set.Evaluate(&iampolicy.Request{Principal: node, Action: "s3:GetObject", Resource: "arn:aws:s3:::bucket/key"})
+	text, _ := json.Marshal(answer)
+	fmt.Println(string(text))
+	var again iampolicy.Result
+	fmt.Println(json.Unmarshal(text, &again), again.Decision, again.By)
+	// Output:
+	// {"decision":"denied","explicit":false,"by":"identity policies"}
+	// <nil> denied identity policies
 }
 
 func ExampleSet_Explain() {

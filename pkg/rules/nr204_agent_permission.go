@@ -65,8 +65,10 @@ func agentElsewhere(v *view.View, report Reporter, roles []*view.Role, nodes []s
 	}
 	unread := v.Unread(snapshot.FactAgent)
 	for _, r := range roles {
-		subject := finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
+		subject := hybridSubject(r)
 		switch {
+		case r.Facts.NotFound:
+			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: r.Name + " does not exist"})
 		case len(on) > 0:
 			report(judgeAgent(r, subject, fmt.Sprintf("the agent runs on %s nodes: %s", kind, someOf(on))))
 		case len(unread) > 0:
@@ -75,6 +77,11 @@ func agentElsewhere(v *view.View, report Reporter, roles []*view.Role, nodes []s
 			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the Pod Identity Agent runs on no " + kind + " node"})
 		}
 	}
+}
+
+// hybridSubject is a role of hybrid or HyperPod nodes as the subject of a result.
+func hybridSubject(r *view.Role) finding.Subject {
+	return finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
 }
 
 func judgeAgent(r *view.Role, subject finding.Subject, why string) finding.Result {

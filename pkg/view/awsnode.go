@@ -181,7 +181,7 @@ func (v *View) AssumeCNIVersion(version string) { v.cniVersion = version }
 // CNI is the VPC CNI that runs: its IP family, version and settings.
 func (v *View) CNI() need.CNI {
 	s := v.Snapshot
-	c := need.CNI{IPFamily: s.Cluster.IPFamily, HyperPod: v.hasHyperPod()}
+	c := need.CNI{IPFamily: s.Cluster.IPFamily, HyperPod: len(v.HyperPodNodes())+len(v.HyperPodRoles()) > 0}
 	ds := s.AWSNode.DaemonSet
 	if ds == nil {
 		return c
@@ -205,23 +205,6 @@ func (v *View) CNI() need.CNI {
 	return c
 }
 
-// hasHyperPod reports whether nodes of SageMaker HyperPod are in the cluster, or are
-// let in: such a node's provider id is aws:///ZONE/sagemaker/cluster/hyperpod-….
-// Source: aws/amazon-vpc-cni-k8s#3874.
-func (v *View) hasHyperPod() bool {
-	for _, n := range v.Snapshot.Nodes {
-		if strings.Contains(n.ProviderID, "/sagemaker/cluster/hyperpod-") {
-			return true
-		}
-	}
-	for _, e := range v.Snapshot.AccessEntries {
-		if e.Type == "HYPERPOD_LINUX" {
-			return true
-		}
-	}
-	return false
-}
-
 // attachesOnIPv6 reports whether an event shows that aws-node was denied a further
 // interface on IPv6. Without ENABLE_MULTI_NIC it asks for one only where the subnet of
 // the node's first interface is excluded.
@@ -231,8 +214,8 @@ func (v *View) attachesOnIPv6(c need.CNI) bool {
 		return false
 	}
 	return slices.ContainsFunc(v.Snapshot.Events, func(e snapshot.Event) bool {
-		action := MissingAction(e)
-		return action == "ec2:CreateNetworkInterface" || action == "ec2:AttachNetworkInterface"
+		action := e.DeniedAction()
+		return e.Reason == "MissingIAMPermissions" && (action == "ec2:CreateNetworkInterface" || action == "ec2:AttachNetworkInterface")
 	})
 }
 
