@@ -56,10 +56,14 @@ func TestAdvise(t *testing.T) {
 		}},
 		"one repair for two rules": {`roles: {"` + nodeRole + `": {attachedPolicies: []}}`, "NR203", []string{"kubectl noderole fix --only NR201,NR203 # plans to give eksNodeRole the permissions that kubelet needs with " + workerARN}},
 		"a Deny": {denied, "NR206", []string{
-			"# an explicit Deny or a permissions boundary denies it, which fix does not change", "# " + deny + "ec2:DescribeNetworkInterfaces",
+			"# an explicit Deny, a permissions boundary or another limit denies it, which fix does not change", "# " + deny + "ec2:DescribeNetworkInterfaces",
 		}},
 		"a role of aws-node's own": {"addons: {vpc-cni: {serviceAccountRoleArn: null}}\nawsNode: {serviceAccount: {roleArn: null}, pods: null}", "NR601", []string{
 			"kubectl noderole fix --cni-identity auto # plans to create a role for aws-node, then configure aws-node with EKS Pod Identity role prod-aws-node, then restart aws-node, so that every pod uses EKS Pod Identity role prod-aws-node",
+		}},
+		"permissions that aws-node uses": {"addons: {vpc-cni: {serviceAccountRoleArn: null}}\nawsNode: {serviceAccount: {roleArn: null}, pods: null}\n" +
+			`roles: {"` + nodeRole + `": {attachedPolicies: ["` + workerARN + `", "` + pullARN + `", "` + cniARN + `"]}}`, "NR205", []string{
+			"kubectl noderole fix --cni-identity auto # plans to detach AmazonEKS_CNI_Policy from eksNodeRole",
 		}},
 		"an access policy without its entry": {
 			`autoModeNodeClasses: {a: {role: eksNodeRole, roleArn: "` + nodeRole + `"}}` + "\nnodeGroups: null\naccessEntries: null", "NR507",

@@ -46,7 +46,7 @@ func factsOf(t tester, s *snapshot.Snapshot) *facts {
 		f.byHand = account.RoleARN != s.Addons["vpc-cni"].ServiceAccountRoleARN
 	}
 	partition := s.Cluster.Identity().Partition
-	for _, name := range []string{"AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy", "AmazonEKS_CNI_Policy"} {
+	for _, name := range []string{"AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy", "AmazonEKS_CNI_Policy", "AmazonSSMManagedInstanceCore"} {
 		if arn := need.ManagedPolicy(partition, name); s.Policies[arn].Document == "" {
 			if s.Policies == nil {
 				s.Policies = map[string]snapshot.Policy{}
@@ -68,6 +68,8 @@ func managed(t tester, name string) need.Document {
 		return need.PullDocument(false)
 	case "AmazonEKSWorkerNodeMinimalPolicy":
 		return need.PodIdentityAgentDocument()
+	case "AmazonSSMManagedInstanceCore":
+		return need.Only(need.Place{}, need.HybridSSM)
 	case "AmazonEKS_CNI_Policy":
 		return need.CNI{IPFamily: "ipv4"}.Document("aws")
 	}

@@ -292,8 +292,8 @@ policies: {"arn:aws:iam::111122223333:policy/b": {version: v1, document: '{"Vers
 	podIdentity, irsa := string(view.PodIdentity), string(view.IRSA)
 	tests := map[string]struct{ patch, identity, why string }{
 		"static keys":         {"awsNode: {daemonSet: {env: {AWS_ACCESS_KEY_ID: '(set)'}}}", irsa, "aws-node gets its credentials past EKS"},
-		"a Deny":              {deny, podIdentity, "eksNodeRole lacks what the Pod Identity Agent calls: an explicit Deny or a permissions boundary denies it"},
-		"a boundary":          {boundary, podIdentity, "eksNodeRole lacks what the Pod Identity Agent calls: an explicit Deny or a permissions boundary denies it"},
+		"a Deny":              {deny, podIdentity, "eksNodeRole lacks what the Pod Identity Agent calls: an explicit Deny, a permissions boundary or another limit denies it"},
+		"a boundary":          {boundary, podIdentity, "eksNodeRole lacks what the Pod Identity Agent calls: an explicit Deny, a permissions boundary or another limit denies it"},
 		"pods unread":         {"missing: [{fact: pods, operation: list pods in kube-system, error: forbidden}]", planner.Auto, "pods could not be read (list pods in kube-system)"},
 		"add-ons unread":      {"missing: [{fact: addons, operation: 'eks:ListAddons', error: AccessDenied}]", planner.Auto, "addons could not be read (eks:ListAddons)"},
 		"agent unread":        {"missing: [{fact: podIdentityAgent, operation: list pods in kube-system, error: forbidden}]", podIdentity, "podIdentityAgent could not be read (list pods in kube-system)"},

@@ -56,7 +56,7 @@ func blocked(by []finding.Result) *ManualError {
 
 // Why findings are left to people.
 const (
-	whyDenied         = "an explicit Deny or a permissions boundary denies it, which fix does not change"
+	whyDenied         = "an explicit Deny, a permissions boundary or another limit denies it, which fix does not change"
 	whyNoStep         = "fix has no step for it"
 	whyShared         = "a node group's role cannot be changed: replace the nodes"
 	whyTrustDenied    = "the trust policy denies it explicitly, which fix does not change"

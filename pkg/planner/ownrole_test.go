@@ -57,7 +57,7 @@ func TestOwnRole(t *testing.T) {
 			"cluster: {ipFamily: ipv6}\n" + `roles: {"` + own + `": {attachedPolicies: [], inlinePolicies: {vpc-cni-ipv6: '{"Version":"2012-10-17","Statement":[]}'}}}`, "NR206", nil, "its inline policy vpc-cni-ipv6 allows less",
 		},
 		"a Deny on IPv6": {
-			"cluster: {ipFamily: ipv6}\n" + `roles: {"` + own + `": {attachedPolicies: [], inlinePolicies: {no: '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"ec2:*","Resource":"*"}}'}}}`, "NR206", nil, "an explicit Deny or a permissions boundary denies it",
+			"cluster: {ipFamily: ipv6}\n" + `roles: {"` + own + `": {attachedPolicies: [], inlinePolicies: {no: '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"ec2:*","Resource":"*"}}'}}}`, "NR206", nil, "an explicit Deny, a permissions boundary or another limit denies it",
 		},
 		"Pod Identity: the role is gone": {pods + gone + "podIdentityAgent: " + allNodes, "NR206,NR604", again, ""},
 		"Pod Identity: no agent": {
@@ -170,7 +170,7 @@ policies: {"arn:aws:iam::111122223333:policy/b": {version: v1, document: '{"Vers
 	if len(both.Steps) != 1 || len(both.Manual) != 1 || len(both.Manual[0].Next) == 0 {
 		t.Errorf("%+v", both)
 	}
-	if got := planner.Undo(plan.Cluster, plan.Steps).Steps; len(got) != 1 {
+	if got := planner.Undo(plan.Cluster, plan.Steps).Steps; len(got) != 2 {
 		t.Errorf("%v", summary(got))
 	}
 }

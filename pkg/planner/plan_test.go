@@ -167,12 +167,12 @@ func TestPlanLeaves(t *testing.T) {
 	tests := map[string]struct{ patch, only, why string }{
 		"explicit Deny": {
 			`roles: {"` + nodeRole + `": {inlinePolicies: {no: '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"ecr:*","Resource":"*"}}'}}}`,
-			"NR202", "an explicit Deny or a permissions boundary denies it",
+			"NR202", "an explicit Deny, a permissions boundary or another limit denies it",
 		},
 		"boundary": {
 			`roles: {"` + nodeRole + `": {permissionsBoundary: "arn:aws:iam::111122223333:policy/b"}}
 policies: {"arn:aws:iam::111122223333:policy/b": {version: v1, document: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ec2:*","Resource":"*"}}'}}`,
-			"NR202", "an explicit Deny or a permissions boundary denies it",
+			"NR202", "an explicit Deny, a permissions boundary or another limit denies it",
 		},
 		"trust denied": {
 			`roles: {"` + nodeRole + `": {trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}'}}`,

@@ -141,6 +141,10 @@ func planOrder(r finding.Result) int {
 // changed: its nodes get one of their own.
 func (p *planner) repair(r finding.Result) ([]Step, error) {
 	if r.Subject.Kind == finding.SubjectNodeRole && !r.OfInstances && len(p.v.Owners(r.Subject.ARN)) > 0 {
+		shared := p.failures(finding.SeparateRole, r.Subject.ARN)
+		if r.Repair != finding.SeparateRole && len(shared) > 0 && !slices.ContainsFunc(shared, p.planned) {
+			return nil, blocked(shared)
+		}
 		return p.planDedicatedRole(r)
 	}
 	if repair := repairs[r.Repair]; repair != nil {

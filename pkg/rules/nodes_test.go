@@ -122,7 +122,7 @@ func TestDisplacedRoleIsGrantedNothing(t *testing.T) {
 			}
 			if r.ID == "NR110" && r.Status == finding.Fail {
 				last := r.Next[len(r.Next)-1]
-				if want := "replace-iam-instance-profile-association"; !slices.Contains(last.Command, want) || !slices.Contains(last.Command, "Name=eksNodeRole") {
+				if want := "replace-iam-instance-profile-association"; !strings.Contains(last.Text, want) || !strings.HasSuffix(last.Text, " --iam-instance-profile Name=eksNodeRole") {
 					t.Errorf("advice %+v", last)
 				}
 			}
