@@ -46,7 +46,7 @@ func factsOf(t tester, s *snapshot.Snapshot) *facts {
 		f.byHand = account.RoleARN != s.Addons["vpc-cni"].ServiceAccountRoleARN
 	}
 	partition := s.Cluster.Identity().Partition
-	for _, name := range []string{"AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy", "AmazonEKS_CNI_Policy"} {
+	for _, name := range []string{"AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy", "AmazonEKS_CNI_Policy", "AmazonSSMManagedInstanceCore"} {
 		if arn := need.ManagedPolicy(partition, name); s.Policies[arn].Document == "" {
 			if s.Policies == nil {
 				s.Policies = map[string]snapshot.Policy{}
@@ -66,6 +66,14 @@ func managed(t tester, name string) need.Document {
 		return d
 	case "AmazonEC2ContainerRegistryPullOnly":
 		return need.PullDocument(false)
+	case "AmazonSSMManagedInstanceCore":
+		d := need.PodIdentityAgentDocument()
+		d.Statement[0].Action = nil
+		for _, a := range need.HybridSSM {
+			d.Statement[0].Action = append(d.Statement[0].Action, a.Name)
+		}
+		d.Statement[0].Resource = []string{"*"}
+		return d
 	case "AmazonEKSWorkerNodeMinimalPolicy":
 		return need.PodIdentityAgentDocument()
 	case "AmazonEKS_CNI_Policy":
