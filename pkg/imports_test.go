@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"pkg/locate":           {},
 	"pkg/need":             {"pkg/iampolicy"},
 	"pkg/newrole":          {"pkg/change", "pkg/need", "pkg/snapshot"},
-	"pkg/planner":          {"pkg/awsauth", "pkg/change", "pkg/command", "pkg/finding", "pkg/iampolicy", "pkg/need", "pkg/newrole", "pkg/snapshot", "pkg/view"},
+	"pkg/planner":          {"pkg/awsauth", "pkg/change", "pkg/command", "pkg/finding", "pkg/iampolicy", "pkg/need", "pkg/newrole", "pkg/snapshot", "pkg/text", "pkg/view"},
 	"pkg/print":            {"pkg/command", "pkg/finding", "pkg/text"},
 	"pkg/rules":            {"pkg/command", "pkg/view", "pkg/snapshot", "pkg/finding", "pkg/need", "pkg/iampolicy"},
 	"pkg/snapshot":         {"pkg/files"},

@@ -16,6 +16,7 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -192,7 +193,9 @@ func (o *checkOptions) run(ctx context.Context) error {
 	}
 	options := rules.Options{CNIVersion: o.cniVersion, WhyNotJoining: o.whyNotJoining}
 	options.Severities, options.Off = o.team.policy.Overrides()
-	report := rules.Judge(view.New(facts), options)
+	v := view.New(facts)
+	report := rules.Judge(v, options)
+	planner.Advise(v, report)
 	report.MapCommands(o.source.around(report.Cluster.ARN).complete)
 	if err := o.team.apply(report, time.Now(), !o.whyNotJoining); err != nil {
 		return err

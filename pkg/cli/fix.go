@@ -207,8 +207,7 @@ func (o *fixOptions) newPlan(v *view.View) (*planner.Plan, error) {
 	if err := o.team.apply(report, time.Now(), false); err != nil {
 		return nil, err
 	}
-	found := slices.DeleteFunc(report.Results, finding.Result.Excused)
-	return planner.New(v, found, planner.Options{Only: o.only, Identity: identities[o.identity], Role: o.cniRole}), nil
+	return planner.New(v, report.Results, planner.Options{Only: o.only, Identity: identities[o.identity], Role: o.cniRole}), nil
 }
 
 // print writes the plan. Every command in it acts on the cluster of the plan.

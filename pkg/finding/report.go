@@ -35,6 +35,12 @@ type Result struct {
 	Causes []Ref `json:"causes,omitempty"`
 	// Symptoms are what the result reports of other failures; see Causes.
 	Symptoms []Symptom `json:"-"`
+	// WrongRoles are roles, by ARN, that nodes are not to hold. What else fails of them
+	// follows from this result: it ends when the nodes hold another role.
+	WrongRoles []string `json:"-"`
+	// OfInstances is set where the result is about the instances that hold a role, and
+	// stays when they hold another one.
+	OfInstances bool `json:"-"`
 	// Denied are the actions that the result says are denied; see Symptom.Action.
 	Denied []string `json:"-"`
 	// Repair is the kind of repair that fix has for a failure of the rule; empty for none.

@@ -25,3 +25,6 @@ const (
 	// DeniedCall: a call of AWS was denied, and the Symptom may say which.
 	DeniedCall SymptomKind = "deniedCall"
 )
+
+// SymptomKinds lists every SymptomKind.
+var SymptomKinds = []SymptomKind{NotJoined, NotReady, NoNetwork, NoImage, DeniedCall}

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -22,10 +21,18 @@ import (
 // made is when what the plan makes is made.
 var made = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// tester is a *testing.T or a *rapid.T.
+type tester interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // facts are a change.Store in a snapshot: what is written changes it as AWS and the
 // cluster would.
 type facts struct {
-	*testing.T
+	tester
 	s *snapshot.Snapshot
 	// written has what a snapshot does not keep, by target.
 	written map[string]*change.State
@@ -33,13 +40,14 @@ type facts struct {
 	byHand bool
 }
 
-func factsOf(t *testing.T, s *snapshot.Snapshot) *facts {
-	f := &facts{T: t, s: s, written: map[string]*change.State{}}
+func factsOf(t tester, s *snapshot.Snapshot) *facts {
+	f := &facts{tester: t, s: s, written: map[string]*change.State{}}
 	if account := s.AWSNode.ServiceAccount; account != nil {
 		f.byHand = account.RoleARN != s.Addons["vpc-cni"].ServiceAccountRoleARN
 	}
+	partition := s.Cluster.Identity().Partition
 	for _, name := range []string{"AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy", "AmazonEKS_CNI_Policy"} {
-		if arn := need.ManagedPolicy("aws", name); s.Policies[arn].Document == "" {
+		if arn := need.ManagedPolicy(partition, name); s.Policies[arn].Document == "" {
 			if s.Policies == nil {
 				s.Policies = map[string]snapshot.Policy{}
 			}
@@ -50,7 +58,7 @@ func factsOf(t *testing.T, s *snapshot.Snapshot) *facts {
 }
 
 // managed are AWS's managed policies, as pkg/need knows what they grant.
-func managed(t *testing.T, name string) need.Document {
+func managed(t tester, name string) need.Document {
 	switch name {
 	case "AmazonEKSWorkerNodePolicy":
 		d := need.WorkerDocument(false)
@@ -356,9 +364,9 @@ func (f *facts) follow(steps []planner.Step) {
 		if step.Proof == "" || step.Title == "" {
 			f.Errorf("step %+v", step)
 		}
-		hold(f.T, f.s, step.Requires)
+		hold(f, f.s, step.Requires)
 		f.make(step.Changes)
-		hold(f.T, f.s, step.Proves)
+		hold(f, f.s, step.Proves)
 	}
 }
 
@@ -423,7 +431,7 @@ func (f *facts) text() string {
 }
 
 // hold sees that the facts show what a step requires or proves.
-func hold(t *testing.T, s *snapshot.Snapshot, checks []planner.Check) {
+func hold(t tester, s *snapshot.Snapshot, checks []planner.Check) {
 	t.Helper()
 	v, results := view.New(s), rules.Judge(view.New(s), rules.Options{}).Results
 	for _, c := range checks {

@@ -99,7 +99,7 @@ func TestMove(t *testing.T) {
 									t.Fatalf("steps (-want +got):\n%s", diff)
 								}
 								if kind == "" {
-									if len(plan.Manual) != 1 || plan.Manual[0].Why != "vpc-cni runs at v1.14.0, and EKS Pod Identity wants v1.15.5 or later: upgrade it first, or use IRSA" {
+									if len(plan.Manual) != 1 || plan.Manual[0].Why != "vpc-cni runs at v1.14.0, and EKS Pod Identity needs v1.15.5 or later: upgrade it first, or use IRSA" {
 										t.Errorf("left to people %+v", plan.Manual)
 									}
 									return
@@ -176,7 +176,7 @@ func expectedMove(want string, addon bool, family string, agent bool, provider s
 		return "", nil
 	}
 	add := func(lines ...string) { steps = append(steps, lines...) }
-	add("make a role for aws-node")
+	add("create a role for aws-node")
 	if kind == string(view.IRSA) {
 		switch provider {
 		case "no provider":
@@ -198,7 +198,7 @@ func expectedMove(want string, addon bool, family string, agent bool, provider s
 			add("install the EKS Pod Identity Agent", "  + add-on eks-pod-identity-agent")
 		}
 	}
-	add("point aws-node at " + words + " role prod-aws-node")
+	add("configure aws-node with " + words + " role prod-aws-node")
 	switch {
 	case addon:
 		add("  + role of service account aws-node in add-on vpc-cni")
@@ -209,9 +209,9 @@ func expectedMove(want string, addon bool, family string, agent bool, provider s
 	}
 	add("restart aws-node, so that every pod uses "+words+" role prod-aws-node", "  ~ pods of DaemonSet kube-system/aws-node")
 	if family == "ipv6" {
-		add("take cni off eksNodeRole", "  - inline policy cni of role eksNodeRole")
+		add("detach cni from eksNodeRole", "  - inline policy cni of role eksNodeRole")
 	} else {
-		add("take AmazonEKS_CNI_Policy off eksNodeRole", "  - policy "+cniARN+" of role eksNodeRole")
+		add("detach AmazonEKS_CNI_Policy from eksNodeRole", "  - policy "+cniARN+" of role eksNodeRole")
 	}
 	return kind, steps
 }
@@ -229,7 +229,7 @@ func TestMoveKeeps(t *testing.T) {
 	}{
 		"Windows nodes": {
 			patch: "nodeGroups: {apps: {amiType: WINDOWS_CORE_2022_x86_64}}",
-			left:  []string{"NR205: Windows nodes hold this role"},
+			left:  []string{"NR205: Windows nodes hold eksNodeRole"},
 		},
 		"a customer's policy with more": {
 			patch: `roles: {"` + nodeRole + `": {attachedPolicies: ["` + workerARN + `", "` + pullARN + `", "` + custom + `"]}}
@@ -243,15 +243,15 @@ policies: {"` + custom + `": {version: v1, document: '{"Version":"2012-10-17","S
 		},
 		"an inline policy for the CNI alone": {
 			patch: `roles: {"` + nodeRole + `": {inlinePolicies: {mine: '` + fmt.Sprintf(cniDocument, "") + `'}}}`,
-			last:  []string{"take AmazonEKS_CNI_Policy, mine off eksNodeRole", "  - policy " + cniARN + " of role eksNodeRole", "  - inline policy mine of role eksNodeRole"},
+			last:  []string{"detach AmazonEKS_CNI_Policy, mine from eksNodeRole", "  - policy " + cniARN + " of role eksNodeRole", "  - inline policy mine of role eksNodeRole"},
 		},
 		"DescribeInstances by the CNI policy alone": {
 			patch: `roles: {"` + nodeRole + `": {attachedPolicies: ["` + pullARN + `"], inlinePolicies: {own: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["eks:DescribeCluster","eks-auth:AssumeRoleForPodIdentity","ec2:DescribeRouteTables","ec2:DescribeVolumes","ec2:DescribeVolumesModifications","ec2:DescribeVpcs"],"Resource":"*"}}'}}}`,
-			last:  []string{"take AmazonEKS_CNI_Policy off eksNodeRole", "  + policy " + workerARN + " of role eksNodeRole", "  - policy " + cniARN + " of role eksNodeRole"},
+			last:  []string{"detach AmazonEKS_CNI_Policy from eksNodeRole", "  + policy " + workerARN + " of role eksNodeRole", "  - policy " + cniARN + " of role eksNodeRole"},
 		},
 		"a role that is the cluster's too": {
 			patch: `cluster: {roleArn: "` + nodeRole + `"}`,
-			left:  []string{"NR205: the role is also somebody else's"},
+			left:  []string{"NR205: eksNodeRole is also the role of cluster prod"},
 		},
 	}
 	for name, tt := range tests {
@@ -291,9 +291,9 @@ func TestMoveRefused(t *testing.T) {
 policies: {"arn:aws:iam::111122223333:policy/b": {version: v1, document: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["ec2:*","ecr:*","eks:*"],"Resource":"*"}}'}}`
 	podIdentity, irsa := string(view.PodIdentity), string(view.IRSA)
 	tests := map[string]struct{ patch, identity, why string }{
-		"static keys":         {"awsNode: {daemonSet: {env: {AWS_ACCESS_KEY_ID: '(set)'}}}", irsa, "aws-node holds static keys or is skipped by the webhook (NR605)"},
-		"a Deny":              {deny, podIdentity, "eksNodeRole may not do what the Pod Identity Agent calls: an explicit Deny or a permissions boundary is somebody's decision"},
-		"a boundary":          {boundary, podIdentity, "eksNodeRole may not do what the Pod Identity Agent calls: an explicit Deny or a permissions boundary is somebody's decision"},
+		"static keys":         {"awsNode: {daemonSet: {env: {AWS_ACCESS_KEY_ID: '(set)'}}}", irsa, "aws-node gets its credentials past EKS"},
+		"a Deny":              {deny, podIdentity, "eksNodeRole lacks what the Pod Identity Agent calls: an explicit Deny or a permissions boundary denies it"},
+		"a boundary":          {boundary, podIdentity, "eksNodeRole lacks what the Pod Identity Agent calls: an explicit Deny or a permissions boundary denies it"},
 		"pods unread":         {"missing: [{fact: pods, operation: list pods in kube-system, error: forbidden}]", planner.Auto, "pods could not be read (list pods in kube-system)"},
 		"add-ons unread":      {"missing: [{fact: addons, operation: 'eks:ListAddons', error: AccessDenied}]", planner.Auto, "addons could not be read (eks:ListAddons)"},
 		"agent unread":        {"missing: [{fact: podIdentityAgent, operation: list pods in kube-system, error: forbidden}]", podIdentity, "podIdentityAgent could not be read (list pods in kube-system)"},
@@ -317,12 +317,12 @@ func TestMoveAllowsTheAgent(t *testing.T) {
 	s := onNodeRole(t, `roles: {"`+nodeRole+`": {attachedPolicies: ["`+pullARN+`"], inlinePolicies: {own: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["eks:DescribeCluster","ec2:Describe*"],"Resource":"*"}}'}}}`)
 	plan := move(s, planner.Options{Identity: string(view.PodIdentity)})
 	want := []string{
-		"make a role for aws-node", "  + role prod-aws-node", "  + policy " + cniARN + " of role prod-aws-node",
-		"let the Pod Identity Agent on eksNodeRole get credentials", "  + policy arn:aws:iam::aws:policy/AmazonEKSWorkerNodeMinimalPolicy of role eksNodeRole",
+		"create a role for aws-node", "  + role prod-aws-node", "  + policy " + cniARN + " of role prod-aws-node",
+		"give eksNodeRole the permission that the Pod Identity Agent needs", "  + policy arn:aws:iam::aws:policy/AmazonEKSWorkerNodeMinimalPolicy of role eksNodeRole",
 		"install the EKS Pod Identity Agent", "  + add-on eks-pod-identity-agent",
-		"point aws-node at EKS Pod Identity role prod-aws-node", "  + role of service account aws-node in add-on vpc-cni",
+		"configure aws-node with EKS Pod Identity role prod-aws-node", "  + role of service account aws-node in add-on vpc-cni",
 		"restart aws-node, so that every pod uses EKS Pod Identity role prod-aws-node", "  ~ pods of DaemonSet kube-system/aws-node",
-		"take AmazonEKS_CNI_Policy off eksNodeRole", "  - policy " + cniARN + " of role eksNodeRole",
+		"detach AmazonEKS_CNI_Policy from eksNodeRole", "  - policy " + cniARN + " of role eksNodeRole",
 	}
 	if diff := cmp.Diff(want, summary(plan.Steps)); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)

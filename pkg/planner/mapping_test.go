@@ -77,7 +77,7 @@ roles: {"arn:aws:iam::111122223333:role/path/second": {trustPolicy: '{"Version":
 	}
 	// A text that cannot be edited entry by entry is left to people.
 	plan := planFor(load(t, "healthy", mode+`awsAuth: {mapRoles: "- &a {rolearn: '`+nodeRole+`', username: nodes, groups: [system:nodes]}\n- *a\n"}`), "NR505")
-	if len(plan.Steps) > 0 || len(plan.Manual) != 1 || !strings.HasPrefix(plan.Manual[0].Why, "aws-auth cannot be edited for you: ") {
+	if len(plan.Steps) > 0 || len(plan.Manual) != 1 || !strings.HasPrefix(plan.Manual[0].Why, "aws-auth cannot be edited entry by entry: ") {
 		t.Errorf("%v, left to people %+v", summary(plan.Steps), plan.Manual)
 	}
 }
@@ -92,9 +92,9 @@ func TestAccessPolicies(t *testing.T) {
 		patch, rule string
 		steps       []string
 	}{
-		"no entry":           {auto + "accessEntries: null\nnodeGroups: null", "NR501", []string{"let eksNodeRole into the cluster", "  + " + entry, policy}},
-		"of another type":    {auto + "nodeGroups: null", "NR502", []string{"replace the access entry of eksNodeRole", "  - " + entry, "  + " + entry, policy}},
-		"without the policy": {auto + `autoModeNodeClasses: {a: {role: eksNodeRole, roleArn: "` + nodeRole + `"}}` + "\nnodeGroups: null\naccessEntries: {\"" + nodeRole + `": {type: EC2}}`, "NR507", []string{"allow nodes of eksNodeRole what Auto Mode's nodes do", policy}},
+		"no entry":           {auto + "accessEntries: null\nnodeGroups: null", "NR501", []string{"create an access entry of type EC2 for eksNodeRole", "  + " + entry, policy}},
+		"of another type":    {auto + "nodeGroups: null", "NR502", []string{"replace the access entry of eksNodeRole by one of type EC2", "  - " + entry, "  + " + entry, policy}},
+		"without the policy": {auto + `autoModeNodeClasses: {a: {role: eksNodeRole, roleArn: "` + nodeRole + `"}}` + "\nnodeGroups: null\naccessEntries: {\"" + nodeRole + `": {type: EC2}}`, "NR507", []string{"associate AmazonEKSAutoNodePolicy with eksNodeRole", policy}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := load(t, "healthy", tt.patch)

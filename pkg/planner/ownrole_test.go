@@ -20,9 +20,9 @@ func TestOwnRole(t *testing.T) {
 		trusted  = `roles: {"` + own + `": {trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}}'}}` + "\n"
 		denied   = `{"Effect":"Deny","Principal":{"Service":"pods.eks.amazonaws.com","Federated":"` + provider + `"},"Action":["sts:AssumeRole","sts:AssumeRoleWithWebIdentity"]}`
 	)
-	trust := []string{"let aws-node assume eksCNIRole", "  ~ trust policy of role eksCNIRole"}
+	trust := []string{"allow aws-node to assume eksCNIRole", "  ~ trust policy of role eksCNIRole"}
 	cni := "  + policy " + cniARN + " of role eksCNIRole"
-	again := []string{"make role eksCNIRole, which aws-node is given, again", "  + role eksCNIRole", cni}
+	again := []string{"recreate eksCNIRole, the role of aws-node", "  + role eksCNIRole", cni}
 	restart := []string{"restart aws-node, so that every pod uses EKS Pod Identity role eksCNIRole", "  + pods of DaemonSet kube-system/aws-node"}
 	tests := map[string]struct {
 		patch string
@@ -36,7 +36,7 @@ func TestOwnRole(t *testing.T) {
 			append([]string{again[0], "  + OIDC provider " + provider}, again[1:]...), "",
 		},
 		"IRSA: the role is another account's": {
-			strings.ReplaceAll(gone, "111122223333", "999922223333") + `awsNode: {serviceAccount: {roleArn: "arn:aws:iam::999922223333:role/eksCNIRole"}}` + "\n", "NR603", nil, "the role is of another account",
+			strings.ReplaceAll(gone, "111122223333", "999922223333") + `awsNode: {serviceAccount: {roleArn: "arn:aws:iam::999922223333:role/eksCNIRole"}}` + "\n", "NR603", nil, "the role belongs to another account",
 		},
 		"IRSA: it trusts nobody": {
 			`roles: {"` + own + `": {trustPolicy: '{"Version":"2012-10-17","Statement":[]}'}}`, "NR603", trust, "",
@@ -47,47 +47,47 @@ func TestOwnRole(t *testing.T) {
 			"",
 		},
 		"IRSA: it is denied": {
-			`roles: {"` + own + `": {trustPolicy: '{"Version":"2012-10-17","Statement":[` + denied + `]}'}}`, "NR603", nil, "the trust policy denies it, which is somebody's decision",
+			`roles: {"` + own + `": {trustPolicy: '{"Version":"2012-10-17","Statement":[` + denied + `]}'}}`, "NR603", nil, "the trust policy denies it explicitly",
 		},
-		"it is not allowed what aws-node calls": {`roles: {"` + own + `": {attachedPolicies: []}}`, "NR206", []string{"allow eksCNIRole what aws-node calls", cni}, ""},
+		"it is not allowed what aws-node calls": {`roles: {"` + own + `": {attachedPolicies: []}}`, "NR206", []string{"give eksCNIRole the permissions that aws-node needs", cni}, ""},
 		"the same on IPv6": {
-			"cluster: {ipFamily: ipv6}\n" + `roles: {"` + own + `": {attachedPolicies: []}}`, "NR206", []string{"allow eksCNIRole what aws-node calls", "  + inline policy vpc-cni-ipv6 of role eksCNIRole"}, "",
+			"cluster: {ipFamily: ipv6}\n" + `roles: {"` + own + `": {attachedPolicies: []}}`, "NR206", []string{"give eksCNIRole the permissions that aws-node needs", "  + inline policy vpc-cni-ipv6 of role eksCNIRole"}, "",
 		},
 		"somebody's policy on IPv6": {
-			"cluster: {ipFamily: ipv6}\n" + `roles: {"` + own + `": {attachedPolicies: [], inlinePolicies: {vpc-cni-ipv6: '{"Version":"2012-10-17","Statement":[]}'}}}`, "NR206", nil, "its inline policy vpc-cni-ipv6 is somebody's: correct it",
+			"cluster: {ipFamily: ipv6}\n" + `roles: {"` + own + `": {attachedPolicies: [], inlinePolicies: {vpc-cni-ipv6: '{"Version":"2012-10-17","Statement":[]}'}}}`, "NR206", nil, "its inline policy vpc-cni-ipv6 allows less",
 		},
 		"a Deny on IPv6": {
-			"cluster: {ipFamily: ipv6}\n" + `roles: {"` + own + `": {attachedPolicies: [], inlinePolicies: {no: '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"ec2:*","Resource":"*"}}'}}}`, "NR206", nil, "an explicit Deny or a permissions boundary is somebody's decision",
+			"cluster: {ipFamily: ipv6}\n" + `roles: {"` + own + `": {attachedPolicies: [], inlinePolicies: {no: '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"ec2:*","Resource":"*"}}'}}}`, "NR206", nil, "an explicit Deny or a permissions boundary denies it",
 		},
 		"Pod Identity: the role is gone": {pods + gone + "podIdentityAgent: " + allNodes, "NR206,NR604", again, ""},
 		"Pod Identity: no agent": {
-			pods + trusted, "NR604", []string{"let aws-node get eksCNIRole on every node", "  + add-on eks-pod-identity-agent"}, "",
+			pods + trusted, "NR604", []string{"give aws-node the credentials of eksCNIRole on every node", "  + add-on eks-pod-identity-agent"}, "",
 		},
 		"Pod Identity: the agent is not ready": {
 			pods + trusted + "podIdentityAgent: {nodes: {}}", "NR604", nil, "eks-pod-identity-agent is installed and not ready on ip-10-0-1-17.eu-west-1.compute.internal, ",
 		},
 		"Pod Identity: it is denied": {
-			pods + "podIdentityAgent: " + allNodes + "\n" + `roles: {"` + own + `": {trustPolicy: '{"Version":"2012-10-17","Statement":[` + denied + `]}'}}`, "NR604", nil, "the trust policy denies it, which is somebody's decision",
+			pods + "podIdentityAgent: " + allNodes + "\n" + `roles: {"` + own + `": {trustPolicy: '{"Version":"2012-10-17","Statement":[` + denied + `]}'}}`, "NR604", nil, "the trust policy denies it explicitly",
 		},
 		"Pod Identity: vpc-cni is too old": {
 			strings.Replace(pods, "awsNode: {", "awsNode: {daemonSet: {image: 'r/amazon-k8s-cni:v1.14.0'}, ", 1) + trusted + "podIdentityAgent: " + allNodes, "NR604", nil, "vpc-cni runs at v1.14.0: upgrade it to v1.15.5 or later first",
 		},
 		"a restart after the trust that it takes": {
-			pods + "podIdentityAgent: " + allNodes, "NR602,NR604", append([]string{"let aws-node get eksCNIRole on every node", "  ~ trust policy of role eksCNIRole"}, restart...), "",
+			pods + "podIdentityAgent: " + allNodes, "NR602,NR604", append([]string{"give aws-node the credentials of eksCNIRole on every node", "  ~ trust policy of role eksCNIRole"}, restart...), "",
 		},
-		"no restart into a role that does not work": {pods + "podIdentityAgent: " + allNodes, "NR602", nil, "first make aws-node's own role work (NR604)"},
+		"no restart into a role that does not work": {pods + "podIdentityAgent: " + allNodes, "NR602", nil, "repair first: aws-node does not get its Pod Identity role eksCNIRole (NR604)"},
 		"nothing is detached before the restart": {
 			pods + "podIdentityAgent: " + allNodes + "\n" + `roles: {"` + own + `": {trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}}'}, "` + nodeRole + `": {attachedPolicies: ["` + workerARN + `", "` + pullARN + `", "` + cniARN + `"]}}`,
-			"NR205", append(restart[:2:2], "take AmazonEKS_CNI_Policy off eksNodeRole", "  - policy "+cniARN+" of role eksNodeRole"), "",
+			"NR205", append(restart[:2:2], "detach AmazonEKS_CNI_Policy from eksNodeRole", "  - policy "+cniARN+" of role eksNodeRole"), "",
 		},
 		"nothing is detached where aws-node's role does not work": {
-			`roles: {"` + own + `": {attachedPolicies: []}, "` + nodeRole + `": {attachedPolicies: ["` + workerARN + `", "` + pullARN + `", "` + cniARN + `"]}}`, "NR205", nil, "first make aws-node's own role work (NR206)",
+			`roles: {"` + own + `": {attachedPolicies: []}, "` + nodeRole + `": {attachedPolicies: ["` + workerARN + `", "` + pullARN + `", "` + cniARN + `"]}}`, "NR205", nil, "repair first: eksCNIRole lacks what aws-node calls on IPv4 (NR206)",
 		},
 		"static keys and a restart": {
-			`awsNode: {daemonSet: {env: {AWS_ACCESS_KEY_ID: '(set)'}}, pods: {aws-node-7wq5k: {env: null}}}`, "NR602", nil, "aws-node holds static keys or is skipped by the webhook (NR605)",
+			`awsNode: {daemonSet: {env: {AWS_ACCESS_KEY_ID: '(set)'}}, pods: {aws-node-7wq5k: {env: null}}}`, "NR602", nil, "aws-node gets its credentials past EKS",
 		},
 		"only the add-on names a role": {
-			`awsNode: {serviceAccount: {roleArn: null}}`, "NR606", nil, "the service account names no role: whether aws-node is to have the add-on's is yours to say",
+			`awsNode: {serviceAccount: {roleArn: null}}`, "NR606", nil, "the service account has no role: whether aws-node is to have the add-on's role is your decision",
 		},
 	}
 	for name, tt := range tests {
@@ -123,7 +123,7 @@ func TestOwnRole(t *testing.T) {
 // TestSeparate: whose role is also somebody else's gets one for its nodes, and how its
 // nodes come to it is said, source by source.
 func TestSeparate(t *testing.T) {
-	const arn = "arn:aws:iam::111122223333:role/eksNodeRole-nodes"
+	const arn, autoARN = "arn:aws:iam::111122223333:role/eksNodeRole-nodes", "arn:aws:iam::111122223333:role/eksNodeRole-auto-nodes"
 	s := load(t, "healthy", `
 cluster: {roleArn: "`+nodeRole+`", autoMode: {nodeRoleArn: "`+nodeRole+`", nodePools: [system]}}
 karpenterNodeClasses: {k: {role: eksNodeRole, roleArn: "`+nodeRole+`"}}
@@ -135,9 +135,12 @@ roles: {"`+nodeRole+`": {permissionsBoundary: "arn:aws:iam::111122223333:policy/
 policies: {"arn:aws:iam::111122223333:policy/b": {version: v1, document: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'}}`)
 	plan := planFor(s, "NR101", "NR102", "NR202")
 	want := []string{
-		"make eksNodeRole-nodes, a role for the nodes of eksNodeRole alone", "  + role eksNodeRole-nodes",
+		"create eksNodeRole-nodes, a role for the nodes of eksNodeRole alone", "  + role eksNodeRole-nodes",
 		"  + policy " + workerARN + " of role eksNodeRole-nodes", "  + policy " + pullARN + " of role eksNodeRole-nodes",
-		"  + instance profile eksNodeRole-nodes", "  + role of instance profile eksNodeRole-nodes", "  + access entry of " + arn, // of those that are not Auto Mode's
+		"  + instance profile eksNodeRole-nodes", "  + role of instance profile eksNodeRole-nodes", "  + access entry of " + arn,
+		"create eksNodeRole-auto-nodes, a role for the nodes of eksNodeRole alone", "  + role eksNodeRole-auto-nodes",
+		"  + policy arn:aws:iam::aws:policy/AmazonEKSWorkerNodeMinimalPolicy of role eksNodeRole-auto-nodes", "  + policy " + pullARN + " of role eksNodeRole-auto-nodes",
+		"  + access entry of " + autoARN, "  + access policy arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy of " + autoARN,
 	}
 	if diff := cmp.Diff(want, summary(plan.Steps)); diff != "" {
 		t.Fatalf("steps (-want +got):\n%s", diff)
@@ -153,8 +156,8 @@ policies: {"arn:aws:iam::111122223333:policy/b": {version: v1, document: '{"Vers
 	for _, part := range []string{
 		"node group apps: create a node group like it with role " + arn, "node group system: create a node group like it with role " + arn,
 		`kubectl patch ec2nodeclasses.karpenter.k8s.aws k --type merge --patch '{"spec":{"role":"eksNodeRole-nodes"}}'`,
-		`kubectl patch nodeclasses.eks.amazonaws.com a --type merge --patch '{"spec":{"role":"eksNodeRole-nodes"}}'`,
-		"aws autoscaling start-instance-refresh --auto-scaling-group-name asg-1", "enabled=true,nodeRoleArn=" + arn,
+		`kubectl patch nodeclasses.eks.amazonaws.com a --type merge --patch '{"spec":{"role":"eksNodeRole-auto-nodes"}}'`,
+		"aws autoscaling start-instance-refresh --auto-scaling-group-name asg-1", "enabled=true,nodeRoleArn=" + autoARN,
 		"replace self-managed node ip-10-0-9-9.eu-west-1.compute.internal with a node that has role eksNodeRole-nodes",
 	} {
 		if !strings.Contains(next, part) {
@@ -162,9 +165,9 @@ policies: {"arn:aws:iam::111122223333:policy/b": {version: v1, document: '{"Vers
 		}
 	}
 	factsOf(t, s).thereAndBack(plan.Steps)
-	// Of two rules that say so one step is made.
+	// Of two rules that say so one step is planned, and one move.
 	both := planFor(load(t, "healthy", `{cluster: {roleArn: "`+nodeRole+`"}, otherClusters: {"arn:aws:eks:eu-west-1:111122223333:cluster/staging": {roleArn: "`+nodeRole+`"}}}`), "NR101", "NR102")
-	if len(both.Steps) != 1 || len(both.Manual) != 2 || both.Manual[1].Next[0].Note != "as above" {
+	if len(both.Steps) != 1 || len(both.Manual) != 1 || len(both.Manual[0].Next) == 0 {
 		t.Errorf("%+v", both)
 	}
 	if got := planner.Undo(plan.Cluster, plan.Steps).Steps; len(got) != 1 {

@@ -68,7 +68,7 @@ roles: {"`+nodeRole+`": {attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEC2Co
 // repaired are the rules whose Bad snapshot the plan repairs.
 var repaired = []string{
 	"NR104", "NR106", "NR201", "NR202", "NR203", "NR205", "NR206", "NR209", "NR301", "NR302", "NR501", "NR502", "NR503", "NR504", "NR505", "NR507",
-	"NR601", "NR602", "NR603", "NR606",
+	"NR601", "NR602", "NR603", "NR606", "NR607",
 }
 
 // TestPlanRepairs: what the plan says, done to the snapshot, makes the rule pass,
@@ -79,7 +79,7 @@ func TestPlanRepairs(t *testing.T) {
 			s := load(t, "healthy", rule.Bad)
 			before := failures(s)
 			plan := planFor(s, rule.ID)
-			if slices.Contains([]string{"NR101", "NR102", "NR103"}, rule.ID) {
+			if rule.Repair == finding.SeparateRole {
 				// The role is made, and moving to it is left to people.
 				if len(plan.Steps) != 1 || len(plan.Manual) != 1 || len(plan.Manual[0].Next) < 3 {
 					t.Errorf("steps %v, left to people %v", plan.Steps, plan.Manual)
@@ -103,7 +103,7 @@ func TestPlanRepairs(t *testing.T) {
 					t.Errorf("then: %s", now)
 				}
 			}
-			if rule.ID == "NR602" {
+			if rule.Repair == finding.RestartAWSNode {
 				return // the pods have what is configured, which is not taken back
 			}
 			f.takeBack(plan.Steps)
@@ -148,10 +148,10 @@ accessEntries: null`)
 		got = append(got, step.Title+" "+strings.Join(step.Rules, ","))
 	}
 	want := []string{
-		"let EC2 assume eksNodeRole NR301",
-		"let kubelet on eksNodeRole call what it needs NR201,NR203",
+		"allow ec2.amazonaws.com to assume eksNodeRole NR301",
+		"give eksNodeRole the permissions that kubelet needs NR201,NR203",
 		"allow eksNodeRole to pull images NR202",
-		"let eksNodeRole into the cluster NR501",
+		"create an access entry of type EC2_LINUX for eksNodeRole NR501",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
@@ -167,20 +167,18 @@ func TestPlanLeaves(t *testing.T) {
 	tests := map[string]struct{ patch, only, why string }{
 		"explicit Deny": {
 			`roles: {"` + nodeRole + `": {inlinePolicies: {no: '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"ecr:*","Resource":"*"}}'}}}`,
-			"NR202", "an explicit Deny or a permissions boundary is somebody's decision",
+			"NR202", "an explicit Deny or a permissions boundary denies it",
 		},
 		"boundary": {
 			`roles: {"` + nodeRole + `": {permissionsBoundary: "arn:aws:iam::111122223333:policy/b"}}
 policies: {"arn:aws:iam::111122223333:policy/b": {version: v1, document: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ec2:*","Resource":"*"}}'}}`,
-			"NR202", "an explicit Deny or a permissions boundary is somebody's decision",
+			"NR202", "an explicit Deny or a permissions boundary denies it",
 		},
 		"trust denied": {
 			`roles: {"` + nodeRole + `": {trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}'}}`,
-			"NR301", "the trust policy denies it, which is somebody's decision",
+			"NR301", "the trust policy denies it explicitly",
 		},
-		"the cluster's role": {`cluster: {roleArn: "` + nodeRole + `"}
-roles: {"` + nodeRole + `": {attachedPolicies: []}}`, "NR202", "the role is also somebody else's"},
-		"aws-auth cannot be parsed": {"cluster: {authenticationMode: CONFIG_MAP}\nawsAuth: {mapRoles: 'a: [b'}", "NR505", "mapRoles is no YAML list"},
+		"aws-auth cannot be parsed": {"cluster: {authenticationMode: CONFIG_MAP}\nawsAuth: {mapRoles: 'a: [b'}", "NR505", "mapRoles is not a YAML list"},
 		"policies not read": {`accessEntries: {"` + nodeRole + `": {type: STANDARD}}
 missing: [{fact: accessPolicies, subject: "` + nodeRole + `", operation: "eks:ListAssociatedAccessPolicies", error: refused}]`, "NR502", "the access policies of its access entry could not be read, and would be lost"},
 	}
@@ -211,7 +209,7 @@ func TestPlanKeepsAccessPolicies(t *testing.T) {
 		t.Errorf("policies %v", found)
 	}
 	step = planFor(load(t, "healthy", strings.Replace(entry, "%s", "STANDARD", 1)), "NR502").Steps[0]
-	if len(step.Changes) != 4 || !strings.Contains(step.Note, "an entry of type EC2_LINUX takes no access policies, so that 2 access policies end") {
+	if len(step.Changes) != 4 || !strings.Contains(step.Note, "an entry of type EC2_LINUX takes no access policies: 2 access policies are removed") {
 		t.Errorf("%d changes, note %q", len(step.Changes), step.Note)
 	}
 }

@@ -21,8 +21,8 @@ func TestProfile(t *testing.T) {
 		two     = `nodeGroups: {second: {nodeRoleArn: "arn:aws:iam::111122223333:role/second"}}
 roles: {"arn:aws:iam::111122223333:role/second": {trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}'}}` + "\n"
 	)
-	fill := []string{"put eksNodeRole into instance profile lost", "  + role of instance profile lost"}
-	makeIt := []string{"make instance profile lost with eksNodeRole", "  + instance profile lost", "  + role of instance profile lost"}
+	fill := []string{"add eksNodeRole to instance profile lost", "  + role of instance profile lost"}
+	makeIt := []string{"create instance profile lost with eksNodeRole", "  + instance profile lost", "  + role of instance profile lost"}
 	tests := map[string]struct {
 		patch, rule string
 		steps       []string
@@ -30,17 +30,17 @@ roles: {"arn:aws:iam::111122223333:role/second": {trustPolicy: '{"Version":"2012
 	}{
 		"Karpenter, empty":       {class + empty, "NR106", fill, ""},
 		"Karpenter, missing":     {strings.ReplaceAll(class, `profile/lost`, `profile/path/lost`) + missing, "NR106", makeIt, ""},
-		"two node roles":         {class + empty + two, "NR106", nil, "which role its instance profile lost is to hold is yours to say: aws iam add-role-to-instance-profile --instance-profile-name lost --role-name NAME"},
-		"Karpenter, spec.role":   {`karpenterNodeClasses: {default: {role: eksNodeRole, roleArn: "` + nodeRole + `", statusProfile: lost, profileArn: "` + profile + `lost"}}` + "\n" + empty, "NR106", nil, "which instance profile it is to name is yours to say"},
-		"Karpenter, an ARN":      {`karpenterNodeClasses: {default: {instanceProfile: "` + profile + `lost"}}`, "NR106", nil, "which instance profile it is to name is yours to say"},
+		"two node roles":         {class + empty + two, "NR106", nil, "which role its instance profile lost is to contain is your decision"},
+		"Karpenter, spec.role":   {`karpenterNodeClasses: {default: {role: eksNodeRole, roleArn: "` + nodeRole + `", statusProfile: lost, profileArn: "` + profile + `lost"}}` + "\n" + empty, "NR106", nil, "which instance profile it is to name is your decision"},
+		"Karpenter, an ARN":      {`karpenterNodeClasses: {default: {instanceProfile: "` + profile + `lost"}}`, "NR106", nil, "which instance profile it is to name is your decision"},
 		"Auto Mode, empty":       {`autoModeNodeClasses: {default: {instanceProfile: lost, profileArn: "` + profile + `lost"}}` + "\n" + empty, "NR106", fill, ""},
 		"Auto Scaling, empty":    {`autoScalingGroups: {asg-1: {launchTemplate: "lt-1:3", instanceProfile: "` + profile + `lost"}}` + "\n" + empty, "NR106", fill, ""},
-		"Auto Scaling, no name":  {`autoScalingGroups: {asg-1: {launchTemplate: "lt-1:3"}}`, "NR106", nil, "which instance profile it is to name is yours to say"},
+		"Auto Scaling, no name":  {`autoScalingGroups: {asg-1: {launchTemplate: "lt-1:3"}}`, "NR106", nil, "which instance profile it is to name is your decision"},
 		"instance, empty":        {node + `instances: {i-0aaaaaaaaaaaaaaaa: {state: running, instanceProfile: "` + profile + `lost"}}` + "\n" + empty, "NR105", fill, ""},
 		"instance, missing":      {node + `instances: {i-0aaaaaaaaaaaaaaaa: {state: running, instanceProfile: "` + profile + `path/lost"}}` + "\n" + missing, "NR105", makeIt, ""},
-		"instance, none":         {node + `instances: {i-0aaaaaaaaaaaaaaaa: {state: running}}`, "NR105", nil, "which instance profile it is to name is yours to say"},
+		"instance, none":         {node + `instances: {i-0aaaaaaaaaaaaaaaa: {state: running}}`, "NR105", nil, "which instance profile it is to name is your decision"},
 		"unjoined, empty":        {`instances: {i-0bbbbbbbbbbbbbbbb: {state: running, owned: true, instanceProfile: "` + profile + `lost"}}` + "\n" + empty, "NR106", fill, ""},
-		"the role is shared too": {`cluster: {roleArn: "` + nodeRole + `"}` + "\n" + class + empty, "NR106", nil, "the role is also somebody else's"},
+		"the role is shared too": {`cluster: {roleArn: "` + nodeRole + `"}` + "\n" + class + empty, "NR106", nil, "eksNodeRole is also the role of cluster prod"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -68,7 +68,7 @@ roles: {"arn:aws:iam::111122223333:role/second": {trustPolicy: '{"Version":"2012
 func TestRoleAgain(t *testing.T) {
 	const gone = `roles: {"` + nodeRole + `": {notFound: true, trustPolicy: null, attachedPolicies: null, instanceProfiles: null, id: null, createdAt: null}}` + "\n"
 	entry := []string{"  - access entry of " + nodeRole, "  + access entry of " + nodeRole}
-	role := []string{"make eksNodeRole again", "  + role eksNodeRole", "  + policy " + workerARN + " of role eksNodeRole", "  + policy " + pullARN + " of role eksNodeRole"}
+	role := []string{"recreate eksNodeRole", "  + role eksNodeRole", "  + policy " + workerARN + " of role eksNodeRole", "  + policy " + pullARN + " of role eksNodeRole"}
 	const accessPolicy = "arn:aws:eks::aws:cluster-access-policy/A"
 	tests := map[string]struct {
 		patch string
@@ -119,10 +119,10 @@ func TestRoleAgain(t *testing.T) {
 func TestUndo(t *testing.T) {
 	plan := move(onNodeRole(t, "{}"), planner.Options{Identity: planner.Auto})
 	want := []string{
-		"take back: take AmazonEKS_CNI_Policy off eksNodeRole", "  + policy " + cniARN + " of role eksNodeRole",
-		"take back: point aws-node at IRSA role prod-aws-node", "  - role of service account aws-node in add-on vpc-cni",
+		"undo: detach AmazonEKS_CNI_Policy from eksNodeRole", "  + policy " + cniARN + " of role eksNodeRole",
+		"undo: configure aws-node with IRSA role prod-aws-node", "  - role of service account aws-node in add-on vpc-cni",
 		"restart aws-node, so that every pod uses what it used before", "  ~ pods of DaemonSet kube-system/aws-node",
-		"take back: make a role for aws-node", "  - policy " + cniARN + " of role prod-aws-node", "  - role prod-aws-node",
+		"undo: create a role for aws-node", "  - policy " + cniARN + " of role prod-aws-node", "  - role prod-aws-node",
 	}
 	undo := planner.Undo(plan.Cluster, plan.Steps)
 	if diff := cmp.Diff(want, summary(undo.Steps)); diff != "" {

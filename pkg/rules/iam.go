@@ -258,7 +258,7 @@ func (r *iamRole) trustEC2() {
 	others := finding.RoleNeed{Need: "trustOthers", Wanted: finding.WantedNo, Status: finding.Fail}
 	for _, o := range othersLetIn(r.v, doc) {
 		s := doc.Statements[o.index]
-		ref := iampolicy.Reference{Policy: "trust policy of " + r.Name, Index: o.index, Sid: s.Sid, Effect: s.Effect}
+		ref := iampolicy.Reference{Policy: r.TrustName(), Index: o.index, Sid: s.Sid, Effect: s.Effect}
 		others.Decisions = append(others.Decisions, finding.Decision{
 			Actions: append(slices.Clone(s.Actions), s.NotActions...), Principal: o.name, Verdict: "allowed",
 			Why: "allowed by " + ref.String() + conditioned(o.conditions), Statements: r.refs([]iampolicy.Reference{ref}),
@@ -362,6 +362,16 @@ func (r *iamRole) add(name string, wanted finding.Wanted, asked []answerOf, stat
 	r.out.Needs = append(r.out.Needs, n)
 }
 
+// written is the name of the inline policy that is cited by a name.
+func (r *iamRole) written(cited string) string {
+	for name := range r.Facts.InlinePolicies {
+		if view.InlineName(name) == cited {
+			return name
+		}
+	}
+	return cited
+}
+
 // deniedBy names what allows too little, where that is not the role's own policies.
 func deniedBy(a view.Answer) string {
 	switch {
@@ -391,10 +401,9 @@ func (r *iamRole) refs(list []iampolicy.Reference) []finding.StatementRef {
 	for _, s := range list {
 		ref := finding.StatementRef{Policy: s.Policy, ARN: s.ARN, Statement: s.Index + 1, Sid: s.Sid, Effect: s.Effect.String()}
 		if s.ARN == "" {
-			if s.Policy == "trust policy of "+r.Name {
+			ref.Policy = r.written(s.Policy)
+			if s.Policy == r.TrustName() {
 				ref.Policy, ref.Trust = "trust policy", true
-			} else {
-				ref.Policy = strings.TrimPrefix(s.Policy, "inline ")
 			}
 		}
 		if !slices.Contains(refs, ref) && r.has(ref) {

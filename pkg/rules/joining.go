@@ -39,15 +39,11 @@ func explain(results []finding.Result, rules []Rule) {
 	}
 	for i := range results {
 		r := &results[i]
-		if r.Status != finding.Fail {
+		if !r.Failed() {
 			continue
 		}
 		for _, cause := range results {
-			if cause.Status == finding.Fail && slices.ContainsFunc(r.Symptoms, func(s finding.Symptom) bool {
-				ofRole := s.RoleARN == "" || cause.Subject.ARN == "" || cause.Subject.ARN == s.RoleARN
-				ofAction := s.Action == "" || slices.ContainsFunc(cause.Denied, func(a string) bool { return strings.EqualFold(a, s.Action) })
-				return ofRole && ofAction && slices.Contains(explains[cause.ID], s.Kind)
-			}) {
+			if cause.Status == finding.Fail && (explainsSymptom(cause, *r, explains[cause.ID]) || ofWrongRole(cause, *r)) {
 				r.Causes = append(r.Causes, cause.Ref())
 			}
 		}
@@ -55,4 +51,19 @@ func explain(results []finding.Result, rules []Rule) {
 			r.Next = nil
 		}
 	}
+}
+
+// explainsSymptom reports whether a failure explains what another result reports.
+func explainsSymptom(cause, r finding.Result, explains []finding.SymptomKind) bool {
+	return slices.ContainsFunc(r.Symptoms, func(s finding.Symptom) bool {
+		ofRole := s.RoleARN == "" || cause.Subject.ARN == "" || cause.Subject.ARN == s.RoleARN
+		ofAction := s.Action == "" || slices.ContainsFunc(cause.Denied, func(a string) bool { return strings.EqualFold(a, s.Action) })
+		return ofRole && ofAction && slices.Contains(explains, s.Kind)
+	})
+}
+
+// ofWrongRole reports whether a result is about a role that nodes are not to hold, as
+// another result shows: it then follows from that one.
+func ofWrongRole(cause, r finding.Result) bool {
+	return r.Subject.Kind == finding.SubjectNodeRole && !r.OfInstances && len(r.WrongRoles) == 0 && slices.Contains(cause.WrongRoles, r.Subject.ARN)
 }

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -34,6 +35,7 @@ the permission that the report names.`,
 			report(finding.Result{
 				Status: finding.Fail, Subject: subject, Message: subject.Name + " has no node role",
 				Evidence: []string{fmt.Sprintf("%d node groups, %d nodes, no EKS Auto Mode node role", len(v.Snapshot.NodeGroups), len(v.Snapshot.Nodes))},
+				Next:     []finding.Next{finding.Run(command.Noderole("create").WithPlaceholder("NAME")).With("creates a role for the node group or node class that you create")},
 			})
 			return
 		}

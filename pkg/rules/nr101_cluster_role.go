@@ -3,7 +3,6 @@ package rules
 import (
 	"fmt"
 
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -34,9 +33,9 @@ group), then remove EC2 from the cluster role's trust policy.`,
 			case cluster.RoleARN == r.ARN:
 				report(finding.Result{
 					Status: finding.Fail, Subject: roleSubject(r),
-					Message:  fmt.Sprintf("%s is also the cluster role of %s", r.Name, v.Place.Cluster),
-					Evidence: []string{"eks:DescribeCluster " + v.Place.Cluster + ": roleArn " + cluster.RoleARN},
-					Next:     separateRole(r),
+					Message:    fmt.Sprintf("%s is also the cluster role of %s", r.Name, v.Place.Cluster),
+					Evidence:   []string{"eks:DescribeCluster " + v.Place.Cluster + ": roleArn " + cluster.RoleARN},
+					WrongRoles: []string{r.ARN},
 				})
 			case len(unread) > 0:
 				report(unknown(roleSubject(r), "whether "+r.Name+" is the cluster role was not checked", unread))
@@ -49,15 +48,4 @@ group), then remove EC2 from the cluster role's trust policy.`,
 			}
 		}
 	},
-}
-
-// separateRole is the way out for a role that is somebody else's too.
-func separateRole(r *view.NodeRole) []finding.Next {
-	next := []finding.Next{finding.Run(command.Noderole("create").WithPlaceholder("NAME")).With("creates a role for the nodes alone")}
-	for _, s := range r.Sources {
-		if s.Kind == view.NodeGroup {
-			next = append(next, finding.Advise("replace node group "+s.Name+" with one that has that role; the role of a node group cannot be changed"))
-		}
-	}
-	return next
 }

@@ -12,8 +12,10 @@ import (
 
 var otherClusterRole = Rule{
 	ID: "NR102", Name: "other-cluster-role", Severity: finding.Error, Concern: finding.ConcernUnique,
-	Repair: finding.SeparateRole,
-	Title:  "The node role is not another cluster's role",
+	Joining:  155,
+	Explains: []finding.SymptomKind{finding.NotJoined},
+	Repair:   finding.SeparateRole,
+	Title:    "The node role is not another cluster's role",
 	Why: `AWS does not support a node role that any cluster was created with. The nodes then hold the permissions of that
 cluster's control plane.`,
 	Fix: `Create a role for the nodes alone and move the node groups to it; a node group's role cannot be changed, so make
@@ -40,7 +42,7 @@ a new group.`,
 			switch {
 			case len(evidence) > 0:
 				report(finding.Result{
-					Status: finding.Fail, Subject: roleSubject(r), Evidence: evidence, Next: separateRole(r),
+					Status: finding.Fail, Subject: roleSubject(r), Evidence: evidence, WrongRoles: []string{r.ARN},
 					Message: fmt.Sprintf("%s is also the cluster role of %s", r.Name, names),
 				})
 			case len(unread) > 0:
@@ -48,7 +50,7 @@ a new group.`,
 			default:
 				report(finding.Result{
 					Status: finding.Pass, Subject: roleSubject(r),
-					Message:  r.Name + " is no other cluster's role",
+					Message:  r.Name + " is not another cluster's role",
 					Evidence: []string{fmt.Sprintf("compared with %d other clusters of account %s in %s", len(others), v.Place.Account, v.Place.Region)},
 				})
 			}

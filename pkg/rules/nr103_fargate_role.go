@@ -16,10 +16,10 @@ var fargateRole = Rule{
 	Joining:  160,
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.SeparateRole,
-	Title:    "The node role is no Fargate profile's pod execution role",
+	Title:    "The node role is not a Fargate profile's pod execution role",
 	Why: `EC2 nodes whose role is also a pod execution role become NotReady: EKS maps such a role to the user name of Fargate
 nodes. AWS asks for different roles.`,
-	Fix: `Create a pod execution role for Fargate alone, make the Fargate profile again with it, and restore the role's
+	Fix: `Create a pod execution role for Fargate alone, recreate the Fargate profile with it, and restore the role's
 mapping for EC2 nodes in aws-auth or its access entry.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html",
@@ -44,15 +44,15 @@ mapping for EC2 nodes in aws-auth or its access entry.`,
 			case len(shared) > 0:
 				report(finding.Result{
 					Status: finding.Fail, Subject: roleSubject(r), Evidence: evidence,
-					Message: fmt.Sprintf("%s is also the pod execution role of Fargate profile %s", r.Name, strings.Join(shared, ", ")),
-					Next:    []finding.Next{finding.Advise("recreate the Fargate profile with a pod execution role of its own").See("https://docs.aws.amazon.com/eks/latest/userguide/pod-execution-role.html")},
+					Message:    fmt.Sprintf("%s is also the pod execution role of Fargate profile %s", r.Name, strings.Join(shared, ", ")),
+					WrongRoles: []string{r.ARN},
 				})
 			case len(unread) > 0:
 				report(unknown(roleSubject(r), "whether "+r.Name+" is a Fargate profile's role was not checked", unread))
 			default:
 				report(finding.Result{
 					Status: finding.Pass, Subject: roleSubject(r),
-					Message:  r.Name + " is no Fargate profile's role",
+					Message:  r.Name + " is not a Fargate profile's role",
 					Evidence: []string{fmt.Sprintf("compared with %d Fargate profiles", len(profiles))},
 				})
 			}

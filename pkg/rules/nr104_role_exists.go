@@ -15,8 +15,8 @@ var roleExists = Rule{
 	Repair:   finding.RecreateRole,
 	Title:    "The node role exists",
 	Why: `Without its role a node gets no credentials, so that no new node joins and running ones lose access within hours.
-A role that was deleted and made again under the same name is a new role.`,
-	Fix: `Create the role again under the same name and path, then make its access entry again: the old entry does not match
+A role that was deleted and created again under the same name is a new role.`,
+	Fix: `Recreate the role under the same name and path, then recreate its access entry: the old entry does not match
 the new role.`,
 	Refs:  []string{"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html"},
 	Needs: []snapshot.Fact{snapshot.FactRoles},
@@ -34,6 +34,9 @@ the new role.`,
 				}
 				for _, s := range r.Sources {
 					result.Evidence = append(result.Evidence, fmt.Sprintf("%s %s names it", s.Kind, s.Name))
+				}
+				if a, ok := snapshot.ParseARN(r.ARN); ok && a.Account != v.Place.Account {
+					result.Next = []finding.Next{finding.Advise("recreate the role in account " + a.Account)}
 				}
 				report(result)
 			default:

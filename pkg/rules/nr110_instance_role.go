@@ -12,7 +12,7 @@ import (
 
 var instanceRole = Rule{
 	ID: "NR110", Name: "instance-role", Severity: finding.Error, Concern: finding.ConcernJoin,
-	Joining:  40,
+	Joining:  35,
 	Explains: []finding.SymptomKind{finding.NotReady, finding.NotJoined},
 	NoRepair: "which instance profile an instance was started with is not known for certain, and fix replaces none",
 	Title:    "Every instance holds the role that it was started with",
@@ -87,16 +87,31 @@ func profileBack(v *view.View, d view.Displaced) []finding.Next {
 	const note = "gives the instance the profile that it was started with back; grant the other role nothing"
 	back := func(c command.Command) finding.Next {
 		c = c.With("--iam-instance-profile")
-		if profiles := v.Snapshot.Roles[d.GroupRole].InstanceProfiles; len(profiles) == 1 {
-			return finding.Run(c.With("Name=" + snapshot.NameOf(profiles[0]))).With(note)
+		if profile := profileOf(v, d); profile != "" {
+			return finding.Run(c.With("Name=" + snapshot.NameOf(profile))).With(note)
 		}
 		return finding.Run(c.WithPlaceholder("Name=INSTANCE_PROFILE")).With(note)
 	}
 	if d.Profile == "" {
 		return []finding.Next{back(command.AWS("ec2", "associate-iam-instance-profile", "--instance-id", d.Instance))}
 	}
-	return []finding.Next{
-		finding.Run(command.AWS("ec2", "describe-iam-instance-profile-associations", "--filters", "Name=instance-id,Values="+d.Instance)).With("shows the association's id"),
-		back(command.AWS("ec2", "replace-iam-instance-profile-association", "--association-id").WithPlaceholder("ASSOCIATION_ID")),
+	association := command.AWS(
+		"ec2", "describe-iam-instance-profile-associations", "--filters", "Name=instance-id,Values="+d.Instance, "Name=state,Values=associated",
+		"--query", "IamInstanceProfileAssociations[0].AssociationId", "--output", "text",
+	)
+	return []finding.Next{back(command.AWS("ec2", "replace-iam-instance-profile-association", "--association-id").WithOutput(association))}
+}
+
+// profileOf is the ARN of the instance profile that an instance was started with: that of
+// its node group's role or, where the group is not known, of the cluster's only node role;
+// empty where there are several.
+func profileOf(v *view.View, d view.Displaced) string {
+	profiles := v.Snapshot.Roles[d.GroupRole].InstanceProfiles
+	if roles := v.NodeRoles(); d.GroupRole == "" && len(roles) == 1 {
+		profiles = roles[0].Facts.InstanceProfiles
 	}
+	if len(profiles) != 1 {
+		return ""
+	}
+	return profiles[0]
 }

@@ -31,13 +31,12 @@ roles:
     inlinePolicies:
       node: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["ec2:Describe*","eks:DescribeCluster"],"Resource":"*"}}'`,
 	Check: func(v *view.View, report Reporter) {
-		checkPermissions(v, notOnAutoMode(v, report), need.Node.Required, "allows what a node needs to join", "lacks what a node needs to join", "AmazonEKSWorkerNodePolicy")
+		checkPermissions(v, notOnAutoMode(v, report), need.Node.Required, "allows what a node needs to join", "lacks what a node needs to join")
 	},
 }
 
-// checkPermissions asks every node role for all of the actions that its nodes call;
-// policy is the managed policy that grants them.
-func checkPermissions(v *view.View, report Reporter, calls func(need.Node) []need.Action, can, cannot, policy string) {
+// checkPermissions asks every node role for all of the actions that its nodes call.
+func checkPermissions(v *view.View, report Reporter, calls func(need.Node) []need.Action, can, cannot string) {
 	for _, r := range v.NodeRoles() {
 		if r.Facts.NotFound {
 			report(noSuchRole(r))
@@ -54,14 +53,7 @@ func checkPermissions(v *view.View, report Reporter, calls func(need.Node) []nee
 		}
 		all := askAll(r.Role, actions)
 		result := all.result(roleSubject(r), r.Name, can, cannot)
-		if result.Status == finding.Fail {
-			if blocked(all.denied) {
-				result.Next = []finding.Next{unblock(all.denied)}
-			} else {
-				result.Next = []finding.Next{attach(r.Role, v.Place.Partition, policy)}
-			}
-		}
-		report(result)
+		report(all.unblock(result))
 	}
 }
 

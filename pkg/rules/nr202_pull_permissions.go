@@ -37,6 +37,6 @@ roles:
           ]
         }`,
 	Check: func(v *view.View, report Reporter) {
-		checkPermissions(v, report, func(need.Node) []need.Action { return need.Pull }, "can pull images from ECR", "cannot pull images from ECR", "AmazonEC2ContainerRegistryPullOnly")
+		checkPermissions(v, report, func(need.Node) []need.Action { return need.Pull }, "can pull images from ECR", "cannot pull images from ECR")
 	},
 }

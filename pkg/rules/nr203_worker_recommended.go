@@ -28,7 +28,7 @@ roles:
       node: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ec2:DescribeInstances","Resource":"*"}}'`,
 	Good: `{}`,
 	Check: func(v *view.View, report Reporter) {
-		checkPermissions(v, notOnAutoMode(v, withBottlerocket(v, report)), need.Node.Recommended, "allows what AmazonEKSWorkerNodePolicy grants", "allows less than AmazonEKSWorkerNodePolicy grants", "AmazonEKSWorkerNodePolicy")
+		checkPermissions(v, notOnAutoMode(v, withBottlerocket(v, report)), need.Node.Recommended, "allows what AmazonEKSWorkerNodePolicy grants", "allows less than AmazonEKSWorkerNodePolicy grants")
 	},
 }
 

@@ -65,7 +65,7 @@ func agentElsewhere(v *view.View, report Reporter, roles []*view.Role, nodes []s
 	}
 	unread := v.Unread(snapshot.FactAgent)
 	for _, r := range roles {
-		subject := hybridSubject(r)
+		subject := finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
 		switch {
 		case r.Facts.NotFound:
 			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: r.Name + " does not exist"})
@@ -79,21 +79,9 @@ func agentElsewhere(v *view.View, report Reporter, roles []*view.Role, nodes []s
 	}
 }
 
-// hybridSubject is a role of hybrid or HyperPod nodes as the subject of a result.
-func hybridSubject(r *view.Role) finding.Subject {
-	return finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
-}
-
 func judgeAgent(r *view.Role, subject finding.Subject, why string) finding.Result {
 	all := askAll(r, need.PodIdentityAgent)
 	result := all.result(subject, r.Name, "lets the Pod Identity Agent get credentials", "does not let the Pod Identity Agent get credentials")
 	result.Evidence = append(result.Evidence, why)
-	switch {
-	case result.Status != finding.Fail:
-	case blocked(all.denied):
-		result.Next = []finding.Next{unblock(all.denied)}
-	default:
-		result.Next = []finding.Next{explainAction(r.Name, "eks-auth:AssumeRoleForPodIdentity")}
-	}
-	return result
+	return all.unblock(result)
 }

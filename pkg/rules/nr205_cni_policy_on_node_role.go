@@ -63,7 +63,6 @@ func judgeCNIPolicy(v *view.View, r *view.NodeRole, identity view.Identity) find
 			Status: finding.Fail, Severity: finding.Info, Subject: subject,
 			Message:  fmt.Sprintf("%s carries the CNI permissions for aws-node, which has no role of its own", r.Name),
 			Evidence: append(evidence, "not safe to remove now: aws-node uses them"),
-			Next:     []finding.Next{moveCNI().With("plans a role for aws-node and moves the CNI permissions to it, which AWS recommends")},
 		}
 	}
 
@@ -79,7 +78,6 @@ func judgeCNIPolicy(v *view.View, r *view.NodeRole, identity view.Identity) find
 		result.Next = []finding.Next{finding.Advise("do not remove them before every aws-node pod is seen to use its own role")}
 	case len(stale) > 0:
 		result.Evidence = append(result.Evidence, fmt.Sprintf("not safe to remove now: %d of %d aws-node pods do not use it yet", len(stale), len(v.Snapshot.AWSNode.Pods)))
-		result.Next = []finding.Next{finding.Advise("restart aws-node first, then check again")}
 	case !works(v, identity, &result):
 	case onWindows(v, r):
 		result.Evidence = append(result.Evidence, "not safe to remove now: Windows nodes hold this role, and Windows networking has used its CNI permissions (aws/containers-roadmap#766)")
@@ -107,7 +105,6 @@ func works(v *view.View, identity view.Identity, result *finding.Result) bool {
 	for _, c := range checks {
 		if c.Status != finding.Pass {
 			result.Evidence = append(result.Evidence, "not safe to remove now: "+c.Message)
-			result.Next = []finding.Next{finding.Advise("first make sure that aws-node's own role works")}
 			return false
 		}
 	}

@@ -85,16 +85,8 @@ func judgeCNI(v *view.View, r *view.Role, subject finding.Subject) finding.Resul
 		if cni.Version != "" {
 			result.Evidence = append(result.Evidence, "vpc-cni "+cni.Version+with(settings(v, cni)))
 		}
-		switch {
-		case blocked(all.denied):
-			result.Next = []finding.Next{unblock(all.denied)}
-		case family == "IPv6":
-			result.Next = []finding.Next{finding.Advise("create the IPv6 CNI policy and attach it").See("https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html")}
-		default:
-			result.Next = []finding.Next{attach(r, v.Place.Partition, "AmazonEKS_CNI_Policy")}
-		}
 	}
-	return result
+	return all.unblock(result)
 }
 
 // forLines says what the actions are for, actions for the same in one line.
@@ -119,8 +111,11 @@ func forLines(answers []view.Answer) []string {
 func eventLines(v *view.View, denied []view.Answer) []string {
 	var lines []string
 	for _, e := range v.Snapshot.Events {
+		if name := e.DeniedRole(); e.Cause() != snapshot.CauseDeniedCall || name != "" && !knownRole(v, name) {
+			continue
+		}
 		for _, a := range denied {
-			if strings.EqualFold(view.MissingAction(e), a.Action.Name) {
+			if strings.EqualFold(e.DeniedAction(), a.Action.Name) {
 				lines = appendNew(lines, fmt.Sprintf("%s reports it: %s of %s, %d times", e.Object, e.Reason, a.Action.Name, max(e.Count, 1)))
 			}
 		}

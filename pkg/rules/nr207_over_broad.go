@@ -2,8 +2,8 @@ package rules
 
 import (
 	"fmt"
+	"strings"
 
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -40,8 +40,9 @@ roles:
 			switch {
 			case len(all.allowed) > 0:
 				result := finding.Result{Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s allows what no node calls: %s", r.Name, reasons(all.allowed)), Evidence: grantLines(all.allowed)}
-				for _, arn := range attachedOf(all.allowed) {
-					result.Next = append(result.Next, finding.Run(command.AWS("iam", "detach-role-policy", "--role-name", r.Name, "--policy-arn", arn)).With("first see what else needs it"))
+				result.Next = []finding.Next{
+					explainAction(r.Name, all.allowed[0].Action.Name).With("shows which statements allow it"),
+					finding.Advise("give the workloads that need this a role of their own, by EKS Pod Identity or IRSA, then remove it from the node role: " + grantedBy(all.allowed)),
 				}
 				report(result)
 			case len(all.unknown) > 0:
@@ -68,15 +69,13 @@ func reasons(answers []view.Answer) string {
 	return text
 }
 
-// attachedOf are the managed policies that allow the actions.
-func attachedOf(answers []view.Answer) []string {
-	var arns []string
+// grantedBy names the policies that allow the actions.
+func grantedBy(answers []view.Answer) string {
+	var names []string
 	for _, a := range answers {
 		for _, s := range a.Result.Statements {
-			if s.ARN != "" {
-				arns = appendNew(arns, s.ARN)
-			}
+			names = appendNew(names, s.Policy)
 		}
 	}
-	return arns
+	return strings.Join(names, ", ")
 }

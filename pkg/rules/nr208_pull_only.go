@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"slices"
+
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -32,7 +34,7 @@ roles:
 			case len(all.allowed) > 0:
 				report(finding.Result{
 					Status: finding.Fail, Subject: subject, Message: r.Name + " may do more with repositories than pull", Evidence: grantLines(all.allowed),
-					Next: []finding.Next{attach(r.Role, v.Place.Partition, "AmazonEC2ContainerRegistryPullOnly")},
+					Next: pullOnlyAdvice(v, r, all.allowed),
 				})
 			case len(all.unknown) > 0:
 				report(unknown(subject, "whether "+r.Name+" may do more than pull was not checked", unreadOf(all.unknown)))
@@ -41,4 +43,15 @@ roles:
 			}
 		}
 	},
+}
+
+// pullOnlyAdvice is how a role comes to allow pulls and no more, where no other workload
+// needs more.
+func pullOnlyAdvice(v *view.View, r *view.NodeRole, allowed []view.Answer) []finding.Next {
+	const policy = "AmazonEC2ContainerRegistryPullOnly"
+	remove := finding.Advise("remove what no other workload needs from the node role: " + grantedBy(allowed))
+	if slices.Contains(r.Facts.AttachedPolicies, need.ManagedPolicy(v.Place.Partition, policy)) {
+		return []finding.Next{remove}
+	}
+	return []finding.Next{attach(r.Role, v.Place.Partition, policy), remove}
 }

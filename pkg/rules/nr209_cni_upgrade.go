@@ -3,7 +3,6 @@ package rules
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
@@ -79,15 +78,12 @@ func judgeUpgrade(r *view.Role, subject finding.Subject, cni need.CNI) finding.R
 	all := askAll(r, actions)
 	result := all.result(subject, r.Name, "allows what later versions of vpc-cni require", "lacks what vpc-cni "+firstDenied(more, all.denied)+" requires")
 	if result.Status == finding.Fail {
-		var names []string
 		for _, a := range all.denied {
-			names = append(names, a.Action.Name)
 			result.Evidence = append(result.Evidence, fmt.Sprintf("%s is for %s; required by vpc-cni %s", a.Action.Name, a.Action.For, requiredBy(more, a.Action).Versions()))
 		}
 		result.Evidence = append(result.Evidence, "vpc-cni runs at "+cni.Version)
-		result.Next = []finding.Next{finding.Advise("add " + strings.Join(names, " and ") + " to the policy of " + r.Name + " before the upgrade")}
 	}
-	return result
+	return all.unblock(result)
 }
 
 // requiredBy are the versions that require an action.

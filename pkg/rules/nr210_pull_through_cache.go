@@ -28,7 +28,8 @@ roles:
 				report(noSuchRole(r))
 				continue
 			}
-			report(askAll(r.Role, need.PullThroughCache).result(roleSubject(r), r.Name, "can fill a pull-through cache", "cannot fill a pull-through cache"))
+			all := askAll(r.Role, need.PullThroughCache)
+			report(all.unblock(all.result(roleSubject(r), r.Name, "can fill a pull-through cache", "cannot fill a pull-through cache")))
 		}
 	},
 }

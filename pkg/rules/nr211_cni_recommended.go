@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"strings"
+
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -32,9 +34,12 @@ roles:
 				return
 			}
 			all := askAll(r, v.CNI().Recommended())
-			result := all.result(subject, r.Name, "allows all that aws-node makes use of", "lacks what aws-node could make use of")
+			result := all.unblock(all.result(subject, r.Name, "allows all that aws-node makes use of", "lacks what aws-node could make use of"))
 			if result.Status == finding.Fail {
 				result.Evidence = append(result.Evidence, append(forLines(all.denied), eventLines(v, all.denied)...)...)
+				if len(result.Next) == 0 {
+					result.Next = []finding.Next{finding.Advise("where you use these functions, allow " + strings.Join(namesOf(all.denied), ", ") + " in a policy of " + r.Name)}
+				}
 			}
 			report(result)
 		}

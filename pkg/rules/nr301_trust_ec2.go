@@ -2,11 +2,11 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
@@ -16,7 +16,7 @@ var trustEC2 = Rule{
 	Joining:  40,
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.TrustEC2,
-	Title:    "The node role's trust policy lets EC2 assume it",
+	Title:    "The node role's trust policy allows EC2 to assume it",
 	Why: `EC2 cannot give the role to instances, so that nodes start without credentials and do not join. Managed node groups
 fail to create with AccessDenied or NodeCreationFailure.`,
 	Fix: `Add a statement to the trust policy that allows the service ec2.amazonaws.com to do sts:AssumeRole; keep the other
@@ -46,7 +46,6 @@ roles:
 }
 
 func judgeTrust(v *view.View, r *view.NodeRole) finding.Result {
-	accepted, _ := need.EC2Services(v.Place.Partition)
 	subject := roleSubject(r)
 	var denied []view.Answer
 	var best view.Answer
@@ -58,7 +57,7 @@ func judgeTrust(v *view.View, r *view.NodeRole) finding.Result {
 			return unknown(subject, "whether EC2 may assume "+r.Name+" was not checked", answer.Unread)
 		case view.Allowed:
 			return finding.Result{
-				Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("%s lets EC2 in", r.Name),
+				Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("%s allows EC2 to assume it", r.Name),
 				Evidence: []string{fmt.Sprintf("%s: allowed by %s", service, statementList(answer.Result.Statements))},
 			}
 		case view.Depends:
@@ -69,13 +68,13 @@ func judgeTrust(v *view.View, r *view.NodeRole) finding.Result {
 	}
 	if best.Verdict == view.Depends {
 		return finding.Result{
-			Status: finding.Depends, Subject: subject, Message: fmt.Sprintf("whether %s lets EC2 in depends on a condition", r.Name),
+			Status: finding.Depends, Subject: subject, Message: fmt.Sprintf("whether EC2 may assume %s depends on a condition", r.Name),
 			Evidence: dependsLines([]view.Answer{best}),
 			Next:     []finding.Next{finding.Advise("remove the condition from the statement that allows EC2, unless you know that it holds for every launch")},
 		}
 	}
 
-	result := finding.Result{Status: finding.Fail, Subject: subject, Message: r.Name + " does not let EC2 in"}
+	result := finding.Result{Status: finding.Fail, Subject: subject, Message: "trust policy of " + r.Name + " does not allow EC2"}
 	for _, a := range denied {
 		if a.Result.Explicit {
 			result.Evidence = append(result.Evidence, fmt.Sprintf("%s: denied by %s", a.Action.For, statementList(a.Result.Statements)))
@@ -86,7 +85,9 @@ func judgeTrust(v *view.View, r *view.NodeRole) finding.Result {
 	if names := trusted(r.Role); names != "" {
 		result.Evidence = append(result.Evidence, "the trust policy lets in "+names)
 	}
-	result.Next = []finding.Next{finding.Advise("add to the trust policy: " + trustStatement(accepted))}
+	if slices.ContainsFunc(denied, func(a view.Answer) bool { return a.Result.Explicit }) {
+		result.Next = []finding.Next{finding.Advise("change the Deny statement of the trust policy: another statement does not help while it denies")}
+	}
 	return result
 }
 

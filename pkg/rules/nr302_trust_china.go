@@ -55,7 +55,6 @@ that trusts one of the two works with some tools and not with others.`,
 				result = finding.Result{
 					Status: finding.Fail, Subject: roleSubject(r), Message: fmt.Sprintf("%s trusts EC2 as %s, not as %s", r.Name, has[0], lacks[0]),
 					Evidence: []string{"the trust policy lets in " + trusted(r.Role)},
-					Next:     []finding.Next{finding.Advise("write in the trust policy: " + trustStatement(wanted))},
 				}
 			}
 			report(result)

@@ -43,6 +43,9 @@ roles:
 					result.Evidence = append(result.Evidence, "trust policy "+p.String())
 				}
 			}
+			if result.Status == finding.Fail {
+				result.Next = []finding.Next{finding.Advise("remove the unique ID, or name the principal that is meant, when you next edit the trust policy")}
+			}
 			report(result)
 		}
 	},

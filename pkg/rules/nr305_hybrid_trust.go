@@ -96,6 +96,7 @@ func judgeHybridTrust(v *view.View, r *view.Role, subject finding.Subject) findi
 			return result
 		case finding.Depends:
 			depends = result
+			depends.Next = []finding.Next{explainTrust(service, all.depends[0].Action.Name)}
 		default:
 			denied = append(denied, all.denied...)
 			asks = append(asks, session.Asks())

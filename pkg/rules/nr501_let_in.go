@@ -2,9 +2,7 @@ package rules
 
 import (
 	"fmt"
-	"strings"
 
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -15,12 +13,11 @@ var letIn = Rule{
 	Joining:  90,
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.GrantAccess,
-	Title:    "The cluster lets the node role in",
-	Why: `The API server refuses the nodes as Unauthorized, so that they do not join. EKS makes the mapping for managed node
-groups and Auto Mode's own node pools; for Karpenter and self-managed nodes it is yours to make.`,
+	Title:    "The node role has access to the cluster",
+	Why: `The API server refuses the nodes as Unauthorized, so that they do not join. EKS creates the access entry for managed node
+groups and Auto Mode's own node pools; for Karpenter and self-managed nodes you create it.`,
 	Fix: `Create an access entry of type EC2_LINUX (EC2_WINDOWS for Windows, EC2 for Auto Mode and for nodes that are named by their
-instance id) for the node role or, where the
-cluster looks at aws-auth alone, map the role there.`,
+instance id) for the node role or, where the cluster uses aws-auth alone, map the role there.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/access-entries.html",
 		"https://docs.aws.amazon.com/eks/latest/userguide/auth-configmap.html",
@@ -47,7 +44,7 @@ func judgeLetIn(v *view.View, r *view.NodeRole) finding.Result {
 			Evidence: []string{"eks:DescribeAccessEntry: type " + a.Entry.Type},
 		}
 	case len(a.Unread) > 0:
-		return unknown(subject, "whether the cluster lets "+r.Name+" in was not checked", a.Unread)
+		return unknown(subject, "whether "+r.Name+" has access to the cluster was not checked", a.Unread)
 	case len(a.Mapped) > 0:
 		return finding.Result{
 			Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("aws-auth maps %s", r.Name),
@@ -56,13 +53,12 @@ func judgeLetIn(v *view.View, r *view.NodeRole) finding.Result {
 	case len(a.NearMisses) > 0 || a.ByConfigMap && v.AWSAuth().Problem != "":
 		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "aws-auth names " + r.Name + " in a way that never matches, or cannot be read: see there"}
 	}
-	result := finding.Result{Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("nothing lets %s into the cluster", r.Name)}
+	result := finding.Result{Status: finding.Fail, Subject: subject, Message: r.Name + " has no " + accessWords(a)}
 	if a.ByEntries {
 		result.Evidence = append(append(result.Evidence, "eks:DescribeAccessEntry: the role has none"), whyEntry(v, r, v.EntryType(r))...)
-		result.Next = []finding.Next{finding.Run(command.AWS("eks", "create-access-entry", "--cluster-name", v.Place.Cluster, "--principal-arn", r.ARN, "--type", v.EntryType(r)))}
 	} else {
 		result.Evidence = append(result.Evidence, "the cluster's authentication mode is CONFIG_MAP: access entries do not count")
-		result.Next = []finding.Next{editAWSAuth("add to mapRoles: " + mapping(v, r))}
+		result.Next = []finding.Next{editAWSAuth("add to mapRoles: " + v.NodeMapping(r, r.ARN))}
 	}
 	switch {
 	case a.ByConfigMap && v.Snapshot.AWSAuth == nil:
@@ -73,8 +69,14 @@ func judgeLetIn(v *view.View, r *view.NodeRole) finding.Result {
 	return result
 }
 
-// mapping is the entry of aws-auth that lets a node role in.
-func mapping(v *view.View, r *view.NodeRole) string {
-	windows, _ := v.Kinds(r)
-	return fmt.Sprintf("{rolearn: %s, username: '%s', groups: [%s]}", snapshot.WithoutPath(r.ARN), v.UserName(r), strings.Join(view.NodeGroups(windows), ", "))
+// accessWords says by what a role gets access to the cluster.
+func accessWords(a view.Access) string {
+	switch {
+	case !a.ByEntries:
+		return "aws-auth mapping"
+	case a.ByConfigMap:
+		return "access entry or aws-auth mapping"
+	default:
+		return "access entry"
+	}
 }

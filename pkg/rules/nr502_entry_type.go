@@ -3,7 +3,6 @@ package rules
 import (
 	"fmt"
 
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -54,9 +53,8 @@ nodeGroups: {system: null}`,
 				})
 			default:
 				report(finding.Result{
-					Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s's access entry is of type %s; its nodes want %s", r.Name, a.Entry.Type, want),
+					Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s's access entry is of type %s; its nodes need %s", r.Name, a.Entry.Type, want),
 					Evidence: append([]string{"eks:DescribeAccessEntry: type " + a.Entry.Type}, whyEntry(v, r, want)...),
-					Next:     replaceEntry(v, r, want),
 				})
 			}
 		}
@@ -95,12 +93,4 @@ func windowsNodes(v *view.View, r *view.NodeRole) []string {
 		names = append(names, fmt.Sprintf("%s %s", s.Kind, s.Name))
 	}
 	return names
-}
-
-// replaceEntry deletes and creates an access entry.
-func replaceEntry(v *view.View, r *view.NodeRole, kind string) []finding.Next {
-	return []finding.Next{
-		finding.Run(command.AWS("eks", "delete-access-entry", "--cluster-name", v.Place.Cluster, "--principal-arn", r.ARN)),
-		finding.Run(command.AWS("eks", "create-access-entry", "--cluster-name", v.Place.Cluster, "--principal-arn", r.ARN, "--type", kind)),
-	}
 }

@@ -14,8 +14,8 @@ var entryOlderThanRole = Rule{
 	Joining:  130,
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.ReplaceAccessEntry,
-	Title:    "The node role's access entry was made for this role",
-	Why: `An access entry holds the unique id of the role that it was made for. A role that was deleted and made again under its
+	Title:    "The node role's access entry was created for this role",
+	Why: `An access entry holds the unique id of the role that it was created for. A role that was deleted and created again under its
 name has another id, and the cluster refuses its nodes.`,
 	Fix: `Delete the access entry and create it again; associate its access policies again.`,
 	Refs: []string{
@@ -38,13 +38,12 @@ name has another id, and the cluster refuses its nodes.`,
 			case a.Entry.CreatedAt.Before(r.Facts.CreatedAt.Truncate(time.Second)):
 				const day = "2006-01-02 15:04"
 				report(finding.Result{
-					Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s is let in by an access entry older than the role", r.Name),
+					Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("the access entry of %s is older than the role", r.Name),
 					Evidence: []string{fmt.Sprintf("entry created %s, role created %s", a.Entry.CreatedAt.Format(day), r.Facts.CreatedAt.Format(day))},
-					Next:     replaceEntry(v, r, a.Entry.Type),
 				})
 			default:
 				report(finding.Result{
-					Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("%s's access entry is younger than the role", r.Name),
+					Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("the access entry of %s is newer than the role", r.Name),
 					Evidence: []string{"eks:DescribeAccessEntry createdAt, iam:GetRole CreateDate"},
 				})
 			}

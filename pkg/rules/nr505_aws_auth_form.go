@@ -60,7 +60,7 @@ awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', u
 				report(finding.Result{
 					Status: finding.Fail, Subject: roleSubject(r), Message: fmt.Sprintf("aws-auth does not map %s to nodes: %s", r.Name, lacks),
 					Evidence: append(append([]string{entryLine(m, a.MappedLine)}, overruled(a)...), whyMapping(v, r)...),
-					Next:     []finding.Next{editAWSAuth("write: " + mapping(v, r))},
+					Next:     []finding.Next{editAWSAuth("write: " + v.NodeMapping(r, r.ARN))},
 				})
 				continue
 			}

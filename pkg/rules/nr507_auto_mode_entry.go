@@ -3,7 +3,6 @@ package rules
 import (
 	"fmt"
 
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -55,9 +54,6 @@ entry for the built-in node pools only.`,
 				report(finding.Result{
 					Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s, of NodeClass %s, lacks AmazonEKSAutoNodePolicy", r.Name, class),
 					Evidence: []string{"eks:ListAssociatedAccessPolicies: not among them"},
-					Next: []finding.Next{finding.Run(command.AWS(
-						"eks", "associate-access-policy", "--cluster-name", v.Place.Cluster, "--principal-arn", r.ARN, "--access-scope", "type=cluster", "--policy-arn", arn,
-					))},
 				})
 			}
 		}

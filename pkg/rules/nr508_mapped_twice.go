@@ -28,6 +28,7 @@ an effect that never comes.`,
 			case a.Entry != nil && len(a.Mapped) > 0:
 				report(finding.Result{
 					Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s has an access entry and stands in aws-auth: the entry wins", r.Name),
+					Next:     []finding.Next{editAWSAuth("keep the access entry, and remove " + r.Name + " from mapRoles once every node works")},
 					Evidence: []string{"eks:DescribeAccessEntry: type " + a.Entry.Type, fmt.Sprintf("aws-auth: rolearn %s, groups %v", a.Mapped[0].RoleARN, a.Mapped[0].Groups)},
 				})
 			case len(a.Unread) > 0:

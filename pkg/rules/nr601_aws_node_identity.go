@@ -3,7 +3,6 @@ package rules
 import (
 	"fmt"
 
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -16,7 +15,7 @@ var awsNodeIdentity = Rule{
 	Why: `Where aws-node uses the node role, that role must carry the CNI permissions, and every pod that reaches the instance
 metadata can use them. AWS recommends a role of aws-node's own, by EKS Pod Identity or IRSA.`,
 	Fix: `Create a role with the CNI policy for the service account kube-system/aws-node and give it to the vpc-cni add-on; then
-restart aws-node; only then take the CNI policy off the node role.`,
+restart aws-node; only then detach the CNI policy from the node role.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html",
 		"https://github.com/aws/amazon-eks-pod-identity-webhook",
@@ -41,11 +40,8 @@ roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {attachedPolicies: [
 			result.Message = fmt.Sprintf("aws-node is configured with %s role %s", identity.Kind, snapshot.NameOf(identity.RoleARN))
 		default:
 			result.Status, result.Message = finding.Fail, "aws-node has no role of its own and uses the node role"
-			result.Next = []finding.Next{moveCNI().With("plans a role for aws-node").See("https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html")}
+			result.Next = []finding.Next{finding.Advise("give aws-node a role of its own").See("https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html")}
 		}
 		report(result)
 	},
 }
-
-// moveCNI is the command that plans a role for aws-node.
-func moveCNI() finding.Next { return finding.Run(command.Noderole("fix", "--cni-identity", "auto")) }

@@ -3,7 +3,6 @@ package rules
 import (
 	"fmt"
 
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -37,7 +36,6 @@ They stop working when that identity's permissions are taken away.`,
 			result := finding.Result{
 				Status: finding.Fail, Subject: awsNodeSubject(),
 				Message: fmt.Sprintf("%d of %d aws-node pods do not use the configured identity", len(stale), pods),
-				Next:    []finding.Next{restartAWSNode()},
 			}
 			for _, use := range stale {
 				result.Evidence = append(result.Evidence, fmt.Sprintf("pod %s on node %s uses %s", use.Pod, use.Node, use.Kind))
@@ -54,9 +52,4 @@ They stop working when that identity's permissions are taken away.`,
 			})
 		}
 	},
-}
-
-// restartAWSNode is the command that replaces the pods of aws-node.
-func restartAWSNode() finding.Next {
-	return finding.Run(command.Kubectl("-n", "kube-system", "rollout", "restart", "daemonset", "aws-node"))
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -18,7 +17,7 @@ var irsaWorks = Rule{
 	Title:    "aws-node can assume its IRSA role",
 	Why: `aws-node asks for the IRSA role and for nothing else: where that fails it crashes, gives no addresses to pods, and nodes
 turn NotReady. It does not fall back to the node role.`,
-	Fix: `Create the IAM OIDC provider of the cluster's issuer with the audience sts.amazonaws.com, and let it in by the role's trust
+	Fix: `Create the IAM OIDC provider of the cluster's issuer with the audience sts.amazonaws.com, and allow it in the role's trust
 policy for system:serviceaccount:kube-system:aws-node.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/enable-iam-roles-for-service-accounts.html",
@@ -58,23 +57,21 @@ func judgeIRSA(v *view.View, r *view.Role) finding.Result {
 		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the cluster's OIDC issuer is not known"}
 	case read && found.NotFound:
 		result.Evidence = []string{"iam:GetOpenIDConnectProvider " + provider + ": NoSuchEntity"}
-		result.Next = []finding.Next{finding.Run(command.AWS("iam", "create-open-id-connect-provider", "--url", v.Snapshot.Cluster.OIDCIssuer, "--client-id-list", v.TokenAudience()))}
 		return result
 	case read && !slices.Contains(found.ClientIDs, v.TokenAudience()):
 		result.Evidence = []string{fmt.Sprintf("the OIDC provider's audiences are %v, without %s", found.ClientIDs, v.TokenAudience())}
-		result.Next = []finding.Next{finding.Run(command.AWS("iam", "add-client-id-to-open-id-connect-provider", "--open-id-connect-provider-arn", provider, "--client-id", v.TokenAudience()))}
 		return result
 	case trust.Verdict == view.Denied && len(r.Unread) == 0 && trust.Action.Name != "":
 		result.Evidence = deniedLines([]view.Answer{trust})
 		result.Evidence = append(result.Evidence, "asked for "+view.AWSNodeSubject+" of "+provider, "the trust policy lets in "+trusted(r))
-		result.Next = []finding.Next{finding.Run(command.Noderole("can", "--trust-policy").WithPlaceholder("FILE").With("sts:AssumeRoleWithWebIdentity", "--principal", provider, "--explain"))}
+		result.Next = []finding.Next{explainTrust(provider, trust.Action.Name)}
 		return result
 	case len(missing) > 0 || len(trust.Unread) > 0:
 		return unknown(subject, "whether aws-node can assume "+r.Name+" was not checked", append(missing, trust.Unread...))
 	case !read:
 		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the snapshot does not hold the OIDC provider"}
 	case trust.Verdict == view.Depends:
-		return finding.Result{Status: finding.Depends, Subject: subject, Message: "whether aws-node can assume " + r.Name + " depends on a condition", Evidence: dependsLines([]view.Answer{trust})}
+		return finding.Result{Status: finding.Depends, Subject: subject, Message: "whether aws-node can assume " + r.Name + " depends on a condition", Evidence: dependsLines([]view.Answer{trust}), Next: []finding.Next{explainTrust(provider, trust.Action.Name)}}
 	}
 	return finding.Result{
 		Status: finding.Pass, Subject: subject, Message: "aws-node can assume its IRSA role " + r.Name,

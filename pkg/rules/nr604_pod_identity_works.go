@@ -69,6 +69,7 @@ func judgePodIdentity(v *view.View) finding.Result {
 	var unread []snapshot.Missing
 	if cni := v.CNI(); cni.Before(view.PodIdentitySince) {
 		result.Evidence = append(result.Evidence, fmt.Sprintf("vpc-cni runs at %s; EKS Pod Identity needs %s or later", cni.Version, view.PodIdentitySince))
+		result.Next = append(result.Next, finding.Advise("upgrade vpc-cni to "+view.PodIdentitySince+" or later"))
 	}
 	if m := v.Unread(snapshot.FactAgent, snapshot.FactPods); len(m) > 0 {
 		unread = append(unread, m...)
@@ -77,7 +78,9 @@ func judgePodIdentity(v *view.View) finding.Result {
 		for _, node := range without {
 			result.Evidence = append(result.Evidence, "no ready pod of eks-pod-identity-agent on node "+node)
 		}
-		result.Next = []finding.Next{finding.Run(command.AWS("eks", "create-addon", "--cluster-name", v.Place.Cluster, "--addon-name", "eks-pod-identity-agent"))}
+		if v.Snapshot.PodIdentityAgent != nil {
+			result.Next = append(result.Next, finding.Run(command.Kubectl("-n", "kube-system", "get", "pods", "-l", "app.kubernetes.io/name=eks-pod-identity-agent", "-o", "wide")).With("shows why they are not ready"))
+		}
 	}
 	var all allowedAll
 	associated := v.Role(v.AssociatedRole())
@@ -92,7 +95,7 @@ func judgePodIdentity(v *view.View) finding.Result {
 	case len(unread) > 0:
 		return unknown(subject, "whether aws-node gets "+own.Name+" on every node was not checked", unread)
 	case len(all.depends) > 0:
-		return finding.Result{Status: finding.Depends, Subject: subject, Message: "whether aws-node gets " + own.Name + " depends on a condition", Evidence: dependsLines(all.depends)}
+		return finding.Result{Status: finding.Depends, Subject: subject, Message: "whether aws-node gets " + own.Name + " depends on a condition", Evidence: dependsLines(all.depends), Next: []finding.Next{explainTrust(view.PodIdentityService, all.depends[0].Action.Name)}}
 	}
 	return finding.Result{
 		Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("aws-node gets its Pod Identity role %s on every node", own.Name),
@@ -112,7 +115,6 @@ func assume(r *view.Role, s *view.Session, result *finding.Result, all *allowedA
 	}
 	if len(all.denied) > denied {
 		result.Evidence = append(result.Evidence, trustLines(r, s, all.denied[denied:])...)
-		result.Next = append(result.Next, finding.Advise(`add to the trust policy of `+r.Name+`: {"Effect":"Allow","Principal":{"Service":"pods.eks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}`))
 	}
 }
 

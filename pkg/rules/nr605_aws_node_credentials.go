@@ -2,9 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
@@ -30,26 +27,7 @@ restart.`,
 	Check: func(v *view.View, report Reporter) {
 		subject, ds := awsNodeSubject(), v.Snapshot.AWSNode.DaemonSet
 		unread := v.Unread(snapshot.FactDaemonSet, snapshot.FactPods)
-		var evidence []string
-		look := func(what string, env map[string]string, skip string) {
-			for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"} {
-				if env[name] != "" {
-					evidence = append(evidence, what+" sets "+name)
-				}
-			}
-			for _, container := range strings.Split(skip, ",") {
-				if strings.TrimSpace(container) == "aws-node" {
-					evidence = append(evidence, what+" is annotated eks.amazonaws.com/skip-containers: "+skip)
-				}
-			}
-		}
-		if ds != nil {
-			look("the DaemonSet", ds.Env, ds.SkipContainers)
-		}
-		for _, name := range slices.Sorted(maps.Keys(v.Snapshot.AWSNode.Pods)) {
-			pod := v.Snapshot.AWSNode.Pods[name]
-			look("pod "+name, pod.Env, pod.SkipContainers)
-		}
+		evidence := v.OwnCredentials()
 		switch {
 		case len(evidence) > 0:
 			report(finding.Result{

@@ -90,14 +90,13 @@ func judgeRunning(v *view.View, pods []view.PodIdentityUse) finding.Result {
 	for _, p := range pods {
 		lines = append(lines, fmt.Sprintf("pod %s on node %s uses %s", p.Pod, p.Node, what))
 	}
-	restart := []finding.Next{restartAWSNode()}
 	switch {
 	case len(unread) > 0:
 		return unknown(subject, who+", whose permissions were not checked", unread)
 	case arn == "" && pods[0].Kind == view.PodIdentity:
 		return finding.Result{
 			Status: finding.Fail, Subject: subject, Message: who + ", and no association gives it a role",
-			Evidence: append(lines, "no Pod Identity association names kube-system/aws-node"), Next: restart,
+			Evidence: append(lines, "no Pod Identity association names kube-system/aws-node"),
 		}
 	case arn == "":
 		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: who + ", and its role is not known", Evidence: lines}
@@ -106,14 +105,11 @@ func judgeRunning(v *view.View, pods []view.PodIdentityUse) finding.Result {
 	if r.Facts.NotFound {
 		return finding.Result{
 			Status: finding.Fail, Subject: subject, Message: who + ", which does not exist",
-			Evidence: append(lines, "iam:GetRole "+r.Name+": NoSuchEntity"), Next: restart,
+			Evidence: append(lines, "iam:GetRole "+r.Name+": NoSuchEntity"),
 		}
 	}
 	result := askAs(pods[0].Session(v), r, v.CNI().Required()).result(subject, r.Name, "has the permissions that the VPC CNI needs", "lacks permissions that the VPC CNI needs")
 	result.Message = who + ": " + result.Message
 	result.Evidence = append(lines, result.Evidence...)
-	if result.Status == finding.Fail {
-		result.Next = restart
-	}
 	return result
 }

@@ -11,7 +11,7 @@ import (
 )
 
 var metadataExposed = Rule{
-	ID: "NR701", Name: "metadata-exposed", Severity: finding.Warning, Concern: finding.ConcernNode, Security: true,
+	ID: "NR701", Name: "metadata-exposed", Severity: finding.Warning, Concern: finding.ConcernNode, Security: true, OfInstances: true,
 	NoRepair: "pods may rely on the metadata: see first which of them do",
 	Title:    "Pods cannot get the node role's credentials from the instance metadata",
 	Why: `Every pod on these nodes can ask the instance metadata for the node role's credentials: it may then do all that the node

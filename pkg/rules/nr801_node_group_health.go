@@ -68,5 +68,6 @@ func judgeNodeGroup(v *view.View, name string) finding.Result {
 			result.Next = append(result.Next, finding.Run(command.Kubectl("get", "clusterrole,clusterrolebinding", "eks:node-manager")))
 		}
 	}
+	result.Next = append(result.Next, finding.Run(command.AWS("eks", "describe-nodegroup", "--cluster-name", v.Place.Cluster, "--nodegroup-name", name, "--query", "nodegroup.health")))
 	return result
 }

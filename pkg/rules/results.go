@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
@@ -102,7 +101,7 @@ func (all *allowedAll) add(ans view.Answer) {
 	}
 }
 
-// result turns the answers into one result. can is a phrase such as "can pull
+// result turns the answers into one result. who is the role's name, can is a phrase such as "can pull
 // images from ECR", cannot its opposite.
 func (all allowedAll) result(subject finding.Subject, who, can, cannot string) finding.Result {
 	switch {
@@ -118,6 +117,7 @@ func (all allowedAll) result(subject finding.Subject, who, can, cannot string) f
 			Status: finding.Depends, Subject: subject,
 			Message:  fmt.Sprintf("whether %s %s depends on the request", who, can),
 			Evidence: append(dependsLines(all.depends), grantLines(all.allowed)...),
+			Next:     []finding.Next{explainAction(who, all.depends[0].Action.Name).With("shows what it depends on")},
 		}
 	default:
 		return finding.Result{Status: finding.Pass, Subject: subject, Message: who + " " + can, Evidence: grantLines(all.allowed)}
@@ -248,17 +248,30 @@ func editAWSAuth(note string) finding.Next {
 	return finding.Run(command.Kubectl("-n", "kube-system", "edit", "configmap", "aws-auth")).With(note)
 }
 
-// unblock is the advice where attaching a policy would not help.
-func unblock(answers []view.Answer) finding.Next {
-	switch {
-	case slices.ContainsFunc(answers, func(a view.Answer) bool { return a.Organization != nil }):
-		return finding.Advise("ask whoever manages the service control policies of your organization to allow these actions: no policy of the account helps while they are denied there")
-	case slices.ContainsFunc(answers, func(a view.Answer) bool { return !a.Result.Explicit && a.Result.By == iampolicy.LayerSession }):
-		return finding.Advise("allow these actions in the session policy of the Pod Identity association as well: the role alone does not grant them")
+// unblock adds to a failure what to do where another policy does not help: an explicit
+// Deny, the boundary, the session policy or a service control policy denies.
+func (all allowedAll) unblock(result finding.Result) finding.Result {
+	if result.Status != finding.Fail {
+		return result
 	}
-	return finding.Advise("change the Deny statement or the permissions boundary above: another policy does not help while it denies")
+	for _, a := range all.denied {
+		switch {
+		case a.Organization != nil:
+			result.Next = []finding.Next{finding.Advise("ask whoever manages the service control policies of your organization to allow " + a.Action.Name + ": no policy of the account helps while it is denied there")}
+			return result
+		case !a.Result.Explicit && a.Result.By == iampolicy.LayerSession:
+			result.Next = []finding.Next{finding.Advise("allow " + a.Action.Name + " in the session policy of the Pod Identity association too: the role alone does not grant it")}
+			return result
+		case a.Blocked():
+			result.Next = []finding.Next{finding.Advise("change the Deny statement or the permissions boundary that the evidence names: another policy does not help while it denies " + a.Action.Name)}
+			return result
+		}
+	}
+	return result
 }
 
-// blocked reports whether an explicit Deny, the boundary, the session policy or a
-// service control policy denies, so that attaching a policy would not help.
-func blocked(answers []view.Answer) bool { return slices.ContainsFunc(answers, view.Answer.Blocked) }
+// explainTrust is the command that shows statement by statement whether a trust policy
+// allows a principal an action.
+func explainTrust(principal, action string) finding.Next {
+	return finding.Run(command.Noderole("can", "--trust-policy").WithPlaceholder("FILE").With(action, "--principal", principal, "--explain"))
+}

@@ -32,6 +32,9 @@ type Rule struct {
 	Joining int
 	// Explains are the symptoms that a failure of the rule is a cause of.
 	Explains []finding.SymptomKind
+	// OfInstances is set where failures are about the instances that hold a role, and not
+	// about the role.
+	OfInstances bool
 	// Repair is the repair that fix has; NoRepair says why it has none.
 	Repair   finding.Repair
 	NoRepair string
@@ -57,7 +60,7 @@ type Rule struct {
 }
 
 // Reporter takes a result. Only Status, Subject, Message, Evidence, Next, Symptoms,
-// Denied and a severity milder than the rule's are the check's to set.
+// Denied, WrongRoles and a severity milder than the rule's are the check's to set.
 type Reporter func(finding.Result)
 
 // All returns every rule, ordered by id.
@@ -69,7 +72,7 @@ func All() []Rule {
 		trustChina, trustOthers, trustDangling, hybridTrust, hybridPermissions, hybridSSM, hyperPodPermissions, hyperPodTrust,
 		letIn, wrongEntryType, entryOlderThanRole, awsAuthARN, awsAuthForm, nodeRoleAdmin, autoModeEntry, mappedTwice, hybridAccess, autoModePath,
 		trustEC2, awsNodeIdentity, awsNodeRestart, irsaWorks, podIdentityWorks, awsNodeCredentials, addonSetting, runningPermissions,
-		metadataExposed, instanceNotJoined, nodeGroupHealth, clusterEvents,
+		metadataExposed, instanceNotJoined, workloadRole, nodeGroupHealth, clusterEvents,
 	}
 	slices.SortFunc(all, func(a, b Rule) int { return cmp.Compare(a.ID, b.ID) })
 	return all
@@ -108,7 +111,7 @@ func Run(v *view.View, rules []Rule) []finding.Result {
 				r.Severity = rule.Severity
 			}
 			r.ID, r.Rule, r.Concern = rule.ID, rule.Name, rule.Concern
-			r.Repair, r.NoRepair = rule.Repair, rule.NoRepair
+			r.Repair, r.NoRepair, r.OfInstances = rule.Repair, rule.NoRepair, rule.OfInstances
 			if r.Status == finding.Fail || r.Status == finding.Depends {
 				r.Impact = firstSentence(rule.Why)
 			}

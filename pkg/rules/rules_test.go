@@ -58,7 +58,7 @@ func failed(results []finding.Result) []string {
 // mayAlsoFail are rules that a Bad snapshot cannot help raising: what breaks the
 // one breaks the other.
 var mayAlsoFail = map[string][]string{
-	"NR100": {}, "NR201": {"NR203"}, "NR202": {"NR210"}, "NR206": {"NR211"}, "NR301": {"NR303"},
+	"NR100": {}, "NR201": {"NR203"}, "NR202": {"NR210"}, "NR206": {"NR211"}, "NR301": {"NR303"}, "NR111": {"NR301", "NR303"},
 	"NR601": {"NR205"}, "NR602": {"NR607"}, "NR607": {"NR602"},
 }
 
@@ -225,22 +225,22 @@ func TestWhyNotJoining(t *testing.T) {
 	}
 	report := rules.Judge(view.New(s), rules.Options{WhyNotJoining: true})
 	var ids []string
-	var explained []string
+	causes := map[string][]string{}
 	for _, r := range report.Results {
 		ids = append(ids, r.ID)
-		if r.ID == "NR801" {
-			for _, cause := range r.Causes {
-				explained = append(explained, cause.ID+" "+cause.Subject.Name)
-			}
+		for _, cause := range r.Causes {
+			causes[r.ID+" "+r.Subject.Name] = append(causes[r.ID+" "+r.Subject.Name], cause.ID+" "+cause.Subject.Name)
 		}
 	}
-	want := []string{"NR104", "NR105", "NR301", "NR201", "NR501", "NR101", "NR103", "NR202", "NR202", "NR206", "NR801", "NR801", "NR301"}
+	want := []string{"NR104", "NR105", "NR301", "NR201", "NR501", "NR101", "NR102", "NR103", "NR202", "NR202", "NR206", "NR801", "NR801", "NR301"}
 	if diff := cmp.Diff(want, ids); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	for _, cause := range []string{"NR301 eksClusterRole", "NR104 oldNodeRole"} {
-		if !slices.Contains(explained, cause) {
-			t.Errorf("NR801 is not explained by %q: %v", cause, explained)
+	for symptom, cause := range map[string]string{
+		"NR801 node group legacy": "NR301 eksClusterRole", "NR801 node group old": "NR104 oldNodeRole", "NR301 eksClusterRole": "NR101 eksClusterRole",
+	} {
+		if !slices.Contains(causes[symptom], cause) {
+			t.Errorf("%s lacks cause %s: %v", symptom, cause, causes[symptom])
 		}
 	}
 }

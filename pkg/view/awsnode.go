@@ -219,22 +219,6 @@ func (v *View) attachesOnIPv6(c need.CNI) bool {
 	})
 }
 
-// MissingAction is the action that an event of aws-node says is denied, such as
-// ec2:CreateTags; empty for other events.
-// Source: aws/amazon-vpc-cni-k8s pkg/awsutils/awsutils.go of v1.23.0, line 2553.
-func MissingAction(e snapshot.Event) string {
-	if e.Reason != "MissingIAMPermissions" {
-		return ""
-	}
-	for word := range strings.FieldsSeq(e.Message) {
-		word = strings.Trim(word, ".,:;\"'`()")
-		if service, name, ok := strings.Cut(word, ":"); ok && name != "" && (service == "ec2" || service == "sagemaker") {
-			return word
-		}
-	}
-	return ""
-}
-
 // addonVersion returns the v1.2.3 of an add-on's version such as v1.20.4-eksbuild.1.
 func addonVersion(version string) string {
 	version, _, _ = strings.Cut(version, "-")
@@ -399,6 +383,31 @@ func (v *View) otherCNI() []string {
 	var lines []string
 	for reason, n := range sortedPairs(count) {
 		lines = append(lines, fmt.Sprintf("%d nodes report %s", n, reason))
+	}
+	return lines
+}
+
+// OwnCredentials says, a line each, by what aws-node gets credentials past EKS: static
+// keys or a profile in its environment, or an annotation that makes the webhook skip it.
+func (v *View) OwnCredentials() []string {
+	var lines []string
+	look := func(what string, env map[string]string, skip string) {
+		for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"} {
+			if env[name] != "" {
+				lines = append(lines, what+" sets "+name)
+			}
+		}
+		for _, container := range strings.Split(skip, ",") {
+			if strings.TrimSpace(container) == "aws-node" {
+				lines = append(lines, what+" is annotated eks.amazonaws.com/skip-containers: "+skip)
+			}
+		}
+	}
+	if ds := v.Snapshot.AWSNode.DaemonSet; ds != nil {
+		look("the DaemonSet", ds.Env, ds.SkipContainers)
+	}
+	for name, pod := range sortedPairs(v.Snapshot.AWSNode.Pods) {
+		look("pod "+name, pod.Env, pod.SkipContainers)
 	}
 	return lines
 }

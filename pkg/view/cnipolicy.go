@@ -38,7 +38,7 @@ func (v *View) CNIPolicies(r *Role) []CNIPolicy {
 		add(v.managed(arn), CNIPolicy{ARN: arn, Document: v.Snapshot.Policies[arn].Document})
 	}
 	for name, text := range sortedPairs(r.Facts.InlinePolicies) {
-		d := v.parse(iampolicy.Identity, r.ARN+"#"+name, iampolicy.Policy{Name: "inline " + name}, text)
+		d := v.parse(iampolicy.Identity, r.ARN+"#"+name, iampolicy.Policy{Name: InlineName(name)}, text)
 		d.policy.Name = name
 		add(d, CNIPolicy{Document: text})
 	}

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -120,6 +121,13 @@ func NodeGroups(windows bool) []string {
 		groups = append(groups, WindowsGroup)
 	}
 	return groups
+}
+
+// NodeMapping is the entry of aws-auth, as YAML on one line, by which a node role's nodes
+// get access with a role.
+func (v *View) NodeMapping(r *NodeRole, roleARN string) string {
+	windows, _ := v.Kinds(r)
+	return fmt.Sprintf("{rolearn: %s, username: '%s', groups: [%s]}", snapshot.WithoutPath(roleARN), v.UserName(r), strings.Join(NodeGroups(windows), ", "))
 }
 
 // Mapping is an entry of aws-auth.

@@ -27,9 +27,9 @@ type View struct {
 	displaced []Displaced
 	byARN     map[string]*Role
 	auth      *AuthMap
+	sessions  map[string][]*Session
 	authLines []int
 	access    map[string]Access
-	sessions  map[string][]*Session
 	// cniVersion stands in for the version of vpc-cni that runs.
 	cniVersion string
 }
@@ -354,7 +354,7 @@ func (r *Role) trustAllows(s *Session, action string, own granted) Answer {
 // trustDocument returns the role's trust policy.
 func (r *Role) trustDocument() *document {
 	if r.trust == nil {
-		name := iampolicy.Policy{Name: "trust policy of " + r.Name}
+		name := iampolicy.Policy{Name: r.TrustName()}
 		d := document{policy: name, unread: r.Unread}
 		if len(r.Unread) == 0 {
 			d = r.v.parse(iampolicy.Trust, r.ARN+"#trust", name, r.Facts.TrustPolicy)
@@ -449,7 +449,7 @@ func (r *Role) grants() *granted {
 		add(unreadDocument("attached policies of "+r.Name, m))
 	}
 	for name, text := range sortedPairs(r.Facts.InlinePolicies) {
-		add(r.v.parse(iampolicy.Identity, r.ARN+"#"+name, iampolicy.Policy{Name: "inline " + name}, text))
+		add(r.v.parse(iampolicy.Identity, r.ARN+"#"+name, iampolicy.Policy{Name: InlineName(name)}, text))
 	}
 	for _, m := range s.Missing {
 		if m.Fact == snapshot.FactInlinePolicies && (m.Subject == "" || m.Subject == r.ARN || strings.HasPrefix(m.Subject, r.ARN+"#")) {
@@ -497,3 +497,9 @@ func (v *View) parse(kind iampolicy.Kind, key string, p iampolicy.Policy, text s
 func unreadDocument(name string, m []snapshot.Missing) document {
 	return document{policy: iampolicy.Policy{Name: name}, unread: m}
 }
+
+// InlineName is what statements of an inline policy are cited by.
+func InlineName(policy string) string { return "inline " + policy }
+
+// TrustName is what statements of the role's trust policy are cited by.
+func (r *Role) TrustName() string { return "trust policy of " + r.Name }

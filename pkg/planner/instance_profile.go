@@ -5,48 +5,50 @@ import (
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
-// profile puts the node role into an instance profile that is empty, or makes the
-// profile that something names and that is not there. Which profile an instance or a
+// fillInstanceProfile adds the node role to an instance profile that is empty, or creates
+// the profile that something names and that does not exist. Which profile an instance or a
 // launch template is to name is not decided here.
-func (p *planner) profile(r finding.Result) string {
+func (p *planner) fillInstanceProfile(r finding.Result) ([]Step, error) {
 	arn, role := p.namedProfile(r)
 	if arn == "" {
-		return "which instance profile it is to name is yours to say"
+		return nil, manual("which instance profile it is to name is your decision").next(r.Next...)
 	}
 	a, ok := snapshot.ParseARN(arn)
 	profile, read := p.v.Snapshot.InstanceProfiles[arn]
 	if !ok || !read || len(profile.Roles) > 0 {
-		return whyNoRepair
+		return nil, manual(whyNoStep).next(r.Next...)
 	}
 	note := ""
 	if role == "" {
 		// Nothing says which role it is to hold, unless the cluster has but one.
 		roles := p.v.NodeRoles()
 		if len(roles) != 1 {
-			return "which role its instance profile " + a.Name() + " is to hold is yours to say: aws iam add-role-to-instance-profile --instance-profile-name " + a.Name() + " --role-name NAME"
+			return nil, manual("which role its instance profile %s is to contain is your decision", a.Name()).
+				next(finding.Run(command.AWS("iam", "add-role-to-instance-profile", "--instance-profile-name", a.Name(), "--role-name").WithPlaceholder("ROLE_NAME")))
 		}
 		role = roles[0].ARN
 		note = "it is the only node role of the cluster"
 	}
-	if _, shared := p.shared[role]; shared {
-		return whyShared
+	if owners := p.v.Owners(role); len(owners) > 0 {
+		return nil, manual("%s: its nodes need a role of their own", ownersWords(snapshot.NameOf(role), owners))
 	}
 	changes := []change.Change{{Kind: change.ProfileRole, Name: a.Name(), After: &change.State{Role: snapshot.NameOf(role)}}}
-	title := "put " + snapshot.NameOf(role) + " into instance profile " + a.Name()
+	title := "add " + snapshot.NameOf(role) + " to instance profile " + a.Name()
 	if profile.NotFound {
 		path := strings.TrimSuffix(strings.TrimPrefix(a.Resource, "instance-profile"), a.Name())
 		changes = append([]change.Change{{Kind: change.InstanceProfile, Name: a.Name(), After: &change.State{Path: path}}}, changes...)
-		title = fmt.Sprintf("make instance profile %s with %s", a.Name(), snapshot.NameOf(role))
+		title = fmt.Sprintf("create instance profile %s with %s", a.Name(), snapshot.NameOf(role))
 	}
-	return p.step(r, Step{
+	return []Step{{
 		Title: title, rank: rankProfile, provesOwn: true, Changes: changes, Note: note,
-		Proof: "the instance profile holds " + snapshot.NameOf(role),
-	})
+		Proof: "the instance profile contains " + snapshot.NameOf(role),
+	}}, nil
 }
 
 // namedProfile is the instance profile, by ARN, that what failed names, and the role

@@ -3,20 +3,22 @@ package planner
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/awsauth"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
-// correctMapping makes aws-auth's entry of a node role one that matches its nodes and
-// lets them in as nodes.
-func (p *planner) correctMapping(r finding.Result) string {
+// correctMapping corrects aws-auth's entry of a node role, so that it matches its nodes
+// and maps them to nodes.
+func (p *planner) correctMapping(r finding.Result) ([]Step, error) {
 	role := p.nodeRole(r)
 	if role == nil {
-		return "mapRoles is no YAML list: it is yours to correct" // it is the cluster that failed
+		return nil, manual("mapRoles is not a YAML list, which fix does not change").next(r.Next...) // the cluster failed
 	}
 	access := p.v.Access(role.ARN)
 	switch {
@@ -25,12 +27,12 @@ func (p *planner) correctMapping(r finding.Result) string {
 	case len(access.NearMisses) > 0:
 		return p.mapRole(r, role, &access.NearMisses[0].Mapping)
 	}
-	return whyNoRepair
+	return nil, manual(whyNoStep).next(r.Next...)
 }
 
 // mapRole writes the entry of a role in aws-auth: a new one, or one in the place of
 // old. A username that nodes may have, and groups besides those of nodes, are kept.
-func (p *planner) mapRole(r finding.Result, role *view.NodeRole, old *awsauth.Mapping) string {
+func (p *planner) mapRole(r finding.Result, role *view.NodeRole, old *awsauth.Mapping) ([]Step, error) {
 	windows, _ := p.v.Kinds(role)
 	after := awsauth.Mapping{RoleARN: snapshot.WithoutPath(role.ARN), Username: p.v.UserName(role)}
 	text, before := "", (*change.State)(nil)
@@ -53,7 +55,7 @@ func (p *planner) mapRole(r finding.Result, role *view.NodeRole, old *awsauth.Ma
 	}
 	edited, err := awsauth.Set(text, found, after)
 	if err != nil {
-		return fmt.Sprintf("aws-auth cannot be edited for you: %s", err)
+		return nil, manual("aws-auth cannot be edited entry by entry: %s", err).next(editAWSAuth(after))
 	}
 	whole := &change.Whole{Before: p.mapRoles, After: &edited}
 	p.mapRoles = &edited
@@ -61,13 +63,19 @@ func (p *planner) mapRole(r finding.Result, role *view.NodeRole, old *awsauth.Ma
 	if old != nil {
 		title = "correct the entry of " + role.Name + " in aws-auth"
 	}
-	return p.step(r, Step{
+	return []Step{{
 		Title: title, rank: rankEntry, provesOwn: true,
 		Changes: []change.Change{{
 			Kind: change.AuthRole, Name: after.RoleARN, Before: before, Whole: whole,
 			After: &change.State{Role: after.RoleARN, Username: after.Username, Groups: after.Groups},
 		}},
 		Proof: "aws-auth maps " + after.RoleARN + " to " + after.Username,
-		Note:  "fix writes that entry alone, and begins again where somebody else has written; the command writes mapRoles as it was read",
-	})
+		Note:  "fix writes that entry alone, and starts over where another write came first; the command writes mapRoles as it was read",
+	}}, nil
+}
+
+// editAWSAuth is how people write an entry.
+func editAWSAuth(m awsauth.Mapping) finding.Next {
+	return finding.Run(command.Kubectl("-n", "kube-system", "edit", "configmap", "aws-auth")).
+		With(fmt.Sprintf("in mapRoles write: {rolearn: %s, username: '%s', groups: [%s]}", m.RoleARN, m.Username, strings.Join(m.Groups, ", ")))
 }

@@ -1,0 +1,158 @@
+package planner
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+// Advise says what to do next about each result of a report that fails or depends, so
+// that no advice contradicts another result: nothing for what follows from other results,
+// fix where it has the repair, and otherwise why it has none and what people do. The
+// report's results are those of the view.
+func Advise(v *view.View, report *finding.Report) {
+	a := adviser{v: v, results: report.Results, plans: map[string]planned{}}
+	advised := make([][]finding.Next, len(report.Results))
+	for i, r := range report.Results {
+		switch {
+		case !r.Failed():
+			advised[i] = r.Next
+		case len(r.Causes) > 0:
+		case r.Status == finding.Depends:
+			advised[i] = a.dependent(r)
+		default:
+			advised[i] = a.failed(r)
+		}
+	}
+	for i := range report.Results {
+		report.Results[i].Next = advised[i]
+	}
+}
+
+// adviser asks the planner what it would plan for each result.
+type adviser struct {
+	v       *view.View
+	results []finding.Result
+	// plans are what became of the failures of a plan, by the ids that it is for.
+	plans map[string]planned
+}
+
+// planned is a plan, and what became of each failure in it.
+type planned struct {
+	plan     *Plan
+	outcomes map[finding.Ref]error
+}
+
+// dependent is what to do about a result that depends: fix repairs none.
+func (a adviser) dependent(r finding.Result) []finding.Next {
+	if owners := a.v.Owners(r.Subject.ARN); len(owners) > 0 && r.Subject.Kind == finding.SubjectNodeRole && !r.OfInstances {
+		return []finding.Next{finding.Advise(ownersWords(r.Subject.Name, owners) + ": its nodes need a role of their own")}
+	}
+	return r.Next
+}
+
+// failed is what to do about a failure.
+func (a adviser) failed(r finding.Result) []finding.Next {
+	only := a.together(r)
+	err := a.outcome(only, r)
+	for range a.results { // each round adds a blocker
+		blockers := a.blockers(err, only)
+		if len(blockers) == 0 {
+			break
+		}
+		only = append(only, blockers...)
+		slices.Sort(only)
+		err = a.outcome(only, r)
+	}
+	if err == nil {
+		return []finding.Next{a.fix(r, only)}
+	}
+	var next []finding.Next
+	for _, left := range manualErrors(err) {
+		if left.Why != "" && left.Why != whyNoStep {
+			next = append(next, finding.Advise(left.Why))
+		}
+		next = append(next, left.Next...)
+	}
+	return next
+}
+
+// together are the ids of the failures of a subject that one repair ends, the result's
+// own first.
+func (a adviser) together(r finding.Result) []string {
+	ids := []string{r.ID}
+	for _, other := range a.results {
+		ofAWSNode := other.Subject.Kind == finding.SubjectAWSNode && r.Subject.Kind == finding.SubjectAWSNode
+		same := other.Status == finding.Fail && (other.Subject == r.Subject || ofAWSNode) && other.Repair == r.Repair && r.Repair != ""
+		if same && len(other.Causes) == 0 && !slices.Contains(ids, other.ID) {
+			ids = append(ids, other.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// blockers are the ids of the failures that a repair waits for, without those that it is
+// planned with.
+func (a adviser) blockers(err error, only []string) []string {
+	var ids []string
+	for _, left := range manualErrors(err) {
+		for _, ref := range left.Blockers {
+			if !slices.Contains(only, ref.ID) && !slices.Contains(ids, ref.ID) {
+				ids = append(ids, ref.ID)
+			}
+		}
+	}
+	return ids
+}
+
+// outcome is what becomes of a failure in the plan for some ids.
+func (a adviser) outcome(only []string, r finding.Result) error {
+	return a.planFor(only).outcomes[r.Ref()]
+}
+
+func (a adviser) planFor(only []string) planned {
+	key := strings.Join(only, ",")
+	p, known := a.plans[key]
+	if !known {
+		p.plan, p.outcomes = plan(a.v, a.results, Options{Only: only})
+		a.plans[key] = p
+	}
+	return p
+}
+
+// fix is the command that plans the repair of a failure.
+func (a adviser) fix(r finding.Result, only []string) finding.Next {
+	var titles []string
+	for _, s := range a.planFor(only).plan.Steps {
+		if s.isFor(r) {
+			titles = append(titles, s.Title+attached(s))
+		}
+	}
+	next := finding.Run(command.Noderole("fix", "--only", strings.Join(only, ",")))
+	if slices.ContainsFunc(a.results, func(m finding.Result) bool { return m.Repair == finding.MoveCNI && slices.Contains(only, m.ID) }) {
+		next = finding.Run(command.Noderole("fix", "--cni-identity", "auto"))
+	}
+	return next.With("plans to " + strings.Join(titles, ", then "))
+}
+
+// attached names the managed policies that a step attaches to a role that exists.
+func attached(s Step) string {
+	var names []string
+	for _, c := range s.Changes {
+		if c.Kind == change.Role {
+			return ""
+		}
+		if c.Kind == change.Attachment && c.After != nil {
+			names = append(names, c.Part)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " with " + strings.Join(names, ", ")
+}
