@@ -76,8 +76,6 @@ func managed(t tester, name string) need.Document {
 		return d
 	case "AmazonEKSWorkerNodeMinimalPolicy":
 		return need.PodIdentityAgentDocument()
-	case "AmazonSSMManagedInstanceCore":
-		return need.Only(need.Place{}, need.HybridSSM)
 	case "AmazonEKS_CNI_Policy":
 		return need.CNI{IPFamily: "ipv4"}.Document("aws")
 	}
