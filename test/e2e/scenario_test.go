@@ -374,6 +374,7 @@ type report struct {
 		ID, Status, Severity, Message string
 		Subject                       struct{ Name string }
 		Evidence                      []string
+		Causes                        []struct{ ID string }
 	}
 	Missing []struct{ Fact, Subject, Operation, Permission, Error string }
 }

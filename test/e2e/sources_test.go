@@ -218,8 +218,8 @@ func TestAWSNodePodIdentity(t *testing.T) {
 		t.Errorf("verdicts (-want +got):\n%s", diff)
 	}
 	for _, res := range r.Results {
-		if res.ID == "NR802" && !strings.Contains(strings.Join(res.Evidence, "\n"), "explained by NR604 ") {
-			t.Errorf("NR802: %v", res.Evidence)
+		if res.ID == "NR802" && !slices.ContainsFunc(res.Causes, func(c struct{ ID string }) bool { return c.ID == "NR604" }) {
+			t.Errorf("NR802 is caused by %v", res.Causes)
 		}
 	}
 }

@@ -355,7 +355,7 @@ func (s *shell) flush(t *testing.T) {
 	t.Helper()
 	var script strings.Builder
 	for i, n := range s.queue {
-		fmt.Fprintf(&script, "printf 'mark\\0%d\\0\\0' >>\"$LOG\"\n(\n%s\n)\n", i, n.Text)
+		fmt.Fprintf(&script, "printf 'mark\\000%d\\000\\000' >>\"$LOG\"\n(\n%s\n)\n", i, n.Text)
 	}
 	calls, out := s.sh(t, script.String())
 	got := map[string][][]string{}
