@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/export"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
@@ -240,10 +240,7 @@ func printJSONPlan(w io.Writer, plan *planner.Plan, complete export.Complete) er
 	for i, s := range readable.Steps {
 		readable.Steps[i].Commands = commandsOf(s.Changes, complete)
 	}
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(readable)
+	return print.JSON(w, readable)
 }
 
 // commandsOf are the commands of changes, or why there is none.

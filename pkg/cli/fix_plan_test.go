@@ -12,6 +12,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // TestPlanNamesTheCluster: every command of a plan, in every format, acts on the cluster
@@ -75,6 +76,33 @@ func TestPlanNamesTheCluster(t *testing.T) {
 		}
 		if commands < 3 {
 			t.Errorf("%s: %d commands in\n%s", format, commands, out)
+		}
+	}
+}
+
+// TestPlanIsSafeToShow: names in a plan steer no terminal, in any format.
+func TestPlanIsSafeToShow(t *testing.T) {
+	const hostile = "a\x1b[2J\r\u009b\u202eb\u200b\ue000\x7f"
+	for _, format := range append([]string{""}, fixFormats...) {
+		streams, _, out, _ := genericiooptions.NewTestIOStreams()
+		o := &fixOptions{streams: streams, output: format, source: newFactsOptions(streams, newKubeFlags())}
+		o.source.file, o.source.scope = "facts.yaml", scope{root: NewCommand(streams)}
+		state := &change.State{Document: hostile, Role: hostile, Type: hostile, Description: hostile}
+		err := o.print(&planner.Plan{
+			Cluster: "arn:aws:eks:" + hostile + ":111122223333:cluster/" + hostile,
+			Steps: []planner.Step{{
+				Title: hostile, Rules: []string{hostile}, Subject: hostile, Proof: hostile, Note: hostile, Proves: []planner.Check{{Rule: hostile, Subject: hostile}},
+				Changes: []change.Change{{Kind: change.Role, Name: hostile, After: state}, {Kind: change.TrustPolicy, Name: hostile, Before: &change.State{}, After: state}},
+			}},
+			Manual: []planner.Manual{{Rule: hostile, Message: hostile, Why: hostile, Evidence: []string{hostile}, Next: []finding.Next{finding.Run(command.AWS(hostile)).With(hostile)}}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(out.String()) {
+			if line = strings.TrimSuffix(line, "\n"); text.Visible(line) != line {
+				t.Errorf("%s: %q", format, line)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package files
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
@@ -27,15 +28,18 @@ func (e *DepthError) Error() string { return e.Problem }
 // before they are parsed, and so are aliases, which can make a small text a large value;
 // these errors are *DepthError. Other errors are the parser's.
 func YAML(text []byte) (*ast.File, error) {
-	tokens := lexer.Tokenize(string(text))
+	tokens := lexer.Tokenize(withoutMark(text))
 	if err := bounded(tokens); err != nil {
 		return nil, err
 	}
 	return parser.Parse(tokens, 0)
 }
 
+// withoutMark is a text without the byte order mark that some editors begin it with.
+func withoutMark(text []byte) string { return strings.TrimPrefix(string(text), "\ufeff") }
+
 // CheckDepth returns a *DepthError for a text that YAML would refuse.
-func CheckDepth(text []byte) error { return bounded(lexer.Tokenize(string(text))) }
+func CheckDepth(text []byte) error { return bounded(lexer.Tokenize(withoutMark(text))) }
 
 // bounded looks at tokens as they come: the depth of brackets, and of block collections
 // by the columns at which their entries begin.

@@ -193,12 +193,10 @@ type More struct {
 
 // Versions says which versions it is about, such as "v1.22.0 to v1.22.1".
 func (m More) Versions() string {
-	switch {
-	case m.From == unseen:
-		return "after " + eras[len(eras)-2].last
-	case m.To == "":
+	switch m.To {
+	case "":
 		return m.From + " and later"
-	case m.To == m.From:
+	case m.From:
 		return m.From
 	default:
 		return m.From + " to " + m.To
@@ -310,6 +308,11 @@ func (c CNI) needs() (required, recommended []Action) {
 	if len(attached) > 0 {
 		recommended = append(recommended, detaching...)
 	}
+	if len(attached) > 0 && c.HyperPod && c.since(unseen) { // older versions attach nothing there
+		recommended = append(recommended, Action{
+			Name: "sagemaker:AttachClusterNodeNetworkInterface", Resources: []string{hyperPod}, For: "further interfaces of HyperPod nodes",
+		})
+	}
 	if provisions && !c.on(CustomNetworking) && (!c.ipv6() || c.since("v1.20.0")) {
 		recommended = append(recommended, Action{Name: "ec2:ModifyNetworkInterfaceAttribute", Resources: []string{eni, securityGroup}, For: "the security groups of the node's interfaces; aws-node goes on without, and reports an event"})
 	}
@@ -332,11 +335,6 @@ func (c CNI) attaching(provisions bool) []Action {
 	case c.firstSubnetExcluded():
 	case !provisions, c.ipv6() && (!c.on(MultiNIC) || !c.since("v1.20.0")):
 		return nil
-	}
-	if c.HyperPod && c.since(unseen) {
-		return append(slices.Clone(attaching), Action{
-			Name: "sagemaker:AttachClusterNodeNetworkInterface", Resources: []string{hyperPod}, For: "further interfaces of HyperPod nodes",
-		})
 	}
 	return attaching
 }

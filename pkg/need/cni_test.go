@@ -154,10 +154,10 @@ func TestCNIByVersionFamilyAndSetting(t *testing.T) {
 		},
 		{
 			// aws/amazon-vpc-cni-k8s#3843: setupENI goes on where the subnets are denied.
-			// #3874: SageMaker attaches the interfaces of HyperPod nodes.
+			// #3874: SageMaker attaches the interfaces of HyperPod nodes, which had none before.
 			"IPv4, after v1.23.1, HyperPod", need.CNI{IPFamily: v4, Version: "v1.24.0", HyperPod: true},
-			attach + "AssignPrivateIpAddresses CreateTags DescribeNetworkInterfaces sagemaker:AttachClusterNodeNetworkInterface",
-			detach + always + groups + "UnassignPrivateIpAddresses DescribeSubnets",
+			attach + "AssignPrivateIpAddresses CreateTags DescribeNetworkInterfaces",
+			detach + always + groups + "sagemaker:AttachClusterNodeNetworkInterface " + "UnassignPrivateIpAddresses DescribeSubnets",
 		},
 		{
 			"IPv4, v1.23.1, HyperPod", need.CNI{IPFamily: v4, Version: "v1.23.1", HyperPod: true},
@@ -290,7 +290,7 @@ func TestCNINeedsMoreFrom(t *testing.T) {
 		{need.CNI{IPFamily: "ipv4", Version: "v1.20.4", Settings: set(need.SubnetDiscovery)}, nil},
 		{need.CNI{IPFamily: "ipv4", Version: "v1.20.4", Settings: set(need.IMDSOnly)}, nil},
 		{need.CNI{IPFamily: "ipv4", Version: "v1.22.0"}, nil},
-		{need.CNI{IPFamily: "ipv4", Version: "v1.23.0", HyperPod: true}, []string{"after v1.23.1: sagemaker:AttachClusterNodeNetworkInterface"}},
+		{need.CNI{IPFamily: "ipv4", Version: "v1.23.0", HyperPod: true}, nil},
 		{need.CNI{IPFamily: "ipv6", Version: "v1.21.2"}, []string{"v1.22.0 and later: DescribeSubnets", "v1.22.0 to v1.22.1: DescribeSecurityGroups"}},
 		{need.CNI{IPFamily: "ipv6", Version: "v1.22.3"}, nil},
 		{need.CNI{IPFamily: "ipv6"}, nil},

@@ -10,12 +10,9 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
-// ipv6PolicyName and hyperPodPolicyName are the inline policies with what the VPC CNI
-// calls where AWS has no managed policy for it.
-const (
-	ipv6PolicyName     = "vpc-cni-ipv6"
-	hyperPodPolicyName = "vpc-cni-hyperpod"
-)
+// ipv6PolicyName is the inline policy with what the VPC CNI calls on IPv6, for which AWS
+// has no managed policy.
+const ipv6PolicyName = "vpc-cni-ipv6"
 
 // allowCNI gives the role that aws-node uses the permissions that it needs.
 func (p *planner) allowCNI(r finding.Result) ([]Step, error) {
@@ -87,11 +84,8 @@ func (p *planner) cniInline(role string) change.Change {
 // inlineCNI is the name of the inline policy for the VPC CNI; empty where
 // AmazonEKS_CNI_Policy has all that it calls.
 func (p *planner) inlineCNI() string {
-	switch cni := p.v.CNI(); {
-	case cni.IPFamily == "ipv6":
+	if p.v.CNI().IPFamily == "ipv6" {
 		return ipv6PolicyName
-	case cni.HyperPod:
-		return hyperPodPolicyName
 	}
 	return ""
 }

@@ -66,10 +66,16 @@ func managed(t tester, name string) need.Document {
 		return d
 	case "AmazonEC2ContainerRegistryPullOnly":
 		return need.PullDocument(false)
+	case "AmazonSSMManagedInstanceCore":
+		d := need.PodIdentityAgentDocument()
+		d.Statement[0].Action = nil
+		for _, a := range need.HybridSSM {
+			d.Statement[0].Action = append(d.Statement[0].Action, a.Name)
+		}
+		d.Statement[0].Resource = []string{"*"}
+		return d
 	case "AmazonEKSWorkerNodeMinimalPolicy":
 		return need.PodIdentityAgentDocument()
-	case "AmazonSSMManagedInstanceCore":
-		return need.Only(need.Place{}, need.HybridSSM)
 	case "AmazonEKS_CNI_Policy":
 		return need.CNI{IPFamily: "ipv4"}.Document("aws")
 	}

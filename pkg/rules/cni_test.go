@@ -152,8 +152,12 @@ events: [{reason: MissingIAMPermissions, object: Pod/aws-node-x, message: "faile
 			map[string]finding.Status{"NR206": finding.Pass, "NR211": finding.Fail}, "are for further interfaces",
 		},
 		{
-			"HyperPod nodes", `nodes: {hyperpod-i-0abcdef0123456789: {providerID: "aws:///euw1-az1/sagemaker/cluster/hyperpod-abc123-i-0abcdef0123456789", maker: unknown}}`,
-			map[string]finding.Status{"NR206": finding.Pass, "NR209": finding.Fail}, "required by vpc-cni after v1.23.1",
+			"before v1.23.2 nothing is attached to HyperPod nodes", `nodes: {hyperpod-i-0abcdef0123456789: {providerID: "aws:///euw1-az1/sagemaker/cluster/hyperpod-abc123-i-0abcdef0123456789", maker: hyperPod}}`,
+			map[string]finding.Status{"NR206": finding.Pass, "NR209": finding.Pass, "NR211": finding.Pass}, "",
+		},
+		{
+			"then SageMaker attaches interfaces to them", daemonSet("v1.24.0", "") + `nodes: {hyperpod-i-0abcdef0123456789: {providerID: "aws:///euw1-az1/sagemaker/cluster/hyperpod-abc123-i-0abcdef0123456789", maker: hyperPod}}`,
+			map[string]finding.Status{"NR206": finding.Pass, "NR211": finding.Fail}, "sagemaker:AttachClusterNodeNetworkInterface is for further interfaces of HyperPod nodes",
 		},
 		{
 			"the policy of the other IP family on the node role", `

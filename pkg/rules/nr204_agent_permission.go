@@ -65,7 +65,7 @@ func agentElsewhere(v *view.View, report Reporter, roles []*view.Role, nodes []s
 	}
 	unread := v.Unread(snapshot.FactAgent)
 	for _, r := range roles {
-		subject := hybridSubject(r)
+		subject := finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
 		switch {
 		case r.Facts.NotFound:
 			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: r.Name + " does not exist"})
@@ -77,11 +77,6 @@ func agentElsewhere(v *view.View, report Reporter, roles []*view.Role, nodes []s
 			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the Pod Identity Agent runs on no " + kind + " node"})
 		}
 	}
-}
-
-// hybridSubject is a role of hybrid or HyperPod nodes as the subject of a result.
-func hybridSubject(r *view.Role) finding.Subject {
-	return finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
 }
 
 func judgeAgent(r *view.Role, subject finding.Subject, why string) finding.Result {

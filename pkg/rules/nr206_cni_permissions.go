@@ -111,8 +111,11 @@ func forLines(answers []view.Answer) []string {
 func eventLines(v *view.View, denied []view.Answer) []string {
 	var lines []string
 	for _, e := range v.Snapshot.Events {
+		if name := e.DeniedRole(); e.Cause() != snapshot.CauseDeniedCall || name != "" && !knownRole(v, name) {
+			continue
+		}
 		for _, a := range denied {
-			if strings.EqualFold(view.MissingAction(e), a.Action.Name) {
+			if strings.EqualFold(e.DeniedAction(), a.Action.Name) {
 				lines = appendNew(lines, fmt.Sprintf("%s reports it: %s of %s, %d times", e.Object, e.Reason, a.Action.Name, max(e.Count, 1)))
 			}
 		}

@@ -70,19 +70,20 @@ func hyperPodNodes(v *view.View, report Reporter) bool {
 }
 
 // hyperPodPatch adds HyperPod nodes and their role to the healthy example: who may assume
-// it, and what an inline policy denies it. aws-node's own role may attach interfaces to them.
+// it, and what an inline policy denies it.
 func hyperPodPatch(service string, denied ...string) string {
 	return fmt.Sprintf(`
 nodes: {hyperpod-i-0abcdef0123456789: {providerID: "aws:///euw1-az1/sagemaker/cluster/hyperpod-abc123-i-0abcdef0123456789", maker: hyperPod, owner: workers, ready: true}}
 accessEntries: {"arn:aws:iam::111122223333:role/hyperPodRole": {type: HYPERPOD_LINUX, createdAt: "2026-02-01T00:00:00Z"}}
 roles:
-  "arn:aws:iam::111122223333:role/eksCNIRole":
-    inlinePolicies: {hyperPod: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sagemaker:AttachClusterNodeNetworkInterface","Resource":"*"}}'}
   "arn:aws:iam::111122223333:role/hyperPodRole":
     createdAt: "2026-01-01T00:00:00Z"
     trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":%q},"Action":"sts:AssumeRole"}}'
     attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"]
     inlinePolicies:
       guard: '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":["%s"],"Resource":"*"}}'
+  "arn:aws:iam::111122223333:role/eksCNIRole":
+    inlinePolicies:
+      hyperpod: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sagemaker:AttachClusterNodeNetworkInterface","Resource":"*"}}'
 `, service, strings.Join(append(denied, "iam:*"), `","`))
 }

@@ -29,11 +29,8 @@ var hyperPodTrust = Rule{
 				report(unknown(subject, "who may assume "+r.Name+" was not checked", r.Unread))
 				continue
 			}
-			session := v.HyperPodSession()
 			var all allowedAll
-			for _, action := range session.TrustActions {
-				all.add(r.TrustAllows(session, action))
-			}
+			all.add(r.TrustAllows(v.HyperPodSession(), "sts:AssumeRole"))
 			result := all.result(subject, r.Name, "lets SageMaker in", "does not let SageMaker in")
 			if result.Status == finding.Fail {
 				result.Evidence = append(result.Evidence, "the trust policy lets in "+orNone(trusted(r)))

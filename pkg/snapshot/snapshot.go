@@ -120,11 +120,11 @@ type Cluster struct {
 	// OIDCIssuer is the issuer URL of the cluster's service account tokens.
 	OIDCIssuer string `json:"oidcIssuer,omitempty"`
 	// AutoMode is set where EKS Auto Mode's compute is enabled.
-	AutoMode *AutoMode `json:"autoMode,omitempty"`
+	AutoMode *AutoMode     `json:"autoMode,omitempty"`
+	Health   []HealthIssue `json:"health,omitempty"`
 	// RemoteNodeNetworks are the CIDRs of hybrid nodes. A cluster without any takes none.
 	// Source: https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-cluster-create.html
-	RemoteNodeNetworks []string      `json:"remoteNodeNetworks,omitempty"`
-	Health             []HealthIssue `json:"health,omitempty"`
+	RemoteNodeNetworks []string `json:"remoteNodeNetworks,omitempty"`
 }
 
 // AutoMode is the compute configuration of EKS Auto Mode.

@@ -219,22 +219,6 @@ func (v *View) attachesOnIPv6(c need.CNI) bool {
 	})
 }
 
-// MissingAction is the action that an event of aws-node says is denied, such as
-// ec2:CreateTags; empty for other events.
-// Source: aws/amazon-vpc-cni-k8s pkg/awsutils/awsutils.go of v1.23.0, line 2553.
-func MissingAction(e snapshot.Event) string {
-	if e.Reason != "MissingIAMPermissions" {
-		return ""
-	}
-	for word := range strings.FieldsSeq(e.Message) {
-		word = strings.Trim(word, ".,:;\"'`()")
-		if service, name, ok := strings.Cut(word, ":"); ok && name != "" && (service == "ec2" || service == "sagemaker") {
-			return word
-		}
-	}
-	return ""
-}
-
 // addonVersion returns the v1.2.3 of an add-on's version such as v1.20.4-eksbuild.1.
 func addonVersion(version string) string {
 	version, _, _ = strings.Cut(version, "-")

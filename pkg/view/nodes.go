@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/awsauth"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
@@ -295,23 +294,4 @@ func (r *Role) HybridCalls() (calls, undiscovered []need.Action) {
 		}
 	}
 	return slices.Concat(node.Required(), need.Pull), undiscovered
-}
-
-// HyperPodSession is the session of a HyperPod node: SageMaker gives it the role, for a
-// cluster of the account and region.
-// Sources: https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-hyperpod-prerequisites-iam.html,
-// https://docs.aws.amazon.com/sagemaker/latest/dg/security-confused-deputy-prevention.html
-func (v *View) HyperPodSession() *Session {
-	return cached(v, "hyperpod", func() []*Session {
-		p := v.Place
-		return []*Session{{
-			Name: "HyperPod node", Principal: need.HyperPodService, TrustActions: []string{"sts:AssumeRole"},
-			assume: func(c *iampolicy.Context) {
-				c.Set("aws:SourceAccount", p.Account)
-				withoutMFA(c)
-			},
-			use:  func(c *iampolicy.Context) { c.Absent("aws:FederatedProvider") },
-			open: []openValue{{[]string{"aws:SourceArn"}, strings.Join([]string{"arn", p.Partition, "sagemaker", p.Region, p.Account, "cluster/"}, ":")}},
-		}}
-	})[0]
 }

@@ -336,6 +336,18 @@ func (v *View) HybridSessions() []*Session {
 	})
 }
 
+// HyperPodSession is the session of instances of SageMaker HyperPod, whose role
+// SageMaker assumes.
+// Source: https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-hyperpod-prerequisites-iam.html
+func (v *View) HyperPodSession() *Session {
+	return cached(v, "hyperPod", func() []*Session {
+		return []*Session{{
+			Name: "HyperPod instance", Principal: need.HyperPodService, TrustActions: []string{"sts:AssumeRole"},
+			assume: withoutMFA, use: func(c *iampolicy.Context) { c.Absent("aws:FederatedProvider") },
+		}}
+	})[0]
+}
+
 // AWSNodeSession is the session of a pod of aws-node with the configured identity.
 func (v *View) AWSNodeSession() *Session { return v.sessionBy(v.ConfiguredIdentity().Kind) }
 

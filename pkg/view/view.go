@@ -27,9 +27,9 @@ type View struct {
 	displaced []Displaced
 	byARN     map[string]*Role
 	auth      *AuthMap
+	sessions  map[string][]*Session
 	authLines []int
 	access    map[string]Access
-	sessions  map[string][]*Session
 	// cniVersion stands in for the version of vpc-cni that runs.
 	cniVersion string
 }
