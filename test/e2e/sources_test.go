@@ -311,7 +311,7 @@ func TestAutoMode(t *testing.T) {
 		s.must(err)
 	}
 	out := kubectl(t, s.kubeconfig(proxy.URL), "noderole", "check")
-	if out.code != 0 || !strings.Contains(out.stdout, "0 failed, 0 warnings") || !strings.Contains(out.stdout, "\nAmazonEKSAutoNodeRole  ") || !strings.Contains(out.stdout, "  EKS Auto Mode") {
+	if out.code != 0 || !strings.Contains(out.stdout, "0 errors, 0 warnings") || !strings.Contains(out.stdout, "\nAmazonEKSAutoNodeRole  ") || !strings.Contains(out.stdout, "  EKS Auto Mode") {
 		t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
 	}
 }

@@ -31,11 +31,11 @@ func TestSignals(t *testing.T) {
 		args []string
 		wait time.Duration
 	}{
-		{"a FIFO", []string{"check", "-f", fifo}, 300 * time.Millisecond},
-		{"standard input", []string{"check", "-f", "-"}, 300 * time.Millisecond},
-		{"a baseline", []string{"check", "--example", "--baseline", fifo}, 300 * time.Millisecond},
-		{"a large file", []string{"check", "-f", large}, 300 * time.Millisecond},
-		{"the configuration", []string{"check", "--example", "--config", fifo}, 300 * time.Millisecond},
+		{"a FIFO", []string{"check", "-f", fifo}, 2 * time.Second},
+		{"standard input", []string{"check", "-f", "-"}, 2 * time.Second},
+		{"a baseline", []string{"check", "--example", "--baseline", fifo}, 2 * time.Second},
+		{"a large file", []string{"check", "-f", large}, 2 * time.Second},
+		{"the configuration", []string{"check", "--example", "--config", fifo}, 2 * time.Second},
 	} {
 		for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 			t.Run(test.name+" "+signal.String(), func(t *testing.T) {

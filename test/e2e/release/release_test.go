@@ -483,7 +483,7 @@ func TestInstalled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, errOut, code = kubectl(t, bin, "noderole", "check", "-f", healthy); code != 0 || !strings.Contains(out, "0 failed") {
+	if out, errOut, code = kubectl(t, bin, "noderole", "check", "-f", healthy); code != 0 || !strings.Contains(out, "0 errors") {
 		t.Errorf("check -f: exit %d\n%s%s", code, out, errOut)
 	}
 	if _, errOut, code = kubectl(t, bin, "noderole", "check", "-f", "missing.yaml"); code != 2 || !strings.HasPrefix(errOut, "error: missing.yaml: cannot be read") {
