@@ -58,7 +58,7 @@ func blocked(by []finding.Result) *ManualError {
 const (
 	whyDenied         = "an explicit Deny, a permissions boundary or another limit denies it, which fix does not change"
 	whyNoStep         = "fix has no step for it"
-	whyShared         = "a node group's role cannot be changed: replace the nodes"
+	whyShared         = "its nodes need a role of their own, and fix does not replace nodes"
 	whyTrustDenied    = "the trust policy denies it explicitly, which fix does not change"
 	whyPoliciesUnread = "the access policies of its access entry could not be read, and would be lost"
 )
