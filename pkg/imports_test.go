@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"pkg/planner":          {"pkg/awsauth", "pkg/change", "pkg/command", "pkg/finding", "pkg/iampolicy", "pkg/need", "pkg/newrole", "pkg/snapshot", "pkg/text", "pkg/view"},
 	"pkg/print":            {"pkg/command", "pkg/finding", "pkg/text"},
 	"pkg/rules":            {"pkg/command", "pkg/view", "pkg/snapshot", "pkg/finding", "pkg/need", "pkg/iampolicy"},
-	"pkg/snapshot":         {"pkg/files"},
+	"pkg/snapshot":         {"pkg/files", "pkg/text"},
 	"pkg/text":             {},
 	"pkg/teampolicy":       {"pkg/files", "pkg/finding"},
 	"pkg/view":             {"pkg/awsauth", "pkg/snapshot", "pkg/iampolicy", "pkg/need"},

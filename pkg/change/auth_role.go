@@ -11,11 +11,11 @@ var authRoleKind = kind{
 		kubectl := command.Kubectl("-n", "kube-system")
 		switch {
 		case c.Whole == nil:
-			return nil, noCommand("the other entries of aws-auth are not known: edit the ConfigMap, kubectl -n kube-system edit configmap aws-auth")
+			return nil, noCommandError("the other entries of aws-auth are not known: edit the ConfigMap, kubectl -n kube-system edit configmap aws-auth")
 		case c.Whole.After == nil:
 			return []command.Command{kubectl.With("delete", "configmap", "aws-auth")}, nil
 		case !passable(*c.Whole.After):
-			return nil, noCommand("its mapRoles holds bytes that no command line can pass")
+			return nil, noCommandError("its mapRoles holds bytes that no command line can pass")
 		}
 		data := map[string]string{"mapRoles": *c.Whole.After}
 		if c.Whole.Before == nil {

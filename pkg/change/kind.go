@@ -94,7 +94,7 @@ func (c Change) NoCommand() string {
 func (c Change) commands() ([]command.Command, error) {
 	k, ok := kinds[c.Kind]
 	if !ok {
-		return nil, noCommand("the kind of change is not known")
+		return nil, noCommandError("the kind of change is not known")
 	}
 	return k.commands(c)
 }
@@ -146,10 +146,10 @@ func (c Change) AppliesTo(found *State) bool {
 	return Same(c.Before, found)
 }
 
-// noCommand is why no command makes a change.
-type noCommand string
+// noCommandError is why no command makes a change.
+type noCommandError string
 
-func (n noCommand) Error() string { return string(n) }
+func (n noCommandError) Error() string { return string(n) }
 
 // without is a list, sorted, without what is in another.
 func without(list, other []string) []string {

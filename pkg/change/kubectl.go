@@ -12,9 +12,9 @@ func kubectlIn(c Change) (k command.Command, name string, err error) {
 	namespace, name := c.Namespaced()
 	switch {
 	case namespace == "" || name == "":
-		return k, "", noCommand(`its name is not of the form "NAMESPACE/NAME"`)
+		return k, "", noCommandError(`its name is not of the form "NAMESPACE/NAME"`)
 	case !passable(c.Name) || strings.HasPrefix(name, "-"):
-		return k, "", noCommand("kubectl takes its name for something else")
+		return k, "", noCommandError("kubectl takes its name for something else")
 	}
 	return command.Kubectl("-n", namespace), name, nil
 }

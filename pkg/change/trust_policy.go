@@ -13,7 +13,7 @@ var trustPolicyKind = kind{
 	describe: func(c Change) string { return "trust policy of role " + c.Name },
 	commands: func(c Change) ([]command.Command, error) {
 		if c.After == nil {
-			return nil, noCommand("a role always has a trust policy")
+			return nil, noCommandError("a role always has a trust policy")
 		}
 		return iam("update-assume-role-policy").set("role-name", c.Name).set("policy-document", compact(c.After.Document)).commands()
 	},

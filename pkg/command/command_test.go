@@ -20,7 +20,8 @@ import (
 func run(t interface {
 	Helper()
 	Fatalf(string, ...any)
-}, dir, line string) (args []string, stdin string) {
+}, dir, line string,
+) (args []string, stdin string) {
 	t.Helper()
 	log := filepath.Join(dir, "log")
 	_ = os.Remove(log)

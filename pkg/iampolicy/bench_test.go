@@ -96,7 +96,7 @@ func BenchmarkDecideNode(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				s.Decide(r)
+				_, _ = s.Decide(r)
 			}
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "verdicts/s")
 		})
@@ -117,7 +117,7 @@ func BenchmarkReadOnly(b *testing.B) {
 	b.Run("cold", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			load().Decide(r)
+			_, _ = load().Decide(r)
 		}
 		verdicts(b)
 	})
@@ -125,7 +125,7 @@ func BenchmarkReadOnly(b *testing.B) {
 		s := load()
 		b.ReportAllocs()
 		for b.Loop() {
-			s.Decide(r)
+			_, _ = s.Decide(r)
 		}
 		verdicts(b)
 	})
@@ -133,7 +133,7 @@ func BenchmarkReadOnly(b *testing.B) {
 		s := load()
 		b.ReportAllocs()
 		for b.Loop() {
-			s.Evaluate(r)
+			_, _ = s.Evaluate(r)
 		}
 		verdicts(b)
 	})
@@ -150,14 +150,14 @@ func TestReadOnlyDocument(t *testing.T) {
 func TestDecideAllocatesNothing(t *testing.T) {
 	s := Prepare(nodePolicies(t))
 	for name, r := range nodeRequests() {
-		if n := testing.AllocsPerRun(100, func() { s.Decide(r) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { _, _ = s.Decide(r) }); n != 0 {
 			t.Errorf("%s: %v allocations", name, n)
 		}
 	}
 	trust := Policy{Name: "trust", Document: mustParse(t, Trust, string(question{}.document(allow(`"Action":"sts:AssumeRole"`, `"Principal":{"Service":"ec2.amazonaws.com"}`))))}
 	s = Prepare(Policies{Resource: &trust})
 	r := &Request{Principal: "ec2.amazonaws.com", Action: "sts:AssumeRole", Resource: trustedRole, Account: testAccount}
-	if n := testing.AllocsPerRun(100, func() { s.Decide(r) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { _, _ = s.Decide(r) }); n != 0 {
 		t.Errorf("trust: %v allocations", n)
 	}
 }

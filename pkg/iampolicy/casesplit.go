@@ -486,7 +486,7 @@ func (k *keyConditions) evaluate(cc *compiledCondition, values []valueClass, sev
 		for i := range cc.values {
 			v := &cc.values[i]
 			// The variable of a key with several values has no value.
-			one = or(one, truth(class.satisfies[k.predicate[v]] && !(v.itself && several)))
+			one = or(one, truth(class.satisfies[k.predicate[v]] && (!v.itself || !several)))
 		}
 		if cc.negated {
 			one = not(one)

@@ -51,7 +51,7 @@ func (r *Request) check(c *caller, resourceIsARN bool) error {
 		return invalid("the request has no resource")
 	case !isAction(r.Action):
 		return invalid("action %q is not one action such as ec2:DescribeInstances", r.Action)
-	case !resourceIsARN && r.Resource != allResources && !(strings.HasPrefix(r.Resource, "arn:") && hasWildcard(r.Resource)):
+	case !resourceIsARN && r.Resource != allResources && (!strings.HasPrefix(r.Resource, "arn:") || !hasWildcard(r.Resource)):
 		return invalid(`resource %q is neither an ARN nor "*"`, r.Resource)
 	case r.Context == nil:
 		return nil

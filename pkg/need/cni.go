@@ -77,8 +77,14 @@ type era struct{ first, last string }
 //     (aws/amazon-vpc-cni-k8s#3843, merged on 2026-08-26), and have SageMaker attach
 //     interfaces to HyperPod nodes (#3874, 2026-09).
 var eras = []era{
-	{"v1.0.0", "v1.17.1"}, {"v1.18.0", "v1.19.5"}, {"v1.19.6", "v1.19.6"}, {"v1.20.0", "v1.21.2"},
-	{"v1.22.0", "v1.22.0"}, {"v1.22.1", "v1.22.1"}, {"v1.22.2", "v1.23.1"}, {unseen, ""},
+	{"v1.0.0", "v1.17.1"},
+	{"v1.18.0", "v1.19.5"},
+	{"v1.19.6", "v1.19.6"},
+	{"v1.20.0", "v1.21.2"},
+	{"v1.22.0", "v1.22.0"},
+	{"v1.22.1", "v1.22.1"},
+	{"v1.22.2", "v1.23.1"},
+	{unseen, ""},
 }
 
 // unseen is the first version after the newest whose source was read.

@@ -77,185 +77,217 @@ func TestCNIByVersionFamilyAndSetting(t *testing.T) {
 		{
 			// handlePreScaling: an error of AssignPrivateIpAddresses ends nodeInit (589). The
 			// code of v1.15.5 has no call of DescribeSubnets.
-			"IPv4, v1.15.5", need.CNI{IPFamily: v4, Version: "v1.15.5"},
+			"IPv4, v1.15.5",
+			need.CNI{IPFamily: v4, Version: "v1.15.5"},
 			attach + "AssignPrivateIpAddresses CreateTags DescribeNetworkInterfaces",
 			detach + always + groups + "UnassignPrivateIpAddresses",
 		},
 		{
 			// createENI asks for the subnets and takes the first interface's without (awsutils 973).
-			"IPv4, v1.18.6", need.CNI{IPFamily: v4, Version: "v1.18.6"},
+			"IPv4, v1.18.6",
+			need.CNI{IPFamily: v4, Version: "v1.18.6"},
 			attach + "AssignPrivateIpAddresses CreateTags DescribeNetworkInterfaces",
 			detach + always + groups + "UnassignPrivateIpAddresses DescribeSubnets",
 		},
 		{
-			"IPv4, v1.21.2", need.CNI{IPFamily: v4, Version: "v1.21.2"}, // createENI, awsutils 1045 to 1054
+			"IPv4, v1.21.2",
+			need.CNI{IPFamily: v4, Version: "v1.21.2"}, // createENI, awsutils 1045 to 1054
 			attach + "AssignPrivateIpAddresses CreateTags DescribeNetworkInterfaces",
 			detach + always + groups + "UnassignPrivateIpAddresses DescribeSubnets",
 		},
 		{
 			// createENI with custom networking does not look for subnets (awsutils 1040).
-			"IPv4, v1.21.2, custom networking", need.CNI{IPFamily: v4, Version: "v1.21.2", Settings: set(need.CustomNetworking)},
+			"IPv4, v1.21.2, custom networking",
+			need.CNI{IPFamily: v4, Version: "v1.21.2", Settings: set(need.CustomNetworking)},
 			attach + "AssignPrivateIpAddresses CreateTags DescribeNetworkInterfaces",
 			detach + always + "UnassignPrivateIpAddresses",
 		},
 		{
 			// RefreshCustomSGIDs ends nodeInit (598). setupENI returns where the subnets are
 			// denied (1298), createENI makes no interface (awsutils 1211).
-			"IPv4, v1.22.0", need.CNI{IPFamily: v4, Version: "v1.22.0"},
+			"IPv4, v1.22.0",
+			need.CNI{IPFamily: v4, Version: "v1.22.0"},
 			attach + "AssignPrivateIpAddresses CreateTags DescribeNetworkInterfaces DescribeSubnets DescribeSecurityGroups",
 			detach + always + groups + "UnassignPrivateIpAddresses",
 		},
 		{
 			// RefreshCustomSGIDs whatever the networking (597). setupENI of the only interface for
 			// pods fails (1298), so the pool stays empty, which ends nodeInit (695 to 697).
-			"IPv4, v1.22.0, custom networking", need.CNI{IPFamily: v4, Version: "v1.22.0", Settings: set(need.CustomNetworking)},
+			"IPv4, v1.22.0, custom networking",
+			need.CNI{IPFamily: v4, Version: "v1.22.0", Settings: set(need.CustomNetworking)},
 			attach + "AssignPrivateIpAddresses CreateTags DescribeNetworkInterfaces DescribeSubnets DescribeSecurityGroups",
 			detach + always + "UnassignPrivateIpAddresses",
 		},
 		{
 			// Without subnet discovery createENI asks, warns and goes on (awsutils 1266).
-			"IPv4, v1.22.0, no subnet discovery", need.CNI{IPFamily: v4, Version: "v1.22.0", Settings: set(need.SubnetDiscovery)},
+			"IPv4, v1.22.0, no subnet discovery",
+			need.CNI{IPFamily: v4, Version: "v1.22.0", Settings: set(need.SubnetDiscovery)},
 			attach + "AssignPrivateIpAddresses CreateTags DescribeNetworkInterfaces",
 			detach + always + groups + "UnassignPrivateIpAddresses DescribeSubnets",
 		},
 		{
 			// RefreshCustomSGIDs is under !disableENIProvisioning (590).
-			"IPv4, v1.22.0, no provisioning", need.CNI{IPFamily: v4, Version: "v1.22.0", Settings: set(need.NoProvisioning)},
+			"IPv4, v1.22.0, no provisioning",
+			need.CNI{IPFamily: v4, Version: "v1.22.0", Settings: set(need.NoProvisioning)},
 			"DescribeNetworkInterfaces",
 			always + "DescribeSubnets",
 		},
 		{
-			"IPv4, v1.22.1", need.CNI{IPFamily: v4, Version: "v1.22.1"}, // 600, 1300, awsutils 1244
+			"IPv4, v1.22.1",
+			need.CNI{IPFamily: v4, Version: "v1.22.1"}, // 600, 1300, awsutils 1244
 			attach + "AssignPrivateIpAddresses CreateTags DescribeNetworkInterfaces DescribeSubnets DescribeSecurityGroups",
 			detach + always + groups + "UnassignPrivateIpAddresses",
 		},
 		{
 			// RefreshCustomSGIDs not with custom networking (599).
-			"IPv4, v1.22.1, custom networking", need.CNI{IPFamily: v4, Version: "v1.22.1", Settings: set(need.CustomNetworking)},
+			"IPv4, v1.22.1, custom networking",
+			need.CNI{IPFamily: v4, Version: "v1.22.1", Settings: set(need.CustomNetworking)},
 			attach + "AssignPrivateIpAddresses CreateTags DescribeNetworkInterfaces DescribeSubnets",
 			detach + always + "UnassignPrivateIpAddresses",
 		},
 		{
 			// The call of RefreshCustomSGIDs is gone from nodeInit (591 to 598).
-			"IPv4, v1.22.2", need.CNI{IPFamily: v4, Version: "v1.22.2"},
+			"IPv4, v1.22.2",
+			need.CNI{IPFamily: v4, Version: "v1.22.2"},
 			attach + "AssignPrivateIpAddresses CreateTags DescribeNetworkInterfaces DescribeSubnets",
 			detach + always + groups + "UnassignPrivateIpAddresses",
 		},
 		{
-			"IPv4, v1.23.0", need.CNI{IPFamily: v4, Version: "v1.23.0"}, // 682, 1296, awsutils 1150
+			"IPv4, v1.23.0",
+			need.CNI{IPFamily: v4, Version: "v1.23.0"}, // 682, 1296, awsutils 1150
 			attach + "AssignPrivateIpAddresses CreateTags DescribeNetworkInterfaces DescribeSubnets",
 			detach + always + groups + "UnassignPrivateIpAddresses",
 		},
 		{
 			// ENABLE_MULTI_NIC attaches on IPv4 by the same calls (handlePreScaling, 676).
-			"IPv4, v1.23.0, multi-NIC", need.CNI{IPFamily: v4, Version: "v1.23.0", Settings: set(need.MultiNIC)},
+			"IPv4, v1.23.0, multi-NIC",
+			need.CNI{IPFamily: v4, Version: "v1.23.0", Settings: set(need.MultiNIC)},
 			attach + "AssignPrivateIpAddresses CreateTags DescribeNetworkInterfaces DescribeSubnets",
 			detach + always + groups + "UnassignPrivateIpAddresses",
 		},
 		{
 			// aws/amazon-vpc-cni-k8s#3843: setupENI goes on where the subnets are denied.
 			// #3874: SageMaker attaches the interfaces of HyperPod nodes, which had none before.
-			"IPv4, after v1.23.1, HyperPod", need.CNI{IPFamily: v4, Version: "v1.24.0", HyperPod: true},
+			"IPv4, after v1.23.1, HyperPod",
+			need.CNI{IPFamily: v4, Version: "v1.24.0", HyperPod: true},
 			attach + "AssignPrivateIpAddresses CreateTags DescribeNetworkInterfaces",
 			detach + always + groups + "sagemaker:AttachClusterNodeNetworkInterface " + "UnassignPrivateIpAddresses DescribeSubnets",
 		},
 		{
-			"IPv4, v1.23.1, HyperPod", need.CNI{IPFamily: v4, Version: "v1.23.1", HyperPod: true},
+			"IPv4, v1.23.1, HyperPod",
+			need.CNI{IPFamily: v4, Version: "v1.23.1", HyperPod: true},
 			attach + "AssignPrivateIpAddresses CreateTags DescribeNetworkInterfaces DescribeSubnets",
 			detach + always + groups + "UnassignPrivateIpAddresses",
 		},
 		{
 			// DescribeAllENIs calls nothing (awsutils 1373); nothing is provisioned (1832).
-			"IPv4, v1.19.6, IMDS only", need.CNI{IPFamily: v4, Version: "v1.19.6", Settings: set(need.IMDSOnly)},
+			"IPv4, v1.19.6, IMDS only",
+			need.CNI{IPFamily: v4, Version: "v1.19.6", Settings: set(need.IMDSOnly)},
 			"", "DescribeInstanceTypes",
 		},
 		{
 			// The variable is not in the code of v1.18.6.
-			"IPv4, v1.18.6, IMDS only", need.CNI{IPFamily: v4, Version: "v1.18.6", Settings: set(need.IMDSOnly)},
+			"IPv4, v1.18.6, IMDS only",
+			need.CNI{IPFamily: v4, Version: "v1.18.6", Settings: set(need.IMDSOnly)},
 			attach + "AssignPrivateIpAddresses CreateTags DescribeNetworkInterfaces",
 			detach + always + groups + "UnassignPrivateIpAddresses DescribeSubnets",
 		},
 		{
 			// setupENI asks for the subnets in this mode too (1296), and logs (546).
-			"IPv4, v1.23.0, IMDS only", need.CNI{IPFamily: v4, Version: "v1.23.0", Settings: set(need.IMDSOnly)},
+			"IPv4, v1.23.0, IMDS only",
+			need.CNI{IPFamily: v4, Version: "v1.23.0", Settings: set(need.IMDSOnly)},
 			"", "DescribeInstanceTypes DescribeSubnets",
 		},
 		{
-			"IPv4, v1.23.0, IMDS only, no subnet discovery", need.CNI{IPFamily: v4, Version: "v1.23.0", Settings: set(need.IMDSOnly, need.SubnetDiscovery)},
+			"IPv4, v1.23.0, IMDS only, no subnet discovery",
+			need.CNI{IPFamily: v4, Version: "v1.23.0", Settings: set(need.IMDSOnly, need.SubnetDiscovery)},
 			"", "DescribeInstanceTypes",
 		},
 		{
 			// assignIPv6Prefix asks EC2 for the prefix, then for a new one (1010, 1026). RefreshSGIDs is
 			// called on IPv4 alone (538).
-			"IPv6, v1.15.5", need.CNI{IPFamily: v6, Version: "v1.15.5"},
+			"IPv6, v1.15.5",
+			need.CNI{IPFamily: v6, Version: "v1.15.5"},
 			"AssignIpv6Addresses CreateTags DescribeNetworkInterfaces",
 			always,
 		},
 		{
 			// 1160, 1176. RefreshSGIDs on both families (568), since v1.20.0.
-			"IPv6, v1.20.4", need.CNI{IPFamily: v6, Version: "v1.20.4"},
+			"IPv6, v1.20.4",
+			need.CNI{IPFamily: v6, Version: "v1.20.4"},
 			"AssignIpv6Addresses CreateTags DescribeNetworkInterfaces",
 			always + groups,
 		},
 		{
 			// createSecondaryIPv6ENIs returns no error (637).
-			"IPv6, v1.20.4, multi-NIC", need.CNI{IPFamily: v6, Version: "v1.20.4", Settings: set(need.MultiNIC)},
+			"IPv6, v1.20.4, multi-NIC",
+			need.CNI{IPFamily: v6, Version: "v1.20.4", Settings: set(need.MultiNIC)},
 			"AssignIpv6Addresses CreateTags DescribeNetworkInterfaces",
 			always + groups + attach + detach,
 		},
 		{
-			"IPv6, v1.19.6, multi-NIC, which came with v1.20.0", need.CNI{IPFamily: v6, Version: "v1.19.6", Settings: set(need.MultiNIC)},
+			"IPv6, v1.19.6, multi-NIC, which came with v1.20.0",
+			need.CNI{IPFamily: v6, Version: "v1.19.6", Settings: set(need.MultiNIC)},
 			"AssignIpv6Addresses CreateTags DescribeNetworkInterfaces",
 			always,
 		},
 		{
 			// nodeInit ends where the subnets are denied (503), and the security groups (598).
-			"IPv6, v1.22.0", need.CNI{IPFamily: v6, Version: "v1.22.0"},
+			"IPv6, v1.22.0",
+			need.CNI{IPFamily: v6, Version: "v1.22.0"},
 			"AssignIpv6Addresses CreateTags DescribeNetworkInterfaces DescribeSubnets DescribeSecurityGroups",
 			always + groups,
 		},
 		{
-			"IPv6, v1.22.0, no subnet discovery", need.CNI{IPFamily: v6, Version: "v1.22.0", Settings: set(need.SubnetDiscovery)}, // 500, 597
+			"IPv6, v1.22.0, no subnet discovery",
+			need.CNI{IPFamily: v6, Version: "v1.22.0", Settings: set(need.SubnetDiscovery)}, // 500, 597
 			"AssignIpv6Addresses CreateTags DescribeNetworkInterfaces",
 			always + groups,
 		},
 		{
-			"IPv6, v1.22.1", need.CNI{IPFamily: v6, Version: "v1.22.1"}, // 503, 600
+			"IPv6, v1.22.1",
+			need.CNI{IPFamily: v6, Version: "v1.22.1"}, // 503, 600
 			"AssignIpv6Addresses CreateTags DescribeNetworkInterfaces DescribeSubnets DescribeSecurityGroups",
 			always + groups,
 		},
 		{
-			"IPv6, v1.22.2", need.CNI{IPFamily: v6, Version: "v1.22.2"}, // 503
+			"IPv6, v1.22.2",
+			need.CNI{IPFamily: v6, Version: "v1.22.2"}, // 503
 			"AssignIpv6Addresses CreateTags DescribeNetworkInterfaces DescribeSubnets",
 			always + groups,
 		},
 		{
-			"IPv6, v1.23.0", need.CNI{IPFamily: v6, Version: "v1.23.0"}, // 507
+			"IPv6, v1.23.0",
+			need.CNI{IPFamily: v6, Version: "v1.23.0"}, // 507
 			"AssignIpv6Addresses CreateTags DescribeNetworkInterfaces DescribeSubnets",
 			always + groups,
 		},
 		{
 			// Where the first interface is excluded, a failing tryAllocateENI ends nodeInit (521).
-			"IPv6, v1.23.0, excluded subnet", need.CNI{IPFamily: v6, Version: "v1.23.0", ExcludedSubnet: true},
+			"IPv6, v1.23.0, excluded subnet",
+			need.CNI{IPFamily: v6, Version: "v1.23.0", ExcludedSubnet: true},
 			attach + "AssignIpv6Addresses CreateTags DescribeNetworkInterfaces DescribeSubnets",
 			always + groups + detach,
 		},
 		{
 			// No code of v1.21.2 looks at that tag of the first subnet on IPv6 (awsutils 1046).
-			"IPv6, v1.21.2, excluded subnet", need.CNI{IPFamily: v6, Version: "v1.21.2", ExcludedSubnet: true},
+			"IPv6, v1.21.2, excluded subnet",
+			need.CNI{IPFamily: v6, Version: "v1.21.2", ExcludedSubnet: true},
 			"AssignIpv6Addresses CreateTags DescribeNetworkInterfaces",
 			always + groups,
 		},
 		{
 			// The check of subnets is not under disableENIProvisioning (504); TagENI and RefreshSGIDs
 			// are (530, 594). setupENI asks for the prefix (1305).
-			"IPv6, v1.23.0, no provisioning", need.CNI{IPFamily: v6, Version: "v1.23.0", Settings: set(need.NoProvisioning)},
+			"IPv6, v1.23.0, no provisioning",
+			need.CNI{IPFamily: v6, Version: "v1.23.0", Settings: set(need.NoProvisioning)},
 			"DescribeNetworkInterfaces DescribeSubnets",
 			always + "AssignIpv6Addresses",
 		},
 		{
 			// assignIPv6Prefix asks EC2 in this mode too (1005).
-			"IPv6, v1.19.6, IMDS only", need.CNI{IPFamily: v6, Version: "v1.19.6", Settings: set(need.IMDSOnly)},
+			"IPv6, v1.19.6, IMDS only",
+			need.CNI{IPFamily: v6, Version: "v1.19.6", Settings: set(need.IMDSOnly)},
 			"DescribeNetworkInterfaces",
 			"DescribeInstanceTypes AssignIpv6Addresses",
 		},
@@ -315,15 +347,18 @@ func TestCNIUncertain(t *testing.T) {
 		required, uncertain string
 	}{
 		{
-			"subnet discovery not known", need.CNI{IPFamily: "ipv6", Version: "v1.23.0", Unknown: []need.Setting{need.SubnetDiscovery}},
+			"subnet discovery not known",
+			need.CNI{IPFamily: "ipv6", Version: "v1.23.0", Unknown: []need.Setting{need.SubnetDiscovery}},
 			"AssignIpv6Addresses CreateTags DescribeNetworkInterfaces", "DescribeSubnets",
 		},
 		{
-			"version not known", need.CNI{IPFamily: "ipv6"},
+			"version not known",
+			need.CNI{IPFamily: "ipv6"},
 			"AssignIpv6Addresses CreateTags DescribeNetworkInterfaces", "DescribeSecurityGroups DescribeSubnets",
 		},
 		{
-			"version not known, no subnet discovery", need.CNI{IPFamily: "ipv6", Settings: set(need.SubnetDiscovery)},
+			"version not known, no subnet discovery",
+			need.CNI{IPFamily: "ipv6", Settings: set(need.SubnetDiscovery)},
 			"AssignIpv6Addresses CreateTags DescribeNetworkInterfaces", "",
 		},
 	}

@@ -151,8 +151,12 @@ func (c CNI) Document(partition string) Document {
 // without the permissions of subnet discovery.
 func OriginalIPv6Document(partition string) Document {
 	return cniDocument(partition, []Action{
-		{Name: "ec2:AssignIpv6Addresses"}, {Name: "ec2:DescribeInstances"}, {Name: "ec2:DescribeTags"},
-		{Name: "ec2:DescribeNetworkInterfaces"}, {Name: "ec2:DescribeInstanceTypes"}, {Name: "ec2:CreateTags"},
+		{Name: "ec2:AssignIpv6Addresses"},
+		{Name: "ec2:DescribeInstances"},
+		{Name: "ec2:DescribeTags"},
+		{Name: "ec2:DescribeNetworkInterfaces"},
+		{Name: "ec2:DescribeInstanceTypes"},
+		{Name: "ec2:CreateTags"},
 	})
 }
 

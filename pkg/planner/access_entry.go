@@ -28,7 +28,7 @@ func (p *planner) grantAccess(r finding.Result) ([]Step, error) {
 		}
 	}
 	if !p.v.Access(role.ARN).ByEntries {
-		return p.mapRole(r, role, nil)
+		return p.mapRole(role, nil)
 	}
 	kind := p.v.EntryType(role)
 	changes := []change.Change{p.entry(role.ARN, nil, &change.State{Type: kind})}

@@ -23,16 +23,16 @@ func (p *planner) correctMapping(r finding.Result) ([]Step, error) {
 	access := p.v.Access(role.ARN)
 	switch {
 	case len(access.Mapped) > 0:
-		return p.mapRole(r, role, &access.Mapped[0])
+		return p.mapRole(role, &access.Mapped[0])
 	case len(access.NearMisses) > 0:
-		return p.mapRole(r, role, &access.NearMisses[0].Mapping)
+		return p.mapRole(role, &access.NearMisses[0].Mapping)
 	}
 	return nil, manual(whyNoStep).next(r.Next...)
 }
 
 // mapRole writes the entry of a role in aws-auth: a new one, or one in the place of
 // old. A username that nodes may have, and groups besides those of nodes, are kept.
-func (p *planner) mapRole(r finding.Result, role *view.NodeRole, old *awsauth.Mapping) ([]Step, error) {
+func (p *planner) mapRole(role *view.NodeRole, old *awsauth.Mapping) ([]Step, error) {
 	windows, _ := p.v.Kinds(role)
 	after := awsauth.Mapping{RoleARN: snapshot.WithoutPath(role.ARN), Username: p.v.UserName(role)}
 	text, before := "", (*change.State)(nil)

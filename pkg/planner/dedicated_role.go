@@ -151,7 +151,7 @@ func (p *planner) migration(role *view.NodeRole, n newrole.Role) []finding.Next 
 		case view.AutoMode:
 			next = append(next, finding.Run(command.AWS("eks", "update-cluster-config", "--name", cluster, "--compute-config", "enabled=true,nodeRoleArn="+n.ARN())).
 				With("add its node pools"))
-		case view.SelfManaged, view.Karpenter, view.Unjoined:
+		case view.SelfManaged, view.Karpenter, view.Unjoined, view.Provisioner, view.NodeTemplate:
 			next = append(next, finding.Advise(fmt.Sprintf("replace %s %s with a node that has role %s", s.Kind, s.Name, n.Name)))
 		}
 	}

@@ -39,13 +39,11 @@ type Options struct {
 // Auto chooses between EKS Pod Identity and IRSA.
 const Auto = "auto"
 
-// repairs are the functions that plan, by kind of repair. Each returns the steps for one
+// repairs returns the functions that plan, by kind of repair. Each returns the steps for one
 // failure. An error is a ManualError, or several that are joined: what is left to people,
 // in the place of steps or beside them.
-var repairs map[finding.Repair]func(*planner, finding.Result) ([]Step, error)
-
-func init() { // as some of them look others up
-	repairs = map[finding.Repair]func(*planner, finding.Result) ([]Step, error){
+func repairs() map[finding.Repair]func(*planner, finding.Result) ([]Step, error) {
+	return map[finding.Repair]func(*planner, finding.Result) ([]Step, error){
 		finding.MoveCNI:             (*planner).moveCNI,
 		finding.SeparateRole:        (*planner).planDedicatedRole,
 		finding.RecreateRole:        (*planner).recreateRole,
@@ -69,7 +67,7 @@ func init() { // as some of them look others up
 }
 
 // HasRepair reports whether the planner has a function for a kind of repair.
-func HasRepair(kind finding.Repair) bool { return repairs[kind] != nil }
+func HasRepair(kind finding.Repair) bool { return repairs()[kind] != nil }
 
 // New plans the repair of what failed and is not excused.
 func New(v *view.View, results []finding.Result, o Options) *Plan {
@@ -147,7 +145,7 @@ func (p *planner) repair(r finding.Result) ([]Step, error) {
 		}
 		return p.planDedicatedRole(r)
 	}
-	if repair := repairs[r.Repair]; repair != nil {
+	if repair := repairs()[r.Repair]; repair != nil {
 		return repair(p, r)
 	}
 	return nil, &ManualError{Why: r.NoRepair, Next: r.Next}

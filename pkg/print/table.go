@@ -299,8 +299,13 @@ func summaryCounts(s finding.Summary) []string {
 		word   string
 		always bool
 	}{
-		{s.Depends, "depends", false}, {s.Infos, "info", false}, {s.Explained, "explained by others", false}, {s.Unknown, "unknown", true},
-		{s.Excepted, "excepted", false}, {s.Known, "known", false}, {s.Passed, "passed", true},
+		{s.Depends, "depends", false},
+		{s.Infos, "info", false},
+		{s.Explained, "explained by others", false},
+		{s.Unknown, "unknown", true},
+		{s.Excepted, "excepted", false},
+		{s.Known, "known", false},
+		{s.Passed, "passed", true},
 	} {
 		if p.n > 0 || p.always {
 			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.word))

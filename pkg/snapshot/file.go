@@ -15,6 +15,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // FileError says what is wrong with a snapshot file and where.
@@ -39,7 +40,7 @@ func (e *FileError) Error() string {
 	if e.Field != "" {
 		b.WriteString(": " + e.Field)
 	}
-	return b.String() + ": " + e.Problem
+	return text.Visible(b.String() + ": " + e.Problem)
 }
 
 // Decode reads one snapshot from YAML or JSON text and validates it. Unknown
@@ -140,7 +141,7 @@ func fileError(name string, file *ast.File, err error) error {
 	if errors.As(err, &depth) {
 		return &FileError{File: name, Line: depth.Line, Problem: depth.Problem}
 	}
-	var bad notTime
+	var bad notTimeError
 	if errors.As(err, &bad) {
 		field, line := whereIs(file, string(bad))
 		return &FileError{File: name, Line: line, Field: field, Problem: bad.Error()}
@@ -176,10 +177,10 @@ func fileError(name string, file *ast.File, err error) error {
 // timeForms are the forms of a time: RFC 3339, and YAML's own form of it.
 var timeForms = []string{time.RFC3339, "2006-01-02 15:04:05Z07:00"}
 
-// notTime is a text where a time is expected.
-type notTime string
+// notTimeError is a text where a time is expected.
+type notTimeError string
 
-func (n notTime) Error() string {
+func (n notTimeError) Error() string {
 	return fmt.Sprintf("is %q, not a time such as 2026-03-01T08:00:00Z", string(n))
 }
 
@@ -192,7 +193,7 @@ func parseTime(t *time.Time, text []byte) error {
 			return nil
 		}
 	}
-	return notTime(value)
+	return notTimeError(value)
 }
 
 // pathOf returns the path of the value that a token begins, such as

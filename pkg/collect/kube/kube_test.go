@@ -85,7 +85,8 @@ func TestMaker(t *testing.T) {
 		{"karpenter before v0.32", ec2, map[string]string{"karpenter.sh/provisioner-name": "p"}, snapshot.Node{Maker: snapshot.MadeByKarpenter, Owner: "p", Provisioner: true}},
 		{"HyperPod by provider", "aws:///euw1-az1/sagemaker/cluster/hyperpod-x-i-0a", nil, snapshot.Node{Maker: snapshot.MadeByHyperPod}},
 		{
-			"HyperPod by label, with Karpenter's", "", map[string]string{"sagemaker.amazonaws.com/compute-type": "hyperpod", "sagemaker.amazonaws.com/instance-group-name": "g", pool: "p"},
+			"HyperPod by label, with Karpenter's", "",
+			map[string]string{"sagemaker.amazonaws.com/compute-type": "hyperpod", "sagemaker.amazonaws.com/instance-group-name": "g", pool: "p"},
 			snapshot.Node{Maker: snapshot.MadeByHyperPod, Owner: "g"},
 		},
 		{"elsewhere", "kind://docker/kind/kind", nil, snapshot.Node{Maker: snapshot.MadeByUnknown}},
