@@ -17,6 +17,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // What follows is kubectl's flags on client-go and cli-runtime's printers.
@@ -132,32 +133,32 @@ func (*templates) AllowedFormats() []string {
 // ToPrinter returns the printer of a format, errNoFormat, or the error of the
 // template or its file.
 func (t *templates) ToPrinter(output string) (printers.ResourcePrinter, error) {
-	format, text, _ := strings.Cut(output, "=")
+	format, source, _ := strings.Cut(output, "=")
 	if !slices.Contains(t.AllowedFormats(), format) {
 		return nil, errNoFormat
 	}
 	if t.text != "" {
-		text = t.text
+		source = t.text
 	}
-	if text == "" {
+	if source == "" {
 		return nil, errors.New("template format specified but no template given")
 	}
 	if strings.HasSuffix(format, "file") {
-		content, err := os.ReadFile(text)
+		content, err := os.ReadFile(source)
 		if err != nil {
 			return nil, fmt.Errorf("read the template: %w", err)
 		}
-		text = string(content)
+		source = string(content)
 	}
 	if !strings.HasPrefix(format, "jsonpath") {
-		p, err := printers.NewGoTemplatePrinter([]byte(text))
+		p, err := printers.NewGoTemplatePrinter([]byte(source))
 		if err != nil {
 			return nil, fmt.Errorf("parse the template: %w", err)
 		}
 		p.AllowMissingKeys(true)
 		return p, nil
 	}
-	p, err := printers.NewJSONPathPrinter(text)
+	p, err := printers.NewJSONPathPrinter(source)
 	if err != nil {
 		return nil, fmt.Errorf("parse the JSONPath: %w", err)
 	}
@@ -171,7 +172,7 @@ func (t *templates) ToPrinter(output string) (printers.ResourcePrinter, error) {
 		if err := p.PrintObj(obj, &b); err != nil {
 			return err
 		}
-		_, err := w.Write(print.EscapeJSON(b.Bytes()))
+		_, err := w.Write(text.EscapeJSON(b.Bytes()))
 		return err
 	}), nil
 }

@@ -3,9 +3,7 @@ package export
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"strings"
-	"unicode/utf16"
 
 	"sigs.k8s.io/yaml"
 
@@ -20,25 +18,7 @@ func indented(document string) (s string, ok bool) {
 	if err := json.Indent(&b, []byte(document), "", "  "); err != nil {
 		return "", false
 	}
-	return escapeJSON(strings.TrimRight(b.String(), "\n")) + "\n", true
-}
-
-// escapeJSON escapes the characters in a JSON document's strings that are not safe to
-// show.
-func escapeJSON(document string) string {
-	var b strings.Builder
-	for _, r := range document {
-		switch {
-		case r == '\n', text.Safe(r):
-			b.WriteRune(r)
-		case r > 0xffff:
-			high, low := utf16.EncodeRune(r)
-			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	return b.String()
+	return strings.TrimRight(string(text.EscapeJSON(b.Bytes())), "\n") + "\n", true
 }
 
 // asYAML returns a value as YAML. Where a string in it has characters that a terminal
@@ -52,5 +32,5 @@ func asYAML(value any) (string, error) {
 		return string(out), nil
 	}
 	out, err = json.MarshalIndent(value, "", "  ")
-	return escapeJSON(string(out)) + "\n", err
+	return string(text.EscapeJSON(out)) + "\n", err
 }

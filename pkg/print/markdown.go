@@ -213,10 +213,11 @@ func (d *markdown) foot(version string) {
 var listStart = regexp.MustCompile(`^(\d*)([.)-])`)
 
 // escape makes a line of safe characters show in GitHub's Markdown as what it is: no
-// markup, no HTML, no cell's end. Nobody is mentioned by it and no issue is linked.
+// markup, no HTML, no cell's end. Nobody is mentioned by it and no issue is linked. Spaces
+// around it are left out: four of them at the start of a list item begin a code block.
 func escape(s string) string {
 	var b strings.Builder
-	for _, c := range s {
+	for _, c := range strings.TrimSpace(s) {
 		switch c {
 		case '&':
 			b.WriteString("&amp;")

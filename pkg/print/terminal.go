@@ -141,7 +141,7 @@ func cleaned(v reflect.Value, see func(string) string) reflect.Value {
 // still the same JSON.
 func visibleDocument(s string) string {
 	if json.Valid([]byte(s)) {
-		return string(EscapeJSON([]byte(s)))
+		return string(text.EscapeJSON([]byte(s)))
 	}
 	return text.VisibleLines(s)
 }
