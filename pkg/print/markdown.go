@@ -235,7 +235,22 @@ func escape(s string) string {
 			b.WriteRune(c)
 		}
 	}
-	return listStart.ReplaceAllString(b.String(), `$1\$2`)
+	return listStart.ReplaceAllString(notLinked.Replace(b.String()), `$1\$2`)
+}
+
+// notLinked keeps GitHub from making a link of an address in foreign text: what escape
+// writes would become a part of it.
+var notLinked = strings.NewReplacer("://", `:\//`, "www.", `www\.`, "WWW.", `WWW\.`, "Www.", `Www\.`)
+
+// plainLink is a link of which GitHub makes a link as it stands.
+var plainLink = regexp.MustCompile(`^https://[A-Za-z0-9./-]+(#[A-Za-z][A-Za-z0-9-]*)?$`)
+
+// linkTo is a link that can be followed; an odd one is only shown.
+func linkTo(link string) string {
+	if plainLink.MatchString(link) {
+		return link
+	}
+	return escape(link)
 }
 
 // codeBlock is a block of commands behind a fence that none of them can end.
@@ -257,7 +272,7 @@ func nextBlocks(list []finding.Next) string {
 		}
 		words := escape(n.Note)
 		if n.Link != "" {
-			words = strings.TrimSpace(words + " " + escape(n.Link))
+			words = strings.TrimSpace(words + " " + linkTo(n.Link))
 		}
 		if words != "" {
 			b.WriteString(words + "\n\n")
