@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
@@ -83,7 +84,7 @@ func (o *checkOptions) writeReports(report *finding.Report, footer string) error
 			err = o.writeReport(&text, r.format, report)
 		}
 		if err == nil {
-			err = replaceFile(r.path, text.String())
+			err = files.Write(r.path, []byte(text.String()), 0o666)
 		}
 		if err != nil {
 			failed = append(failed, fmt.Errorf("--report %s=%s: %w", r.format, r.path, err))
@@ -105,18 +106,4 @@ func (o *checkOptions) writeReport(w io.Writer, format string, report *finding.R
 		return err
 	}
 	return printer.PrintObj(report, w)
-}
-
-// replaceFile writes a file as one piece: whoever reads it sees the old text or the
-// new one. A new file gets the mode that the user's umask gives.
-func replaceFile(name, text string) error {
-	tmp := filepath.Join(filepath.Dir(name), fmt.Sprintf(".%s.%d", filepath.Base(name), os.Getpid()))
-	err := os.WriteFile(tmp, []byte(text), 0o666)
-	if err == nil {
-		err = os.Rename(tmp, name)
-	}
-	if err != nil {
-		_ = os.Remove(tmp) // it may not be there
-	}
-	return err
 }

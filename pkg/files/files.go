@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"unicode/utf16"
@@ -139,6 +140,7 @@ const Private fs.FileMode = 0o600
 // the file that it names. What is not a regular file, such as /dev/stdout, is written to
 // as it is.
 func Write(name string, text []byte, mode fs.FileMode) (err error) {
+	kept := false
 	target, err := filepath.EvalSymlinks(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -153,10 +155,9 @@ func Write(name string, text []byte, mode fs.FileMode) (err error) {
 		if !info.Mode().IsRegular() {
 			return os.WriteFile(target, text, mode)
 		}
-		mode = info.Mode().Perm()
+		mode, kept = info.Mode().Perm(), true
 	}
-	// CreateTemp opens with O_EXCL a name that cannot be guessed, mode 0600.
-	tmp, err := os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+".*")
+	tmp, err := createBeside(target, mode)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
@@ -165,8 +166,8 @@ func Write(name string, text []byte, mode fs.FileMode) (err error) {
 			err = errors.Join(fmt.Errorf("write %s: %w", name, err), os.Remove(tmp.Name()))
 		}
 	}()
-	if _, err = tmp.Write(text); err == nil {
-		err = tmp.Chmod(mode)
+	if _, err = tmp.Write(text); err == nil && kept {
+		err = tmp.Chmod(mode) // past the umask
 	}
 	if err == nil {
 		err = tmp.Sync()
@@ -175,4 +176,17 @@ func Write(name string, text []byte, mode fs.FileMode) (err error) {
 		return err
 	}
 	return os.Rename(tmp.Name(), target)
+}
+
+// createBeside creates a file beside another one, under a name that nobody can guess and
+// that no file or link has. os.CreateTemp would do, but for the user's umask.
+func createBeside(name string, mode fs.FileMode) (*os.File, error) {
+	for try := 0; ; try++ {
+		beside := filepath.Join(filepath.Dir(name), fmt.Sprintf(".%s.%016x", filepath.Base(name), rand.Uint64()))
+		file, err := os.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+		if errors.Is(err, fs.ErrExist) && try < 100 {
+			continue
+		}
+		return file, err
+	}
 }

@@ -118,6 +118,12 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	mode(t, file, 0o600)
+	umask := syscall.Umask(0o027)
+	defer syscall.Umask(umask)
+	if err := files.Write(file+"2", []byte("one"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	mode(t, file+"2", 0o640)
 	if err := os.Chmod(file, 0o640); err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +147,7 @@ func TestWrite(t *testing.T) {
 		t.Errorf("%s: %v", os.DevNull, err)
 	}
 	left, err := os.ReadDir(dir)
-	if err != nil || len(left) != 3 {
+	if err != nil || len(left) != 4 {
 		t.Errorf("left behind: %v %v", left, err)
 	}
 }

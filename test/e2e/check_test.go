@@ -375,6 +375,7 @@ func TestPermissionsDocumented(t *testing.T) {
 	s.proxied.Associations["a-1"] = associationOf("eksCNIRole")
 	s.letIn("bastionRole", "EC2") // of a type that may have access policies
 	s.autoScalingGroup("workers", "bastionRole")
+	s.launchConfigurationGroup("older", "bastionRole")
 	s.hybrid("eksCNIRole")
 	proxy.Calls()
 	kubectl(t, s.kubeconfig(proxy.URL), "noderole", "check")

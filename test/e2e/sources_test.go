@@ -227,18 +227,33 @@ func TestAWSNodePodIdentity(t *testing.T) {
 // CLI, as a template for self-managed nodes does.
 func (s *scenario) autoScalingGroup(name, profile string) {
 	s.t.Helper()
-	for _, args := range [][]string{
-		{"ec2", "create-launch-template", "--launch-template-name", name, "--launch-template-data", `{"ImageId":"ami-12c6146b","IamInstanceProfile":{"Name":"` + profile + `"}}`},
-		{
-			"autoscaling", "create-auto-scaling-group", "--auto-scaling-group-name", name, "--min-size", "0", "--max-size", "1", "--availability-zones", region + "a",
-			"--launch-template", "LaunchTemplateName=" + name, "--tags", "Key=kubernetes.io/cluster/" + s.cluster + ",Value=owned,PropagateAtLaunch=true",
-		},
-	} {
-		cmd := exec.Command("aws", args...)
-		cmd.Env = append(baseEnv(), "AWS_ENDPOINT_URL="+cloud.url, "AWS_DEFAULT_REGION="+region)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			s.t.Fatalf("aws %v: %v\n%s", args, err, out)
-		}
+	s.seed("ec2", "create-launch-template", "--launch-template-name", name, "--launch-template-data", `{"ImageId":"ami-12c6146b","IamInstanceProfile":{"Name":"`+profile+`"}}`)
+	s.emptyGroup(name, "--launch-template", "LaunchTemplateName="+name)
+}
+
+// launchConfigurationGroup is autoScalingGroup with a launch configuration, as older
+// templates have it.
+func (s *scenario) launchConfigurationGroup(name, profile string) {
+	s.t.Helper()
+	s.seed("autoscaling", "create-launch-configuration", "--launch-configuration-name", name, "--image-id", "ami-12c6146b", "--instance-type", "m5.large", "--iam-instance-profile", profile)
+	s.emptyGroup(name, "--launch-configuration-name", name)
+}
+
+func (s *scenario) emptyGroup(name string, launch ...string) {
+	s.t.Helper()
+	s.seed(append([]string{
+		"autoscaling", "create-auto-scaling-group", "--auto-scaling-group-name", name, "--min-size", "0", "--max-size", "1", "--availability-zones", region + "a",
+		"--tags", "Key=kubernetes.io/cluster/" + s.cluster + ",Value=owned,PropagateAtLaunch=true",
+	}, launch...)...)
+}
+
+// seed runs a command of the AWS CLI against moto, whose answer does not matter.
+func (s *scenario) seed(args ...string) {
+	s.t.Helper()
+	cmd := exec.Command("aws", args...)
+	cmd.Env = append(baseEnv(), "AWS_ENDPOINT_URL="+cloud.url, "AWS_DEFAULT_REGION="+region)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		s.t.Fatalf("aws %v: %v\n%s", args, err, out)
 	}
 }
 
