@@ -43,6 +43,8 @@ type checkOptions struct {
 	jsonYAML      jsonYAML
 	template      *templates
 
+	// around completes the commands of the report.
+	around scope
 	// printer is nil for the table, wide or not, and for the formats of pkg/print.
 	printer printers.ResourcePrinter
 	// reportFlags are the values of --report, of which complete makes reports.
@@ -196,7 +198,8 @@ func (o *checkOptions) run(ctx context.Context) error {
 	v := view.New(facts)
 	report := rules.Judge(v, options)
 	planner.Advise(v, report)
-	report.MapCommands(o.source.around(report.Cluster.ARN).complete)
+	o.around = o.source.around(report.Cluster.ARN)
+	report.MapCommands(o.around.complete)
 	if err := o.team.apply(report, time.Now(), !o.whyNotJoining); err != nil {
 		return err
 	}
@@ -262,6 +265,6 @@ func (o *checkOptions) print(report *finding.Report, footer string) error {
 func (o *checkOptions) tableFor(w io.Writer, report *finding.Report, footer string) print.TableOptions {
 	table := o.screen.table(newScreen(w, os.Getenv))
 	table.Wide, table.Footer, table.Note = o.output == "wide", footer, o.source.beforePaste(report.Cluster)
-	table.Complete = o.source.around(report.Cluster.ARN).complete
+	table.Complete = o.around.complete
 	return table
 }
