@@ -48,6 +48,11 @@ func judgeCNIPolicy(v *view.View, r *view.NodeRole, identity view.Identity) find
 	switch {
 	case len(grants) == 0 && len(carried.unknown) > 0:
 		return unknown(subject, "whether "+r.Name+" carries CNI permissions was not checked", unreadOf(carried.unknown))
+	case len(grants) == 0 && identity.Kind == view.FromNodeRole && len(v.CNI().Required()) > 0:
+		return finding.Result{
+			Status: finding.NotApplicable, Subject: subject, Evidence: identity.Evidence,
+			Message: r.Name + " carries no CNI permissions; aws-node, which has no role of its own, needs them from it",
+		}
 	case len(grants) == 0:
 		return finding.Result{Status: finding.Pass, Subject: subject, Message: r.Name + " carries no CNI permissions", Evidence: deniedLines(carried.denied)}
 	case identity.Kind == view.UnknownIdentity:
