@@ -120,7 +120,7 @@ func Differences(want, found *State) []string {
 	var lines []string
 	say := func(what, wanted, have string) {
 		if wanted != have {
-			lines = append(lines, fmt.Sprintf("%s is %s, not %s", what, orNone(have), orNone(wanted)))
+			lines = append(lines, fmt.Sprintf("%s is %s, not %s", what, text.OrNone(have), text.OrNone(wanted)))
 		}
 	}
 	say("document", canonical(want.Document), canonical(found.Document))
@@ -185,13 +185,6 @@ func (c Change) Namespaced() (namespace, name string) {
 func (c Change) ProviderURL() string {
 	_, host, _ := strings.Cut(c.Name, ":oidc-provider/")
 	return "https://" + host
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
 }
 
 func keys(m map[string]string) []string { return text.SortedKeys(m) }

@@ -300,7 +300,7 @@ func (o *canOptions) evaluate(set *iampolicy.Set, requests []*iampolicy.Request)
 		if err != nil {
 			return usage("", "%s", err)
 		}
-		if decisive == nil || graver(result.Decision, worst.Decision) {
+		if decisive == nil || result.Decision < worst.Decision { // denied, depends, allowed
 			decisive, worst = r, result
 		}
 		if o.explain {
@@ -315,12 +315,6 @@ func (o *canOptions) evaluate(set *iampolicy.Set, requests []*iampolicy.Request)
 		decisive = askedOf(requests, "")
 	}
 	return o.answer(decisive.Principal, decisive, worst, traces)
-}
-
-// graver reports whether one decision outweighs another where both have to be allowed.
-func graver(a, b iampolicy.Decision) bool {
-	order := []iampolicy.Decision{iampolicy.Denied, iampolicy.Depends, iampolicy.Allowed}
-	return slices.Index(order, a) < slices.Index(order, b)
 }
 
 // context builds the request's context from --context-key.

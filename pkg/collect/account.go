@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // AccountAWS is the calls that ReadAccount makes. Errors are as in AWS.
@@ -225,7 +226,7 @@ func (r *accountReader) lackingClasses(kind string, err error) error {
 // followClasses finds the roles and instance profiles that node classes name in the
 // lists of the account. What a list that broke off might have held is missing.
 func (r *accountReader) followClasses(kind string, classes map[string]snapshot.NodeClass) {
-	for _, name := range keys(classes) {
+	for _, name := range text.SortedKeys(classes) {
 		class := classes[name]
 		class.RoleARN = follow(r, kind+"/"+name, class.Role, r.snap.Roles, snapshot.FactRoles)
 		class.ProfileARN = follow(r, kind+"/"+name, cmp.Or(class.InstanceProfile, class.StatusProfile), r.snap.InstanceProfiles, snapshot.FactRoleProfiles)

@@ -11,7 +11,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -354,6 +353,3 @@ func put[V any](m *map[string]V, key string, value V) {
 	}
 	(*m)[key] = value
 }
-
-// keys returns a map's keys in order.
-func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // startRole reads a role and all that hangs on it, once. An empty ARN is no
@@ -266,7 +267,7 @@ func (c *collector) readRoleProfiles(ctx context.Context, roleARN, name string) 
 	// Asked by name, IAM may answer for a role of that name under another path.
 	maps.DeleteFunc(profiles, func(_ string, p snapshot.InstanceProfile) bool { return !slices.Contains(p.Roles, roleARN) })
 	if len(profiles) > 0 {
-		c.writeRole(roleARN, func(r *snapshot.Role) { r.InstanceProfiles = keys(profiles) })
+		c.writeRole(roleARN, func(r *snapshot.Role) { r.InstanceProfiles = text.SortedKeys(profiles) })
 		c.write(func(s *snapshot.Snapshot) {
 			for profileARN, profile := range profiles {
 				put(&s.InstanceProfiles, profileARN, profile)

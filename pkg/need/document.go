@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // Document is an IAM policy document to be written, in the order that people
@@ -182,17 +184,8 @@ func Only(at Place, actions []Action) Document {
 		}
 	}
 	var d []Statement
-	for _, resource := range sortedKeys(byResource) {
+	for _, resource := range text.SortedKeys(byResource) {
 		d = append(d, allow("", byResource[resource], resource))
 	}
 	return document(d...)
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
@@ -57,7 +58,7 @@ roles: {"arn:aws:iam::111122223333:role/QuickSetup": {}}`,
 }
 
 func displacedEvidence(v *view.View, d view.Displaced) []string {
-	evidence := []string{fmt.Sprintf("ec2:DescribeInstances %s: instance profile %s", d.Instance, orNone(snapshot.NameOf(d.Profile)))}
+	evidence := []string{fmt.Sprintf("ec2:DescribeInstances %s: instance profile %s", d.Instance, text.OrNone(snapshot.NameOf(d.Profile)))}
 	if d.Group != "" {
 		return append(evidence, fmt.Sprintf("eks:DescribeNodegroup %s: nodeRole %s", d.Group, d.GroupRole))
 	}
@@ -66,7 +67,7 @@ func displacedEvidence(v *view.View, d view.Displaced) []string {
 		ready = "is not Ready"
 	}
 	for _, r := range v.NodeRoles() {
-		evidence = append(evidence, fmt.Sprintf("a node role of the cluster is %s, in instance profile %s", r.Name, orNone(strings.Join(names(r.Facts.InstanceProfiles), ", "))))
+		evidence = append(evidence, fmt.Sprintf("a node role of the cluster is %s, in instance profile %s", r.Name, text.OrNone(strings.Join(names(r.Facts.InstanceProfiles), ", "))))
 	}
 	return append(evidence,
 		fmt.Sprintf("node %s has joined and %s", d.Node, ready),

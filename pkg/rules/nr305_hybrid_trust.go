@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
@@ -107,7 +108,7 @@ func judgeHybridTrust(v *view.View, r *view.Role, subject finding.Subject) findi
 	}
 	return finding.Result{
 		Status: finding.Fail, Subject: subject, Message: r.Name + " lets neither Systems Manager nor IAM Roles Anywhere in",
-		Evidence: slices.Concat(deniedLines(denied), []string{"the trust policy names " + orNone(trusted(r))}, asks),
+		Evidence: slices.Concat(deniedLines(denied), []string{"the trust policy names " + text.OrNone(trusted(r))}, asks),
 		Next:     []finding.Next{finding.Advise("add to the trust policy: " + trustStatement([]string{"ssm.amazonaws.com"}))},
 	}
 }

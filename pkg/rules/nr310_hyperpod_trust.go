@@ -4,6 +4,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
@@ -33,7 +34,7 @@ var hyperPodTrust = Rule{
 			all.add(r.TrustAllows(v.HyperPodSession(), "sts:AssumeRole"))
 			result := all.result(subject, r.Name, "lets SageMaker in", "does not let SageMaker in")
 			if result.Status == finding.Fail {
-				result.Evidence = append(result.Evidence, "the trust policy lets in "+orNone(trusted(r)))
+				result.Evidence = append(result.Evidence, "the trust policy lets in "+text.OrNone(trusted(r)))
 				result.Next = []finding.Next{finding.Advise("add to the trust policy: " + trustStatement([]string{need.HyperPodService}))}
 			}
 			report(result)

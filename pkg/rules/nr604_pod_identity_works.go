@@ -8,6 +8,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
@@ -161,5 +162,5 @@ func trustLines(r *view.Role, s *view.Session, denied []view.Answer) []string {
 	for _, line := range deniedLines(denied) {
 		lines = append(lines, fmt.Sprintf("trust policy of %s: %s", r.Name, line))
 	}
-	return append(lines, fmt.Sprintf("the trust policy of %s names %s", r.Name, orNone(trusted(r))), s.Asks())
+	return append(lines, fmt.Sprintf("the trust policy of %s names %s", r.Name, text.OrNone(trusted(r))), s.Asks())
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
@@ -43,20 +44,13 @@ update changes aws-node's identity without anybody asking for it.`,
 		default:
 			report(finding.Result{
 				Status: finding.Fail, Subject: subject,
-				Message: fmt.Sprintf("the vpc-cni add-on names role %s, the service account %s", snapshot.NameOf(addon.ServiceAccountRoleARN), orNone(snapshot.NameOf(account.RoleARN))),
+				Message: fmt.Sprintf("the vpc-cni add-on names role %s, the service account %s", snapshot.NameOf(addon.ServiceAccountRoleARN), text.OrNone(snapshot.NameOf(account.RoleARN))),
 				Evidence: []string{
 					"eks:DescribeAddon vpc-cni: serviceAccountRoleArn " + addon.ServiceAccountRoleARN,
-					"service account kube-system/aws-node: eks.amazonaws.com/role-arn " + orNone(account.RoleARN),
+					"service account kube-system/aws-node: eks.amazonaws.com/role-arn " + text.OrNone(account.RoleARN),
 				},
 				Next: []finding.Next{finding.Run(command.AWS("eks", "update-addon", "--cluster-name", v.Place.Cluster, "--addon-name", "vpc-cni", "--service-account-role-arn").WithPlaceholder("ROLE_ARN"))},
 			})
 		}
 	},
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
 }

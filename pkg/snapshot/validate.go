@@ -2,10 +2,11 @@ package snapshot
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // problem is what validate found, with the path of the field.
@@ -46,22 +47,22 @@ func (s *Snapshot) validateCluster() *problem {
 }
 
 func (s *Snapshot) validateKeys() *problem {
-	for _, arn := range sorted(s.Roles) {
+	for _, arn := range text.SortedKeys(s.Roles) {
 		if p := iamARN(arn, false, "role/", "roles", arn); p != nil {
 			return p
 		}
 	}
-	for _, arn := range sorted(s.Policies) {
+	for _, arn := range text.SortedKeys(s.Policies) {
 		if p := iamARN(arn, false, "policy/", "policies", arn); p != nil {
 			return p
 		}
 	}
-	for _, arn := range sorted(s.InstanceProfiles) {
+	for _, arn := range text.SortedKeys(s.InstanceProfiles) {
 		if p := iamARN(arn, false, "instance-profile/", "instanceProfiles", arn); p != nil {
 			return p
 		}
 	}
-	for _, arn := range sorted(s.OtherClusters) {
+	for _, arn := range text.SortedKeys(s.OtherClusters) {
 		if a, ok := ParseARN(arn); !ok || a.Service != "eks" {
 			return bad("is not an EKS cluster's ARN", "otherClusters", arn)
 		}
@@ -70,7 +71,7 @@ func (s *Snapshot) validateKeys() *problem {
 }
 
 func (s *Snapshot) validateRoleReferences() *problem {
-	for _, name := range sorted(s.NodeGroups) {
+	for _, name := range text.SortedKeys(s.NodeGroups) {
 		role := s.NodeGroups[name].NodeRoleARN
 		path := []string{"nodeGroups", name, "nodeRoleArn"}
 		if role == "" && len(s.MissingOf(FactNodeGroups, name)) == 0 {
@@ -83,12 +84,12 @@ func (s *Snapshot) validateRoleReferences() *problem {
 			return p
 		}
 	}
-	for _, name := range sorted(s.FargateProfiles) {
+	for _, name := range text.SortedKeys(s.FargateProfiles) {
 		if p := iamARN(s.FargateProfiles[name].PodExecutionRoleARN, true, "role/", "fargateProfiles", name, "podExecutionRoleArn"); p != nil {
 			return p
 		}
 	}
-	for _, arn := range sorted(s.Roles) {
+	for _, arn := range text.SortedKeys(s.Roles) {
 		r := s.Roles[arn]
 		for _, policy := range r.AttachedPolicies {
 			if p := present(s, s.Policies, policy, FactPolicies, "roles", arn, "attachedPolicies"); p != nil {
@@ -104,7 +105,7 @@ func (s *Snapshot) validateRoleReferences() *problem {
 			}
 		}
 	}
-	for _, arn := range sorted(s.InstanceProfiles) {
+	for _, arn := range text.SortedKeys(s.InstanceProfiles) {
 		for _, role := range s.InstanceProfiles[arn].Roles {
 			if p := present(s, s.Roles, role, FactRoles, "instanceProfiles", arn, "roles"); p != nil {
 				return p
@@ -115,7 +116,7 @@ func (s *Snapshot) validateRoleReferences() *problem {
 }
 
 func (s *Snapshot) validateAssociations() *problem {
-	for _, id := range sorted(s.PodIdentityAssociations) {
+	for _, id := range text.SortedKeys(s.PodIdentityAssociations) {
 		a := s.PodIdentityAssociations[id]
 		if p := iamARN(a.RoleARN, false, "role/", "podIdentityAssociations", id, "roleArn"); p != nil {
 			return p
@@ -132,7 +133,7 @@ func (s *Snapshot) validateNodes() *problem {
 		string(MadeByNodeGroup), string(MadeByKarpenter), string(MadeByAutoMode), string(MadeByFargate),
 		string(MadeByHybrid), string(MadeByHyperPod), string(MadeBySelf), string(MadeByUnknown),
 	}
-	for _, name := range sorted(s.Nodes) {
+	for _, name := range text.SortedKeys(s.Nodes) {
 		n := s.Nodes[name]
 		if n.Provisioner && n.Maker != MadeByKarpenter {
 			return bad(fmt.Sprintf("only a node of maker %s has a Provisioner", MadeByKarpenter), "nodes", name, "provisioner")
@@ -155,7 +156,7 @@ func (s *Snapshot) validateNodes() *problem {
 	for kind, classes := range map[string]map[string]NodeClass{
 		"karpenterNodeClasses": s.KarpenterNodeClasses, "karpenterNodeTemplates": s.KarpenterNodeTemplates, "autoModeNodeClasses": s.AutoModeNodeClasses,
 	} {
-		for _, name := range sorted(classes) {
+		for _, name := range text.SortedKeys(classes) {
 			for _, c := range classes[name].Conditions {
 				if c.Type == "" {
 					return bad("a condition needs a type", kind, name, "conditions")
@@ -172,7 +173,7 @@ func (s *Snapshot) validateNodes() *problem {
 			}
 		}
 	}
-	for _, name := range sorted(s.AutoScalingGroups) {
+	for _, name := range text.SortedKeys(s.AutoScalingGroups) {
 		if g := s.AutoScalingGroups[name]; g.LaunchTemplate != "" && g.LaunchConfiguration != "" {
 			return bad("a group has a launch template or a launch configuration, not both", "autoScalingGroups", name, "launchConfiguration")
 		}
@@ -180,7 +181,7 @@ func (s *Snapshot) validateNodes() *problem {
 			return p
 		}
 	}
-	for _, id := range sorted(s.Instances) {
+	for _, id := range text.SortedKeys(s.Instances) {
 		if s.Instances[id].NodeGroup != "" {
 			continue // EKS made its profile; the node group names the role
 		}
@@ -192,7 +193,7 @@ func (s *Snapshot) validateNodes() *problem {
 }
 
 func (s *Snapshot) validateSimulations() *problem {
-	for _, arn := range sorted(s.Simulations) {
+	for _, arn := range text.SortedKeys(s.Simulations) {
 		if p := iamARN(arn, false, "role/", "simulations", arn); p != nil {
 			return p
 		}
@@ -257,5 +258,3 @@ func oneOf(value string, allowed []string, path ...string) *problem {
 }
 
 func bad(text string, path ...string) *problem { return &problem{path: path, text: text} }
-
-func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -82,5 +82,13 @@ func Plural(noun string) string {
 	}
 }
 
+// OrNone returns s, or none where it is empty.
+func OrNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
 // SortedKeys returns the keys of a map in order.
 func SortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

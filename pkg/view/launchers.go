@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // builtinNodeClass is the NodeClass of Auto Mode's built-in node pools, whose
@@ -64,7 +65,7 @@ func (v *View) takeLaunchers(sources map[string][]Source) {
 			if group.LaunchConfiguration != "" {
 				call, launch, what = "autoscaling:DescribeLaunchConfigurations", group.LaunchConfiguration, "launch configuration"
 			}
-			l.Evidence = []string{fmt.Sprintf("%s %s: instance profile %s", call, orNone(launch), orNone(snapshot.NameOf(group.InstanceProfile)))}
+			l.Evidence = []string{fmt.Sprintf("%s %s: instance profile %s", call, text.OrNone(launch), text.OrNone(snapshot.NameOf(group.InstanceProfile)))}
 			v.followProfile(&l, group.InstanceProfile, "its "+what+" names no instance profile")
 		}
 		v.launchers = append(v.launchers, l)
@@ -74,7 +75,7 @@ func (v *View) takeLaunchers(sources map[string][]Source) {
 		if _, launched := s.AutoScalingGroups[instance.AutoScalingGroup]; launched || instance.NodeGroup != "" {
 			continue
 		}
-		l := Launcher{Kind: Unjoined, Name: id, Evidence: []string{"ec2:DescribeInstances " + id + ": instance profile " + orNone(snapshot.NameOf(instance.InstanceProfile))}}
+		l := Launcher{Kind: Unjoined, Name: id, Evidence: []string{"ec2:DescribeInstances " + id + ": instance profile " + text.OrNone(snapshot.NameOf(instance.InstanceProfile))}}
 		v.followProfile(&l, instance.InstanceProfile, "it has no instance profile")
 		v.launchers = append(v.launchers, l)
 	}
@@ -88,13 +89,6 @@ func (v *View) takeLaunchers(sources map[string][]Source) {
 			sources[l.RoleARN] = append(list, Source{Kind: l.Kind, Name: l.Name})
 		}
 	}
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
 }
 
 // unjoined are the running instances of the cluster that are no node of it.
