@@ -130,3 +130,42 @@ func TestDisplacedRoleIsGrantedNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestUnreadNodesMayHoldTheRole: where the role of a node could not be read, an access
+// entry or mapping that would not let that node in does not pass.
+func TestUnreadNodesMayHoldTheRole(t *testing.T) {
+	const unread = `
+nodes: {%s: {providerID: "aws:///eu-west-1a/i-0abcdef0123456789", maker: selfManaged, ready: true}}
+missing: [{fact: instances, operation: "ec2:DescribeInstances", permission: "ec2:DescribeInstances", error: refused}]
+`
+	// None of the other nodes shows how the nodes of the role are named.
+	const noNodes = "nodes: {ip-10-0-1-17.eu-west-1.compute.internal: null, ip-10-0-2-41.eu-west-1.compute.internal: null, ip-10-0-1-90.eu-west-1.compute.internal: null}\n" +
+		"nodeGroups: {apps: {launchTemplate: 'lt-1:1'}, system: null}\nawsNode: {pods: null}\n"
+	mapping := "cluster: {authenticationMode: CONFIG_MAP}\naccessEntries: null\n" +
+		`awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', username: 'system:node:{{SessionName}}', groups: ['system:bootstrappers', 'system:nodes']}"}` + "\n"
+	entry := `accessEntries: {"arn:aws:iam::111122223333:role/eksNodeRole": {type: EC2}}` + "\n"
+	for name, test := range map[string]struct {
+		patches []string
+		rule    string
+		want    finding.Status
+	}{
+		"entry for instance ids, unread node has a DNS name": {[]string{noNodes, entry, fmt.Sprintf(unread, "ip-10-0-3-8.eu-west-1.compute.internal")}, "NR502", finding.Unknown},
+		"entry for instance ids, unread node has one":        {[]string{noNodes, entry, fmt.Sprintf(unread, "i-0abcdef0123456789")}, "NR502", finding.Pass},
+		"mapping to sessions, unread node has a DNS name":    {[]string{noNodes, mapping, fmt.Sprintf(unread, "ip-10-0-3-8.eu-west-1.compute.internal")}, "NR505", finding.Unknown},
+		"mapping to sessions, unread node has an id":         {[]string{noNodes, mapping, fmt.Sprintf(unread, "i-0abcdef0123456789")}, "NR505", finding.Pass},
+		"two namings, one unread":                            {[]string{fmt.Sprintf(unread, "i-0abcdef0123456789")}, "NR109", finding.Unknown},
+		"one naming, one unread":                             {[]string{fmt.Sprintf(unread, "ip-10-0-3-8.eu-west-1.compute.internal")}, "NR109", finding.Pass},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []finding.Status
+			for _, r := range rules.Run(view.New(overlay(t, test.patches...)), rules.All()) {
+				if r.ID == test.rule {
+					got = append(got, r.Status)
+				}
+			}
+			if !slices.Equal(got, []finding.Status{test.want}) {
+				t.Errorf("got %v, want %s", got, test.want)
+			}
+		})
+	}
+}

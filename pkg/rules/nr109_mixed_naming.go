@@ -31,8 +31,11 @@ nodes with the feature gate InstanceIdNodeName.`,
 	Bad:   `cluster: {autoMode: {nodeRoleArn: "arn:aws:iam::111122223333:role/eksNodeRole", nodePools: [general-purpose]}}`,
 	Good:  `{}`,
 	Check: func(v *view.View, report Reporter) {
-		unread := v.Unread(snapshot.FactNodes)
 		for _, r := range v.NodeRoles() {
+			unread := v.Unread(snapshot.FactNodes)
+			if possible, more := v.WithUnread(r); v.Naming(possible).Mixed() {
+				unread = append(unread, more...)
+			}
 			report(judgeNaming(v, r, unread))
 		}
 	},

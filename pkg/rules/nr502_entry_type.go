@@ -39,6 +39,7 @@ nodeGroups: {system: null}`,
 			subject := roleSubject(r)
 			a := v.Access(r.ARN)
 			want := v.EntryType(r)
+			possible, unread := v.WithUnread(r)
 			switch {
 			case a.ByEntries && v.Snapshot.IsMissing(snapshot.FactAccessEntries, r.ARN):
 				report(unknown(subject, "the type of "+r.Name+"'s access entry was not checked", v.Snapshot.MissingOf(snapshot.FactAccessEntries, r.ARN)))
@@ -46,6 +47,8 @@ nodeGroups: {system: null}`,
 				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: r.Name + " has no access entry"})
 			case v.Naming(r).Mixed():
 				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "no type lets all nodes of " + r.Name + " in: they are named in two ways"})
+			case v.EntryFits(r, a.Entry.Type) && !v.EntryFits(possible, a.Entry.Type):
+				report(unknown(subject, fmt.Sprintf("whether access entry type %s is right for all nodes of %s is unknown", a.Entry.Type, r.Name), unread))
 			case v.EntryFits(r, a.Entry.Type):
 				report(finding.Result{
 					Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("%s's access entry is of type %s", r.Name, a.Entry.Type),

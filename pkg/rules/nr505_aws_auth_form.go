@@ -64,6 +64,10 @@ awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', u
 				})
 				continue
 			}
+			if possible, unread := v.WithUnread(r); v.LacksAsNode(possible, m) != "" {
+				report(unknown(roleSubject(r), fmt.Sprintf("whether aws-auth maps all nodes of %s is unknown", r.Name), unread))
+				continue
+			}
 			report(finding.Result{
 				Status: finding.Pass, Subject: roleSubject(r), Message: fmt.Sprintf("aws-auth maps %s to nodes", r.Name),
 				Evidence: []string{fmt.Sprintf("username %s, groups %v", m.Username, m.Groups)},

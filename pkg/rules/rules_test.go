@@ -19,23 +19,24 @@ import (
 )
 
 // overlay returns the healthy example with a merge patch laid over it.
-func overlay(t *testing.T, patch string) *snapshot.Snapshot {
+func overlay(t *testing.T, patches ...string) *snapshot.Snapshot {
 	t.Helper()
 	base, ok := examples.Read("healthy")
 	if !ok {
 		t.Fatal("there is no healthy example")
 	}
-	baseJSON, err := yaml.YAMLToJSON(base)
+	merged, err := yaml.YAMLToJSON(base)
 	if err != nil {
 		t.Fatal(err)
 	}
-	patchJSON, err := yaml.YAMLToJSON([]byte(patch))
-	if err != nil {
-		t.Fatalf("the patch is no YAML: %v", err)
-	}
-	merged, err := jsonpatch.MergePatch(baseJSON, patchJSON)
-	if err != nil {
-		t.Fatal(err)
+	for _, patch := range patches {
+		patchJSON, err := yaml.YAMLToJSON([]byte(patch))
+		if err != nil {
+			t.Fatalf("the patch is no YAML: %v", err)
+		}
+		if merged, err = jsonpatch.MergePatch(merged, patchJSON); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s, err := snapshot.Decode("healthy with patch", merged)
 	if err != nil {

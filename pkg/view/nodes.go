@@ -99,6 +99,22 @@ func (v *View) Naming(r *NodeRole) Naming {
 	return n
 }
 
+// WithUnread returns a node role as if each node whose own role could not be read held
+// it too, and why those were not read. What holds of both is certain.
+func (v *View) WithUnread(r *NodeRole) (*NodeRole, []snapshot.Missing) {
+	more := *r
+	more.Nodes = slices.Clone(r.Nodes)
+	var unread []snapshot.Missing
+	for _, n := range v.roleless {
+		if len(n.Unread) > 0 {
+			more.Nodes = append(more.Nodes, n.Node)
+			unread = append(unread, n.Unread...)
+		}
+	}
+	slices.Sort(more.Nodes)
+	return &more, unread
+}
+
 // NeedsOf says which nodes hold a role, for what they call.
 func (v *View) NeedsOf(r *NodeRole) need.Node {
 	if r.OnlyAutoMode() {
