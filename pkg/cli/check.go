@@ -197,12 +197,13 @@ func (o *checkOptions) run(ctx context.Context) error {
 	options.Severities, options.Off = o.team.policy.Overrides()
 	v := view.New(facts)
 	report := rules.Judge(v, options)
-	planner.Advise(v, report)
-	o.around = o.source.around(report.Cluster.ARN)
-	report.MapCommands(o.around.complete)
 	if err := o.team.apply(report, time.Now(), !o.whyNotJoining); err != nil {
 		return err
 	}
+	planner.Advise(v, report)
+	report.Facts.JudgedBy = toolName()
+	o.around = o.source.around(report.Cluster.ARN)
+	report.MapCommands(o.around.complete)
 	complete := o.choose(report)
 	if len(report.Results) == 0 && len(o.only)+len(o.subject) > 0 && !o.whyNotJoining { // no answer is not a pass
 		return unread(errors.New("no result is about what --only and --subject ask for"))

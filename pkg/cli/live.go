@@ -116,7 +116,7 @@ func (c *connection) read(ctx context.Context) (facts *snapshot.Snapshot, calls 
 	}
 	facts, stats, err := collect.Collect(ctx, collect.Options{
 		Simulate: questions,
-		Cluster:  c.cluster, AWS: c.cloud, Kube: c.api, Tool: "kubectl-noderole " + version(),
+		Cluster:  c.cluster, AWS: c.cloud, Kube: c.api, Tool: toolName(),
 		Context: c.target.Context, Evidence: c.target.Evidence, Progress: progress,
 	})
 	done()

@@ -99,7 +99,7 @@ func (o *checkOptions) writeReports(report *finding.Report, footer string) error
 // writeReport writes a report in one of reportFormats but the table.
 func (o *checkOptions) writeReport(w io.Writer, format string, report *finding.Report) error {
 	if slices.Contains(print.Formats(), format) {
-		return print.Write(w, format, report, print.Options{Version: version(), Rules: rules.Docs(), FailOn: failOnRanks[o.failOn]})
+		return print.Write(w, format, report, print.Options{Version: version(), Rules: rules.Docs(), FailOn: failOnRanks[o.failOn], Complete: o.around.complete})
 	}
 	printer, err := jsonYAML{}.ToPrinter(format)
 	if err != nil {

@@ -92,6 +92,9 @@ func versionText(v VersionInfo, format string) ([]byte, error) {
 // version is VersionInfo's Version.
 func version() string { return buildVersion().Version }
 
+// toolName names the program and its version in snapshots and reports.
+func toolName() string { return "kubectl-noderole " + version() }
+
 func buildVersion() VersionInfo {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -45,6 +45,9 @@ type Result struct {
 	Denied []string `json:"-"`
 	// Repair is the kind of repair that fix has for a failure of the rule; empty for none.
 	Repair Repair `json:"repair,omitempty"`
+	// Joining is the rule's place in the order in which a starting node meets the rules; 0
+	// for a rule that keeps no node from joining.
+	Joining int `json:"-"`
 	// NoRepair says why fix has none.
 	NoRepair string `json:"-"`
 	// Exception is a team's decision to live with this failure.
@@ -86,6 +89,8 @@ type Report struct {
 	Kind       string `json:"kind"`
 
 	Cluster ClusterInfo `json:"cluster"`
+	// Facts says which facts were judged, and how.
+	Facts Facts `json:"facts,omitzero"`
 	// NodeRoles has a row for each role that a node of the cluster can hold.
 	NodeRoles []RoleRow   `json:"nodeRoles"`
 	AWSNode   AWSNodeInfo `json:"awsNode"`
@@ -94,7 +99,7 @@ type Report struct {
 	// WhyNotJoining is set where the report has only what may keep nodes from joining,
 	// in the order in which a node meets it.
 	WhyNotJoining bool `json:"whyNotJoining,omitempty"`
-	// Results are in the order of Order, unless WhyNotJoining is set.
+	// Results are in the order of Sort.
 	Results []Result `json:"results"`
 	Summary Summary  `json:"summary"`
 	// NotEvaluated is, in words, what could change a verdict about permissions and is
@@ -114,6 +119,17 @@ type ClusterInfo struct {
 	IPFamily           string `json:"ipFamily,omitempty"`
 	AuthenticationMode string `json:"authenticationMode,omitempty"`
 	RoleARN            string `json:"roleArn,omitempty"`
+}
+
+// Facts says when the facts of a report were collected, and how they were judged.
+type Facts struct {
+	// CollectedAt is when reading them began, RFC 3339 in UTC; empty where a file does not say.
+	CollectedAt string `json:"collectedAt,omitempty"`
+	// CollectedBy and JudgedBy are a program and its version.
+	CollectedBy string `json:"collectedBy,omitempty"`
+	JudgedBy    string `json:"judgedBy,omitempty"`
+	// CNIVersion is the vpc-cni version that was judged in place of the one that runs.
+	CNIVersion string `json:"cniVersion,omitempty"`
 }
 
 // RoleRow is a node role with a verdict for each concern.
@@ -151,6 +167,8 @@ type AWSNodeInfo struct {
 	RoleARN string `json:"roleArn,omitempty"`
 	// Text is one line for people.
 	Text string `json:"text"`
+	// Verdicts has the worst verdict of each concern that was judged of aws-node.
+	Verdicts map[Concern]Verdict `json:"verdicts,omitempty"`
 }
 
 // Summary counts the results.
@@ -219,28 +237,34 @@ func (r *Report) Recount() {
 	r.Summary = Summarize(r.Results)
 	for i := range r.NodeRoles {
 		row := &r.NodeRoles[i]
-		for concern, v := range row.Verdicts {
-			worst, excused, at := Verdict{}, false, 0
-			for _, res := range r.Results {
-				if res.Subject.ARN != row.ARN || res.Concern != concern || res.Status != Fail && res.Status != Depends {
-					continue
-				}
-				if res.Excused() {
-					excused = true
-				} else if worst.Status == "" || place(res) < at {
-					worst, at = Verdict{Status: res.Status}, place(res)
-					if res.Status == Fail {
-						worst.Severity = res.Severity
-					}
+		r.recountVerdicts(row.Verdicts, func(s Subject) bool { return s.ARN == row.ARN })
+	}
+	r.recountVerdicts(r.AWSNode.Verdicts, func(s Subject) bool { return s.Kind == SubjectAWSNode })
+}
+
+// recountVerdicts brings the verdicts on some subjects up to the results about them.
+func (r *Report) recountVerdicts(verdicts map[Concern]Verdict, about func(Subject) bool) {
+	for concern, v := range verdicts {
+		worst, excused, at := Verdict{}, false, 0
+		for _, res := range r.Results {
+			if !about(res.Subject) || res.Concern != concern || res.Status != Fail && res.Status != Depends {
+				continue
+			}
+			if res.Excused() {
+				excused = true
+			} else if worst.Status == "" || place(res) < at {
+				worst, at = Verdict{Status: res.Status}, place(res)
+				if res.Status == Fail {
+					worst.Severity = res.Severity
 				}
 			}
-			switch {
-			case worst.Status != "":
-				row.Verdicts[concern] = worst
-			case excused:
-				v.Excepted = true
-				row.Verdicts[concern] = v
-			}
+		}
+		switch {
+		case worst.Status != "":
+			verdicts[concern] = worst
+		case excused:
+			v.Excepted = true
+			verdicts[concern] = v
 		}
 	}
 }

@@ -2,6 +2,7 @@ package finding
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
@@ -27,11 +28,12 @@ func (r Result) Failed() bool { return r.Status == Fail || r.Status == Depends }
 
 // Order compares two results: by Weight, what counts most first; a failure before a
 // result that depends; then what is unknown, what is excepted or known, what passed,
-// and what does not apply; and among equals by id and subject. Every format lists
-// results in this order; see Report.Sort.
+// and what does not apply; among equals in the order in which a starting node meets them,
+// and then by id and subject. See Report.Sort.
 func Order(a, b Result) int {
 	return cmp.Or(
 		cmp.Compare(place(a), place(b)),
+		cmp.Compare(joining(a), joining(b)),
 		cmp.Compare(a.ID, b.ID),
 		cmp.Compare(a.Subject.Name, b.Subject.Name),
 		cmp.Compare(a.Subject.ARN, b.Subject.ARN),
@@ -62,12 +64,77 @@ func place(r Result) int {
 	}
 }
 
-// Sort puts the results of a report in Order, and what is shown under its cause right
-// behind it. A report of what keeps nodes from joining keeps the order in which a node
-// meets the results.
+// joining is the place of a result in Order among those that count alike: what keeps no
+// node from joining comes last.
+func joining(r Result) int {
+	if r.Joining == 0 {
+		return math.MaxInt
+	}
+	return r.Joining
+}
+
+// Sort puts the results of a report in the order in which every format lists them:
+// findings first, those of one subject together, the subject with the first result by
+// Order first, and in it what one command repairs together; then the other results by
+// Order. What is shown under its cause comes right behind it. A report of what keeps nodes
+// from joining keeps the order in which a node meets the results.
 func (r *Report) Sort() {
 	if !r.WhyNotJoining {
 		slices.SortStableFunc(r.Results, Order)
+		r.Results = bySubject(r.Results)
 	}
 	r.Results = behindCauses(r.Results)
+}
+
+// bySubject groups the findings of results that are in Order.
+func bySubject(results []Result) []Result {
+	type block struct{ results []Result }
+	var blocks []*block
+	at := map[Subject]*block{}
+	under := Under(results)
+	var rest []Result
+	for i, r := range results {
+		if r.Weight() == "" {
+			rest = append(rest, r)
+			continue
+		}
+		subject := r.Block()
+		if under[i] >= 0 { // it moves behind its cause
+			subject = results[under[i]].Block()
+		}
+		if at[subject] == nil {
+			at[subject] = &block{}
+			blocks = append(blocks, at[subject])
+		}
+		at[subject].results = append(at[subject].results, r)
+	}
+	list := make([]Result, 0, len(results))
+	for _, b := range blocks {
+		list = append(list, byCommand(b.results)...)
+	}
+	return append(list, rest...)
+}
+
+// Block is the subject that a finding is listed with: its own, or aws-node for whatever
+// identity of aws-node it is about.
+func (r Result) Block() Subject {
+	if r.Subject.Kind == SubjectAWSNode {
+		return Subject{Kind: SubjectAWSNode}
+	}
+	return r.Subject
+}
+
+// byCommand puts results with the same advice together, where the first of them is.
+func byCommand(results []Result) []Result {
+	list := make([]Result, 0, len(results))
+	listed := make([]bool, len(results))
+	for i, r := range results {
+		for j := i; j < len(results); j++ {
+			same := j == i || len(r.Next) > 0 && slices.EqualFunc(r.Next, results[j].Next, Next.Equal)
+			if same && !listed[j] {
+				list, listed[j] = append(list, results[j]), true
+			}
+		}
+	}
+	return list
 }

@@ -99,6 +99,9 @@ func drawCluster(t *rapid.T) (text []byte, ok bool) {
 	if err != nil {
 		return nil, false
 	}
+	if s.Cluster.AuthenticationMode == "CONFIG_MAP" && (s.Cluster.AutoMode != nil || len(s.AutoModeNodeClasses) > 0) {
+		return nil, false // EKS Auto Mode takes access entries alone
+	}
 	// A patch for a role of another example makes a role of its own, and IAM has none
 	// without a trust policy.
 	for arn, role := range s.Roles {

@@ -7,6 +7,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
@@ -21,7 +22,7 @@ func Advise(v *view.View, report *finding.Report) {
 		switch {
 		case !r.Failed():
 			advised[i] = r.Next
-		case len(r.Causes) > 0:
+		case len(r.Causes) > 0 || r.Excused():
 		case r.Status == finding.Depends:
 			advised[i] = a.dependent(r)
 		default:
@@ -31,6 +32,7 @@ func Advise(v *view.View, report *finding.Report) {
 	for i := range report.Results {
 		report.Results[i].Next = advised[i]
 	}
+	report.Sort()
 }
 
 // adviser asks the planner what it would plan for each result.
@@ -130,29 +132,27 @@ func (a adviser) fix(r finding.Result, only []string) finding.Next {
 	var titles []string
 	for _, s := range a.planFor(only).plan.Steps {
 		if s.isFor(r) {
-			titles = append(titles, s.Title+attached(s))
+			titles = append(titles, brief(s))
 		}
 	}
 	next := finding.Run(command.Noderole("fix", "--only", strings.Join(only, ",")))
 	if slices.ContainsFunc(a.results, func(m finding.Result) bool { return m.Repair == finding.MoveCNI && slices.Contains(only, m.ID) }) {
 		next = finding.Run(command.Noderole("fix", "--cni-identity", "auto"))
 	}
-	return next.With("plans to " + strings.Join(titles, ", then "))
+	return next.With("plan: " + strings.Join(titles, ", then "))
 }
 
-// attached names the managed policies that a step attaches to a role that exists.
-func attached(s Step) string {
+// brief says what a step changes: the policies that it attaches, or its title.
+func brief(s Step) string {
 	var names []string
 	for _, c := range s.Changes {
-		if c.Kind == change.Role {
-			return ""
+		if c.Kind != change.Attachment || c.After == nil {
+			return s.Title
 		}
-		if c.Kind == change.Attachment && c.After != nil {
-			names = append(names, c.Part)
-		}
+		names = append(names, snapshot.NameOf(c.Part))
 	}
 	if len(names) == 0 {
-		return ""
+		return s.Title
 	}
-	return " with " + strings.Join(names, ", ")
+	return "attach " + strings.Join(names, ", ") + " to " + s.Changes[0].Name
 }

@@ -41,7 +41,7 @@ roles: {"arn:aws:iam::111122223333:role/path/second": {trustPolicy: '{"Version":
 	}{
 		"no ConfigMap":     {mode, "NR501", []change.State{plain}, ""},
 		"an entry more":    {mode + "awsAuth: {mapRoles: \"" + strings.ReplaceAll(admin, "\n", `\n`) + "\"}", "NR501", []change.State{plain}, admin},
-		"two roles":        {mode + second, "NR501", []change.State{plain, windows}, ""},
+		"two roles":        {mode + second, "NR501", []change.State{windows, plain}, ""},
 		"groups of its":    {mode + `awsAuth: {mapRoles: '[{"rolearn":"` + nodeRole + `","username":"system:node:{{SessionName}}","groups":["mine"]}]'}`, "NR505", []change.State{{Role: nodeRole, Username: username, Groups: []string{"mine", "system:bootstrappers", "system:nodes"}}}, ""},
 		"instance ids":     {mode + byID + `awsAuth: {mapRoles: '[{"rolearn":"` + nodeRole + `","username":"nodes"}]'}`, "NR505", []change.State{{Role: nodeRole, Username: "system:node:{{SessionName}}", Groups: nodes}}, ""},
 		"a raw name":       {mode + byID + `awsAuth: {mapRoles: '[{"rolearn":"` + nodeRole + `","username":"system:node:{{SessionNameRaw}}"}]'}`, "NR505", []change.State{{Role: nodeRole, Username: "system:node:{{SessionNameRaw}}", Groups: nodes}}, ""},

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 )
 
@@ -18,6 +19,9 @@ type Options struct {
 	// FailOn is the least rank of a severity that is a failure for formats that tell
 	// failures from other results; 0 takes every finding for one.
 	FailOn int
+	// Complete, where set, completes the commands that a format adds to those of the
+	// report, so that they act on the cluster that was judged.
+	Complete func(command.Command) command.Command
 }
 
 // writer writes a report in one format.

@@ -66,6 +66,7 @@ type page struct {
 	Tone     tone
 	Headline string
 	Tiles    []tile
+	Steps    []step // what to do now
 	Concerns []string
 	Roles    []roleRow
 	Clean    []roleRow // node roles that passed, where there are many
@@ -83,6 +84,8 @@ type page struct {
 	Passed   []ruleGroup
 	Idle     []ruleGroup // does not apply
 	Version  string
+	// anchors lead to the first finding of each tone.
+	anchors map[tone]string
 }
 
 type tile struct {
@@ -114,10 +117,32 @@ type sourceGroup struct {
 // verdictCell is what a cell of the table says.
 type verdictCell = label
 
+// findingGroup is the findings of one subject.
 type findingGroup struct {
 	Title, Where string
-	Tone         tone
 	Items        []item
+}
+
+// blockTitle is the heading over the findings of one subject.
+func blockTitle(s finding.Subject) string {
+	switch s.Kind {
+	case finding.SubjectNode:
+		return "node " + s.Name
+	case finding.SubjectSource:
+		return s.Name
+	default:
+		return subjectTitle(s)
+	}
+}
+
+// Links are the entries of the findings in the page's navigation: one for each subject or,
+// where these are many, one for all.
+func (p *page) Links() []findingGroup {
+	const many = 10
+	if len(p.Groups) <= many {
+		return p.Groups
+	}
+	return []findingGroup{{Title: "Findings", Where: p.Groups[0].Where}}
 }
 
 // item is one result as a reader meets it.
@@ -160,13 +185,14 @@ func newPage(r *finding.Report, o Options) *page {
 	p.Style = template.CSS(htmlStyle)
 	sum := sha256.Sum256([]byte(htmlStyle))
 	p.Policy = "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"
-	p.Facts = clusterFacts(r.Cluster)
+	p.Facts = append(clusterFacts(r.Cluster), factsText(r.Facts)...)
 	docs := map[string]finding.RuleDoc{}
 	for _, d := range o.Rules {
 		docs[d.ID] = d
 	}
 	p.results(newModel(r, everything), docs)
-	p.headline(r.Summary)
+	p.headline(r)
+	p.Steps = nextSteps(r, o.Complete)
 	p.roleRows(r)
 	p.policies(r)
 	p.Picture = draw(r, p.Details)
@@ -175,12 +201,7 @@ func newPage(r *finding.Report, o Options) *page {
 
 // results puts every result into the section where it belongs.
 func (p *page) results(m *model, docs map[string]finding.RuleDoc) {
-	groups := []findingGroup{
-		{Title: "Errors", Where: "errors", Tone: toneBad},
-		{Title: "Warnings", Where: "warnings", Tone: toneCaution},
-		{Title: "Depends on the request", Where: "depends", Tone: toneDepends},
-		{Title: "Information", Where: "infos", Tone: toneNote},
-	}
+	anchors := map[tone]string{}
 	described := map[string]bool{}
 	anchor := 0
 	next := func(e entry) item {
@@ -195,14 +216,16 @@ func (p *page) results(m *model, docs map[string]finding.RuleDoc) {
 		for _, s := range e.explains {
 			it.Explains = append(it.Explains, next(s))
 		}
-		i := slices.IndexFunc(groups, func(g findingGroup) bool { return g.Tone == it.Tone })
-		groups[i].Items = append(groups[i].Items, it)
-	}
-	for _, g := range groups {
-		if len(g.Items) > 0 {
-			p.Groups = append(p.Groups, g)
+		if anchors[it.Tone] == "" {
+			anchors[it.Tone] = "#" + it.Anchor
 		}
+		if last := len(p.Groups) - 1; last < 0 || p.Groups[last].Items[0].block != e.block {
+			p.Groups = append(p.Groups, findingGroup{Title: blockTitle(e.Subject), Where: fmt.Sprintf("findings-%d", len(p.Groups)+1)})
+		}
+		g := &p.Groups[len(p.Groups)-1]
+		g.Items = append(g.Items, it)
 	}
+	p.anchors = anchors
 	for _, g := range m.unknown {
 		p.Unknown = append(p.Unknown, unknownItem{item: next(g.first), Title: g.title(), Alone: g.verdicts() == 1, Subjects: g.subjects})
 	}
@@ -253,19 +276,10 @@ func newItem(e entry, anchor string, docs map[string]finding.RuleDoc) item {
 	return it
 }
 
-func (p *page) headline(s finding.Summary) {
-	switch {
-	case s.Errors > 0:
-		p.Tone, p.Headline = toneBad, text.Count(s.Errors, "error")+": nodes do not join or do not work, or AWS forbids it."
-	case s.Warnings > 0:
-		p.Tone, p.Headline = toneCaution, text.Count(s.Warnings, "warning")+": it works today, but is unsafe or will break."
-	case s.Depends > 0:
-		p.Tone, p.Headline = toneDepends, "No failure was found, but some verdicts depend on the request."
-	case s.Unknown > 0 || len(p.Missing) > 0:
-		p.Tone, p.Headline = toneUnknown, "No failure was found, but some verdicts are unknown."
-	default:
-		p.Tone, p.Headline = toneGood, "No failure was found."
-	}
+func (p *page) headline(r *finding.Report) {
+	s := r.Summary
+	words, tone := headline(r)
+	p.Tone, p.Headline = tone, strings.ToUpper(words[:1])+words[1:]+"."
 	nouns := func(n int, noun string) string {
 		if n == 1 {
 			return noun
@@ -273,10 +287,10 @@ func (p *page) headline(s finding.Summary) {
 		return text.Plural(noun)
 	}
 	p.Tiles = []tile{
-		{s.Errors, nouns(s.Errors, "error"), "#errors", toneBad},
-		{s.Warnings, nouns(s.Warnings, "warning"), "#warnings", toneCaution},
-		{s.Depends, labelDepends.Full, "#depends", toneDepends},
-		{s.Infos, labelInfo.Full, "#infos", toneNote},
+		{s.Errors, nouns(s.Errors, "error"), p.anchors[toneBad], toneBad},
+		{s.Warnings, nouns(s.Warnings, "warning"), p.anchors[toneCaution], toneCaution},
+		{s.Depends, labelDepends.Full, p.anchors[toneDepends], toneDepends},
+		{s.Infos, labelInfo.Full, p.anchors[toneNote], toneNote},
 		{s.Unknown, labelUnknown.Full, "#unknown", toneUnknown},
 		{s.Excepted, labelExcepted.Full, "#excepted", toneNeutral},
 		{s.Known, labelKnown.Full, "#excepted", toneNeutral},
@@ -293,7 +307,7 @@ func (p *page) roleRows(r *finding.Report) {
 	for _, c := range finding.Concerns {
 		p.Concerns = append(p.Concerns, string(c))
 	}
-	for _, row := range r.NodeRoles {
+	for _, row := range slices.Concat(r.NodeRoles, otherRows(r)) {
 		out := roleRow{Name: row.Name, ARN: row.ARN, Sources: sourceGroups(row.Sources), clean: true}
 		if i := slices.IndexFunc(r.IAM.Roles, func(d finding.IAMRole) bool { return d.ARN == row.ARN }); i >= 0 {
 			out.Where = roleAnchor(i)

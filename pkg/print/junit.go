@@ -67,6 +67,10 @@ func writeJUnit(w io.Writer, r *finding.Report, o Options) error {
 		return strings.ReplaceAll(r.Cluster.Name, ".", "_") + "." + strings.ReplaceAll(what, ".", "_")
 	}
 	properties := []junitProperty{{"cluster", r.Cluster.ARN}}
+	facts := factsProperties(r.Facts)
+	for _, name := range text.SortedKeys(facts) {
+		properties = append(properties, junitProperty{name, facts[name]})
+	}
 	results := &junitSuite{Name: "results", Properties: properties}
 	under := finding.Under(r.Results)
 	explains := explainedResults(r.Results, under)
@@ -74,13 +78,13 @@ func writeJUnit(w io.Writer, r *finding.Report, o Options) error {
 		e := entry{Result: res, label: resultLabel(res), explains: explains[i]}
 		results.add(newJUnitCase(e, under[i] >= 0, o.FailOn, class(string(res.Subject.Kind)+" "+res.Subject.Name)))
 	}
-	facts := &junitSuite{Name: "facts that could not be read", Properties: properties}
+	unread := &junitSuite{Name: "facts that could not be read", Properties: properties}
 	for _, m := range r.Missing {
 		line := unreadLine(m)
-		facts.add(junitCase{Name: line, ClassName: class("Facts"), Error: &junitDetail{Message: line, Type: "unread"}})
+		unread.add(junitCase{Name: line, ClassName: class("Facts"), Error: &junitDetail{Message: line, Type: "unread"}})
 	}
 	all := &junitSuites{Name: "kubectl noderole " + r.Cluster.Name}
-	for _, s := range []*junitSuite{results, facts} {
+	for _, s := range []*junitSuite{results, unread} {
 		if s.Tests == 0 {
 			continue
 		}

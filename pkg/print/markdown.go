@@ -41,7 +41,7 @@ func writeMarkdown(w io.Writer, r *finding.Report, o Options) error {
 	for _, n := range r.NotEvaluated {
 		d.add(markdownRest, "Not evaluated: "+escape(clip(n, 4*maxName))+"\n\n")
 	}
-	d.foot(o.Version)
+	d.foot(o.Version, r.Facts)
 	_, err := io.WriteString(w, d.b.String())
 	return err
 }
@@ -135,7 +135,7 @@ func findingBlock(e entry, evidence bool) string {
 			b.WriteString(escape(words) + "\n\n")
 		}
 	}
-	b.WriteString(nextBlocks(e.Next))
+	b.WriteString(nextBlocks(e.advice()))
 	if evidence && len(e.Evidence) > 0 {
 		b.WriteString("<details><summary>Evidence</summary>\n\n" + evidenceList(e.Evidence) + "\n</details>\n\n")
 	}
@@ -200,12 +200,13 @@ func (d *markdown) excepted(list []entry) {
 }
 
 // foot is written into the space that the other parts leave.
-func (d *markdown) foot(version string) {
+func (d *markdown) foot(version string, facts finding.Facts) {
 	if d.leftOut > 0 {
 		fmt.Fprintf(&d.b, "… and %d more; `kubectl noderole check` shows all\n\n", d.leftOut)
 	}
 	if version != "" {
-		d.b.WriteString("kubectl noderole " + escape(clip(version, maxName)) + "\n")
+		words := append([]string{strings.TrimSpace("kubectl noderole " + version)}, factsText(facts)...)
+		d.b.WriteString(escape(clip(strings.Join(words, ", "), 4*maxName)) + "\n")
 	}
 }
 

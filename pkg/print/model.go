@@ -32,6 +32,18 @@ type entry struct {
 	label
 	// explains are the results that only follow from this one.
 	explains []entry
+	// block is the subject that it is listed with, and adviceBelow is set where the next
+	// finding has the same advice.
+	block       finding.Subject
+	adviceBelow bool
+}
+
+// advice is what to do about the entry, said once for findings that one command repairs.
+func (e entry) advice() []finding.Next {
+	if e.adviceBelow {
+		return nil
+	}
+	return e.Next
 }
 
 // newModel sorts the results that keep keeps, and what is excepted, in the order of the
@@ -46,7 +58,7 @@ func newModel(r *finding.Report, keep func(finding.Result) bool) *model {
 	}
 	explains := explainedResults(r.Results, under)
 	for i, res := range r.Results {
-		e := entry{Result: res, label: resultLabel(res), explains: explains[i]}
+		e := entry{Result: res, label: resultLabel(res), explains: explains[i], block: res.Block()}
 		switch {
 		case res.Failed() && res.Excused():
 			m.excepted = append(m.excepted, e)
@@ -61,7 +73,16 @@ func newModel(r *finding.Report, keep func(finding.Result) bool) *model {
 			m.unknown = addUnknown(m.unknown, e)
 		}
 	}
+	adviseOnce(m.findings)
 	return m
+}
+
+// adviseOnce marks findings whose advice stands below the next one.
+func adviseOnce(findings []entry) {
+	for i := range findings {
+		e := &findings[i]
+		e.adviceBelow = i+1 < len(findings) && e.block == findings[i+1].block && len(e.Next) > 0 && slices.EqualFunc(e.Next, findings[i+1].Next, finding.Next.Equal)
+	}
 }
 
 // explainedResults are the results that are shown under the one at an index.
@@ -245,6 +266,34 @@ func verdictLabel(verdicts map[finding.Concern]finding.Verdict, c finding.Concer
 	}
 }
 
+// otherRows are the rows of the table of node roles for what holds none: aws-node with
+// credentials of its own or of the node role, and the nodes without a role.
+func otherRows(r *finding.Report) []finding.RoleRow {
+	var rows []finding.RoleRow
+	if len(r.AWSNode.Verdicts) > 0 {
+		row := finding.RoleRow{Name: "aws-node", ARN: r.AWSNode.RoleARN, Verdicts: r.AWSNode.Verdicts}
+		rows = append(rows, row)
+	}
+	without := finding.RoleRow{Name: "(no role)", Verdicts: map[finding.Concern]finding.Verdict{}}
+	for _, s := range r.IAM.WithoutRole {
+		nodes := 0
+		if strings.HasSuffix(s.Kind, "node") {
+			nodes = 1
+		}
+		without.Sources = append(without.Sources, finding.Source{Kind: s.Kind, Name: s.Name, Nodes: nodes})
+		for _, res := range r.Results { // worst first
+			_, judged := without.Verdicts[res.Concern]
+			if res.Subject.Name == s.Name && (res.Failed() || res.Status == finding.Unknown) && !judged {
+				without.Verdicts[res.Concern] = finding.Verdict{Status: res.Status, Severity: res.Severity, Excepted: res.Excused()}
+			}
+		}
+	}
+	if len(without.Sources) > 0 {
+		rows = append(rows, without)
+	}
+	return rows
+}
+
 // clusterFacts is what is known of the cluster, a few words each, without its name.
 func clusterFacts(c finding.ClusterInfo) []string {
 	facts := []string{c.Region, c.Account}
@@ -266,6 +315,29 @@ func clusterFacts(c finding.ClusterInfo) []string {
 		facts = append(facts, "aws-auth")
 	}
 	return facts
+}
+
+// factsText says when the facts were collected and how they were judged, a few words each.
+func factsText(f finding.Facts) []string {
+	var words []string
+	if f.CollectedAt != "" {
+		words = append(words, "facts of "+f.CollectedAt)
+	}
+	if f.CNIVersion != "" {
+		words = append(words, "judged for vpc-cni "+f.CNIVersion)
+	}
+	return words
+}
+
+// factsProperties are the same for formats with named properties.
+func factsProperties(f finding.Facts) map[string]string {
+	properties := map[string]string{}
+	for name, value := range map[string]string{"factsCollectedAt": f.CollectedAt, "factsCollectedBy": f.CollectedBy, "judgedBy": f.JudgedBy, "cniVersion": f.CNIVersion} {
+		if value != "" {
+			properties[name] = value
+		}
+	}
+	return properties
 }
 
 // sourceKind is the sources of one kind.

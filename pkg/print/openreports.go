@@ -76,6 +76,9 @@ func writeOpenReports(w io.Writer, raw *finding.Report, _ Options) error {
 		Source:  "kubectl-noderole",
 		Results: []clusterReportResult{},
 	}
+	for name, value := range factsProperties(r.Facts) {
+		report.Metadata.Annotations["noderole.dev/"+name] = value
+	}
 	under := finding.Under(r.Results)
 	explains := explainedResults(r.Results, under)
 	for i, res := range r.Results {

@@ -1,6 +1,7 @@
 package print
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -50,6 +51,7 @@ func (t *table) results(m *model) {
 		g.idle = append(g.idle, e)
 	}
 	for _, title := range titles { // the one with the worst finding first
+		adviseOnce(groups[title].findings)
 		t.rule(title + ": " + wordCounts(counts[title]))
 		t.list(groups[title])
 	}
@@ -61,11 +63,16 @@ func (t *table) group(r finding.Result) string {
 	if t.o.GroupBy == ByConcern {
 		return concernTitle(r.Concern)
 	}
-	switch r.Subject.Kind {
+	return subjectTitle(r.Subject)
+}
+
+// subjectTitle is the heading over what is about a subject.
+func subjectTitle(s finding.Subject) string {
+	switch s.Kind {
 	case finding.SubjectNodeRole:
-		return "role " + r.Subject.Name
+		return "role " + s.Name
 	case finding.SubjectCluster:
-		return "cluster " + r.Subject.Name
+		return "cluster " + s.Name
 	case finding.SubjectAWSNode:
 		return "aws-node"
 	case finding.SubjectNode:
@@ -98,11 +105,11 @@ func concernTitle(c finding.Concern) string {
 	}
 }
 
-// wordCounts counts results by the word that they begin with.
+// wordCounts counts results by the word that they begin with, worst first.
 func wordCounts(entries []entry) string {
 	var words []string
 	counts := map[string]int{}
-	for _, e := range entries {
+	for _, e := range slices.SortedStableFunc(slices.Values(entries), func(a, b entry) int { return cmp.Compare(toneRank(a.Tone), toneRank(b.Tone)) }) {
 		if counts[e.Word] == 0 {
 			words = append(words, e.Word)
 		}
@@ -116,8 +123,11 @@ func wordCounts(entries []entry) string {
 
 // list writes results in order.
 func (t *table) list(m *model) {
-	for _, e := range m.findings {
+	for i, e := range m.findings {
 		t.finding(e)
+		if i+1 == len(m.findings) || m.findings[i+1].block != e.block {
+			t.line("")
+		}
 	}
 	for _, g := range m.unknown {
 		t.unknown(g)
@@ -139,17 +149,39 @@ func (t *table) finding(e entry) {
 			t.wrapped(indent, indent, words)
 		}
 	}
-	t.details(e.Result, e.Impact)
-	t.next(e.Next)
-	for _, s := range e.explains {
+	t.details(e.Result, t.impact(e))
+	t.explains(e.explains)
+	t.next(e.advice())
+}
+
+// impact is what happens if a finding is left, once for each rule.
+func (t *table) impact(e entry) string {
+	if slices.Contains(t.impacts, e.ID+e.Impact) {
+		return ""
+	}
+	t.impacts = append(t.impacts, e.ID+e.Impact)
+	return e.Impact
+}
+
+// explains writes the results that only follow from a finding.
+func (t *table) explains(list []entry) {
+	if len(list) == 0 {
+		return
+	}
+	if !t.o.Wide {
+		var words []string
+		for _, s := range list {
+			words = append(words, symptomText(s))
+		}
+		t.wrapped(indent, indent+"  ", "also explains "+strings.Join(words, "; "))
+		return
+	}
+	for _, s := range list {
 		t.wrapped(indent, indent+"  ", alsoExplains(s))
-		if t.o.Wide {
-			for _, l := range s.Evidence {
-				t.wrapped(indent+"  ", indent+"    ", l)
-			}
+		for _, l := range s.Evidence {
+			t.wrapped(indent+"  ", indent+"    ", l)
 		}
 	}
-	t.line("")
 }
 
 // heading starts a finding: its message is indented by what stands before it.
@@ -183,6 +215,9 @@ func (t *table) details(r finding.Result, impact string) {
 	beside := total >= twoColumns && impact != "" && len(evidence) > 0
 	if beside {
 		left = (total - len(indent)) * 11 / 20
+	}
+	if whole := strings.Join(evidence, "; "); !t.o.Wide && cut == 0 && columns(whole) <= left {
+		evidence = []string{whole}
 	}
 	var lines []string
 	if t.o.Wide && r.Subject.ARN != "" {

@@ -129,6 +129,9 @@ func writeSARIF(w io.Writer, raw *finding.Report, o Options) error {
 		Results:     []sarifResult{},
 		Properties:  map[string]any{"cluster": r.Cluster, "summary": r.Summary, "notEvaluated": r.NotEvaluated},
 	}
+	if r.Facts != (finding.Facts{}) {
+		run.Properties["facts"] = r.Facts
+	}
 	index := map[string]int{}
 	for i, rule := range o.Rules {
 		index[rule.ID] = i

@@ -89,8 +89,8 @@ func Table(w io.Writer, r *finding.Report, o TableOptions) error {
 	m := newModel(r, func(r finding.Result) bool { return slices.Contains(o.Show, r.Status) })
 
 	if !o.Quiet {
-		t.cluster(r.Cluster)
-		t.roles(r.NodeRoles)
+		t.cluster(r)
+		t.roles(r)
 		t.awsNode(r.AWSNode)
 	}
 	t.results(m)
@@ -109,6 +109,8 @@ type table struct {
 	b      strings.Builder
 	o      TableOptions
 	glyphs glyphs
+	// impacts are those that were written, by rule.
+	impacts []string
 }
 
 func (t *table) line(s string) { t.b.WriteString(strings.TrimRight(s, " ") + "\n") }
@@ -147,14 +149,23 @@ func (t *table) rule(title string) {
 	t.line(t.paint(lead, bold))
 }
 
-func (t *table) cluster(c finding.ClusterInfo) {
+// cluster writes which cluster it is, and the verdict on it.
+func (t *table) cluster(r *finding.Report) {
+	c := r.Cluster
 	parts := append([]string{t.paint(c.Name, bold)}, clusterFacts(c)...)
 	t.line(strings.Join(parts, "  "))
+	if facts := factsText(r.Facts); len(facts) > 0 && (t.o.Footer == "" || r.Facts.CNIVersion != "") { // a live run has just read them
+		t.line(t.paint(strings.Join(facts, ", "), dim))
+	}
 	if t.o.Wide {
 		t.line(c.ARN)
 		if c.RoleARN != "" {
 			t.line("cluster role  " + c.RoleARN)
 		}
+	}
+	words, tone := headline(r)
+	for _, l := range wrap(words, t.prose()) {
+		t.line(t.paint(l, headlineColor(tone)))
 	}
 	t.line("")
 }
@@ -168,13 +179,23 @@ func (t *table) awsNode(a finding.AWSNodeInfo) {
 	t.line("")
 }
 
-// roles writes a row for each node role.
-func (t *table) roles(rows []finding.RoleRow) {
-	if len(rows) == 0 {
+// headlineColor is the color of the verdict on the cluster.
+func headlineColor(t tone) color {
+	if c := colorOf(t); c != plain {
+		return c
+	}
+	return bold
+}
+
+// roles writes a row for each node role, for aws-node, and for the nodes without a role.
+func (t *table) roles(r *finding.Report) {
+	rows := otherRows(r)
+	if len(r.NodeRoles) == 0 {
 		t.line("No node role was found.")
 		t.line("")
 		return
 	}
+	rows = slices.Concat(r.NodeRoles, rows)
 	g := grid{head: []string{"NODE ROLE"}, width: t.o.Width, color: t.o.Color}
 	if t.o.Wide {
 		g.head = append(g.head, "NODES")

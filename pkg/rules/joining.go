@@ -10,14 +10,10 @@ import (
 
 // whyNotJoining keeps what may keep nodes from joining, in the order in which a node
 // meets it: what is certain first.
-func whyNotJoining(results []finding.Result, rules []Rule) []finding.Result {
-	place := map[string]int{}
-	for _, r := range rules {
-		place[r.ID] = r.Joining
-	}
+func whyNotJoining(results []finding.Result) []finding.Result {
 	var kept []finding.Result
 	for _, r := range results {
-		if place[r.ID] > 0 && (r.Failed() || r.Status == finding.Unknown) {
+		if r.Joining > 0 && (r.Failed() || r.Status == finding.Unknown) {
 			kept = append(kept, r)
 		}
 	}
@@ -25,7 +21,7 @@ func whyNotJoining(results []finding.Result, rules []Rule) []finding.Result {
 		return slices.Index([]finding.Status{finding.Fail, finding.Depends, finding.Unknown}, r.Status)
 	}
 	slices.SortStableFunc(kept, func(a, b finding.Result) int {
-		return cmp.Or(cmp.Compare(certain(a), certain(b)), cmp.Compare(place[a.ID], place[b.ID]))
+		return cmp.Or(cmp.Compare(certain(a), certain(b)), cmp.Compare(a.Joining, b.Joining))
 	})
 	return kept
 }

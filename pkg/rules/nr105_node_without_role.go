@@ -9,10 +9,9 @@ import (
 
 var nodeWithoutRole = Rule{
 	ID: "NR105", Name: "node-without-role", Severity: finding.Error, Concern: finding.ConcernJoin,
-	Joining:  30,
-	Explains: []finding.SymptomKind{finding.NotJoined},
-	Repair:   finding.FillInstanceProfile,
-	Title:    "Every self-managed node reaches a role through its instance profile",
+	Joining: 30,
+	Repair:  finding.FillInstanceProfile,
+	Title:   "Every self-managed node reaches a role through its instance profile",
 	Why: `An instance without a role has no AWS credentials: kubelet cannot authenticate to the cluster and pulls no image
 from ECR. Such a node turns NotReady once its last credentials expire.`,
 	Fix: `Put the node role into an instance profile and associate that with the instance, or replace the instance.`,

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -48,7 +49,7 @@ func Judge(v *view.View, o Options) *finding.Report {
 	explain(results, chosen)
 	verdictsOf := results
 	if o.WhyNotJoining {
-		results = whyNotJoining(results, chosen)
+		results = whyNotJoining(results)
 	}
 	report := &finding.Report{
 		APIVersion: finding.APIVersion, Kind: finding.ReportKind,
@@ -57,6 +58,7 @@ func Judge(v *view.View, o Options) *finding.Report {
 			Version: s.Cluster.Version, IPFamily: s.Cluster.IPFamily,
 			AuthenticationMode: s.Cluster.AuthenticationMode, RoleARN: s.Cluster.RoleARN,
 		},
+		Facts:         finding.Facts{CollectedBy: s.Source.Tool, CNIVersion: o.CNIVersion},
 		NodeRoles:     []finding.RoleRow{},
 		AWSNode:       awsNodeLine(v),
 		IAM:           iamOf(v),
@@ -64,13 +66,18 @@ func Judge(v *view.View, o Options) *finding.Report {
 		Results:       results,
 		Summary:       finding.Summarize(results),
 	}
+	if at := s.Source.CollectedAt; !at.IsZero() {
+		report.Facts.CollectedAt = at.UTC().Format(time.RFC3339)
+	}
 	for _, r := range v.NodeRoles() {
-		row := finding.RoleRow{Name: r.Name, ARN: r.ARN, Verdicts: verdicts(verdictsOf, r.ARN)}
+		row := finding.RoleRow{Name: r.Name, ARN: r.ARN, Verdicts: verdicts(verdictsOf, func(s finding.Subject) bool { return s.Kind == finding.SubjectNodeRole && s.ARN == r.ARN })}
 		for _, src := range r.Sources {
 			row.Sources = append(row.Sources, finding.Source{Kind: string(src.Kind), Name: src.Name, Nodes: src.Nodes})
 		}
 		report.NodeRoles = append(report.NodeRoles, row)
 	}
+	report.AWSNode.Verdicts = verdicts(verdictsOf, func(s finding.Subject) bool { return s.Kind == finding.SubjectAWSNode })
+	report.Sort()
 	if len(s.Simulations) == 0 {
 		report.NotEvaluated = append(report.NotEvaluated, "service control policies, which a member account cannot read; --simulate asks AWS")
 	}
@@ -82,12 +89,12 @@ func Judge(v *view.View, o Options) *finding.Report {
 	return report
 }
 
-// verdicts keeps the worst result of each concern of a role. Results are
+// verdicts keeps the worst result of each concern of some subjects. Results are
 // ordered worst first.
-func verdicts(results []finding.Result, arn string) map[finding.Concern]finding.Verdict {
+func verdicts(results []finding.Result, about func(finding.Subject) bool) map[finding.Concern]finding.Verdict {
 	worst := map[finding.Concern]finding.Verdict{}
 	for _, r := range results {
-		if r.Subject.Kind != finding.SubjectNodeRole || r.Subject.ARN != arn || r.Concern == "" {
+		if !about(r.Subject) || r.Concern == "" {
 			continue
 		}
 		if _, ok := worst[r.Concern]; ok {

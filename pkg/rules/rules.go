@@ -111,6 +111,7 @@ func Run(v *view.View, rules []Rule) []finding.Result {
 				r.Severity = rule.Severity
 			}
 			r.ID, r.Rule, r.Concern = rule.ID, rule.Name, rule.Concern
+			r.Joining = rule.Joining
 			r.Repair, r.NoRepair, r.OfInstances = rule.Repair, rule.NoRepair, rule.OfInstances
 			if r.Status == finding.Fail || r.Status == finding.Depends {
 				r.Impact = firstSentence(rule.Why)

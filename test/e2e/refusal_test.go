@@ -22,6 +22,7 @@ func TestEveryRefusal(t *testing.T) {
 	s.proxied.Associations["a-1"] = associationOf("eksCNIRole")
 	s.letIn("bastionRole", "EC2")
 	s.autoScalingGroup("workers", "bastionRole")
+	s.launchConfigurationGroup("older", "bastionRole")
 	s.hybrid("eksCNIRole")
 	env := s.kubeconfig(proxy.URL)
 	check := func() (statuses map[string]string, unknown []string, missing []string) {

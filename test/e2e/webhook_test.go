@@ -173,7 +173,7 @@ func TestWebhookRestartNeeded(t *testing.T) {
 	s.awsNodePod("aws-node-old", firstNode, "")
 	s.podIdentityWebhook()
 	verdicts, line := s.check()
-	if diff := cmp.Diff([]string{"NR602 aws-node fail"}, verdicts); diff != "" || line != "uses IRSA role eksCNIRole on 0 of 1 nodes; 1 still uses the node role" {
+	if diff := cmp.Diff([]string{"NR607 aws-node with node role eksNodeRole fail", "NR602 aws-node fail"}, verdicts); diff != "" || line != "uses IRSA role eksCNIRole on 0 of 1 nodes; 1 still uses the node role" {
 		t.Errorf("%s\n%s", line, diff)
 	}
 	zero := int64(0)
@@ -196,7 +196,7 @@ func TestWebhookSkipContainers(t *testing.T) {
 	}, metav1.CreateOptions{})
 	s.must(err)
 	verdicts, _ := s.check()
-	if diff := cmp.Diff([]string{"NR602 aws-node fail", "NR605 aws-node fail"}, verdicts); diff != "" {
+	if diff := cmp.Diff([]string{"NR607 aws-node with node role eksNodeRole fail", "NR602 aws-node fail", "NR605 aws-node fail"}, verdicts); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
