@@ -81,6 +81,10 @@ func Judge(v *view.View, o Options) *finding.Report {
 	if len(s.Simulations) == 0 {
 		report.NotEvaluated = append(report.NotEvaluated, "service control policies, which a member account cannot read; --simulate asks AWS")
 	}
+	if o.WhyNotJoining {
+		report.NotEvaluated = append(report.NotEvaluated, "what is not IAM: subnets, security groups, VPC endpoints, DNS, user data and the AMI; the log of kubelet on the node (journalctl -u kubelet) and "+
+			"https://docs.aws.amazon.com/eks/latest/userguide/troubleshooting.html#worker-node-fail say more")
+	}
 	for _, m := range s.Missing {
 		report.Missing = append(report.Missing, finding.Missing{
 			Fact: string(m.Fact), Subject: m.Subject, Operation: m.Operation, Permission: m.Permission, Error: m.Error,
