@@ -308,7 +308,7 @@ const (
 )
 
 // WithoutAgent are the nodes with a pod of aws-node and no ready pod of the Pod
-// Identity Agent. Auto Mode's nodes have the agent built in.
+// Identity Agent. Auto Mode nodes include the agent.
 func (v *View) WithoutAgent() []string {
 	s := v.Snapshot
 	var nodes []string

@@ -53,7 +53,7 @@ type Source struct {
 // RolelessNode is a joined EC2 node whose role is not known.
 type RolelessNode struct {
 	Node string
-	// Instance is its EC2 instance id.
+	// Instance is its EC2 instance ID.
 	Instance string
 	// Gone is set where there is no instance to speak of: EC2 no longer knows it,
 	// or the node does not name one yet.

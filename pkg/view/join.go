@@ -104,7 +104,7 @@ const (
 )
 
 // The user names of nodes, by what they are named after: a private DNS name such as
-// ip-10-0-1-17.eu-west-1.compute.internal, or an instance id such as
+// ip-10-0-1-17.eu-west-1.compute.internal, or an instance ID such as
 // i-0123456789abcdef0, which is also the name of an instance's session.
 const (
 	ByPrivateDNS = "system:node:{{EC2PrivateDNSName}}"

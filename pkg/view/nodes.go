@@ -54,7 +54,7 @@ func (v *View) OSFamilies(r *NodeRole) []snapshot.OSFamily {
 // join with. Each list has what shows it: names of nodes, or of sources whose nodes are
 // always named so.
 type Naming struct {
-	// InstanceID: by the instance id, such as i-0123456789abcdef0.
+	// InstanceID: by the instance ID, such as i-0123456789abcdef0.
 	InstanceID []string
 	// PrivateDNS: by the private DNS name, such as ip-10-0-1-17.eu-west-1.compute.internal.
 	PrivateDNS []string
@@ -63,17 +63,17 @@ type Naming struct {
 // Mixed reports whether one mapping cannot serve all of the nodes.
 func (n Naming) Mixed() bool { return len(n.InstanceID) > 0 && len(n.PrivateDNS) > 0 }
 
-// ByInstanceID reports whether the nodes are named by their instance id.
+// ByInstanceID reports whether the nodes are named by their instance ID.
 func (n Naming) ByInstanceID() bool { return len(n.InstanceID) > 0 && len(n.PrivateDNS) == 0 }
 
-// instanceIDName is the whole name of a node that is named by its instance id. A private
+// instanceIDName is the whole name of a node that is named by its instance ID. A private
 // DNS name may begin with the id too, but goes on: i-0123….eu-west-1.compute.internal.
 var instanceIDName = regexp.MustCompile(`^i-[0-9a-f]+$`)
 
 // Naming returns how the nodes of a role are named.
 //
-// Nodes of EKS Auto Mode are named by their instance id. AWS's AMIs name nodes by the
-// private DNS name, unless their user data asks for the instance id, which takes a launch
+// Nodes of EKS Auto Mode are named by their instance ID. AWS's AMIs name nodes by the
+// private DNS name, unless their user data asks for the instance ID, which takes a launch
 // template of the user's own.
 // Sources: awslabs/amazon-eks-ami nodeadm/doc/examples.md (InstanceIdNodeName); EC2 user
 // guide, "EC2 instance hostnames and domains"; EKS user guide, "Create a node class".
@@ -124,7 +124,7 @@ func (v *View) EntryType(r *NodeRole) string {
 }
 
 // EntryFits reports whether a role's nodes join by an access entry of this type. The type
-// EC2 maps nodes to the name of their session, which is the instance id; EC2_WINDOWS does
+// EC2 maps nodes to the name of their session, which is the instance ID; EC2_WINDOWS does
 // for Linux what EC2_LINUX does.
 func (v *View) EntryFits(r *NodeRole, entry string) bool {
 	windows, _ := v.Kinds(r)
@@ -172,7 +172,7 @@ func (v *View) LacksAsNode(r *NodeRole, m awsauth.Mapping) string {
 		return fmt.Sprintf("username is %q, not %s", m.Username, v.UserName(r))
 	case !v.UserNameFits(r, m.Username):
 		return fmt.Sprintf("username is %s, and its nodes are named by %s", m.Username, map[string]string{
-			ByPrivateDNS: "private DNS name: " + ByPrivateDNS, BySession: "instance id: " + BySession,
+			ByPrivateDNS: "private DNS name: " + ByPrivateDNS, BySession: "instance ID: " + BySession,
 		}[v.UserName(r)])
 	}
 	windows, _ := v.Kinds(r)
@@ -243,7 +243,7 @@ func (v *View) HybridNodes() []string {
 	return v.nodesWhere(func(n snapshot.Node) bool { return n.Maker == snapshot.MadeByHybrid })
 }
 
-// TakesHybridNodes reports whether the cluster takes hybrid nodes, or has some.
+// TakesHybridNodes reports whether the cluster is configured for hybrid nodes, or has some.
 func (v *View) TakesHybridNodes() bool {
 	return len(v.Snapshot.Cluster.RemoteNodeNetworks) > 0 || len(v.HybridNodes()) > 0 || len(v.entriesOf(HybridEntry)) > 0
 }

@@ -166,7 +166,7 @@ type Answer struct {
 	Result iampolicy.Result
 	// Unread says, for Unknown, what was not read.
 	Unread []snapshot.Missing
-	// Organization is set where AWS's policy simulator says that a service control
+	// Organization is set where the IAM policy simulator says that a service control
 	// policy denies it, and the role's policies do not.
 	Organization *snapshot.Simulation
 }
