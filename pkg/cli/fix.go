@@ -199,7 +199,7 @@ func (o *fixOptions) run(ctx context.Context) error {
 	return incomplete(f.facts)
 }
 
-// newPlan plans what is found and not excused.
+// newPlan plans what is found and not excepted.
 func (o *fixOptions) newPlan(v *view.View) (*planner.Plan, error) {
 	options := rules.Options{}
 	options.Severities, options.Off = o.team.policy.Overrides()

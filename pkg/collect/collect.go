@@ -101,7 +101,7 @@ type AWS interface {
 	// ConfigurationProfile is TemplateProfile for a launch configuration's name.
 	ConfigurationProfile(ctx context.Context, name string) (string, error)
 
-	// Simulate asks AWS's policy simulator about every action on every resource.
+	// Simulate asks the IAM policy simulator about every action on every resource.
 	Simulate(ctx context.Context, roleARN string, actions, resources []string) ([]snapshot.Simulation, error)
 
 	// Calls returns how many requests were sent so far, by operation.
@@ -149,7 +149,7 @@ type Options struct {
 	AWS     AWS
 	Kube    Kube
 
-	// Simulate lists what AWS's policy simulator is asked about each role; empty
+	// Simulate lists what the IAM policy simulator is asked about each role; empty
 	// asks nothing.
 	Simulate []Question
 

@@ -73,9 +73,9 @@ type Exception struct {
 	Source string `json:"source"`
 }
 
-// Excused reports whether the result does not count: an exception holds, or the
+// Excepted reports whether the result does not count: an exception holds, or the
 // baseline has it.
-func (r Result) Excused() bool {
+func (r Result) Excepted() bool {
 	return r.Known || r.Exception != nil && !r.Exception.Expired
 }
 
@@ -220,13 +220,13 @@ func (r *Report) Recount() {
 	for i := range r.NodeRoles {
 		row := &r.NodeRoles[i]
 		for concern, v := range row.Verdicts {
-			worst, excused, at := Verdict{}, false, 0
+			worst, excepted, at := Verdict{}, false, 0
 			for _, res := range r.Results {
 				if res.Subject.ARN != row.ARN || res.Concern != concern || res.Status != Fail && res.Status != Depends {
 					continue
 				}
-				if res.Excused() {
-					excused = true
+				if res.Excepted() {
+					excepted = true
 				} else if worst.Status == "" || place(res) < at {
 					worst, at = Verdict{Status: res.Status}, place(res)
 					if res.Status == Fail {
@@ -237,7 +237,7 @@ func (r *Report) Recount() {
 			switch {
 			case worst.Status != "":
 				row.Verdicts[concern] = worst
-			case excused:
+			case excepted:
 				v.Excepted = true
 				row.Verdicts[concern] = v
 			}

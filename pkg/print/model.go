@@ -48,7 +48,7 @@ func newModel(r *finding.Report, keep func(finding.Result) bool) *model {
 	for i, res := range r.Results {
 		e := entry{Result: res, label: resultLabel(res), explains: explains[i]}
 		switch {
-		case res.Failed() && res.Excused():
+		case res.Failed() && res.Excepted():
 			m.excepted = append(m.excepted, e)
 		case !keep(res), under[i] >= 0:
 		case res.Failed():
@@ -223,7 +223,7 @@ func resultLabel(r finding.Result) label {
 	switch {
 	case r.Failed() && r.Known:
 		return labelKnown
-	case r.Failed() && r.Excused():
+	case r.Failed() && r.Excepted():
 		return labelExcepted
 	case r.Weight() == finding.Error:
 		return labelError
@@ -302,9 +302,9 @@ func (k sourceKind) plural() string {
 	return text.Plural(k.name)
 }
 
-// excuse says why a result does not count, or that its exception is over. It is
+// exceptionWords says why a result does not count, or that its exception is over. It is
 // empty for a result without exception that the baseline does not have.
-func excuse(r finding.Result) string {
+func exceptionWords(r finding.Result) string {
 	switch e := r.Exception; {
 	case r.Known:
 		return "known: the baseline has it"
@@ -349,11 +349,11 @@ func alsoExplains(e entry) string { return "also explains " + symptomText(e) }
 // symptomText is a result that only follows from another one, in one line.
 func symptomText(e entry) string { return fmt.Sprintf("%s (%s): %s", e.ID, e.Full, e.Message) }
 
-// details are the lines that stand below a result's message: its excuse, what explains
+// details are the lines that stand below a result's message: its exception, what explains
 // it, the evidence, the impact, what to do, and what it explains.
 func details(e entry) []string {
 	var lines []string
-	for _, l := range []string{excuse(e.Result), explainedBy(e.Result)} {
+	for _, l := range []string{exceptionWords(e.Result), explainedBy(e.Result)} {
 		if l != "" {
 			lines = append(lines, l)
 		}

@@ -49,7 +49,7 @@ func (c Cluster) Identity() ARN {
 	return a
 }
 
-// InstanceID is the EC2 instance id in the node's provider id, or empty.
+// InstanceID is the EC2 instance ID in the node's provider id, or empty.
 // Source: kubernetes/cloud-provider-aws pkg/providers/v1/instances.go: the form
 // is aws:///ZONE/INSTANCE; Fargate's and hybrid nodes' ids name no instance.
 func (n Node) InstanceID() string {

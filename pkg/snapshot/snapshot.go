@@ -269,7 +269,7 @@ type AutoScalingGroup struct {
 type Role struct {
 	// NotFound is set where IAM knows no such role.
 	NotFound bool `json:"notFound,omitempty"`
-	// ID is the unique id (AROA…).
+	// ID is the unique ID (AROA…).
 	ID        string    `json:"id,omitempty"`
 	CreatedAt time.Time `json:"createdAt,omitzero"`
 	// TrustPolicy is the JSON document, decoded, as IAM stores it but for white space.
@@ -485,7 +485,7 @@ const (
 	FactPodIdentity      Fact = "podIdentityAssociations"
 	FactAccessEntries    Fact = "accessEntries"
 	FactAccessPolicies   Fact = "accessPolicies"   // of an access entry; Subject is the principal's ARN
-	FactHybridEntries    Fact = "hybridEntries"    // the access entries of hybrid and HyperPod nodes; read where the cluster takes hybrid nodes or such a node has joined
+	FactHybridEntries    Fact = "hybridEntries"    // the access entries of hybrid and HyperPod nodes; read where the cluster is configured for hybrid nodes or such a node has joined
 	FactRoles            Fact = "roles"            // a role itself: trust, boundary, tags (iam:GetRole)
 	FactAttachedPolicies Fact = "attachedPolicies" // Subject is the role's ARN
 	FactInlinePolicies   Fact = "inlinePolicies"   // Subject is the role's ARN, or ARN#NAME for one document
