@@ -1,8 +1,8 @@
 // Package collect reads the facts of one cluster from AWS and Kubernetes into
 // a snapshot.
 //
-// It starts everything that depends on nothing at once and everything else the
-// moment that what it depends on is known, and it reads nothing twice. A part
+// It starts every read that needs no other fact at once, and every other read when the
+// facts that it needs are known. It reads nothing twice. A part
 // that cannot be read becomes an entry under the snapshot's Missing and the run
 // goes on. It only reads, and it judges nothing.
 package collect
@@ -76,7 +76,7 @@ type AWS interface {
 	InlinePolicies(ctx context.Context, role string) ([]string, error)
 	// InlinePolicy returns the decoded document.
 	InlinePolicy(ctx context.Context, role, name string) (string, error)
-	// RoleProfiles returns the instance profiles that hold the role, by ARN.
+	// RoleProfiles returns the instance profiles that contain the role, by ARN.
 	RoleProfiles(ctx context.Context, role string) (map[string]snapshot.InstanceProfile, error)
 	// PolicyVersion returns the id of the managed policy's default version.
 	PolicyVersion(ctx context.Context, arn string) (string, error)

@@ -30,7 +30,7 @@ hybrid nodes.`,
 	Good:  hybridPatch("ssm.amazonaws.com"),
 	Check: func(v *view.View, report Reporter) {
 		subject := clusterSubject(v)
-		if !v.TakesHybridNodes() {
+		if !v.ConfiguredForHybrid() {
 			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the cluster is not configured for hybrid nodes"})
 			return
 		}

@@ -23,7 +23,7 @@ var known = []string{"NR202", "NR205", "NR206"}
 func TestParseRefuses(t *testing.T) {
 	tests := map[string]struct{ text, want, next string }{
 		"empty":                {" \n", "p: is empty", "begin with: apiVersion: noderole.dev/v1alpha1, kind: Config"},
-		"comments only":        {"# nothing\n", "p: holds no document", "begin with"},
+		"comments only":        {"# nothing\n", "p: contains no document", "begin with"},
 		"two documents":        {begin + "---\n" + begin, "p:4:1: a second document", "split"},
 		"no mapping":           {"- a\n", "p:1:1: ", "config.json"},
 		"no YAML":              {begin + "exceptions: [\n", "p:3:", "config.json"},
