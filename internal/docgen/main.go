@@ -93,7 +93,7 @@ func permissions() error {
 // readmeTable replaces the table between the markers in README.md.
 func readmeTable() error {
 	var b strings.Builder
-	b.WriteString("| rule | severity | what holds when it passes |\n| --- | --- | --- |\n")
+	b.WriteString("| rule | severity | checks that |\n| --- | --- | --- |\n")
 	for _, r := range rules.All() {
 		fmt.Fprintf(&b, "| [%s](docs/rules/%s.md) | %s | %s |\n", r.ID, r.ID, r.Severity, r.Title)
 	}

@@ -70,17 +70,17 @@ type Phase int
 
 // The phases.
 const (
-	Requirement Phase = iota // what the step wants to see first did not show; nothing of it was made
-	Making                   // a change was not made
-	Proof                    // the changes were made, and the proof did not come
+	Requirement Phase = iota // what the step requires is not true; nothing of it was applied
+	Making                   // a change was not applied
+	Proof                    // the changes were applied, but not proven
 )
 
 // Error returns one line.
 func (e *Error) Error() string {
 	what := map[Phase]string{
-		Requirement: "was not begun, as it is not safe yet",
+		Requirement: "was not started, because it is not safe yet",
 		Making:      "was not made",
-		Proof:       "was made, and is not seen to have worked",
+		Proof:       "was applied, but it is not proven that it works",
 	}[e.Phase]
 	return fmt.Sprintf("step %d (%s) %s: %s", e.Step, e.Title, what, e.Err)
 }

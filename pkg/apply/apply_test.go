@@ -266,9 +266,9 @@ func TestSteps(t *testing.T) {
 			results: [][]finding.Result{pass}, at: map[int]trouble{0: lost}, made: 3,
 			marks: []string{"begun 0.0", "done 0.0 wrote", "begun 0.1", "done 0.1 wrote", "proven 0", "begun 1.0", "done 1.0 wrote", "proven 1", "ended"},
 		},
-		"whether it was made is not known": {
+		"whether it was made is unknown": {
 			results: [][]finding.Result{pass}, at: map[int]trouble{1: unsure}, made: 2, phase: apply.Making,
-			err:   "step 1 (first) was not made: the answer broke off (whether it was made is not known)",
+			err:   "step 1 (first) was not made: the answer broke off (whether it was made is unknown)",
 			marks: []string{"begun 0.0", "done 0.0 wrote", "begun 0.1"},
 		},
 		"accepted and failed": {
@@ -280,15 +280,15 @@ func TestSteps(t *testing.T) {
 			err: "step 1 (first) was not made: policy arn:p of role a is not as expected: role is x, not none",
 		},
 		"the requirement does not show": {
-			results: [][]finding.Result{fail}, made: 2, phase: apply.Requirement, err: "step 2 (second) was not begun, as it is not safe yet: NR201: denied",
+			results: [][]finding.Result{fail}, made: 2, phase: apply.Requirement, err: "step 2 (second) was not started, because it is not safe yet: NR201: denied",
 			marks: []string{"begun 0.0", "done 0.0 wrote", "begun 0.1", "done 0.1 wrote", "proven 0"},
 		},
 		"the proof does not come": {
-			results: [][]finding.Result{pass, fail}, made: 3, phase: apply.Proof, err: "step 2 (second) was made, and is not seen to have worked: NR201: denied",
+			results: [][]finding.Result{pass, fail}, made: 3, phase: apply.Proof, err: "step 2 (second) was applied, but it is not proven that it works: NR201: denied",
 			marks: []string{"begun 0.0", "done 0.0 wrote", "begun 0.1", "done 0.1 wrote", "proven 0", "begun 1.0", "done 1.0 wrote"},
 		},
 		"the facts cannot be read": {
-			judge: errRefused, made: 2, phase: apply.Requirement, err: "step 2 (second) was not begun, as it is not safe yet: refused",
+			judge: errRefused, made: 2, phase: apply.Requirement, err: "step 2 (second) was not started, because it is not safe yet: refused",
 			marks: []string{"begun 0.0", "done 0.0 wrote", "begun 0.1", "done 0.1 wrote", "proven 0"},
 		},
 	}

@@ -15,7 +15,7 @@ var authRoleKind = kind{
 		case c.Whole.After == nil:
 			return []command.Command{kubectl.With("delete", "configmap", "aws-auth")}, nil
 		case !passable(*c.Whole.After):
-			return nil, noCommandError("its mapRoles holds bytes that no command line can pass")
+			return nil, noCommandError("its mapRoles contains bytes that no command line can pass")
 		}
 		data := map[string]string{"mapRoles": *c.Whole.After}
 		if c.Whole.Before == nil {

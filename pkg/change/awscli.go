@@ -55,7 +55,7 @@ var reference = regexp.MustCompile(`^(file|fileb|https?)://`)
 func (a *awsCLI) set(option, value string) *awsCLI {
 	switch {
 	case !passable(value):
-		a.err = noCommandError("its " + strings.ReplaceAll(option, "-", " ") + " holds bytes that no command line can pass")
+		a.err = noCommandError("its " + strings.ReplaceAll(option, "-", " ") + " contains bytes that no command line can pass")
 	case reference.MatchString(value):
 		a.input[a.parameter(option)] = value
 	case strings.HasPrefix(value, "-"):
@@ -139,7 +139,7 @@ func (a *awsCLI) fields(option string, value any, fields ...field) *awsCLI {
 func (a *awsCLI) json(option string, value any) *awsCLI {
 	text := asJSON(value)
 	if !passable(text) {
-		a.err = noCommandError("its " + strings.ReplaceAll(option, "-", " ") + " hold bytes that no command line can pass")
+		a.err = noCommandError("its " + strings.ReplaceAll(option, "-", " ") + " contain bytes that no command line can pass")
 		return a
 	}
 	a.command = a.command.With("--"+option, text)

@@ -1,6 +1,6 @@
-// Package change is one write to AWS or to the cluster: the state before and after,
-// the commands that do the same, and what takes it back. It writes nothing itself; a
-// Store does, and Apply writes only where what is found is the state before.
+// Package change describes one write to AWS or to the cluster: the state before and after,
+// the commands that do the same, and the change that undoes it. A Store reads and writes
+// the states; Apply writes only where the current state is the state before.
 package change
 
 import (
@@ -38,8 +38,8 @@ const (
 	Rollout Kind = "kube.Rollout" // namespace/DaemonSet
 )
 
-// Types of an AddonRole, and of a Rollout: how pods get a role. NodeRole is no role of
-// their own, Mixed is not the same for all pods.
+// Types of an AddonRole, and of a Rollout: how pods get a role. NodeRole means that
+// they have no role of their own, Mixed that it is not the same for all pods.
 const (
 	IRSA        = "IRSA"
 	PodIdentity = "PodIdentity"
@@ -93,7 +93,7 @@ type State struct {
 	// ClientIDs are an OIDC provider's.
 	ClientIDs []string `json:"clientIds,omitempty"`
 	// Username and Groups are those of an access entry of type STANDARD, or of an entry
-	// in aws-auth. Without a username EKS makes one.
+	// in aws-auth. Without a username EKS sets one.
 	Username string   `json:"username,omitempty"`
 	Groups   []string `json:"groups,omitempty"`
 	// CreatedAt is when an access entry was created, as RFC 3339 in UTC. It tells an
@@ -134,7 +134,7 @@ func Differences(want, found *State) []string {
 	say("type", want.Type, found.Type)
 	say("namespaces", fmt.Sprint(sorted(want.Namespaces)), fmt.Sprint(sorted(found.Namespaces)))
 	if missing := without(want.ClientIDs, found.ClientIDs); len(missing) > 0 {
-		lines = append(lines, fmt.Sprintf("client ids lack %s", strings.Join(missing, ", ")))
+		lines = append(lines, fmt.Sprintf("client IDs do not include %s", strings.Join(missing, ", ")))
 	}
 	if want.Username != "" {
 		say("username", want.Username, found.Username)
@@ -208,7 +208,7 @@ func canonical(document string) string {
 	return string(bytes.TrimSpace(b.Bytes()))
 }
 
-// Invert returns the change that takes c back. What it recreates has a new time of
+// Invert returns the change that undoes c. What it recreates has a new time of
 // creation.
 func (c Change) Invert() Change {
 	c.Before, c.After = c.After, c.Before

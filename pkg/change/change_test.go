@@ -183,7 +183,7 @@ func TestDifferences(t *testing.T) {
 		"boundary, role, type and namespace": {&change.State{Role: "r"}, &change.State{Boundary: "b", Type: "EC2", Namespaces: []string{"n"}}, []string{"permissions boundary is b, not none", "role is none, not r", "type is EC2, not none", "namespaces is [n], not []"}},
 		"namespaces in another order":        {&change.State{Namespaces: []string{"a", "b"}}, &change.State{Namespaces: []string{"b", "a"}}, nil},
 		"one more client id":                 {&change.State{ClientIDs: []string{"a"}}, &change.State{ClientIDs: []string{"b", "a"}}, nil},
-		"client ids lack some":               {&change.State{ClientIDs: []string{"c", "a", "b"}}, &change.State{ClientIDs: []string{"b"}}, []string{"client ids lack a, c"}},
+		"client IDs do not include some":     {&change.State{ClientIDs: []string{"c", "a", "b"}}, &change.State{ClientIDs: []string{"b"}}, []string{"client IDs do not include a, c"}},
 		"any username, any time":             {&change.State{}, &change.State{Username: "u", CreatedAt: "2026-01-02T03:04:05Z"}, nil},
 		"username, groups and time":          {&change.State{Username: "u", Groups: []string{"a"}, CreatedAt: "2026-01-02T03:04:05Z"}, &change.State{Username: "v", CreatedAt: "2026-01-02T03:04:06Z"}, []string{"username is v, not u", "groups is [], not [a]", "time of creation is 2026-01-02T03:04:06Z, not 2026-01-02T03:04:05Z"}},
 		"groups in another order":            {&change.State{Groups: []string{"a", "b"}}, &change.State{Groups: []string{"b", "a"}}, nil},
@@ -287,7 +287,7 @@ func TestApplyRemovesClientIDs(t *testing.T) {
 	c.Before.ClientIDs = []string{"a", "b", "c"}
 	s := &store{there: map[string]*change.State{c.String(): {ClientIDs: []string{"a", "b"}}}}
 	_, err := change.Apply(context.Background(), s, c)
-	if err == nil || !strings.HasSuffix(err.Error(), "is not as expected: client ids lack c") {
+	if err == nil || !strings.HasSuffix(err.Error(), "is not as expected: client IDs do not include c") {
 		t.Errorf("%v", err)
 	}
 }

@@ -131,8 +131,8 @@ func (c Change) Texts() (before, after string, ok bool) {
 	return "", "", false
 }
 
-// AppliedIn reports whether what was found is what the change leads to. Unlike Same it
-// wants what the change removes to be gone.
+// AppliedIn reports whether what was found is the state after the change. Unlike Same
+// it requires that what the change removes is gone.
 func (c Change) AppliedIn(found *State) bool {
 	applied := kinds[c.Kind].applied
 	return Same(c.After, found) && (applied == nil || applied(c, found))

@@ -192,10 +192,10 @@ func TestLiteral(t *testing.T) {
 			change.Change{Kind: change.OIDCProvider, Name: "arn:aws:iam::1:oidc-provider/x", After: &change.State{ClientIDs: []string{"https://kubernetes.default.svc"}}},
 			`aws iam create-open-id-connect-provider --url https://x --client-id-list '["https://kubernetes.default.svc"]'`,
 		},
-		"what no program can be given": {role(&change.State{Description: "a\x00b"}), "no command: its description holds bytes that no command line can pass"},
-		"bytes":                        {role(&change.State{Description: "a\xffb"}), "no command: its description holds bytes that no command line can pass"},
+		"what no program can be given": {role(&change.State{Description: "a\x00b"}), "no command: its description contains bytes that no command line can pass"},
+		"bytes":                        {role(&change.State{Description: "a\xffb"}), "no command: its description contains bytes that no command line can pass"},
 		"bytes of a tag":               {role(&change.State{Tags: map[string]string{"a": "\x00"}}), create + ` --tags '[{"Key":"a","Value":"\u0000"}]'`},
-		"a DaemonSet like an option":   {change.Change{Kind: change.Rollout, Name: "kube-system/--kubeconfig=x", After: &change.State{}}, "no command: kubectl takes its name for something else"},
+		"a DaemonSet like an option":   {change.Change{Kind: change.Rollout, Name: "kube-system/--kubeconfig=x", After: &change.State{}}, "no command: kubectl would not read its name as a name"},
 		"no namespace":                 {change.Change{Kind: change.Rollout, Name: "x", After: &change.State{}}, `no command: its name is not of the form "NAMESPACE/NAME"`},
 		"the account":                  {change.Change{Kind: change.Attachment, Name: "${ACCOUNT}", Part: "arn:aws:iam::${ACCOUNT}:policy/p", After: &change.State{}}, `aws iam attach-role-policy --role-name '${ACCOUNT}' --policy-arn "arn:aws:iam::${ACCOUNT}:policy/p"`},
 	} {

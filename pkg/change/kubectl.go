@@ -14,7 +14,7 @@ func kubectlIn(c Change) (k command.Command, name string, err error) {
 	case namespace == "" || name == "":
 		return k, "", noCommandError(`its name is not of the form "NAMESPACE/NAME"`)
 	case !passable(c.Name) || strings.HasPrefix(name, "-"):
-		return k, "", noCommandError("kubectl takes its name for something else")
+		return k, "", noCommandError("kubectl would not read its name as a name")
 	}
 	return command.Kubectl("-n", namespace), name, nil
 }

@@ -39,8 +39,8 @@ func (c *ConflictError) Error() string {
 	return fmt.Sprintf("%s is not as expected: %s", c.Change, strings.Join(lines, "; "))
 }
 
-// FailedError is a change that AWS accepted and did not complete. A state that looks
-// as it should does not make up for it.
+// FailedError is a change that AWS accepted and did not complete, whatever the state
+// looks like.
 type FailedError struct{ Reason string }
 
 // Error says what became of it.
@@ -51,7 +51,7 @@ func (f *FailedError) Error() string { return f.Reason }
 type UnsureError struct{ Err error }
 
 // Error is that of the lost answer.
-func (u *UnsureError) Error() string { return u.Err.Error() + " (whether it was made is not known)" }
+func (u *UnsureError) Error() string { return u.Err.Error() + " (whether it was made is unknown)" }
 
 // Unwrap returns the error of the lost answer.
 func (u *UnsureError) Unwrap() error { return u.Err }

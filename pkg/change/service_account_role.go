@@ -18,7 +18,7 @@ var serviceAccountRoleKind = kind{
 		case c.After == nil:
 			return []command.Command{kubectl.With("annotate", "serviceaccount", name, RoleAnnotation+"-")}, nil
 		case !passable(c.After.Role):
-			return nil, noCommandError("its role holds bytes that no command line can pass")
+			return nil, noCommandError("its role contains bytes that no command line can pass")
 		}
 		return []command.Command{kubectl.With("annotate", "serviceaccount", name, "--overwrite", RoleAnnotation+"="+c.After.Role)}, nil
 	},

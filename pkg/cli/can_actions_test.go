@@ -14,7 +14,7 @@ func TestKnownAction(t *testing.T) {
 		known bool
 	}{
 		"EC2:describeinstances": {need.Named("ec2:DescribeInstances"), true},
-		"kms:Decrypt":           {need.Action{Name: "kms:Decrypt", Resources: []string{"arn:{partition}:kms:{region}:{account}:key/*"}, For: "what any key encrypts"}, true},
+		"kms:Decrypt":           {need.Action{Name: "kms:Decrypt", Resources: []string{"arn:{partition}:kms:{region}:{account}:key/*"}, For: "decrypting with any KMS key"}, true},
 		"sqs:SendMessage":       {need.Action{Name: "sqs:SendMessage"}, false},
 	} {
 		action, known := knownAction(name)

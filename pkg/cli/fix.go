@@ -47,7 +47,7 @@ func newFixCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra
 		Short: "Repair what check finds, in a safe order",
 		Long: `Repair what check finds as errors and warnings, in ordered steps, each with the
 commands that make it, what proves that it worked, and what takes it back. What no
-step repairs is listed with the reason why it is left to you: an explicit Deny or a
+step repairs is listed with the reason why you repair it manually: an explicit Deny or a
 permissions boundary is somebody's decision. What the team's policy excepts, or the
 baseline has, is not repaired.
 
@@ -199,7 +199,7 @@ func (o *fixOptions) run(ctx context.Context) error {
 	return incomplete(f.facts)
 }
 
-// newPlan plans what is found and not excused.
+// newPlan plans what is found and not excepted.
 func (o *fixOptions) newPlan(v *view.View) (*planner.Plan, error) {
 	options := rules.Options{}
 	options.Severities, options.Off = o.team.policy.Overrides()

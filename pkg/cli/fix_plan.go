@@ -103,7 +103,7 @@ func printPlan(streams genericiooptions.IOStreams, p *planner.Plan, apply bool, 
 		b.step(i+1, p.Cluster, s, complete)
 	}
 	if len(p.Manual) > 0 {
-		b.paragraph("\n", "left to you:")
+		b.paragraph("\n", "do this manually:")
 	}
 	for _, m := range p.Manual {
 		b.paragraph("\n "+text.Visible(m.Rule)+"  ", m.Message)

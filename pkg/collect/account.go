@@ -49,7 +49,7 @@ type AccountOptions struct {
 }
 
 // ReadAccount reads the roles of an account and what the clusters of one region
-// use them for: first what lists hold, then the policies of the roles that Keep
+// use them for: first what lists contain, then the policies of the roles that Keep
 // picks. It returns an error where nothing could be judged, as Collect does; a
 // Kubernetes API that cannot be reached costs the node classes alone.
 func ReadAccount(ctx context.Context, o AccountOptions) (*snapshot.Account, error) {

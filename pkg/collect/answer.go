@@ -12,7 +12,7 @@ const MaxAnswer = 64 << 20
 
 // ErrAnswerTooLarge is what a body of LimitAnswer ends with after MaxAnswer bytes;
 // test with errors.Is.
-var ErrAnswerTooLarge = fmt.Errorf("the answer is larger than %d MiB", MaxAnswer>>20)
+var ErrAnswerTooLarge = fmt.Errorf("the response is larger than %d MiB", MaxAnswer>>20)
 
 // LimitAnswer returns an answer's body that fails with ErrAnswerTooLarge where it is
 // longer than MaxAnswer bytes.
@@ -37,8 +37,8 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 
 // The reasons why the next page of a list is not read.
 var (
-	errNoPageToken       = errors.New("the answer says that there are more pages, but has no token for the next page")
-	errRepeatedPageToken = errors.New("the answer repeats the token of an earlier page, so the list would never end")
+	errNoPageToken       = errors.New("the response says that there are more pages, but has no token for the next page")
+	errRepeatedPageToken = errors.New("the response repeats the token of an earlier page, so that the list would never end")
 )
 
 // PageTokens holds the tokens of the pages of one list. The zero value is ready for use.

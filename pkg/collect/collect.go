@@ -1,8 +1,8 @@
 // Package collect reads the facts of one cluster from AWS and Kubernetes into
 // a snapshot.
 //
-// It starts everything that depends on nothing at once and everything else the
-// moment that what it depends on is known, and it reads nothing twice. A part
+// It starts every read that needs no other fact at once, and every other read when the
+// facts that it needs are known. It reads nothing twice. A part
 // that cannot be read becomes an entry under the snapshot's Missing and the run
 // goes on. It only reads, and it judges nothing.
 package collect
@@ -76,7 +76,7 @@ type AWS interface {
 	InlinePolicies(ctx context.Context, role string) ([]string, error)
 	// InlinePolicy returns the decoded document.
 	InlinePolicy(ctx context.Context, role, name string) (string, error)
-	// RoleProfiles returns the instance profiles that hold the role, by ARN.
+	// RoleProfiles returns the instance profiles that contain the role, by ARN.
 	RoleProfiles(ctx context.Context, role string) (map[string]snapshot.InstanceProfile, error)
 	// PolicyVersion returns the id of the managed policy's default version.
 	PolicyVersion(ctx context.Context, arn string) (string, error)
@@ -101,7 +101,7 @@ type AWS interface {
 	// ConfigurationProfile is TemplateProfile for a launch configuration's name.
 	ConfigurationProfile(ctx context.Context, name string) (string, error)
 
-	// Simulate asks AWS's policy simulator about every action on every resource.
+	// Simulate asks the IAM policy simulator about every action on every resource.
 	Simulate(ctx context.Context, roleARN string, actions, resources []string) ([]snapshot.Simulation, error)
 
 	// Calls returns how many requests were sent so far, by operation.
@@ -149,7 +149,7 @@ type Options struct {
 	AWS     AWS
 	Kube    Kube
 
-	// Simulate lists what AWS's policy simulator is asked about each role; empty
+	// Simulate lists what the IAM policy simulator is asked about each role; empty
 	// asks nothing.
 	Simulate []Question
 

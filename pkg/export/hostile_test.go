@@ -222,7 +222,7 @@ func TestTerraformKinds(t *testing.T) {
 		c := change.Change{Kind: k, Name: "kube-system/aws-node", Part: "p", Cluster: "c", After: &change.State{Document: "{}", Role: "r", Type: change.IRSA}}
 		p := &planner.Plan{Cluster: "c", Steps: []planner.Step{{Title: "t", Rules: []string{"NR201"}, Changes: []change.Change{c}}}}
 		out := export.PlanTerraform(p, nothing)
-		if strings.Contains(out, "no resource of Terraform") || len(strings.Split(out, "\n")) < 6 {
+		if strings.Contains(out, "no Terraform resource") || len(strings.Split(out, "\n")) < 6 {
 			t.Errorf("%s:\n%s", k, out)
 		}
 	}

@@ -101,19 +101,19 @@ func cloudFormationTags(tags map[string]string) []map[string]string {
 	return list
 }
 
-// Eksctl returns a managed node group for which eksctl creates the role: it creates
-// none without a node group, and creates access entry and instance profile itself.
+// Eksctl returns a managed node group for which eksctl creates the role. Without a node
+// group eksctl creates no role; it creates the access entry and the instance profile itself.
 // The error says which part of the role eksctl cannot create.
 // Source: https://docs.aws.amazon.com/eks/latest/eksctl/iam-policies.html,
 // eksctl-io/eksctl pkg/apis/eksctl.io/v1alpha5/types.go (NodeGroupIAM)
 func Eksctl(n newrole.Role, cluster, region string) (string, error) {
 	switch {
 	case n.Minimal:
-		return "", errors.New("eksctl attaches its own policies to a role for which no managed policy is named, so that it cannot create a --minimal role")
+		return "", errors.New("eksctl attaches its own policies to a role without managed policies: it cannot create a --minimal role")
 	case n.AutoMode:
 		return "", errors.New("eksctl creates the node role of EKS Auto Mode together with the cluster")
 	case n.Path != "" && n.Path != "/":
-		return "", errors.New("eksctl gives node roles no path")
+		return "", errors.New("eksctl cannot give node roles a path")
 	}
 	iam := map[string]any{"instanceRoleName": n.Name, "attachPolicyARNs": n.ManagedPolicies()}
 	if d, ok := n.CNIDocument(); ok {

@@ -16,15 +16,15 @@ import (
 type Complete func(command.Command) command.Command
 
 // Script returns the plan as a script for a POSIX shell. It stops at the first error,
-// where the credentials are of another account than the cluster, where kubectl's context
-// leads to another cluster, and where what a step requires or proves does not show. What
-// is left to people is in it as comments.
+// where the credentials belong to another account than the cluster, where kubectl's context
+// points to another cluster, and where what a step requires or proves is not true. What
+// people have to do manually is in it as comments.
 func Script(p *planner.Plan, complete Complete) string {
 	w := script{complete: complete}
 	w.line("#!/bin/sh")
 	w.comment(
 		"Repairs "+p.Cluster+". Read it before you run it.",
-		"It stops at the first error, and where a proof does not come. The steps before that are complete.",
+		"It stops at the first error, and if a step is not proven. The steps before that are complete.",
 	)
 	w.line("set -eu")
 	// The shell reads the whole function before it runs any of it, so that a script that was
@@ -42,7 +42,7 @@ func Script(p *planner.Plan, complete Complete) string {
 	}
 	for _, m := range p.Manual {
 		w.line("")
-		w.comment("left to you: "+m.Rule+" "+m.Message, "  "+m.Why)
+		w.comment("do this manually: "+m.Rule+" "+m.Message, "  "+m.Why)
 	}
 	w.line("")
 	w.line("return 0")
@@ -93,7 +93,7 @@ func words(s string) string { return command.Quote(text.Visible(s)) }
 func (w *script) sameAccount(p *planner.Plan) {
 	a, ok := snapshot.ParseARN(p.Cluster)
 	if !ok || a.Account == "" {
-		w.line("stop 'the plan does not say in which account the cluster is'")
+		w.line("stop 'the plan does not name the account of the cluster'")
 		return
 	}
 	if a.Region != "" {
@@ -101,14 +101,14 @@ func (w *script) sameAccount(p *planner.Plan) {
 		w.line("export AWS_REGION=" + region + " AWS_DEFAULT_REGION=" + region)
 	}
 	w.line("")
-	w.comment("The credentials have to be of the cluster's account.")
+	w.comment("The credentials must belong to the cluster's account.")
 	w.line("account=$(" + w.print(command.AWS("sts", "get-caller-identity", "--query", "Account", "--output", "text")) + ")")
 	w.line("if [ \"$account\" != " + command.Quote(a.Account) + " ]; then")
-	w.line("  stop \"the AWS credentials are of account $account, the cluster is in account \"" + words(a.Account))
+	w.line("  stop \"the AWS credentials belong to account $account, but the cluster is in account \"" + words(a.Account))
 	w.line("fi")
 }
 
-// sameCluster compares what kubectl's context leads to with what EKS says of the cluster:
+// sameCluster compares the server of kubectl's context with what EKS says of the cluster:
 // the endpoint or, where a tunnel or proxy has another one, the certificate authority.
 func (w *script) sameCluster(p *planner.Plan) {
 	name := snapshot.NameOf(p.Cluster)
@@ -120,14 +120,14 @@ func (w *script) sameCluster(p *planner.Plan) {
 		return command.AWS("eks", "describe-cluster").With(option("name", name)...).With("--query", "cluster."+field, "--output", "text")
 	}
 	w.line("")
-	w.comment("kubectl's context has to lead to the cluster.")
+	w.comment("kubectl's context must point to the cluster.")
 	ask("server", config("server"))
 	ask("endpoint", describe("endpoint"))
 	w.line(`if [ "$server" != "$endpoint" ]; then`)
 	ask("  authority", config("certificate-authority-data"))
 	ask("  expected", describe("certificateAuthority.data"))
 	w.line(`  if [ -z "$authority" ] || [ "$authority" != "$expected" ]; then`)
-	w.line(`    stop "kubectl's context leads to $server, cluster "` + words(name) + `" is $endpoint"`)
+	w.line(`    stop "kubectl's context points to $server, but cluster "` + words(name) + `" is $endpoint"`)
 	w.line("  fi")
 	w.line("fi")
 }
@@ -152,7 +152,7 @@ func (w *script) step(number, of int, s planner.Step) {
 	w.line("step=" + words(fmt.Sprintf("step %d of %d", number, of)))
 	w.line("printf '%s\\n' " + words(title))
 	for _, c := range s.Requires {
-		w.prove(c, "was not begun, as it is not safe yet: "+condition(c))
+		w.prove(c, "was not started, because it is not safe yet: "+condition(c))
 	}
 	final := last(s.Changes)
 	for i, c := range s.Changes {
@@ -163,7 +163,7 @@ func (w *script) step(number, of int, s planner.Step) {
 	}
 	w.comment("proof: " + s.Proof)
 	for _, c := range s.Proves {
-		w.prove(c, "its proof did not come: "+condition(c))
+		w.prove(c, "was not proven: "+condition(c))
 	}
 }
 
@@ -186,10 +186,10 @@ func (w *script) change(c change.Change) {
 	}
 }
 
-// wait writes what waits until a change shows. AWS's own waiters ask again by
+// wait writes the command that waits until a change is visible. AWS's own waiters ask again by
 // themselves.
 func (w *script) wait(c change.Change) {
-	failure := "the change does not show: " + c.String()
+	failure := "the change is not visible: " + c.String()
 	for _, wait := range c.Wait() {
 		if wait.Word(2) == "wait" {
 			w.line(w.print(wait) + " || stop \"$step: \"" + words(failure))
@@ -199,7 +199,7 @@ func (w *script) wait(c change.Change) {
 	}
 }
 
-// condition is what a check wants, in words.
+// condition says in words that a check fails.
 func condition(c planner.Check) string {
 	switch {
 	case c.Agent:
@@ -233,7 +233,7 @@ func Question(c planner.Check) command.Command {
 	return q.With("--quiet", "--fail-on", failOn)
 }
 
-// last are the indexes of the last change of each thing; the others only lead to them.
+// last are the indexes of the last change of each thing; the others only prepare it.
 func last(changes []change.Change) []int {
 	var list []int
 	for i, c := range changes {

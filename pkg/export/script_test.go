@@ -174,33 +174,33 @@ func TestScript(t *testing.T) {
 		stderr string
 	}{
 		"all is well":            {calls: after(cluster, all...)},
-		"another account":        {env: []string{"ACCOUNT_OF_CALLER=999999999999"}, calls: account, stderr: "error: the AWS credentials are of account 999999999999, the cluster is in account 111122223333\n"},
-		"no account":             {env: []string{"ACCOUNT_OF_CALLER="}, calls: account, stderr: "error: the AWS credentials are of account , the cluster is in account 111122223333\n"},
+		"another account":        {env: []string{"ACCOUNT_OF_CALLER=999999999999"}, calls: account, stderr: "error: the AWS credentials belong to account 999999999999, but the cluster is in account 111122223333\n"},
+		"no account":             {env: []string{"ACCOUNT_OF_CALLER="}, calls: account, stderr: "error: the AWS credentials belong to account , but the cluster is in account 111122223333\n"},
 		"no credentials":         {fails: map[string]int{"sts": never}, calls: account},
-		"another cluster":        {env: []string{"SERVER=https://other"}, calls: tunnel, stderr: "error: kubectl's context leads to https://other, cluster prod is https://prod.eks.example\n"},
-		"another authority":      {env: []string{"SERVER=https://other", "AUTHORITY=T0=="}, calls: tunnel, stderr: "error: kubectl's context leads to https://other, cluster prod is https://prod.eks.example\n"},
+		"another cluster":        {env: []string{"SERVER=https://other"}, calls: tunnel, stderr: "error: kubectl's context points to https://other, but cluster prod is https://prod.eks.example\n"},
+		"another authority":      {env: []string{"SERVER=https://other", "AUTHORITY=T0=="}, calls: tunnel, stderr: "error: kubectl's context points to https://other, but cluster prod is https://prod.eks.example\n"},
 		"a tunnel":               {env: []string{"SERVER=https://localhost:8443", "AUTHORITY=Q0E="}, calls: after(tunnel, all...)},
 		"no answer of EKS":       {fails: map[string]int{"cluster.endpoint": never}, calls: cluster},
 		"no context":             {fails: map[string]int{"cluster.server": never}, calls: cluster[:2]},
 		"a change fails":         {fails: map[string]int{"attach-role-policy": never}, calls: after(cluster, first[:3]...)},
-		"a change does not show": {fails: map[string]int{"role-exists": never}, calls: after(cluster, first[:2]...), stderr: "error: step 1 of 4: the change does not show: role prod-aws-node\n"},
+		"a change does not show": {fails: map[string]int{"role-exists": never}, calls: after(cluster, first[:2]...), stderr: "error: step 1 of 4: the change is not visible: role prod-aws-node\n"},
 		"what is required does not show": {
 			fails: map[string]int{"eks-pod-identity-agent": never}, calls: after(after(cluster, first...), repeated(first[3], 23)...), sleeps: 23,
-			stderr: "error: step 2 of 4: was not begun, as it is not safe yet: eks-pod-identity-agent is not ready on every node\n",
+			stderr: "error: step 2 of 4: was not started, because it is not safe yet: eks-pod-identity-agent is not ready on every node\n",
 		},
 		"EKS learns of the role late": {fails: map[string]int{"update-addon": 2}, calls: after(after(after(cluster, first...), repeated(second[4], 2)...), all[4:]...), sleeps: 2},
 		"the proof comes late":        {fails: map[string]int{"NR602": 3}, calls: after(after(after(cluster, third...), repeated(third[9], 3)...), all[10:]...), sleeps: 3},
 		"the proof never comes": {
 			fails: map[string]int{"NR602": never}, calls: after(after(cluster, third...), repeated(third[9], 23)...), sleeps: 23,
-			stderr: "error: step 3 of 4: its proof did not come: NR602 does not pass for aws-node\n",
+			stderr: "error: step 3 of 4: was not proven: NR602 does not pass for aws-node\n",
 		},
 		"the role does not work": {
 			fails: map[string]int{"NR206": never}, calls: after(after(cluster, all[:12]...), repeated(all[11], 23)...), sleeps: 23,
-			stderr: "error: step 4 of 4: was not begun, as it is not safe yet: NR206 does not pass for aws-node\n",
+			stderr: "error: step 4 of 4: was not started, because it is not safe yet: NR206 does not pass for aws-node\n",
 		},
 		"the last proof never comes": {
 			fails: map[string]int{"NR205": never}, calls: after(after(cluster, all...), repeated(all[13], 23)...), sleeps: 23,
-			stderr: "error: step 4 of 4: its proof did not come: NR205 does not pass for nodes\n",
+			stderr: "error: step 4 of 4: was not proven: NR205 does not pass for nodes\n",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -232,7 +232,7 @@ func TestScriptStops(t *testing.T) {
 	}
 	nowhere := moving()
 	nowhere.Cluster = "prod"
-	if got := runScript(t, export.Script(nowhere, nothing), nil, nil); got.code != 1 || len(got.calls) != 0 || got.stderr != "error: the plan does not say in which account the cluster is\n" {
+	if got := runScript(t, export.Script(nowhere, nothing), nil, nil); got.code != 1 || len(got.calls) != 0 || got.stderr != "error: the plan does not name the account of the cluster\n" {
 		t.Errorf("no account: %+v", got)
 	}
 	empty := moving()

@@ -41,7 +41,7 @@ func PlanTerraform(p *planner.Plan, complete Complete) string {
 	}
 	for _, m := range p.Manual {
 		w.WriteString("\n")
-		w.comment("left to you: "+m.Rule+" "+m.Message, "  "+m.Why)
+		w.comment("do this manually: "+m.Rule+" "+m.Message, "  "+m.Why)
 	}
 	return w.String()
 }
@@ -82,14 +82,14 @@ func (w *planTerraform) roleARN(arn string) string {
 	return w.of(change.Change{Kind: change.Role, Name: snapshot.NameOf(arn)}, "arn", arn)
 }
 
-// holdsRole tells whether changes put a role into an instance profile.
+// holdsRole reports whether changes add a role to an instance profile.
 func holdsRole(changes []change.Change, profile string) bool {
 	return slices.ContainsFunc(changes, func(c change.Change) bool {
 		return c.Kind == change.ProfileRole && c.Name == profile && c.After != nil
 	})
 }
 
-// replaced tells whether what a change removes is recreated by a later one, or was
+// replaced reports whether what a change removes is recreated by a later one, or was
 // removed by an earlier one.
 func replaced(changes []change.Change, at int) bool {
 	c, others := changes[at], changes[:at]
@@ -144,7 +144,7 @@ func (w *planTerraform) change(c change.Change, replaced bool) {
 	write, ok := terraformKinds[c.Kind]
 	switch {
 	case !ok:
-		w.comment("no resource of Terraform: " + c.String())
+		w.comment("no Terraform resource: " + c.String())
 	case c.After == nil && replaced:
 	case c.After == nil && c.Kind.API() == change.AWS:
 		w.comment("remove from your configuration: " + c.String())

@@ -76,9 +76,9 @@ type Exception struct {
 	Source string `json:"source"`
 }
 
-// Excused reports whether the result does not count: an exception holds, or the
+// Excepted reports whether the result does not count: an exception holds, or the
 // baseline has it.
-func (r Result) Excused() bool {
+func (r Result) Excepted() bool {
 	return r.Known || r.Exception != nil && !r.Exception.Expired
 }
 
@@ -250,7 +250,7 @@ func (r *Report) recountVerdicts(verdicts map[Concern]Verdict, about func(Subjec
 			if !about(res.Subject) || res.Concern != concern || res.Status != Fail && res.Status != Depends {
 				continue
 			}
-			if res.Excused() {
+			if res.Excepted() {
 				excused = true
 			} else if worst.Status == "" || place(res) < at {
 				worst, at = Verdict{Status: res.Status}, place(res)

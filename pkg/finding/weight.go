@@ -12,7 +12,7 @@ import (
 // has expired counts as an error. Exit codes, summaries and every format go by it.
 func (r Result) Weight() Severity {
 	switch {
-	case !r.Failed() || r.Excused():
+	case !r.Failed() || r.Excepted():
 		return ""
 	case r.Exception != nil:
 		return Error

@@ -161,7 +161,7 @@ func TestContext_Zero(t *testing.T) {
 		t.Error(string(text), err)
 	}
 	if !IsUniqueID("AROAEXAMPLEEXAMPLE1") || IsUniqueID(nodeRole) {
-		t.Error("unique ids")
+		t.Error("unique IDs")
 	}
 	if _, ok := splitARN("arn:aws:s3"); ok {
 		t.Error("not an ARN")

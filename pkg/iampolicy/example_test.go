@@ -154,7 +154,7 @@ func ExampleLint() {
 		fmt.Println(p)
 	}
 	// Output:
-	// statement 1: principal AROAEXAMPLEEXAMPLE1 was deleted: IAM shows its unique id, which matches nobody (dangling-principal)
+	// statement 1: principal AROAEXAMPLEEXAMPLE1 was deleted: IAM shows its unique ID, which matches nobody (dangling-principal)
 	// statement 1: allows every principal of every AWS account, without a condition (everyone)
 }
 

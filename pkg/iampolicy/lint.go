@@ -165,7 +165,7 @@ func (l *linter) principals(index int) {
 		for _, kind := range slices.Sorted(maps.Keys(principals)) {
 			for _, entry := range principals[kind] {
 				if kind == "AWS" && isUniqueID(entry) {
-					l.report(index, CheckDangling, "principal %s was deleted: IAM shows its unique id, which matches nobody", entry)
+					l.report(index, CheckDangling, "principal %s was deleted: IAM shows its unique ID, which matches nobody", entry)
 				}
 			}
 		}

@@ -94,7 +94,7 @@ func TestLint(t *testing.T) {
 		},
 		{
 			"dangling principal", Trust, assume("AssumeRole", `{"AWS":"AROAEXAMPLEEXAMPLE1"}`), assume("AssumeRole", `{"AWS":"111122223333"}`),
-			"statement 1: principal AROAEXAMPLEEXAMPLE1 was deleted: IAM shows its unique id, which matches nobody (dangling-principal)",
+			"statement 1: principal AROAEXAMPLEEXAMPLE1 was deleted: IAM shows its unique ID, which matches nobody (dangling-principal)",
 		},
 		{
 			"NotPrincipal allows", Resource, resource(allow(`"Resource":"*"`, `"NotPrincipal":{"AWS":"111122223333"}`)), resource(allow(`"Resource":"*"`, `"Principal":{"AWS":"111122223333"}`)),

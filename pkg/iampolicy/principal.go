@@ -28,14 +28,14 @@ func isAccountID(s string) bool {
 	return len(s) == 12 && strings.Trim(s, "0123456789") == ""
 }
 
-// isUniqueID reports whether s is an IAM unique id, by which a policy shows a
+// isUniqueID reports whether s is an IAM unique ID, by which a policy shows a
 // principal that was deleted.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
 func isUniqueID(s string) bool {
 	return len(s) >= 16 && len(s) <= 128 && s[0] == 'A' && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == ""
 }
 
-// IsUniqueID reports whether a principal's name is an IAM unique id, such as
+// IsUniqueID reports whether a principal's name is an IAM unique ID, such as
 // AROA…, by which a policy shows a principal that was deleted.
 func IsUniqueID(principal string) bool { return isUniqueID(principal) }
 
@@ -187,7 +187,7 @@ func (n *naming) add(entry string, c *caller) {
 	}
 	e := newCaller(entry)
 	if e.arn.account != c.arn.account || e.kind == serviceCaller || c.arn.partition != "" && e.arn.partition != c.arn.partition {
-		return // another account, or the unique id of a deleted principal
+		return // another account, or the unique ID of a deleted principal
 	}
 	switch {
 	case e.kind == rootCaller:

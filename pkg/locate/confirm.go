@@ -84,7 +84,7 @@ func (t *Target) describe(ctx context.Context, api API) (Cluster, error) {
 
 func (t *Target) wrongAccount(caller string, err error) *Error {
 	return &Error{
-		Problem: fmt.Sprintf("context %q is cluster %s in account %s, but the AWS credentials are of account %s", t.Context, t.Name, t.Account, caller),
+		Problem: fmt.Sprintf("context %q is cluster %s in account %s, but the AWS credentials belong to account %s", t.Context, t.Name, t.Account, caller),
 		Next:    fmt.Sprintf("use credentials of account %s: kubectl noderole check --profile PROFILE", t.Account),
 		Err:     err,
 	}

@@ -296,11 +296,11 @@ func TestConfirm(t *testing.T) {
 		},
 		"wrong account, no such cluster": {
 			target: Target{Name: "prod", Account: "111122223333"}, api: fake{account: "444455556666"},
-			problem: "in account 111122223333, but the AWS credentials are of account 444455556666",
+			problem: "in account 111122223333, but the AWS credentials belong to account 444455556666",
 		},
 		"wrong account, a cluster of that name": {
 			target: Target{Name: "prod", Account: "444455556666", Server: prodServer}, api: fake{clusters: []Cluster{prod}},
-			problem: "in account 444455556666, but the AWS credentials are of account 111122223333",
+			problem: "in account 444455556666, but the AWS credentials belong to account 111122223333",
 		},
 		"no AWS": {
 			target: Target{Name: "prod"}, api: fake{clusters: []Cluster{{Name: "prod", ARN: "prod"}}}, problem: `"prod", which is not a cluster's ARN`,

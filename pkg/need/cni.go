@@ -16,8 +16,8 @@ import (
 //
 // An action is required where aws-node does not start when it is denied, or where a
 // node then gets no addresses for pods, or none but those of its first network
-// interface. It is recommended where a denied call costs less than that: a function, or
-// the cleaning up. ENABLE_PREFIX_DELEGATION changes no action: prefixes are assigned by
+// interface. It is recommended where a denied call has a smaller effect: a feature or the
+// cleanup does not work. ENABLE_PREFIX_DELEGATION changes no action: prefixes are assigned by
 // the actions that assign addresses. Nor does ENABLE_POD_ENI: the VPC resource controller
 // attaches the trunk interface, with the cluster's role.
 
@@ -40,7 +40,7 @@ const (
 // Settings lists every Setting.
 var Settings = []Setting{IMDSOnly, NoProvisioning, SubnetDiscovery, CustomNetworking, MultiNIC}
 
-// Default is the setting's value where the variable is not set or is no Boolean.
+// Default is the setting's value where the variable is not set or is not a Boolean.
 func (s Setting) Default() bool { return s == SubnetDiscovery }
 
 // CNI says which VPC CNI is asked about. The zero value is IPv4 with the default
@@ -62,18 +62,18 @@ type CNI struct {
 	HyperPod bool
 }
 
-// era is a run of versions that call the same. last is the last version that is known
+// era is a range of versions that make the same calls. last is the last version that is known
 // to belong to it, empty for the newest.
 type era struct{ first, last string }
 
-// eras are all versions, by what they call:
-//   - v1.18.0 brings subnet discovery,
+// eras are all versions, by the calls that they make:
+//   - v1.18.0 adds subnet discovery,
 //   - v1.19.6 ENABLE_IMDS_ONLY_MODE,
 //   - v1.20.0 ENABLE_MULTI_NIC, and sets security groups on IPv6,
 //   - v1.22.0 asks for the tags of the subnet of every interface, and for security groups,
 //   - v1.22.1 asks for no security groups with custom networking,
 //   - v1.22.2 asks for none at all,
-//   - versions after v1.23.1 go on where the subnets are denied on IPv4
+//   - versions after v1.23.1 continue where the subnets are denied on IPv4
 //     (aws/amazon-vpc-cni-k8s#3843, merged on 2026-08-26), and have SageMaker attach
 //     interfaces to HyperPod nodes (#3874, 2026-09).
 var eras = []era{
@@ -87,7 +87,7 @@ var eras = []era{
 	{unseen, ""},
 }
 
-// unseen is the first version after the newest whose source was read.
+// unseen is the first version after the newest one whose source was read.
 const unseen = "v1.23.2"
 
 // Resource types of EC2 and SageMaker.
@@ -99,7 +99,7 @@ const (
 	hyperPod      = "arn:{partition}:sagemaker:{region}:{account}:cluster/*"
 )
 
-// The actions of which every role that carries CNI permissions is allowed one.
+// A role has CNI permissions where it is allowed one of these actions.
 var (
 	assignIPv4 = Action{Name: "ec2:AssignPrivateIpAddresses", Resources: []string{eni}, For: "addresses for pods"}
 	unassign   = Action{Name: "ec2:UnassignPrivateIpAddresses", Resources: []string{eni}, For: "releasing addresses"}
@@ -111,20 +111,20 @@ var (
 // are resources of CreateNetworkInterface.
 // Source: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
 var attaching = []Action{
-	{Name: "ec2:CreateNetworkInterface", Resources: []string{eni, subnet, securityGroup}, For: "further interfaces"},
-	{Name: "ec2:AttachNetworkInterface", Resources: []string{eni, instance}, For: "further interfaces"},
-	{Name: "ec2:ModifyNetworkInterfaceAttribute", Resources: []string{eni}, For: "that a further interface is deleted with its instance"},
-	{Name: "ec2:DescribeInstances", For: "a free place for a further interface"},
+	{Name: "ec2:CreateNetworkInterface", Resources: []string{eni, subnet, securityGroup}, For: "additional interfaces"},
+	{Name: "ec2:AttachNetworkInterface", Resources: []string{eni, instance}, For: "additional interfaces"},
+	{Name: "ec2:ModifyNetworkInterfaceAttribute", Resources: []string{eni}, For: "the deletion of an additional interface with its instance"},
+	{Name: "ec2:DescribeInstances", For: "a free slot for an additional interface"},
 }
 
-// detaching is what aws-node calls to take an interface away again.
+// detaching is what aws-node calls to remove an interface.
 var detaching = []Action{
 	{Name: "ec2:DetachNetworkInterface", Resources: []string{eni, instance}, For: "cleaning up interfaces"},
 	{Name: "ec2:DeleteNetworkInterface", Resources: []string{eni}, For: "cleaning up interfaces"},
 }
 
 // Indicative are the actions that nothing on a node but a VPC CNI of this IP family
-// makes use of: a role that is allowed one of them carries CNI permissions.
+// uses: a role that is allowed one of them has CNI permissions.
 func (c CNI) Indicative() []Action {
 	if c.ipv6() {
 		return []Action{assignIPv6}
@@ -132,7 +132,7 @@ func (c CNI) Indicative() []Action {
 	return []Action{assignIPv4, unassign}
 }
 
-// Indicative are the actions that nothing on a node but a VPC CNI makes use of,
+// Indicative are the actions that nothing on a node but a VPC CNI uses,
 // whatever the IP family.
 func Indicative() []Action { return []Action{assignIPv4, unassign, assignIPv6} }
 
@@ -177,7 +177,7 @@ func (c CNI) Recommended() []Action {
 func (c CNI) all() []Action { return slices.Concat(c.Required(), c.Recommended()) }
 
 // alsoGranted are the actions of AWS's own policy for the IP family that aws-node
-// calls with other settings or versions, or no more.
+// calls with other settings or versions, or does not call any more.
 // Source: AmazonEKS_CNI_Policy v6 (2026-03-04),
 // https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEKS_CNI_Policy.html;
 // IPv6: https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html.
@@ -189,7 +189,7 @@ func (c CNI) alsoGranted() []Action {
 	return granted
 }
 
-// More is what later versions require more than the one that runs.
+// More is what later versions require and the running one does not.
 type More struct {
 	// From and To are the first and the last of these versions; To is empty where no
 	// later one requires less.
@@ -257,7 +257,7 @@ func (c CNI) at(version string) CNI {
 	return c
 }
 
-// worlds are the CNIs that this one may be, each with everything known.
+// worlds are the CNIs that this one may be, each with all settings and the version known.
 func (c CNI) worlds() []CNI {
 	worlds := []CNI{c}
 	if c.Version == "" {
@@ -284,13 +284,13 @@ func (c CNI) worlds() []CNI {
 	return worlds
 }
 
-// needs is what a CNI of which everything is known requires, and what is recommended
-// besides.
+// needs is what a CNI whose settings and version are known requires, and what is also
+// recommended.
 func (c CNI) needs() (required, recommended []Action) {
 	imdsOnly := c.on(IMDSOnly) && c.since("v1.19.6")
 	provisions := !c.on(NoProvisioning) && !imdsOnly
 
-	if !imdsOnly || c.ipv6() { // on IPv6 the prefixes are asked of EC2 in every mode
+	if !imdsOnly || c.ipv6() { // on IPv6 EC2 is asked for the prefixes in every mode
 		required = append(required, Action{Name: "ec2:DescribeNetworkInterfaces", For: "the interfaces and prefixes of the node"})
 	}
 	if provisions {
@@ -316,17 +316,17 @@ func (c CNI) needs() (required, recommended []Action) {
 	}
 	if len(attached) > 0 && c.HyperPod && c.since(unseen) { // older versions attach nothing there
 		recommended = append(recommended, Action{
-			Name: "sagemaker:AttachClusterNodeNetworkInterface", Resources: []string{hyperPod}, For: "further interfaces of HyperPod nodes",
+			Name: "sagemaker:AttachClusterNodeNetworkInterface", Resources: []string{hyperPod}, For: "additional interfaces of HyperPod nodes",
 		})
 	}
 	if provisions && !c.on(CustomNetworking) && (!c.ipv6() || c.since("v1.20.0")) {
-		recommended = append(recommended, Action{Name: "ec2:ModifyNetworkInterfaceAttribute", Resources: []string{eni, securityGroup}, For: "the security groups of the node's interfaces; aws-node goes on without, and reports an event"})
+		recommended = append(recommended, Action{Name: "ec2:ModifyNetworkInterfaceAttribute", Resources: []string{eni, securityGroup}, For: "the security groups of the node's interfaces; without it aws-node continues, and reports an event"})
 	}
 	subnets, securityGroups := c.discovery(provisions)
 	required = append(append(required, subnets.required...), securityGroups...)
 	recommended = append(recommended, subnets.recommended...)
 
-	recommended = append(recommended, Action{Name: "ec2:DescribeInstanceTypes", For: "instance types that the CNI's own list lacks"})
+	recommended = append(recommended, Action{Name: "ec2:DescribeInstanceTypes", For: "instance types that the CNI does not know"})
 	if !imdsOnly {
 		recommended = append(recommended, Action{Name: "ec2:DescribeTags", For: "the cluster's name in the metrics of cni-metrics-helper"})
 	}
@@ -361,9 +361,9 @@ type subnetNeeds struct{ required, recommended []Action }
 // discovery is what discovering subnets and security groups needs.
 //
 // Since v1.22.0 aws-node asks for the tags of the subnet of each interface. On IPv6 it
-// stops where it is denied. On IPv4 up to v1.23.1 it then makes no further interface, and
-// does not set up those that it finds; with custom networking it stops, as it has no
-// others. Older versions make further interfaces in the first one's subnet.
+// stops where it is denied. On IPv4 up to v1.23.1 it then creates no additional interface,
+// and does not set up those that it finds; with custom networking it stops, as it has no
+// others. Older versions create additional interfaces in the subnet of the first.
 // Sources: aws/amazon-vpc-cni-k8s#3704, #3705, #3843.
 func (c CNI) discovery(provisions bool) (subnets subnetNeeds, securityGroups []Action) {
 	find := Action{Name: "ec2:DescribeSubnets", For: "subnet discovery"}
@@ -379,7 +379,7 @@ func (c CNI) discovery(provisions bool) (subnets subnetNeeds, securityGroups []A
 	case !provisions, c.on(CustomNetworking):
 	case c.on(SubnetDiscovery) && c.since("v1.18.0"):
 		subnets.recommended = []Action{find}
-	case c.since("v1.22.0"): // asked although subnet discovery is off, and goes on without
+	case c.since("v1.22.0"): // called although subnet discovery is off; a denial has no effect
 		subnets.recommended = []Action{asks}
 	}
 	customSince := c.since("v1.22.1") && c.on(CustomNetworking)
@@ -423,8 +423,8 @@ func has(list []Action, a Action) bool {
 }
 
 // CNIActions returns the names of all actions that a VPC CNI of any version, IP family
-// and setting calls, and of those that AWS's own policies grant it; sorted. They are
-// not to be changed.
+// and setting calls, and of those that AWS's own policies grant it; sorted. Callers must
+// not change them.
 var CNIActions = sync.OnceValue(func() []string {
 	var names []string
 	for _, family := range []string{"ipv4", "ipv6"} {

@@ -63,42 +63,42 @@ func allow(sid string, actions []Action, resources ...string) Statement {
 	return Statement{Sid: sid, Effect: "Allow", Action: slices.Compact(names), Resource: resources}
 }
 
-// LetsServiceIn is a statement of a trust policy for service principals.
-func LetsServiceIn(services []string, actions ...string) Statement {
+// TrustService is a statement of a trust policy that allows actions for service principals.
+func TrustService(services []string, actions ...string) Statement {
 	return Statement{Effect: "Allow", Principal: map[string][]string{"Service": services}, Action: actions}
 }
 
-// LetsNodesIn is the statement that lets EC2 assume a node role in a partition;
+// TrustEC2 is the statement that allows EC2 to assume a node role in a partition;
 // see EC2Services for the names.
-func LetsNodesIn(partition string) Statement {
+func TrustEC2(partition string) Statement {
 	accepted, wanted := EC2Services(partition)
 	if len(wanted) == 0 {
 		wanted = accepted[:1]
 	}
-	return LetsServiceIn(wanted, "sts:AssumeRole")
+	return TrustService(wanted, "sts:AssumeRole")
 }
 
 // NodeTrust is the trust policy of a node role.
 // Source: https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html
 func NodeTrust(partition string) Document {
-	return document(LetsNodesIn(partition))
+	return document(TrustEC2(partition))
 }
 
-// LetsPodsIn is the statement that lets EKS Pod Identity assume a role. It is the
+// TrustPodIdentity is the statement that allows EKS Pod Identity to assume a role. It is the
 // same in every partition.
 // Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
-func LetsPodsIn() Statement {
-	return LetsServiceIn([]string{"pods.eks.amazonaws.com"}, "sts:AssumeRole", "sts:TagSession")
+func TrustPodIdentity() Statement {
+	return TrustService([]string{"pods.eks.amazonaws.com"}, "sts:AssumeRole", "sts:TagSession")
 }
 
 // PodIdentityTrust is the trust policy of a role for EKS Pod Identity.
-func PodIdentityTrust() Document { return document(LetsPodsIn()) }
+func PodIdentityTrust() Document { return document(TrustPodIdentity()) }
 
-// LetsServiceAccountIn is the statement that lets the tokens of a service account
-// assume a role: provider is the ARN of the account's OIDC provider, subject such
+// TrustServiceAccount is the statement that allows the tokens of a service account
+// to assume a role: provider is the ARN of the account's OIDC provider, subject such
 // as system:serviceaccount:kube-system:aws-node.
 // Source: https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html
-func LetsServiceAccountIn(provider, subject, audience string) Statement {
+func TrustServiceAccount(provider, subject, audience string) Statement {
 	_, issuer, _ := strings.Cut(provider, ":oidc-provider/")
 	return Statement{
 		Effect: "Allow", Principal: map[string][]string{"Federated": {provider}}, Action: []string{"sts:AssumeRoleWithWebIdentity"},
@@ -108,7 +108,7 @@ func LetsServiceAccountIn(provider, subject, audience string) Statement {
 
 // IRSATrust is the trust policy of a role for one service account.
 func IRSATrust(provider, subject, audience string) Document {
-	return document(LetsServiceAccountIn(provider, subject, audience))
+	return document(TrustServiceAccount(provider, subject, audience))
 }
 
 // WorkerDocument grants what kubelet calls: the minimum alone, or all that

@@ -1,6 +1,6 @@
-// Package need is the one home of what must be allowed: to a node's kubelet and
-// image puller, to the VPC CNI, to the Pod Identity Agent, and to this program
-// itself. Each list carries its source. It judges nothing.
+// Package need lists the permissions that a node's kubelet and image puller, the VPC CNI,
+// the Pod Identity Agent and this program itself need. Each list has its source. No other
+// package has such lists. It judges nothing.
 package need
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 )
 
-// Action is one API action that somebody must or should be allowed.
+// Action is one API action that a role must or should be allowed.
 type Action struct {
 	// Name is the action as IAM writes it, such as ec2:DescribeInstances.
 	Name string
@@ -25,7 +25,7 @@ type Action struct {
 	Resources []string
 	// For says what calls it, for evidence.
 	For string
-	// Delegated takes it that the resource's own policy leaves the decision to the
+	// Delegated assumes that the resource's own policy leaves the decision to the
 	// policies of its account: that a role's trust policy names the account, that a
 	// key policy enables IAM policies.
 	Delegated bool
@@ -131,7 +131,7 @@ var Worker = []Action{
 // needs. Older AMIs and some instance types call these.
 // Source: https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEKSWorkerNodePolicy.html
 var WorkerRecommended = []Action{
-	{Name: "ec2:DescribeInstanceTypes", For: "instance types that the AMI's own list lacks"},
+	{Name: "ec2:DescribeInstanceTypes", For: "instance types that the AMI does not know"},
 	{Name: "ec2:DescribeRouteTables", For: "kubelet"},
 	{Name: "ec2:DescribeSecurityGroups", For: "kubelet"},
 	{Name: "ec2:DescribeSubnets", For: "kubelet"},
@@ -141,7 +141,7 @@ var WorkerRecommended = []Action{
 	{Name: "eks:DescribeCluster", Resources: []string{theCluster}, For: "bootstrap of Amazon Linux 2 and Bottlerocket"},
 }
 
-// NodeKind is what joins a node to the cluster: what it calls hangs on it.
+// NodeKind is how a node joins the cluster, which decides the calls that it makes.
 type NodeKind int
 
 // The kinds of nodes.
@@ -159,7 +159,7 @@ const (
 // Node says which nodes are asked about.
 type Node struct {
 	Kind NodeKind
-	// ByInstanceID is set where the nodes are named by their instance id, such as
+	// ByInstanceID is set where the nodes are named by their instance ID, such as
 	// i-0123456789abcdef0: the feature gate InstanceIdNodeName of nodeadm, or
 	// Bottlerocket's hostname-override-source. They do not ask EC2 for a name.
 	ByInstanceID bool
@@ -230,16 +230,15 @@ var HybridDiscovery = []Action{{Name: "eks:DescribeCluster", Resources: []string
 // Source: aws/eks-hybrid internal/node/hybrid/hybrid_role_validator.go.
 var HybridEntryCheck = []Action{{Name: "eks:ListAccessEntries", Resources: []string{theCluster}, For: "nodeadm v1.0.16 and later on a hybrid node"}}
 
-// HybridSSM is what the SSM agent of a machine with an SSM hybrid activation calls again
-// and again; AmazonSSMManagedInstanceCore grants it.
+// HybridSSM is what SSM Agent on a machine with an SSM hybrid activation calls regularly; AmazonSSMManagedInstanceCore grants it.
 // Source: https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonSSMManagedInstanceCore.html
-var HybridSSM = []Action{{Name: "ssm:UpdateInstanceInformation", For: "the SSM agent"}}
+var HybridSSM = []Action{{Name: "ssm:UpdateInstanceInformation", For: "SSM Agent"}}
 
 // Hybrid is all that hybrid nodes call with their role.
 var Hybrid = slices.Concat(HybridDiscovery, HybridEntryCheck, HybridSSM, Pull)
 
-// HybridServices are the service principals of which one has to be let in by the
-// role of hybrid nodes: Systems Manager or IAM Roles Anywhere, with the actions
+// HybridServices are the service principals of which the role of hybrid nodes has to
+// allow one: Systems Manager or IAM Roles Anywhere, with the actions
 // that each calls.
 // Source: https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-creds.html
 var HybridServices = map[string][]string{
@@ -266,35 +265,35 @@ var MoreThanPull = []Action{
 	{Name: "ecr:GetRepositoryPolicy", Resources: []string{anyRepository}, For: "no image pull"},
 }
 
-// Broad are actions that no node calls and that hand over the account, the
-// cluster or its data to whoever holds the role. Administrator and PowerUser
+// Broad are dangerous actions that no node calls: they give control over the account, the
+// cluster or its data to everybody who can use the role. Administrator and PowerUser
 // access grant most of them, the cluster policy some.
 // Source: https://docs.aws.amazon.com/service-authorization/latest/reference/
 var Broad = []Action{
 	{Name: "iam:PassRole", Resources: []string{"arn:{partition}:iam::{account}:role/*"}, For: "giving any role to a new instance"},
-	{Name: "iam:AttachRolePolicy", Resources: []string{"arn:{partition}:iam::{account}:role/*"}, For: "granting itself anything"},
-	{Name: "iam:CreateAccessKey", Resources: []string{"arn:{partition}:iam::{account}:user/*"}, For: "keys of any user"},
-	{Name: "sts:AssumeRole", Resources: []string{"arn:{partition}:iam::{account}:role/*"}, For: "any role that trusts the account", Delegated: true},
-	{Name: "ec2:RunInstances", Resources: []string{"arn:{partition}:ec2:{region}:{account}:instance/*"}, For: "new instances"},
-	{Name: "ec2:TerminateInstances", Resources: []string{"arn:{partition}:ec2:{region}:{account}:instance/*"}, For: "ending instances"},
-	{Name: "elasticloadbalancing:DeleteLoadBalancer", Resources: []string{"arn:{partition}:elasticloadbalancing:{region}:{account}:loadbalancer/*"}, For: "the cluster's load balancers"},
-	{Name: "eks:UpdateClusterConfig", Resources: []string{theCluster}, For: "the cluster itself"},
-	{Name: "s3:GetObject", Resources: []string{"arn:{partition}:s3:::*/*"}, For: "every object of S3"},
-	{Name: "secretsmanager:GetSecretValue", Resources: []string{"arn:{partition}:secretsmanager:{region}:{account}:secret:*"}, For: "every secret"},
-	{Name: "kms:Decrypt", Resources: []string{"arn:{partition}:kms:{region}:{account}:key/*"}, For: "what any key encrypts", Delegated: true},
+	{Name: "iam:AttachRolePolicy", Resources: []string{"arn:{partition}:iam::{account}:role/*"}, For: "granting itself any permission"},
+	{Name: "iam:CreateAccessKey", Resources: []string{"arn:{partition}:iam::{account}:user/*"}, For: "access keys of any user"},
+	{Name: "sts:AssumeRole", Resources: []string{"arn:{partition}:iam::{account}:role/*"}, For: "assuming any role that trusts the account", Delegated: true},
+	{Name: "ec2:RunInstances", Resources: []string{"arn:{partition}:ec2:{region}:{account}:instance/*"}, For: "launching instances"},
+	{Name: "ec2:TerminateInstances", Resources: []string{"arn:{partition}:ec2:{region}:{account}:instance/*"}, For: "terminating instances"},
+	{Name: "elasticloadbalancing:DeleteLoadBalancer", Resources: []string{"arn:{partition}:elasticloadbalancing:{region}:{account}:loadbalancer/*"}, For: "deleting the cluster's load balancers"},
+	{Name: "eks:UpdateClusterConfig", Resources: []string{theCluster}, For: "changing the cluster's configuration"},
+	{Name: "s3:GetObject", Resources: []string{"arn:{partition}:s3:::*/*"}, For: "reading every S3 object"},
+	{Name: "secretsmanager:GetSecretValue", Resources: []string{"arn:{partition}:secretsmanager:{region}:{account}:secret:*"}, For: "reading every secret"},
+	{Name: "kms:Decrypt", Resources: []string{"arn:{partition}:kms:{region}:{account}:key/*"}, For: "decrypting with any KMS key", Delegated: true},
 	{Name: "ssm:SendCommand", Resources: []string{"arn:{partition}:ec2:{region}:{account}:instance/*"}, For: "commands on any instance"},
 }
 
 // EC2Services are the service principals by which EC2 may assume a role in this
-// partition. One of accepted suffices to launch a node; where wanted is not
-// empty, all of it is wanted and fewer deserve a warning.
+// partition. One of accepted is enough to launch a node; where recommended is not empty,
+// the trust policy should name all of it.
 //
 // In aws-cn AWS's own pages show the plain name, while CreateNodegroup and
 // Karpenter's users have needed ec2.amazonaws.com.cn; sources:
 // awslabs/cdk-eks-blueprints#558, terraform-aws-modules/terraform-aws-eks#3359,
 // docs.amazonaws.cn eks auto-create-node-role. ISO partitions (E and F use the
 // plain name): eksctl-io/eksctl pkg/apis/eksctl.io/v1alpha5/partitions.go.
-func EC2Services(partition string) (accepted, wanted []string) {
+func EC2Services(partition string) (accepted, recommended []string) {
 	const plain = "ec2.amazonaws.com"
 	switch partition {
 	case "aws-cn":

@@ -18,7 +18,7 @@ func TestNodes(t *testing.T) {
 			"ec2:DescribeInstanceTypes", "ec2:DescribeRouteTables", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets",
 			"ec2:DescribeVolumes", "ec2:DescribeVolumesModifications", "ec2:DescribeVpcs", "eks:DescribeCluster",
 		}},
-		"EC2, named by instance id": {need.Node{ByInstanceID: true}, nil, []string{
+		"EC2, named by instance ID": {need.Node{ByInstanceID: true}, nil, []string{
 			"ec2:DescribeInstances", "ec2:DescribeInstanceTypes", "ec2:DescribeRouteTables", "ec2:DescribeSecurityGroups", "ec2:DescribeSubnets",
 			"ec2:DescribeVolumes", "ec2:DescribeVolumesModifications", "ec2:DescribeVpcs", "eks:DescribeCluster",
 		}},

@@ -1,5 +1,4 @@
-// Package newrole describes a node role that is to be created, and the changes that
-// create it. It reads and writes nothing.
+// Package newrole describes a new node role, and the changes that create it. It reads and writes nothing.
 package newrole
 
 import (
@@ -8,7 +7,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
-// Role is a node role that is to be created.
+// Role is a new node role.
 type Role struct {
 	Name, Path, Description string
 	Tags                    map[string]string
@@ -20,7 +19,7 @@ type Role struct {
 	// Minimal gives it an inline policy with the minimum instead of AWS's managed
 	// policies; AutoMode the two policies of EKS Auto Mode's nodes.
 	Minimal, AutoMode bool
-	// CNI says which CNI policy it carries.
+	// CNI says which CNI policy it has.
 	CNI CNIPolicy
 	// InstanceProfile is the name of its instance profile; empty for none.
 	InstanceProfile string
@@ -60,7 +59,7 @@ func (n Role) arn(kind, path, name string) string {
 	return "arn:" + n.Partition + ":iam::" + n.Account + ":" + kind + path + name
 }
 
-// ManagedPolicies are the ARNs of AWS's managed policies that it carries.
+// ManagedPolicies are the ARNs of AWS's managed policies that it has.
 func (n Role) ManagedPolicies() []string {
 	var names []string
 	switch {

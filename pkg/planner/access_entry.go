@@ -13,7 +13,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
-// grantAccess creates an access entry or, where the cluster uses aws-auth alone, maps
+// grantAccess creates an access entry or, where the cluster uses only aws-auth, maps
 // the role there.
 func (p *planner) grantAccess(r finding.Result) ([]Step, error) {
 	role := p.nodeRole(r)
@@ -69,7 +69,7 @@ func (p *planner) replaceAccessEntry(r finding.Result) ([]Step, error) {
 func policiesUnread(unread []snapshot.Missing) *ManualError {
 	e := manual(whyPoliciesUnread)
 	if permission := unread[0].Permission; permission != "" {
-		e.Next = []finding.Next{finding.Advise("allow yourself " + permission + " and run fix again")}
+		e.Next = []finding.Next{finding.Advise("grant yourself " + permission + " and run fix again")}
 	}
 	return e
 }
@@ -81,13 +81,13 @@ func (p *planner) recreateEntry(role *view.NodeRole, old *snapshot.AccessEntry, 
 		again = entryState(old)
 		again.CreatedAt = ""
 	}
-	// Its access policies are deleted with it: they are named, so that they can be
+	// Its access policies are deleted with it: the plan lists them, so that they can be
 	// restored.
 	for _, arn := range text.SortedKeys(old.Policies) {
 		changes = append(changes, p.associate(role.ARN, arn, old.Policies[arn]).Invert())
 	}
 	changes = append(changes, p.entry(role.ARN, entryState(old), nil), p.entry(role.ARN, nil, again))
-	note = "for seconds between the two, the cluster refuses the nodes"
+	note = "the cluster refuses the nodes for the seconds between the two"
 	policies := map[string][]string{}
 	if _, auto := p.v.Kinds(role); auto && kind == "EC2" {
 		policies[p.autoNodePolicy()] = nil
@@ -101,7 +101,7 @@ func (p *planner) recreateEntry(role *view.NodeRole, old *snapshot.AccessEntry, 
 		}
 	}
 	if len(old.Policies) > 0 && len(policies) == 0 {
-		note += fmt.Sprintf("; an entry of type %s takes no access policies: %s removed", kind, removedPolicies(len(old.Policies)))
+		note += fmt.Sprintf("; an entry of type %s cannot have access policies: %s removed", kind, removedPolicies(len(old.Policies)))
 	}
 	for _, arn := range text.SortedKeys(policies) {
 		changes = append(changes, p.associate(role.ARN, arn, policies[arn]))
@@ -116,7 +116,7 @@ func removedPolicies(n int) string {
 	return fmt.Sprintf("%d access policies are", n)
 }
 
-// entryState is an access entry as it is: that very one, by its time of creation.
+// entryState is the current state of an access entry, with its time of creation.
 func entryState(e *snapshot.AccessEntry) *change.State {
 	s := &change.State{Type: e.Type}
 	if e.Type == change.Standard {
@@ -128,7 +128,7 @@ func entryState(e *snapshot.AccessEntry) *change.State {
 	return s
 }
 
-// associateAutoNodePolicy associates the access policy that Auto Mode's nodes need.
+// associateAutoNodePolicy associates the access policy that EKS Auto Mode nodes need.
 func (p *planner) associateAutoNodePolicy(r finding.Result) ([]Step, error) {
 	role := p.nodeRole(r)
 	switch {

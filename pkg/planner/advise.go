@@ -22,7 +22,7 @@ func Advise(v *view.View, report *finding.Report) {
 		switch {
 		case !r.Failed():
 			advised[i] = r.Next
-		case len(r.Causes) > 0 || r.Excused():
+		case len(r.Causes) > 0 || r.Excepted():
 		case r.Status == finding.Depends:
 			advised[i] = a.dependent(r)
 		default:
@@ -39,11 +39,11 @@ func Advise(v *view.View, report *finding.Report) {
 type adviser struct {
 	v       *view.View
 	results []finding.Result
-	// plans are what became of the failures of a plan, by the ids that it is for.
+	// plans are the plans and their outcomes, by the rule IDs that each plan is for.
 	plans map[string]planned
 }
 
-// planned is a plan, and what became of each failure in it.
+// planned is a plan, and the outcome for each failure in it.
 type planned struct {
 	plan     *Plan
 	outcomes map[finding.Ref]error
@@ -83,8 +83,7 @@ func (a adviser) failed(r finding.Result) []finding.Next {
 	return next
 }
 
-// together are the ids of the failures of a subject that one repair ends, the result's
-// own first.
+// together are the rule IDs of the failures of a subject that one repair repairs, sorted.
 func (a adviser) together(r finding.Result) []string {
 	ids := []string{r.ID}
 	for _, other := range a.results {
@@ -98,8 +97,8 @@ func (a adviser) together(r finding.Result) []string {
 	return ids
 }
 
-// blockers are the ids of the failures that a repair waits for, without those that it is
-// planned with.
+// blockers are the rule IDs of the failures that a repair waits for, without those that it
+// is planned with.
 func (a adviser) blockers(err error, only []string) []string {
 	var ids []string
 	for _, left := range manualErrors(err) {
@@ -112,7 +111,7 @@ func (a adviser) blockers(err error, only []string) []string {
 	return ids
 }
 
-// outcome is what becomes of a failure in the plan for some ids.
+// outcome is the error for a failure in the plan for some rule IDs; nil where it is planned.
 func (a adviser) outcome(only []string, r finding.Result) error {
 	return a.planFor(only).outcomes[r.Ref()]
 }

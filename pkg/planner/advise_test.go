@@ -43,7 +43,7 @@ func TestAdvise(t *testing.T) {
 		behind  = "awsNode: {pods: {aws-node-7wq5k: {env: null}}}\n"
 		lacking = `roles: {"` + own + `": {attachedPolicies: []}}` + "\n"
 		denied  = `roles: {"` + own + `": {inlinePolicies: {no: '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"ec2:*","Resource":"*"}}'}}}` + "\n"
-		deny    = "change the Deny statement or the permissions boundary that the evidence names: another policy does not help while it denies "
+		deny    = "change the Deny statement or the permissions boundary in the evidence: no other policy can allow "
 	)
 	tests := map[string]struct {
 		patch, id string
@@ -52,7 +52,7 @@ func TestAdvise(t *testing.T) {
 		"a restart": {behind, "NR602", []string{"kubectl noderole fix --only NR602,NR607 # plan: restart aws-node, so that every pod uses IRSA role eksCNIRole"}},
 		"a restart that the new role's permissions block": {behind + lacking, "NR602", []string{"kubectl noderole fix --only NR206,NR602,NR607 # plan: restart aws-node, so that every pod uses IRSA role eksCNIRole"}},
 		"a restart that a Deny blocks": {behind + denied, "NR602", []string{
-			"# repair first: eksCNIRole lacks what aws-node calls on IPv4 (NR206)",
+			"# repair first: eksCNIRole is missing permissions that aws-node needs on IPv4 (NR206)",
 		}},
 		"one repair for two rules": {`roles: {"` + nodeRole + `": {attachedPolicies: []}}`, "NR203", []string{"kubectl noderole fix --only NR201,NR203 # plan: attach AmazonEKSWorkerNodePolicy to eksNodeRole"}},
 		"a Deny": {denied, "NR206", []string{

@@ -20,7 +20,7 @@ func (p *planner) allowCNI(r finding.Result) ([]Step, error) {
 	cni, role, identity := p.v.CNI(), p.roleOfAWSNode(r), p.v.ConfiguredIdentity()
 	switch {
 	case p.ownRolePlanned != "":
-		return nil, nil // the role of aws-node's own has them
+		return nil, nil // the planned role of aws-node has them
 	case role.Facts.NotFound && identity.Own():
 		return p.recreateOwnRole(identity)
 	case role.Facts.NotFound:
@@ -42,7 +42,7 @@ func (p *planner) allowCNI(r finding.Result) ([]Step, error) {
 	case len(denied) == 0:
 		return nil, manual(whyNoStep).next(r.Next...)
 	case role.Facts.InlinePolicies[inline] != "":
-		return nil, manual("its inline policy %s allows less", inline).
+		return nil, manual("its inline policy %s does not allow all of them", inline).
 			next(finding.Advise("allow " + strings.Join(denied, ", ") + " in inline policy " + inline + " of " + role.Name))
 	}
 	return []Step{{
@@ -90,7 +90,7 @@ func (p *planner) inlineCNI() string {
 	return ""
 }
 
-// prepareCNIUpgrade allows what later versions of vpc-cni require.
+// prepareCNIUpgrade grants the permissions that later versions of vpc-cni require.
 func (p *planner) prepareCNIUpgrade(r finding.Result) ([]Step, error) {
 	const name = "vpc-cni-upgrade"
 	role := p.roleOfAWSNode(r)

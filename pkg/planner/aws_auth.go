@@ -70,11 +70,11 @@ func (p *planner) mapRole(role *view.NodeRole, old *awsauth.Mapping) ([]Step, er
 			After: &change.State{Role: after.RoleARN, Username: after.Username, Groups: after.Groups},
 		}},
 		Proof: "aws-auth maps " + after.RoleARN + " to " + after.Username,
-		Note:  "fix writes that entry alone, and starts over where another write came first; the command writes mapRoles as it was read",
+		Note:  "fix writes only this entry, and starts over if another write came first; the command writes mapRoles as it was read",
 	}}, nil
 }
 
-// editAWSAuth is how people write an entry.
+// editAWSAuth is the command with which people write an entry.
 func editAWSAuth(m awsauth.Mapping) finding.Next {
 	return finding.Run(command.Kubectl("-n", "kube-system", "edit", "configmap", "aws-auth")).
 		With(fmt.Sprintf("in mapRoles write: {rolearn: %s, username: '%s', groups: [%s]}", m.RoleARN, m.Username, strings.Join(m.Groups, ", ")))

@@ -20,10 +20,10 @@ const (
 	agentAddon  = "eks-pod-identity-agent"
 )
 
-// restartNote is what there is to know of a rollout.
+// restartNote says what a rollout does to the pods.
 const restartNote = "its pods are replaced as the DaemonSet's update strategy says; running pods keep their addresses"
 
-// workKinds are the repairs of the rules by which aws-node's own role is seen to work.
+// workKinds are the repairs of the rules that show whether aws-node's own role works.
 func workKinds(kind view.IdentityKind) []finding.Repair {
 	if kind == view.IRSA {
 		return []finding.Repair{finding.AllowCNI, finding.RepairIRSA}
@@ -31,7 +31,7 @@ func workKinds(kind view.IdentityKind) []finding.Repair {
 	return []finding.Repair{finding.AllowCNI, finding.RepairPodIdentity}
 }
 
-// works asks the rules by which aws-node's own role is seen to work.
+// works returns the checks that show whether aws-node's own role works.
 func (p *planner) works(kind view.IdentityKind, strict bool) ([]Check, error) {
 	var list []Check
 	for _, repair := range workKinds(kind) {
@@ -44,7 +44,7 @@ func (p *planner) works(kind view.IdentityKind, strict bool) ([]Check, error) {
 	return list, nil
 }
 
-// everyPod asks whether every pod of aws-node uses what is configured.
+// everyPod returns the checks that show whether every pod of aws-node uses the configured identity.
 func (p *planner) everyPod() ([]Check, error) {
 	return p.checks(finding.RestartAWSNode, awsNode, false)
 }
@@ -66,10 +66,10 @@ func (p *planner) blockedByRole(kind view.IdentityKind) error {
 	return p.blockedByCredentials()
 }
 
-// blockedByCredentials says why aws-node would not get a role that it is given.
+// blockedByCredentials says why aws-node would not use a configured role.
 func (p *planner) blockedByCredentials() error {
 	if own := p.v.OwnCredentials(); len(own) > 0 {
-		return manual("aws-node gets its credentials past EKS, so that it would not use the role: %s", strings.Join(own, "; "))
+		return manual("aws-node does not get its credentials from EKS, so that it would not use the role: %s", strings.Join(own, "; "))
 	}
 	return nil
 }
@@ -107,7 +107,7 @@ func (p *planner) recreateOwnRole(identity view.Identity) ([]Step, error) {
 	}
 	return []Step{{
 		Title: "recreate " + a.Name() + ", the role of aws-node", rank: rankRole, provesOwn: true,
-		Changes: append(changes, p.ownRole(a.Name(), pathOf(a), trust.Compact())...), Proof: "aws-node can assume the role, and it allows what aws-node calls",
+		Changes: append(changes, p.ownRole(a.Name(), pathOf(a), trust.Compact())...), Proof: "aws-node can assume the role, which has the permissions that aws-node needs",
 	}}, nil
 }
 

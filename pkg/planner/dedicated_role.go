@@ -14,20 +14,20 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
-// planDedicatedRole creates a role for the nodes of a role that something else uses too,
-// and leaves the move to people: it replaces nodes.
+// planDedicatedRole creates a role for the nodes of a role that something else uses too.
+// People move the nodes, as that replaces them.
 func (p *planner) planDedicatedRole(r finding.Result) ([]Step, error) {
 	role, owners := p.nodeRole(r), p.v.Owners(r.Subject.ARN)
 	if role == nil {
 		return nil, manual("%s, and fix does not change it", ownersWords(r.Subject.Name, owners)).
-			next(finding.Advise("create a role for these nodes alone"))
+			next(finding.Advise("create a role only for these nodes"))
 	}
 	var steps []Step
 	var next []finding.Next
 	for ending, part := range p.byEntry(role) {
 		n := p.dedicatedRole(part, cutName(role.Name, ending))
 		steps = append(steps, Step{
-			Title: "create " + n.Name + ", a role for the nodes of " + role.Name + " alone", rank: rankRole, Changes: n.Changes(),
+			Title: "create " + n.Name + ", a role only for the nodes of " + role.Name, rank: rankRole, Changes: n.Changes(),
 			Proof: "the role exists, and nothing uses it yet", Note: p.dedicatedNote(role),
 		})
 		next = append(next, p.migration(part, n)...)
@@ -39,8 +39,8 @@ func (p *planner) planDedicatedRole(r finding.Result) ([]Step, error) {
 	return steps, manual("%s: %s", ownersWords(role.Name, owners), whyShared).next(next...)
 }
 
-// byEntry yields a node role by the access entries that its nodes need, with the ending of
-// a name: EKS Auto Mode's nodes and others cannot share one.
+// byEntry splits a node role by the access entries that its nodes need, and yields each
+// part with the ending of a name: EKS Auto Mode nodes and others cannot share an entry.
 func (p *planner) byEntry(role *view.NodeRole) iter.Seq2[string, *view.NodeRole] {
 	_, auto := p.v.Kinds(role)
 	if !auto || role.OnlyAutoMode() {
@@ -65,7 +65,7 @@ func (p *planner) byEntry(role *view.NodeRole) iter.Seq2[string, *view.NodeRole]
 	}
 }
 
-// dedicatedRole is a role for nodes alone, with what they need.
+// dedicatedRole is a role only for nodes, with what they need.
 func (p *planner) dedicatedRole(role *view.NodeRole, name string) newrole.Role {
 	n := p.nodeRoleLike(role, name, "")
 	ofProfile := func(s view.Source) bool {
@@ -80,7 +80,7 @@ func (p *planner) dedicatedRole(role *view.NodeRole, name string) newrole.Role {
 	return n
 }
 
-// dedicatedNote is what there is to know of such a role.
+// dedicatedNote says what to do with such a role.
 func (p *planner) dedicatedNote(role *view.NodeRole) string {
 	note := "you move the nodes to it, as listed below"
 	if boundary := role.Facts.PermissionsBoundary; boundary != "" {
@@ -95,13 +95,13 @@ func ownersWords(name string, owners []view.Owner) string {
 		words = append(words, o.String())
 	}
 	if len(words) == 0 {
-		return name + " is not for nodes alone"
+		return name + " is not used only by nodes"
 	}
 	return name + " is also " + strings.Join(words, " and ")
 }
 
-// namesProfile reports whether a source is a node class with an instance profile of the
-// user's own.
+// namesProfile reports whether a source is a node class with an instance profile that the
+// user created.
 func (p *planner) namesProfile(s view.Source) bool {
 	switch s.Kind {
 	case view.KarpenterClass:
@@ -113,8 +113,8 @@ func (p *planner) namesProfile(s view.Source) bool {
 	}
 }
 
-// migration is how nodes come to another role: whatever gives nodes their role is
-// replaced or changed, and then the nodes are.
+// migration moves nodes to another role: people replace or change what gives the nodes
+// their role, and then replace the nodes.
 func (p *planner) migration(role *view.NodeRole, n newrole.Role) []finding.Next {
 	cluster := p.v.Place.Cluster
 	patch := func(resource string, s view.Source) finding.Next {

@@ -20,7 +20,7 @@ func (p *planner) detachCNI(r finding.Result) ([]Step, error) {
 		return p.detachWithMove(r)
 	}
 	if m := p.v.Unread(snapshot.FactPods); len(m) > 0 {
-		return nil, manual("whether every aws-node pod uses its own role could not be read (%s)", m[0].Operation).next(r.Next...)
+		return nil, manual("whether every aws-node pod uses its own role is unknown (%s)", m[0].Operation).next(r.Next...)
 	}
 	role := p.nodeRole(r)
 	if role == nil {
@@ -60,14 +60,14 @@ func (p *planner) detachWithMove(r finding.Result) ([]Step, error) {
 	}
 }
 
-// detachFrom detaches the policies of a node role that are for a CNI alone. What else the
-// nodes have by them is attached first. It returns no step where there is none.
+// detachFrom detaches the policies of a node role that grant only CNI permissions. What
+// nodes also need from them is attached first. It returns no step where there is no such policy.
 func (p *planner) detachFrom(role *view.NodeRole, kind view.IdentityKind) ([]Step, error) {
 	if owners := p.v.Owners(role.ARN); len(owners) > 0 {
 		return nil, manual("%s is also %s: its nodes need a role of their own", role.Name, owners[0])
 	}
 	if windows, _ := p.v.Kinds(role); windows {
-		return nil, manual("Windows nodes hold %s, and Windows networking has used its CNI permissions", role.Name).
+		return nil, manual("Windows nodes use %s, and Windows networking has used its CNI permissions", role.Name).
 			next(finding.Advise("first make sure that the cluster role has AmazonEKSVPCResourceController and that Windows pods get addresses without these permissions"))
 	}
 	changes, names, err := p.withoutCNI(role)
@@ -89,12 +89,12 @@ func (p *planner) detachFrom(role *view.NodeRole, kind view.IdentityKind) ([]Ste
 	return []Step{{
 		Title: fmt.Sprintf("detach %s from %s", strings.Join(names, ", "), role.Name), rank: rankDetach, Changes: changes,
 		Requires: slices.Concat(requires, works),
-		Proof:    "the role has no CNI permissions, and its nodes keep what they call",
+		Proof:    "the role has no CNI permissions, and its nodes keep the permissions that they need",
 		Proves:   append(proves, p.kept(role)...), Subject: role.Name, arn: role.ARN,
 	}}, nil
 }
 
-// kept asks the rules about what nodes call that the role passes now.
+// kept returns the checks of the rules about the nodes' permissions that pass now.
 func (p *planner) kept(role *view.NodeRole) []Check {
 	var list []Check
 	for _, r := range p.results {
@@ -106,7 +106,7 @@ func (p *planner) kept(role *view.NodeRole) []Check {
 	return list
 }
 
-// withoutCNI are the changes that take the CNI permissions from a role, and the names of
+// withoutCNI are the changes that remove the CNI permissions from a role, and the names of
 // the policies.
 func (p *planner) withoutCNI(role *view.NodeRole) (changes []change.Change, names []string, err error) {
 	var attached, inline []string

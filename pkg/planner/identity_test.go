@@ -99,7 +99,7 @@ func TestMove(t *testing.T) {
 									t.Fatalf("steps (-want +got):\n%s", diff)
 								}
 								if kind == "" {
-									if len(plan.Manual) != 1 || plan.Manual[0].Why != "vpc-cni runs at v1.14.0, and EKS Pod Identity needs v1.15.5 or later: upgrade it first, or use IRSA" {
+									if len(plan.Manual) != 1 || plan.Manual[0].Why != "the cluster runs vpc-cni v1.14.0, and EKS Pod Identity needs v1.15.5 or later: upgrade it first, or use IRSA" {
 										t.Errorf("left to people %+v", plan.Manual)
 									}
 									return
@@ -229,7 +229,7 @@ func TestMoveKeeps(t *testing.T) {
 	}{
 		"Windows nodes": {
 			patch: "nodeGroups: {apps: {amiType: WINDOWS_CORE_2022_x86_64}}",
-			left:  []string{"NR205: Windows nodes hold eksNodeRole"},
+			left:  []string{"NR205: Windows nodes use eksNodeRole"},
 		},
 		"a customer's policy with more": {
 			patch: `roles: {"` + nodeRole + `": {attachedPolicies: ["` + workerARN + `", "` + pullARN + `", "` + custom + `"]}}
@@ -291,15 +291,15 @@ func TestMoveRefused(t *testing.T) {
 policies: {"arn:aws:iam::111122223333:policy/b": {version: v1, document: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["ec2:*","ecr:*","eks:*"],"Resource":"*"}}'}}`
 	podIdentity, irsa := string(view.PodIdentity), string(view.IRSA)
 	tests := map[string]struct{ patch, identity, why string }{
-		"static keys":         {"awsNode: {daemonSet: {env: {AWS_ACCESS_KEY_ID: '(set)'}}}", irsa, "aws-node gets its credentials past EKS"},
-		"a Deny":              {deny, podIdentity, "eksNodeRole lacks what the Pod Identity Agent calls: an explicit Deny, a permissions boundary or another limit denies it"},
-		"a boundary":          {boundary, podIdentity, "eksNodeRole lacks what the Pod Identity Agent calls: an explicit Deny, a permissions boundary or another limit denies it"},
+		"static keys":         {"awsNode: {daemonSet: {env: {AWS_ACCESS_KEY_ID: '(set)'}}}", irsa, "aws-node does not get its credentials from EKS"},
+		"a Deny":              {deny, podIdentity, "eksNodeRole is missing the permission that the Pod Identity Agent needs: an explicit Deny, a permissions boundary or another limit denies it"},
+		"a boundary":          {boundary, podIdentity, "eksNodeRole is missing the permission that the Pod Identity Agent needs: an explicit Deny, a permissions boundary or another limit denies it"},
 		"pods unread":         {"missing: [{fact: pods, operation: list pods in kube-system, error: forbidden}]", planner.Auto, "pods could not be read (list pods in kube-system)"},
 		"add-ons unread":      {"missing: [{fact: addons, operation: 'eks:ListAddons', error: AccessDenied}]", planner.Auto, "addons could not be read (eks:ListAddons)"},
 		"agent unread":        {"missing: [{fact: podIdentityAgent, operation: list pods in kube-system, error: forbidden}]", podIdentity, "podIdentityAgent could not be read (list pods in kube-system)"},
-		"agent not ready":     {"podIdentityAgent: {nodes: {ip-10-0-1-17.eu-west-1.compute.internal: true, ip-10-0-2-41.eu-west-1.compute.internal: true}}", podIdentity, "eks-pod-identity-agent is installed and not ready on ip-10-0-1-90.eu-west-1.compute.internal: see its pods there"},
+		"agent not ready":     {"podIdentityAgent: {nodes: {ip-10-0-1-17.eu-west-1.compute.internal: true, ip-10-0-2-41.eu-west-1.compute.internal: true}}", podIdentity, "eks-pod-identity-agent is installed but not ready on ip-10-0-1-90.eu-west-1.compute.internal: check its pods there"},
 		"no issuer":           {"cluster: {oidcIssuer: null}\noidcProviders: null", irsa, "the cluster's OIDC provider could not be read, or the cluster has no issuer"},
-		"node policy unread":  {`policies: {"` + workerARN + `": null}` + "\n" + `missing: [{fact: policies, subject: "` + workerARN + `", operation: 'iam:GetPolicyVersion', error: AccessDenied}]`, podIdentity, "whether eksNodeRole allows what the Pod Identity Agent calls could not be read"},
+		"node policy unread":  {`policies: {"` + workerARN + `": null}` + "\n" + `missing: [{fact: policies, subject: "` + workerARN + `", operation: 'iam:GetPolicyVersion', error: AccessDenied}]`, podIdentity, "whether eksNodeRole has the permission that the Pod Identity Agent needs is unknown"},
 		"provider unreadable": {"oidcProviders: null\nmissing: [{fact: oidcProviders, operation: 'iam:GetOpenIDConnectProvider', error: AccessDenied}]", irsa, "the cluster's OIDC provider could not be read"},
 	}
 	for name, tt := range tests {

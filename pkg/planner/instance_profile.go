@@ -12,12 +12,12 @@ import (
 )
 
 // fillInstanceProfile adds the node role to an instance profile that is empty, or creates
-// the profile that something names and that does not exist. Which profile an instance or a
-// launch template is to name is not decided here.
+// the profile that is configured and does not exist. Which profile an instance or a launch
+// template should use is not decided here.
 func (p *planner) fillInstanceProfile(r finding.Result) ([]Step, error) {
 	arn, role := p.namedProfile(r)
 	if arn == "" {
-		return nil, manual("which instance profile it is to name is your decision").next(r.Next...)
+		return nil, manual("which instance profile it should use is your decision").next(r.Next...)
 	}
 	a, ok := snapshot.ParseARN(arn)
 	profile, read := p.v.Snapshot.InstanceProfiles[arn]
@@ -26,10 +26,10 @@ func (p *planner) fillInstanceProfile(r finding.Result) ([]Step, error) {
 	}
 	note := ""
 	if role == "" {
-		// Nothing says which role it is to hold, unless the cluster has but one.
+		// Nothing says which role it should contain, unless the cluster has only one.
 		roles := p.v.NodeRoles()
 		if len(roles) != 1 {
-			return nil, manual("which role its instance profile %s is to contain is your decision", a.Name()).
+			return nil, manual("which role its instance profile %s should contain is your decision", a.Name()).
 				next(finding.Run(command.AWS("iam", "add-role-to-instance-profile", "--instance-profile-name", a.Name(), "--role-name").WithPlaceholder("ROLE_NAME")))
 		}
 		role = roles[0].ARN
@@ -51,8 +51,8 @@ func (p *planner) fillInstanceProfile(r finding.Result) ([]Step, error) {
 	}}, nil
 }
 
-// namedProfile is the instance profile, by ARN, that what failed names, and the role
-// that it is to hold, where that is said.
+// namedProfile is the ARN of the instance profile that the failed subject uses, and the
+// role that it should contain, where that is known.
 func (p *planner) namedProfile(r finding.Result) (profile, role string) {
 	s := p.v.Snapshot
 	for _, n := range p.v.RolelessNodes() {
@@ -71,7 +71,7 @@ func (p *planner) namedProfile(r finding.Result) (profile, role string) {
 				class = s.AutoModeNodeClasses[l.Name]
 			}
 			if class.InstanceProfile == "" || strings.HasPrefix(class.InstanceProfile, "arn:") || strings.HasPrefix(class.Role, "arn:") {
-				return "", "" // the profile is the controller's, or the class is to be corrected
+				return "", "" // the profile is the controller's, or the class has to be corrected
 			}
 			return class.ProfileARN, class.RoleARN
 		case view.AutoScaling:

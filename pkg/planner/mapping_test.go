@@ -9,7 +9,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 )
 
-// byID gives the healthy example nodes that are named by their instance id.
+// byID gives the healthy example nodes that are named by their instance ID.
 const byID = `nodes: {ip-10-0-1-17.eu-west-1.compute.internal: null, ip-10-0-2-41.eu-west-1.compute.internal: null, ip-10-0-1-90.eu-west-1.compute.internal: null,
   i-01a2b3c4d5e6f7081: {providerID: "aws:///eu-west-1a/i-01a2b3c4d5e6f7081", maker: nodeGroup, owner: apps, ready: true}}
 nodeGroups: {system: null}
@@ -43,7 +43,7 @@ roles: {"arn:aws:iam::111122223333:role/path/second": {trustPolicy: '{"Version":
 		"an entry more":    {mode + "awsAuth: {mapRoles: \"" + strings.ReplaceAll(admin, "\n", `\n`) + "\"}", "NR501", []change.State{plain}, admin},
 		"two roles":        {mode + second, "NR501", []change.State{windows, plain}, ""},
 		"groups of its":    {mode + `awsAuth: {mapRoles: '[{"rolearn":"` + nodeRole + `","username":"system:node:{{SessionName}}","groups":["mine"]}]'}`, "NR505", []change.State{{Role: nodeRole, Username: username, Groups: []string{"mine", "system:bootstrappers", "system:nodes"}}}, ""},
-		"instance ids":     {mode + byID + `awsAuth: {mapRoles: '[{"rolearn":"` + nodeRole + `","username":"nodes"}]'}`, "NR505", []change.State{{Role: nodeRole, Username: "system:node:{{SessionName}}", Groups: nodes}}, ""},
+		"instance IDs":     {mode + byID + `awsAuth: {mapRoles: '[{"rolearn":"` + nodeRole + `","username":"nodes"}]'}`, "NR505", []change.State{{Role: nodeRole, Username: "system:node:{{SessionName}}", Groups: nodes}}, ""},
 		"a raw name":       {mode + byID + `awsAuth: {mapRoles: '[{"rolearn":"` + nodeRole + `","username":"system:node:{{SessionNameRaw}}"}]'}`, "NR505", []change.State{{Role: nodeRole, Username: "system:node:{{SessionNameRaw}}", Groups: nodes}}, ""},
 		"instance profile": {mode + miss("arn:aws:iam::111122223333:instance-profile/eksNodeRole"), "NR504", []change.State{plain}, admin},
 		"another account":  {mode + miss("arn:aws:iam::444455556666:role/eksNodeRole"), "NR504", []change.State{plain}, admin},

@@ -15,7 +15,7 @@ import (
 
 // moveCNI gives aws-node a role of its own and then detaches the CNI permissions from the
 // node roles: role, agent or OIDC provider, configuration, restart, proof, and only then
-// what is taken away.
+// the detachment.
 func (p *planner) moveCNI(finding.Result) ([]Step, error) {
 	kind, err := p.chooseIdentity()
 	if err == nil {
@@ -123,8 +123,8 @@ func cutName(name, ending string) string {
 	return name[:min(len(name), most-len(ending))] + ending
 }
 
-// configure gives aws-node a role: by the add-on where vpc-cni is one, as EKS would undo
-// any other way with the add-on's next update.
+// configure gives aws-node a role. Where vpc-cni is an EKS add-on, the add-on gets the role:
+// its next update would undo any other change.
 func (p *planner) configure(kind view.IdentityKind, arn string) change.Change {
 	addon, is := p.v.Snapshot.Addons[vpcCNI]
 	after := &change.State{Type: string(kind), Role: arn}
@@ -142,7 +142,7 @@ func (p *planner) configure(kind view.IdentityKind, arn string) change.Change {
 	}
 }
 
-// chooseIdentity says how aws-node is to get its role.
+// chooseIdentity says how aws-node gets its role.
 func (p *planner) chooseIdentity() (view.IdentityKind, error) {
 	s := p.v.Snapshot
 	cni := p.v.CNI()
@@ -156,7 +156,7 @@ func (p *planner) chooseIdentity() (view.IdentityKind, error) {
 	var kind view.IdentityKind
 	switch {
 	case p.o.Identity == string(view.PodIdentity) && tooOld:
-		return "", manual("vpc-cni runs at %s, and EKS Pod Identity needs %s or later: upgrade it first, or use IRSA", cni.Version, view.PodIdentitySince)
+		return "", manual("the cluster runs vpc-cni %s, and EKS Pod Identity needs %s or later: upgrade it first, or use IRSA", cni.Version, view.PodIdentitySince)
 	case p.o.Identity == string(view.PodIdentity), p.o.Identity == string(view.IRSA):
 		kind = view.IdentityKind(p.o.Identity)
 	case tooOld, s.PodIdentityAgent == nil && len(p.v.WithoutAgent()) > 0 && read && !provider.NotFound: // what IRSA needs exists
@@ -175,7 +175,7 @@ func (p *planner) chooseIdentity() (view.IdentityKind, error) {
 	return kind, nil
 }
 
-// agentPermission gives the node roles what the agent calls, where they lack it.
+// agentPermission gives the node roles the permission that the agent needs, where it is missing.
 func (p *planner) agentPermission() ([]Step, error) {
 	var steps []Step
 	for _, role := range p.v.NodeRoles() {
@@ -185,7 +185,7 @@ func (p *planner) agentPermission() ([]Step, error) {
 		denied, why := deniedOf(role.Role, need.PodIdentityAgent)
 		switch {
 		case why != "":
-			return nil, manual("%s lacks what the Pod Identity Agent calls: %s", role.Name, why)
+			return nil, manual("%s is missing the permission that the Pod Identity Agent needs: %s", role.Name, why)
 		case len(denied) > 0:
 			policy := p.agentPolicy(role.ARN)
 			steps = append(steps, Step{
@@ -194,7 +194,7 @@ func (p *planner) agentPermission() ([]Step, error) {
 				Proof:   denied[0] + " becomes allowed (" + policy + ")",
 			})
 		case role.Can(need.PodIdentityAgent[0]).Verdict == view.Unknown:
-			return nil, manual("whether %s allows what the Pod Identity Agent calls could not be read", role.Name)
+			return nil, manual("whether %s has the permission that the Pod Identity Agent needs is unknown", role.Name)
 		}
 	}
 	return steps, nil

@@ -54,7 +54,7 @@ func TestOwnRole(t *testing.T) {
 			"cluster: {ipFamily: ipv6}\n" + `roles: {"` + own + `": {attachedPolicies: []}}`, "NR206", []string{"give eksCNIRole the permissions that aws-node needs", "  + inline policy vpc-cni-ipv6 of role eksCNIRole"}, "",
 		},
 		"somebody's policy on IPv6": {
-			"cluster: {ipFamily: ipv6}\n" + `roles: {"` + own + `": {attachedPolicies: [], inlinePolicies: {vpc-cni-ipv6: '{"Version":"2012-10-17","Statement":[]}'}}}`, "NR206", nil, "its inline policy vpc-cni-ipv6 allows less",
+			"cluster: {ipFamily: ipv6}\n" + `roles: {"` + own + `": {attachedPolicies: [], inlinePolicies: {vpc-cni-ipv6: '{"Version":"2012-10-17","Statement":[]}'}}}`, "NR206", nil, "its inline policy vpc-cni-ipv6 does not allow all of them",
 		},
 		"a Deny on IPv6": {
 			"cluster: {ipFamily: ipv6}\n" + `roles: {"` + own + `": {attachedPolicies: [], inlinePolicies: {no: '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"ec2:*","Resource":"*"}}'}}}`, "NR206", nil, "an explicit Deny, a permissions boundary or another limit denies it",
@@ -64,13 +64,13 @@ func TestOwnRole(t *testing.T) {
 			pods + trusted, "NR604", []string{"give aws-node the credentials of eksCNIRole on every node", "  + add-on eks-pod-identity-agent"}, "",
 		},
 		"Pod Identity: the agent is not ready": {
-			pods + trusted + "podIdentityAgent: {nodes: {}}", "NR604", nil, "eks-pod-identity-agent is installed and not ready on ip-10-0-1-17.eu-west-1.compute.internal, ",
+			pods + trusted + "podIdentityAgent: {nodes: {}}", "NR604", nil, "eks-pod-identity-agent is installed but not ready on ip-10-0-1-17.eu-west-1.compute.internal, ",
 		},
 		"Pod Identity: it is denied": {
 			pods + "podIdentityAgent: " + allNodes + "\n" + `roles: {"` + own + `": {trustPolicy: '{"Version":"2012-10-17","Statement":[` + denied + `]}'}}`, "NR604", nil, "the trust policy denies it explicitly",
 		},
 		"Pod Identity: vpc-cni is too old": {
-			strings.Replace(pods, "awsNode: {", "awsNode: {daemonSet: {image: 'r/amazon-k8s-cni:v1.14.0'}, ", 1) + trusted + "podIdentityAgent: " + allNodes, "NR604", nil, "vpc-cni runs at v1.14.0: upgrade it to v1.15.5 or later first",
+			strings.Replace(pods, "awsNode: {", "awsNode: {daemonSet: {image: 'r/amazon-k8s-cni:v1.14.0'}, ", 1) + trusted + "podIdentityAgent: " + allNodes, "NR604", nil, "the cluster runs vpc-cni v1.14.0: upgrade it to v1.15.5 or later first",
 		},
 		"a restart after the trust that it takes": {
 			pods + "podIdentityAgent: " + allNodes, "NR602,NR604", append([]string{"give aws-node the credentials of eksCNIRole on every node", "  ~ trust policy of role eksCNIRole"}, restart...), "",
@@ -81,13 +81,13 @@ func TestOwnRole(t *testing.T) {
 			"NR205", append(restart[:2:2], "detach AmazonEKS_CNI_Policy from eksNodeRole", "  - policy "+cniARN+" of role eksNodeRole"), "",
 		},
 		"nothing is detached where aws-node's role does not work": {
-			`roles: {"` + own + `": {attachedPolicies: []}, "` + nodeRole + `": {attachedPolicies: ["` + workerARN + `", "` + pullARN + `", "` + cniARN + `"]}}`, "NR205", nil, "repair first: eksCNIRole lacks what aws-node calls on IPv4 (NR206)",
+			`roles: {"` + own + `": {attachedPolicies: []}, "` + nodeRole + `": {attachedPolicies: ["` + workerARN + `", "` + pullARN + `", "` + cniARN + `"]}}`, "NR205", nil, "repair first: eksCNIRole is missing permissions that aws-node needs on IPv4 (NR206)",
 		},
 		"static keys and a restart": {
-			`awsNode: {daemonSet: {env: {AWS_ACCESS_KEY_ID: '(set)'}}, pods: {aws-node-7wq5k: {env: null}}}`, "NR602", nil, "aws-node gets its credentials past EKS",
+			`awsNode: {daemonSet: {env: {AWS_ACCESS_KEY_ID: '(set)'}}, pods: {aws-node-7wq5k: {env: null}}}`, "NR602", nil, "aws-node does not get its credentials from EKS",
 		},
 		"only the add-on names a role": {
-			`awsNode: {serviceAccount: {roleArn: null}}`, "NR606", nil, "the service account has no role: whether aws-node is to have the add-on's role is your decision",
+			`awsNode: {serviceAccount: {roleArn: null}}`, "NR606", nil, "the service account has no role: whether aws-node should have the add-on's role is your decision",
 		},
 	}
 	for name, tt := range tests {
@@ -135,10 +135,10 @@ roles: {"`+nodeRole+`": {permissionsBoundary: "arn:aws:iam::111122223333:policy/
 policies: {"arn:aws:iam::111122223333:policy/b": {version: v1, document: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'}}`)
 	plan := planFor(s, "NR101", "NR102", "NR202")
 	want := []string{
-		"create eksNodeRole-nodes, a role for the nodes of eksNodeRole alone", "  + role eksNodeRole-nodes",
+		"create eksNodeRole-nodes, a role only for the nodes of eksNodeRole", "  + role eksNodeRole-nodes",
 		"  + policy " + workerARN + " of role eksNodeRole-nodes", "  + policy " + pullARN + " of role eksNodeRole-nodes",
 		"  + instance profile eksNodeRole-nodes", "  + role of instance profile eksNodeRole-nodes", "  + access entry of " + arn,
-		"create eksNodeRole-auto-nodes, a role for the nodes of eksNodeRole alone", "  + role eksNodeRole-auto-nodes",
+		"create eksNodeRole-auto-nodes, a role only for the nodes of eksNodeRole", "  + role eksNodeRole-auto-nodes",
 		"  + policy arn:aws:iam::aws:policy/AmazonEKSWorkerNodeMinimalPolicy of role eksNodeRole-auto-nodes", "  + policy " + pullARN + " of role eksNodeRole-auto-nodes",
 		"  + access entry of " + autoARN, "  + access policy arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy of " + autoARN,
 	}

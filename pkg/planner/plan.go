@@ -1,5 +1,5 @@
-// Package planner turns results into a plan: ordered steps, each with the changes that
-// make it, what the facts must show before it and what proves it. It also says what to do
+// Package planner turns results into a plan of ordered steps. Each step has its changes,
+// what the facts must show before it, and what proves it. The package also says what to do
 // next about each result. It reads and writes nothing.
 package planner
 
@@ -24,7 +24,7 @@ type Plan struct {
 	// Cluster is the cluster's ARN.
 	Cluster string `json:"cluster"`
 	Steps   []Step `json:"steps"`
-	// Manual is what is left to people, and why.
+	// Manual are the findings that people have to repair, and why.
 	Manual []Manual `json:"manual,omitempty"`
 }
 
@@ -33,7 +33,7 @@ const PlanKind = "Plan"
 
 // Step is one repair.
 type Step struct {
-	// Title says what it does; Rules are the ids of the rules that ask for it.
+	// Title says what it does; Rules are the IDs of the rules whose findings it repairs.
 	Title string   `json:"title"`
 	Rules []string `json:"rules"`
 	// Subject is the name of what it repairs.
@@ -48,7 +48,7 @@ type Step struct {
 	// the facts. A step without any is seen to have worked by reading again what it wrote.
 	Proof  string  `json:"proof"`
 	Proves []Check `json:"proves,omitempty"`
-	// Note is what there is to know before it is applied.
+	// Note says what to know before it is applied.
 	Note string `json:"note,omitempty"`
 
 	rank int
@@ -63,7 +63,7 @@ type Check struct {
 	Rule string `json:"rule,omitempty"`
 	// Subject is the ARN or name of what the rule is asked about; empty is everything.
 	Subject string `json:"subject,omitempty"`
-	// Strict wants the rule to pass: that it depends, or does not apply, will not do.
+	// Strict requires the status pass: depends and notApplicable are not enough.
 	Strict bool `json:"strict,omitempty"`
 	// Agent stands in the place of a rule: the Pod Identity Agent is ready on every
 	// node that runs aws-node.
@@ -100,7 +100,7 @@ type Manual struct {
 	Rule    string `json:"rule"`
 	Subject string `json:"subject"`
 	Message string `json:"message"`
-	// Why says why it is left to people.
+	// Why says why no step repairs it.
 	Why string `json:"why"`
 	// Evidence is the finding's; Next is what people do about it.
 	Evidence []string       `json:"evidence,omitempty"`
@@ -116,7 +116,7 @@ func ReadPlan(data []byte) (*Plan, error) {
 		return nil, err
 	}
 	if decoder.More() {
-		return nil, errors.New("something follows the plan")
+		return nil, errors.New("unexpected data after the plan")
 	}
 	if p.APIVersion != finding.APIVersion || p.Kind != PlanKind {
 		return nil, fmt.Errorf("apiVersion and kind are %q and %q, not %s and %s", p.APIVersion, p.Kind, finding.APIVersion, PlanKind)

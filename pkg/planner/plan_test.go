@@ -209,7 +209,7 @@ func TestPlanKeepsAccessPolicies(t *testing.T) {
 		t.Errorf("policies %v", found)
 	}
 	step = planFor(load(t, "healthy", strings.Replace(entry, "%s", "STANDARD", 1)), "NR502").Steps[0]
-	if len(step.Changes) != 4 || !strings.Contains(step.Note, "an entry of type EC2_LINUX takes no access policies: 2 access policies are removed") {
+	if len(step.Changes) != 4 || !strings.Contains(step.Note, "an entry of type EC2_LINUX cannot have access policies: 2 access policies are removed") {
 		t.Errorf("%d changes, note %q", len(step.Changes), step.Note)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
-// The order of steps. What is given comes before what is taken away, and aws-node's
-// own role before anything that configures it.
+// The order of steps. What is added comes before what is removed, and aws-node's own role
+// before anything that configures it.
 const (
 	rankRole = iota
 	rankTrust
@@ -28,9 +28,9 @@ type Options struct {
 	// Only names rules by id: exactly what they found is repaired. Without it all
 	// errors and warnings are.
 	Only []string
-	// Identity asks for a role of aws-node's own where it has none: how it is given,
-	// IRSA, PodIdentity, or Auto for what suits the cluster. It is also asked for by
-	// the rule that says that aws-node has none, among Only.
+	// Identity asks for a role of aws-node's own where it has none, given by IRSA,
+	// PodIdentity, or Auto for the one that suits the cluster. The rule that reports that
+	// aws-node has none asks for it too, where Only names it.
 	Identity string
 	// Role is the name of that role; empty for CLUSTER-aws-node.
 	Role string
@@ -40,8 +40,8 @@ type Options struct {
 const Auto = "auto"
 
 // repairs returns the functions that plan, by kind of repair. Each returns the steps for one
-// failure. An error is a ManualError, or several that are joined: what is left to people,
-// in the place of steps or beside them.
+// failure. An error is a ManualError, or several that are joined: what people have to do
+// in place of the steps or in addition to them.
 func repairs() map[finding.Repair]func(*planner, finding.Result) ([]Step, error) {
 	return map[finding.Repair]func(*planner, finding.Result) ([]Step, error){
 		finding.MoveCNI:             (*planner).moveCNI,
@@ -69,7 +69,7 @@ func repairs() map[finding.Repair]func(*planner, finding.Result) ([]Step, error)
 // HasRepair reports whether the planner has a function for a kind of repair.
 func HasRepair(kind finding.Repair) bool { return repairs()[kind] != nil }
 
-// New plans the repair of what failed and is not excused.
+// New plans the repair of the failures that are not excepted.
 func New(v *view.View, results []finding.Result, o Options) *Plan {
 	plan, _ := plan(v, results, o)
 	return plan
@@ -86,13 +86,13 @@ func plan(v *view.View, results []finding.Result, o Options) (*Plan, map[finding
 	}
 	var wanted []finding.Result
 	for _, r := range results {
-		if r.Status == finding.Fail && !r.Excused() && p.wants(r) {
+		if r.Status == finding.Fail && !r.Excepted() && p.wants(r) {
 			wanted = append(wanted, r)
 		}
 	}
 	// Where aws-node is given a role of its own, others do not need the CNI's
-	// permissions: that is planned first. What is taken away comes last, as whether it
-	// is safe depends on the other steps.
+	// permissions: that is planned first. Detachments come last, as whether they are safe
+	// depends on the other steps.
 	slices.SortStableFunc(wanted, func(a, b finding.Result) int { return cmp.Compare(planOrder(a), planOrder(b)) })
 	outcomes := map[finding.Ref]error{}
 	for _, r := range wanted {
@@ -115,7 +115,7 @@ func plan(v *view.View, results []finding.Result, o Options) (*Plan, map[finding
 	return p.plan, outcomes
 }
 
-// wants reports whether a failure is to be repaired.
+// wants reports whether the plan should repair a failure.
 func (p *planner) wants(r finding.Result) bool {
 	switch {
 	case r.Repair == finding.MoveCNI && p.o.Identity != "":
@@ -136,7 +136,7 @@ func planOrder(r finding.Result) int {
 }
 
 // repair plans the repair of one failure. A role that something else uses too is not
-// changed: its nodes get one of their own.
+// changed: its nodes get a role of their own.
 func (p *planner) repair(r finding.Result) ([]Step, error) {
 	if r.Subject.Kind == finding.SubjectNodeRole && !r.OfInstances && len(p.v.Owners(r.Subject.ARN)) > 0 {
 		shared := p.failures(finding.SeparateRole, r.Subject.ARN)
@@ -227,8 +227,8 @@ func (s Step) isFor(r finding.Result) bool {
 	return slices.Contains(s.Rules, r.ID) && (s.Subject == r.Subject.Name || r.Subject.Kind == finding.SubjectAWSNode)
 }
 
-// checks ask the rules with a kind of repair about a subject. Without such a rule among
-// the results, as a team may switch it off, nothing can be seen to hold.
+// checks are those of the rules with a kind of repair, about a subject. It is an error where
+// no such rule has results, as when a team switched it off: nothing can then be proven.
 func (p *planner) checks(kind finding.Repair, subject string, strict bool) ([]Check, error) {
 	var list []Check
 	for _, r := range p.results {

@@ -42,7 +42,7 @@ func TestReadPlanErrors(t *testing.T) {
 		"no steps":            {plan(""), ""},
 		"empty":               {"", "EOF"},
 		"no JSON":             {"steps: []", "invalid character"},
-		"something follows":   {plan(step) + "{}", "something follows the plan"},
+		"something follows":   {plan(step) + "{}", "unexpected data after the plan"},
 		"an unknown field":    {strings.Replace(plan(step), `"subject"`, `"subjekt"`, 1), `unknown field "subjekt"`},
 		"another kind":        {strings.Replace(plan(step), `"Plan"`, `"Report"`, 1), `apiVersion and kind are "` + finding.APIVersion + `" and "Report", not ` + finding.APIVersion + " and Plan"},
 		"another version":     {strings.Replace(plan(step), finding.APIVersion, "noderole.dev/v9", 1), `apiVersion and kind are "noderole.dev/v9"`},

@@ -10,8 +10,8 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
-// nodeRoleLike is a role with what the nodes of another one need: by what starts them,
-// and with the CNI permissions where aws-node has no role of its own.
+// nodeRoleLike is a role with the permissions that the nodes of another role need, with the
+// CNI permissions where aws-node has no role of its own.
 func (p *planner) nodeRoleLike(role *view.NodeRole, name, path string) newrole.Role {
 	n := newrole.Role{
 		Name: name, Path: path, Description: "Amazon EKS node role", Partition: p.v.Place.Partition, Account: p.v.Place.Account,
@@ -26,17 +26,17 @@ func (p *planner) nodeRoleLike(role *view.NodeRole, name, path string) newrole.R
 	return n
 }
 
-// roleName is what IAM takes as the name of a role.
+// roleName matches the names that IAM accepts for a role.
 // Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
 var roleName = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
 
-// namedBy says what names a node role.
+// namedBy says where the name of a node role is configured.
 func namedBy(role *view.NodeRole) string {
 	var names []string
 	for _, s := range role.Sources {
 		names = append(names, string(s.Kind)+" "+s.Name)
 	}
-	return "write the role's name in " + strings.Join(names, ", ")
+	return "correct the role's name in " + strings.Join(names, ", ")
 }
 
 // recreateRole recreates a node role that was deleted, and its access entry, which does
@@ -51,7 +51,7 @@ func (p *planner) recreateRole(r finding.Result) ([]Step, error) {
 	case a.Account != p.v.Place.Account:
 		return nil, manual("the role belongs to another account").next(r.Next...)
 	case !roleName.MatchString(a.Name()):
-		return nil, manual("%q is not a name that a role can have: correct what names it", a.Name()).next(finding.Advise(namedBy(role)))
+		return nil, manual("%q is not a valid role name", a.Name()).next(finding.Advise(namedBy(role)))
 	case len(unread) > 0:
 		return nil, policiesUnread(unread)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
-// repairIRSA repairs what keeps aws-node from its IRSA role.
+// repairIRSA repairs why aws-node cannot assume its IRSA role.
 func (p *planner) repairIRSA(r finding.Result) ([]Step, error) {
 	identity := p.v.ConfiguredIdentity()
 	role, provider := p.v.Role(identity.RoleARN), p.v.OIDCProviderARN()
@@ -26,7 +26,7 @@ func (p *planner) repairIRSA(r finding.Result) ([]Step, error) {
 		if err := p.ofOthers(role); err != nil {
 			return nil, err
 		}
-		document, err := addStatement(role.Facts.TrustPolicy, need.LetsServiceAccountIn(provider, view.AWSNodeSubject, p.v.TokenAudience()))
+		document, err := addStatement(role.Facts.TrustPolicy, need.TrustServiceAccount(provider, view.AWSNodeSubject, p.v.TokenAudience()))
 		if err != nil {
 			return nil, manual(whyNoStep).next(r.Next...)
 		}
@@ -61,13 +61,13 @@ func (p *planner) provider() []change.Change {
 	return nil
 }
 
-// repairPodIdentity repairs what keeps aws-node from its Pod Identity role.
+// repairPodIdentity repairs why aws-node does not get its Pod Identity role.
 func (p *planner) repairPodIdentity(r finding.Result) ([]Step, error) {
 	role := p.v.Role(p.v.AssociatedRole())
 	cni := p.v.CNI()
 	switch {
 	case cni.Before(view.PodIdentitySince):
-		return nil, manual("vpc-cni runs at %s: upgrade it to %s or later first", cni.Version, view.PodIdentitySince).next(r.Next...)
+		return nil, manual("the cluster runs vpc-cni %s: upgrade it to %s or later first", cni.Version, view.PodIdentitySince).next(r.Next...)
 	case role.Facts.NotFound:
 		return p.recreateOwnRole(view.Identity{Kind: view.PodIdentity, RoleARN: role.ARN})
 	}
@@ -91,7 +91,7 @@ func (p *planner) repairPodIdentity(r finding.Result) ([]Step, error) {
 		if err := p.ofOthers(role); err != nil {
 			return nil, err
 		}
-		document, err := addStatement(role.Facts.TrustPolicy, need.LetsPodsIn())
+		document, err := addStatement(role.Facts.TrustPolicy, need.TrustPodIdentity())
 		if err != nil {
 			return nil, manual(whyNoStep).next(r.Next...)
 		}
@@ -107,7 +107,7 @@ func (p *planner) repairPodIdentity(r finding.Result) ([]Step, error) {
 }
 
 func agentNotReady(nodes []string) *ManualError {
-	return manual("%s is installed and not ready on %s: see its pods there", agentAddon, strings.Join(nodes, ", "))
+	return manual("%s is installed but not ready on %s: check its pods there", agentAddon, strings.Join(nodes, ", "))
 }
 
 // agent installs the EKS Pod Identity Agent.
@@ -119,7 +119,7 @@ func (p *planner) agent() change.Change {
 func (p *planner) alignAddonRole(r finding.Result) ([]Step, error) {
 	addon, account := p.v.Snapshot.Addons[vpcCNI], p.v.Snapshot.AWSNode.ServiceAccount
 	if account == nil || account.RoleARN == "" {
-		return nil, manual("the service account has no role: whether aws-node is to have the add-on's role is your decision").next(r.Next...)
+		return nil, manual("the service account has no role: whether aws-node should have the add-on's role is your decision").next(r.Next...)
 	}
 	return []Step{{
 		Title: "configure the vpc-cni add-on with the role that the service account has", rank: rankConfigure, provesOwn: true,

@@ -18,7 +18,7 @@ func (p *planner) restartAWSNode(finding.Result) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !identity.Own() { // the node roles that the new pods use have what they call
+	if !identity.Own() { // the node roles that the new pods use have the CNI permissions
 		if step.Requires, err = p.checks(finding.AllowCNI, "", false); err != nil {
 			return nil, err
 		}

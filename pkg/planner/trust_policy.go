@@ -40,13 +40,13 @@ func (p *planner) trustEC2(r finding.Result) ([]Step, error) {
 			missing = append(missing, service)
 		}
 	}
-	document, err := addStatement(role.Facts.TrustPolicy, need.LetsServiceIn(missing, "sts:AssumeRole"))
+	document, err := addStatement(role.Facts.TrustPolicy, need.TrustService(missing, "sts:AssumeRole"))
 	if err != nil || len(missing) == 0 {
 		return nil, manual(whyNoStep).next(r.Next...)
 	}
 	return []Step{{
 		Title: "allow " + strings.Join(missing, " and ") + " to assume " + role.Name, rank: rankTrust, provesOwn: true, Changes: []change.Change{trustChange(role, document)},
-		Proof: "the trust policy allows sts:AssumeRole to " + strings.Join(missing, " and "),
+		Proof: "the trust policy allows sts:AssumeRole for " + strings.Join(missing, " and "),
 		Note:  "the other statements of the trust policy stay as they are",
 	}}, nil
 }

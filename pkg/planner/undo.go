@@ -19,7 +19,7 @@ func Undo(cluster string, steps []Step) *Plan {
 		}
 	}
 	for _, s := range slices.Backward(steps) {
-		back := Step{Title: "undo: " + s.Title, Rules: s.Rules, Subject: s.Subject, Proof: "it is as it was before"}
+		back := Step{Title: "undo: " + s.Title, Rules: s.Rules, Subject: s.Subject, Proof: "the state is the same as before"}
 		configures := false
 		for i, c := range slices.Backward(s.Changes) {
 			if restored(s.Changes, i) {

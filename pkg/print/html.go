@@ -149,7 +149,7 @@ func (p *page) Links() []findingGroup {
 type item struct {
 	entry
 	Anchor   string
-	Excuse   string
+	Excepted string
 	Cause    string // what explains it
 	Evidence []string
 	More     int // evidence lines that are not shown
@@ -258,7 +258,7 @@ func addTo(groups []ruleGroup, it item) []ruleGroup {
 }
 
 func newItem(e entry, anchor string, docs map[string]finding.RuleDoc) item {
-	it := item{entry: e, Anchor: anchor, Evidence: e.Evidence, Excuse: excuse(e.Result), Cause: explainedBy(e.Result)}
+	it := item{entry: e, Anchor: anchor, Evidence: e.Evidence, Excepted: exceptionWords(e.Result), Cause: explainedBy(e.Result)}
 	if len(it.Evidence) > maxLines {
 		it.More = len(it.Evidence) - maxLines
 		it.Evidence = it.Evidence[:maxLines]

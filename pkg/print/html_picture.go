@@ -319,7 +319,7 @@ func verdictTone(r *finding.Report, d roleDetail, row *finding.RoleRow) tone {
 		return worst
 	}
 	for _, res := range r.Results {
-		if res.Subject.ARN == d.ARN && !res.Excused() {
+		if res.Subject.ARN == d.ARN && !res.Excepted() {
 			take(resultLabel(res).Tone)
 		}
 	}
@@ -376,7 +376,7 @@ func verdictText(r *finding.Report, d roleDetail, row *finding.RoleRow) string {
 func awsNodeTone(r *finding.Report) tone {
 	worst := toneNeutral
 	for _, res := range r.Results {
-		if res.Subject.Kind == finding.SubjectAWSNode && !res.Excused() && res.Status != finding.Pass {
+		if res.Subject.Kind == finding.SubjectAWSNode && !res.Excepted() && res.Status != finding.Pass {
 			if t := resultLabel(res).Tone; toneRank(t) < toneRank(worst) {
 				worst = t
 			}

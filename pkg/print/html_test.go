@@ -173,7 +173,7 @@ func everyKind() *finding.Report {
 	expired.Exception = &finding.Exception{Reason: "expired " + nastyName, Expires: "2026-01-31", Source: nastyName, Expired: true}
 	known.Known = true
 	unknown := result(finding.Unknown, finding.Error)
-	unknown.Next = []finding.Next{finding.Advise("allow yourself iam:GetRole and run check again")}
+	unknown.Next = []finding.Next{finding.Advise("grant yourself iam:GetRole and run check again")}
 	symptom := result(finding.Fail, finding.Error)
 	symptom.ID, symptom.Next, symptom.Causes = "NR801", nil, []finding.Ref{result(finding.Fail, finding.Error).Ref()}
 	alone := result(finding.Fail, finding.Warning)
@@ -227,14 +227,14 @@ func TestHTMLEscapes(t *testing.T) {
 	}
 }
 
-// TestHTMLShowsEverything: what is excused, not checked, not judged and passed has
+// TestHTMLShowsEverything: what is excepted, not checked, not judged and passed has
 // its place.
 func TestHTMLShowsEverything(t *testing.T) {
 	text := textOf(t, pageOf(t, everyKind()))
 	for _, want := range []string{
 		"2 errors, ", // the expired exception counts as one
 		"excepted until 2027-01-31: excepted ", "the exception ended on 2026-01-31", "known: the baseline has it",
-		"Excepted 2", "Unknown 1", "allow yourself iam:GetRole", "What could not be read", "not judged ",
+		"Excepted 2", "Unknown 1", "grant yourself iam:GetRole", "What could not be read", "not judged ",
 		"Passed, by rule 1 rule", "Does not apply 1 rule", "Also explains 1 result", "explained by NR202 gone",
 		"iam:GetPolicyVersion: refused", "no document ", "is closest to image pulls: ecr:BatchGetImage", "allows part of image pulls: ", "v1.2.3",
 	} {

@@ -120,7 +120,7 @@ func newJUnitCase(e entry, folded bool, failOn int, class string) junitCase {
 	case !e.Failed():
 		c.Error = &junitDetail{Message: e.Message, Type: e.Full, Text: below}
 	case e.Weight() == "":
-		skip("", excuse(e.Result))
+		skip("", exceptionWords(e.Result))
 	case folded:
 		skip(e.Full+", ", explainedBy(e.Result))
 	case e.Weight().Rank() < failOn:

@@ -130,7 +130,7 @@ func (d *markdown) findings(found []entry) {
 func findingBlock(e entry, evidence bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "#### %s [%s](%s%s.md) %s\n\n", e.Word, escape(e.ID), rulePages, pathSegment(e.ID), escape(e.Message))
-	for _, words := range []string{excuse(e.Result), explainedBy(e.Result), e.Impact} {
+	for _, words := range []string{exceptionWords(e.Result), explainedBy(e.Result), e.Impact} {
 		if words != "" {
 			b.WriteString(escape(words) + "\n\n")
 		}
@@ -194,7 +194,7 @@ func (d *markdown) unknowns(groups []unknownGroup, missing []finding.Missing) {
 func (d *markdown) excepted(list []entry) {
 	var blocks []string
 	for _, e := range list {
-		blocks = append(blocks, "- "+escape(e.ID)+" "+escape(e.Message)+": "+escape(excuse(e.Result))+"\n")
+		blocks = append(blocks, "- "+escape(e.ID)+" "+escape(e.Message)+": "+escape(exceptionWords(e.Result))+"\n")
 	}
 	d.addAll(markdownRest, "#### Excepted\n\n", blocks)
 }

@@ -60,7 +60,7 @@ func newModel(r *finding.Report, keep func(finding.Result) bool) *model {
 	for i, res := range r.Results {
 		e := entry{Result: res, label: resultLabel(res), explains: explains[i], block: res.Block()}
 		switch {
-		case res.Failed() && res.Excused():
+		case res.Failed() && res.Excepted():
 			m.excepted = append(m.excepted, e)
 		case !keep(res), under[i] >= 0:
 		case res.Failed():
@@ -244,7 +244,7 @@ func resultLabel(r finding.Result) label {
 	switch {
 	case r.Failed() && r.Known:
 		return labelKnown
-	case r.Failed() && r.Excused():
+	case r.Failed() && r.Excepted():
 		return labelExcepted
 	case r.Weight() == finding.Error:
 		return labelError
@@ -284,7 +284,7 @@ func otherRows(r *finding.Report) []finding.RoleRow {
 		for _, res := range r.Results { // worst first
 			_, judged := without.Verdicts[res.Concern]
 			if res.Subject.Name == s.Name && (res.Failed() || res.Status == finding.Unknown) && !judged {
-				without.Verdicts[res.Concern] = finding.Verdict{Status: res.Status, Severity: res.Severity, Excepted: res.Excused()}
+				without.Verdicts[res.Concern] = finding.Verdict{Status: res.Status, Severity: res.Severity, Excepted: res.Excepted()}
 			}
 		}
 	}
@@ -374,9 +374,9 @@ func (k sourceKind) plural() string {
 	return text.Plural(k.name)
 }
 
-// excuse says why a result does not count, or that its exception is over. It is
+// exceptionWords says why a result does not count, or that its exception is over. It is
 // empty for a result without exception that the baseline does not have.
-func excuse(r finding.Result) string {
+func exceptionWords(r finding.Result) string {
 	switch e := r.Exception; {
 	case r.Known:
 		return "known: the baseline has it"
@@ -421,11 +421,11 @@ func alsoExplains(e entry) string { return "also explains " + symptomText(e) }
 // symptomText is a result that only follows from another one, in one line.
 func symptomText(e entry) string { return fmt.Sprintf("%s (%s): %s", e.ID, e.Full, e.Message) }
 
-// details are the lines that stand below a result's message: its excuse, what explains
+// details are the lines that stand below a result's message: its exception, what explains
 // it, the evidence, the impact, what to do, and what it explains.
 func details(e entry) []string {
 	var lines []string
-	for _, l := range []string{excuse(e.Result), explainedBy(e.Result)} {
+	for _, l := range []string{exceptionWords(e.Result), explainedBy(e.Result)} {
 		if l != "" {
 			lines = append(lines, l)
 		}

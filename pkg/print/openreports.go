@@ -123,7 +123,7 @@ func newClusterReportResult(r entry, folded bool, cluster finding.ClusterInfo) c
 		result.set("evidence", r.Evidence...)
 		result.set("impact", r.Impact)
 		result.set("next", nextLines(r.Next)...)
-		result.set("exception", excuse(r.Result))
+		result.set("exception", exceptionWords(r.Result))
 		result.set("causes", causeNames(r.Result))
 		var explains []string
 		for _, e := range r.explains {

@@ -144,7 +144,7 @@ func (t *table) list(m *model) {
 
 func (t *table) finding(e entry) {
 	t.heading(e.label, e.ID, e.Message)
-	for _, words := range []string{excuse(e.Result), explainedBy(e.Result)} {
+	for _, words := range []string{exceptionWords(e.Result), explainedBy(e.Result)} {
 		if words != "" {
 			t.wrapped(indent, indent, words)
 		}
@@ -339,7 +339,7 @@ func (t *table) excepted(list []entry) {
 			t.line(strings.Repeat(" ", before) + l)
 		}
 		if !e.Known {
-			t.wrapped(strings.Repeat(" ", width+2), strings.Repeat(" ", width+2), excuse(e.Result))
+			t.wrapped(strings.Repeat(" ", width+2), strings.Repeat(" ", width+2), exceptionWords(e.Result))
 		}
 		if t.o.Wide {
 			t.details(e.Result, "")

@@ -240,7 +240,7 @@ func newSARIFResult(r entry, cluster finding.ClusterInfo, id identity) sarifResu
 		result.Kind, result.Level = "open", "none" // a kind other than fail has no level
 	}
 	if r.Exception != nil && !r.Exception.Expired {
-		result.Suppressions = []sarifSuppression{{Kind: "external", Status: "accepted", Justification: excuse(r.Result)}}
+		result.Suppressions = []sarifSuppression{{Kind: "external", Status: "accepted", Justification: exceptionWords(r.Result)}}
 	}
 	return result
 }

@@ -344,7 +344,7 @@ func (t *table) hidden(results []finding.Result) {
 	}{{finding.Fail, "failed"}, {finding.Depends, "depends"}, {finding.Unknown, "unknown"}} {
 		n := 0
 		for _, r := range results {
-			if r.Status == h.status && !r.Excused() {
+			if r.Status == h.status && !r.Excepted() {
 				n++
 			}
 		}

@@ -109,7 +109,7 @@ func TestCNIVerdicts(t *testing.T) {
 		{
 			"v1.22.1 too", without("DescribeSecurityGroups") + daemonSet("v1.22.1-eksbuild.1", ""),
 			map[string]finding.Status{"NR206": finding.Fail},
-			"ec2:DescribeSecurityGroups: allowed by no statement",
+			"ec2:DescribeSecurityGroups: no statement allows it",
 		},
 		{
 			"before, the upgrade is warned of", without("DescribeSecurityGroups") + daemonSet("v1.21.1-eksbuild.1", ""),
@@ -134,7 +134,7 @@ func TestCNIVerdicts(t *testing.T) {
 		{
 			"IPv6 at v1.22.0", ipv6 + six + daemonSet("v1.22.0", ""),
 			map[string]finding.Status{"NR206": finding.Fail},
-			"ec2:DescribeSubnets, ec2:DescribeSecurityGroups: allowed by no statement",
+			"ec2:DescribeSubnets, ec2:DescribeSecurityGroups: no statement allows it",
 		},
 		{
 			"IPv6 of a version that is not known", ipv6 + six + `
@@ -148,13 +148,13 @@ awsNode: {daemonSet: {image: "registry.example/cni@sha256:00"}}`,
 addons: {vpc-cni: {version: v1.21.1-eksbuild.1}}
 awsNode: {daemonSet: {image: "registry.example/cni@sha256:00"}}`,
 			map[string]finding.Status{"NR206": finding.Pass, "NR209": finding.Fail},
-			"vpc-cni runs at v1.21.1",
+			"the cluster runs vpc-cni v1.21.1",
 		},
 		{
 			"a denied change of security groups on IPv6 is an event", ipv6 + sixNew + daemonSet("v1.22.3", "") + `
 events: [{reason: MissingIAMPermissions, object: Pod/aws-node-x, count: 7, message: "Unauthorized operation: failed to call ec2:ModifyNetworkInterfaceAttribute due to missing permissions."}]`,
 			map[string]finding.Status{"NR206": finding.Pass, "NR211": finding.Fail, "NR802": finding.Fail},
-			"Pod/aws-node-x reports it: MissingIAMPermissions of ec2:ModifyNetworkInterfaceAttribute, 7 times",
+			"Pod/aws-node-x reports MissingIAMPermissions for ec2:ModifyNetworkInterfaceAttribute, 7 times",
 		},
 		{
 			"and the event says that aws-node works without", ipv6 + sixNew + daemonSet("v1.22.3", "") + `
@@ -166,12 +166,12 @@ events: [{reason: MissingIAMPermissions, object: Pod/aws-node-x, message: "faile
 			"a denied interface on IPv6 shows that the first subnet is excluded", ipv6 + sixNew + daemonSet("v1.22.3", "") + `
 events: [{reason: MissingIAMPermissions, object: Pod/aws-node-x, message: "failed to call ec2:CreateNetworkInterface due to missing permissions."}]`,
 			map[string]finding.Status{"NR206": finding.Fail},
-			"are for further interfaces",
+			"are for additional interfaces",
 		},
 		{
 			"multi-NIC on IPv6 attaches interfaces", ipv6 + sixNew + daemonSet("v1.22.3", `, env: {ENABLE_MULTI_NIC: "true"}`),
 			map[string]finding.Status{"NR206": finding.Pass, "NR211": finding.Fail},
-			"are for further interfaces",
+			"are for additional interfaces",
 		},
 		{
 			"before v1.23.2 nothing is attached to HyperPod nodes", `nodes: {hyperpod-i-0abcdef0123456789: {providerID: "aws:///euw1-az1/sagemaker/cluster/hyperpod-abc123-i-0abcdef0123456789", maker: hyperPod}}`,
@@ -181,7 +181,7 @@ events: [{reason: MissingIAMPermissions, object: Pod/aws-node-x, message: "faile
 		{
 			"then SageMaker attaches interfaces to them", daemonSet("v1.24.0", "") + `nodes: {hyperpod-i-0abcdef0123456789: {providerID: "aws:///euw1-az1/sagemaker/cluster/hyperpod-abc123-i-0abcdef0123456789", maker: hyperPod}}`,
 			map[string]finding.Status{"NR206": finding.Pass, "NR211": finding.Fail},
-			"sagemaker:AttachClusterNodeNetworkInterface is for further interfaces of HyperPod nodes",
+			"sagemaker:AttachClusterNodeNetworkInterface is for additional interfaces of HyperPod nodes",
 		},
 		{
 			"the policy of the other IP family on the node role", `

@@ -56,7 +56,7 @@ var iamHealth = map[string]bool{
 	"InsufficientNumberOfReplicas":             false,
 	"InternalFailure":                          false,
 	"K8sResourceNotFound":                      false,
-	"KmsGrantRevoked":                          false, // a grant is no policy
+	"KmsGrantRevoked":                          false, // a grant is not a policy
 	"KmsKeyDisabled":                           false,
 	"KmsKeyMarkedForDeletion":                  false,
 	"KmsKeyNotFound":                           false,
@@ -74,7 +74,7 @@ var iamHealth = map[string]bool{
 	"VpcNotFound":                              false,
 }
 
-// iamWords in a message tell a cause in IAM whatever the code is, in lower case.
+// iamWords, in lower case, show a cause in IAM where a message contains one of them, whatever the code is.
 var iamWords = []string{"instance profile", "iam role", "not authorized to perform", "unauthorizedoperation", "accessdenied"}
 
 // hasIAMCause reports whether IAM is the cause of a health issue.

@@ -76,7 +76,7 @@ func iamOf(v *view.View) finding.IAM {
 	return out
 }
 
-// iamRole is a role on its way into the report.
+// iamRole is a role of the report while it is built.
 type iamRole struct {
 	*view.Role
 	v   *view.View
@@ -132,7 +132,7 @@ func (r *iamRole) facts(managed map[string]finding.ManagedPolicy) {
 	}
 }
 
-// written is a policy whose text stands in the role itself.
+// written is a policy whose document is a part of the role: its trust policy or an inline policy.
 func written(kind finding.PolicyKind, name, text string) finding.RolePolicy {
 	p := finding.RolePolicy{Kind: kind, Name: name, Document: text}
 	grammar := iampolicy.Identity
@@ -140,7 +140,7 @@ func written(kind finding.PolicyKind, name, text string) finding.RolePolicy {
 		grammar = iampolicy.Trust
 	}
 	if _, err := iampolicy.Parse(grammar, []byte(text)); err != nil {
-		p.Unread = []string{"it is no policy document: " + err.Error()}
+		p.Unread = []string{"not a policy document: " + err.Error()}
 	}
 	return p
 }
@@ -154,7 +154,7 @@ func (r *iamRole) managed(kind finding.PolicyKind, arn string, managed map[strin
 			p.Unread = appendNew(p.Unread, missingLine(one))
 		}
 	case policy.Document == "":
-		p.Unread = []string{"the snapshot does not hold this policy"}
+		p.Unread = []string{"the snapshot does not contain this policy"}
 	default:
 		p.Unread = written(kind, p.Name, policy.Document).Unread
 	}
@@ -162,7 +162,7 @@ func (r *iamRole) managed(kind finding.PolicyKind, arn string, managed map[strin
 	r.out.Policies = append(r.out.Policies, p)
 }
 
-// nodeNeeds asks what the rules ask of a role that EC2 nodes hold.
+// nodeNeeds asks what the rules ask of a role that EC2 nodes use.
 func (r *iamRole) nodeNeeds(node *view.NodeRole, identity view.Identity) {
 	r.trustEC2()
 	calls := r.v.NeedsOf(node)
@@ -244,7 +244,7 @@ func (r *iamRole) trustedBy(s *view.Session) []answerOf {
 	return asked
 }
 
-// trustEC2 asks whether EC2 gets in, by any of its names, and who else does.
+// trustEC2 asks whether the trust policy allows EC2, by any of its service names, and whom else it allows.
 func (r *iamRole) trustEC2() {
 	var asked []answerOf
 	for _, session := range r.v.InstanceSessions() {
@@ -256,7 +256,7 @@ func (r *iamRole) trustEC2() {
 		return
 	}
 	others := finding.RoleNeed{Need: "trustOthers", Wanted: finding.WantedNo, Status: finding.Fail}
-	for _, o := range othersLetIn(r.v, doc) {
+	for _, o := range othersOf(r.v, doc) {
 		s := doc.Statements[o.index]
 		ref := iampolicy.Reference{Policy: r.TrustName(), Index: o.index, Sid: s.Sid, Effect: s.Effect}
 		others.Decisions = append(others.Decisions, finding.Decision{
@@ -294,12 +294,12 @@ func (r *iamRole) need(name string, wanted finding.Wanted, actions []need.Action
 	r.add(name, wanted, asked, status)
 }
 
-// everyAnswer sums up what is wanted as a whole.
+// everyAnswer is the status of a need whose actions all have to be allowed.
 func everyAnswer(asked []answerOf) finding.Status {
 	return worstOf(asked, []view.Verdict{view.Denied, view.Unknown, view.Depends}, []finding.Status{finding.Fail, finding.Unknown, finding.Depends})
 }
 
-// noAnswer sums up what is not wanted at all.
+// noAnswer is the status of a need whose actions all have to be denied.
 func noAnswer(asked []answerOf) finding.Status {
 	return worstOf(asked, []view.Verdict{view.Allowed, view.Depends, view.Unknown}, []finding.Status{finding.Fail, finding.Fail, finding.Unknown})
 }
@@ -313,7 +313,7 @@ func worstOf(asked []answerOf, verdicts []view.Verdict, statuses []finding.Statu
 	return finding.Pass
 }
 
-// anyPrincipal sums up what one of several principals has to be allowed.
+// anyPrincipal is the status of a need where it is enough that one of the principals is allowed.
 func anyPrincipal(asked []answerOf) finding.Status {
 	best := finding.Fail
 	for i := 0; i < len(asked); {
@@ -346,7 +346,7 @@ func (r *iamRole) add(name string, wanted finding.Wanted, asked []answerOf, stat
 		case view.Depends:
 			d.Verdict, d.Why = "depends", whyDepends(a.Answer)
 		case view.Unknown:
-			d.Verdict, d.Why = "unknown", "not checked"
+			d.Verdict, d.Why = "unknown", "unknown"
 			if len(a.Unread) > 0 {
 				d.Why = missingLine(a.Unread[0])
 			}
@@ -362,7 +362,7 @@ func (r *iamRole) add(name string, wanted finding.Wanted, asked []answerOf, stat
 	r.out.Needs = append(r.out.Needs, n)
 }
 
-// written is the name of the inline policy that is cited by a name.
+// written is the name of the inline policy that a reference names.
 func (r *iamRole) written(cited string) string {
 	for name := range r.Facts.InlinePolicies {
 		if view.InlineName(name) == cited {
@@ -372,7 +372,7 @@ func (r *iamRole) written(cited string) string {
 	return cited
 }
 
-// deniedBy names what allows too little, where that is not the role's own policies.
+// deniedBy names what denies, where that is not one of the role's own policies.
 func deniedBy(a view.Answer) string {
 	switch {
 	case a.Organization != nil:

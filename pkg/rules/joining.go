@@ -8,8 +8,8 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 )
 
-// whyNotJoining keeps what may keep nodes from joining, in the order in which a node
-// meets it: what is certain first.
+// whyNotJoining returns the results that can explain why nodes do not join, in the order in
+// which a starting node meets the rules. Failures come before what depends and what is unknown.
 func whyNotJoining(results []finding.Result) []finding.Result {
 	var kept []finding.Result
 	for _, r := range results {
@@ -58,8 +58,8 @@ func explainsSymptom(cause, r finding.Result, explains []finding.SymptomKind) bo
 	})
 }
 
-// ofWrongRole reports whether a result is about a role that nodes are not to hold, as
-// another result shows: it then follows from that one.
+// ofWrongRole reports whether a result is about a role that nodes must not use, as another
+// result shows: it is then a consequence of that one.
 func ofWrongRole(cause, r finding.Result) bool {
 	return r.Subject.Kind == finding.SubjectNodeRole && !r.OfInstances && len(r.WrongRoles) == 0 && slices.Contains(cause.WrongRoles, r.Subject.ARN)
 }

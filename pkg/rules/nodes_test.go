@@ -13,7 +13,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
-// byInstanceID gives the healthy example nodes that are named by their instance id.
+// byInstanceID gives the healthy example nodes that are named by their instance ID.
 const byInstanceID = `
 nodes: {ip-10-0-1-17.eu-west-1.compute.internal: null, ip-10-0-2-41.eu-west-1.compute.internal: null, ip-10-0-1-90.eu-west-1.compute.internal: null,
   i-01a2b3c4d5e6f7081: {providerID: "aws:///eu-west-1a/i-01a2b3c4d5e6f7081", maker: nodeGroup, owner: apps, ready: true}}
@@ -62,9 +62,9 @@ func TestNodesOfAllKinds(t *testing.T) {
 		"hybrid, nothing lets them in":  {node + hybridRole(ssm, all), []string{"NR509 fail"}},
 		"hybrid, none has joined":       {"cluster: {remoteNodeNetworks: [10.200.0.0/16]}", []string{"NR509 depends"}},
 		"hybrid, CONFIG_MAP":            {session(view.ByPrivateDNS) + node, []string{"NR509 fail"}},
-		"instance ids, EC2_LINUX entry": {byInstanceID, []string{"NR502 fail"}},
-		"instance ids, private DNS":     {byInstanceID + session(view.ByPrivateDNS), []string{"NR505 fail"}},
-		"instance ids, sessions":        {byInstanceID + session(view.BySession), nil},
+		"instance IDs, EC2_LINUX entry": {byInstanceID, []string{"NR502 fail"}},
+		"instance IDs, private DNS":     {byInstanceID + session(view.ByPrivateDNS), []string{"NR505 fail"}},
+		"instance IDs, sessions":        {byInstanceID + session(view.BySession), nil},
 		"private DNS, sessions":         {session(view.BySession), []string{"NR505 fail"}},
 		"private DNS, EC2 entry":        {`accessEntries: {"arn:aws:iam::111122223333:role/eksNodeRole": {type: EC2}}`, []string{"NR502 fail"}},
 		"two namings": {`

@@ -11,12 +11,11 @@ import (
 
 var roleInventory = Rule{
 	ID: "NR100", Name: "role-inventory", Severity: finding.Warning,
-	NoRepair: "which nodes the cluster is to have is your decision",
+	NoRepair: "which nodes the cluster should have is your decision",
 	Title:    "The cluster has node roles, and all of them were found",
-	Why: `Nothing can be said of a node role that was not found. A cluster without any node role starts no node
-but Fargate's and hybrid ones.`,
-	Fix: `Create a node group, or let nodes join and run check again. Where a list could not be read, give the caller
-the permission that the report names.`,
+	Why:      `A cluster without a node role starts only Fargate and hybrid nodes. A node role that was not found is not checked.`,
+	Fix: `Create a node group, or let nodes join and run check again. Where a list could not be read, grant the caller the
+permission that the report names.`,
 	Refs: []string{"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html"},
 	Needs: []snapshot.Fact{
 		snapshot.FactCluster, snapshot.FactNodeGroups, snapshot.FactNodes, snapshot.FactInstances, snapshot.FactInstanceProfiles,

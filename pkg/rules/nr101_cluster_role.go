@@ -14,10 +14,10 @@ var clusterRole = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.SeparateRole,
 	Title:    "The node role is not this cluster's role",
-	Why: `AWS does not support a node role that a cluster was created with. Nodes and the control plane then share one
-set of permissions, so that every pod that reaches the instance metadata acts as the control plane.`,
-	Fix: `Create a role for the nodes alone, move the node groups to it (a node group's role cannot be changed: make a new
-group), then remove EC2 from the cluster role's trust policy.`,
+	Why: `AWS does not support a node role that a cluster was created with. Nodes and the control plane then share one set of
+permissions, so that every pod that reaches the instance metadata acts as the control plane.`,
+	Fix: `Create a role for the nodes only, move the node groups to it (the role of a node group cannot be changed: create a
+new node group), then remove EC2 from the cluster role's trust policy.`,
 	Refs:  []string{"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html"},
 	Needs: []snapshot.Fact{snapshot.FactCluster},
 	Bad:   `cluster: {roleArn: "arn:aws:iam::111122223333:role/eksNodeRole"}`,
@@ -26,7 +26,7 @@ group), then remove EC2 from the cluster role's trust policy.`,
 		cluster := v.Snapshot.Cluster
 		unread := v.Unread(snapshot.FactCluster)
 		if cluster.RoleARN == "" && len(unread) == 0 {
-			unread = []snapshot.Missing{{Fact: snapshot.FactCluster, Operation: "eks:DescribeCluster", Error: "the answer names no cluster role"}}
+			unread = []snapshot.Missing{{Fact: snapshot.FactCluster, Operation: "eks:DescribeCluster", Error: "the response has no cluster role"}}
 		}
 		for _, r := range v.NodeRoles() {
 			switch {
@@ -38,7 +38,7 @@ group), then remove EC2 from the cluster role's trust policy.`,
 					WrongRoles: []string{r.ARN},
 				})
 			case len(unread) > 0:
-				report(unknown(roleSubject(r), "whether "+r.Name+" is the cluster role was not checked", unread))
+				report(unknown(roleSubject(r), "whether "+r.Name+" is the cluster role is unknown", unread))
 			default:
 				report(finding.Result{
 					Status: finding.Pass, Subject: roleSubject(r),

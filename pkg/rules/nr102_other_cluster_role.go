@@ -18,8 +18,8 @@ var otherClusterRole = Rule{
 	Title:    "The node role is not another cluster's role",
 	Why: `AWS does not support a node role that any cluster was created with. The nodes then hold the permissions of that
 cluster's control plane.`,
-	Fix: `Create a role for the nodes alone and move the node groups to it; a node group's role cannot be changed, so make
-a new group.`,
+	Fix: `Create a role for the nodes only and move the node groups to it. The role of a node group cannot be changed: create
+a new node group.`,
 	Refs:  []string{"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html"},
 	Needs: []snapshot.Fact{snapshot.FactOtherClusters},
 	Bad:   `otherClusters: {"arn:aws:eks:eu-west-1:111122223333:cluster/staging": {roleArn: "arn:aws:iam::111122223333:role/eksNodeRole"}}`,
@@ -46,7 +46,7 @@ a new group.`,
 					Message: fmt.Sprintf("%s is also the cluster role of %s", r.Name, names),
 				})
 			case len(unread) > 0:
-				report(unknown(roleSubject(r), "whether "+r.Name+" is another cluster's role was not checked", unread))
+				report(unknown(roleSubject(r), "whether "+r.Name+" is another cluster's role is unknown", unread))
 			default:
 				report(finding.Result{
 					Status: finding.Pass, Subject: roleSubject(r),

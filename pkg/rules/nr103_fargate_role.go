@@ -18,9 +18,9 @@ var fargateRole = Rule{
 	Repair:   finding.SeparateRole,
 	Title:    "The node role is not a Fargate profile's pod execution role",
 	Why: `EC2 nodes whose role is also a pod execution role become NotReady: EKS maps such a role to the user name of Fargate
-nodes. AWS asks for different roles.`,
-	Fix: `Create a pod execution role for Fargate alone, recreate the Fargate profile with it, and restore the role's
-mapping for EC2 nodes in aws-auth or its access entry.`,
+nodes. AWS requires different roles.`,
+	Fix: `Create a pod execution role for Fargate only, recreate the Fargate profile with it, and restore the role's mapping
+for EC2 nodes in aws-auth or its access entry.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html",
 		"https://docs.aws.amazon.com/eks/latest/userguide/pod-execution-role.html",
@@ -48,7 +48,7 @@ mapping for EC2 nodes in aws-auth or its access entry.`,
 					WrongRoles: []string{r.ARN},
 				})
 			case len(unread) > 0:
-				report(unknown(roleSubject(r), "whether "+r.Name+" is a Fargate profile's role was not checked", unread))
+				report(unknown(roleSubject(r), "whether "+r.Name+" is a Fargate profile's role is unknown", unread))
 			default:
 				report(finding.Result{
 					Status: finding.Pass, Subject: roleSubject(r),

@@ -14,10 +14,10 @@ var roleExists = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.RecreateRole,
 	Title:    "The node role exists",
-	Why: `Without its role a node gets no credentials, so that no new node joins and running ones lose access within hours.
-A role that was deleted and created again under the same name is a new role.`,
-	Fix: `Recreate the role under the same name and path, then recreate its access entry: the old entry does not match
-the new role.`,
+	Why: `Without the role, nodes get no credentials: new nodes do not join, and running nodes lose access within hours. A
+role that was deleted and recreated with the same name is a new role.`,
+	Fix: `Recreate the role with the same name and path, then recreate its access entry: the old entry does not match the new
+role.`,
 	Refs:  []string{"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html"},
 	Needs: []snapshot.Fact{snapshot.FactRoles},
 	Bad:   `roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {notFound: true}}`,
@@ -26,14 +26,14 @@ the new role.`,
 		for _, r := range v.NodeRoles() {
 			switch {
 			case len(r.Unread) > 0:
-				report(unknown(roleSubject(r), "whether "+r.Name+" exists was not checked", r.Unread))
+				report(unknown(roleSubject(r), "whether "+r.Name+" exists is unknown", r.Unread))
 			case r.Facts.NotFound:
 				result := finding.Result{
 					Status: finding.Fail, Subject: roleSubject(r), Message: r.Name + " does not exist",
 					Evidence: []string{"iam:GetRole " + r.Name + ": NoSuchEntity"},
 				}
 				for _, s := range r.Sources {
-					result.Evidence = append(result.Evidence, fmt.Sprintf("%s %s names it", s.Kind, s.Name))
+					result.Evidence = append(result.Evidence, fmt.Sprintf("%s %s uses it", s.Kind, s.Name))
 				}
 				if a, ok := snapshot.ParseARN(r.ARN); ok && a.Account != v.Place.Account {
 					result.Next = []finding.Next{finding.Advise("recreate the role in account " + a.Account)}

@@ -11,10 +11,10 @@ var nodeWithoutRole = Rule{
 	ID: "NR105", Name: "node-without-role", Severity: finding.Error, Concern: finding.ConcernJoin,
 	Joining: 30,
 	Repair:  finding.FillInstanceProfile,
-	Title:   "Every self-managed node reaches a role through its instance profile",
-	Why: `An instance without a role has no AWS credentials: kubelet cannot authenticate to the cluster and pulls no image
-from ECR. Such a node turns NotReady once its last credentials expire.`,
-	Fix: `Put the node role into an instance profile and associate that with the instance, or replace the instance.`,
+	Title:   "Every self-managed node has a role in its instance profile",
+	Why: `An instance without a role has no AWS credentials: kubelet cannot authenticate to the cluster and cannot pull images
+from ECR. The node becomes NotReady when its last credentials expire.`,
+	Fix: `Add the node role to an instance profile and associate the profile with the instance, or replace the instance.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html",
 		"https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-ec2_instance-profiles.html",
@@ -31,7 +31,7 @@ instances: {i-0aaaaaaaaaaaaaaaa: {state: running, instanceProfile: "arn:aws:iam:
 			subject := finding.Subject{Kind: finding.SubjectNode, Name: n.Node}
 			switch {
 			case len(n.Unread) > 0:
-				report(unknown(subject, "the role of "+n.Node+" was not found: "+n.Reason, n.Unread))
+				report(unknown(subject, "the role of "+n.Node+" is unknown: "+n.Reason, n.Unread))
 			case n.Gone:
 				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: n.Node + " has no role: " + n.Reason})
 			default:

@@ -14,11 +14,10 @@ var instanceProfile = Rule{
 	Joining:  20,
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.FillInstanceProfile,
-	Title:    "Whatever starts nodes names an instance profile with the node role",
-	Why: `Instances that it starts get no role, or another one than you think: they have no credentials for the cluster and for ECR
-and do not join.`,
-	Fix: `Correct the role or instance profile in the node class or launch template; names are wanted, not ARNs. Put the role into
-the instance profile where it is empty.`,
+	Title:    "Every source of new nodes uses an instance profile that contains the node role",
+	Why:      `New instances get no role or a wrong role: they have no credentials for the cluster and for ECR, and do not join.`,
+	Fix: `Correct the role or instance profile in the node class or launch template; use names, not ARNs. If the instance
+profile is empty, add the role to it.`,
 	Refs: []string{
 		"https://karpenter.sh/docs/concepts/nodeclasses/",
 		"https://docs.aws.amazon.com/eks/latest/userguide/create-node-class.html",
@@ -35,21 +34,21 @@ autoScalingGroups: {asg-1: {launchTemplate: "lt-1:3", instanceProfile: "arn:aws:
 			subject := finding.Subject{Kind: finding.SubjectSource, Name: string(l.Kind) + " " + l.Name}
 			switch {
 			case len(l.Unread) > 0:
-				report(unknown(subject, "the role of "+subject.Name+" was not found", l.Unread))
+				report(unknown(subject, "the role of "+subject.Name+" is unknown", l.Unread))
 			case l.Problem != "":
 				report(finding.Result{
 					Status: finding.Fail, Subject: subject, Message: subject.Name + ": " + l.Problem, Evidence: l.Evidence, Next: repairLauncher(l),
 				})
 			default:
 				report(finding.Result{
-					Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("%s leads to role %s", subject.Name, snapshot.NameOf(l.RoleARN)), Evidence: l.Evidence,
+					Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("%s uses role %s", subject.Name, snapshot.NameOf(l.RoleARN)), Evidence: l.Evidence,
 				})
 			}
 		}
 	},
 }
 
-// repairLauncher is how a source of nodes is given an instance profile by hand.
+// repairLauncher is the command with which people give a source of nodes an instance profile.
 func repairLauncher(l view.Launcher) []finding.Next {
 	switch l.Kind {
 	case view.KarpenterClass:

@@ -14,17 +14,17 @@ var instanceNotJoined = Rule{
 	Joining:  240,
 	NoRepair: "it is a symptom: it ends when its causes are repaired",
 	Title:    "Every running instance of the cluster has joined",
-	Why: `The instance is tagged as the cluster's own, runs and is paid for, and is no node. A new instance takes some minutes to
-join; one that stays so is refused or lacks something.`,
-	Fix: `See what the report says about its role. On the instance, journalctl -u kubelet and -u nodeadm-run name the call that
-fails.`,
+	Why: `The instance is tagged as part of the cluster, runs and costs money, but is not a node. A new instance takes some
+minutes to join; if it does not, the cluster refuses it, or something that it needs is missing.`,
+	Fix: `Read the findings about its role. On the instance, the logs of kubelet and nodeadm-run (journalctl -u kubelet -u
+nodeadm-run) show the call that fails.`,
 	Refs:  []string{"https://docs.aws.amazon.com/eks/latest/userguide/troubleshooting.html"},
 	Needs: []snapshot.Fact{snapshot.FactInstances, snapshot.FactNodes},
 	Bad:   `instances: {i-0bbbbbbbbbbbbbbbb: {state: running, owned: true, nodeGroup: apps, launchedAt: "2026-03-01T08:00:00Z"}}`,
 	Good:  `{}`,
 	Check: func(v *view.View, report Reporter) {
 		if unread := v.Unread(snapshot.FactInstances, snapshot.FactNodes); len(unread) > 0 {
-			report(unknown(clusterSubject(v), "whether every instance has joined was not checked", unread))
+			report(unknown(clusterSubject(v), "whether every instance has joined is unknown", unread))
 			return
 		}
 		ids := v.UnjoinedInstances()
@@ -42,7 +42,7 @@ fails.`,
 			report(finding.Result{
 				Status: finding.Fail, Subject: finding.Subject{Kind: finding.SubjectSource, Name: string(view.Unjoined) + " " + id}, Message: fmt.Sprintf("instance %s of %s has not joined", id, from),
 				Symptoms: notJoined(v.RoleOfInstance(id)),
-				Evidence: []string{fmt.Sprintf("ec2:DescribeInstances: %s, launched %s", i.State, i.LaunchedAt.Format("2006-01-02 15:04")), "no node names it in spec.providerID"},
+				Evidence: []string{fmt.Sprintf("ec2:DescribeInstances: %s, launched %s", i.State, i.LaunchedAt.Format("2006-01-02 15:04")), "no node has it in spec.providerID"},
 				Next:     []finding.Next{finding.Run(command.AWS("ec2", "get-console-output", "--latest", "--instance-id", id))},
 			})
 		}

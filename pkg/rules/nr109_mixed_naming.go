@@ -16,12 +16,12 @@ var mixedNaming = Rule{
 	Joining:  145,
 	Explains: []finding.SymptomKind{finding.NotJoined, finding.NotReady},
 	NoRepair: "which of the nodes get another role is your decision",
-	Title:    "All nodes of a node role are named alike, so that one mapping lets them in",
-	Why: `Some nodes of the role are named by their instance id and some by their private DNS name, and one access entry or aws-auth
-entry maps to one of the two only: the others are refused. Nodes of EKS Auto Mode are named by their instance id, those of node
-groups by their private DNS name unless their user data asks for the instance id.`,
-	Fix: `Create a node role for one of the two kinds of nodes, and move them to it: a role of its own for EKS Auto Mode, or for the
-nodes with the feature gate InstanceIdNodeName.`,
+	Title:    "All nodes of a node role have the same kind of name, so that one mapping fits them",
+	Why: `Some nodes of the role are named after their instance ID and some after their private DNS name, and an access entry
+or aws-auth mapping fits only one of the two: the cluster refuses the others. Nodes of EKS Auto Mode are named after their
+instance ID, those of node groups after their private DNS name unless their user data asks for the instance ID.`,
+	Fix: `Create a node role for one of the two kinds of nodes, and move them to it: a separate role for EKS Auto Mode, or for
+the nodes with the feature gate InstanceIdNodeName.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html",
 		"https://github.com/awslabs/amazon-eks-ami/blob/main/nodeadm/doc/examples.md",
@@ -50,23 +50,23 @@ func judgeNaming(v *view.View, r *view.NodeRole, unread []snapshot.Missing) find
 	switch {
 	case naming.Mixed():
 		return finding.Result{
-			Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s serves nodes of two namings, and no mapping lets both in", r.Name),
-			Evidence: []string{"by instance id: " + someOf(naming.InstanceID), "by private DNS name: " + someOf(naming.PrivateDNS)},
+			Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("nodes of %s are named in two ways, and no mapping fits both", r.Name),
+			Evidence: []string{"by instance ID: " + someOf(naming.InstanceID), "by private DNS name: " + someOf(naming.PrivateDNS)},
 			Next:     []finding.Next{finding.Run(command.Noderole("create").WithPlaceholder("NAME")).With("creates a role for one of the two kinds of nodes")},
 		}
 	case len(unread) > 0:
-		return unknown(subject, "whether the nodes of "+r.Name+" are named alike was not checked", unread)
+		return unknown(subject, "whether the nodes of "+r.Name+" are named in the same way is unknown", unread)
 	case auto && slices.ContainsFunc(r.Sources, idle):
 		i := slices.IndexFunc(r.Sources, idle)
 		return finding.Result{
-			Status: finding.Depends, Subject: subject, Message: fmt.Sprintf("whether one mapping lets all nodes of %s in depends on how they are named", r.Name),
-			Evidence: []string{"by instance id: " + someOf(naming.InstanceID), fmt.Sprintf("no node of %s %s has joined: its user data decides", r.Sources[i].Kind, r.Sources[i].Name)},
+			Status: finding.Depends, Subject: subject, Message: fmt.Sprintf("whether one mapping fits all nodes of %s depends on how they are named", r.Name),
+			Evidence: []string{"by instance ID: " + someOf(naming.InstanceID), fmt.Sprintf("no node of %s %s has joined: its user data decides", r.Sources[i].Kind, r.Sources[i].Name)},
 		}
 	case len(naming.InstanceID)+len(naming.PrivateDNS) == 0:
 		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "no node shows how the nodes of " + r.Name + " are named"}
 	default:
 		return finding.Result{
-			Status: finding.Pass, Subject: subject, Message: "the nodes of " + r.Name + " are named alike",
+			Status: finding.Pass, Subject: subject, Message: "the nodes of " + r.Name + " are named in the same way",
 			Evidence: []string{someOf(append(naming.InstanceID, naming.PrivateDNS...))},
 		}
 	}

@@ -15,13 +15,14 @@ var instanceRole = Rule{
 	ID: "NR110", Name: "instance-role", Severity: finding.Error, Concern: finding.ConcernJoin,
 	Joining:  35,
 	Explains: []finding.SymptomKind{finding.NotReady, finding.NotJoined},
-	NoRepair: "which instance profile an instance was started with is not known for certain, and fix replaces none",
-	Title:    "Every instance holds the role that it was started with",
-	Why: `The cluster refuses kubelet on this instance as soon as its credentials change, and the node turns NotReady: its instance
-profile was replaced while it ran. Quick Setup of AWS Systems Manager does that, and whoever associates a profile by hand.`,
-	Fix: `Give the instance the instance profile of its node group back, or replace the instance. Grant the other role nothing: it is
-not a node role. Keep Quick Setup from attaching its instance profile to nodes, and attach AmazonSSMManagedInstanceCore to the node
-role where you want Systems Manager on nodes.`,
+	NoRepair: "fix does not replace instance profiles: which one the instance was launched with is not certain",
+	Title:    "Every instance has the role that it was launched with",
+	Why: `The cluster refuses kubelet on this instance when its credentials change, and the node becomes NotReady: its
+instance profile was replaced while it ran. Quick Setup of AWS Systems Manager does that, and so does everybody who associates
+an instance profile manually.`,
+	Fix: `Associate the instance profile of its node group with the instance again, or replace the instance. Grant the other
+role no permissions: it is not a node role. Do not let Quick Setup attach its instance profile to nodes; attach
+AmazonSSMManagedInstanceCore to the node role where you want Systems Manager on nodes.`,
 	Refs: []string{
 		"https://github.com/eksctl-io/eksctl/issues/1907",
 		"https://docs.aws.amazon.com/systems-manager/latest/userguide/quick-setup-host-management.html",
@@ -37,7 +38,7 @@ roles: {"arn:aws:iam::111122223333:role/QuickSetup": {}}`,
 		for _, d := range displaced {
 			subject := finding.Subject{Kind: finding.SubjectSource, Name: "instance " + d.Instance}
 			if len(d.Unread) > 0 {
-				report(unknown(subject, "the role of instance "+d.Instance+" was not found", d.Unread))
+				report(unknown(subject, "the role of instance "+d.Instance+" is unknown", d.Unread))
 				continue
 			}
 			report(finding.Result{
@@ -47,10 +48,10 @@ roles: {"arn:aws:iam::111122223333:role/QuickSetup": {}}`,
 		}
 		switch unread := v.Unread(snapshot.FactInstances, snapshot.FactNodeGroups); {
 		case len(unread) > 0:
-			report(unknown(clusterSubject(v), "whether every instance holds the role of its node group was not checked", unread))
+			report(unknown(clusterSubject(v), "whether every instance has the role of its node group is unknown", unread))
 		case len(displaced) == 0:
 			report(finding.Result{
-				Status: finding.Pass, Subject: clusterSubject(v), Message: "every instance holds the role that it was started with",
+				Status: finding.Pass, Subject: clusterSubject(v), Message: "every instance has the role that it was launched with",
 				Evidence: []string{fmt.Sprintf("%d instances were compared with their node groups", len(v.Snapshot.Instances))},
 			})
 		}
@@ -71,7 +72,7 @@ func displacedEvidence(v *view.View, d view.Displaced) []string {
 	}
 	return append(evidence,
 		fmt.Sprintf("node %s has joined and %s", d.Node, ready),
-		fmt.Sprintf("nothing lets %s into the cluster, and it allows what Systems Manager's agent calls and nothing of what a node calls to join and to pull images", snapshot.NameOf(d.RoleARN)),
+		fmt.Sprintf("%s has no access entry or aws-auth mapping; it allows calls of SSM Agent, and none of the calls with which a node joins and pulls images", snapshot.NameOf(d.RoleARN)),
 	)
 }
 
@@ -83,9 +84,9 @@ func names(arns []string) []string {
 	return list
 }
 
-// profileBack gives an instance the instance profile of its node role back.
+// profileBack associates the instance profile of its node role with an instance again.
 func profileBack(v *view.View, d view.Displaced) []finding.Next {
-	const note = "gives the instance the profile that it was started with back; grant the other role nothing"
+	const note = "associates the instance profile that the instance was launched with; grant the other role no permissions"
 	back := func(c command.Command) finding.Next {
 		c = c.With("--iam-instance-profile")
 		if profile := profileOf(v, d); profile != "" {
@@ -103,7 +104,7 @@ func profileBack(v *view.View, d view.Displaced) []finding.Next {
 	return []finding.Next{back(command.AWS("ec2", "replace-iam-instance-profile-association", "--association-id").WithOutput(association))}
 }
 
-// profileOf is the ARN of the instance profile that an instance was started with: that of
+// profileOf is the ARN of the instance profile that an instance was launched with: that of
 // its node group's role or, where the group is not known, of the cluster's only node role;
 // empty where there are several.
 func profileOf(v *view.View, d view.Displaced) string {

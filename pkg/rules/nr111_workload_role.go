@@ -14,9 +14,10 @@ var workloadRole = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.SeparateRole,
 	Title:    "The node role is not a role of pods or people",
-	Why: `The role is one that pods or people assume and EC2 does not, such as the role of Karpenter's controller in an EC2NodeClass.
-Nodes get no credentials by it. With EC2 in its trust policy every node would hold what the pods or people may do.`,
-	Fix: `Create a role for the nodes alone, and name it in the node class, launch template or node group.`,
+	Why: `Pods or people assume the role and EC2 does not, such as the role of Karpenter's controller in an EC2NodeClass:
+nodes get no credentials from it. If its trust policy allowed EC2, every node would have the permissions of those pods or
+people.`,
+	Fix: `Create a role for the nodes only, and use it in the node class, launch template or node group.`,
 	Refs: []string{
 		"https://github.com/aws/karpenter-provider-aws/issues/6659",
 		"https://karpenter.sh/docs/concepts/nodeclasses/",
@@ -40,7 +41,7 @@ func judgeWorkloadRole(v *view.View, r *view.NodeRole) finding.Result {
 	case r.Facts.NotFound:
 		return noSuchRole(r)
 	case len(r.Unread) > 0:
-		return unknown(subject, "whether "+r.Name+" is a role of pods or people was not checked", r.Unread)
+		return unknown(subject, "whether "+r.Name+" is a role of pods or people is unknown", r.Unread)
 	case r.TrustsEC2():
 		return finding.Result{Status: finding.Pass, Subject: subject, Message: r.Name + " is a role that EC2 assumes", Evidence: []string{"the trust policy allows " + trusted(r.Role)}}
 	}

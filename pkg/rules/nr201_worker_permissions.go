@@ -12,11 +12,11 @@ var workerPermissions = Rule{
 	Joining:  70,
 	Explains: []finding.SymptomKind{finding.NotJoined, finding.DeniedCall},
 	Repair:   finding.AttachWorkerPolicy,
-	Title:    "The node role allows what a node needs to join",
-	Why: `A node that may not describe its own instance does not learn its name and does not join the cluster. Running nodes
-keep going until they are replaced. Nodes that are named by their instance id do not ask for their name.`,
-	Fix: `Attach AmazonEKSWorkerNodePolicy, or allow ec2:DescribeInstances on "*" in a policy of your own. An explicit Deny or a
-permissions boundary has to be changed where it is written.`,
+	Title:    "The node role has the permissions that a node needs to join",
+	Why: `A node that cannot describe its own instance does not learn its name and does not join the cluster. Running nodes
+keep working until they are replaced. Nodes that are named after their instance ID do not make this call.`,
+	Fix: `Attach AmazonEKSWorkerNodePolicy, or allow ec2:DescribeInstances on "*" in a policy of your own. Change an explicit
+Deny or a permissions boundary where it is written: another policy does not override it.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEKSWorkerNodePolicy.html",
 		"https://github.com/awslabs/amazon-eks-ami/blob/main/nodeadm/internal/api/status.go",
@@ -31,7 +31,7 @@ roles:
     inlinePolicies:
       node: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["ec2:Describe*","eks:DescribeCluster"],"Resource":"*"}}'`,
 	Check: func(v *view.View, report Reporter) {
-		checkPermissions(v, notOnAutoMode(v, report), need.Node.Required, "allows what a node needs to join", "lacks what a node needs to join")
+		checkPermissions(v, notOnAutoMode(v, report), need.Node.Required, "has the permissions that a node needs to join", "is missing permissions that a node needs to join")
 	},
 }
 
@@ -47,7 +47,7 @@ func checkPermissions(v *view.View, report Reporter, calls func(need.Node) []nee
 		if len(actions) == 0 && node.ByInstanceID {
 			report(finding.Result{
 				Status: finding.NotApplicable, Subject: roleSubject(r),
-				Message: r.Name + "'s nodes are named by their instance id: they do not ask EC2 for their name",
+				Message: "the nodes of " + r.Name + " are named after their instance ID and do not ask EC2 for their name",
 			})
 			continue
 		}
@@ -57,8 +57,8 @@ func checkPermissions(v *view.View, report Reporter, calls func(need.Node) []nee
 	}
 }
 
-// notOnAutoMode turns results about roles that only Auto Mode's nodes hold into not
-// applicable: those nodes call none of what kubelet calls on other nodes.
+// notOnAutoMode turns results about roles that only EKS Auto Mode nodes use into not
+// applicable: those nodes make none of the calls of kubelet on other nodes.
 // Source: https://docs.aws.amazon.com/eks/latest/userguide/auto-create-node-role.html
 func notOnAutoMode(v *view.View, report Reporter) Reporter {
 	auto := map[string]bool{}
@@ -68,15 +68,15 @@ func notOnAutoMode(v *view.View, report Reporter) Reporter {
 	return func(result finding.Result) {
 		if auto[result.Subject.ARN] {
 			result = finding.Result{
-				Status: finding.NotApplicable, Subject: result.Subject, Message: result.Subject.Name + " is held by Auto Mode's nodes alone, which do not call these",
+				Status: finding.NotApplicable, Subject: result.Subject, Message: "only EKS Auto Mode nodes use " + result.Subject.Name + ", and they do not make these calls",
 			}
 		}
 		report(result)
 	}
 }
 
-// noSuchRole is the result of every other rule for a role that does not exist,
-// which is role-exists' to report.
+// noSuchRole is the result for a role that does not exist, of every rule but
+// role-exists, which reports it.
 func noSuchRole(r *view.NodeRole) finding.Result {
 	return finding.Result{Status: finding.NotApplicable, Subject: roleSubject(r), Message: r.Name + " does not exist"}
 }

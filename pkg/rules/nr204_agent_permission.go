@@ -14,10 +14,11 @@ var agentPermission = Rule{
 	Joining:  200,
 	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork, finding.DeniedCall},
 	Repair:   finding.AllowAgent,
-	Title:    "The node role lets the EKS Pod Identity Agent get credentials",
+	Title:    "The node role allows the EKS Pod Identity Agent to get credentials",
 	Why: `Pods with a Pod Identity association get no credentials on these nodes. The agent on the node asks for them with the
 node role; where aws-node itself is such a pod, the node never becomes Ready.`,
-	Fix: `Allow eks-auth:AssumeRoleForPodIdentity on the cluster; AmazonEKSWorkerNodePolicy and AmazonEKSWorkerNodeMinimalPolicy do.`,
+	Fix: `Allow eks-auth:AssumeRoleForPodIdentity on the cluster. AmazonEKSWorkerNodePolicy and
+AmazonEKSWorkerNodeMinimalPolicy allow it.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html",
 		"https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEKSWorkerNodeMinimalPolicy.html",
@@ -37,11 +38,11 @@ roles:
 			case r.Facts.NotFound:
 				report(noSuchRole(r))
 			case !inUse && r.OnlyAutoMode():
-				report(judgeAgent(r.Role, subject, "EKS Auto Mode's nodes have the agent built in"))
+				report(judgeAgent(r.Role, subject, "EKS Auto Mode nodes include the agent"))
 			case !inUse && len(unread) > 0:
-				report(unknown(subject, "whether the Pod Identity Agent needs "+r.Name+" was not checked", unread))
+				report(unknown(subject, "whether the Pod Identity Agent needs "+r.Name+" is unknown", unread))
 			case !inUse:
-				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "no Pod Identity Agent and no association is there"})
+				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the cluster has no Pod Identity Agent and no Pod Identity association"})
 			default:
 				report(judgeAgent(r.Role, subject, why))
 			}
@@ -51,7 +52,7 @@ roles:
 	},
 }
 
-// agentElsewhere judges the roles of nodes that are no EC2 instances of the account: the
+// agentElsewhere judges the roles of nodes that are not EC2 instances of the account: the
 // agent needs them where it runs on such a node.
 func agentElsewhere(v *view.View, report Reporter, roles []*view.Role, nodes []string, kind string) {
 	agent := v.Snapshot.PodIdentityAgent
@@ -72,7 +73,7 @@ func agentElsewhere(v *view.View, report Reporter, roles []*view.Role, nodes []s
 		case len(on) > 0:
 			report(judgeAgent(r, subject, fmt.Sprintf("the agent runs on %s nodes: %s", kind, someOf(on))))
 		case len(unread) > 0:
-			report(unknown(subject, "whether the Pod Identity Agent needs "+r.Name+" was not checked", unread))
+			report(unknown(subject, "whether the Pod Identity Agent needs "+r.Name+" is unknown", unread))
 		default:
 			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the Pod Identity Agent runs on no " + kind + " node"})
 		}
@@ -81,7 +82,7 @@ func agentElsewhere(v *view.View, report Reporter, roles []*view.Role, nodes []s
 
 func judgeAgent(r *view.Role, subject finding.Subject, why string) finding.Result {
 	all := askAll(r, need.PodIdentityAgent)
-	result := all.result(subject, r.Name, "lets the Pod Identity Agent get credentials", "does not let the Pod Identity Agent get credentials")
+	result := all.result(subject, r.Name, "allows the Pod Identity Agent to get credentials", "does not allow the Pod Identity Agent to get credentials")
 	result.Evidence = append(result.Evidence, why)
 	return all.unblock(result)
 }

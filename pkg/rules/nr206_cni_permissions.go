@@ -16,9 +16,9 @@ var cniPermissions = Rule{
 	Joining:  210,
 	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork, finding.DeniedCall},
 	Repair:   finding.AllowCNI,
-	Title:    "The role that aws-node uses allows what the VPC CNI calls",
-	Why: `aws-node cannot give addresses to pods: it crashes or pods stay in ContainerCreating, and new nodes stay NotReady. What
-it needs depends on the cluster's IP family, on vpc-cni's version and on aws-node's settings.`,
+	Title:    "The role that aws-node uses has the permissions that the VPC CNI needs",
+	Why: `aws-node cannot assign IP addresses to pods: it crashes or pods stay in ContainerCreating, and new nodes stay
+NotReady. The permissions depend on the cluster's IP family, on the version of vpc-cni and on aws-node's settings.`,
 	Fix: `Attach AmazonEKS_CNI_Policy (IPv4), or a policy of your own with the IPv6 actions, to the role that aws-node uses: the
 node role only where aws-node has no role of its own.`,
 	Refs: []string{
@@ -38,7 +38,7 @@ node role only where aws-node has no role of its own.`,
 		case identity.Kind == view.NotInstalled:
 			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "aws-node is not installed", Evidence: identity.Evidence})
 		case identity.Kind == view.UnknownIdentity:
-			report(unknown(awsNodeSubject(), "whether aws-node is allowed what it calls was not checked", identity.Unread))
+			report(unknown(awsNodeSubject(), "whether aws-node has the permissions that it needs is unknown", identity.Unread))
 		case identity.Own():
 			report(judgeCNI(v, v.Role(identity.RoleARN), awsNodeSubject()))
 		default:
@@ -52,7 +52,7 @@ node role only where aws-node has no role of its own.`,
 func judgeCNI(v *view.View, r *view.Role, subject finding.Subject) finding.Result {
 	if r.Facts.NotFound {
 		return finding.Result{
-			Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("role %s, which aws-node is given, does not exist", r.Name),
+			Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("role %s, which aws-node is configured with, does not exist", r.Name),
 			Evidence: []string{"iam:GetRole " + r.Name + ": NoSuchEntity"},
 		}
 	}
@@ -61,7 +61,7 @@ func judgeCNI(v *view.View, r *view.Role, subject finding.Subject) finding.Resul
 	if cni.IPFamily == "ipv6" {
 		family = "IPv6"
 	}
-	can := "allows what aws-node calls on " + family
+	can := "has the permissions that aws-node needs on " + family
 	required, uncertain := cni.Required(), cni.Uncertain()
 	if len(required) == 0 && len(uncertain) == 0 {
 		return finding.Result{
@@ -70,11 +70,11 @@ func judgeCNI(v *view.View, r *view.Role, subject finding.Subject) finding.Resul
 		}
 	}
 	all := askAll(r, required)
-	result := all.result(subject, r.Name, can, "lacks what aws-node calls on "+family)
+	result := all.result(subject, r.Name, can, "is missing permissions that aws-node needs on "+family)
 	perhaps := askAll(r, uncertain)
 	if missing := append(perhaps.denied, perhaps.unknown...); len(missing) > 0 && result.Status != finding.Fail && result.Status != finding.Unknown {
 		unread := slices.Concat(unreadOf(perhaps.unknown), unreadSettings(v, cni))
-		result = unknown(subject, fmt.Sprintf("whether %s %s was not checked", r.Name, can), unread)
+		result = unknown(subject, fmt.Sprintf("whether %s %s is unknown", r.Name, can), unread)
 		result.Evidence = append(deniedLines(perhaps.denied), result.Evidence...)
 	}
 	if result.Status == finding.Fail {
@@ -116,7 +116,7 @@ func eventLines(v *view.View, denied []view.Answer) []string {
 		}
 		for _, a := range denied {
 			if strings.EqualFold(e.DeniedAction(), a.Action.Name) {
-				lines = appendNew(lines, fmt.Sprintf("%s reports it: %s of %s, %d times", e.Object, e.Reason, a.Action.Name, max(e.Count, 1)))
+				lines = appendNew(lines, fmt.Sprintf("%s reports %s for %s, %d times", e.Object, e.Reason, a.Action.Name, max(e.Count, 1)))
 			}
 		}
 	}

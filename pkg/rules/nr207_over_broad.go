@@ -13,10 +13,10 @@ import (
 var overBroad = Rule{
 	ID: "NR207", Name: "over-broad", Severity: finding.Warning, Concern: finding.ConcernNode, Security: true,
 	NoRepair: "other workloads may use the permissions: give them roles of their own first",
-	Title:    "The node role allows nothing that would hand over the account",
-	Why: `Whoever gets into a pod that reaches the instance metadata holds this role, and with it the account, the cluster or its
-data. No node calls these actions.`,
-	Fix: `Detach the policies that the report names. Give workloads roles of their own by EKS Pod Identity or IRSA.`,
+	Title:    "The node role has no dangerous permissions that nodes do not need",
+	Why: `Anyone who gets access to a pod that reaches the instance metadata can use this role, and with it take over the
+account, the cluster or its data. No node needs these permissions.`,
+	Fix: `Detach the policies that the report names. Give workloads roles of their own with EKS Pod Identity or IRSA.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html",
 		"https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html",
@@ -39,16 +39,16 @@ roles:
 			subject, all := roleSubject(r), askAll(r.Role, need.Broad)
 			switch {
 			case len(all.allowed) > 0:
-				result := finding.Result{Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s allows what no node calls: %s", r.Name, reasons(all.allowed)), Evidence: grantLines(all.allowed)}
+				result := finding.Result{Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s has dangerous permissions that no node needs: %s", r.Name, reasons(all.allowed)), Evidence: grantLines(all.allowed)}
 				result.Next = []finding.Next{
 					explainAction(r.Name, all.allowed[0].Action.Name).With("shows which statements allow it"),
-					finding.Advise("give the workloads that need this a role of their own, by EKS Pod Identity or IRSA, then remove it from the node role: " + grantedBy(all.allowed)),
+					finding.Advise("give the workloads that need this a role of their own, with EKS Pod Identity or IRSA, then remove it from the node role: " + grantedBy(all.allowed)),
 				}
 				report(result)
 			case len(all.unknown) > 0:
-				report(unknown(subject, "whether "+r.Name+" allows more than nodes call was not checked", unreadOf(all.unknown)))
+				report(unknown(subject, "whether "+r.Name+" has dangerous permissions is unknown", unreadOf(all.unknown)))
 			default:
-				report(finding.Result{Status: finding.Pass, Subject: subject, Message: r.Name + " allows nothing that would hand over the account", Evidence: []string{fmt.Sprintf("%d actions that no node calls were tried", len(need.Broad))}})
+				report(finding.Result{Status: finding.Pass, Subject: subject, Message: r.Name + " has no dangerous permissions", Evidence: []string{fmt.Sprintf("%d actions that no node calls were evaluated", len(need.Broad))}})
 			}
 		}
 	},

@@ -12,10 +12,11 @@ import (
 var pullOnly = Rule{
 	ID: "NR208", Name: "pull-only", Severity: finding.Info, Concern: finding.ConcernPull, Security: true,
 	NoRepair: "other workloads may use the permissions: give them roles of their own first",
-	Title:    "The node role may pull images and do no more with repositories",
-	Why: `AmazonEC2ContainerRegistryPullOnly grants what a pull calls. ReadOnly lets every pod that reaches the instance
-metadata list repositories, images and policies too, and cannot fill a pull-through cache.`,
-	Fix:   `Attach AmazonEC2ContainerRegistryPullOnly and then detach AmazonEC2ContainerRegistryReadOnly.`,
+	Title:    "The node role can pull images and has no other permissions for repositories",
+	Why: `Every pod that reaches the instance metadata can also list repositories, images or repository policies.
+AmazonEC2ContainerRegistryPullOnly grants only what a pull needs. AmazonEC2ContainerRegistryReadOnly grants more, and yet does
+not allow the import of images through a pull-through cache.`,
+	Fix:   `Attach AmazonEC2ContainerRegistryPullOnly, then detach AmazonEC2ContainerRegistryReadOnly.`,
 	Refs:  []string{"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html"},
 	Needs: []snapshot.Fact{snapshot.FactRoles, snapshot.FactAttachedPolicies, snapshot.FactInlinePolicies, snapshot.FactPolicies},
 	Bad: `
@@ -33,23 +34,23 @@ roles:
 			switch {
 			case len(all.allowed) > 0:
 				report(finding.Result{
-					Status: finding.Fail, Subject: subject, Message: r.Name + " may do more with repositories than pull", Evidence: grantLines(all.allowed),
+					Status: finding.Fail, Subject: subject, Message: r.Name + " has more permissions for repositories than a pull needs", Evidence: grantLines(all.allowed),
 					Next: pullOnlyAdvice(v, r, all.allowed),
 				})
 			case len(all.unknown) > 0:
-				report(unknown(subject, "whether "+r.Name+" may do more than pull was not checked", unreadOf(all.unknown)))
+				report(unknown(subject, "whether "+r.Name+" has more permissions for repositories than a pull needs is unknown", unreadOf(all.unknown)))
 			default:
-				report(finding.Result{Status: finding.Pass, Subject: subject, Message: r.Name + " may do no more with repositories than pull", Evidence: deniedLines(all.denied)})
+				report(finding.Result{Status: finding.Pass, Subject: subject, Message: r.Name + " has no more permissions for repositories than a pull needs", Evidence: deniedLines(all.denied)})
 			}
 		}
 	},
 }
 
-// pullOnlyAdvice is how a role comes to allow pulls and no more, where no other workload
-// needs more.
+// pullOnlyAdvice says how to reduce a role to the permissions of a pull, where no other
+// workload needs more.
 func pullOnlyAdvice(v *view.View, r *view.NodeRole, allowed []view.Answer) []finding.Next {
 	const policy = "AmazonEC2ContainerRegistryPullOnly"
-	remove := finding.Advise("remove what no other workload needs from the node role: " + grantedBy(allowed))
+	remove := finding.Advise("remove the permissions that no other workload needs from the node role: " + grantedBy(allowed))
 	if slices.Contains(r.Facts.AttachedPolicies, need.ManagedPolicy(v.Place.Partition, policy)) {
 		return []finding.Next{remove}
 	}

@@ -13,10 +13,10 @@ import (
 var cniUpgrade = Rule{
 	ID: "NR209", Name: "cni-upgrade", Severity: finding.Warning, Concern: finding.ConcernCNI,
 	Repair: finding.PrepareCNIUpgrade,
-	Title:  "The role that aws-node uses allows what later versions of vpc-cni require",
-	Why: `A later version of vpc-cni calls more: after the upgrade aws-node crashes and nodes turn NotReady, or nodes get no
-further addresses. v1.22.0 and v1.22.1 stop when ec2:DescribeSecurityGroups is denied. On IPv6 v1.22.0 and later stop when
-ec2:DescribeSubnets is denied; on IPv4 versions up to v1.23.1 then attach no further network interface.`,
+	Title:  "The role that aws-node uses has the permissions that later versions of vpc-cni require",
+	Why: `A later version of vpc-cni needs more permissions: after the upgrade aws-node crashes and nodes become NotReady, or
+nodes get no more addresses. v1.22.0 and v1.22.1 stop when ec2:DescribeSecurityGroups is denied. On IPv6, v1.22.0 and later
+stop when ec2:DescribeSubnets is denied; on IPv4, versions up to v1.23.1 then attach no more network interfaces.`,
 	Fix: `Add the actions to the role's policy before the upgrade, or set ENABLE_SUBNET_DISCOVERY=false on aws-node.`,
 	Refs: []string{
 		"https://github.com/aws/amazon-vpc-cni-k8s/issues/3704",
@@ -43,13 +43,13 @@ roles:
 		}
 		switch identity := v.ConfiguredIdentity(); {
 		case identity.Kind == view.UnknownIdentity:
-			report(unknown(awsNodeSubject(), "whether aws-node can be upgraded was not checked", identity.Unread))
+			report(unknown(awsNodeSubject(), "whether aws-node can be upgraded is unknown", identity.Unread))
 		case identity.Kind == view.NotInstalled:
 			notHere("aws-node is not installed")
 		case cni.Version == "":
-			notHere("the version of vpc-cni is not known: NR206 asks for what any version requires")
+			notHere("the version of vpc-cni is not known: NR206 checks the permissions that any version requires")
 		case len(cni.NeedsMoreFrom()) == 0:
-			notHere("no later vpc-cni requires more than " + cni.Version)
+			notHere("no later version of vpc-cni requires more permissions than " + cni.Version)
 		case identity.Own():
 			report(judgeUpgrade(v.Role(identity.RoleARN), awsNodeSubject(), cni))
 		default:
@@ -67,7 +67,7 @@ func judgeUpgrade(r *view.Role, subject finding.Subject, cni need.CNI) finding.R
 	if len(askAll(r, cni.Required()).denied) > 0 {
 		return finding.Result{
 			Status: finding.NotApplicable, Subject: subject,
-			Message: fmt.Sprintf("%s lacks what vpc-cni %s requires already, see NR206", r.Name, cni.Version),
+			Message: fmt.Sprintf("%s is missing permissions that vpc-cni %s already requires: see NR206", r.Name, cni.Version),
 		}
 	}
 	more := cni.NeedsMoreFrom()
@@ -76,12 +76,12 @@ func judgeUpgrade(r *view.Role, subject finding.Subject, cni need.CNI) finding.R
 		actions = append(actions, m.Actions...)
 	}
 	all := askAll(r, actions)
-	result := all.result(subject, r.Name, "allows what later versions of vpc-cni require", "lacks what vpc-cni "+firstDenied(more, all.denied)+" requires")
+	result := all.result(subject, r.Name, "has the permissions that later versions of vpc-cni require", "is missing permissions that vpc-cni "+firstDenied(more, all.denied)+" requires")
 	if result.Status == finding.Fail {
 		for _, a := range all.denied {
 			result.Evidence = append(result.Evidence, fmt.Sprintf("%s is for %s; required by vpc-cni %s", a.Action.Name, a.Action.For, requiredBy(more, a.Action).Versions()))
 		}
-		result.Evidence = append(result.Evidence, "vpc-cni runs at "+cni.Version)
+		result.Evidence = append(result.Evidence, "the cluster runs vpc-cni "+cni.Version)
 	}
 	return all.unblock(result)
 }

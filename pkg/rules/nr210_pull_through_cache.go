@@ -11,9 +11,9 @@ var pullThroughCache = Rule{
 	ID: "NR210", Name: "pull-through-cache", Severity: finding.Info, Concern: finding.ConcernPull,
 	Explains: []finding.SymptomKind{finding.DeniedCall},
 	Repair:   finding.AttachPullPolicy,
-	Title:    "The node role can fill an ECR pull-through cache",
-	Why: `The first pull of an image through a pull-through cache imports it, with the puller's permissions. Without
-ecr:BatchImportUpstreamImage it fails; clusters without such a cache do not mind.`,
+	Title:    "The node role can import images through an ECR pull-through cache",
+	Why: `The first pull of an image through a pull-through cache imports it with the permissions of the node role, and fails
+without ecr:BatchImportUpstreamImage. Clusters without a pull-through cache are not affected.`,
 	Fix:   `Where you use a pull-through cache, attach AmazonEC2ContainerRegistryPullOnly, or allow ecr:BatchImportUpstreamImage.`,
 	Refs:  []string{"https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-iam.html"},
 	Needs: []snapshot.Fact{snapshot.FactRoles, snapshot.FactAttachedPolicies, snapshot.FactInlinePolicies, snapshot.FactPolicies},
@@ -29,7 +29,7 @@ roles:
 				continue
 			}
 			all := askAll(r.Role, need.PullThroughCache)
-			report(all.unblock(all.result(roleSubject(r), r.Name, "can fill a pull-through cache", "cannot fill a pull-through cache")))
+			report(all.unblock(all.result(roleSubject(r), r.Name, "can import images through a pull-through cache", "cannot import images through a pull-through cache")))
 		}
 	},
 }

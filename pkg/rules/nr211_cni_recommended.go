@@ -11,12 +11,12 @@ import (
 var cniRecommended = Rule{
 	ID: "NR211", Name: "cni-recommended", Severity: finding.Info, Concern: finding.ConcernCNI,
 	Explains: []finding.SymptomKind{finding.DeniedCall},
-	NoRepair: "which optional functions of the VPC CNI you use is your decision",
-	Title:    "The role that aws-node uses allows all that the VPC CNI makes use of",
-	Why: `aws-node starts and gives addresses without these actions, but does without part of its work, such as keeping the security
-groups of the node's interfaces or releasing addresses. Where it calls one and is denied, it reports an event
+	NoRepair: "which optional features of the VPC CNI you use is your decision",
+	Title:    "The role that aws-node uses has all permissions that the VPC CNI can use",
+	Why: `aws-node starts and assigns addresses without these permissions, but cannot do part of its work, such as updating
+the security groups of the node's network interfaces or releasing addresses. When a call is denied, it reports the event
 MissingIAMPermissions.`,
-	Fix: `Attach the current AmazonEKS_CNI_Policy (IPv4), or bring your own policy up to date with it.`,
+	Fix: `Attach the current AmazonEKS_CNI_Policy (IPv4), or update your own policy to match it.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEKS_CNI_Policy.html",
 		"https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html",
@@ -34,18 +34,18 @@ roles:
 				return
 			}
 			all := askAll(r, v.CNI().Recommended())
-			result := all.unblock(all.result(subject, r.Name, "allows all that aws-node makes use of", "lacks what aws-node could make use of"))
+			result := all.unblock(all.result(subject, r.Name, "has all permissions that aws-node can use", "is missing permissions that aws-node can use"))
 			if result.Status == finding.Fail {
 				result.Evidence = append(result.Evidence, append(forLines(all.denied), eventLines(v, all.denied)...)...)
 				if len(result.Next) == 0 {
-					result.Next = []finding.Next{finding.Advise("where you use these functions, allow " + strings.Join(namesOf(all.denied), ", ") + " in a policy of " + r.Name)}
+					result.Next = []finding.Next{finding.Advise("where you use these features, allow " + strings.Join(namesOf(all.denied), ", ") + " in a policy of " + r.Name)}
 				}
 			}
 			report(result)
 		}
 		switch identity := v.ConfiguredIdentity(); {
 		case identity.Kind == view.UnknownIdentity:
-			report(unknown(awsNodeSubject(), "whether aws-node may do all that it makes use of was not checked", identity.Unread))
+			report(unknown(awsNodeSubject(), "whether aws-node has all permissions that it can use is unknown", identity.Unread))
 		case identity.Kind == view.NotInstalled:
 			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "aws-node is not installed"})
 		case identity.Own():

@@ -10,11 +10,12 @@ var hybridPermissions = Rule{
 	ID: "NR212", Name: "hybrid-permissions", Severity: finding.Error, Concern: finding.ConcernNode,
 	Joining:  80,
 	Explains: []finding.SymptomKind{finding.NotJoined, finding.DeniedCall},
-	NoRepair: "roles of hybrid nodes are not changed by fix",
-	Title:    "The role of hybrid nodes allows what they call",
-	Why: `A hybrid node reads the cluster with eks:DescribeCluster to join, looks for its role among the access entries with
-eks:ListAccessEntries (nodeadm v1.0.16 and later), and pulls its first images from ECR. Without these it does not join or stays
-NotReady. Where the node's configuration has endpoint, CA and service CIDR of the cluster, it calls neither of the first two.`,
+	NoRepair: "fix does not change roles of hybrid nodes",
+	Title:    "The role of hybrid nodes has the permissions that they need",
+	Why: `A hybrid node reads the cluster with eks:DescribeCluster to join, looks for its role in the access entries with
+eks:ListAccessEntries (nodeadm v1.0.16 and later), and pulls its first images from ECR. Without these permissions it does not
+join or stays NotReady. Where the node's configuration contains the cluster's endpoint, certificate authority and service
+CIDR, it makes neither of the first two calls.`,
 	Fix: `Attach AmazonEC2ContainerRegistryPullOnly, and allow eks:DescribeCluster and eks:ListAccessEntries on the cluster.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-creds.html",
@@ -39,7 +40,7 @@ NotReady. Where the node's configuration has endpoint, CA and service CIDR of th
 func judgeHybridCalls(r *view.Role) finding.Result {
 	subject := finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
 	calls, undiscovered := r.HybridCalls()
-	result := askAll(r, calls).result(subject, r.Name, "allows what hybrid nodes call", "lacks what hybrid nodes call")
+	result := askAll(r, calls).result(subject, r.Name, "has the permissions that hybrid nodes need", "is missing permissions that hybrid nodes need")
 	switch result.Status {
 	case finding.Fail:
 		for _, a := range calls {
@@ -54,8 +55,8 @@ func judgeHybridCalls(r *view.Role) finding.Result {
 		}
 		denied := askAll(r, undiscovered).denied
 		result.Status = finding.Depends
-		result.Message = "whether " + r.Name + " allows what hybrid nodes call depends on their configuration"
-		result.Evidence = append(deniedLines(denied), "they do not call it where their configuration has endpoint, CA and service CIDR of the cluster")
+		result.Message = "whether " + r.Name + " has the permissions that hybrid nodes need depends on their configuration"
+		result.Evidence = append(deniedLines(denied), "they do not make this call where their configuration contains the cluster's endpoint, certificate authority and service CIDR")
 		result.Next = []finding.Next{explainAction(r.Name, undiscovered[0].Name)}
 	default:
 	}

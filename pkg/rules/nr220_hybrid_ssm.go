@@ -9,9 +9,9 @@ import (
 
 var hybridSSM = Rule{
 	ID: "NR220", Name: "hybrid-ssm", Severity: finding.Warning, Concern: finding.ConcernNode,
-	NoRepair: "roles of hybrid nodes are not changed by fix",
-	Title:    "The role of hybrid nodes that SSM registers allows what the SSM agent calls",
-	Why: `The SSM agent on the machine cannot report to Systems Manager, which then shows it as offline. AWS asks for
+	NoRepair: "fix does not change roles of hybrid nodes",
+	Title:    "The role of hybrid nodes with SSM hybrid activations has the permissions that SSM Agent needs",
+	Why: `SSM Agent on the machine cannot report to Systems Manager, which then shows it as offline. AWS requires
 AmazonSSMManagedInstanceCore on the role of nodes with an SSM hybrid activation.`,
 	Fix:  `Attach AmazonSSMManagedInstanceCore to the role.`,
 	Refs: []string{"https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-creds.html"},
@@ -27,10 +27,10 @@ AmazonSSMManagedInstanceCore on the role of nodes with an SSM hybrid activation.
 		for _, r := range v.HybridRoles() {
 			subject := finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
 			if r.TrustAllows(v.HybridSessions()[0], "sts:AssumeRole").Verdict == view.Denied {
-				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "Systems Manager does not register nodes with " + r.Name})
+				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the trust policy of " + r.Name + " does not allow Systems Manager"})
 				continue
 			}
-			result := askAll(r, need.HybridSSM).result(subject, r.Name, "allows what the SSM agent calls", "lacks what the SSM agent calls")
+			result := askAll(r, need.HybridSSM).result(subject, r.Name, "has the permissions that SSM Agent needs", "is missing permissions that SSM Agent needs")
 			if result.Status == finding.Fail {
 				result.Next = []finding.Next{attach(r, v.Place.Partition, "AmazonSSMManagedInstanceCore")}
 			}

@@ -15,11 +15,13 @@ var hyperPodPermissions = Rule{
 	ID: "NR221", Name: "hyperpod-permissions", Severity: finding.Error, Concern: finding.ConcernNode,
 	Joining:  85,
 	Explains: []finding.SymptomKind{finding.NotReady},
-	NoRepair: "roles of SageMaker HyperPod are not changed by fix",
-	Title:    "The role of SageMaker HyperPod's nodes allows what they call",
-	Why: `Nodes of HyperPod pull the images of aws-node and kube-proxy from ECR with this role, and stay NotReady without. Where aws-node
-has no role of its own it also makes its calls with this role. AmazonSageMakerClusterInstanceRolePolicy grants neither.`,
-	Fix: `Attach AmazonEC2ContainerRegistryPullOnly to the role, and give aws-node a role of its own, or allow its calls on this one.`,
+	NoRepair: "fix does not change roles of SageMaker HyperPod",
+	Title:    "The role of SageMaker HyperPod nodes has the permissions that they need",
+	Why: `HyperPod nodes use this role to pull the images of aws-node and kube-proxy from ECR, and stay NotReady without these
+permissions. Where aws-node has no role of its own, it also makes its calls with this role.
+AmazonSageMakerClusterInstanceRolePolicy grants neither.`,
+	Fix: `Attach AmazonEC2ContainerRegistryPullOnly to the role, and give aws-node a role of its own, or allow its calls in
+this role.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-hyperpod-prerequisites-iam.html",
 		"https://github.com/aws/amazon-vpc-cni-k8s/pull/3874",
@@ -39,7 +41,7 @@ has no role of its own it also makes its calls with this role. AmazonSageMakerCl
 		}
 		for _, r := range v.HyperPodRoles() {
 			subject := finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
-			result := askAll(r, calls).result(subject, r.Name, "allows what HyperPod nodes call", "lacks what HyperPod nodes call")
+			result := askAll(r, calls).result(subject, r.Name, "has the permissions that HyperPod nodes need", "is missing permissions that HyperPod nodes need")
 			if result.Status == finding.Fail {
 				for _, a := range calls {
 					if r.Can(a).Verdict == view.Denied {
@@ -53,16 +55,16 @@ has no role of its own it also makes its calls with this role. AmazonSageMakerCl
 	},
 }
 
-// hyperPodNodes reports whether there are HyperPod nodes to speak of, and says where their
-// roles could not be found.
+// hyperPodNodes reports whether there are roles of HyperPod nodes to judge. Where there are
+// none, or they could not be read, it reports that.
 func hyperPodNodes(v *view.View, report Reporter) bool {
 	if m := v.Unread(snapshot.FactHybridEntries); len(m) > 0 {
-		report(unknown(clusterSubject(v), "the roles of HyperPod nodes were not found", m))
+		report(unknown(clusterSubject(v), "the roles of HyperPod nodes are unknown", m))
 	}
 	if len(v.HyperPodRoles()) == 0 {
 		report(finding.Result{
 			Status: finding.NotApplicable, Subject: clusterSubject(v),
-			Message: fmt.Sprintf("%d HyperPod nodes, and no access entry of theirs", len(v.HyperPodNodes())),
+			Message: fmt.Sprintf("%d HyperPod nodes, and no access entry for them", len(v.HyperPodNodes())),
 		})
 		return false
 	}

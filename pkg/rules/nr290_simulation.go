@@ -16,9 +16,9 @@ import (
 var simulation = Rule{
 	ID: "NR290", Name: "simulation", Severity: finding.Warning, Concern: finding.ConcernNode,
 	NoRepair: "which of the two answers is wrong is not known",
-	Title:    "AWS's policy simulator agrees with this program",
-	Why: `AWS and this program read the same policies differently, so one of the two verdicts is wrong. A denial by a service
-control policy is no difference: it fails the rule whose permission it denies.`,
+	Title:    "The IAM policy simulator agrees with this program",
+	Why: `AWS and this program evaluate the same policies differently: one of the two verdicts is wrong. A denial by a service
+control policy is not a difference: the rule whose permission it denies fails.`,
 	Fix: `Compare "kubectl noderole can ROLE ACTION RESOURCE --explain" with the simulator's answer, and report the difference.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html",
@@ -35,7 +35,7 @@ control policy is no difference: it fails the rule whose permission it denies.`,
 	Check: func(v *view.View, report Reporter) {
 		s := v.Snapshot
 		if len(s.Simulations) == 0 && len(v.Unread(snapshot.FactSimulations)) == 0 {
-			report(finding.Result{Status: finding.NotApplicable, Subject: clusterSubject(v), Message: "AWS's simulator was not asked; --simulate does"})
+			report(finding.Result{Status: finding.NotApplicable, Subject: clusterSubject(v), Message: "the IAM policy simulator was not asked: use --simulate"})
 			return
 		}
 		for _, r := range v.NodeRoles() {
@@ -43,7 +43,7 @@ control policy is no difference: it fails the rule whose permission it denies.`,
 			answers, asked := s.Simulations[r.ARN]
 			switch m := s.MissingOf(snapshot.FactSimulations, r.ARN); {
 			case len(m) > 0:
-				report(unknown(subject, "whether AWS's simulator agrees was not checked", m))
+				report(unknown(subject, "whether the IAM policy simulator agrees is unknown", m))
 			case asked:
 				report(compare(r, subject, answers))
 			}
@@ -73,14 +73,14 @@ func compare(r *view.NodeRole, subject finding.Subject, answers []snapshot.Simul
 	case len(disagree) > 0:
 		slices.Sort(disagree)
 		return finding.Result{
-			Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("AWS's simulator disagrees about %s", r.Name), Evidence: disagree,
+			Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("the IAM policy simulator disagrees about %s", r.Name), Evidence: disagree,
 			Next: []finding.Next{finding.Run(command.Noderole("can", r.Name).WithPlaceholder("ACTION").WithPlaceholder("RESOURCE").With("--explain"))},
 		}
 	case len(unread) > 0:
-		return unknown(subject, "whether AWS's simulator agrees was not checked", unread)
+		return unknown(subject, "whether the IAM policy simulator agrees is unknown", unread)
 	default:
 		return finding.Result{
-			Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("AWS's simulator agrees about %s", r.Name),
+			Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("the IAM policy simulator agrees about %s", r.Name),
 			Evidence: []string{fmt.Sprintf("%d actions compared", len(answers))},
 		}
 	}

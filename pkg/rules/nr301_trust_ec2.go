@@ -17,9 +17,9 @@ var trustEC2 = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.TrustEC2,
 	Title:    "The node role's trust policy allows EC2 to assume it",
-	Why: `EC2 cannot give the role to instances, so that nodes start without credentials and do not join. Managed node groups
-fail to create with AccessDenied or NodeCreationFailure.`,
-	Fix: `Add a statement to the trust policy that allows the service ec2.amazonaws.com to do sts:AssumeRole; keep the other
+	Why: `EC2 cannot give the role to instances, so that nodes start without credentials and do not join. The creation of
+managed node groups fails with AccessDenied or NodeCreationFailure.`,
+	Fix: `Add a statement to the trust policy that allows sts:AssumeRole for the service ec2.amazonaws.com. Keep the other
 statements that you need.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html",
@@ -54,7 +54,7 @@ func judgeTrust(v *view.View, r *view.NodeRole) finding.Result {
 		answer := r.TrustAllows(session, "sts:AssumeRole")
 		switch answer.Verdict {
 		case view.Unknown:
-			return unknown(subject, "whether EC2 may assume "+r.Name+" was not checked", answer.Unread)
+			return unknown(subject, "whether EC2 may assume "+r.Name+" is unknown", answer.Unread)
 		case view.Allowed:
 			return finding.Result{
 				Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("%s allows EC2 to assume it", r.Name),
@@ -70,7 +70,7 @@ func judgeTrust(v *view.View, r *view.NodeRole) finding.Result {
 		return finding.Result{
 			Status: finding.Depends, Subject: subject, Message: fmt.Sprintf("whether EC2 may assume %s depends on a condition", r.Name),
 			Evidence: dependsLines([]view.Answer{best}),
-			Next:     []finding.Next{finding.Advise("remove the condition from the statement that allows EC2, unless you know that it holds for every launch")},
+			Next:     []finding.Next{finding.Advise("remove the condition from the statement that allows EC2, unless you know that it is true for every launch")},
 		}
 	}
 
@@ -79,14 +79,14 @@ func judgeTrust(v *view.View, r *view.NodeRole) finding.Result {
 		if a.Result.Explicit {
 			result.Evidence = append(result.Evidence, fmt.Sprintf("%s: denied by %s", a.Action.For, statementList(a.Result.Statements)))
 		} else {
-			result.Evidence = append(result.Evidence, fmt.Sprintf("%s: allowed to sts:AssumeRole by no statement of the trust policy", a.Action.For))
+			result.Evidence = append(result.Evidence, fmt.Sprintf("%s: no statement of the trust policy allows sts:AssumeRole", a.Action.For))
 		}
 	}
 	if names := trusted(r.Role); names != "" {
-		result.Evidence = append(result.Evidence, "the trust policy lets in "+names)
+		result.Evidence = append(result.Evidence, "the trust policy allows "+names)
 	}
 	if slices.ContainsFunc(denied, func(a view.Answer) bool { return a.Result.Explicit }) {
-		result.Next = []finding.Next{finding.Advise("change the Deny statement of the trust policy: another statement does not help while it denies")}
+		result.Next = []finding.Next{finding.Advise("change the Deny statement of the trust policy: an Allow statement does not override it")}
 	}
 	return result
 }

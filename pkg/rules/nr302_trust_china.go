@@ -14,10 +14,10 @@ var trustChina = Rule{
 	Joining:  50,
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.TrustEC2,
-	Title:    "In China the node role trusts EC2 by both of its names",
-	Why: `CreateNodegroup and Karpenter have needed ec2.amazonaws.com.cn, AWS's own pages for China show ec2.amazonaws.com. A role
-that trusts one of the two works with some tools and not with others.`,
-	Fix: `Name both services in the trust policy's statement.`,
+	Title:    "In China, the node role trusts both service names of EC2",
+	Why: `CreateNodegroup and Karpenter have needed ec2.amazonaws.com.cn; AWS's own pages for China show ec2.amazonaws.com. A
+role that trusts only one of the two works with some tools and not with others.`,
+	Fix: `Add both services to the statement of the trust policy.`,
 	Refs: []string{
 		"https://github.com/terraform-aws-modules/terraform-aws-eks/issues/3359",
 		"https://github.com/awslabs/cdk-eks-blueprints/issues/558",
@@ -35,7 +35,7 @@ that trusts one of the two works with some tools and not with others.`,
 				report(noSuchRole(r))
 				continue
 			case len(r.Unread) > 0:
-				report(unknown(roleSubject(r), "by which names "+r.Name+" trusts EC2 was not checked", r.Unread))
+				report(unknown(roleSubject(r), "which service names of EC2 "+r.Name+" trusts is unknown", r.Unread))
 				continue
 			}
 			named := r.TrustedServices()
@@ -47,14 +47,14 @@ that trusts one of the two works with some tools and not with others.`,
 					lacks = append(lacks, service)
 				}
 			}
-			result := finding.Result{Status: finding.Pass, Subject: roleSubject(r), Message: r.Name + " trusts EC2 by both of its names", Evidence: has}
+			result := finding.Result{Status: finding.Pass, Subject: roleSubject(r), Message: r.Name + " trusts both service names of EC2", Evidence: has}
 			switch {
 			case len(has) == 0:
-				result = finding.Result{Status: finding.NotApplicable, Subject: roleSubject(r), Message: r.Name + " does not trust EC2 at all"}
+				result = finding.Result{Status: finding.NotApplicable, Subject: roleSubject(r), Message: r.Name + " does not trust EC2"}
 			case len(lacks) > 0:
 				result = finding.Result{
 					Status: finding.Fail, Subject: roleSubject(r), Message: fmt.Sprintf("%s trusts EC2 as %s, not as %s", r.Name, has[0], lacks[0]),
-					Evidence: []string{"the trust policy lets in " + trusted(r.Role)},
+					Evidence: []string{"the trust policy allows " + trusted(r.Role)},
 				}
 			}
 			report(result)

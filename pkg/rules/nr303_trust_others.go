@@ -16,10 +16,11 @@ import (
 var trustOthers = Rule{
 	ID: "NR303", Name: "trust-others", Severity: finding.Warning, Concern: finding.ConcernTrust, Security: true,
 	NoRepair: "what else assumes the role is not known",
-	Title:    "The node role's trust policy lets in nobody but EC2",
-	Why: `Whoever else may assume the node role acts as a node: reads what nodes read, and joins the cluster. A role that trusts
-eks.amazonaws.com or eks-fargate-pods.amazonaws.com is made to be shared with a cluster or Fargate, which AWS forbids.`,
-	Fix: `Take the other principals out of the trust policy, or give them a role of their own.`,
+	Title:    "Only EC2, or Systems Manager, can assume the node role",
+	Why: `Another principal that can assume the node role acts as a node: it can read what nodes read, and join the cluster. A
+role that trusts eks.amazonaws.com or eks-fargate-pods.amazonaws.com is meant to be shared with a cluster or Fargate, which
+AWS does not support.`,
+	Fix: `Remove the other principals from the trust policy, or give them a role of their own.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html",
 		"https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html",
@@ -46,28 +47,28 @@ func judgeOthers(v *view.View, r *view.NodeRole) finding.Result {
 	case r.Facts.NotFound:
 		return noSuchRole(r)
 	case doc == nil && len(r.Unread) == 0:
-		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the trust policy of " + r.Name + " is no policy document"}
+		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the trust policy of " + r.Name + " is not a policy document"}
 	case doc == nil:
-		return unknown(subject, "who else may assume "+r.Name+" was not checked", r.Unread)
+		return unknown(subject, "who else may assume "+r.Name+" is unknown", r.Unread)
 	}
 	var others, evidence []string
-	for _, o := range othersLetIn(v, r.Trust()) {
+	for _, o := range othersOf(v, r.Trust()) {
 		others = appendNew(others, o.name)
 		evidence = append(evidence, fmt.Sprintf("trust policy statement %d: %s %s%s", o.index+1, o.kind, o.name, conditioned(o.conditions)))
 	}
 	if len(others) == 0 {
-		return finding.Result{Status: finding.Pass, Subject: subject, Message: r.Name + " is assumed by EC2 alone", Evidence: []string{"the trust policy lets in " + trusted(r.Role)}}
+		return finding.Result{Status: finding.Pass, Subject: subject, Message: "the trust policy of " + r.Name + " allows no other principals", Evidence: []string{"the trust policy allows " + trusted(r.Role)}}
 	}
 	slices.Sort(others)
 	slices.Sort(evidence)
 	accepted, _ := need.EC2Services(v.Place.Partition)
 	return finding.Result{
-		Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s may also be assumed by %s", r.Name, strings.Join(others, ", ")), Evidence: evidence,
-		Next: []finding.Next{finding.Advise("remove these principals from the trust policy, unless something that you know of assumes the role; nodes need only: " + trustStatement(accepted[:1]))},
+		Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s can also be assumed by %s", r.Name, strings.Join(others, ", ")), Evidence: evidence,
+		Next: []finding.Next{finding.Advise("remove these principals from the trust policy, unless you know what assumes the role; nodes need only: " + trustStatement(accepted[:1]))},
 	}
 }
 
-// otherPrincipal is somebody whom a node role's trust policy lets in beside EC2.
+// otherPrincipal is a principal other than EC2 whom a node role's trust policy allows.
 type otherPrincipal struct {
 	// index counts the document's statements from 0.
 	index      int
@@ -75,9 +76,9 @@ type otherPrincipal struct {
 	conditions int
 }
 
-// othersLetIn are the principals of the Allow statements that are neither EC2 nor
+// othersOf are the principals of the Allow statements that are neither EC2 nor
 // deleted, in the order of the document.
-func othersLetIn(v *view.View, doc *iampolicy.Document) []otherPrincipal {
+func othersOf(v *view.View, doc *iampolicy.Document) []otherPrincipal {
 	accepted, _ := need.EC2Services(v.Place.Partition)
 	// Hybrid nodes and instances under Systems Manager hold roles that SSM assumes.
 	accepted = append(accepted, "ssm.amazonaws.com")
@@ -102,5 +103,5 @@ func conditioned(conditions int) string {
 	if conditions == 0 {
 		return ""
 	}
-	return ", under conditions"
+	return ", with conditions"
 }

@@ -11,9 +11,9 @@ var trustDangling = Rule{
 	ID: "NR304", Name: "trust-dangling", Severity: finding.Info, Concern: finding.ConcernTrust,
 	NoRepair: "a deleted principal does no harm; remove it when you next edit the trust policy",
 	Title:    "The node role's trust policy names no deleted principal",
-	Why: `IAM shows the unique id of a principal that was deleted. It matches nobody, not even a new principal of the same name;
-tools that write the policy back fail.`,
-	Fix:   `Take the id out of the trust policy, or name the principal that is meant.`,
+	Why: `IAM shows the unique ID of a principal that was deleted. It matches nobody, not even a new principal of the same
+name; tools that write the same policy again fail.`,
+	Fix:   `Remove the ID from the trust policy, or replace it with the principal that is meant.`,
 	Refs:  []string{"https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html"},
 	Needs: []snapshot.Fact{snapshot.FactRoles},
 	Bad: `
@@ -29,12 +29,12 @@ roles:
 				report(noSuchRole(r))
 				continue
 			case doc == nil && len(r.Unread) > 0:
-				report(unknown(subject, "whether "+r.Name+" trusts a deleted principal was not checked", r.Unread))
+				report(unknown(subject, "whether "+r.Name+" trusts a deleted principal is unknown", r.Unread))
 				continue
 			case doc == nil:
 				continue
 			}
-			result := finding.Result{Status: finding.Pass, Subject: subject, Message: r.Name + " trusts no deleted principal", Evidence: []string{"the trust policy lets in " + trusted(r.Role)}}
+			result := finding.Result{Status: finding.Pass, Subject: subject, Message: r.Name + " trusts no deleted principal", Evidence: []string{"the trust policy allows " + trusted(r.Role)}}
 			for _, p := range iampolicy.Lint(iampolicy.Trust, doc) {
 				if p.Check == iampolicy.CheckDangling {
 					if result.Status == finding.Pass {

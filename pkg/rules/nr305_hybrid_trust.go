@@ -15,12 +15,12 @@ var hybridTrust = Rule{
 	ID: "NR305", Name: "hybrid-trust", Severity: finding.Error, Concern: finding.ConcernTrust,
 	Joining:  60,
 	Explains: []finding.SymptomKind{finding.NotJoined},
-	NoRepair: "roles of hybrid nodes are not changed by fix",
+	NoRepair: "fix does not change roles of hybrid nodes",
 	Title:    "The role of hybrid nodes trusts Systems Manager or IAM Roles Anywhere",
-	Why: `Hybrid nodes get the role from Systems Manager or IAM Roles Anywhere, not from EC2. Where neither may assume it they have
-no credentials and do not join.`,
-	Fix: `Let ssm.amazonaws.com do sts:AssumeRole in the trust policy, or rolesanywhere.amazonaws.com do sts:AssumeRole, sts:TagSession
-and sts:SetSourceIdentity.`,
+	Why: `Hybrid nodes get the role from Systems Manager or IAM Roles Anywhere, not from EC2. If neither can assume the role,
+they have no credentials and do not join.`,
+	Fix: `In the trust policy, allow sts:AssumeRole for ssm.amazonaws.com, or sts:AssumeRole, sts:TagSession and
+sts:SetSourceIdentity for rolesanywhere.amazonaws.com.`,
 	Refs:  []string{"https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-creds.html"},
 	Needs: []snapshot.Fact{snapshot.FactRoles, snapshot.FactHybridEntries},
 	Bad:   hybridPatch("ec2.amazonaws.com"),
@@ -36,16 +36,16 @@ and sts:SetSourceIdentity.`,
 	},
 }
 
-// hybridNodes reports whether there are hybrid nodes to speak of, and says where
-// their roles could not be found.
+// hybridNodes reports whether there are roles of hybrid nodes to judge. Where there are
+// none, or they could not be read, it reports that.
 func hybridNodes(v *view.View, report Reporter) bool {
 	if m := v.Unread(snapshot.FactHybridEntries); len(m) > 0 {
-		report(unknown(clusterSubject(v), "the roles of hybrid nodes were not found", m))
+		report(unknown(clusterSubject(v), "the roles of hybrid nodes are unknown", m))
 	}
 	if len(v.HybridRoles()) == 0 {
 		report(finding.Result{
 			Status: finding.NotApplicable, Subject: clusterSubject(v),
-			Message: fmt.Sprintf("%d hybrid nodes, and no access entry of theirs", v.CountNodes(snapshot.MadeByHybrid)),
+			Message: fmt.Sprintf("%d hybrid nodes, and no access entry for them", v.CountNodes(snapshot.MadeByHybrid)),
 		})
 		return false
 	}
@@ -71,7 +71,7 @@ roles:
 
 func judgeHybridTrust(v *view.View, r *view.Role, subject finding.Subject) finding.Result {
 	if len(r.Unread) > 0 {
-		return unknown(subject, "who may assume "+r.Name+" was not checked", r.Unread)
+		return unknown(subject, "who may assume "+r.Name+" is unknown", r.Unread)
 	}
 	var denied []view.Answer
 	var asks []string
@@ -86,12 +86,12 @@ func judgeHybridTrust(v *view.View, r *view.Role, subject finding.Subject) findi
 			case view.Depends:
 				all.depends = append(all.depends, a)
 			case view.Unknown:
-				return unknown(subject, "who may assume "+r.Name+" was not checked", a.Unread)
+				return unknown(subject, "who may assume "+r.Name+" is unknown", a.Unread)
 			case view.Denied:
 				all.denied = append(all.denied, a)
 			}
 		}
-		result := all.result(subject, r.Name, "lets "+service+" in", "does not let "+service+" in")
+		result := all.result(subject, r.Name, "allows "+service+" to assume it", "does not allow "+service+" to assume it")
 		switch result.Status {
 		case finding.Pass:
 			return result
@@ -107,7 +107,7 @@ func judgeHybridTrust(v *view.View, r *view.Role, subject finding.Subject) findi
 		return depends
 	}
 	return finding.Result{
-		Status: finding.Fail, Subject: subject, Message: r.Name + " lets neither Systems Manager nor IAM Roles Anywhere in",
+		Status: finding.Fail, Subject: subject, Message: r.Name + " trusts neither Systems Manager nor IAM Roles Anywhere",
 		Evidence: slices.Concat(deniedLines(denied), []string{"the trust policy names " + text.OrNone(trusted(r))}, asks),
 		Next:     []finding.Next{finding.Advise("add to the trust policy: " + trustStatement([]string{"ssm.amazonaws.com"}))},
 	}

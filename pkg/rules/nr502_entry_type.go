@@ -13,10 +13,11 @@ var wrongEntryType = Rule{
 	Joining:  120,
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.ReplaceAccessEntry,
-	Title:    "The node role's access entry is of a type for its nodes",
-	Why: `The entry maps nodes to the wrong user name and groups, so that the API server does not take them for nodes and they
-do not join or turn NotReady. Windows nodes without the group of EC2_WINDOWS have no service network. A type cannot be changed.`,
-	Fix: `Delete the access entry and create it again with the type that the report names; associate its access policies again.`,
+	Title:    "The node role's access entry has the type that its nodes need",
+	Why: `The entry maps nodes to the wrong user name and groups, so that the API server does not recognize them as nodes:
+they do not join, or become NotReady. Windows nodes without the group of EC2_WINDOWS have no service network. A type cannot be
+changed.`,
+	Fix: `Delete the access entry and recreate it with the type that the report names; associate its access policies again.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html",
 		"https://github.com/eksctl-io/eksctl/issues/2290",
@@ -42,21 +43,21 @@ nodeGroups: {system: null}`,
 			possible, unread := v.WithUnread(r)
 			switch {
 			case a.ByEntries && v.Snapshot.IsMissing(snapshot.FactAccessEntries, r.ARN):
-				report(unknown(subject, "the type of "+r.Name+"'s access entry was not checked", v.Snapshot.MissingOf(snapshot.FactAccessEntries, r.ARN)))
+				report(unknown(subject, "the type of the access entry of "+r.Name+" is unknown", v.Snapshot.MissingOf(snapshot.FactAccessEntries, r.ARN)))
 			case a.Entry == nil:
 				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: r.Name + " has no access entry"})
 			case v.Naming(r).Mixed():
-				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "no type lets all nodes of " + r.Name + " in: they are named in two ways"})
+				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "no type fits all nodes of " + r.Name + ": they are named in two ways"})
 			case v.EntryFits(r, a.Entry.Type) && !v.EntryFits(possible, a.Entry.Type):
-				report(unknown(subject, fmt.Sprintf("whether access entry type %s is right for all nodes of %s is unknown", a.Entry.Type, r.Name), unread))
+				report(unknown(subject, fmt.Sprintf("whether access entry type %s fits all nodes of %s is unknown", a.Entry.Type, r.Name), unread))
 			case v.EntryFits(r, a.Entry.Type):
 				report(finding.Result{
-					Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("%s's access entry is of type %s", r.Name, a.Entry.Type),
+					Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("the access entry of %s has type %s", r.Name, a.Entry.Type),
 					Evidence: []string{"eks:DescribeAccessEntry: type " + a.Entry.Type},
 				})
 			default:
 				report(finding.Result{
-					Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s's access entry is of type %s; its nodes need %s", r.Name, a.Entry.Type, want),
+					Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("the access entry of %s has type %s; its nodes need type %s", r.Name, a.Entry.Type, want),
 					Evidence: append([]string{"eks:DescribeAccessEntry: type " + a.Entry.Type}, whyEntry(v, r, want)...),
 				})
 			}
@@ -64,16 +65,16 @@ nodeGroups: {system: null}`,
 	},
 }
 
-// whyEntry says what the nodes show, for which an entry of a type is wanted.
+// whyEntry says what shows that the nodes need an entry of a type.
 func whyEntry(v *view.View, r *view.NodeRole, want string) []string {
 	naming := v.Naming(r)
 	switch windows, auto := v.Kinds(r); {
 	case want == "EC2" && auto:
-		return []string{"nodes of EKS Auto Mode hold the role"}
+		return []string{"EKS Auto Mode nodes use the role"}
 	case want == "EC2":
-		return []string{"its nodes are named by instance id: " + someOf(naming.InstanceID)}
+		return []string{"its nodes are named by instance ID: " + someOf(naming.InstanceID)}
 	case windows:
-		return []string{"Windows nodes hold the role: " + someOf(windowsNodes(v, r))}
+		return []string{"Windows nodes use the role: " + someOf(windowsNodes(v, r))}
 	case len(naming.PrivateDNS) > 0:
 		return []string{"its nodes are named by private DNS name: " + someOf(naming.PrivateDNS)}
 	}

@@ -15,9 +15,9 @@ var entryOlderThanRole = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.ReplaceAccessEntry,
 	Title:    "The node role's access entry was created for this role",
-	Why: `An access entry holds the unique id of the role that it was created for. A role that was deleted and created again under its
-name has another id, and the cluster refuses its nodes.`,
-	Fix: `Delete the access entry and create it again; associate its access policies again.`,
+	Why: `An access entry contains the unique ID of the role that it was created for. A role that was deleted and recreated
+with the same name has another ID, and the cluster refuses its nodes.`,
+	Fix: `Delete and recreate the access entry; associate its access policies again.`,
 	Refs: []string{
 		"https://github.com/terraform-aws-modules/terraform-aws-eks/issues/3329",
 		"https://github.com/aws/containers-roadmap/issues/2631",
@@ -56,5 +56,5 @@ func undated(r *view.NodeRole, subject finding.Subject, unread []snapshot.Missin
 	if len(unread) == 0 || r.Facts.NotFound {
 		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "when " + r.Name + " or its access entry was created is not known"}
 	}
-	return unknown(subject, "whether "+r.Name+"'s access entry is older than the role was not checked", unread)
+	return unknown(subject, "whether the access entry of "+r.Name+" is older than the role is unknown", unread)
 }

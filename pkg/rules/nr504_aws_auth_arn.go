@@ -13,12 +13,12 @@ var awsAuthARN = Rule{
 	Joining:  110,
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.CorrectMapping,
-	Title:    "aws-auth names the node role by an ARN that its nodes match",
-	Why: `An entry of aws-auth means the node role and never matches it, so that its nodes do not join. aws-auth compares rolearn as a
-whole with the ARN of the role, in its account, without its path: the ARN of an instance profile or of a session, another account,
-blanks or quotes, and placeholders that were not filled in match nobody.`,
-	Fix: `Write the role's ARN without its path as rolearn, or let the role in by an access entry, which may have a path. Fill in the
-placeholders of a template before it is applied.`,
+	Title:    "aws-auth maps the node role by an ARN that matches its nodes",
+	Why: `An entry of aws-auth is meant for the node role and never matches it, so that its nodes do not join. The whole
+rolearn has to equal the ARN of the role, in its account and without its path: the ARN of an instance profile or of a session,
+another account, spaces or quotes, and placeholders that were not filled in match no role.`,
+	Fix: `Use the role's ARN without its path as rolearn, or create an access entry, where the ARN may have a path. Fill in
+the placeholders of a template before it is applied.`,
 	Refs: []string{
 		"https://github.com/kubernetes-sigs/aws-iam-authenticator/issues/268",
 		"https://docs.aws.amazon.com/eks/latest/userguide/auth-configmap.html",
@@ -37,9 +37,9 @@ awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', u
 			unread := v.Unread(snapshot.FactAWSAuth)
 			switch {
 			case a.Entry != nil || !a.ByConfigMap:
-				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "aws-auth does not decide about " + r.Name})
+				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "aws-auth does not decide the access of " + r.Name})
 			case len(unread) > 0:
-				report(unknown(subject, "whether aws-auth names "+r.Name+" by its ARN was not checked", unread))
+				report(unknown(subject, "whether aws-auth names "+r.Name+" by its ARN is unknown", unread))
 			case len(a.Mapped) > 0:
 				report(finding.Result{
 					Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("aws-auth names %s by its ARN", r.Name),
@@ -54,7 +54,7 @@ awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', u
 	},
 }
 
-// nearMissed is the result for a role that entries of aws-auth mean and never match.
+// nearMissed is the result for a role that entries of aws-auth are meant for and never match.
 func nearMissed(r *view.NodeRole, misses []view.NearMiss) finding.Result {
 	want := snapshot.WithoutPath(r.ARN)
 	result := finding.Result{
@@ -64,6 +64,6 @@ func nearMissed(r *view.NodeRole, misses []view.NearMiss) finding.Result {
 	for _, m := range misses {
 		result.Evidence = append(result.Evidence, entryLine(m.Mapping, m.Line), "  rolearn "+m.Kind.Reason())
 	}
-	result.Evidence = append(result.Evidence, "the nodes' sessions come as "+want)
+	result.Evidence = append(result.Evidence, "the sessions of the nodes match "+want)
 	return result
 }

@@ -14,11 +14,12 @@ var awsAuthForm = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.CorrectMapping,
 	Title:    "aws-auth can be parsed and maps node roles to nodes",
-	Why: `aws-auth lets the nodes in as a user who may not register as them, or lets nobody in. The first is so where a node role is
-mapped to another user name or other groups than its nodes have, the second where mapRoles is no YAML list.`,
-	Fix: `Correct mapRoles: the user name system:node:{{EC2PrivateDNSName}}, or system:node:{{SessionName}} for nodes that are named by
-their instance id, the groups system:bootstrappers and system:nodes, and for Windows also eks:kube-proxy-windows. The last of
-several entries with one ARN is the one that counts.`,
+	Why: `The nodes authenticate as a user who may not register nodes, or aws-auth maps no role at all. The first happens
+where a node role is mapped to a user name or groups that are wrong for its nodes, the second where mapRoles is not a YAML
+list.`,
+	Fix: `Correct mapRoles: the user name system:node:{{EC2PrivateDNSName}}, or system:node:{{SessionName}} for nodes that are
+named after their instance ID; the groups system:bootstrappers and system:nodes, and for Windows also eks:kube-proxy-windows.
+Of several entries with the same ARN only the last has an effect.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/auth-configmap.html",
 		"https://github.com/awslabs/amazon-eks-ami/issues/1821",
@@ -35,17 +36,17 @@ awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', u
 		auth, subject := v.AWSAuth(), clusterSubject(v)
 		switch unread := v.Unread(snapshot.FactAWSAuth); {
 		case v.Snapshot.Cluster.AuthenticationMode == "API":
-			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the cluster does not look at aws-auth"})
+			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the cluster does not use aws-auth"})
 			return
 		case len(unread) > 0:
-			report(unknown(subject, "whether aws-auth is well formed was not checked", unread))
+			report(unknown(subject, "whether aws-auth is well formed is unknown", unread))
 			return
 		case v.Snapshot.AWSAuth == nil:
 			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the cluster has no ConfigMap aws-auth"})
 			return
 		case auth.Problem != "":
 			report(finding.Result{
-				Status: finding.Fail, Subject: subject, Message: "aws-auth's mapRoles cannot be parsed: it lets nobody in", Evidence: []string{auth.Problem},
+				Status: finding.Fail, Subject: subject, Message: "mapRoles of aws-auth cannot be parsed: it maps no role", Evidence: []string{auth.Problem},
 				Next: []finding.Next{editAWSAuth("")},
 			})
 			return
@@ -89,20 +90,20 @@ func entryLine(m view.Mapping, line int) string {
 func overruled(a view.Access) []string {
 	var lines []string
 	for _, line := range a.Overruled {
-		lines = append(lines, fmt.Sprintf("aws-auth, line %d of mapRoles: an entry with the same rolearn, which does not count", line))
+		lines = append(lines, fmt.Sprintf("aws-auth, line %d of mapRoles: an entry with the same rolearn, which has no effect", line))
 	}
 	return lines
 }
 
-// whyMapping says what the nodes show, for which a mapping is wanted.
+// whyMapping says what shows that the nodes need a mapping.
 func whyMapping(v *view.View, r *view.NodeRole) []string {
 	var lines []string
 	if windows, _ := v.Kinds(r); windows {
-		lines = append(lines, "Windows nodes hold the role: "+someOf(windowsNodes(v, r)))
+		lines = append(lines, "Windows nodes use the role: "+someOf(windowsNodes(v, r)))
 	}
 	switch naming := v.Naming(r); {
 	case naming.ByInstanceID():
-		lines = append(lines, "its nodes are named by instance id: "+someOf(naming.InstanceID))
+		lines = append(lines, "its nodes are named by instance ID: "+someOf(naming.InstanceID))
 	case len(naming.PrivateDNS) > 0:
 		lines = append(lines, "its nodes are named by private DNS name: "+someOf(naming.PrivateDNS))
 	}

@@ -12,10 +12,10 @@ import (
 var nodeRoleAdmin = Rule{
 	ID: "NR506", Name: "node-role-admin", Severity: finding.Warning, Concern: finding.ConcernJoin, Security: true,
 	NoRepair: "who is an administrator of the cluster is your decision",
-	Title:    "The node role is no administrator of the cluster",
+	Title:    "The node role is not an administrator of the cluster",
 	Why:      `Every pod that reaches the instance metadata can act as the node role, and so as an administrator of the cluster.`,
-	Fix: `Take the access policy off the node role's access entry, or system:masters out of its mapping in aws-auth. Give people and
-pipelines roles of their own.`,
+	Fix: `Disassociate the access policy from the node role's access entry, or remove system:masters from its mapping in
+aws-auth. Give people and pipelines roles of their own.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html",
 		"https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html",
@@ -30,7 +30,7 @@ pipelines roles of their own.`,
 	},
 }
 
-// adminPolicies are the access policies that hand a cluster or namespace over.
+// adminPolicies are the access policies that give control over a cluster or namespace.
 // Source: https://docs.aws.amazon.com/eks/latest/userguide/access-policy-permissions.html
 var adminPolicies = []string{"AmazonEKSClusterAdminPolicy", "AmazonEKSAdminPolicy", "AmazonEKSEditPolicy", "AmazonEKSSecretReaderPolicy", "AmazonEKSAdminViewPolicy"}
 
@@ -62,10 +62,10 @@ func judgeAdmin(v *view.View, r *view.NodeRole) finding.Result {
 	}
 	unread := append(a.Unread, v.Snapshot.MissingOf(snapshot.FactAccessPolicies, r.ARN)...)
 	if len(unread) > 0 {
-		return unknown(subject, "whether "+r.Name+" is an administrator of the cluster was not checked", unread)
+		return unknown(subject, "whether "+r.Name+" is an administrator of the cluster is unknown", unread)
 	}
 	return finding.Result{
-		Status: finding.Pass, Subject: subject, Message: r.Name + " is no administrator of the cluster",
+		Status: finding.Pass, Subject: subject, Message: r.Name + " is not an administrator of the cluster",
 		Evidence: []string{"no access policy and no group of administrators"},
 	}
 }

@@ -14,8 +14,8 @@ var autoModeEntry = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.AssociatePolicy,
 	Title:    "The node role of an Auto Mode NodeClass has the access policy that its nodes need",
-	Why: `Nodes of a NodeClass of your own do not join without AmazonEKSAutoNodePolicy on their role's access entry. EKS makes the
-entry for the built-in node pools only.`,
+	Why: `Nodes of your own NodeClass do not join without AmazonEKSAutoNodePolicy on the access entry of their role. EKS
+creates the entry only for the built-in node pools.`,
 	Fix: `Create an access entry of type EC2 for the role and associate AmazonEKSAutoNodePolicy with it, for the whole cluster.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/create-node-class.html",
@@ -45,15 +45,15 @@ entry for the built-in node pools only.`,
 			switch {
 			case has:
 				report(finding.Result{
-					Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("%s, of NodeClass %s, has AmazonEKSAutoNodePolicy", r.Name, class),
+					Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("%s, the role of NodeClass %s, has AmazonEKSAutoNodePolicy", r.Name, class),
 					Evidence: []string{"eks:ListAssociatedAccessPolicies"},
 				})
 			case len(unread) > 0:
-				report(unknown(subject, "whether "+r.Name+" has AmazonEKSAutoNodePolicy was not checked", unread))
+				report(unknown(subject, "whether "+r.Name+" has AmazonEKSAutoNodePolicy is unknown", unread))
 			default:
 				report(finding.Result{
-					Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s, of NodeClass %s, lacks AmazonEKSAutoNodePolicy", r.Name, class),
-					Evidence: []string{"eks:ListAssociatedAccessPolicies: not among them"},
+					Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s, the role of NodeClass %s, does not have AmazonEKSAutoNodePolicy", r.Name, class),
+					Evidence: []string{"eks:ListAssociatedAccessPolicies: AmazonEKSAutoNodePolicy is not associated"},
 				})
 			}
 		}

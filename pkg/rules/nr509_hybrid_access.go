@@ -13,11 +13,11 @@ var hybridAccess = Rule{
 	ID: "NR509", Name: "hybrid-access", Severity: finding.Error, Concern: finding.ConcernJoin,
 	Joining:  95,
 	Explains: []finding.SymptomKind{finding.NotJoined},
-	NoRepair: "which role is that of the hybrid nodes is yours to say",
-	Title:    "The cluster lets hybrid nodes in",
-	Why: `The API server refuses hybrid nodes as Unauthorized, so that they do not join. EKS makes no access entry for their role, and
-hybrid nodes are not supported where the authentication mode is CONFIG_MAP. nodeadm since v1.0.16 ends where the role has no access
-entry, also where aws-auth maps it.`,
+	NoRepair: "which role the hybrid nodes use is not known for certain",
+	Title:    "Hybrid nodes have access to the cluster",
+	Why: `The API server refuses hybrid nodes as Unauthorized, so that they do not join. EKS creates no access entry for their
+role, and does not support hybrid nodes where the authentication mode is CONFIG_MAP. nodeadm v1.0.16 and later exits where the
+role has no access entry, even if aws-auth maps it.`,
 	Fix: `Set the authentication mode to API or API_AND_CONFIG_MAP, and create an access entry of type HYBRID_LINUX for the role of the
 hybrid nodes.`,
 	Refs: []string{
@@ -30,17 +30,17 @@ hybrid nodes.`,
 	Good:  hybridPatch("ssm.amazonaws.com"),
 	Check: func(v *view.View, report Reporter) {
 		subject := clusterSubject(v)
-		if !v.TakesHybridNodes() {
-			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the cluster takes no hybrid nodes"})
+		if !v.ConfiguredForHybrid() {
+			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the cluster is not configured for hybrid nodes"})
 			return
 		}
 		if v.Snapshot.Cluster.AuthenticationMode == "CONFIG_MAP" {
 			report(finding.Result{
-				Status: finding.Fail, Subject: subject, Message: v.Place.Cluster + " takes hybrid nodes, and its authentication mode is CONFIG_MAP",
+				Status: finding.Fail, Subject: subject, Message: v.Place.Cluster + " is configured for hybrid nodes, but its authentication mode is CONFIG_MAP",
 				Evidence: []string{"eks:DescribeCluster: authentication mode CONFIG_MAP, which EKS does not support for hybrid nodes"},
 				Next: []finding.Next{finding.Run(command.AWS(
 					"eks", "update-cluster-config", "--name", v.Place.Cluster, "--access-config", "authenticationMode=API_AND_CONFIG_MAP",
-				)).With("cannot be taken back")},
+				)).With("cannot be undone")},
 			})
 			return
 		}
@@ -59,34 +59,34 @@ func judgeHybridAccess(v *view.View, r *view.Role) finding.Result {
 	a := v.Access(r.ARN)
 	if a.Entry != nil {
 		return finding.Result{
-			Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("%s, of hybrid nodes, has an access entry", r.Name),
+			Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("%s, the role of hybrid nodes, has an access entry", r.Name),
 			Evidence: []string{"eks:DescribeAccessEntry: type " + a.Entry.Type},
 		}
 	}
 	return finding.Result{
 		Status: finding.Depends, Subject: subject, Message: fmt.Sprintf("whether hybrid nodes with %s join depends on their nodeadm: aws-auth maps the role, and it has no access entry", r.Name),
-		Evidence: []string{entryLine(a.Mapped[0], a.MappedLine), "nodeadm v1.0.16 and later wants an access entry, unless its configuration has endpoint, CA and service CIDR of the cluster"},
+		Evidence: []string{entryLine(a.Mapped[0], a.MappedLine), "nodeadm v1.0.16 and later requires an access entry, unless its configuration contains the cluster's endpoint, certificate authority and service CIDR"},
 		Next:     []finding.Next{createHybridEntry(v, r.ARN)},
 	}
 }
 
-// noHybridRole is the result where the cluster takes hybrid nodes and no role of theirs was
-// found.
+// noHybridRole is the result where the cluster is configured for hybrid nodes and no role of
+// theirs was found.
 func noHybridRole(v *view.View, subject finding.Subject) finding.Result {
 	if unread := v.Unread(snapshot.FactHybridEntries, snapshot.FactAWSAuth); len(unread) > 0 {
-		return unknown(subject, "whether the cluster lets hybrid nodes in was not checked", unread)
+		return unknown(subject, "whether hybrid nodes have access to the cluster is unknown", unread)
 	}
-	evidence := []string{"no access entry is of type " + view.HybridEntry, "aws-auth maps no role that trusts Systems Manager or IAM Roles Anywhere to the names of sessions"}
+	evidence := []string{"no access entry is of type " + view.HybridEntry, "aws-auth maps no role that trusts Systems Manager or IAM Roles Anywhere to session names"}
 	next := []finding.Next{createHybridEntry(v, "")}
 	nodes := v.HybridNodes()
 	if len(nodes) == 0 {
 		return finding.Result{
-			Status: finding.Depends, Subject: subject, Message: v.Place.Cluster + " takes hybrid nodes, and lets none in before their role has an access entry",
+			Status: finding.Depends, Subject: subject, Message: v.Place.Cluster + " is configured for hybrid nodes, which cannot join until their role has an access entry",
 			Evidence: evidence, Next: next,
 		}
 	}
 	return finding.Result{
-		Status: finding.Fail, Subject: subject, Message: "nothing lets hybrid nodes into " + v.Place.Cluster,
+		Status: finding.Fail, Subject: subject, Message: "hybrid nodes have no access to " + v.Place.Cluster,
 		Evidence: append(evidence, "hybrid nodes have joined: "+someOf(nodes)), Next: next,
 	}
 }

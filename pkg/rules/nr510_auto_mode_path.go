@@ -16,9 +16,10 @@ var autoModePath = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	NoRepair: "the path of a role cannot be changed",
 	Title:    "The node role of an Auto Mode NodeClass has no path",
-	Why: `EKS Auto Mode looks for the access entry of the role under its ARN without the path, does not find it, and the NodeClass stays
-NotReady: no node of it starts.`,
-	Fix: `Create a role without a path, with an access entry of type EC2 and AmazonEKSAutoNodePolicy, and name it in the NodeClass.`,
+	Why: `EKS Auto Mode looks for the access entry of the role under its ARN without the path and does not find it. The
+NodeClass stays NotReady, and none of its nodes start.`,
+	Fix: `Create a role without a path, with an access entry of type EC2 and AmazonEKSAutoNodePolicy, and use it in the
+NodeClass.`,
 	Refs: []string{
 		"https://github.com/aws/containers-roadmap/issues/2486",
 		"https://docs.aws.amazon.com/eks/latest/userguide/create-node-class.html",
@@ -28,7 +29,7 @@ NotReady: no node of it starts.`,
 	Good:  autoClassPatch(autoNodePolicy),
 	Check: func(v *view.View, report Reporter) {
 		if unread := v.Snapshot.MissingOf(snapshot.FactNodeClasses, "autoMode"); len(unread) > 0 {
-			report(unknown(clusterSubject(v), "whether the roles of Auto Mode's node classes have a path was not checked", unread))
+			report(unknown(clusterSubject(v), "whether the roles of Auto Mode's node classes have a path is unknown", unread))
 		}
 		for _, r := range v.NodeRoles() {
 			for _, s := range r.Sources {
@@ -44,13 +45,13 @@ NotReady: no node of it starts.`,
 func judgeAutoModePath(r *view.NodeRole, class string) finding.Result {
 	if without := snapshot.WithoutPath(r.ARN); without != r.ARN {
 		return finding.Result{
-			Status: finding.Fail, Subject: roleSubject(r), Message: fmt.Sprintf("%s, of NodeClass %s, has a path", r.Name, class),
+			Status: finding.Fail, Subject: roleSubject(r), Message: fmt.Sprintf("%s, the role of NodeClass %s, has a path", r.Name, class),
 			Evidence: []string{"the role is " + r.ARN, "EKS Auto Mode looks for an access entry of " + without},
 			Next:     []finding.Next{finding.Run(command.Noderole("create").WithPlaceholder("NAME")).With("creates a role without a path")},
 		}
 	}
 	return finding.Result{
-		Status: finding.Pass, Subject: roleSubject(r), Message: fmt.Sprintf("%s, of NodeClass %s, has no path", r.Name, class),
+		Status: finding.Pass, Subject: roleSubject(r), Message: fmt.Sprintf("%s, the role of NodeClass %s, has no path", r.Name, class),
 		Evidence: []string{"the role is " + r.ARN},
 	}
 }

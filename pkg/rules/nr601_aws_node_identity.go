@@ -12,10 +12,10 @@ var awsNodeIdentity = Rule{
 	ID: "NR601", Name: "aws-node-identity", Severity: finding.Info, Concern: finding.ConcernCNI,
 	Repair: finding.MoveCNI,
 	Title:  "aws-node has a role of its own",
-	Why: `Where aws-node uses the node role, that role must carry the CNI permissions, and every pod that reaches the instance
-metadata can use them. AWS recommends a role of aws-node's own, by EKS Pod Identity or IRSA.`,
-	Fix: `Create a role with the CNI policy for the service account kube-system/aws-node and give it to the vpc-cni add-on; then
-restart aws-node; only then detach the CNI policy from the node role.`,
+	Why: `Where aws-node uses the node role, that role must have the CNI permissions, and every pod that reaches the instance
+metadata can use them. AWS recommends a separate role for aws-node, with EKS Pod Identity or IRSA.`,
+	Fix: `Create a role with the CNI policy for the service account kube-system/aws-node and configure it in the vpc-cni
+add-on. Then restart aws-node, and only then detach the CNI policy from the node role.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html",
 		"https://github.com/aws/amazon-eks-pod-identity-webhook",
@@ -32,7 +32,7 @@ roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {attachedPolicies: [
 		result := finding.Result{Subject: awsNodeSubject(), Evidence: identity.Evidence}
 		switch {
 		case identity.Kind == view.UnknownIdentity:
-			result = unknown(awsNodeSubject(), "which identity aws-node is configured with was not checked", identity.Unread)
+			result = unknown(awsNodeSubject(), "which identity aws-node is configured with is unknown", identity.Unread)
 		case identity.Kind == view.NotInstalled:
 			result.Status, result.Message = finding.NotApplicable, "aws-node is not installed"
 		case identity.Own():

@@ -13,8 +13,8 @@ var awsNodeRestart = Rule{
 	Explains: []finding.SymptomKind{finding.NoNetwork},
 	Repair:   finding.RestartAWSNode,
 	Title:    "Every running aws-node pod uses the identity that is configured",
-	Why: `A pod gets its credentials when it is admitted, so that pods which started before a change still use the old identity.
-They stop working when that identity's permissions are taken away.`,
+	Why: `A pod gets its credentials when it is admitted, so that pods that started before a change still use the old
+identity. They stop working when that identity's permissions are removed.`,
 	Fix:  `Restart the DaemonSet aws-node; its pods are replaced one at a time.`,
 	Refs: []string{"https://github.com/aws/amazon-vpc-cni-k8s/issues/1338"},
 	Needs: []snapshot.Fact{
@@ -31,7 +31,7 @@ They stop working when that identity's permissions are taken away.`,
 		case identity.Kind == view.NotInstalled:
 			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "aws-node is not installed"})
 		case identity.Kind == view.UnknownIdentity:
-			report(unknown(awsNodeSubject(), "whether aws-node's pods use the configured identity was not checked", identity.Unread))
+			report(unknown(awsNodeSubject(), "whether aws-node's pods use the configured identity is unknown", identity.Unread))
 		case len(stale) > 0:
 			result := finding.Result{
 				Status: finding.Fail, Subject: awsNodeSubject(),
@@ -42,7 +42,7 @@ They stop working when that identity's permissions are taken away.`,
 			}
 			report(result)
 		case len(unread) > 0:
-			report(unknown(awsNodeSubject(), "whether aws-node's pods use the configured identity was not checked", unread))
+			report(unknown(awsNodeSubject(), "whether aws-node's pods use the configured identity is unknown", unread))
 		case pods == 0:
 			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "no aws-node pod runs"})
 		default:

@@ -15,10 +15,10 @@ var irsaWorks = Rule{
 	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork},
 	Repair:   finding.RepairIRSA,
 	Title:    "aws-node can assume its IRSA role",
-	Why: `aws-node asks for the IRSA role and for nothing else: where that fails it crashes, gives no addresses to pods, and nodes
-turn NotReady. It does not fall back to the node role.`,
-	Fix: `Create the IAM OIDC provider of the cluster's issuer with the audience sts.amazonaws.com, and allow it in the role's trust
-policy for system:serviceaccount:kube-system:aws-node.`,
+	Why: `Without its IRSA role, aws-node crashes and assigns no addresses to pods, and nodes become NotReady. It does not
+fall back to the node role.`,
+	Fix: `Create the IAM OIDC provider for the cluster's issuer with the audience sts.amazonaws.com, and allow it in the
+role's trust policy for system:serviceaccount:kube-system:aws-node.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/enable-iam-roles-for-service-accounts.html",
 		"https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html",
@@ -31,7 +31,7 @@ oidcProviders: {"arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-west-1.amaz
 		identity := v.ConfiguredIdentity()
 		switch identity.Kind {
 		case view.UnknownIdentity:
-			report(unknown(awsNodeSubject(), "whether aws-node can assume its role was not checked", identity.Unread))
+			report(unknown(awsNodeSubject(), "whether aws-node can assume its role is unknown", identity.Unread))
 		case view.IRSA:
 			report(judgeIRSA(v, v.Role(identity.RoleARN)))
 		default:
@@ -63,13 +63,13 @@ func judgeIRSA(v *view.View, r *view.Role) finding.Result {
 		return result
 	case trust.Verdict == view.Denied && len(r.Unread) == 0 && trust.Action.Name != "":
 		result.Evidence = deniedLines([]view.Answer{trust})
-		result.Evidence = append(result.Evidence, "asked for "+view.AWSNodeSubject+" of "+provider, "the trust policy lets in "+trusted(r))
+		result.Evidence = append(result.Evidence, "evaluated for "+view.AWSNodeSubject+" of "+provider, "the trust policy allows "+trusted(r))
 		result.Next = []finding.Next{explainTrust(provider, trust.Action.Name)}
 		return result
 	case len(missing) > 0 || len(trust.Unread) > 0:
-		return unknown(subject, "whether aws-node can assume "+r.Name+" was not checked", append(missing, trust.Unread...))
+		return unknown(subject, "whether aws-node can assume "+r.Name+" is unknown", append(missing, trust.Unread...))
 	case !read:
-		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the snapshot does not hold the OIDC provider"}
+		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the snapshot does not contain the OIDC provider"}
 	case trust.Verdict == view.Depends:
 		return finding.Result{Status: finding.Depends, Subject: subject, Message: "whether aws-node can assume " + r.Name + " depends on a condition", Evidence: dependsLines([]view.Answer{trust}), Next: []finding.Next{explainTrust(provider, trust.Action.Name)}}
 	}

@@ -18,10 +18,10 @@ var podIdentityWorks = Rule{
 	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork},
 	Repair:   finding.RepairPodIdentity,
 	Title:    "aws-node gets its Pod Identity role on every node",
-	Why: `aws-node asks the agent on its own node for credentials and falls back to nothing: without the agent, or where the role
-does not trust EKS Pod Identity, it crashes and the node turns NotReady.`,
-	Fix: `Install the add-on eks-pod-identity-agent so that it runs on every node, let pods.eks.amazonaws.com do sts:AssumeRole and
-sts:TagSession in the role's trust policy, and run vpc-cni v1.15.5 or later.`,
+	Why: `aws-node gets credentials from the agent on its own node and has no fallback: without the agent, or if the role does
+not trust EKS Pod Identity, it crashes and the node becomes NotReady.`,
+	Fix: `Install the add-on eks-pod-identity-agent so that it runs on every node, allow sts:AssumeRole and sts:TagSession for
+pods.eks.amazonaws.com in the role's trust policy, and run vpc-cni v1.15.5 or later.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html",
 		"https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html",
@@ -34,7 +34,7 @@ sts:TagSession in the role's trust policy, and run vpc-cni v1.15.5 or later.`,
 		identity := v.ConfiguredIdentity()
 		switch identity.Kind {
 		case view.UnknownIdentity:
-			report(unknown(awsNodeSubject(), "whether aws-node gets its role was not checked", identity.Unread))
+			report(unknown(awsNodeSubject(), "whether aws-node gets its role is unknown", identity.Unread))
 		case view.PodIdentity:
 			report(judgePodIdentity(v))
 		default:
@@ -61,15 +61,14 @@ roles:
 `
 }
 
-// judgePodIdentity looks at every link on the way to the credentials that aws-node
-// gets: the agent on its node, the association's role and, where there is one, the
-// target role.
+// judgePodIdentity judges all that aws-node needs to get credentials: the agent on its
+// node, the association's role and, where there is one, the target role.
 func judgePodIdentity(v *view.View) finding.Result {
 	subject, own := awsNodeSubject(), v.Role(v.ConfiguredIdentity().RoleARN)
 	result := finding.Result{Status: finding.Fail, Subject: subject, Message: "aws-node does not get its Pod Identity role " + own.Name}
 	var unread []snapshot.Missing
 	if cni := v.CNI(); cni.Before(view.PodIdentitySince) {
-		result.Evidence = append(result.Evidence, fmt.Sprintf("vpc-cni runs at %s; EKS Pod Identity needs %s or later", cni.Version, view.PodIdentitySince))
+		result.Evidence = append(result.Evidence, fmt.Sprintf("the cluster runs vpc-cni %s; EKS Pod Identity needs %s or later", cni.Version, view.PodIdentitySince))
 		result.Next = append(result.Next, finding.Advise("upgrade vpc-cni to "+view.PodIdentitySince+" or later"))
 	}
 	if m := v.Unread(snapshot.FactAgent, snapshot.FactPods); len(m) > 0 {
@@ -94,7 +93,7 @@ func judgePodIdentity(v *view.View) finding.Result {
 	case len(result.Evidence) > 0:
 		return result
 	case len(unread) > 0:
-		return unknown(subject, "whether aws-node gets "+own.Name+" on every node was not checked", unread)
+		return unknown(subject, "whether aws-node gets "+own.Name+" on every node is unknown", unread)
 	case len(all.depends) > 0:
 		return finding.Result{Status: finding.Depends, Subject: subject, Message: "whether aws-node gets " + own.Name + " depends on a condition", Evidence: dependsLines(all.depends), Next: []finding.Next{explainTrust(view.PodIdentityService, all.depends[0].Action.Name)}}
 	}
@@ -120,8 +119,8 @@ func assume(r *view.Role, s *view.Session, result *finding.Result, all *allowedA
 }
 
 // assumeTarget asks whether EKS Pod Identity may assume the target role with the
-// association's role, and says which of the two denies it: one that may not assume, or
-// one that does not trust.
+// association's role, and says which of the two denies it: the policies of the
+// association's role or the trust policy of the target role.
 func assumeTarget(v *view.View, associated, target *view.Role, s *view.Session, result *finding.Result, all *allowedAll) {
 	if target.Facts.NotFound {
 		result.Evidence = append(result.Evidence, "iam:GetRole "+target.Name+": NoSuchEntity")
@@ -145,18 +144,18 @@ func assumeTarget(v *view.View, associated, target *view.Role, s *view.Session, 
 	}
 	if len(mayNot) > 0 {
 		for _, line := range deniedLines(mayNot) {
-			result.Evidence = append(result.Evidence, fmt.Sprintf("%s may not assume the target role %s: %s", associated.Name, target.Name, line))
+			result.Evidence = append(result.Evidence, fmt.Sprintf("%s cannot assume the target role %s: %s", associated.Name, target.Name, line))
 		}
-		result.Next = append(result.Next, finding.Advise(fmt.Sprintf("allow %s %s on %s", associated.Name, strings.Join(s.TrustActions, " and "), target.ARN)))
+		result.Next = append(result.Next, finding.Advise(fmt.Sprintf("allow %s on %s in a policy of %s", strings.Join(s.TrustActions, " and "), target.ARN, associated.Name)))
 	}
 	if len(notTrusted) > 0 {
 		result.Evidence = append(result.Evidence, trustLines(target, s, notTrusted)...)
-		result.Next = append(result.Next, finding.Advise(fmt.Sprintf("allow %s %s in the trust policy of %s", associated.ARN, strings.Join(s.TrustActions, " and "), target.Name)))
+		result.Next = append(result.Next, finding.Advise(fmt.Sprintf("allow %s for %s in the trust policy of %s", strings.Join(s.TrustActions, " and "), associated.ARN, target.Name)))
 	}
 }
 
-// trustLines says why a role's trust policy denies actions to a session, and whom it
-// names.
+// trustLines says why a role's trust policy denies actions to a session, and which
+// principals it names.
 func trustLines(r *view.Role, s *view.Session, denied []view.Answer) []string {
 	var lines []string
 	for _, line := range deniedLines(denied) {

@@ -12,11 +12,11 @@ import (
 var awsNodeCredentials = Rule{
 	ID: "NR605", Name: "aws-node-credentials", Severity: finding.Warning, Concern: finding.ConcernCNI, Security: true,
 	NoRepair: "who set the keys or the annotation is not known",
-	Title:    "aws-node holds no static keys and is not skipped by the webhook",
-	Why: `Static access keys win over every role: they do not expire, stand in the DaemonSet for everybody to read, and make each
-change of aws-node's role void. A container that the webhook skips gets no role of its own.`,
-	Fix: `Take the AWS_ variables, or the annotation eks.amazonaws.com/skip-containers, out of the DaemonSet aws-node and let it
-restart.`,
+	Title:    "aws-node has no static keys, and the webhook does not skip it",
+	Why: `Static access keys override every role: they do not expire, everybody who can read the DaemonSet can read them, and
+a change of aws-node's role has no effect. A container that the webhook skips gets no role of its own.`,
+	Fix: `Remove the AWS_ variables, or the annotation eks.amazonaws.com/skip-containers, from the DaemonSet aws-node and let
+it restart.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html",
 		"https://github.com/aws/amazon-eks-pod-identity-webhook",
@@ -31,16 +31,16 @@ restart.`,
 		switch {
 		case len(evidence) > 0:
 			report(finding.Result{
-				Status: finding.Fail, Subject: subject, Message: "aws-node gets its credentials past EKS", Evidence: evidence,
+				Status: finding.Fail, Subject: subject, Message: "aws-node does not get its credentials from EKS", Evidence: evidence,
 				Next: []finding.Next{finding.Run(command.Kubectl("-n", "kube-system", "edit", "daemonset", "aws-node"))},
 			})
 		case len(unread) > 0:
-			report(unknown(subject, "whether aws-node holds static keys was not checked", unread))
+			report(unknown(subject, "whether aws-node has static keys is unknown", unread))
 		case ds == nil:
 			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "aws-node is not installed"})
 		default:
 			report(finding.Result{
-				Status: finding.Pass, Subject: subject, Message: "aws-node holds no static keys and is not skipped by the webhook",
+				Status: finding.Pass, Subject: subject, Message: "aws-node has no static keys, and the webhook does not skip it",
 				Evidence: []string{fmt.Sprintf("the DaemonSet's environment and that of %d pods", len(v.Snapshot.AWSNode.Pods))},
 			})
 		}

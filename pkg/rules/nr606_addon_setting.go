@@ -15,8 +15,9 @@ var addonSetting = Rule{
 	Repair: finding.AlignAddonRole,
 	Title:  "The vpc-cni add-on and the service account name the same role",
 	Why: `EKS writes the add-on's role into the service account whenever it updates the add-on. Where the two differ, the next
-update changes aws-node's identity without anybody asking for it.`,
-	Fix: `Give the add-on the role that aws-node is to have: with a Pod Identity association, or with --service-account-role-arn.`,
+update changes the identity of aws-node unexpectedly.`,
+	Fix: `Give the add-on the role that aws-node should have: with a Pod Identity association, or with
+--service-account-role-arn.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html",
 		"https://docs.aws.amazon.com/eks/latest/userguide/updating-an-add-on.html",
@@ -31,11 +32,11 @@ update changes aws-node's identity without anybody asking for it.`,
 		unread := append(v.Unread(snapshot.FactServiceAccount), v.Snapshot.MissingOf(snapshot.FactAddons, "vpc-cni")...)
 		switch {
 		case len(unread) > 0:
-			report(unknown(subject, "whether add-on and service account agree was not checked", unread))
+			report(unknown(subject, "whether the add-on and the service account name the same role is unknown", unread))
 		case v.AssociatedRole() != "":
-			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "aws-node has a Pod Identity association, which wins over both"})
+			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "aws-node has a Pod Identity association, which takes precedence over both"})
 		case !ok || account == nil || addon.ServiceAccountRoleARN == "":
-			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "vpc-cni is no add-on, or the add-on sets no role"})
+			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "vpc-cni is not an EKS add-on, or the add-on has no role"})
 		case addon.ServiceAccountRoleARN == account.RoleARN:
 			report(finding.Result{
 				Status: finding.Pass, Subject: subject, Message: "the vpc-cni add-on and the service account name the same role",

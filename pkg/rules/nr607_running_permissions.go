@@ -16,8 +16,8 @@ var runningPermissions = Rule{
 	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork, finding.DeniedCall},
 	Repair:   finding.RestartAWSNode,
 	Title:    "Every running aws-node pod has the permissions that the VPC CNI needs",
-	Why: `A pod of aws-node keeps the identity that it was started with. Where that identity has no CNI permissions, the pod cannot give
-addresses to other pods on its node now, whatever is configured.`,
+	Why: `A pod of aws-node keeps the identity that it was started with. Where that identity has no CNI permissions, the pod
+cannot assign addresses to other pods on its node now, even if the configured identity has them.`,
 	Fix: `Restart the DaemonSet aws-node, so that its pods use the configured identity, or give the permissions back to the identity
 that they use until they are restarted.`,
 	Refs: []string{
@@ -38,10 +38,10 @@ that they use until they are restarted.`,
 			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "aws-node is not installed"})
 			return
 		case identity.Kind == view.UnknownIdentity:
-			report(unknown(awsNodeSubject(), "whether the running pods of aws-node have CNI permissions was not checked", identity.Unread))
+			report(unknown(awsNodeSubject(), "whether the running pods of aws-node have CNI permissions is unknown", identity.Unread))
 			return
 		case len(unread) > 0:
-			report(unknown(awsNodeSubject(), "whether the running pods of aws-node have CNI permissions was not checked", unread))
+			report(unknown(awsNodeSubject(), "whether the running pods of aws-node have CNI permissions is unknown", unread))
 		}
 		stale := staleByIdentity(v, identity)
 		for _, key := range slices.Sorted(maps.Keys(stale)) {
@@ -49,7 +49,7 @@ that they use until they are restarted.`,
 		}
 		if len(stale) == 0 && len(unread) == 0 {
 			report(finding.Result{
-				Status: finding.Pass, Subject: awsNodeSubject(), Message: "no running aws-node pod depends on another identity than the configured one",
+				Status: finding.Pass, Subject: awsNodeSubject(), Message: "no running aws-node pod relies on another role than the configured one",
 				Evidence: []string{"the credential variables in each pod's environment"},
 			})
 		}
@@ -57,7 +57,7 @@ that they use until they are restarted.`,
 }
 
 // staleByIdentity are the pods of aws-node that run with another identity than the
-// configured one, by that identity. Static keys and shared profiles are another rule's.
+// configured one, by that identity. Another rule reports static keys and shared profiles.
 func staleByIdentity(v *view.View, configured view.Identity) map[string][]view.PodIdentityUse {
 	stale := map[string][]view.PodIdentityUse{}
 	for _, use := range v.StalePods(configured) {
@@ -92,7 +92,7 @@ func judgeRunning(v *view.View, pods []view.PodIdentityUse) finding.Result {
 	}
 	switch {
 	case len(unread) > 0:
-		return unknown(subject, who+", whose permissions were not checked", unread)
+		return unknown(subject, who+", whose permissions are unknown", unread)
 	case arn == "" && pods[0].Kind == view.PodIdentity:
 		return finding.Result{
 			Status: finding.Fail, Subject: subject, Message: who + ", and no association gives it a role",
@@ -108,7 +108,7 @@ func judgeRunning(v *view.View, pods []view.PodIdentityUse) finding.Result {
 			Evidence: append(lines, "iam:GetRole "+r.Name+": NoSuchEntity"),
 		}
 	}
-	result := askAs(pods[0].Session(v), r, v.CNI().Required()).result(subject, r.Name, "has the permissions that the VPC CNI needs", "lacks permissions that the VPC CNI needs")
+	result := askAs(pods[0].Session(v), r, v.CNI().Required()).result(subject, r.Name, "has the permissions that the VPC CNI needs", "is missing permissions that the VPC CNI needs")
 	result.Message = who + ": " + result.Message
 	result.Evidence = append(lines, result.Evidence...)
 	return result

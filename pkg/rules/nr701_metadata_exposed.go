@@ -12,12 +12,12 @@ import (
 
 var metadataExposed = Rule{
 	ID: "NR701", Name: "metadata-exposed", Severity: finding.Warning, Concern: finding.ConcernNode, Security: true, OfInstances: true,
-	NoRepair: "pods may rely on the metadata: see first which of them do",
+	NoRepair: "pods may rely on the instance metadata: first find out which of them do",
 	Title:    "Pods cannot get the node role's credentials from the instance metadata",
-	Why: `Every pod on these nodes can ask the instance metadata for the node role's credentials: it may then do all that the node
-role may. Pods that use the host's network, as aws-node does, work with a hop limit of 1.`,
-	Fix: `Set HttpTokens to required and the hop limit to 1 in the launch template or node class, and replace the nodes. First see that
-no pod lives on the node role.`,
+	Why: `Every pod on these nodes can get the node role's credentials from the instance metadata, and then has all
+permissions of the node role. Pods that use the host's network, as aws-node does, work with a hop limit of 1.`,
+	Fix: `Set HttpTokens to required and the hop limit to 1 in the launch template or node class, and replace the nodes. First
+make sure that no pod relies on the node role.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html",
 		"https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html",
@@ -43,7 +43,7 @@ no pod lives on the node role.`,
 				result.Evidence = append(result.Evidence, worth(r))
 				report(result)
 			case len(unread) > 0:
-				report(unknown(subject, "whether pods can get "+r.Name+"'s credentials was not checked", unread))
+				report(unknown(subject, "whether pods can get "+r.Name+"'s credentials is unknown", unread))
 			case seen[r.ARN] == 0:
 				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "no running instance holds " + r.Name})
 			default:
@@ -56,11 +56,11 @@ no pod lives on the node role.`,
 	},
 }
 
-// worth says what a thief of the role could do, beside what every node may.
+// worth says what the role's credentials allow besides what every node needs.
 func worth(r *view.NodeRole) string {
-	marks := askAll(r.Role, append(need.Indicative(), need.Broad...))
-	if len(marks.allowed) == 0 {
-		return "the role allows what nodes call, and none of the further actions that were tried"
+	dangerous := askAll(r.Role, append(need.Indicative(), need.Broad...))
+	if len(dangerous.allowed) == 0 {
+		return "the role allows what nodes call, and none of the dangerous actions that were evaluated"
 	}
-	return "with the role: " + reasons(marks.allowed)
+	return "with the role: " + reasons(dangerous.allowed)
 }

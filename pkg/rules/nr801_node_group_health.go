@@ -15,10 +15,11 @@ var nodeGroupHealth = Rule{
 	Joining:  220,
 	NoRepair: "it is a symptom: it ends when its causes are repaired",
 	Title:    "EKS reports no health issue with an IAM cause on the cluster, a node group or an add-on",
-	Why: `EKS itself has seen that the cluster, a node group or an add-on lacks a role, an instance profile or a permission. The other
-findings say which role or policy is the cause.`,
-	Fix: `Repair what the findings name. Where EKS says AccessDenied on a node group and they name nothing, restore the ClusterRole and
-ClusterRoleBinding eks:node-manager. IamLimitExceeded needs a higher IAM quota, IamThrottling fewer callers.`,
+	Why: `EKS reports that the cluster, a node group or an add-on is missing a role, an instance profile or a permission. The
+other findings say which role or policy is the cause.`,
+	Fix: `Repair what the findings name. Where EKS reports AccessDenied for a node group and no finding names a cause, restore
+the ClusterRole and ClusterRoleBinding eks:node-manager. IamLimitExceeded needs a higher IAM quota, IamThrottling fewer
+requests.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/APIReference/API_Issue.html",
 		"https://docs.aws.amazon.com/eks/latest/APIReference/API_ClusterIssue.html",
@@ -31,7 +32,7 @@ ClusterRoleBinding eks:node-manager. IamLimitExceeded needs a higher IAM quota, 
 	Check: func(v *view.View, report Reporter) {
 		s := v.Snapshot
 		if m := v.Unread(snapshot.FactCluster); len(m) > 0 {
-			report(unknown(clusterSubject(v), "the health of the cluster was not checked", m))
+			report(unknown(clusterSubject(v), "the health of the cluster is unknown", m))
 		} else {
 			report(judgeHealth(clusterSubject(v), "cluster "+v.Place.Cluster, s.Cluster.Status, "eks:DescribeCluster", s.Cluster.Health))
 		}
@@ -41,7 +42,7 @@ ClusterRoleBinding eks:node-manager. IamLimitExceeded needs a higher IAM quota, 
 		for _, name := range slices.Sorted(maps.Keys(s.Addons)) {
 			subject := finding.Subject{Kind: finding.SubjectSource, Name: "add-on " + name}
 			if m := s.MissingOf(snapshot.FactAddons, name); len(m) > 0 {
-				report(unknown(subject, "the health of "+subject.Name+" was not checked", m))
+				report(unknown(subject, "the health of "+subject.Name+" is unknown", m))
 				continue
 			}
 			report(judgeHealth(subject, subject.Name, s.Addons[name].Status, "eks:DescribeAddon "+name, s.Addons[name].Health))
@@ -53,7 +54,7 @@ func judgeNodeGroup(v *view.View, name string) finding.Result {
 	group := v.Snapshot.NodeGroups[name]
 	subject := finding.Subject{Kind: finding.SubjectSource, Name: "node group " + name}
 	if m := v.Snapshot.MissingOf(snapshot.FactNodeGroups, name); len(m) > 0 {
-		return unknown(subject, "the health of "+subject.Name+" was not checked", m)
+		return unknown(subject, "the health of "+subject.Name+" is unknown", m)
 	}
 	result := judgeHealth(subject, subject.Name, group.Status, "eks:DescribeNodegroup "+name, group.Health)
 	if result.Status != finding.Fail {

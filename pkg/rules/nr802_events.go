@@ -17,9 +17,9 @@ var clusterEvents = Rule{
 	Joining:  230,
 	NoRepair: "it is a symptom: it ends when its causes are repaired",
 	Title:    "The cluster reports no event and no node class condition with an IAM cause",
-	Why: `AWS denied something in the cluster: events say so of the last hours, conditions of node classes of now. The other findings
-say which role or policy is the cause.`,
-	Fix: `Repair what the findings name; then the events stop.`,
+	Why: `AWS denied a call: events show the last hours, conditions of node classes the current state. The other findings say
+which role or policy is the cause.`,
+	Fix: `Repair what the findings name; the events then stop.`,
 	Refs: []string{
 		"https://github.com/aws/amazon-vpc-cni-k8s/blob/master/pkg/awsutils/awsutils.go",
 		"https://github.com/aws/karpenter-provider-aws/blob/main/pkg/apis/v1/ec2nodeclass_status.go",
@@ -31,7 +31,7 @@ say which role or policy is the cause.`,
 	Check: func(v *view.View, report Reporter) {
 		unread := v.Unread(snapshot.FactEvents, snapshot.FactNodeClasses)
 		if len(unread) > 0 {
-			report(unknown(clusterSubject(v), "whether events and node classes name an IAM cause was not checked", unread))
+			report(unknown(clusterSubject(v), "whether events and node classes name an IAM cause is unknown", unread))
 		}
 		reported := 0
 		for _, c := range v.NodeClasses() {
@@ -70,7 +70,7 @@ say which role or policy is the cause.`,
 	},
 }
 
-// recommended reports whether the VPC CNI calls an action and can do without.
+// recommended reports whether the VPC CNI calls an action without requiring it.
 func recommended(cni need.CNI, action string) bool {
 	is := func(a need.Action) bool { return strings.EqualFold(a.Name, action) }
 	return !slices.ContainsFunc(cni.Required(), is) && slices.ContainsFunc(cni.Recommended(), is)
@@ -101,8 +101,8 @@ func knownRole(v *view.View, name string) bool {
 	return false
 }
 
-// symptomsOf says of what an event is a symptom. Where it names the action that was
-// denied, what denies that action explains it, and nothing else.
+// symptomsOf says of what an event is a symptom. An event that names the denied action is
+// explained only by what denies that action.
 func symptomsOf(e snapshot.Event) []finding.Symptom {
 	switch e.Cause() {
 	case snapshot.CauseImage:

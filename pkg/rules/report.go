@@ -12,12 +12,13 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
-// Options change what is judged.
+// Options select the rules and say what to judge for.
 type Options struct {
 	// CNIVersion is the vpc-cni version to judge for, such as v1.22.1, in place of
 	// the one that runs.
 	CNIVersion string
-	// WhyNotJoining keeps what may keep nodes from joining, in the order in which a node meets it.
+	// WhyNotJoining keeps the results that can explain why nodes do not join, in the order in
+	// which a starting node meets the rules.
 	WhyNotJoining bool
 	// Severities are a team's own, by rule id.
 	Severities map[string]finding.Severity
@@ -123,7 +124,7 @@ func awsNodeLine(v *view.View) finding.AWSNodeInfo {
 		info.Text = "is not installed"
 		return info
 	case view.UnknownIdentity:
-		info.Text = "identity not known: " + strings.Join(identity.Evidence, "; ")
+		info.Text = "identity is unknown: " + strings.Join(identity.Evidence, "; ")
 		return info
 	case view.FromNodeRole, view.IRSA, view.PodIdentity, view.StaticKeys:
 	}
@@ -138,7 +139,7 @@ func awsNodeLine(v *view.View) finding.AWSNodeInfo {
 		return info
 	}
 	if total == 0 {
-		info.Text = "is configured with " + what + "; no pod of it runs"
+		info.Text = "is configured with " + what + "; no aws-node pod runs"
 		return info
 	}
 	behind := map[view.IdentityKind]int{}

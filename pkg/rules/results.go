@@ -35,7 +35,7 @@ func unknown(subject finding.Subject, message string, unread []snapshot.Missing)
 		}
 	}
 	if len(permissions) > 0 {
-		r.Next = []finding.Next{finding.Advise("allow yourself " + strings.Join(permissions, ", ") + " and check again")}
+		r.Next = []finding.Next{finding.Advise("grant yourself " + strings.Join(permissions, ", ") + " and run check again")}
 	}
 	return r
 }
@@ -111,7 +111,7 @@ func (all allowedAll) result(subject finding.Subject, who, can, cannot string) f
 			Evidence: append(deniedLines(all.denied), otherLines(all)...), Denied: namesOf(all.denied),
 		}
 	case len(all.unknown) > 0:
-		return unknown(subject, fmt.Sprintf("whether %s %s was not checked", who, can), unreadOf(all.unknown))
+		return unknown(subject, fmt.Sprintf("whether %s %s is unknown", who, can), unreadOf(all.unknown))
 	case len(all.depends) > 0:
 		return finding.Result{
 			Status: finding.Depends, Subject: subject,
@@ -135,7 +135,7 @@ func namesOf(answers []view.Answer) []string {
 func otherLines(all allowedAll) []string {
 	lines := dependsLines(all.depends)
 	for _, a := range all.unknown {
-		lines = append(lines, a.Action.Name+": not checked")
+		lines = append(lines, a.Action.Name+": unknown")
 	}
 	return lines
 }
@@ -154,15 +154,15 @@ func deniedLines(answers []view.Answer) []string { return grouped(answers, whyDe
 func whyDenied(a view.Answer) string {
 	switch {
 	case a.Organization != nil:
-		return "a service control policy denies it, as AWS's policy simulator says (" + a.Organization.Decision + " on " + a.Organization.Resource + ")"
+		return "denied by a service control policy, according to the IAM policy simulator (" + a.Organization.Decision + " on " + a.Organization.Resource + ")"
 	case a.Result.Explicit:
 		return "denied by " + statementList(a.Result.Statements)
 	case a.Result.By == iampolicy.LayerBoundary:
-		return "not allowed by the permissions boundary" + nearest(a.Result)
+		return "the permissions boundary does not allow it" + nearest(a.Result)
 	case a.Result.By == iampolicy.LayerSession:
-		return "not allowed by the session policy of the Pod Identity association" + nearest(a.Result)
+		return "the session policy of the Pod Identity association does not allow it" + nearest(a.Result)
 	default:
-		return "allowed by no statement" + nearest(a.Result)
+		return "no statement allows it" + nearest(a.Result)
 	}
 }
 
@@ -232,7 +232,7 @@ func statementList(list []iampolicy.Reference) string {
 	return strings.Join(names, " and ")
 }
 
-// attach is the command that attaches a policy of AWS's to a role.
+// attach is the command that attaches an AWS managed policy to a role.
 func attach(r *view.Role, partition, policy string) finding.Next {
 	return finding.Run(command.AWS("iam", "attach-role-policy", "--role-name", r.Name, "--policy-arn", need.ManagedPolicy(partition, policy)))
 }
@@ -248,7 +248,7 @@ func editAWSAuth(note string) finding.Next {
 	return finding.Run(command.Kubectl("-n", "kube-system", "edit", "configmap", "aws-auth")).With(note)
 }
 
-// unblock adds to a failure what to do where another policy does not help: an explicit
+// unblock says what to do about a failure that another policy does not repair: an explicit
 // Deny, the boundary, the session policy or a service control policy denies.
 func (all allowedAll) unblock(result finding.Result) finding.Result {
 	if result.Status != finding.Fail {
@@ -257,13 +257,13 @@ func (all allowedAll) unblock(result finding.Result) finding.Result {
 	for _, a := range all.denied {
 		switch {
 		case a.Organization != nil:
-			result.Next = []finding.Next{finding.Advise("ask whoever manages the service control policies of your organization to allow " + a.Action.Name + ": no policy of the account helps while it is denied there")}
+			result.Next = []finding.Next{finding.Advise("ask the administrators of your organization's service control policies to allow " + a.Action.Name + ": no policy of the account can override them")}
 			return result
 		case !a.Result.Explicit && a.Result.By == iampolicy.LayerSession:
-			result.Next = []finding.Next{finding.Advise("allow " + a.Action.Name + " in the session policy of the Pod Identity association too: the role alone does not grant it")}
+			result.Next = []finding.Next{finding.Advise("allow " + a.Action.Name + " in the session policy of the Pod Identity association too: the policies of the role are not enough")}
 			return result
 		case a.Blocked():
-			result.Next = []finding.Next{finding.Advise("change the Deny statement or the permissions boundary that the evidence names: another policy does not help while it denies " + a.Action.Name)}
+			result.Next = []finding.Next{finding.Advise("change the Deny statement or the permissions boundary in the evidence: no other policy can allow " + a.Action.Name)}
 			return result
 		}
 	}

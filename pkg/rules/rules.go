@@ -1,6 +1,6 @@
-// Package rules holds what this program judges, one file per rule. A rule asks
-// the view and reports; it reads nothing else and keeps no state. Everything
-// that is said about a rule elsewhere (explain, the docs) comes from its Rule.
+// Package rules judges the facts, with one file per rule. A rule asks the view and
+// reports results; it reads nothing else and keeps no state. What explain and the
+// documentation say about a rule comes from its Rule.
 package rules
 
 import (
@@ -26,22 +26,21 @@ type Rule struct {
 	// Security is set where a failure lets somebody do what only others should.
 	Security bool
 	// Joining is the rule's place in the order in which a starting node meets the rules:
-	// it needs a role, the role needs EC2's trust, the node its name, the cluster's
-	// permission, images, and at last addresses. 0 is for a rule that keeps no node from
-	// joining.
+	// it needs a role that trusts EC2, its own name, access to the cluster, images, and at
+	// last addresses. 0 is for a rule whose failure does not prevent nodes from joining.
 	Joining int
 	// Explains are the symptoms that a failure of the rule is a cause of.
 	Explains []finding.SymptomKind
-	// OfInstances is set where failures are about the instances that hold a role, and not
+	// OfInstances is set where failures are about the instances that have a role, and not
 	// about the role.
 	OfInstances bool
 	// Repair is the repair that fix has; NoRepair says why it has none.
 	Repair   finding.Repair
 	NoRepair string
-	// Title is a sentence that says what holds when the rule passes.
+	// Title is a sentence that is true when the rule passes.
 	Title string
-	// Why says what happens if it does not hold. Its first sentence is the
-	// Impact of failures.
+	// Why says what happens when the rule fails. Its first sentence is the Impact of
+	// failures.
 	Why string
 	// Fix says how to repair it.
 	Fix string
@@ -59,8 +58,8 @@ type Rule struct {
 	byTeam bool
 }
 
-// Reporter takes a result. Only Status, Subject, Message, Evidence, Next, Symptoms,
-// Denied, WrongRoles and a severity milder than the rule's are the check's to set.
+// Reporter takes a result. A check sets only Status, Subject, Message, Evidence, Next,
+// Symptoms, Denied, WrongRoles and a severity milder than the rule's.
 type Reporter func(finding.Result)
 
 // All returns every rule, ordered by id.
@@ -70,7 +69,7 @@ func All() []Rule {
 		workerPermissions, pullPermissions, workerRecommended, cniPolicyOnNodeRole, cniPermissions, simulation,
 		instanceProfile, nodeUnexplained, agentPermission, overBroad, pullOnly, cniUpgrade, pullThroughCache, cniRecommended,
 		trustChina, trustOthers, trustDangling, hybridTrust, hybridPermissions, hybridSSM, hyperPodPermissions, hyperPodTrust,
-		letIn, wrongEntryType, entryOlderThanRole, awsAuthARN, awsAuthForm, nodeRoleAdmin, autoModeEntry, mappedTwice, hybridAccess, autoModePath,
+		clusterAccess, wrongEntryType, entryOlderThanRole, awsAuthARN, awsAuthForm, nodeRoleAdmin, autoModeEntry, mappedTwice, hybridAccess, autoModePath,
 		trustEC2, awsNodeIdentity, awsNodeRestart, irsaWorks, podIdentityWorks, awsNodeCredentials, addonSetting, runningPermissions,
 		metadataExposed, instanceNotJoined, workloadRole, nodeGroupHealth, clusterEvents,
 	}

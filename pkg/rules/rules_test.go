@@ -288,7 +288,7 @@ roles:
 	}
 }
 
-// TestCNIPolicyOnWindows: where Windows nodes hold the role, its CNI policy is never
+// TestCNIPolicyOnWindows: where Windows nodes use the role, its CNI policy is never
 // said to be safe to remove.
 func TestCNIPolicyOnWindows(t *testing.T) {
 	var rule rules.Rule

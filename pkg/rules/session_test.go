@@ -32,7 +32,7 @@ func says(r finding.Result, words ...string) bool {
 	return !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(text, w) })
 }
 
-// TestServiceControlPolicy: a denial that AWS's simulator puts down to the organization
+// TestServiceControlPolicy: a denial that the IAM policy simulator puts down to the organization
 // fails the rule whose permission it is, also among what keeps nodes from joining, and
 // is no disagreement.
 func TestServiceControlPolicy(t *testing.T) {
@@ -46,7 +46,7 @@ func TestServiceControlPolicy(t *testing.T) {
 		s.Simulations = map[string][]snapshot.Simulation{tt.role: {{Action: tt.action, Resource: tt.resource, Decision: "implicitDeny", DeniedBy: snapshot.DeniedByOrganizations}}}
 		report := rules.Judge(view.New(s), rules.Options{WhyNotJoining: true})
 		got := resultOf(t, report.Results, id)
-		if got.Status != finding.Fail || got.Severity != finding.Error || !says(got, tt.action+": a service control policy denies it", "ask whoever manages the service control policies") {
+		if got.Status != finding.Fail || got.Severity != finding.Error || !says(got, tt.action+": denied by a service control policy", "ask the administrators of your organization's service control policies") {
 			t.Errorf("%s: %+v", id, got)
 		}
 		if ids := failed(rules.Judge(view.New(s), rules.Options{}).Results); slices.Contains(ids, "NR290") {
@@ -88,7 +88,7 @@ func TestTargetRoleOfAssociation(t *testing.T) {
 		words           []string
 	}{
 		"works":              {names, cni, may, nil, nil},
-		"may not assume":     {names, cni, nil, []string{"NR604"}, []string{"eksCNIRole may not assume the target role target", "allow eksCNIRole sts:AssumeRole and sts:TagSession on " + target}},
+		"cannot assume":      {names, cni, nil, []string{"NR604"}, []string{"eksCNIRole cannot assume the target role target", "allow sts:AssumeRole and sts:TagSession on " + target + " in a policy of eksCNIRole"}},
 		"is not trusted":     {others, cni, may, []string{"NR604"}, []string{"trust policy of target: ", "the trust policy of target names lambda.amazonaws.com"}},
 		"target without CNI": {names, "", may, []string{"NR206", "NR211"}, nil},
 	} {
@@ -112,7 +112,7 @@ func TestSessionPolicyOfAssociation(t *testing.T) {
 	s := overlay(t, podIdentity(`sts:AssumeRole`, `disableSessionTags: true, policy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ec2:Describe*","Resource":"*"}}'`))
 	report := rules.Judge(view.New(s), rules.Options{})
 	got := resultOf(t, report.Results, "NR206")
-	if got.Status != finding.Fail || !says(got, "not allowed by the session policy of the Pod Identity association", "in the session policy of the Pod Identity association too") {
+	if got.Status != finding.Fail || !says(got, "the session policy of the Pod Identity association does not allow it", "in the session policy of the Pod Identity association too") {
 		t.Errorf("%+v", got)
 	}
 	shown := false

@@ -24,7 +24,7 @@ func ParseARN(s string) (a ARN, ok bool) {
 // profile's or cluster's name.
 func (a ARN) Name() string { return a.Resource[strings.LastIndexByte(a.Resource, '/')+1:] }
 
-// NameOf returns the name in an ARN, or the text itself where it is no ARN.
+// NameOf returns the name in an ARN, or the text itself where it is not an ARN.
 func NameOf(arn string) string {
 	if a, ok := ParseARN(arn); ok {
 		return a.Name()
@@ -32,8 +32,8 @@ func NameOf(arn string) string {
 	return arn
 }
 
-// WithoutPath returns a role's ARN as aws-auth wants it and as the authenticator
-// sees sessions of the role: without its path.
+// WithoutPath returns a role's ARN without its path: as aws-auth needs it and as the
+// authenticator sees sessions of the role.
 // Source: kubernetes-sigs/aws-iam-authenticator#268.
 func WithoutPath(arn string) string {
 	a, ok := ParseARN(arn)
@@ -49,7 +49,7 @@ func (c Cluster) Identity() ARN {
 	return a
 }
 
-// InstanceID is the EC2 instance id in the node's provider id, or empty.
+// InstanceID is the EC2 instance ID in the node's provider id, or empty.
 // Source: kubernetes/cloud-provider-aws pkg/providers/v1/instances.go: the form
 // is aws:///ZONE/INSTANCE; Fargate's and hybrid nodes' ids name no instance.
 func (n Node) InstanceID() string {
@@ -63,7 +63,7 @@ func (n Node) InstanceID() string {
 	return id
 }
 
-// OSFamily is what a node runs, as far as what it calls hangs on it.
+// OSFamily is what a node runs, as far as it decides the calls of the node.
 type OSFamily string
 
 // The families of operating systems.

@@ -48,7 +48,7 @@ func (e *FileError) Error() string {
 // *FileError.
 func Decode(name string, text []byte) (*Snapshot, error) {
 	if len(bytes.TrimSpace(text)) == 0 {
-		return nil, &FileError{File: name, Problem: "is empty; kubectl noderole snapshot writes one"}
+		return nil, &FileError{File: name, Problem: "is empty; kubectl noderole snapshot writes a snapshot"}
 	}
 	file, err := files.YAML(text)
 	if err != nil {
@@ -114,12 +114,12 @@ func onlyDocument(name string, file *ast.File) (ast.Node, error) {
 			continue
 		}
 		if body != nil {
-			return nil, &FileError{File: name, Line: line(doc.Body), Problem: "a second document begins here; one snapshot is judged at a time, so split the file"}
+			return nil, &FileError{File: name, Line: line(doc.Body), Problem: "a second document begins here; check judges one snapshot at a time: split the file"}
 		}
 		body = doc.Body
 	}
 	if body == nil {
-		return nil, &FileError{File: name, Problem: "holds no document"}
+		return nil, &FileError{File: name, Problem: "contains no document"}
 	}
 	if body.Type() != ast.MappingType && body.Type() != ast.MappingValueType {
 		return nil, &FileError{File: name, Line: line(body), Problem: "is not a snapshot: its top level is not a mapping"}
@@ -274,7 +274,7 @@ func kindOfNode(t ast.NodeType) string {
 func kindOfType(t reflect.Type) string {
 	switch {
 	case t == nil:
-		return "what the field holds"
+		return "what the field can have"
 	case t == reflect.TypeFor[time.Time]():
 		return "a time such as 2026-03-01T08:00:00Z"
 	}

@@ -34,11 +34,11 @@ func (p Pod) Credentials() (source, roleARN string) {
 	return CredentialsNodeRole, ""
 }
 
-// From begins what stands in a snapshot for the value of a variable that comes from
-// elsewhere, such as (from configmap cni-settings): such values are not read.
+// From is the beginning of what a snapshot has in place of the value of a variable that
+// comes from elsewhere, such as (from configmap cni-settings): such values are not read.
 const From = "(from "
 
-// Setting is the value of a Boolean variable, or otherwise where it is not set or is no
+// Setting is the value of a Boolean variable, or otherwise where it is not set or is not a
 // Boolean, as the VPC CNI takes it. It is not known where the value comes from an
 // object that is not read.
 // Source: aws/amazon-vpc-cni-k8s utils/utils.go of v1.23.0, GetBoolAsStringEnvVar.

@@ -1,9 +1,9 @@
-// Package snapshot holds the facts about one EKS cluster that the rules judge:
+// Package snapshot contains the facts about one EKS cluster that the rules judge, as
 // plain structs, read from AWS and Kubernetes by pkg/collect or from a file by
 // Load, and never changed afterwards.
 //
 // A snapshot states what was read. What could not be read is an entry under
-// Missing; everything else that is absent was looked for and is not there.
+// Missing; everything else that is absent was looked for and does not exist.
 // No secret is ever part of it.
 package snapshot
 
@@ -44,7 +44,7 @@ type Snapshot struct {
 	AccessEntries map[string]AccessEntry `json:"accessEntries,omitempty"`
 
 	// Roles are the IAM roles that matter here, by ARN: every role that a node
-	// can hold and every role that aws-node is configured with.
+	// can have and every role that aws-node is configured with.
 	Roles map[string]Role `json:"roles,omitempty"`
 	// Policies are the managed policies attached to Roles or used as their
 	// permissions boundary, by ARN.
@@ -122,7 +122,7 @@ type Cluster struct {
 	// AutoMode is set where EKS Auto Mode's compute is enabled.
 	AutoMode *AutoMode     `json:"autoMode,omitempty"`
 	Health   []HealthIssue `json:"health,omitempty"`
-	// RemoteNodeNetworks are the CIDRs of hybrid nodes. A cluster without any takes none.
+	// RemoteNodeNetworks are the CIDRs of hybrid nodes. A cluster without any has no hybrid nodes.
 	// Source: https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-cluster-create.html
 	RemoteNodeNetworks []string `json:"remoteNodeNetworks,omitempty"`
 }
@@ -195,7 +195,7 @@ type PodIdentityAssociation struct {
 	Policy string `json:"policy,omitempty"`
 }
 
-// AccessEntry lets an IAM principal into the cluster.
+// AccessEntry gives an IAM principal access to the cluster.
 type AccessEntry struct {
 	// Type is STANDARD, EC2_LINUX, EC2_WINDOWS, EC2, FARGATE_LINUX, HYBRID_LINUX
 	// or HYPERPOD_LINUX.
@@ -269,7 +269,7 @@ type AutoScalingGroup struct {
 type Role struct {
 	// NotFound is set where IAM knows no such role.
 	NotFound bool `json:"notFound,omitempty"`
-	// ID is the unique id (AROA…).
+	// ID is the unique ID (AROA…).
 	ID        string    `json:"id,omitempty"`
 	CreatedAt time.Time `json:"createdAt,omitzero"`
 	// TrustPolicy is the JSON document, decoded, as IAM stores it but for white space.
@@ -303,7 +303,7 @@ type InstanceProfile struct {
 // Maker says what started a node.
 type Maker string
 
-// The makers of nodes, told apart by the labels and provider ids that they set.
+// The makers of nodes, recognized by the labels and provider IDs that they set.
 const (
 	MadeByNodeGroup Maker = "nodeGroup"   // label eks.amazonaws.com/nodegroup
 	MadeByKarpenter Maker = "karpenter"   // label karpenter.sh/nodepool, before v0.32 karpenter.sh/provisioner-name
@@ -485,7 +485,7 @@ const (
 	FactPodIdentity      Fact = "podIdentityAssociations"
 	FactAccessEntries    Fact = "accessEntries"
 	FactAccessPolicies   Fact = "accessPolicies"   // of an access entry; Subject is the principal's ARN
-	FactHybridEntries    Fact = "hybridEntries"    // the access entries of hybrid and HyperPod nodes; read where the cluster takes hybrid nodes or such a node has joined
+	FactHybridEntries    Fact = "hybridEntries"    // the access entries of hybrid and HyperPod nodes; read where the cluster is configured for hybrid nodes or such a node has joined
 	FactRoles            Fact = "roles"            // a role itself: trust, boundary, tags (iam:GetRole)
 	FactAttachedPolicies Fact = "attachedPolicies" // Subject is the role's ARN
 	FactInlinePolicies   Fact = "inlinePolicies"   // Subject is the role's ARN, or ARN#NAME for one document

@@ -60,7 +60,7 @@ func Parse(name string, text []byte, known []string) (*Config, error) {
 		}
 	}
 	if p.body == nil {
-		return nil, &FileError{File: name, Problem: "holds no document", Next: "begin with: " + head}
+		return nil, &FileError{File: name, Problem: "contains no document", Next: "begin with: " + head}
 	}
 	c := &Config{file: name}
 	if err := p.decode(c); err != nil {

@@ -23,7 +23,7 @@ var known = []string{"NR202", "NR205", "NR206"}
 func TestParseRefuses(t *testing.T) {
 	tests := map[string]struct{ text, want, next string }{
 		"empty":                {" \n", "p: is empty", "begin with: apiVersion: noderole.dev/v1alpha1, kind: Config"},
-		"comments only":        {"# nothing\n", "p: holds no document", "begin with"},
+		"comments only":        {"# nothing\n", "p: contains no document", "begin with"},
 		"two documents":        {begin + "---\n" + begin, "p:4:1: a second document", "split"},
 		"no mapping":           {"- a\n", "p:1:1: ", "config.json"},
 		"no YAML":              {begin + "exceptions: [\n", "p:3:", "config.json"},
@@ -142,7 +142,7 @@ func TestExceptions(t *testing.T) {
 			r := report(test.of)
 			unused := parse(t, "exceptions:\n- {rule: NR205, reason: it must, "+test.text+"}\n").Apply(r, today)
 			got := r.Results[0]
-			if got.Excused() != test.holds || (got.Exception != nil && got.Exception.Expired) != test.expired || (len(unused) > 0) != test.unused {
+			if got.Excepted() != test.holds || (got.Exception != nil && got.Exception.Expired) != test.expired || (len(unused) > 0) != test.unused {
 				t.Errorf("holds %v, expired %v, unused %v: %+v", test.holds, test.expired, unused, got.Exception)
 			}
 			if x := got.Exception; x != nil && (x.Reason != "it must" || x.Source != "team.yaml:4") {
@@ -171,7 +171,7 @@ func TestExceptionThatHoldsWins(t *testing.T) {
 	over, holds := "- {rule: NR205, role: oldRole, reason: a, expires: 2020-01-01}\n", "- {rule: NR205, role: old*, reason: b, expires: never}\n"
 	for _, text := range []string{over + holds, holds + over} {
 		r := report(result("NR205", finding.Fail, finding.SubjectNodeRole, "oldRole"))
-		if unused := parse(t, "exceptions:\n"+text).Apply(r, today); len(unused) > 0 || !r.Results[0].Excused() || r.Results[0].Exception.Reason != "b" {
+		if unused := parse(t, "exceptions:\n"+text).Apply(r, today); len(unused) > 0 || !r.Results[0].Excepted() || r.Results[0].Exception.Reason != "b" {
 			t.Errorf("%v %+v", unused, r.Results[0].Exception)
 		}
 	}

@@ -25,7 +25,7 @@ const (
 	UnknownIdentity IdentityKind = snapshot.CredentialsUnknown
 )
 
-// String returns the way as it stands in a sentence.
+// String returns the way as a noun in a sentence.
 func (k IdentityKind) String() string {
 	switch k {
 	case IRSA:
@@ -60,13 +60,13 @@ type Identity struct {
 func (i Identity) Own() bool { return i.Kind == IRSA || i.Kind == PodIdentity }
 
 // ConfiguredIdentity is the identity that a pod of aws-node gets when it starts
-// now: a Pod Identity association wins, then the service account's annotation,
+// now: a Pod Identity association takes precedence, then the service account's annotation,
 // then the node role.
 // Source: aws/amazon-eks-pod-identity-webhook pkg/handler/handler.go.
 func (v *View) ConfiguredIdentity() Identity {
 	s := v.Snapshot
 	if m := v.Unread(snapshot.FactDaemonSet); len(m) > 0 {
-		return unknownIdentity(m, "whether aws-node is installed could not be read")
+		return unknownIdentity(m, "whether aws-node is installed is unknown")
 	}
 	ds := s.AWSNode.DaemonSet
 	if ds == nil {
@@ -145,8 +145,8 @@ func (v *View) RoleOfPod(use PodIdentityUse) (arn string, unread []snapshot.Miss
 	return "", nil
 }
 
-// RoleOfNode is the role that a node holds: by its instance's profile, or else by what
-// made the node. It is empty where that is not known.
+// RoleOfNode is the role of a node: that of its instance's profile, or else of the source
+// of the node. It is empty where that is not known.
 func (v *View) RoleOfNode(name string) (arn string, unread []snapshot.Missing) {
 	s := v.Snapshot
 	node, ok := s.Nodes[name]
@@ -205,7 +205,7 @@ func (v *View) CNI() need.CNI {
 	return c
 }
 
-// attachesOnIPv6 reports whether an event shows that aws-node was denied a further
+// attachesOnIPv6 reports whether an event shows that aws-node was denied an additional
 // interface on IPv6. Without ENABLE_MULTI_NIC it asks for one only where the subnet of
 // the node's first interface is excluded.
 // Source: aws/amazon-vpc-cni-k8s pkg/ipamd/ipamd.go of v1.23.0, lines 516 and 662.
@@ -248,7 +248,7 @@ func (v *View) PodIdentityInUse() (inUse bool, why string, unread []snapshot.Mis
 	s := v.Snapshot
 	switch {
 	case s.PodIdentityAgent != nil:
-		return true, "the DaemonSet kube-system/eks-pod-identity-agent is there", nil
+		return true, "the cluster has the DaemonSet kube-system/eks-pod-identity-agent", nil
 	case len(s.PodIdentityAssociations) > 0:
 		return true, "the service account kube-system/aws-node has a Pod Identity association", nil
 	}
@@ -308,7 +308,7 @@ const (
 )
 
 // WithoutAgent are the nodes with a pod of aws-node and no ready pod of the Pod
-// Identity Agent. Auto Mode's nodes have the agent built in.
+// Identity Agent. Auto Mode nodes include the agent.
 func (v *View) WithoutAgent() []string {
 	s := v.Snapshot
 	var nodes []string
@@ -368,8 +368,8 @@ func (v *View) ExposedInstances() (exposed map[string][]Exposed, seen map[string
 	return exposed, seen
 }
 
-// UnjoinedInstances are the running instances of the cluster that are no node of
-// it, by id.
+// UnjoinedInstances are the running instances of the cluster that are not nodes of
+// it, by ID.
 func (v *View) UnjoinedInstances() []string { return v.unjoined() }
 
 // otherCNI says which other CNI the nodes report, if any.
@@ -387,7 +387,7 @@ func (v *View) otherCNI() []string {
 	return lines
 }
 
-// OwnCredentials says, a line each, by what aws-node gets credentials past EKS: static
+// OwnCredentials says, a line each, what gives aws-node credentials other than those from EKS: static
 // keys or a profile in its environment, or an annotation that makes the webhook skip it.
 func (v *View) OwnCredentials() []string {
 	var lines []string

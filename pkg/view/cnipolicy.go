@@ -8,20 +8,20 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 )
 
-// CNIPolicy is a policy of a role that grants permissions which nothing on a node
-// but a CNI makes use of.
+// CNIPolicy is a policy of a role that grants permissions that nothing on a node but a
+// CNI uses.
 type CNIPolicy struct {
 	// Name is the policy's; ARN is empty for an inline one.
 	Name, ARN string
 	// Document is its text.
 	Document string
-	// Other is what it grants besides, such as an action or ec2:*; empty where it is
-	// for the CNI alone, so that it can be taken away without a look at the rest.
+	// Other is what else it grants, such as an action or ec2:*; empty where it grants only
+	// CNI permissions, so that detaching it has no other effect.
 	Other string
 }
 
 // CNIPolicies are the policies by which a role has CNI permissions, ordered as the
-// role has them. They are told by what they grant. A policy that could not be read is
+// role has them. What they grant decides, not their names. A policy that could not be read is
 // not among them.
 func (v *View) CNIPolicies(r *Role) []CNIPolicy {
 	var found []CNIPolicy

@@ -9,9 +9,9 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
-// Displaced is an instance that holds another role than the one that it was started with:
+// Displaced is an instance that has another role than the one that it was launched with:
 // its instance profile was replaced while it ran, as by Quick Setup of AWS Systems
-// Manager. The role that it holds now is not a node role, whatever it lacks.
+// Manager. The role that it has now is not a node role, whatever its permissions are.
 // Source: https://github.com/eksctl-io/eksctl/issues/1907
 type Displaced struct {
 	Instance string
@@ -20,18 +20,18 @@ type Displaced struct {
 	// Profile and RoleARN are the instance profile that it has now, and the role in it;
 	// empty where there is none.
 	Profile, RoleARN string
-	// Group is the node group that made it, and GroupRole the role that this names. Both
+	// Group is the node group that launched it, and GroupRole the role of that group. Both
 	// are empty where nothing but its role shows that it was replaced.
 	Group, GroupRole string
 	// Unread is set where its role could not be read.
 	Unread []snapshot.Missing
 }
 
-// DisplacedInstances are the instances that hold another role than they were started
-// with, or of which that is not known, ordered by id.
+// DisplacedInstances are the instances that have another role than they were launched
+// with, or for which that is unknown, ordered by ID.
 func (v *View) DisplacedInstances() []Displaced { return v.displaced }
 
-// takeDisplaced fills displaced, and takes roles that only such instances hold out of the
+// takeDisplaced fills displaced, and removes roles that only such instances have from the
 // sources.
 func (v *View) takeDisplaced(sources map[string][]Source) {
 	s := v.Snapshot
@@ -67,8 +67,8 @@ func (v *View) takeDisplaced(sources map[string][]Source) {
 	slices.SortFunc(v.displaced, func(a, b Displaced) int { return cmp.Compare(a.Instance, b.Instance) })
 }
 
-// compareWithGroup adds an instance to displaced where its profile holds another role
-// than its node group names.
+// compareWithGroup adds an instance to displaced where its profile contains another role
+// than that of its node group.
 func (v *View) compareWithGroup(d Displaced) {
 	s := v.Snapshot
 	if d.Profile == "" {
@@ -87,7 +87,7 @@ func (v *View) compareWithGroup(d Displaced) {
 	}
 	profile, known := s.InstanceProfiles[d.Profile]
 	if !known || slices.Contains(profile.Roles, d.GroupRole) {
-		return // older snapshots do not hold the profiles of managed node groups
+		return // older snapshots do not contain the profiles of managed node groups
 	}
 	if len(profile.Roles) > 0 {
 		d.RoleARN = profile.Roles[0]
@@ -97,9 +97,9 @@ func (v *View) compareWithGroup(d Displaced) {
 
 // neverJoined reports whether nodes cannot have joined with a role and what replaced their
 // own is known: only joined self-managed nodes whose instances are tagged as the cluster's
-// own hold it, nothing lets it into the cluster, and it is allowed what Systems Manager's
-// agent calls and nothing of what a node calls to join and to pull its first images. A
-// role whose mapping was lost is allowed some of that.
+// own have it, it has no access entry or mapping, and it allows what SSM Agent calls and
+// none of the calls with which a node joins and pulls its first images. A node role whose
+// mapping was lost allows some of these.
 func (v *View) neverJoined(arn string, sources []Source) bool {
 	for _, s := range sources {
 		if s.Kind != SelfManaged || !v.Snapshot.Instances[v.Snapshot.Nodes[s.Name].InstanceID()].Owned {
@@ -118,17 +118,17 @@ func (v *View) neverJoined(arn string, sources []Source) bool {
 	return slices.ContainsFunc(need.HybridSSM, func(a need.Action) bool { return role.Can(a).Verdict == Allowed })
 }
 
-// Reason is a clause that says what is wrong with the role that the instance holds.
+// Reason is a clause that says what is wrong with the role that the instance has.
 func (d Displaced) Reason() string {
-	holds := "holds no role"
+	has := "has no role"
 	if d.RoleARN != "" {
-		holds = fmt.Sprintf("holds role %s", snapshot.NameOf(d.RoleARN))
+		has = fmt.Sprintf("has role %s", snapshot.NameOf(d.RoleARN))
 	}
 	if d.Profile != "" {
-		holds += " by instance profile " + snapshot.NameOf(d.Profile)
+		has += " from instance profile " + snapshot.NameOf(d.Profile)
 	}
 	if d.Group == "" {
-		return holds + ", with which it cannot have joined"
+		return has + ", with which it cannot have joined"
 	}
-	return fmt.Sprintf("%s, and its node group %s names %s", holds, d.Group, snapshot.NameOf(d.GroupRole))
+	return fmt.Sprintf("%s, but its node group %s has role %s", has, d.Group, snapshot.NameOf(d.GroupRole))
 }

@@ -10,12 +10,12 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
-// NodeRole is a role that nodes of the cluster can hold.
+// NodeRole is a role that nodes of the cluster can have.
 type NodeRole struct {
 	*Role
 	// Sources are what gives nodes this role, ordered by kind and name.
 	Sources []Source
-	// Nodes are the names of the joined nodes that hold it, ordered.
+	// Nodes are the names of the joined nodes that have it, ordered.
 	Nodes []string
 }
 
@@ -35,7 +35,7 @@ const (
 	NodeTemplate   SourceKind = "AWSNodeTemplate"
 	AutoModeClass  SourceKind = "Auto Mode NodeClass"
 	AutoScaling    SourceKind = "Auto Scaling group"
-	// Unjoined is an instance that is the cluster's own and no node of it yet.
+	// Unjoined is an instance of the cluster that is not a node of it yet.
 	Unjoined SourceKind = "instance that has not joined"
 )
 
@@ -53,9 +53,9 @@ type Source struct {
 // RolelessNode is a joined EC2 node whose role is not known.
 type RolelessNode struct {
 	Node string
-	// Instance is its EC2 instance id.
+	// Instance is its EC2 instance ID.
 	Instance string
-	// Gone is set where there is no instance to speak of: EC2 no longer knows it,
+	// Gone is set where there is no instance: EC2 no longer knows it,
 	// or the node does not name one yet.
 	Gone bool
 	// Reason is a clause: "its instance profile X has no role".
@@ -64,7 +64,7 @@ type RolelessNode struct {
 	Unread []snapshot.Missing
 }
 
-// NodeRoles are the roles that nodes can hold, ordered by name.
+// NodeRoles are the roles that nodes can have, ordered by name.
 func (v *View) NodeRoles() []*NodeRole { return v.roles }
 
 // RolelessNodes are the nodes that should have a role of their own and whose
@@ -146,8 +146,8 @@ func (v *View) takeInventory() {
 	slices.SortFunc(v.roles, func(a, b *NodeRole) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ARN, b.ARN)) })
 }
 
-// groupOf is the managed node group that made a node: its label says so or, where that
-// was taken off, its instance's tag.
+// groupOf is the managed node group of a node: its label says so or, where that was
+// removed, its instance's tag.
 func (v *View) groupOf(n snapshot.Node) string {
 	if n.Maker == snapshot.MadeByNodeGroup {
 		return n.Owner
@@ -187,7 +187,7 @@ func (v *View) roleOfInstance(node, id string) (role, via string, lost *Roleless
 		return "", "", &RolelessNode{Node: node, Instance: id, Reason: reason, Unread: unread}
 	}
 	if id == "" {
-		_, _, lost = lose("it has no provider id yet", nil)
+		_, _, lost = lose("it has no provider ID yet", nil)
 		lost.Gone = true
 		return "", "", lost
 	}
@@ -197,7 +197,7 @@ func (v *View) roleOfInstance(node, id string) (role, via string, lost *Roleless
 	instance, ok := s.Instances[id]
 	switch {
 	case !ok || instance.NotFound:
-		_, _, lost = lose(fmt.Sprintf("EC2 knows no instance %s; the node object is left over", id), nil)
+		_, _, lost = lose(fmt.Sprintf("EC2 has no instance %s; the Node object remains", id), nil)
 		lost.Gone = true
 		return "", "", lost
 	case instance.InstanceProfile == "":
@@ -210,7 +210,7 @@ func (v *View) roleOfInstance(node, id string) (role, via string, lost *Roleless
 	p := s.InstanceProfiles[profile]
 	switch {
 	case p.NotFound:
-		return lose(fmt.Sprintf("its instance profile %s does not exist any more", snapshot.NameOf(profile)), nil)
+		return lose(fmt.Sprintf("its instance profile %s no longer exists", snapshot.NameOf(profile)), nil)
 	case len(p.Roles) == 0:
 		return lose(fmt.Sprintf("its instance profile %s has no role", snapshot.NameOf(profile)), nil)
 	}

@@ -12,7 +12,7 @@ import (
 // AuthMap is aws-auth's mapRoles, parsed.
 type AuthMap struct {
 	Roles []awsauth.Mapping
-	// Problem says why it could not be parsed: nobody is let in by it then. A
+	// Problem says why it could not be parsed: it then maps no role. A
 	// field of the wrong type is left out, as the authenticator does, and is a
 	// problem only where no entry with an ARN remains.
 	Problem string
@@ -33,9 +33,9 @@ func (v *View) AWSAuth() AuthMap {
 	return *v.auth
 }
 
-// Access is what lets a node role into the cluster.
+// Access is what gives a role access to the cluster.
 type Access struct {
-	// ByEntries and ByConfigMap say which of the two the cluster looks at.
+	// ByEntries and ByConfigMap say which of the two the cluster uses.
 	ByEntries, ByConfigMap bool
 	// Entry is the role's access entry, nil where there is none.
 	Entry *snapshot.AccessEntry
@@ -45,15 +45,15 @@ type Access struct {
 	Mapped     []awsauth.Mapping
 	MappedLine int
 	Overruled  []int
-	// NearMisses are aws-auth's entries that mean the role and never match it.
+	// NearMisses are aws-auth's entries that are meant for the role and never match it.
 	NearMisses []NearMiss
 	// Unread is what was not read of all that.
 	Unread []snapshot.Missing
 }
 
-// Access returns what lets a role in, by the cluster's authentication mode: API
-// looks at access entries alone, CONFIG_MAP at aws-auth alone, and with both an
-// access entry wins.
+// Access returns what gives a role access, by the cluster's authentication mode: API uses
+// only access entries, CONFIG_MAP only aws-auth, and API_AND_CONFIG_MAP both, where an
+// access entry takes precedence.
 // Source: https://docs.aws.amazon.com/eks/latest/userguide/grant-k8s-access.html
 func (v *View) Access(roleARN string) Access {
 	if a, known := v.access[roleARN]; known {
@@ -104,7 +104,7 @@ const (
 )
 
 // The user names of nodes, by what they are named after: a private DNS name such as
-// ip-10-0-1-17.eu-west-1.compute.internal, or an instance id such as
+// ip-10-0-1-17.eu-west-1.compute.internal, or an instance ID such as
 // i-0123456789abcdef0, which is also the name of an instance's session.
 const (
 	ByPrivateDNS = "system:node:{{EC2PrivateDNSName}}"

@@ -11,23 +11,23 @@ import (
 )
 
 // builtinNodeClass is the NodeClass of Auto Mode's built-in node pools, whose
-// nodes hold the cluster's Auto Mode node role.
+// nodes use the cluster's Auto Mode node role.
 const builtinNodeClass = "default"
 
-// customClass reports whether a node was made by a NodeClass of the user's own.
+// customClass reports whether a node comes from a NodeClass that users created.
 func (v *View) customClass(n snapshot.Node) bool {
 	_, known := v.Snapshot.AutoModeNodeClasses[n.NodeClass]
 	return n.Maker == snapshot.MadeByAutoMode && known && n.NodeClass != builtinNodeClass
 }
 
-// Launcher is something that starts instances with a role, whether or not a node
-// of it has joined.
+// Launcher is a source of new nodes: it launches instances with a role, whether or not
+// one of them has joined.
 type Launcher struct {
 	Kind SourceKind
 	Name string
 	// RoleARN is the role that its instances get; empty where that is not known.
 	RoleARN string
-	// Problem is a clause that says why they get none, or the wrong one.
+	// Problem is a clause that says why they get no role, or the wrong one.
 	Problem string
 	// Evidence says where that was read.
 	Evidence []string
@@ -66,7 +66,7 @@ func (v *View) takeLaunchers(sources map[string][]Source) {
 				call, launch, what = "autoscaling:DescribeLaunchConfigurations", group.LaunchConfiguration, "launch configuration"
 			}
 			l.Evidence = []string{fmt.Sprintf("%s %s: instance profile %s", call, text.OrNone(launch), text.OrNone(snapshot.NameOf(group.InstanceProfile)))}
-			v.followProfile(&l, group.InstanceProfile, "its "+what+" names no instance profile")
+			v.followProfile(&l, group.InstanceProfile, "its "+what+" has no instance profile")
 		}
 		v.launchers = append(v.launchers, l)
 	}
@@ -91,8 +91,8 @@ func (v *View) takeLaunchers(sources map[string][]Source) {
 	}
 }
 
-// unjoined are the running instances of the cluster that are no node of it.
-// Without the nodes nothing can be said of them.
+// unjoined are the running instances of the cluster that are not nodes of it. It is empty
+// where the nodes could not be read.
 func (v *View) unjoined() []string {
 	s := v.Snapshot
 	if s.IsMissing(snapshot.FactNodes, "") {
@@ -123,22 +123,22 @@ func (v *View) nodeClass(kind SourceKind, name string, class snapshot.NodeClass)
 	l.Evidence = append(l.Evidence, ConditionLines(string(kind)+" "+name, class)...)
 	switch {
 	case strings.HasPrefix(class.Role, "arn:"):
-		l.Problem = "spec.role is an ARN, and a name is wanted: " + snapshot.NameOf(class.Role)
+		l.Problem = "spec.role is an ARN instead of a name: use " + snapshot.NameOf(class.Role)
 		return l
 	case strings.HasPrefix(class.InstanceProfile, "arn:"):
-		l.Problem = "spec.instanceProfile is an ARN, and a name is wanted: " + snapshot.NameOf(class.InstanceProfile)
+		l.Problem = "spec.instanceProfile is an ARN instead of a name: use " + snapshot.NameOf(class.InstanceProfile)
 		return l
 	case class.RoleARN == "" && class.ProfileARN == "":
-		l.Problem = "it names neither a role nor an instance profile"
+		l.Problem = "it has neither a role nor an instance profile"
 		return l
 	}
 	if class.ProfileARN == "" {
-		return l // the controller makes the profile
+		return l // the controller creates the profile
 	}
 	role := class.RoleARN
 	v.followProfile(&l, class.ProfileARN, "")
 	if role != "" && l.RoleARN != role && l.RoleARN != "" {
-		l.Problem = fmt.Sprintf("its instance profile %s holds role %s, not %s", snapshot.NameOf(class.ProfileARN), snapshot.NameOf(l.RoleARN), snapshot.NameOf(role))
+		l.Problem = fmt.Sprintf("its instance profile %s contains role %s, not %s", snapshot.NameOf(class.ProfileARN), snapshot.NameOf(l.RoleARN), snapshot.NameOf(role))
 	}
 	if role != "" {
 		l.RoleARN = role
@@ -167,7 +167,7 @@ func (v *View) followProfile(l *Launcher, profile, without string) {
 	}
 }
 
-// UnexplainedNodes are joined nodes that no source explains: no EC2 instance, and
+// UnexplainedNodes are joined nodes without a known source: no EC2 instance, and
 // no label of a node group, Karpenter, Auto Mode, Fargate, hybrid or HyperPod nodes.
 func (v *View) UnexplainedNodes() []string {
 	var names []string
@@ -190,8 +190,8 @@ func (v *View) CountNodes(maker snapshot.Maker) int {
 	return count
 }
 
-// RoleOfInstance is the role that an instance holds, by its node group or its
-// profile; empty where that is not known.
+// RoleOfInstance is the role of an instance, from its node group or its profile; empty
+// where that is not known.
 func (v *View) RoleOfInstance(id string) string {
 	s := v.Snapshot
 	i := s.Instances[id]

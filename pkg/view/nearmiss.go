@@ -9,12 +9,12 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
-// MissKind is why an entry of aws-auth that means a role never matches it.
+// MissKind is why an entry of aws-auth that is meant for a role never matches it.
 type MissKind string
 
 // The kinds of near misses, in the order in which they are looked for.
 const (
-	MissBlanks    MissKind = "blanks"          // blanks or quotes around the ARN
+	MissBlanks    MissKind = "blanks"          // spaces or quotes around the ARN
 	MissPath      MissKind = "path"            // the role's path
 	MissProfile   MissKind = "instanceProfile" // the ARN of an instance profile
 	MissSession   MissKind = "session"         // the ARN of a session, assumed-role/…
@@ -25,10 +25,10 @@ const (
 	MissWildcard  MissKind = "wildcard"        // a pattern
 )
 
-// missReasons say for each kind why such an entry matches nobody.
+// missReasons say for each kind why such an entry matches no role.
 var missReasons = map[MissKind]string{
-	MissBlanks:    "has blanks or quotes around the ARN, which are taken for a part of it",
-	MissPath:      "has the role's path, which the ARN of a session has not",
+	MissBlanks:    "has spaces or quotes around the ARN, which count as a part of it",
+	MissPath:      "has the role's path, which the ARN of a session does not have",
 	MissProfile:   "is the ARN of an instance profile, not of its role",
 	MissSession:   "is the ARN of one session of the role, not of the role",
 	MissName:      "is the role's name, not its ARN",
@@ -41,7 +41,7 @@ var missReasons = map[MissKind]string{
 // Reason is a clause about rolearn that says why it never matches.
 func (k MissKind) Reason() string { return missReasons[k] }
 
-// NearMiss is an entry of aws-auth that means a role and never matches it.
+// NearMiss is an entry of aws-auth that is meant for a role and never matches it.
 type NearMiss struct {
 	awsauth.Mapping
 	Kind MissKind
@@ -49,8 +49,8 @@ type NearMiss struct {
 	Line int
 }
 
-// nearMiss says why an entry that does not match a role means it all the same; empty
-// where it does not mean it.
+// nearMiss says why an entry that is meant for a role does not match it; empty where it is
+// not meant for the role.
 //
 // The authenticator turns the ARN of the caller's session into that of the role without
 // its path, and compares it with rolearn as a whole, without regard to case.
@@ -72,7 +72,7 @@ func (v *View) nearMiss(m awsauth.Mapping, roleARN string) MissKind {
 		return MissName
 	}
 	if placeholder.MatchString(written) {
-		// A text that is all placeholder means any role, but only where the rest of the
+		// A text that is only a placeholder may be meant for any role, but only where the rest of the
 		// entry is a node's.
 		if (matchesTemplate(written, want) || matchesTemplate(written, roleARN)) && (len(placeholder.ReplaceAllString(written, "")) > 0 || looksLikeNodes(m)) {
 			return MissTemplate
@@ -92,7 +92,7 @@ func (v *View) nearMiss(m awsauth.Mapping, roleARN string) MissKind {
 	return v.otherARN(other, role)
 }
 
-// otherARN tells a well-formed ARN that means a role and is not the role's.
+// otherARN recognizes a well-formed ARN that is meant for a role and is not the role's ARN.
 func (v *View) otherARN(other, role snapshot.ARN) MissKind {
 	named := strings.EqualFold(other.Name(), role.Name())
 	switch {
@@ -114,7 +114,7 @@ func (v *View) otherARN(other, role snapshot.ARN) MissKind {
 	return ""
 }
 
-// profileHolds reports whether an instance profile holds a role, by their names.
+// profileHolds reports whether an instance profile contains a role, by their names.
 func (v *View) profileHolds(profile, role snapshot.ARN) bool {
 	for arn, p := range v.Snapshot.InstanceProfiles {
 		if strings.EqualFold(snapshot.NameOf(arn), profile.Name()) && slices.ContainsFunc(p.Roles, func(r string) bool { return snapshot.NameOf(r) == role.Name() }) {

@@ -54,7 +54,7 @@ func (v *View) OSFamilies(r *NodeRole) []snapshot.OSFamily {
 // join with. Each list has what shows it: names of nodes, or of sources whose nodes are
 // always named so.
 type Naming struct {
-	// InstanceID: by the instance id, such as i-0123456789abcdef0.
+	// InstanceID: by the instance ID, such as i-0123456789abcdef0.
 	InstanceID []string
 	// PrivateDNS: by the private DNS name, such as ip-10-0-1-17.eu-west-1.compute.internal.
 	PrivateDNS []string
@@ -63,17 +63,17 @@ type Naming struct {
 // Mixed reports whether one mapping cannot serve all of the nodes.
 func (n Naming) Mixed() bool { return len(n.InstanceID) > 0 && len(n.PrivateDNS) > 0 }
 
-// ByInstanceID reports whether the nodes are named by their instance id.
+// ByInstanceID reports whether the nodes are named by their instance ID.
 func (n Naming) ByInstanceID() bool { return len(n.InstanceID) > 0 && len(n.PrivateDNS) == 0 }
 
-// instanceIDName is the whole name of a node that is named by its instance id. A private
+// instanceIDName is the whole name of a node that is named by its instance ID. A private
 // DNS name may begin with the id too, but goes on: i-0123….eu-west-1.compute.internal.
 var instanceIDName = regexp.MustCompile(`^i-[0-9a-f]+$`)
 
 // Naming returns how the nodes of a role are named.
 //
-// Nodes of EKS Auto Mode are named by their instance id. AWS's AMIs name nodes by the
-// private DNS name, unless their user data asks for the instance id, which takes a launch
+// Nodes of EKS Auto Mode are named by their instance ID. AWS's AMIs name nodes by the
+// private DNS name, unless their user data asks for the instance ID, which takes a launch
 // template of the user's own.
 // Sources: awslabs/amazon-eks-ami nodeadm/doc/examples.md (InstanceIdNodeName); EC2 user
 // guide, "EC2 instance hostnames and domains"; EKS user guide, "Create a node class".
@@ -115,7 +115,7 @@ func (v *View) WithUnread(r *NodeRole) (*NodeRole, []snapshot.Missing) {
 	return &more, unread
 }
 
-// NeedsOf says which nodes hold a role, for what they call.
+// NeedsOf says which nodes use a role, for the calls that they make.
 func (v *View) NeedsOf(r *NodeRole) need.Node {
 	if r.OnlyAutoMode() {
 		return need.Node{Kind: need.AutoModeNode}
@@ -123,9 +123,9 @@ func (v *View) NeedsOf(r *NodeRole) need.Node {
 	return need.Node{Kind: need.EC2Node, ByInstanceID: v.Naming(r).ByInstanceID()}
 }
 
-// EntryType is the type of access entry that lets a node role's nodes in. Where the role
-// has nodes of which one type cannot let all in, see Naming.Mixed, it is the type for
-// those that are not Auto Mode's.
+// EntryType is the type of access entry that a node role's nodes need. Where no type fits
+// all nodes of the role, see Naming.Mixed, it is the type for those that are not Auto
+// Mode's.
 // Source: https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
 func (v *View) EntryType(r *NodeRole) string {
 	windows, auto := v.Kinds(r)
@@ -140,7 +140,7 @@ func (v *View) EntryType(r *NodeRole) string {
 }
 
 // EntryFits reports whether a role's nodes join by an access entry of this type. The type
-// EC2 maps nodes to the name of their session, which is the instance id; EC2_WINDOWS does
+// EC2 maps nodes to the name of their session, which is the instance ID; EC2_WINDOWS does
 // for Linux what EC2_LINUX does.
 func (v *View) EntryFits(r *NodeRole, entry string) bool {
 	windows, _ := v.Kinds(r)
@@ -179,28 +179,28 @@ func (v *View) UserNameFits(r *NodeRole, username string) bool {
 	}
 }
 
-// LacksAsNode says what a mapping lacks to let the nodes of a role in; empty where it
-// does. That one user name cannot serve all nodes of the role, see Naming.Mixed, is not
-// the mapping's fault.
+// LacksAsNode says what a mapping is missing for the nodes of a role; empty where it fits.
+// That one user name cannot fit all nodes of the role, see Naming.Mixed, is not a fault of
+// the mapping.
 func (v *View) LacksAsNode(r *NodeRole, m awsauth.Mapping) string {
 	switch {
 	case !slices.Contains(NodeNames, m.Username):
 		return fmt.Sprintf("username is %q, not %s", m.Username, v.UserName(r))
 	case !v.UserNameFits(r, m.Username):
-		return fmt.Sprintf("username is %s, and its nodes are named by %s", m.Username, map[string]string{
-			ByPrivateDNS: "private DNS name: " + ByPrivateDNS, BySession: "instance id: " + BySession,
+		return fmt.Sprintf("username is %s, but its nodes are named by %s", m.Username, map[string]string{
+			ByPrivateDNS: "private DNS name: " + ByPrivateDNS, BySession: "instance ID: " + BySession,
 		}[v.UserName(r)])
 	}
 	windows, _ := v.Kinds(r)
 	for _, g := range NodeGroups(windows) {
 		if !slices.Contains(m.Groups, g) {
-			return "groups lack " + g
+			return "groups do not include " + g
 		}
 	}
 	return ""
 }
 
-// The types of access entries of nodes that are no EC2 instances of this account.
+// The types of access entries of nodes that are not EC2 instances of this account.
 // Source: https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
 const (
 	HybridEntry   = "HYBRID_LINUX"
@@ -208,9 +208,8 @@ const (
 )
 
 // HybridRoles are the roles of hybrid nodes: those with an access entry of type
-// HYBRID_LINUX, and those that aws-auth maps to the names of sessions and that trust
-// Systems Manager or IAM Roles Anywhere. They are judged by rules of their own: no EC2
-// instance holds them.
+// HYBRID_LINUX, and those that aws-auth maps to session names and that trust Systems
+// Manager or IAM Roles Anywhere. Separate rules judge them: no EC2 instance has them.
 func (v *View) HybridRoles() []*Role {
 	var roles []*Role
 	for _, arn := range v.entriesOf(HybridEntry) {
@@ -232,8 +231,8 @@ func (v *View) HybridRoles() []*Role {
 	return roles
 }
 
-// mappedAsHybrid reports whether aws-auth maps a role as AWS has it for hybrid nodes. One
-// that could not be read is taken for theirs where such nodes have joined.
+// mappedAsHybrid reports whether aws-auth maps a role as AWS documents it for hybrid nodes.
+// A role that could not be read counts as one where such nodes have joined.
 // Source: https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-cluster-prep.html
 func (v *View) mappedAsHybrid(r *Role) bool {
 	a := v.Access(r.ARN)
@@ -259,8 +258,8 @@ func (v *View) HybridNodes() []string {
 	return v.nodesWhere(func(n snapshot.Node) bool { return n.Maker == snapshot.MadeByHybrid })
 }
 
-// TakesHybridNodes reports whether the cluster takes hybrid nodes, or has some.
-func (v *View) TakesHybridNodes() bool {
+// ConfiguredForHybrid reports whether the cluster is configured for hybrid nodes, or has some.
+func (v *View) ConfiguredForHybrid() bool {
 	return len(v.Snapshot.Cluster.RemoteNodeNetworks) > 0 || len(v.HybridNodes()) > 0 || len(v.entriesOf(HybridEntry)) > 0
 }
 
@@ -300,8 +299,8 @@ func (v *View) nodesWhere(is func(snapshot.Node) bool) []string {
 }
 
 // HybridCalls are the actions that hybrid nodes with the role call. Where the role may not
-// describe the cluster, the nodes' configuration has to have what they would read:
-// undiscovered is then the call that they do without.
+// describe the cluster, the nodes' configuration has to contain what they would read:
+// undiscovered is then the call that they do not make.
 func (r *Role) HybridCalls() (calls, undiscovered []need.Action) {
 	node := need.Node{Kind: need.HybridNode}
 	for _, a := range need.HybridDiscovery {

@@ -68,14 +68,14 @@ func TestMappingOfNodes(t *testing.T) {
 	}{
 		"private DNS names":       {nodeCase{maker: group, nodes: []string{dnsNode}}, "EC2_LINUX", []string{"EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, []string{ByPrivateDNS}, false, 1},
 		"resource names":          {nodeCase{maker: group, nodes: []string{resourceName}}, "EC2_LINUX", []string{"EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, []string{ByPrivateDNS}, false, 1},
-		"instance ids":            {nodeCase{maker: group, nodes: []string{idNode}}, "EC2", []string{"EC2"}, BySession, []string{BySession, NodeNames[2]}, false, 0},
-		"instance ids, Karpenter": {nodeCase{maker: karpenter, nodes: []string{idNode}}, "EC2", []string{"EC2"}, BySession, []string{BySession, NodeNames[2]}, false, 0},
+		"instance IDs":            {nodeCase{maker: group, nodes: []string{idNode}}, "EC2", []string{"EC2"}, BySession, []string{BySession, NodeNames[2]}, false, 0},
+		"instance IDs, Karpenter": {nodeCase{maker: karpenter, nodes: []string{idNode}}, "EC2", []string{"EC2"}, BySession, []string{BySession, NodeNames[2]}, false, 0},
 		"both":                    {nodeCase{maker: group, nodes: []string{dnsNode, idNode}}, "EC2_LINUX", []string{"EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, NodeNames, true, 1},
 		"Auto Mode beside a node group": {
 			nodeCase{maker: group, nodes: []string{dnsNode}, auto: true}, "EC2_LINUX", []string{"EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, NodeNames, true, 1,
 		},
 		"Auto Mode beside an idle node group": {nodeCase{maker: group, auto: true}, "EC2_LINUX", []string{"EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, NodeNames, true, 1},
-		"Auto Mode beside instance ids":       {nodeCase{maker: group, nodes: []string{idNode}, auto: true}, "EC2", []string{"EC2"}, BySession, []string{BySession, NodeNames[2]}, false, 0},
+		"Auto Mode beside instance IDs":       {nodeCase{maker: group, nodes: []string{idNode}, auto: true}, "EC2", []string{"EC2"}, BySession, []string{BySession, NodeNames[2]}, false, 0},
 		"an idle node group":                  {nodeCase{maker: group}, "EC2_LINUX", []string{"EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, []string{ByPrivateDNS}, false, 1},
 		"an idle node group with user data":   {nodeCase{maker: group, template: "lt-1:1"}, "EC2_LINUX", []string{"EC2", "EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, NodeNames, false, 1},
 		"a name of somebody's own":            {nodeCase{maker: group, template: "lt-1:1", nodes: []string{"worker1"}}, "EC2_LINUX", []string{"EC2", "EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, NodeNames, false, 1},
@@ -137,13 +137,13 @@ func TestDisplaced(t *testing.T) {
 		want     string // Reason; empty for none
 		roles    int    // node roles
 	}{
-		"by tag":             {instance: snapshot.Instance{NodeGroup: "g", InstanceProfile: profile}, want: "holds role QuickSetup by instance profile QuickSetup, and its node group g names eksNodeRole", roles: 1},
-		"by label":           {node: snapshot.Node{Maker: snapshot.MadeByNodeGroup, Owner: "g"}, instance: snapshot.Instance{InstanceProfile: profile}, want: "holds role QuickSetup by instance profile QuickSetup, and its node group g names eksNodeRole", roles: 1},
-		"label taken off":    {node: snapshot.Node{Maker: snapshot.MadeBySelf}, instance: snapshot.Instance{NodeGroup: "g", InstanceProfile: profile}, want: "holds role QuickSetup by instance profile QuickSetup, and its node group g names eksNodeRole", roles: 1},
-		"no profile":         {node: snapshot.Node{Maker: snapshot.MadeByNodeGroup, Owner: "g"}, instance: snapshot.Instance{}, want: "holds no role, and its node group g names eksNodeRole", roles: 1},
+		"by tag":             {instance: snapshot.Instance{NodeGroup: "g", InstanceProfile: profile}, want: "has role QuickSetup from instance profile QuickSetup, but its node group g has role eksNodeRole", roles: 1},
+		"by label":           {node: snapshot.Node{Maker: snapshot.MadeByNodeGroup, Owner: "g"}, instance: snapshot.Instance{InstanceProfile: profile}, want: "has role QuickSetup from instance profile QuickSetup, but its node group g has role eksNodeRole", roles: 1},
+		"label taken off":    {node: snapshot.Node{Maker: snapshot.MadeBySelf}, instance: snapshot.Instance{NodeGroup: "g", InstanceProfile: profile}, want: "has role QuickSetup from instance profile QuickSetup, but its node group g has role eksNodeRole", roles: 1},
+		"no profile":         {node: snapshot.Node{Maker: snapshot.MadeByNodeGroup, Owner: "g"}, instance: snapshot.Instance{}, want: "has no role, but its node group g has role eksNodeRole", roles: 1},
 		"never joined":       {instance: snapshot.Instance{NodeGroup: "g"}, roles: 1},
 		"as it should be":    {instance: snapshot.Instance{NodeGroup: "g", InstanceProfile: aProfile}, roles: 1},
-		"without a tag":      {node: snapshot.Node{Maker: snapshot.MadeBySelf}, instance: snapshot.Instance{Owned: true, InstanceProfile: profile}, inline: ssm, want: "holds role QuickSetup by instance profile QuickSetup, with which it cannot have joined", roles: 1},
+		"without a tag":      {node: snapshot.Node{Maker: snapshot.MadeBySelf}, instance: snapshot.Instance{Owned: true, InstanceProfile: profile}, inline: ssm, want: "has role QuickSetup from instance profile QuickSetup, with which it cannot have joined", roles: 1},
 		"not the cluster's":  {node: snapshot.Node{Maker: snapshot.MadeBySelf}, instance: snapshot.Instance{InstanceProfile: profile}, inline: ssm, roles: 2},
 		"let in":             {node: snapshot.Node{Maker: snapshot.MadeBySelf}, instance: snapshot.Instance{Owned: true, InstanceProfile: profile}, inline: ssm, entry: true, roles: 2},
 		"pulls images":       {node: snapshot.Node{Maker: snapshot.MadeBySelf}, instance: snapshot.Instance{Owned: true, InstanceProfile: profile}, inline: pull, roles: 2},

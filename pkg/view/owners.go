@@ -20,9 +20,8 @@ const (
 	PersonOwner   OwnerKind = "person"   // an AWS principal or a SAML provider
 )
 
-// Owner is something besides nodes that uses a role. The trust policy, the permissions
-// and the access of such a role are not changed for the sake of nodes: these get a role
-// of their own.
+// Owner is something besides nodes that uses a role. Repairs do not change the trust
+// policy, the permissions or the access of such a role: the nodes get a role of their own.
 type Owner struct {
 	Kind OwnerKind
 	// Name is the cluster, the Fargate profile, the service account or the principal.
@@ -47,7 +46,7 @@ func (o Owner) String() string {
 	}
 }
 
-// Owners returns what besides nodes uses a role, in a fixed order. A role that pods
+// Owners returns who uses a role besides nodes, in a fixed order. A role that pods
 // assume counts whether or not EC2 may assume it too; a role that people assume counts
 // only where EC2 may not, as an administrator may assume many a node role.
 func (v *View) Owners(roleARN string) []Owner {
@@ -93,7 +92,7 @@ func (r *Role) ServiceAccounts() []string {
 
 const serviceAccountPrefix = "system:serviceaccount:"
 
-// trustee is somebody other than EC2 whom a trust policy allows.
+// trustee is a principal other than EC2 that a trust policy allows.
 type trustee struct {
 	kind            OwnerKind
 	name, principal string
@@ -104,7 +103,7 @@ type trustee struct {
 // Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html
 const PodIdentityService = "pods.eks.amazonaws.com"
 
-// trustees are the pods and people whom the trust policy's Allow statements name.
+// trustees are the pods and people that the trust policy's Allow statements name.
 func (r *Role) trustees() []trustee {
 	doc := r.Trust()
 	if doc == nil {

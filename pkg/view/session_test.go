@@ -253,7 +253,7 @@ func TestTargetRole(t *testing.T) {
 	}
 }
 
-// TestOrganization: a denial by a service control policy that AWS's simulator reported
+// TestOrganization: a denial by a service control policy that the IAM policy simulator reported
 // is certain, unless the simulator lacked a value of the request.
 func TestOrganization(t *testing.T) {
 	all := map[string]string{"all": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`}

@@ -1,6 +1,6 @@
 // Package view says what the facts of a snapshot mean: which roles nodes can
-// hold and from what, what each of them is granted, and whose credentials
-// aws-node uses. It is computed once, passes no verdict, and asks nobody.
+// have and from which source, what each role is granted, and whose credentials
+// aws-node uses. It is computed once, judges nothing, and makes no calls.
 package view
 
 import (
@@ -15,7 +15,7 @@ import (
 
 // View is a snapshot with its meaning. It is not safe for concurrent use.
 type View struct {
-	// Snapshot is the facts; not to be changed.
+	// Snapshot is the facts, which nobody changes.
 	Snapshot *snapshot.Snapshot
 	// Place fills in the resource patterns of needs.
 	Place need.Place
@@ -136,7 +136,7 @@ func (v *View) Role(arn string) *Role {
 	case len(missing) > 0:
 		r.Unread = missing
 	case !ok:
-		r.Unread = []snapshot.Missing{{Fact: snapshot.FactRoles, Subject: arn, Operation: "iam:GetRole", Error: "the snapshot does not hold this role"}}
+		r.Unread = []snapshot.Missing{{Fact: snapshot.FactRoles, Subject: arn, Operation: "iam:GetRole", Error: "the snapshot does not contain this role"}}
 	}
 	v.byARN[arn] = r
 	return r
@@ -150,8 +150,8 @@ const (
 	// Unknown: a fact that could change the answer was not read.
 	Unknown Verdict = iota
 	Denied
-	// Depends: every fact was read, and the answer hangs on a condition or on
-	// the resource.
+	// Depends: every fact was read, and a condition or the resource of the
+	// request decides.
 	Depends
 	Allowed
 )
@@ -166,12 +166,12 @@ type Answer struct {
 	Result iampolicy.Result
 	// Unread says, for Unknown, what was not read.
 	Unread []snapshot.Missing
-	// Organization is set where AWS's policy simulator says that a service control
+	// Organization is set where the IAM policy simulator says that a service control
 	// policy denies it, and the role's policies do not.
 	Organization *snapshot.Simulation
 }
 
-// Blocked reports whether a policy more would not change a denial: an explicit Deny,
+// Blocked reports whether another policy would not change a denial: an explicit Deny,
 // the permissions boundary, the session policy or a service control policy denies.
 func (a Answer) Blocked() bool {
 	return a.Organization != nil || a.Result.Explicit || a.Result.By == iampolicy.LayerBoundary || a.Result.By == iampolicy.LayerSession
@@ -227,8 +227,8 @@ func (r *Role) ByPolicies(s *Session, a need.Action) Answer {
 	return worst
 }
 
-// graver reports whether one verdict decides against another: a denial, then what is
-// not known, then what depends.
+// graver reports whether one verdict takes precedence over another: denied, then unknown,
+// then depends.
 func graver(a, b Verdict) bool {
 	order := []Verdict{Denied, Unknown, Depends, Allowed}
 	return slices.Index(order, a) < slices.Index(order, b)
@@ -368,7 +368,7 @@ func (r *Role) trustDocument() *document {
 func (r *Role) Trust() *iampolicy.Document { return r.trustDocument().policy.Document }
 
 // TrustedServices are the services that the trust policy's Allow statements name,
-// whatever else they demand.
+// whatever their conditions are.
 func (r *Role) TrustedServices() map[string]bool {
 	named := map[string]bool{}
 	if doc := r.Trust(); doc != nil {
@@ -471,15 +471,15 @@ func (v *View) managed(arn string) document {
 	name := iampolicy.Policy{Name: snapshot.NameOf(arn), ARN: arn, Version: policy.Version}
 	if m := v.Snapshot.MissingOf(snapshot.FactPolicies, arn); len(m) > 0 || !ok {
 		if len(m) == 0 {
-			m = []snapshot.Missing{{Fact: snapshot.FactPolicies, Subject: arn, Operation: "iam:GetPolicyVersion", Error: "the snapshot does not hold this policy"}}
+			m = []snapshot.Missing{{Fact: snapshot.FactPolicies, Subject: arn, Operation: "iam:GetPolicyVersion", Error: "the snapshot does not contain this policy"}}
 		}
 		return document{policy: name, unread: m}
 	}
 	return v.parse(iampolicy.Identity, arn, name, policy.Document)
 }
 
-// parse parses a document once. One that IAM would not have stored is as good as
-// unread: nothing can be said of what it allows.
+// parse parses a document once. A document that IAM would not have stored counts as
+// unread: what it allows is unknown.
 func (v *View) parse(kind iampolicy.Kind, key string, p iampolicy.Policy, text string) document {
 	if d, ok := v.documents[key]; ok {
 		return d
@@ -498,8 +498,8 @@ func unreadDocument(name string, m []snapshot.Missing) document {
 	return document{policy: iampolicy.Policy{Name: name}, unread: m}
 }
 
-// InlineName is what statements of an inline policy are cited by.
+// InlineName is the name of an inline policy in references to its statements.
 func InlineName(policy string) string { return "inline " + policy }
 
-// TrustName is what statements of the role's trust policy are cited by.
+// TrustName is the name of the role's trust policy in references to its statements.
 func (r *Role) TrustName() string { return "trust policy of " + r.Name }

@@ -210,7 +210,7 @@ func TestRefusedRole(t *testing.T) {
 	}
 }
 
-// TestSimulate: AWS's simulator is asked once a role, one role at a time, and only
+// TestSimulate: the IAM policy simulator is asked once a role, one role at a time, and only
 // on request; where it disagrees that is a finding.
 func TestSimulate(t *testing.T) {
 	s := newScenario(t, "simulate")
@@ -253,7 +253,7 @@ func TestSimulate(t *testing.T) {
 	}
 	s.apply()
 	got = nr290(kubectl(t, env, "noderole", "check", "--simulate", "-o", "json"))
-	want := "eksNodeRole fail: AWS's simulator disagrees about eksNodeRole: ecr:BatchGetImage on arn:aws:ecr:eu-west-1:123456789012:repository/noderole-sample: AWS says explicitDeny, this program allowed by AmazonEC2ContainerRegistryPullOnly"
+	want := "eksNodeRole fail: the IAM policy simulator disagrees about eksNodeRole: ecr:BatchGetImage on arn:aws:ecr:eu-west-1:123456789012:repository/noderole-sample: AWS says explicitDeny, this program allowed by AmazonEC2ContainerRegistryPullOnly"
 	if len(got) != 1 || !strings.HasPrefix(got[0], want) || strings.Contains(got[0], ";") {
 		t.Errorf("got  %v\nwant %s", got, want)
 	}

@@ -528,7 +528,7 @@ func TestFixUnproven(t *testing.T) {
 		return true
 	})
 	out := kubectl(t, s.fixEnv(cloud.url), "noderole", "fix", "--apply", "--yes", "--cni-identity", "irsa", "--proof-timeout", "2s")
-	if out.code != 1 || !strings.Contains(out.stderr, "is not seen to have worked") || !strings.Contains(out.stderr, "NR602") {
+	if out.code != 1 || !strings.Contains(out.stderr, "it is not proven that it works") || !strings.Contains(out.stderr, "NR602") {
 		t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
 	}
 	if _, ok := s.readRole("eksNodeRole").Policies[awsPolicy(cniPolicy)]; !ok {

@@ -153,7 +153,7 @@ func sub(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // unread is how a command tells that an answer is not one.
-var unread = regexp.MustCompile(`answered \d+ with .*, not an |the answer (is .*, not |\d+ has no Status)`)
+var unread = regexp.MustCompile(`answered \d+ with .*, not an |the response (is .*, not |\d+ has no Status)`)
 
 // misshape replaces each answer in the folder aws by a file, one at a time, and holds
 // that the command exits with 3 and says what is wrong: misshape FILE COMMAND [ARG…]. It

@@ -71,7 +71,7 @@ func (c *Client) TemplateProfile(ctx context.Context, template string) (string, 
 		return "", err
 	}
 	if len(out.LaunchTemplateVersions) == 0 {
-		err := errors.New("the answer has no version of launch template " + id)
+		err := errors.New("the response has no version of launch template " + id)
 		return "", &collect.CallError{Operation: operation, Message: err.Error(), Err: err}
 	}
 	for _, v := range out.LaunchTemplateVersions {
@@ -94,7 +94,7 @@ func (c *Client) ConfigurationProfile(ctx context.Context, name string) (string,
 		return "", err
 	}
 	if len(out.LaunchConfigurations) == 0 {
-		err := errors.New("the answer has no launch configuration " + name)
+		err := errors.New("the response has no launch configuration " + name)
 		return "", &collect.CallError{Operation: operation, Message: err.Error(), Err: err}
 	}
 	return aws.ToString(out.LaunchConfigurations[0].IamInstanceProfile), nil

@@ -143,7 +143,7 @@ func (k changeKind) roleUnknown(err error) bool {
 func (c *Changes) State(ctx context.Context, ch change.Change) (*change.State, error) {
 	kind, ok := changeKinds[ch.Kind]
 	if !ok {
-		return nil, fmt.Errorf("read %s: changes of kind %q are not AWS's", ch, ch.Kind)
+		return nil, fmt.Errorf("read %s: changes of kind %q are not made in AWS", ch, ch.Kind)
 	}
 	state, err := kind.read(c, ctx, ch)
 	if errors.Is(err, collect.ErrNotFound) {
@@ -185,7 +185,7 @@ func optional(s string) *string {
 func (c *Changes) Write(ctx context.Context, ch change.Change) error {
 	kind, ok := changeKinds[ch.Kind]
 	if !ok {
-		return fmt.Errorf("change %s: changes of kind %q are not AWS's", ch, ch.Kind)
+		return fmt.Errorf("change %s: changes of kind %q are not made in AWS", ch, ch.Kind)
 	}
 	err := kind.write(c, ctx, ch)
 	// EKS learns of a new role some seconds after IAM has created it.

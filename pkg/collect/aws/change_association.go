@@ -45,7 +45,7 @@ func (c *Changes) writeAssociation(ctx context.Context, ch change.Change) error 
 	case err != nil:
 		return err
 	case state == nil:
-		return errors.New("it does not exist any more")
+		return errors.New("it no longer exists")
 	case ch.After == nil:
 		return do(ctx, c, "eks:DeletePodIdentityAssociation", c.eks.DeletePodIdentityAssociation, &eks.DeletePodIdentityAssociationInput{ClusterName: &ch.Cluster, AssociationId: &id})
 	default:

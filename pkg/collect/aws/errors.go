@@ -385,7 +385,7 @@ func innermost(err error) string {
 // it out.
 func present[T any](operation string, part *T) (*T, error) {
 	if part == nil {
-		err := errors.New("the answer is empty")
+		err := errors.New("the response is empty")
 		return nil, &collect.CallError{Operation: operation, Message: err.Error(), Err: err}
 	}
 	return part, nil

@@ -370,7 +370,7 @@ func TestAnswerTooLarge(t *testing.T) {
 				}
 			}
 		}))
-		if _, err := c.ListClusters(t.Context()); err == nil || err.Error() != "eks:ListClusters: the answer is larger than 64 MiB" {
+		if _, err := c.ListClusters(t.Context()); err == nil || err.Error() != "eks:ListClusters: the response is larger than 64 MiB" {
 			t.Errorf("%d: %v", status, err)
 		}
 	}
@@ -414,8 +414,8 @@ func TestRepeatedTokens(t *testing.T) {
 			requests int64
 			want     string
 		}{
-			"the one just sent": {[]string{"a"}, 2, "the answer repeats the token of an earlier page, so the list would never end"},
-			"an earlier one":    {[]string{"a", "b", "a"}, 3, "the answer repeats the token of an earlier page, so the list would never end"},
+			"the one just sent": {[]string{"a"}, 2, "the response repeats the token of an earlier page, so that the list would never end"},
+			"an earlier one":    {[]string{"a", "b", "a"}, 3, "the response repeats the token of an earlier page, so that the list would never end"},
 		} {
 			t.Run(operation+"/"+name, func(t *testing.T) {
 				s := &pageServer{operation: operation, tokens: test.tokens}
@@ -435,7 +435,7 @@ func TestRepeatedTokens(t *testing.T) {
 		c, s, _ := answered(t)
 		s.answer("text/xml", strings.Replace(smallest("iam:ListRoles"), "<Roles/>", "<Roles/><IsTruncated>true</IsTruncated>", 1))
 		_, err := c.Roles(t.Context())
-		if err == nil || err.Error() != "iam:ListRoles: the answer says that there are more pages, but has no token for the next page" {
+		if err == nil || err.Error() != "iam:ListRoles: the response says that there are more pages, but has no token for the next page" {
 			t.Errorf("%v", err)
 		}
 	})

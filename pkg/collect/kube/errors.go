@@ -35,7 +35,7 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 		}
 	case isForeign(err):
 		status, _ := errorStatus(err)
-		return &collect.CallError{Operation: operation, Message: fmt.Sprintf("the answer %d has no Status, so it is not of the Kubernetes API (a proxy)", status.Code), Err: err}
+		return &collect.CallError{Operation: operation, Message: fmt.Sprintf("the response %d has no Status, so it is not of the Kubernetes API (a proxy)", status.Code), Err: err}
 	case apierrors.IsForbidden(err):
 		return &collect.CallError{Operation: operation, Permission: operation, Message: collect.OneLine(err.Error()), Err: err}
 	}
@@ -72,11 +72,11 @@ func answerProblem(err error) string {
 	case broken(err):
 		return "the answer broke off"
 	case strings.HasPrefix(message, "0-length response"):
-		return "the answer is empty, not an object of the Kubernetes API"
+		return "the response is empty, not an object of the Kubernetes API"
 	}
 	if after, found := strings.CutPrefix(message, "serializer for "); found {
 		contentType, _, _ := strings.Cut(after, " ")
-		return "the answer is " + strings.TrimSuffix(contentType, ";") + ", not of the Kubernetes API (a proxy)"
+		return "the response is " + strings.TrimSuffix(contentType, ";") + ", not of the Kubernetes API (a proxy)"
 	}
 	return message
 }

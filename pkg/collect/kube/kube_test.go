@@ -197,7 +197,7 @@ func TestCallErrors(t *testing.T) {
 		{"HTML", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
 			fmt.Fprint(w, "<html>\n<h1>Sign in</h1>")
-		}, "", "the answer is text/html, not of the Kubernetes API (a proxy)"},
+		}, "", "the response is text/html, not of the Kubernetes API (a proxy)"},
 		{"half an answer", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Set("Content-Length", "1000")

@@ -26,7 +26,7 @@ type shapeError struct {
 }
 
 func (e *shapeError) Error() string {
-	return fmt.Sprintf("the answer is %s, not of kind %s (%s)", collect.OneLine(e.got), e.want.Kind, e.want.GroupVersion())
+	return fmt.Sprintf("the response is %s, not of kind %s (%s)", collect.OneLine(e.got), e.want.Kind, e.want.GroupVersion())
 }
 
 // protobufPrefix is what an object in Kubernetes' protobuf encoding begins with.

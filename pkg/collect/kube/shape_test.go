@@ -189,26 +189,26 @@ func TestMisshapenAnswers(t *testing.T) {
 				return string(text)
 			}
 			tests := map[string]answer{
-				"HTML":                  {200, "text/html; charset=utf-8", page, "the answer is "},
-				"HTML as JSON":          {200, "application/json", page, "the answer is not a JSON object, not of kind " + kind + " (" + version + ")"},
-				"HTML with 404":         {404, "text/html", page, "the answer 404 has no Status, so it is not of the Kubernetes API (a proxy)"},
-				"HTML with 403":         {403, "text/html", page, "the answer 403 has no Status, so it is not of the Kubernetes API (a proxy)"},
-				"an empty object, 404":  {404, "application/json", "{}", "the answer 404 has no Status, so it is not of the Kubernetes API (a proxy)"},
-				"empty":                 {200, "application/json", "", "the answer is empty, not "},
-				"an empty object":       {200, "application/json", "{}", "the answer is an object without kind or apiVersion, not of kind " + kind + " (" + version + ")"},
-				"a list of values":      {200, "application/json", "[]", "the answer is not a JSON object, not of kind " + kind + " (" + version + ")"},
-				"null":                  {200, "application/json", "null", "the answer is an object without kind or apiVersion, not of kind "},
-				"without apiVersion":    {200, "application/json", with("apiVersion", nil), "the answer is an object without kind or apiVersion, not of kind "},
-				"XML":                   {200, "text/xml", "<x/>", "the answer is "},
-				"XML as JSON":           {200, "application/json", "<x/>", "the answer is not a JSON object, not of kind "},
-				"another kind":          {200, "application/json", with("kind", "SecretList"), "the answer is of kind SecretList (" + version + "), not of kind " + kind + " (" + version + ")"},
-				"another version":       {200, "application/json", with("apiVersion", "v7"), "the answer is of kind " + kind + " (v7), not of kind " + kind + " (" + version + ")"},
-				"a Status":              {200, "application/json", `{"kind":"Status","apiVersion":"v1","status":"Success"}`, "the answer is of kind Status (v1), not of kind "},
+				"HTML":                  {200, "text/html; charset=utf-8", page, "the response is "},
+				"HTML as JSON":          {200, "application/json", page, "the response is not a JSON object, not of kind " + kind + " (" + version + ")"},
+				"HTML with 404":         {404, "text/html", page, "the response 404 has no Status, so it is not of the Kubernetes API (a proxy)"},
+				"HTML with 403":         {403, "text/html", page, "the response 403 has no Status, so it is not of the Kubernetes API (a proxy)"},
+				"an empty object, 404":  {404, "application/json", "{}", "the response 404 has no Status, so it is not of the Kubernetes API (a proxy)"},
+				"empty":                 {200, "application/json", "", "the response is empty, not "},
+				"an empty object":       {200, "application/json", "{}", "the response is an object without kind or apiVersion, not of kind " + kind + " (" + version + ")"},
+				"a list of values":      {200, "application/json", "[]", "the response is not a JSON object, not of kind " + kind + " (" + version + ")"},
+				"null":                  {200, "application/json", "null", "the response is an object without kind or apiVersion, not of kind "},
+				"without apiVersion":    {200, "application/json", with("apiVersion", nil), "the response is an object without kind or apiVersion, not of kind "},
+				"XML":                   {200, "text/xml", "<x/>", "the response is "},
+				"XML as JSON":           {200, "application/json", "<x/>", "the response is not a JSON object, not of kind "},
+				"another kind":          {200, "application/json", with("kind", "SecretList"), "the response is of kind SecretList (" + version + "), not of kind " + kind + " (" + version + ")"},
+				"another version":       {200, "application/json", with("apiVersion", "v7"), "the response is of kind " + kind + " (v7), not of kind " + kind + " (" + version + ")"},
+				"a Status":              {200, "application/json", `{"kind":"Status","apiVersion":"v1","status":"Success"}`, "the response is of kind Status (v1), not of kind "},
 				"half, re-sent":         {200, "application/json", whole[:len(whole)/2], "the answer broke off"},
-				"protobuf, no envelope": {200, "application/vnd.kubernetes.protobuf", "k8s\x00", "the answer is "},
+				"protobuf, no envelope": {200, "application/vnd.kubernetes.protobuf", "k8s\x00", "the response is "},
 			}
 			if strings.HasSuffix(kind, "List") {
-				tests["without items"] = answer{200, "application/json", with("items", nil), "the answer is an object without items, not of kind " + kind + " (" + version + ")"}
+				tests["without items"] = answer{200, "application/json", with("items", nil), "the response is an object without items, not of kind " + kind + " (" + version + ")"}
 			}
 			for what, test := range tests {
 				t.Run(name+"/"+request+"/"+what, func(t *testing.T) {
@@ -276,8 +276,8 @@ func TestProtobufAnswers(t *testing.T) {
 	}{
 		"an empty list":   {empty, ""},
 		"a node":          {one, ""},
-		"another kind":    {encoded(t, &corev1.PodList{TypeMeta: metav1.TypeMeta{Kind: "PodList", APIVersion: "v1"}}), "the answer is of kind PodList (v1), not of kind NodeList (v1)"},
-		"without kind":    {encoded(t, &corev1.NodeList{}), "the answer is an object without kind or apiVersion, not of kind NodeList (v1)"},
+		"another kind":    {encoded(t, &corev1.PodList{TypeMeta: metav1.TypeMeta{Kind: "PodList", APIVersion: "v1"}}), "the response is of kind PodList (v1), not of kind NodeList (v1)"},
+		"without kind":    {encoded(t, &corev1.NodeList{}), "the response is an object without kind or apiVersion, not of kind NodeList (v1)"},
 		"cut off":         {one[:len(one)-8], "the answer broke off"},
 		"not an envelope": {[]byte("k8s\x00<html>"), ""},
 	} {
@@ -345,7 +345,7 @@ func TestRepeatedTokens(t *testing.T) {
 						w.Header().Set("Content-Type", "application/json")
 						fmt.Fprint(w, strings.Replace(body, `"metadata":{},`, "", 1))
 					}}
-					wantCallError(t, s.run(t, callers()[name]), request, "the answer repeats the token of an earlier page, so the list would never end")
+					wantCallError(t, s.run(t, callers()[name]), request, "the response repeats the token of an earlier page, so that the list would never end")
 					if want := max(len(tokens), 2); n != want {
 						t.Errorf("%d requests, want %d", n, want)
 					}
@@ -366,6 +366,6 @@ func TestAnswerTooLarge(t *testing.T) {
 				}
 			}
 		})
-		wantCallError(t, callers()[call](t.Context(), c), request, "the answer is larger than 64 MiB")
+		wantCallError(t, callers()[call](t.Context(), c), request, "the response is larger than 64 MiB")
 	}
 }

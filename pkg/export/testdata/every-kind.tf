@@ -163,5 +163,5 @@ resource "aws_eks_addon" "_9-agent" {
 # remove from your configuration: access policy arn:p of old
 # proof: it is there
 
-# left to you: NR101 the role is the cluster's
+# do this manually: NR101 the role is the cluster's
 #   the cluster uses it

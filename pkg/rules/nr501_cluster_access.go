@@ -8,16 +8,16 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
-var letIn = Rule{
-	ID: "NR501", Name: "let-in", Severity: finding.Error, Concern: finding.ConcernJoin,
+var clusterAccess = Rule{
+	ID: "NR501", Name: "cluster-access", Severity: finding.Error, Concern: finding.ConcernJoin,
 	Joining:  90,
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.GrantAccess,
 	Title:    "The node role has access to the cluster",
-	Why: `The API server refuses the nodes as Unauthorized, so that they do not join. EKS creates the access entry for managed node
-groups and Auto Mode's own node pools; for Karpenter and self-managed nodes you create it.`,
-	Fix: `Create an access entry of type EC2_LINUX (EC2_WINDOWS for Windows, EC2 for Auto Mode and for nodes that are named by their
-instance id) for the node role or, where the cluster uses aws-auth alone, map the role there.`,
+	Why: `The API server refuses the nodes as Unauthorized, so that they do not join. EKS creates the access entry for managed
+node groups and for the built-in node pools of EKS Auto Mode; for Karpenter and self-managed nodes you create it.`,
+	Fix: `Create an access entry for the node role: of type EC2_LINUX, of type EC2_WINDOWS for Windows, of type EC2 for EKS
+Auto Mode and for nodes that are named after their instance ID. Where the cluster uses only aws-auth, map the role there.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/access-entries.html",
 		"https://docs.aws.amazon.com/eks/latest/userguide/auth-configmap.html",
@@ -29,12 +29,12 @@ accessEntries: null
 awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', username: 'system:node:{{EC2PrivateDNSName}}', groups: ['system:bootstrappers', 'system:nodes']}"}`,
 	Check: func(v *view.View, report Reporter) {
 		for _, r := range v.NodeRoles() {
-			report(judgeLetIn(v, r))
+			report(judgeClusterAccess(v, r))
 		}
 	},
 }
 
-func judgeLetIn(v *view.View, r *view.NodeRole) finding.Result {
+func judgeClusterAccess(v *view.View, r *view.NodeRole) finding.Result {
 	subject := roleSubject(r)
 	a := v.Access(r.ARN)
 	switch {
@@ -44,20 +44,20 @@ func judgeLetIn(v *view.View, r *view.NodeRole) finding.Result {
 			Evidence: []string{"eks:DescribeAccessEntry: type " + a.Entry.Type},
 		}
 	case len(a.Unread) > 0:
-		return unknown(subject, "whether "+r.Name+" has access to the cluster was not checked", a.Unread)
+		return unknown(subject, "whether "+r.Name+" has access to the cluster is unknown", a.Unread)
 	case len(a.Mapped) > 0:
 		return finding.Result{
 			Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("aws-auth maps %s", r.Name),
 			Evidence: []string{fmt.Sprintf("aws-auth: rolearn %s, username %s", a.Mapped[0].RoleARN, a.Mapped[0].Username)},
 		}
 	case len(a.NearMisses) > 0 || a.ByConfigMap && v.AWSAuth().Problem != "":
-		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "aws-auth names " + r.Name + " in a way that never matches, or cannot be read: see there"}
+		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "aws-auth names " + r.Name + " in a way that never matches, or cannot be parsed: see NR504 and NR505"}
 	}
 	result := finding.Result{Status: finding.Fail, Subject: subject, Message: r.Name + " has no " + accessWords(a)}
 	if a.ByEntries {
 		result.Evidence = append(append(result.Evidence, "eks:DescribeAccessEntry: the role has none"), whyEntry(v, r, v.EntryType(r))...)
 	} else {
-		result.Evidence = append(result.Evidence, "the cluster's authentication mode is CONFIG_MAP: access entries do not count")
+		result.Evidence = append(result.Evidence, "the cluster's authentication mode is CONFIG_MAP: access entries have no effect")
 		result.Next = []finding.Next{editAWSAuth("add to mapRoles: " + v.NodeMapping(r, r.ARN))}
 	}
 	switch {
@@ -69,7 +69,7 @@ func judgeLetIn(v *view.View, r *view.NodeRole) finding.Result {
 	return result
 }
 
-// accessWords says by what a role gets access to the cluster.
+// accessWords names what can give a role access to the cluster.
 func accessWords(a view.Access) string {
 	switch {
 	case !a.ByEntries:
