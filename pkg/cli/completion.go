@@ -168,7 +168,7 @@ func replaceOwn(file, text string) error {
 		return usage("remove it, or name another folder with --dir", "%s is there and was not written by this program", file)
 	}
 	if err := files.Write(file, []byte(text), files.Private); err != nil {
-		return usage("name a folder that you may write to with --dir", "%s", err)
+		return usage("name a folder that you can write to with --dir", "%s", err)
 	}
 	if err := os.Chmod(file, 0o755); err != nil {
 		return fmt.Errorf("make %s executable: %w", file, err)
