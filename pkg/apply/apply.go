@@ -1,5 +1,5 @@
-// Package apply makes a plan of changes: step by step, with proof, and with a journal
-// by which a run that broke off is finished and one that was not wanted is taken back.
+// Package apply applies a plan step by step, with proof. Its journal is used to finish an
+// interrupted run and to undo a run.
 package apply
 
 import (
@@ -22,7 +22,7 @@ type Run struct {
 	Judge func(context.Context) (*view.View, []finding.Result, error)
 	// Journal takes down what is done, before and after it is.
 	Journal *Journal
-	// Say is told of every event; nil for silence.
+	// Say gets every event; nil ignores them.
 	Say func(Event)
 	// Patience is how long a proof may take to show, as AWS tells of a change some
 	// seconds after it is made; Pause is between two looks.
@@ -127,7 +127,7 @@ func (r Run) step(ctx context.Context, step planner.Step, number int, say func(E
 		if errors.As(err, &unsure) {
 			return Making, err // the journal leaves it open
 		}
-		// What was written and failed afterwards is taken back too.
+		// What was written and failed afterwards is undone too.
 		if err := errors.Join(err, r.Journal.write(line{Mark: done, Step: number, Change: i, Wrote: wrote})); err != nil {
 			return Making, err
 		}
@@ -165,7 +165,7 @@ func (r Run) prove(ctx context.Context, step planner.Step, say func(EventKind, c
 	})
 }
 
-// last are the last changes of each thing, which the others only lead to.
+// last are the last changes of each thing; the others only prepare it.
 func last(changes []change.Change) []change.Change {
 	var list []change.Change
 	for i, c := range changes {

@@ -123,7 +123,7 @@ func (j *Journal) End() error {
 	return errors.Join(j.write(line{Mark: ended}), j.file.Close())
 }
 
-// Close closes a journal of which something is left to be done.
+// Close closes the journal of an unfinished run.
 func (j *Journal) Close() error { return j.file.Close() }
 
 // write appends a line and sees it on disk.
@@ -165,7 +165,7 @@ type loggedStep struct {
 }
 
 // loggedChange is open where it was begun and nothing more is said of it: it may have
-// been made. Whether it was is seen when it is taken back.
+// been applied. The undo finds out whether it was.
 type loggedChange struct{ open, wrote bool }
 
 // ReadJournal reads a journal. A last line that is not whole is left out: it was being
@@ -214,7 +214,7 @@ func readLog(r *bufio.Reader) (*Log, error) {
 	}
 }
 
-var errNoJournal = errors.New("it is no journal of fix")
+var errNoJournal = errors.New("it is not a journal of fix")
 
 func (log *Log) take(l line) error {
 	if l.Mark == ended {
@@ -248,14 +248,14 @@ func (log *Log) take(l line) error {
 	case done:
 		c.open, c.wrote = false, c.wrote || l.Wrote
 	default:
-		return fmt.Errorf("%q is no mark", l.Mark)
+		return fmt.Errorf("%q is not a mark", l.Mark)
 	}
 	return nil
 }
 
 // Left are the steps of the last plan from the first that was not seen to have worked,
 // and the number of that one in the journal: those with which a run that broke off goes
-// on. Of a plan of which nothing was changed none are left: a new one knows better.
+// on. If nothing of a plan was changed, none are left: a new plan is better.
 func (log *Log) Left() (steps []planner.Step, first int) {
 	if log.Ended || len(made(log.steps[log.last:])) == 0 {
 		return nil, 0

@@ -1,6 +1,6 @@
-// Package candidate says which roles of an account could serve nodes: by their
-// name, by what uses them, or by whom they trust and what they may do. It judges
-// each by evaluation and reads nothing.
+// Package candidate says which roles of an account nodes could use: by their name, by what
+// uses them, or by their trust policy and permissions. It evaluates the policies of each
+// and reads nothing.
 package candidate
 
 import (

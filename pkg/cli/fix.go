@@ -137,7 +137,7 @@ func (o *fixOptions) complete(cmd *cobra.Command) error {
 	for _, not := range []struct{ flag, with, why string }{
 		{saved, changed("apply", "plan", "undo"), "saved facts are not the cluster"},
 		{changed("plan"), changed("only", "cni-identity", "cni-role", "undo"), "the file says what to repair"},
-		{changed("undo"), changed("only", "cni-identity", "cni-role"), "the journal says what to take back"},
+		{changed("undo"), changed("only", "cni-identity", "cni-role"), "the journal says what to undo"},
 		{changed("output"), changed("apply"), "the plan is printed, or made"},
 	} {
 		if not.flag != "" && not.with != "" {

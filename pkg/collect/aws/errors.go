@@ -182,7 +182,7 @@ func (c *Client) explainCredentials(err error) error {
 		out.Next = "log in with: aws login" + c.profileFlag()
 	case errors.As(err, &process):
 		out.Problem = "the credential_process" + c.ofProfile() + " failed: " + innermost(err)
-		out.Next = "run it by itself and correct it; it stands in ~/.aws/config"
+		out.Next = "run it directly and correct it; it is configured in ~/.aws/config"
 	case service == "STS" && hasCode:
 		switch kind := problemOf(api); kind {
 		case expiredCredentials, badCredentials, clockSkew:

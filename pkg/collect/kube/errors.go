@@ -102,7 +102,7 @@ func broken(err error) bool {
 		strings.Contains(err.Error(), io.ErrUnexpectedEOF.Error()) // client-go does not wrap it
 }
 
-// cannotReach tells whether an error means that there is no connection to the
+// cannotReach reports whether an error means that there is no connection to the
 // API server, and why.
 func cannotReach(err error) (why string, is bool) {
 	var dns *net.DNSError
