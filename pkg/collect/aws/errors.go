@@ -92,7 +92,7 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 		return c.explainCredentials(credentials.err)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return &collect.CallError{Operation: operation, Message: "the answer broke off", Err: err}
+		return &collect.CallError{Operation: operation, Message: "the response ended early", Err: err}
 	}
 	if errors.Is(err, collect.ErrAnswerTooLarge) {
 		return &collect.CallError{Operation: operation, Message: collect.ErrAnswerTooLarge.Error(), Err: err}

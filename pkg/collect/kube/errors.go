@@ -70,7 +70,7 @@ func answerProblem(err error) string {
 	case errors.Is(err, collect.ErrAnswerTooLarge):
 		return collect.ErrAnswerTooLarge.Error()
 	case broken(err):
-		return "the answer broke off"
+		return "the response ended early"
 	case strings.HasPrefix(message, "0-length response"):
 		return "the response is empty, not an object of the Kubernetes API"
 	}
