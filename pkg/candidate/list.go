@@ -52,7 +52,7 @@ type Role struct {
 	// image pull calls.
 	Worker Answer `json:"worker"`
 	ECR    Answer `json:"ecr"`
-	// CNI is whether it carries permissions that only a CNI makes use of.
+	// CNI is whether it has permissions that only a CNI uses.
 	CNI Answer `json:"cni"`
 	// PodIdentity is whether it may do what the EKS Pod Identity Agent calls.
 	PodIdentity Answer `json:"podIdentity"`
