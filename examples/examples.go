@@ -1,5 +1,5 @@
-// Package examples embeds the example snapshots, which a newcomer judges first
-// and every rule's test starts from.
+// Package examples embeds the example snapshots, which new users check first and which the
+// tests of every rule start from.
 package examples
 
 import (

@@ -1,4 +1,4 @@
-// Command docgen writes what the documentation repeats from the code: a page for
+// Command docgen generates the parts of the documentation that come from the code: a page for
 // each rule and each command, the README's table of rules, and the JSON schemas
 // of the file formats. Run it from the project's root: make generate.
 package main

@@ -1,11 +1,11 @@
-// Command krew writes into the krew manifest what a release build has
-// made: the version, and address and checksum of every platform's archive. make
+// Command krew updates the krew manifest for a release build: the version, and address and
+// checksum of every platform's archive. make
 // dist runs it from the project's root, after goreleaser:
 //
 //	krew plugins.yaml dist
 //
-// It also puts a copy into the folder, as noderole.yaml: krew's check wants the
-// file to have the plugin's name.
+// It also puts a copy into the folder, as noderole.yaml: krew requires that the file has
+// the plugin's name.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Package apply makes a plan of changes: step by step, with proof, and with a journal
-// by which a run that broke off is finished and one that was not wanted is taken back.
+// Package apply applies a plan step by step, with proof. Its journal is used to finish an
+// interrupted run and to undo a run.
 package apply
 
 import (
@@ -15,21 +15,21 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
-// Run is how a plan is made.
+// Run is how a plan is applied.
 type Run struct {
 	Store change.Store
 	// Judge reads the facts again and judges them.
 	Judge func(context.Context) (*view.View, []finding.Result, error)
-	// Journal takes down what is done, before and after it is.
+	// Journal records every change before and after it is applied.
 	Journal *Journal
-	// Say is told of every event; nil for silence.
+	// Say gets every event; nil ignores them.
 	Say func(Event)
-	// Patience is how long a proof may take to show, as AWS tells of a change some
-	// seconds after it is made; Pause is between two looks.
+	// Patience is how long to wait for a proof, as AWS shows a change some seconds after
+	// it was made; Pause is the time between two reads.
 	Patience, Pause time.Duration
 }
 
-// Event is something that happened while a plan was made.
+// Event is something that happened while a plan was applied.
 type Event struct {
 	// Step counts from 1.
 	Step int
@@ -48,14 +48,14 @@ type EventKind int
 // The events, in the order in which they can come.
 const (
 	Begins   EventKind = iota // a step begins
-	Changing                  // a change is being made
-	Changed                   // it was made
-	Kept                      // it was made already
-	Waiting                   // the proof has not come yet
-	Proven                    // the step is made, and seen to have worked
+	Changing                  // a change is being applied
+	Changed                   // it was applied
+	Kept                      // it was already applied
+	Waiting                   // the step is not proven yet
+	Proven                    // the step is applied and proven
 )
 
-// Error says at which step a plan stopped. What was made before stands.
+// Error says at which step a plan stopped. Earlier steps stay applied.
 type Error struct {
 	// Step counts from 1.
 	Step  int
@@ -88,8 +88,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Steps makes steps in order, of which the first has this number in the journal, and
-// stops at the first that fails, with an *Error.
+// Steps applies steps in order, and stops at the first that fails, with an *Error. first is
+// the number of the first step in the journal.
 func (r Run) Steps(ctx context.Context, steps []planner.Step, first int) error {
 	for i, step := range steps {
 		say := func(kind EventKind, c change.Change, why string) {
@@ -127,7 +127,7 @@ func (r Run) step(ctx context.Context, step planner.Step, number int, say func(E
 		if errors.As(err, &unsure) {
 			return Making, err // the journal leaves it open
 		}
-		// What was written and failed afterwards is taken back too.
+		// What was written and failed afterwards is undone too.
 		if err := errors.Join(err, r.Journal.write(line{Mark: done, Step: number, Change: i, Wrote: wrote})); err != nil {
 			return Making, err
 		}
@@ -144,8 +144,8 @@ func (r Run) step(ctx context.Context, step planner.Step, number int, say func(E
 	return Proof, r.Journal.write(line{Mark: proven, Step: number})
 }
 
-// prove awaits what the step proves or, where that is nothing, sees that what it made
-// is there.
+// prove waits until the step is proven. A step without postconditions is proven when the
+// state after its changes is found.
 func (r Run) prove(ctx context.Context, step planner.Step, say func(EventKind, change.Change, string)) error {
 	if len(step.Proves) > 0 {
 		return r.await(ctx, step.Proves, say)
@@ -165,7 +165,7 @@ func (r Run) prove(ctx context.Context, step planner.Step, say func(EventKind, c
 	})
 }
 
-// last are the last changes of each thing, which the others only lead to.
+// last are the last changes of each thing; the others only prepare it.
 func last(changes []change.Change) []change.Change {
 	var list []change.Change
 	for i, c := range changes {
@@ -176,7 +176,7 @@ func last(changes []change.Change) []change.Change {
 	return list
 }
 
-// await looks at the facts until they show all checks.
+// await reads the facts until all checks are true.
 func (r Run) await(ctx context.Context, checks []planner.Check, say func(EventKind, change.Change, string)) error {
 	if len(checks) == 0 {
 		return nil
@@ -195,7 +195,7 @@ func (r Run) await(ctx context.Context, checks []planner.Check, say func(EventKi
 	})
 }
 
-// poll asks until nothing is in the way any more, or patience is over.
+// poll asks until nothing is missing any more, or Patience is over.
 func (r Run) poll(ctx context.Context, say func(EventKind, change.Change, string), look func() (why string, err error)) error {
 	for deadline := time.Now().Add(r.Patience); ; {
 		why, err := look()

@@ -86,10 +86,10 @@ func (w *world) Write(_ context.Context, c change.Change) error {
 	case refused:
 		return errRefused
 	case lost:
-		return errors.New("the answer broke off")
+		return errors.New("the response ended early")
 	case unsure:
 		w.unreadable = true
-		return errors.New("the answer broke off")
+		return errors.New("the response ended early")
 	case failed:
 		return &change.FailedError{Reason: "it is DEGRADED"}
 	case killAfter:
@@ -268,7 +268,7 @@ func TestSteps(t *testing.T) {
 		},
 		"whether it was made is unknown": {
 			results: [][]finding.Result{pass}, at: map[int]trouble{1: unsure}, made: 2, phase: apply.Making,
-			err:   "step 1 (first) was not made: the answer broke off (whether it was made is unknown)",
+			err:   "step 1 (first) was not made: the response ended early (whether it was made is unknown)",
 			marks: []string{"begun 0.0", "done 0.0 wrote", "begun 0.1"},
 		},
 		"accepted and failed": {

@@ -22,10 +22,10 @@ const JournalKind = "Journal"
 type mark string
 
 const (
-	begun  mark = "begun"  // a change is about to be made
-	done   mark = "done"   // it was made, or found made
-	proven mark = "proven" // the step is made, and seen to have worked
-	ended  mark = "ended"  // nothing of the journal is left to be done
+	begun  mark = "begun"  // a change is about to be applied
+	done   mark = "done"   // it was applied, or found applied
+	proven mark = "proven" // the step is applied and proven
+	ended  mark = "ended"  // nothing of the journal is left to do
 )
 
 // line is one line of a journal, as JSON.
@@ -36,18 +36,18 @@ type line struct {
 	Kind       string `json:"kind,omitempty"`
 	Cluster    string `json:"cluster,omitempty"`
 	Tool       string `json:"tool,omitempty"`
-	// Steps are those of a plan that is about to be made.
+	// Steps are those of a plan that is about to be applied.
 	Steps []planner.Step `json:"steps,omitempty"`
 	// Mark is about a step, counted from 0 over all plans of the journal, and one of
 	// its changes, counted from 0.
 	Mark   mark `json:"mark,omitempty"`
 	Step   int  `json:"step,omitempty"`
 	Change int  `json:"change,omitempty"`
-	// Wrote is set where the change was not there before.
+	// Wrote is set where the change was not applied before.
 	Wrote bool `json:"wrote,omitempty"`
 }
 
-// Journal takes down what is done, a line each, on disk before it is done.
+// Journal has a line for everything that is done, on disk before it is done.
 type Journal struct {
 	file *os.File
 	path string
@@ -56,8 +56,8 @@ type Journal struct {
 	steps int
 }
 
-// OpenJournal appends to a journal of a cluster, by ARN, or begins one; its folder is
-// made where it is missing.
+// OpenJournal appends to a journal of a cluster, by ARN, or begins one; it creates
+// a missing folder.
 func OpenJournal(path, cluster, tool string) (*Journal, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
@@ -110,23 +110,23 @@ func (j *Journal) begin(cluster, tool string) error {
 // Path is where the journal is.
 func (j *Journal) Path() string { return j.path }
 
-// Plan takes down a plan that is about to be made, and returns the number of its first
-// step in the journal.
+// Plan records a plan that is about to be applied, and returns the number of its first step
+// in the journal.
 func (j *Journal) Plan(steps []planner.Step) (first int, err error) {
 	first = j.steps
 	j.steps += len(steps)
 	return first, j.write(line{Steps: steps})
 }
 
-// End says that nothing of the journal is left to be done, and closes it.
+// End records that nothing of the journal is left to do, and closes it.
 func (j *Journal) End() error {
 	return errors.Join(j.write(line{Mark: ended}), j.file.Close())
 }
 
-// Close closes a journal of which something is left to be done.
+// Close closes the journal of an unfinished run.
 func (j *Journal) Close() error { return j.file.Close() }
 
-// write appends a line and sees it on disk.
+// write appends a line and flushes it to disk.
 func (j *Journal) write(l line) error {
 	l.Time = j.now().UTC()
 	var b bytes.Buffer
@@ -144,17 +144,17 @@ func (j *Journal) write(l line) error {
 	return nil
 }
 
-// Log is what a journal says.
+// Log is the content of a journal.
 type Log struct {
 	// Cluster is the cluster's ARN.
 	Cluster string
 	// Began is the time of the first line.
 	Began time.Time
-	// Ended is set where nothing is left to be done.
+	// Ended is set where nothing is left to do.
 	Ended bool
 	steps []loggedStep
-	// last is the number of the last plan's first step. Plans before it are made, taken
-	// back, or given up.
+	// last is the number of the last plan's first step. Plans before it are applied, undone
+	// or abandoned.
 	last int
 }
 
@@ -164,8 +164,8 @@ type loggedStep struct {
 	proven  bool
 }
 
-// loggedChange is open where it was begun and nothing more is said of it: it may have
-// been made. Whether it was is seen when it is taken back.
+// loggedChange is open where it was begun and has no further line: it may have
+// been applied. The undo finds out whether it was.
 type loggedChange struct{ open, wrote bool }
 
 // ReadJournal reads a journal. A last line that is not whole is left out: it was being
@@ -214,7 +214,7 @@ func readLog(r *bufio.Reader) (*Log, error) {
 	}
 }
 
-var errNoJournal = errors.New("it is no journal of fix")
+var errNoJournal = errors.New("it is not a journal of fix")
 
 func (log *Log) take(l line) error {
 	if l.Mark == ended {
@@ -248,14 +248,13 @@ func (log *Log) take(l line) error {
 	case done:
 		c.open, c.wrote = false, c.wrote || l.Wrote
 	default:
-		return fmt.Errorf("%q is no mark", l.Mark)
+		return fmt.Errorf("%q is not a mark", l.Mark)
 	}
 	return nil
 }
 
-// Left are the steps of the last plan from the first that was not seen to have worked,
-// and the number of that one in the journal: those with which a run that broke off goes
-// on. Of a plan of which nothing was changed none are left: a new one knows better.
+// Left are the steps of the last plan from the first that is not proven, and the number of
+// that step in the journal: an interrupted run continues with them. If nothing of a plan was changed, none are left: a new plan is better.
 func (log *Log) Left() (steps []planner.Step, first int) {
 	if log.Ended || len(made(log.steps[log.last:])) == 0 {
 		return nil, 0
@@ -272,7 +271,7 @@ func (log *Log) Left() (steps []planner.Step, first int) {
 	return steps, first
 }
 
-// Made are the steps with the changes that were made, or may have been.
+// Made are the steps with the changes that were applied, or may have been.
 func (log *Log) Made() []planner.Step { return made(log.steps) }
 
 func made(logged []loggedStep) []planner.Step {

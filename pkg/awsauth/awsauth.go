@@ -1,11 +1,11 @@
 // Package awsauth reads and edits the text of data.mapRoles in the ConfigMap
 // kube-system/aws-auth: YAML inside YAML, written by people, eksctl, Terraform
-// and EKS itself. An edit changes the lines that it must and keeps every other
-// byte: comments, order, indentation, quotes, line ends, anchors. What it
-// returns it has parsed and compared first; what cannot be edited safely is an
-// error and the user's to edit. It never reads or writes a cluster.
+// and EKS itself. An edit changes only the necessary lines and keeps every other
+// byte: comments, order, indentation, quotes, line ends, anchors. It parses and
+// compares the result before it returns it; a text that cannot be edited safely is an
+// error, and the user edits it. The package never reads or writes a cluster.
 //
-// What a text means is what aws-iam-authenticator makes of it: the first YAML
+// A text means what aws-iam-authenticator reads from it: the first YAML
 // document, as JSON, field names in any case, ARNs in any case, the last of
 // several entries with one ARN.
 // Source: https://github.com/kubernetes-sigs/aws-iam-authenticator/blob/master/pkg/mapper/configmap/configmap.go
@@ -223,7 +223,7 @@ func isOurs(field string) bool {
 	return slices.ContainsFunc([]string{roleARN, username, groups}, func(name string) bool { return strings.EqualFold(name, field) })
 }
 
-// edit makes one change and holds the result against what is wanted.
+// edit makes one change and compares the result with what is expected.
 func edit(text string, want []entry, splices func(*source) ([]splice, error)) (string, error) {
 	s, err := newSource(text)
 	if err != nil {
@@ -251,7 +251,7 @@ func remove(text string, entries []entry, i int) (string, []entry, error) {
 }
 
 func unsafe(why string) error {
-	return fmt.Errorf("mapRoles cannot be edited safely, edit it by hand: %s", why)
+	return fmt.Errorf("mapRoles cannot be edited safely, edit it manually: %s", why)
 }
 
 // syntaxError words the error of sigs.k8s.io/yaml, which knows at most a line,

@@ -35,7 +35,7 @@ func (s *source) appendItem(m Mapping) ([]splice, error) {
 		at := s.at[null]
 		return []splice{{at, at + len(s.root.GetToken().Value), "[" + flowStyle.flowItem(m) + "]"}}, nil
 	}
-	return nil, errors.New("it is no list")
+	return nil, errors.New("it is not a list")
 }
 
 // contentEnd returns the offset after the last line of the document that is not
@@ -153,7 +153,7 @@ func (s *source) setValue(f field, text func(quote byte) string) splice {
 }
 
 // setGroups changes a list of groups item by item, so that the ones that stay
-// keep their lines. What is no list becomes one, in [].
+// keep their lines. A value that is not a list becomes one, in [].
 func (s *source) setGroups(f field, st style, was, want []string) ([]splice, error) {
 	wholly := []splice{s.setValue(f, func(byte) string { return st.flowList(want) })}
 	n, ok := f.node.(*ast.SequenceNode)

@@ -297,7 +297,7 @@ type field struct {
 func (s *source) fields(it item) (fields []field, flow bool, err error) {
 	n, ok := it.node.(ast.MapNode)
 	if !ok {
-		return nil, false, errors.New("the entry is no mapping of its own")
+		return nil, false, errors.New("the entry is not a mapping of its own")
 	}
 	limit := it.limit
 	if m, ok := n.(*ast.MappingNode); ok && m.IsFlowStyle {

@@ -16,7 +16,7 @@ import (
 // auto-create-node-role.html; AWS's and eksctl's CloudFormation templates.
 var Names = []string{"eksNodeRole", "AmazonEKSNodeRole", "NodeInstanceRole", "AmazonEKSAutoNodeRole"}
 
-// Filter says which of the candidates are wanted.
+// Filter selects candidates.
 type Filter struct {
 	// Name is a part of the name, in any case.
 	Name string
@@ -153,7 +153,7 @@ func (j *judge) profilesUnread() bool {
 	return slices.ContainsFunc(j.account.Unread, func(m snapshot.Missing) bool { return m.Fact == snapshot.FactRoleProfiles })
 }
 
-// mayBe reports whether a role passes what can be told cheaply.
+// mayBe reports whether a role passes the checks that cost little.
 func (j *judge) mayBe(arn string) bool {
 	if a, ok := snapshot.ParseARN(arn); ok && strings.HasPrefix(a.Resource, "role/aws-service-role/") {
 		return false // only the service itself can use it
@@ -185,7 +185,7 @@ func (j *judge) nodeUses(arn string) []Use {
 	return slices.DeleteFunc(slices.Clone(j.uses[arn]), func(u Use) bool { return !slices.Contains(usesAsNodeRoles, u.Kind) })
 }
 
-// role judges one role. Without Reasons it is no candidate.
+// role judges one role. Without Reasons it is not a candidate.
 func (j *judge) role(arn string) Role {
 	facts := j.account.Snapshot.Roles[arn]
 	granted := j.granted.Role(arn)
@@ -205,7 +205,7 @@ func (j *judge) role(arn string) Role {
 	return r
 }
 
-// indicative is what only a CNI makes use of, for either IP family where the
+// indicative is what only a CNI uses, for either IP family where the
 // cluster's is not known.
 func (j *judge) indicative() []need.Action {
 	if family := j.account.Snapshot.Cluster.IPFamily; family != "" {

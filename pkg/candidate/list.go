@@ -1,6 +1,6 @@
-// Package candidate says which roles of an account could serve nodes: by their
-// name, by what uses them, or by whom they trust and what they may do. It judges
-// each by evaluation and reads nothing.
+// Package candidate says which roles of an account nodes could use: by their name, by what
+// uses them, or by their trust policy and permissions. It evaluates the policies of each
+// and reads nothing.
 package candidate
 
 import (
@@ -52,7 +52,7 @@ type Role struct {
 	// image pull calls.
 	Worker Answer `json:"worker"`
 	ECR    Answer `json:"ecr"`
-	// CNI is whether it carries permissions that only a CNI makes use of.
+	// CNI is whether it has permissions that only a CNI uses.
 	CNI Answer `json:"cni"`
 	// PodIdentity is whether it may do what the EKS Pod Identity Agent calls.
 	PodIdentity Answer `json:"podIdentity"`

@@ -128,7 +128,7 @@ func TestApplyUnsure(t *testing.T) {
 	c := change.Change{Kind: change.Role, Name: "r", After: &change.State{Document: "{}"}}
 	wrote, err := change.Apply(t.Context(), &one{wrote: errLost, unread: errors.New("no")}, c)
 	var unsure *change.UnsureError
-	if wrote || !errors.As(err, &unsure) || !errors.Is(err, errLost) || err.Error() != "the answer broke off (whether it was made is unknown)" {
+	if wrote || !errors.As(err, &unsure) || !errors.Is(err, errLost) || err.Error() != "the response ended early (whether it was made is unknown)" {
 		t.Errorf("wrote %v, %v", wrote, err)
 	}
 	unreadable := errors.New("cannot be read")

@@ -205,7 +205,7 @@ type store struct {
 	writes int
 }
 
-var errLost = errors.New("the answer broke off")
+var errLost = errors.New("the response ended early")
 
 func (s *store) State(_ context.Context, c change.Change) (*change.State, error) {
 	return s.there[c.String()], nil
@@ -240,7 +240,7 @@ func TestApply(t *testing.T) {
 		"made already":             {there: c.After},
 		"another":                  {there: other, err: `role r is not as expected: document is {"x":1}, not {}`},
 		"the answer is lost":       {lost: true, wrote: true, writes: 1},
-		"refused":                  {refused: true, err: "the answer broke off", writes: 1},
+		"refused":                  {refused: true, err: "the response ended early", writes: 1},
 		"lost, but made by now":    {there: c.After, lost: true},
 		"refused, but made by now": {there: c.After, refused: true},
 	}

@@ -22,7 +22,7 @@ import (
 // the request.
 const ExitDepends = 4
 
-// canOptions is what the can command was told.
+// canOptions are the options of the can command.
 type canOptions struct {
 	streams genericiooptions.IOStreams
 	facts   factsOptions
@@ -50,12 +50,12 @@ ROLE is one that check knows: a node role or aws-node's own, by name or ARN. Wit
 --policy-file, --trust-policy, --boundary or --scp, the documents on disk are
 evaluated instead, and there is no ROLE.
 
-RESOURCE is an ARN. One with wildcards asks about every resource that it matches.
+RESOURCE is an ARN. An ARN with wildcards means every resource that it matches.
 "*" alone is the resource of an action without resource types, and nothing else.
-Without RESOURCE, an action that this program knows is asked about on every
-resource that it acts on, any other on "*".
+Without RESOURCE, an action that this program knows is evaluated on every
+resource that it acts on, any other action on "*".
 
-Exit code 0: allowed; 1: denied; 2: wrong use; 3: a policy could not be read;
+Exit code 0: allowed; 1: denied; 2: wrong usage; 3: a policy could not be read;
 4: it depends on the request.`,
 		Example: `  # May the node role pull from every repository?
   kubectl noderole can eksNodeRole ecr:BatchGetImage
@@ -142,11 +142,11 @@ func (o *canOptions) complete(cmd *cobra.Command, args []string) error {
 		return usage(form, "one ACTION and at most one RESOURCE are expected, got %q", args)
 	}
 	if service, name, ok := strings.Cut(o.action, ":"); !ok || service == "" || name == "" || strings.ContainsAny(name, ":*?") {
-		return usage("an action is such as ec2:DescribeInstances", "%q is not one action", o.action)
+		return usage("for example ec2:DescribeInstances", "%q is not one action", o.action)
 	}
 	if o.resourceArg != "" {
 		if err := (&iampolicy.Request{Principal: examplePrincipal, Action: o.action, Resource: o.resourceArg}).Validate(); err != nil {
-			return usage("a resource is such as arn:aws:s3:::bucket/key", "%s", err)
+			return usage("for example arn:aws:s3:::bucket/key", "%s", err)
 		}
 	}
 	return o.facts.complete(cmd)
@@ -162,14 +162,14 @@ func firstChanged(cmd *cobra.Command, names []string) string {
 	return ""
 }
 
-// examplePrincipal stands for the principal whose policies are on disk.
+// examplePrincipal is the principal whose policies are on disk, unless --principal names one.
 const examplePrincipal = "arn:aws:iam::111122223333:role/example"
 
 func (o *canOptions) run(ctx context.Context) error {
 	switch {
 	case o.batch:
 		if err := iampolicy.Batch(ctx, o.streams.In, o.streams.Out); err != nil {
-			return usage("one JSON object a line; see docs/iam-evaluation.md", "%s", err)
+			return usage("one JSON object per line; see docs/iam-evaluation.md", "%s", err)
 		}
 		return nil
 	case o.documents():
@@ -244,7 +244,7 @@ func (o *canOptions) needed() need.Action {
 	case o.resourceArg != "":
 		action.Resources = []string{o.resourceArg}
 	case !known:
-		fmt.Fprintf(o.streams.ErrOut, "warning: the resource types of %s are not known here, so the question is about \"*\"; give RESOURCE if it has any\n", o.action)
+		fmt.Fprintf(o.streams.ErrOut, "warning: the resource types of %s are unknown, so that resource \"*\" is used; give RESOURCE if the action has resource types\n", o.action)
 	}
 	return action
 }
@@ -323,7 +323,7 @@ func (o *canOptions) context() (*iampolicy.Context, error) {
 	for _, kv := range o.contextKeys {
 		key, value, ok := strings.Cut(kv, "=")
 		if !ok || !strings.Contains(key, ":") {
-			return nil, usage("such as --context-key aws:RequestedRegion=eu-west-1", "--context-key %q is not KEY=VALUE", kv)
+			return nil, usage("for example --context-key aws:RequestedRegion=eu-west-1", "--context-key %q is not KEY=VALUE", kv)
 		}
 		values[key] = append(values[key], value)
 	}

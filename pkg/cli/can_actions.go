@@ -9,7 +9,7 @@ import (
 )
 
 // knownAction returns an action with the resources that it acts on. known is false
-// for an action of which this program does not know them.
+// for an action whose resource types this program does not know.
 func knownAction(name string) (action need.Action, known bool) {
 	if slices.ContainsFunc(need.Names(), func(n string) bool { return strings.EqualFold(n, name) }) {
 		return need.Named(name), true

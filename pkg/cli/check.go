@@ -22,13 +22,13 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
-// checkOptions is what the check command was told.
+// checkOptions are the options of the check command.
 type checkOptions struct {
 	streams genericiooptions.IOStreams
 	source  factsOptions
 	team    teamOptions
 
-	// only are the ids of the rules that are reported, subject is what they are asked about;
+	// only are the IDs of the rules that are reported, subject is what they are about;
 	// empty for everything.
 	only    []string
 	subject string
@@ -65,17 +65,17 @@ func newCheckCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cob
 		Short: "Check a cluster's node roles",
 		Long: `Check a cluster's node roles.
 
-Without -f the facts are read live: from the current kube context to the EKS
-cluster, its node groups and nodes, their roles and policies, and aws-node.
+Without -f, check reads the facts live: the EKS cluster of the current kube
+context, its node groups and nodes, their roles and policies, and aws-node.
 
 The team's severities and exceptions come from .noderole.yaml, in the working
-directory or above it. --baseline compares with an earlier report.
+directory or a parent directory. --baseline compares with an earlier report.
 
-A result that only follows from another one is shown below that one. It does not
+A result that another finding explains is shown below that finding. It does not
 count again.
 
-Exit code 0: no finding at or above --fail-on; 1: findings; 2: wrong use; 3: some
-facts could not be read.`,
+Exit code 0: no finding at or above --fail-on; 1: findings; 2: wrong usage; 3:
+some facts could not be read.`,
 		Example: `  # Check the cluster of the current context
   kubectl noderole check
 
@@ -206,7 +206,7 @@ func (o *checkOptions) run(ctx context.Context) error {
 	report.MapCommands(o.around.complete)
 	complete := o.choose(report)
 	if len(report.Results) == 0 && len(o.only)+len(o.subject) > 0 && !o.whyNotJoining { // no answer is not a pass
-		return unread(errors.New("no result is about what --only and --subject ask for"))
+		return unread(errors.New("no result matches --only and --subject"))
 	}
 	reportErr := o.writeReports(report, footer)
 	if err := o.print(report, footer); err != nil {

@@ -1,5 +1,5 @@
-// Package cli is the command line: one file per command, from flags to options
-// to a run. It is the only place that turns an error into an exit code.
+// Package cli is the command line, with one file per command. It is the only package that
+// turns an error into an exit code.
 package cli
 
 import (
@@ -21,7 +21,7 @@ import (
 const (
 	ExitOK          = 0   // nothing at or above --fail-on
 	ExitFindings    = 1   // findings at or above --fail-on
-	ExitUsage       = 2   // wrong use: a flag, a file, a context
+	ExitUsage       = 2   // wrong usage: a flag, a file, a context
 	ExitIncomplete  = 3   // the facts could not be read, or not in full
 	ExitInterrupted = 130 // interrupted from the keyboard
 )
@@ -65,14 +65,14 @@ func exitCode(w io.Writer, err error, ctx context.Context) int {
 // warn writes a warning to standard error.
 func warn(w io.Writer, format string, args ...any) { say(w, "warning", fmt.Sprintf(format, args...)) }
 
-// say writes an error or a warning. What goes over several lines is indented, so that no
-// name in it can pass for a message of its own.
+// say writes an error or a warning. Further lines are indented, so that no name in the
+// message can look like another message.
 func say(w io.Writer, kind, message string) {
 	fmt.Fprintln(w, kind+": "+strings.ReplaceAll(strings.TrimSpace(text.VisibleLines(message)), "\n", "\n  "))
 }
 
-// codeError is an error with the exit code it ends the process with. Without an
-// inner error it ends it silently, as everything has been said.
+// codeError is an error with an exit code. Without an inner error the process ends silently,
+// as everything has been printed.
 type codeError struct {
 	code int
 	err  error
@@ -92,7 +92,7 @@ func usage(next, format string, args ...any) error {
 	return codeError{code: ExitUsage, err: &locate.Error{Problem: fmt.Sprintf(format, args...), Next: next}}
 }
 
-// unread is an error that kept the facts from being read.
+// unread is the error of facts that could not be read.
 func unread(err error) error { return codeError{code: ExitIncomplete, err: err} }
 
 // NewCommand returns the root command with everything under it.
@@ -100,12 +100,26 @@ func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kubectl-noderole",
 		Short: "Check the IAM roles of an EKS cluster's nodes",
-		Long: `Check the IAM roles of an EKS cluster's nodes: from the current kube context to
-the cluster, to every node role, to a verdict with evidence, and to the identity
-that aws-node really uses.
+		Long: `Check the IAM roles of an EKS cluster's nodes. It finds the EKS cluster of the
+current kube context and every node role of the cluster, and reports a verdict with
+evidence for each role and for the identity that aws-node really uses.
 
-Nothing is changed, but by create and by fix --apply, which show a plan and ask
-first.`,
+Only create and fix --apply change anything, after they have shown a plan and
+asked.`,
+		Example: `  # Check the cluster of the current context
+  kubectl noderole check
+
+  # Find out why nodes do not join
+  kubectl noderole check --why-not-joining
+
+  # Ask whether a role is allowed an action
+  kubectl noderole can eksNodeRole ecr:BatchGetImage --explain
+
+  # Show the plan of a repair
+  kubectl noderole fix
+
+  # See a report without a cluster
+  kubectl noderole check --example`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl noderole"},
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -124,7 +124,7 @@ func contexts(config *kubeFlags) []string {
 	return slices.Sorted(maps.Keys(raw.Contexts))
 }
 
-// clusterNames are the EKS clusters that the kubeconfig's contexts lead to.
+// clusterNames are the EKS clusters of the kubeconfig's contexts.
 func clusterNames(config *kubeFlags) []string {
 	raw, err := config.ToRawKubeConfigLoader().RawConfig()
 	if err != nil {

@@ -83,7 +83,7 @@ func (o *completionOptions) complete(cmd *cobra.Command, args []string) error {
 	case len(args) != 1:
 		return usage(form, "one shell is needed, got %d", len(args))
 	case !slices.Contains(shells, args[0]):
-		return usage(form, "%q is no shell that can be completed in", args[0])
+		return usage(form, "completion does not support shell %q", args[0])
 	}
 	o.shell = args[0]
 	return nil
@@ -103,7 +103,7 @@ func (o *completionOptions) writeScript(root *cobra.Command) error {
 	}
 }
 
-// shimMark stands in every shim, so that it is known again.
+// shimMark is a part of every shim, so that the program recognizes it.
 const shimMark = "written by: kubectl noderole completion --install"
 
 // shim returns the name and the text of the program that kubectl asks for
@@ -168,7 +168,7 @@ func replaceOwn(file, text string) error {
 		return usage("remove it, or name another folder with --dir", "%s is there and was not written by this program", file)
 	}
 	if err := files.Write(file, []byte(text), files.Private); err != nil {
-		return usage("name a folder that you may write to with --dir", "%s", err)
+		return usage("name a folder that you can write to with --dir", "%s", err)
 	}
 	if err := os.Chmod(file, 0o755); err != nil {
 		return fmt.Errorf("make %s executable: %w", file, err)

@@ -17,7 +17,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 )
 
-// explainOptions is what the explain command was told.
+// explainOptions are the options of the explain command.
 type explainOptions struct {
 	streams  genericiooptions.IOStreams
 	output   string
@@ -30,8 +30,8 @@ func newExplainCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		Use:   "explain [RULE...]",
 		Short: "Explain rules, or list them all",
 		Long: `Explain rules: what each checks, what happens if it fails, how to repair it, which
-facts it needs, and its sources. A RULE is an id or a name. Without RULE all rules
-are listed.`,
+facts it needs, and its sources. A RULE is an ID or a name. Without RULE, explain
+lists all rules.`,
 		Example: `  # All rules
   kubectl noderole explain
 
@@ -123,7 +123,7 @@ func findRules(docs []finding.RuleDoc, names []string) ([]finding.RuleDoc, error
 	return found, nil
 }
 
-// nearestRule returns the id or name of a rule that is a slip of the keyboard away,
+// nearestRule returns the ID or name of a rule that differs by a typing error,
 // by the same measure as the nearest command; or nothing.
 func nearestRule(docs []finding.RuleDoc, typed string) string {
 	for distance := 1; distance <= max(1, len(typed)/5); distance++ {

@@ -45,7 +45,7 @@ func (o *factsOptions) complete(cmd *cobra.Command) error {
 	}
 	for _, name := range append([]string{"context", "kubeconfig"}, liveFlags...) {
 		if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
-			return usage("leave it out, or judge the cluster live", "--%s has no meaning for saved facts", name)
+			return usage("omit it, or check the cluster live", "--%s does not apply to saved facts", name)
 		}
 	}
 	return nil
@@ -91,7 +91,7 @@ func (o *factsOptions) around(clusterARN string) scope {
 func (o *factsOptions) beforePaste(cluster finding.ClusterInfo) string {
 	switch {
 	case o.example != "":
-		return "The cluster is an example: the commands show what to do, and find nothing of yours."
+		return "The cluster is an example: the commands show what to do, but its resources do not exist."
 	case o.file != "":
 		return "The facts come from a file. kubectl acts on the cluster of your current context: first make sure that it is " + cluster.Name + " in " + cluster.Region + "."
 	default:

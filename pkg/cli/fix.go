@@ -45,42 +45,42 @@ func newFixCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra
 	cmd := &cobra.Command{
 		Use:   "fix",
 		Short: "Repair what check finds, in a safe order",
-		Long: `Repair what check finds as errors and warnings, in ordered steps, each with the
-commands that make it, what proves that it worked, and what takes it back. What no
-step repairs is listed with the reason why you repair it manually: an explicit Deny or a
-permissions boundary is somebody's decision. What the team's policy excepts, or the
-baseline has, is not repaired.
+		Long: `Repair the errors and warnings of check, in ordered steps. Each step has its
+commands, the proof that it worked, and the commands that undo it. What no step
+repairs is listed with the reason, for you to repair manually: an explicit Deny or a
+permissions boundary is somebody's decision. What the team configuration excepts, or
+the baseline has, is not repaired.
 
-Without --apply nothing is changed: the plan is shown. With it each step is made
-when what it needs first is seen, and the next one only when its proof is seen. What
-a step is about to change is read again, and a step stops where that is not as
-planned. A run that broke off is finished by the next one. A journal holds every
-change, and --undo takes it back.
+Without --apply, fix shows the plan and changes nothing. With it, each step is
+applied when its requirements are met, and the next step only when this one is
+proven. fix reads the current state again before it changes it, and a step stops if
+that is not as planned. The next run finishes an interrupted run. A journal records
+every change, and --undo undoes them.
 
---cni-identity gives aws-node a role of its own where it has none: the role, then
-what leads to it, then a restart of aws-node, and the CNI policy leaves the node role
-only when every pod is seen to use its own.
+--cni-identity gives aws-node a role of its own if it has none: it creates the role,
+configures and restarts aws-node, and detaches the CNI policy from the node role only
+when every pod uses the new role.
 
-Exit code 0: nothing to repair, a plan, or all steps made; 1: what a step needs first
-or proves was not seen, or a plan does not fit any more; 2: wrong use; 3: facts could
-not be read, or a step could not be made.`,
+Exit code 0: nothing to repair, a plan, or all steps applied; 1: a requirement or a
+proof is not met, or a plan no longer fits; 2: wrong usage; 3: facts could not be
+read, or a step could not be applied.`,
 		Example: `  # What to do about the cluster of the current context
   kubectl noderole fix
 
-  # Do it, after a look at the plan
+  # Apply the plan, after confirmation
   kubectl noderole fix --apply
 
-  # Only what keeps images from being pulled
+  # Only what prevents image pulls
   kubectl noderole fix --only NR202 --apply
 
-  # Move the CNI policy to a role of aws-node's own
+  # Move the CNI policy to a separate role for aws-node
   kubectl noderole fix --cni-identity auto --apply
 
-  # Have a plan reviewed, and make that one
+  # Have a plan reviewed, and apply that plan
   kubectl noderole fix -o json > plan.json
   kubectl noderole fix --plan plan.json --apply --yes
 
-  # Take back what a run did
+  # Undo a run
   kubectl noderole fix --undo JOURNAL --apply
 
   # As a shell script, from facts that were saved earlier
@@ -97,14 +97,14 @@ not be read, or a step could not be made.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&o.only, "only", nil, "Repair only what these rules found, by id, also where it is no more than information")
-	f.StringVar(&o.identity, "cni-identity", "", "Give aws-node a role of its own where it has none, by EKS Pod Identity, IRSA, or what suits the cluster: pod-identity, irsa or auto")
+	f.StringSliceVar(&o.only, "only", nil, "Repair only what these rules found, by ID, also with severity info")
+	f.StringVar(&o.identity, "cni-identity", "", "Give aws-node a role of its own if it has none, by EKS Pod Identity, IRSA, or what suits the cluster: pod-identity, irsa or auto")
 	f.StringVar(&o.cniRole, "cni-role", "", "Name of that role (default CLUSTER-aws-node)")
-	f.BoolVar(&o.apply, "apply", false, "Make the plan, after asking")
-	f.BoolVar(&o.yes, "yes", false, "Make the plan without asking")
-	f.StringVar(&o.plan, "plan", "", "Take the plan from this file, which -o json wrote")
-	f.StringVar(&o.undo, "undo", "", "Take back what this journal says was done")
-	f.StringVar(&o.journal, "journal", "", "File to take down every change in (default in the user's state folder)")
+	f.BoolVar(&o.apply, "apply", false, "Apply the plan after confirmation")
+	f.BoolVar(&o.yes, "yes", false, "Apply the plan without confirmation")
+	f.StringVar(&o.plan, "plan", "", "Read the plan from this file, which -o json wrote")
+	f.StringVar(&o.undo, "undo", "", "Undo the changes in this journal")
+	f.StringVar(&o.journal, "journal", "", "Journal file (default in the user's state folder)")
 	f.DurationVar(&o.patience, "proof-timeout", 2*time.Minute, "How long to wait for the proof of a step")
 	f.StringVarP(&o.output, "output", "o", "", "Print the plan in this format: "+strings.Join(fixFormats, ", ")+" (default for people)")
 	o.source.addFlags(f)
@@ -137,7 +137,7 @@ func (o *fixOptions) complete(cmd *cobra.Command) error {
 	for _, not := range []struct{ flag, with, why string }{
 		{saved, changed("apply", "plan", "undo"), "saved facts are not the cluster"},
 		{changed("plan"), changed("only", "cni-identity", "cni-role", "undo"), "the file says what to repair"},
-		{changed("undo"), changed("only", "cni-identity", "cni-role"), "the journal says what to take back"},
+		{changed("undo"), changed("only", "cni-identity", "cni-role"), "the journal says what to undo"},
 		{changed("output"), changed("apply"), "the plan is printed, or made"},
 	} {
 		if not.flag != "" && not.with != "" {

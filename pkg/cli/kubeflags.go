@@ -24,7 +24,7 @@ import (
 // cli-runtime's own genericclioptions would do too, but brings kustomize, OpenAPI
 // and the types of every API group along: 16 MB of 50, and a third of the start.
 
-// kubeFlags are kubectl's flags of the connection, but for those that lead to
+// kubeFlags are kubectl's flags of the connection, but for those that select
 // another server or user than the context says: what is judged has to be what was
 // verified.
 type kubeFlags struct {

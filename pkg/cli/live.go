@@ -126,7 +126,7 @@ func (c *connection) read(ctx context.Context) (facts *snapshot.Snapshot, calls 
 	return facts, stats.AWSCalls, nil
 }
 
-// target reads from the kubeconfig which cluster the context leads to.
+// target reads the cluster of the context from the kubeconfig.
 func (o *liveOptions) target() (*locate.Target, error) {
 	raw, err := o.config.ToRawKubeConfigLoader().RawConfig()
 	if err != nil {

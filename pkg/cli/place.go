@@ -21,7 +21,7 @@ type placeOptions struct {
 
 	partition, ipFamily, region string
 
-	// cluster and contextRegion are what the kube context leads to, if anything.
+	// cluster and contextRegion are those of the kube context, if it has any.
 	cluster, contextRegion string
 }
 
@@ -38,7 +38,7 @@ func (o *placeOptions) check() error {
 		return usage("use ipv4 or ipv6", "--ip-family %q is no IP family", o.ipFamily)
 	}
 	if o.partition != "" && !slices.Contains(partitions, o.partition) {
-		return usage("use one of "+strings.Join(partitions, ", "), "--partition %q is no partition", o.partition)
+		return usage("use one of "+strings.Join(partitions, ", "), "unknown partition %q", o.partition)
 	}
 	if o.region != "" {
 		of := locate.PartitionOf(o.region)
@@ -51,7 +51,7 @@ func (o *placeOptions) check() error {
 }
 
 // complete is check, and asks the kube context for what the flags leave open. A
-// kubeconfig that leads to no EKS cluster is no error: it says nothing then,
+// kubeconfig without an EKS cluster is not an error: it says nothing then,
 // unless a context was named.
 func (o *placeOptions) complete() error {
 	if err := o.check(); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 )
 
-// policyOptions is what the policy command was told.
+// policyOptions are the options of the policy command.
 type policyOptions struct {
 	streams genericiooptions.IOStreams
 	place   placeOptions
@@ -23,18 +23,18 @@ type policyOptions struct {
 type policyDocument struct {
 	name, what string
 	text       func(*policyOptions) string
-	// flags are the flags of its own that it takes.
+	// flags are the flags that only this document has.
 	flags []string
 }
 
 var policyDocuments = []policyDocument{
 	{"trust", "the trust policy of a node role", func(o *policyOptions) string { return need.NodeTrust(o.place.partition).String() }, nil},
-	{"worker", "what kubelet calls", func(o *policyOptions) string { return need.WorkerDocument(o.minimal).String() }, []string{"minimal"}},
+	{"worker", "the permissions that kubelet needs", func(o *policyOptions) string { return need.WorkerDocument(o.minimal).String() }, []string{"minimal"}},
 	{"pull", "image pulls from ECR", func(o *policyOptions) string { return need.PullDocument(o.minimal).String() }, []string{"minimal"}},
-	{"cni", "what the VPC CNI calls, by IP family", (*policyOptions).cni, []string{"original"}},
-	{"pod-identity", "what the EKS Pod Identity Agent calls with the node role", func(*policyOptions) string { return need.PodIdentityAgentDocument().String() }, nil},
-	{"reader", "what check, snapshot and list of this plugin need", (*policyOptions).reader, []string{"rbac"}},
-	{"admin", "what create and fix of this plugin need, with all of reader", (*policyOptions).admin, []string{"rbac"}},
+	{"cni", "the permissions that the VPC CNI needs, by IP family", (*policyOptions).cni, []string{"original"}},
+	{"pod-identity", "the permission of the node role for the EKS Pod Identity Agent", func(*policyOptions) string { return need.PodIdentityAgentDocument().String() }, nil},
+	{"reader", "the permissions that check, snapshot and list need", (*policyOptions).reader, []string{"rbac"}},
+	{"admin", "the permissions that create and fix need, with all of reader", (*policyOptions).admin, []string{"rbac"}},
 }
 
 func newPolicyCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra.Command {
@@ -84,14 +84,14 @@ func (o *policyOptions) run(cmd *cobra.Command, name string) error {
 	}
 	for _, flag := range []string{"minimal", "original", "rbac"} {
 		if cmd.Flags().Changed(flag) && !slices.Contains(policyDocuments[i].flags, flag) {
-			return usage("leave it out", "--%s has no meaning for %s", flag, name)
+			return usage("leave it out", "--%s does not apply to %s", flag, name)
 		}
 	}
 	if err := o.place.complete(); err != nil {
 		return err
 	}
 	if o.original && o.place.ipFamily != "ipv6" {
-		return usage("add --ip-family ipv6, or leave it out", "--original has no meaning for IPv4")
+		return usage("add --ip-family ipv6, or leave it out", "--original does not apply to IPv4")
 	}
 	if _, err := fmt.Fprint(o.streams.Out, policyDocuments[i].text(o)); err != nil {
 		return fmt.Errorf("write the document: %w", err)

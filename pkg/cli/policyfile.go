@@ -17,10 +17,10 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/teampolicy"
 )
 
-// policyFile is the name that a team's policy is found by.
+// policyFile is the name of the file with the team configuration.
 const policyFile = ".noderole.yaml"
 
-// teamOptions say what the team decided about its findings.
+// teamOptions are the options for the team configuration and the baseline.
 type teamOptions struct {
 	streams genericiooptions.IOStreams
 
@@ -41,7 +41,7 @@ func (o *teamOptions) addFlags(f *pflag.FlagSet) {
 // complete reads the files, before anything is asked of a cluster.
 func (o *teamOptions) complete(ctx context.Context) error {
 	if o.noConfig && o.config != "" {
-		return usage("give one of them", "--config names a file and --no-config wants none")
+		return usage("give one of them", "--config and --no-config exclude each other")
 	}
 	o.policy = &teampolicy.Config{}
 	file := o.config

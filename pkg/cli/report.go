@@ -64,7 +64,7 @@ func parseReports(values []string, facts string) ([]reportFile, error) {
 		if file, err := os.Stat(name); err == nil && !file.Mode().IsRegular() {
 			return nil, usage("use a regular file", "--report %q: %s is not a regular file", value, path)
 		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, usage("use a file that you may write", "--report %q: %s", value, err)
+			return nil, usage("use a file that you can write", "--report %q: %s", value, err)
 		}
 		reports = append(reports, reportFile{format, path})
 	}
@@ -91,7 +91,7 @@ func (o *checkOptions) writeReports(report *finding.Report, footer string) error
 		}
 	}
 	if err := errors.Join(failed...); err != nil {
-		return usage("choose a folder that you may write to", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		return usage("choose a folder that you can write to", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return nil
 }

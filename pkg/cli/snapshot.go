@@ -10,7 +10,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 )
 
-// snapshotOptions is what the snapshot command was told.
+// snapshotOptions are the options of the snapshot command.
 type snapshotOptions struct {
 	streams genericiooptions.IOStreams
 	live    liveOptions
@@ -25,8 +25,8 @@ func newSnapshotCommand(streams genericiooptions.IOStreams, config *kubeFlags) *
 		Use:   "snapshot",
 		Short: "Save the facts that check judges",
 		Long: `Save the facts that check judges: the cluster, its node groups and nodes, their
-roles and policies, and aws-node. The file holds no secret. "check -f FILE" judges
-it anywhere, without AWS and without the cluster.`,
+roles and policies, and aws-node. The file contains no secrets. "check -f FILE"
+checks it anywhere, without AWS and without the cluster.`,
 		Example: `  # Print the facts of the current context's cluster
   kubectl noderole snapshot
 
@@ -44,8 +44,8 @@ it anywhere, without AWS and without the cluster.`,
 	return cmd
 }
 
-// run reads the facts and writes them as one piece. A partial snapshot is
-// written too: it says itself what is missing.
+// run reads the facts and writes them completely. A partial snapshot is written too: it
+// says what is missing.
 func (o *snapshotOptions) run(ctx context.Context) error {
 	facts, footer, err := o.live.read(ctx)
 	if err != nil {
@@ -61,7 +61,7 @@ func (o *snapshotOptions) run(ctx context.Context) error {
 		}
 	} else {
 		if err := files.Write(o.output, text, files.Private); err != nil {
-			return usage("choose a folder that you may write to", "%s", err)
+			return usage("choose a folder that you can write to", "%s", err)
 		}
 		fmt.Fprintf(o.streams.ErrOut, "wrote %s (%s)\n", o.output, footer)
 	}

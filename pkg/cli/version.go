@@ -85,7 +85,7 @@ func versionText(v VersionInfo, format string) ([]byte, error) {
 		}
 		return fmt.Appendf(nil, "%s, %s %s\n", line, v.GoVersion, v.Platform), nil
 	default:
-		return nil, usage("use one of "+strings.Join(versionFormats, ", "), "--output %q is no format", format)
+		return nil, usage("use one of "+strings.Join(versionFormats, ", "), "unknown output format %q", format)
 	}
 }
 

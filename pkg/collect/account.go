@@ -152,7 +152,7 @@ func (r *accountReader) readClusters(ctx context.Context) error {
 	return r.missing(snapshot.FactOtherClusters, "", err)
 }
 
-// AnyCluster stands in an ARN for the name of any cluster.
+// AnyCluster is the name of a cluster in an ARN that means any cluster.
 const AnyCluster = "*"
 
 func (r *accountReader) readClusterRoles(ctx context.Context, name string) error {

@@ -2,9 +2,9 @@
 // a snapshot.
 //
 // It starts every read that needs no other fact at once, and every other read when the
-// facts that it needs are known. It reads nothing twice. A part
-// that cannot be read becomes an entry under the snapshot's Missing and the run
-// goes on. It only reads, and it judges nothing.
+// facts that it needs are known. It reads nothing twice. What cannot be read becomes an
+// entry under the snapshot's Missing, and the run continues. The package only reads, and
+// judges nothing.
 package collect
 
 import (
@@ -125,7 +125,7 @@ type Kube interface {
 	AWSAuth(ctx context.Context) (*snapshot.AWSAuth, error)
 	// PodIdentityAgent returns where the agent runs, or nil where it is not installed.
 	PodIdentityAgent(ctx context.Context) (*snapshot.PodIdentityAgent, error)
-	// The node classes by name, without what their names lead to.
+	// The node classes by name, without the roles and profiles that they name.
 	KarpenterNodeClasses(ctx context.Context) (map[string]snapshot.NodeClass, error)
 	AutoModeNodeClasses(ctx context.Context) (map[string]snapshot.NodeClass, error)
 	// KarpenterNodeTemplates returns the node classes of Karpenter before v0.32.

@@ -810,7 +810,7 @@ func TestFailed(t *testing.T) {
 		{
 			"cut in the middle", "ec2:DescribeInstances",
 			cut,
-			"the answer broke off",
+			"the response ended early",
 		},
 		{
 			"closed without a word", "ec2:DescribeInstances",

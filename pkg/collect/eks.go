@@ -209,7 +209,7 @@ func (c *collector) startHybridEntries() {
 	c.start("access entries of hybrid nodes of", c.cluster, c.readHybridEntries)
 }
 
-// readHybridEntries finds the roles of hybrid and HyperPod nodes, of which nothing but their
+// readHybridEntries finds the roles of hybrid and HyperPod nodes, for which nothing but their
 // access entries speaks.
 func (c *collector) readHybridEntries(ctx context.Context) error {
 	if cluster, err := c.aws.Cluster(ctx, c.cluster); err == nil && cluster.AuthenticationMode == configMapMode {

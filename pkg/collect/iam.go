@@ -15,7 +15,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
-// startRole reads a role and all that hangs on it, once. An empty ARN is no
+// startRole reads a role and everything that belongs to it, once. An empty ARN is no
 // role.
 func (c *collector) startRole(roleARN string) {
 	if roleARN == "" {
@@ -85,7 +85,7 @@ type asked[T any] struct {
 	err   error
 }
 
-// ask asks IAM about a name, once, whoever wants to know first.
+// ask asks IAM about a name once.
 func ask[T any](ctx context.Context, c *collector, all map[string]*asked[T], name string, do func(context.Context, string) (string, T, error)) (string, T, error) {
 	c.mu.Lock()
 	a := all[name]

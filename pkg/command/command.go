@@ -1,5 +1,5 @@
-// Package command holds a command for a shell as data: a program and its arguments.
-// It is quoted for a POSIX shell here and nowhere else. Nothing in it runs a command.
+// Package command has a command for a shell as data: a program and its arguments. Only this
+// package quotes for a POSIX shell. It runs no command.
 package command
 
 import (
@@ -38,7 +38,7 @@ const (
 	output
 )
 
-// AccountVariable stands for the account ID in an argument that WithAccount adds.
+// AccountVariable replaces the account ID in an argument that WithAccount adds.
 // The shell fills it in from the variable that AskAccount sets.
 const (
 	AccountVariable = "${ACCOUNT}"

@@ -1,5 +1,5 @@
-// Package files reads and writes the files that the user names: reading is bounded and
-// can be interrupted, writing leaves a whole file or none.
+// Package files reads and writes the files that the user names. Reading has a size limit and
+// can be interrupted; writing leaves a complete file or none.
 package files
 
 import (
@@ -134,7 +134,7 @@ func fromUTF16(name string, text []byte, little bool) ([]byte, error) {
 // Private is the mode of a file that describes an account's permissions.
 const Private fs.FileMode = 0o600
 
-// Write writes a file as one piece: whoever reads it sees the old text or the new one,
+// Write writes a file at once: readers see the old text or the new one,
 // and of two writers at once one leaves a whole file. A file that is there keeps its
 // mode, a new one gets mode, as the user's umask allows. A symbolic link is followed to
 // the file that it names. What is not a regular file, such as /dev/stdout, is written to

@@ -10,7 +10,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// maxDepth is how many collections may stand in one another. The parser's time and
+// maxDepth is how deep collections may be nested. The parser's time and
 // memory grow with the square of the depth, and no file of ours has more than ten.
 const maxDepth = 64
 

@@ -1,7 +1,7 @@
 package finding
 
 // Under returns for each result the index of the result that it is shown under, or -1
-// where it stands on its own. A result with Causes is shown under the first of them
+// where it is a result of its own. A result with Causes is shown under the first of them
 // that is a finding and counts at least as much, so that no finding is hidden behind a
 // lesser one. Where that cause itself is shown under another result, this one is too.
 func Under(results []Result) []int {
@@ -42,7 +42,7 @@ func Under(results []Result) []int {
 	for i := range results {
 		resolve(i)
 	}
-	// Results that explain each other in a circle stand on their own.
+	// Results that explain each other in a circle are results of their own.
 	for i, u := range under {
 		if u >= 0 && under[u] >= 0 {
 			under[i] = -1

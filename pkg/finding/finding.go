@@ -1,5 +1,5 @@
-// Package finding holds what the rules say: results with their evidence, and
-// the versioned Report that every output format prints.
+// Package finding has the results of the rules with their evidence, and the versioned
+// Report that every output format prints.
 package finding
 
 // Severity says how bad a failed rule is.
@@ -32,7 +32,7 @@ type Status string
 // The verdicts.
 const (
 	Fail          Status = "fail"    // the rule is broken, and the evidence shows it
-	Depends       Status = "depends" // all facts were read; the answer hangs on a condition or resource that only a request settles
+	Depends       Status = "depends" // all facts were read; a condition or resource of a request decides
 	Unknown       Status = "unknown" // a needed fact could not be read
 	Pass          Status = "pass"
 	NotApplicable Status = "notApplicable"

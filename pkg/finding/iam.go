@@ -9,7 +9,7 @@ type IAM struct {
 	Roles []IAMRole `json:"roles"`
 	// Policies are the managed policies of Roles, by ARN, each once.
 	Policies map[string]ManagedPolicy `json:"policies,omitempty"`
-	// WithoutRole is what should lead to a role and does not.
+	// WithoutRole are the nodes and sources that should have a role and have none.
 	WithoutRole []RolelessSource `json:"withoutRole,omitempty"`
 }
 
@@ -21,7 +21,7 @@ const (
 	UsedByNodes       RoleUse = "nodes"
 	UsedByHybridNodes RoleUse = "hybridNodes"
 	UsedByAWSNode     RoleUse = "awsNode"
-	// UsedByAssociation is the role of a Pod Identity association that only leads to
+	// UsedByAssociation is the role of a Pod Identity association that only gives access to
 	// aws-node's, its target role.
 	UsedByAssociation RoleUse = "podIdentityAssociation"
 )
@@ -98,7 +98,7 @@ const (
 // RoleNeed is one thing that a role is asked for.
 type RoleNeed struct {
 	// Need is trust, worker, workerRecommended, pull, podIdentity, cni or hybrid, or
-	// what nobody needs: trustOthers, whoever else is let in, and excess, actions
+	// what nobody needs: trustOthers, other principals that the trust policy allows, and excess, actions
 	// that no node calls.
 	Need   string `json:"need"`
 	Wanted Wanted `json:"wanted"`

@@ -124,7 +124,7 @@ func (c *Context) Present(key string) *Context {
 // than those that are set. The empty prefix is all keys.
 func (c *Context) AbsentPrefix(prefix string) *Context { return c.addRule(prefix, true) }
 
-// UnknownPrefix takes back AbsentPrefix for the keys that begin with this prefix.
+// UnknownPrefix undoes AbsentPrefix for the keys that begin with this prefix.
 func (c *Context) UnknownPrefix(prefix string) *Context { return c.addRule(prefix, false) }
 
 func (c *Context) addRule(prefix string, absent bool) *Context {

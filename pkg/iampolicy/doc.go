@@ -8,8 +8,8 @@
 // A request that nobody can send is a [RequestError].
 //
 // The package is pure. It never calls AWS, never reads files, the environment or
-// the clock, and never guesses: a policy that could not be read may say anything, and
-// a condition key of which nothing is known may have any value or none. Where AWS
+// the clock, and never guesses: a policy that could not be read can allow or deny
+// anything, and an unknown condition key may have any value or none. Where AWS
 // does not document the outcome, the answer is depends and says so. The rules, with
 // their sources, are in docs/iam-evaluation.md.
 package iampolicy

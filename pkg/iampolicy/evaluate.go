@@ -132,7 +132,7 @@ func evaluable(policies []Policy) []Policy {
 	return policies
 }
 
-// Layer is a kind of policy, each of which has its own say.
+// Layer is a kind of policy; each layer decides on its own.
 type Layer uint8
 
 // The layers.
@@ -205,7 +205,7 @@ type evaluation struct {
 	assumed map[any]ternary
 }
 
-// notGiven stands for the resource's policy where it is needed and not given.
+// notGiven is the resource's policy where it is needed and not given.
 var notGiven = []Policy{{}}
 
 // unreadPolicy is the one or the other effect of a policy that may say anything.

@@ -171,7 +171,7 @@ func (t *Target) compare(ctx context.Context, api API, c Cluster) error {
 		t.Warnings = append(t.Warnings, fmt.Sprintf("whether server %s is cluster %s could not be verified; the nodes are those of the server", t.Server, c.Name))
 	default:
 		return &Error{
-			Problem: fmt.Sprintf("whether context %q (server %s) is cluster %s cannot be told: it is no EKS endpoint, and there is no certificate authority to compare", t.Context, t.Server, c.Name),
+			Problem: fmt.Sprintf("whether context %q (server %s) is cluster %s is unknown: the server is not an EKS endpoint, and there is no certificate authority to compare", t.Context, t.Server, c.Name),
 			Next:    fmt.Sprintf("if it is: kubectl noderole check --cluster-name %s --region %s", c.Name, t.Region),
 		}
 	}

@@ -79,7 +79,7 @@ func tokenCommand(words []string) (program string, flags map[string]string, ok b
 }
 
 // parseFlags returns the values of the known flags, the last one winning, and
-// the words that are no flags or values of them.
+// the words that are neither flags nor their values.
 func parseFlags(words []string, known map[string]string) (values map[string]string, rest []string) {
 	values = map[string]string{}
 	for i := 0; i < len(words); i++ {

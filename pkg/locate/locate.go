@@ -1,10 +1,10 @@
-// Package locate goes from a kubeconfig's context to the EKS cluster behind it:
+// Package locate finds the EKS cluster of a kubeconfig's context:
 // name, region, account, partition, and the AWS profile and role that kubectl
 // itself uses, each with the evidence for it.
 //
 // FromKubeconfig works offline; Confirm then asks EKS and compares. The package
-// never guesses: a name is taken from where tools write it, never from a part of
-// another name, and what contradicts itself is an error.
+// never guesses: it reads a name where tools write it, never from a part of another
+// name, and contradictory evidence is an error.
 package locate
 
 import (
@@ -42,7 +42,7 @@ type Flags struct {
 	Context, ClusterName, Region, Profile string
 }
 
-// Target is the cluster that a context leads to. Empty fields are not known yet.
+// Target is the EKS cluster of a context. Empty fields are not known yet.
 type Target struct {
 	// Context is the kube context; empty without a kubeconfig.
 	Context string
@@ -62,7 +62,7 @@ type Target struct {
 	Env map[string]string
 	// Evidence says, a sentence each, what each part was taken from.
 	Evidence []string
-	// Warnings are what the user should know although it is no error.
+	// Warnings are what the user should know, and which are not errors.
 	Warnings []string
 
 	flagName bool

@@ -285,7 +285,7 @@ func TestConfirm(t *testing.T) {
 			problem: "both differ",
 		},
 		"tunnel that cannot be told": {
-			target: Target{Name: "prod", Server: "https://localhost:8443"}, api: fake{clusters: []Cluster{prod}}, problem: "cannot be told",
+			target: Target{Name: "prod", Server: "https://localhost:8443"}, api: fake{clusters: []Cluster{prod}}, problem: "is unknown: the server is not an EKS endpoint",
 		},
 		"tunnel that the user vouches for": {
 			target: Target{Name: "prod", Server: "https://localhost:8443", flagName: true}, api: fake{clusters: []Cluster{prod}}, warning: "could not be verified",

@@ -65,7 +65,7 @@ type Check struct {
 	Subject string `json:"subject,omitempty"`
 	// Strict requires the status pass: depends and notApplicable are not enough.
 	Strict bool `json:"strict,omitempty"`
-	// Agent stands in the place of a rule: the Pod Identity Agent is ready on every
+	// Agent replaces a rule: the Pod Identity Agent is ready on every
 	// node that runs aws-node.
 	Agent bool `json:"agent,omitempty"`
 }

@@ -38,7 +38,7 @@ type grid struct {
 const minLast = 16
 
 // lines lays the table out. Where names are so long that nothing is left for the
-// rest, the longest stand on lines of their own.
+// rest, the longest get lines of their own.
 func (g grid) lines() []string {
 	words := g.head[1 : len(g.head)-1]
 	sizes := make([]int, len(words))
@@ -58,7 +58,7 @@ func (g grid) lines() []string {
 	}
 	left := name + middle + 2
 	limit := g.width - left
-	// Where the words are so many that nothing is left, the last column stands below.
+	// Where the words are so many that nothing is left, the last column is below.
 	title, lead := "  "+g.head[len(g.head)-1], ""
 	below := limit < minLast
 	if below {
@@ -98,7 +98,7 @@ func (g grid) lines() []string {
 }
 
 // Grid writes a table with a head. The first column holds names, which are never
-// cut; a name that leaves no room for the rest stands on a line of its own. The
+// cut; a name that leaves no room for the rest gets a line of its own. The
 // last column wraps. A width of 0 writes a line for each row, however long.
 func Grid(w io.Writer, head []string, rows [][]string, width int) error {
 	oneLine := width == 0

@@ -244,7 +244,7 @@ func (c *canvas) awsNode() {
 	c.pair(n, nil)
 }
 
-// withoutRole adds what should lead to a role and does not.
+// withoutRole adds the nodes and sources that should have a role and have none.
 func (c *canvas) withoutRole() {
 	list := c.r.IAM.WithoutRole
 	for i, s := range list {

@@ -46,11 +46,11 @@ type policyDetail struct {
 	Undecided bool
 	// Whole is what the document does by what it lacks.
 	Whole []mark
-	// Head is what stands beside the statements; Text is set where the document is
+	// Head is the part next to the statements; Text is set where the document is
 	// not to be taken apart.
 	Head, Text string
 	Statements []statement
-	// Where leads to the document, where it stands elsewhere on the page.
+	// Where links to the document, if it is elsewhere on the page.
 	Where string
 }
 

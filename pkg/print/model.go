@@ -47,7 +47,7 @@ func (e entry) advice() []finding.Next {
 }
 
 // newModel sorts the results that keep keeps, and what is excepted, in the order of the
-// report. A result whose cause is not kept stands on its own.
+// report. A result whose cause is not kept is a finding of its own.
 func newModel(r *finding.Report, keep func(finding.Result) bool) *model {
 	m := &model{}
 	under := finding.Under(r.Results)
@@ -170,7 +170,7 @@ func (g unknownGroup) rules() []string {
 	return lines
 }
 
-// tone says how something is painted, and which sign stands beside its word.
+// tone says the color of something, and the symbol next to its word.
 type tone string
 
 // The tones. The page's style and signs go by these names.
@@ -421,7 +421,7 @@ func alsoExplains(e entry) string { return "also explains " + symptomText(e) }
 // symptomText is a result that only follows from another one, in one line.
 func symptomText(e entry) string { return fmt.Sprintf("%s (%s): %s", e.ID, e.Full, e.Message) }
 
-// details are the lines that stand below a result's message: its exception, what explains
+// details are the lines below a result's message: its exception, what explains
 // it, the evidence, the impact, what to do, and what it explains.
 func details(e entry) []string {
 	var lines []string

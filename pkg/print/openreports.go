@@ -118,7 +118,7 @@ func newClusterReportResult(r entry, folded bool, cluster finding.ClusterInfo) c
 		result.Result = "error"
 	}
 	if r.Failed() || r.Status == finding.Unknown {
-		// What passed is told by its message. The evidence for it would not fit into
+		// A pass has only its message. The evidence for it would not fit into
 		// an object of a cluster with many node roles; -o json has it.
 		result.set("evidence", r.Evidence...)
 		result.set("impact", r.Impact)

@@ -89,11 +89,11 @@ func subjectTitle(s finding.Subject) string {
 func concernTitle(c finding.Concern) string {
 	switch c {
 	case finding.ConcernUnique:
-		return "UNIQUE, the role is used by nodes alone"
+		return "UNIQUE, only nodes use the role"
 	case finding.ConcernTrust:
-		return "TRUST, EC2 may assume the role"
+		return "TRUST, EC2 can assume the role"
 	case finding.ConcernNode:
-		return "NODE, what kubelet calls"
+		return "NODE, permissions of kubelet"
 	case finding.ConcernPull:
 		return "PULL, images from ECR"
 	case finding.ConcernCNI:

@@ -1,5 +1,5 @@
-// Package print writes a report for its readers, one file per format. It judges
-// nothing and reads nothing but the report.
+// Package print writes a report, with one file per output format. It judges nothing and
+// reads only the report.
 package print
 
 import (

@@ -135,7 +135,7 @@ func line(n ast.Node) int {
 }
 
 // fileError turns an error of the YAML library into one line with a place. Where the
-// file was parsed, a value of the wrong type is told with the path of its field.
+// file was parsed, the error about a value of the wrong type has the path of its field.
 func fileError(name string, file *ast.File, err error) error {
 	var depth *files.DepthError
 	if errors.As(err, &depth) {

@@ -234,8 +234,8 @@ type NodeClass struct {
 	Role            string `json:"role,omitempty"`
 	InstanceProfile string `json:"instanceProfile,omitempty"`
 	StatusProfile   string `json:"statusProfile,omitempty"`
-	// RoleARN is the key of Roles that Role leads to, ProfileARN the key of
-	// InstanceProfiles that InstanceProfile or else StatusProfile leads to.
+	// RoleARN is the key in Roles for Role, ProfileARN the key in InstanceProfiles for
+	// InstanceProfile or else StatusProfile.
 	RoleARN    string `json:"roleArn,omitempty"`
 	ProfileARN string `json:"profileArn,omitempty"`
 	// Conditions are those of status.conditions that are not met.
@@ -433,7 +433,7 @@ type Event struct {
 	LastSeen time.Time `json:"lastSeen,omitzero"`
 }
 
-// Set stands in a snapshot for the value of a variable that may hold a secret.
+// Set replaces in a snapshot the value of a variable that may contain a secret.
 const Set = "(set)"
 
 // SecretEnv are variables of which a snapshot says only that they are set.
@@ -466,7 +466,7 @@ type Simulation struct {
 	DeniedBy string `json:"deniedBy,omitempty"`
 }
 
-// DeniedByOrganizations stands in Simulation.DeniedBy for the service control policies
+// DeniedByOrganizations is the value of Simulation.DeniedBy for the service control policies
 // of the account's organization.
 const DeniedByOrganizations = "organizations"
 

@@ -19,7 +19,7 @@ func ParseBaseline(name string, text []byte) (*finding.Report, error) {
 	}
 	r := &finding.Report{}
 	if err := json.Unmarshal(text, r); err != nil {
-		e := &FileError{File: name, Problem: "is no report: " + err.Error(), Next: next}
+		e := &FileError{File: name, Problem: "is not a report: " + err.Error(), Next: next}
 		var syntax *json.SyntaxError
 		var kind *json.UnmarshalTypeError
 		switch {
@@ -31,7 +31,7 @@ func ParseBaseline(name string, text []byte) (*finding.Report, error) {
 		return nil, e
 	}
 	if r.APIVersion != finding.APIVersion || r.Kind != finding.ReportKind {
-		return nil, &FileError{File: name, Problem: fmt.Sprintf("apiVersion %q, kind %q is no report of this program", r.APIVersion, r.Kind), Next: next}
+		return nil, &FileError{File: name, Problem: fmt.Sprintf("apiVersion %q, kind %q is not a report of this program", r.APIVersion, r.Kind), Next: next}
 	}
 	return r, nil
 }

@@ -92,7 +92,7 @@ func (p *parsing) decode(c *Config) error {
 		return fromYAML(p.name, err)
 	}
 	if is.APIVersion != finding.APIVersion || is.Kind != Kind {
-		return p.problem(p.body, "a team's policy begins with: "+head, "apiVersion %q, kind %q is no policy of a team", is.APIVersion, is.Kind)
+		return p.problem(p.body, "a team configuration begins with: "+head, "apiVersion %q, kind %q is not a team configuration", is.APIVersion, is.Kind)
 	}
 	if err := yaml.NodeToValue(p.body, c, yaml.Strict()); err != nil {
 		return fromYAML(p.name, err)
@@ -107,7 +107,7 @@ func (p *parsing) check(c *Config) error {
 			return err
 		}
 		if !slices.Contains(Severities, c.Severities[id]) {
-			return p.problem(value, "use error, warning, info or off", "%q is no severity", c.Severities[id])
+			return p.problem(value, "use error, warning, info or off", "%q is not a severity", c.Severities[id])
 		}
 	}
 	lines := map[Exception]int{}
@@ -115,14 +115,14 @@ func (p *parsing) check(c *Config) error {
 		e := &c.Exceptions[i]
 		item := element(p.body, "exceptions", i)
 		if item == nil {
-			return p.problem(p.body, "write them as a list: - rule: …", "exceptions is no list")
+			return p.problem(p.body, "write them as a list: - rule: …", "exceptions is not a list")
 		}
 		if err := p.exception(item, *e); err != nil {
 			return err
 		}
 		same := Exception{Rule: e.Rule, Role: e.Role, Subject: e.Subject, Cluster: e.Cluster}
 		if first, ok := lines[same]; ok {
-			return p.problem(item, "keep one of them", "this exception of %s for %s stands in line %d already", e.Rule, e.Role+e.Subject, first)
+			return p.problem(item, "keep one of them", "this exception of %s for %s is already in line %d", e.Rule, e.Role+e.Subject, first)
 		}
 		e.line = place(item).Line
 		lines[same] = e.line
@@ -146,7 +146,7 @@ func (p *parsing) exception(item ast.Node, e Exception) error {
 		return p.problem(item, "add expires: and the last day on which it holds, as YYYY-MM-DD, or never", "the exception of %s for %s does not say when it ends", e.Rule, e.Role+e.Subject)
 	}
 	if _, err := time.Parse(time.DateOnly, e.Expires); err != nil && e.Expires != never {
-		return p.problem(at("expires"), "write it as YYYY-MM-DD, or never", "expires %q is no day", e.Expires)
+		return p.problem(at("expires"), "write it as YYYY-MM-DD, or never", "expires %q is not a date", e.Expires)
 	}
 	return p.rule(at("rule"), e.Rule)
 }
@@ -188,7 +188,7 @@ func place(n ast.Node) position {
 	return position{pos.Line, pos.Column}
 }
 
-// find returns the key and the value that a path of keys leads to; nil where there
+// find returns the key and the value at a path of keys; nil where there
 // is none.
 func find(n ast.Node, path ...string) (key, value ast.Node) {
 	for _, name := range path {

@@ -1,7 +1,6 @@
-// Package teampolicy holds what a team decided about its findings: severities of
-// its own, rules that are off, failures that it lives with until a day, and the
-// failures that were there when it began (a baseline). It changes a report, reads
-// nothing and knows no clock: the caller says which day it is.
+// Package teampolicy applies the configuration of a team to a report: the team's severities,
+// rules that are off, exceptions until a date, and a baseline of known failures. It reads
+// nothing and has no clock: the caller passes the date.
 package teampolicy
 
 import (
@@ -44,7 +43,7 @@ type Severity string
 var Severities = []Severity{Severity(finding.Error), Severity(finding.Warning), Severity(finding.Info), off}
 
 // Exception is a failure that the team lives with until a day. Of Role and Subject
-// exactly one is set. In both and in Cluster, * stands for any letters and ? for one.
+// exactly one is set. In both and in Cluster, * matches any characters and ? matches one.
 type Exception struct {
 	// Rule is the rule's id.
 	Rule string `json:"rule" jsonschema:"pattern=^NR[0-9]{3}$"`
@@ -79,7 +78,7 @@ func (c *Config) Overrides() (severities map[string]finding.Severity, switchedOf
 
 // Apply writes the team's decisions into a report that was judged with Overrides:
 // the exceptions of failures and of what depends, and which rules were off. What
-// could not be read stays not checked, whatever an exception says. today is
+// could not be read stays unknown, whatever an exception says. today is
 // YYYY-MM-DD in UTC. It returns, a sentence each, the exceptions for this cluster
 // that are about nothing in it.
 func (c *Config) Apply(r *finding.Report, today string) (unused []string) {

@@ -27,7 +27,7 @@ func TestParseRefuses(t *testing.T) {
 		"two documents":        {begin + "---\n" + begin, "p:4:1: a second document", "split"},
 		"no mapping":           {"- a\n", "p:1:1: ", "config.json"},
 		"no YAML":              {begin + "exceptions: [\n", "p:3:", "config.json"},
-		"another kind":         {"apiVersion: v1\nkind: Pod\nspec: {}\n", `p:1:1: apiVersion "v1", kind "Pod" is no policy`, "begins with"},
+		"another kind":         {"apiVersion: v1\nkind: Pod\nspec: {}\n", `p:1:1: apiVersion "v1", kind "Pod" is not a team configuration`, "begins with"},
 		"no kind":              {"severities: {}\n", `p:1:1: apiVersion "", kind ""`, "begins with"},
 		"unknown field":        {begin + "severity: {}\n", `p:3:1: unknown field "severity"`, "config.json"},
 		"unknown field inside": {begin + "exceptions:\n- rule: NR205\n  roles: x\n", `p:5:3: unknown field "roles"`, "config.json"},
@@ -35,7 +35,7 @@ func TestParseRefuses(t *testing.T) {
 		"repeated rule":        {begin + "severities:\n  NR205: info\n  NR205: off\n", `p:5:3: mapping key "NR205" already defined`, ""},
 		"unknown rule":         {begin + "severities:\n  NR205: info\n  NR999: info\n", `p:5:3: there is no rule "NR999"`, "explain lists the rules"},
 		"small letters":        {begin + "severities: {nr205: info}\n", `p:3:14: there is no rule "nr205"`, "write it as NR205"},
-		"no severity":          {begin + "severities: {NR205: bad}\n", `p:3:21: "bad" is no severity`, "use error, warning, info or off"},
+		"no severity":          {begin + "severities: {NR205: bad}\n", `p:3:21: "bad" is not a severity`, "use error, warning, info or off"},
 		"exceptions no list":   {begin + "exceptions: {rule: NR205}\n", "p:3:13: mapping was used where sequence is expected", "config.json"},
 		"role a list":          {begin + "exceptions:\n- rule: NR205\n  role: [a]\n", "p:5:9: a list stands where a single value belongs", "config.json"},
 		"severities a word":    {begin + "severities: off\n", "p:3:13: string was used where mapping is expected", "config.json"},
@@ -46,10 +46,10 @@ func TestParseRefuses(t *testing.T) {
 		"no reason":            {begin + "exceptions:\n- rule: NR205\n  role: x\n  expires: never\n", "p:4:3: the exception of NR205 for x has no reason", "add reason"},
 		"blank reason":         {begin + "exceptions:\n- {rule: NR205, role: x, expires: never, reason: ' '}\n", "p:4:4: the exception of NR205 for x has no reason", "add reason"},
 		"no day":               {begin + "exceptions:\n- {rule: NR205, role: x, reason: y}\n", "p:4:4: the exception of NR205 for x does not say when it ends", "YYYY-MM-DD, or never"},
-		"bad day":              {begin + "exceptions:\n- rule: NR205\n  role: x\n  reason: y\n  expires: 2026-02-30\n", `p:7:12: expires "2026-02-30" is no day`, "YYYY-MM-DD"},
+		"bad day":              {begin + "exceptions:\n- rule: NR205\n  role: x\n  reason: y\n  expires: 2026-02-30\n", `p:7:12: expires "2026-02-30" is not a date`, "YYYY-MM-DD"},
 		"twice": {
 			begin + "exceptions:\n- {rule: NR205, role: x, expires: never, reason: y}\n- {rule: NR205, role: x, expires: 2026-01-01, reason: z}\n",
-			"p:5:4: this exception of NR205 for x stands in line 4 already", "keep one",
+			"p:5:4: this exception of NR205 for x is already in line 4", "keep one",
 		},
 	}
 	for name, test := range tests {
@@ -234,11 +234,11 @@ func TestBaseline(t *testing.T) {
 
 func TestParseBaselineRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                  "b:1:1: is no report",
-		"{\n  \"kind\": x}":                 "b:2:11: is no report: invalid character",
+		"":                                  "b:1:1: is not a report",
+		"{\n  \"kind\": x}":                 "b:2:11: is not a report: invalid character",
 		"{\"results\": 7}":                  "b:1:",
-		"apiVersion: v1":                    "b:1:1: is no report",
-		`{"apiVersion":"v1","kind":"Node"}`: `b: apiVersion "v1", kind "Node" is no report`,
+		"apiVersion: v1":                    "b:1:1: is not a report",
+		`{"apiVersion":"v1","kind":"Node"}`: `b: apiVersion "v1", kind "Node" is not a report`,
 		"[]":                                "b:1:",
 	} {
 		_, err := teampolicy.ParseBaseline("b", []byte(text))

@@ -1,6 +1,5 @@
-// Package text is what every package needs to write text that a terminal, a log and
-// a comment of a script can carry: one line, without characters that steer a
-// terminal or hide what is written.
+// Package text makes text safe for a terminal, a log and a comment of a script: one line,
+// without characters that control a terminal or hide text. It also has counts and plurals.
 package text
 
 import (

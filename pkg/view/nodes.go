@@ -51,8 +51,8 @@ func (v *View) OSFamilies(r *NodeRole) []snapshot.OSFamily {
 }
 
 // Naming says how the nodes of a role are named, which decides the user name that they
-// join with. Each list has what shows it: names of nodes, or of sources whose nodes are
-// always named so.
+// join with. Each list has the evidence: names of nodes, or of sources whose nodes always
+// have such names.
 type Naming struct {
 	// InstanceID: by the instance ID, such as i-0123456789abcdef0.
 	InstanceID []string
@@ -60,7 +60,7 @@ type Naming struct {
 	PrivateDNS []string
 }
 
-// Mixed reports whether one mapping cannot serve all of the nodes.
+// Mixed reports whether no mapping fits all nodes.
 func (n Naming) Mixed() bool { return len(n.InstanceID) > 0 && len(n.PrivateDNS) > 0 }
 
 // ByInstanceID reports whether the nodes are named by their instance ID.
@@ -72,9 +72,9 @@ var instanceIDName = regexp.MustCompile(`^i-[0-9a-f]+$`)
 
 // Naming returns how the nodes of a role are named.
 //
-// Nodes of EKS Auto Mode are named by their instance ID. AWS's AMIs name nodes by the
-// private DNS name, unless their user data asks for the instance ID, which takes a launch
-// template of the user's own.
+// Nodes of EKS Auto Mode are named after their instance ID. AWS's AMIs name nodes after
+// the private DNS name, unless their user data asks for the instance ID, which needs a
+// custom launch template.
 // Sources: awslabs/amazon-eks-ami nodeadm/doc/examples.md (InstanceIdNodeName); EC2 user
 // guide, "EC2 instance hostnames and domains"; EKS user guide, "Create a node class".
 func (v *View) Naming(r *NodeRole) Naming {

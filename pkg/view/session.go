@@ -12,8 +12,8 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
-// Session is who asks AWS: a principal that assumes a role, and what is known of its
-// requests. It is the one place that says which condition keys such requests have
+// Session is a principal that assumes a role, and what is known of its requests. No other
+// type says which condition keys such requests have
 // and which they certainly do not have; every other key is unknown.
 //
 // The keys are AWS's global condition keys,
@@ -41,12 +41,12 @@ type Session struct {
 	// tags are the session tags.
 	tags map[string]string
 	// via is the role whose credentials assume this one, and viaSession the session
-	// that they are of; nil where the principal is no role.
+	// that they are of; nil where the principal is not a role.
 	via        *Role
 	viaSession *Session
 }
 
-// openValue is a value of a request of which only the beginning is known. All of its
+// openValue is a value of a request whose beginning only is known. All of its
 // keys have that value.
 type openValue struct {
 	keys   []string
@@ -363,8 +363,8 @@ func (v *View) sessionBy(kind IdentityKind) *Session {
 	return v.InstanceSession()
 }
 
-// SessionOf is the session that a role is used by: that of nodes for a role that
-// nodes hold, otherwise that of aws-node or of hybrid nodes; that of an EC2 instance
+// SessionOf is the session that uses a role: that of nodes for a role that nodes
+// have, otherwise that of aws-node or of hybrid nodes; that of an EC2 instance
 // where the cluster does not use it.
 func (v *View) SessionOf(roleARN string) *Session {
 	holds := func(r *NodeRole) bool { return r.ARN == roleARN }
@@ -383,7 +383,7 @@ func (v *View) SessionOf(roleARN string) *Session {
 	return v.InstanceSession()
 }
 
-// cached makes sessions once, so that what is known of them is, too.
+// cached creates each session once.
 func cached(v *View, key string, build func() []*Session) []*Session {
 	if s, ok := v.sessions[key]; ok {
 		return s
@@ -397,12 +397,11 @@ func cached(v *View, key string, build func() []*Session) []*Session {
 }
 
 // Asks says what is known of the request that assumes a role, as evidence where a
-// trust policy denies it; empty where there is nothing to tell.
+// trust policy denies it; empty where nothing is known.
 func (s *Session) Asks() string { return s.asks }
 
-// decide asks once for each value that a trust policy tells apart of what is open.
-// Where the answers differ, the answer depends, and is that to a request of which the
-// values that matter are not known.
+// decide evaluates a trust policy for each open value that it distinguishes. Where the
+// answers differ, the answer depends, as for a request whose relevant values are unknown.
 func (s *Session) decide(trust *iampolicy.Document, known func() *iampolicy.Context, evaluate func(*iampolicy.Context) iampolicy.Result) iampolicy.Result {
 	choices := make([][]string, len(s.open))
 	for i, o := range s.open {
@@ -486,7 +485,7 @@ func (o openValue) unknown(c *iampolicy.Context) {
 // characters at most, and real ones name a few values.
 const maxValues = 64
 
-// values returns the values that the policy tells apart: one that it does not name,
+// values returns the values that the policy distinguishes: one that it does not name,
 // and some of each pattern that it names and that can be. It returns none where these
 // are too many, or where a statement asks for several at once.
 func (o openValue) values(trust *iampolicy.Document) []string {

@@ -30,7 +30,7 @@ type View struct {
 	sessions  map[string][]*Session
 	authLines []int
 	access    map[string]Access
-	// cniVersion stands in for the version of vpc-cni that runs.
+	// cniVersion replaces the version of vpc-cni that runs.
 	cniVersion string
 }
 
@@ -427,8 +427,8 @@ func (r *Role) use(s *Session) use {
 	return u
 }
 
-// grants gathers the role's policies. What could not be read stands in as a
-// policy without a document, which the evaluator takes for "may say anything".
+// grants gathers the role's policies. What could not be read is a policy
+// without a document, which for the evaluator can allow or deny anything.
 func (r *Role) grants() *granted {
 	if r.granted != nil {
 		return r.granted

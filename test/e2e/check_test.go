@@ -162,7 +162,7 @@ func TestBareMoto(t *testing.T) {
 	// authority that is none: without a word of the user that is no proof.
 	env := s.kubeconfig(cloud.url)
 	out := kubectl(t, env, "noderole", "check")
-	if out.code != 3 || out.stdout != "" || !strings.Contains(out.stderr, "cannot be told") {
+	if out.code != 3 || out.stdout != "" || !strings.Contains(out.stderr, "is unknown: the server is not an EKS endpoint") {
 		t.Errorf("a cluster that cannot be verified: exit %d\n%s%s", out.code, out.stdout, out.stderr)
 	}
 	out = kubectl(t, env, "noderole", "check", "--cluster-name", s.cluster, "-o", "json")

@@ -1,8 +1,7 @@
 // Package aws reads from the AWS APIs what the snapshot of a cluster needs, and
 // makes the changes of repairs. It wraps the AWS SDK: standard configuration and
 // credentials, adaptive retries, time limits, a bound on calls in flight, a check
-// that every answer has the shape of its operation, and errors that a person can
-// act on. A Client only reads; only Changes writes.
+// that every response has the shape of its operation, and errors that say what to do. A Client only reads; only Changes writes.
 package aws
 
 import (

@@ -78,7 +78,7 @@ func (cfg Config) endpoint(service string) string {
 }
 
 // stsEndpoint returns the endpoint for the calls of STS that get credentials:
-// of the variables the SDK heeds only AWS_ENDPOINT_URL_STS for these, because it
+// of the variables the SDK uses only AWS_ENDPOINT_URL_STS for these, because it
 // makes their client before it has looked at AWS_ENDPOINT_URL.
 // Source: aws-sdk-go-v2 config/config.go, the order of defaultAWSConfigResolvers.
 func (cfg Config) stsEndpoint() string {

@@ -92,7 +92,7 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 		return c.explainCredentials(credentials.err)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return &collect.CallError{Operation: operation, Message: "the answer broke off", Err: err}
+		return &collect.CallError{Operation: operation, Message: "the response ended early", Err: err}
 	}
 	if errors.Is(err, collect.ErrAnswerTooLarge) {
 		return &collect.CallError{Operation: operation, Message: collect.ErrAnswerTooLarge.Error(), Err: err}
@@ -182,7 +182,7 @@ func (c *Client) explainCredentials(err error) error {
 		out.Next = "log in with: aws login" + c.profileFlag()
 	case errors.As(err, &process):
 		out.Problem = "the credential_process" + c.ofProfile() + " failed: " + innermost(err)
-		out.Next = "run it by itself and correct it; it stands in ~/.aws/config"
+		out.Next = "run it directly and correct it; it is configured in ~/.aws/config"
 	case service == "STS" && hasCode:
 		switch kind := problemOf(api); kind {
 		case expiredCredentials, badCredentials, clockSkew:

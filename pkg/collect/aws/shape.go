@@ -160,7 +160,7 @@ func checkAnswers(stack *middleware.Stack) error {
 func readAnswer(response *http.Response) ([]byte, error) {
 	limited := collect.LimitAnswer(response.Body)
 	body, err := io.ReadAll(limited)
-	_ = limited.Close() // everything that is wanted was read
+	_ = limited.Close() // everything that is needed was read
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	return body, err
 }

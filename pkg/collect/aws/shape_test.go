@@ -299,7 +299,7 @@ func TestMisshapenAnswers(t *testing.T) {
 			"another element, open": {"text/xml", "<x><y/></x>", 0, false, ", not an "},
 			"half, re-sent":         {"text/xml", whole[:len(whole)/2], 0, false, ", not an "},
 			"all but its end":       {"text/xml", strings.TrimSpace(whole)[:len(strings.TrimSpace(whole))-1], 0, false, ", not an "},
-			"half, cut off":         {"text/xml", whole[:len(whole)/2], int64(len(whole) + 1), false, "the answer broke off"},
+			"half, cut off":         {"text/xml", whole[:len(whole)/2], int64(len(whole) + 1), false, "the response ended early"},
 		} {
 			if test.skip {
 				continue // an answer that AWS may give

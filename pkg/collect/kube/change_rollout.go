@@ -41,7 +41,7 @@ func (c *Changes) podsState(ctx context.Context) (*change.State, error) {
 }
 
 // rollout restarts aws-node and waits until every pod has been replaced. A restart
-// that is under way is awaited first: it may be the one that is wanted.
+// that is in progress is awaited first: it may be the requested one.
 func (c *Changes) rollout(ctx context.Context, ch change.Change) error {
 	set, err := c.aws(ctx)
 	if err != nil {

@@ -70,7 +70,7 @@ func answerProblem(err error) string {
 	case errors.Is(err, collect.ErrAnswerTooLarge):
 		return collect.ErrAnswerTooLarge.Error()
 	case broken(err):
-		return "the answer broke off"
+		return "the response ended early"
 	case strings.HasPrefix(message, "0-length response"):
 		return "the response is empty, not an object of the Kubernetes API"
 	}
@@ -102,7 +102,7 @@ func broken(err error) bool {
 		strings.Contains(err.Error(), io.ErrUnexpectedEOF.Error()) // client-go does not wrap it
 }
 
-// cannotReach tells whether an error means that there is no connection to the
+// cannotReach reports whether an error means that there is no connection to the
 // API server, and why.
 func cannotReach(err error) (why string, is bool) {
 	var dns *net.DNSError

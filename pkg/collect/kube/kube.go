@@ -1,7 +1,7 @@
 // Package kube reads from the Kubernetes API what the snapshot of a cluster
-// needs: its nodes and the VPC CNI's node agent, aws-node. It keeps nothing else
-// of what it reads. It also makes the changes of repairs that are in the cluster. A
-// Client only reads; only Changes writes.
+// needs: its nodes and the VPC CNI's node agent, aws-node. It keeps nothing else of what
+// it reads. It also applies the changes of repairs in the cluster. A Client only reads;
+// only Changes writes.
 package kube
 
 import (
@@ -51,7 +51,7 @@ const (
 	listEvents        = "list events in "
 )
 
-// Options say how to speak of the cluster.
+// Options say how messages name the cluster.
 type Options struct {
 	// Context is the kube context, for messages.
 	Context string

@@ -204,7 +204,7 @@ func TestCallErrors(t *testing.T) {
 			fmt.Fprint(w, `{"kind":"NodeList"`)
 			_ = http.NewResponseController(w).Flush()
 			panic(http.ErrAbortHandler)
-		}, "", "the answer broke off"},
+		}, "", "the response ended early"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, _ := serve(t, test.answer)

@@ -204,7 +204,7 @@ func TestMisshapenAnswers(t *testing.T) {
 				"another kind":          {200, "application/json", with("kind", "SecretList"), "the response is of kind SecretList (" + version + "), not of kind " + kind + " (" + version + ")"},
 				"another version":       {200, "application/json", with("apiVersion", "v7"), "the response is of kind " + kind + " (v7), not of kind " + kind + " (" + version + ")"},
 				"a Status":              {200, "application/json", `{"kind":"Status","apiVersion":"v1","status":"Success"}`, "the response is of kind Status (v1), not of kind "},
-				"half, re-sent":         {200, "application/json", whole[:len(whole)/2], "the answer broke off"},
+				"half, re-sent":         {200, "application/json", whole[:len(whole)/2], "the response ended early"},
 				"protobuf, no envelope": {200, "application/vnd.kubernetes.protobuf", "k8s\x00", "the response is "},
 			}
 			if strings.HasSuffix(kind, "List") {
@@ -278,7 +278,7 @@ func TestProtobufAnswers(t *testing.T) {
 		"a node":          {one, ""},
 		"another kind":    {encoded(t, &corev1.PodList{TypeMeta: metav1.TypeMeta{Kind: "PodList", APIVersion: "v1"}}), "the response is of kind PodList (v1), not of kind NodeList (v1)"},
 		"without kind":    {encoded(t, &corev1.NodeList{}), "the response is an object without kind or apiVersion, not of kind NodeList (v1)"},
-		"cut off":         {one[:len(one)-8], "the answer broke off"},
+		"cut off":         {one[:len(one)-8], "the response ended early"},
 		"not an envelope": {[]byte("k8s\x00<html>"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
