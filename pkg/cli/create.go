@@ -19,6 +19,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/newrole"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
@@ -291,7 +292,7 @@ func (o *createOptions) differs(err error) error {
 	for _, e := range unjoin(err) {
 		lines = append(lines, e.Error())
 	}
-	return codeError{code: ExitFindings, err: &locate.Error{
+	return codeError{code: ExitFindings, err: &problem.Error{
 		Problem: strings.Join(lines, "\nerror: "),
 		Next:    "nothing was changed; choose another name, or see what check makes of the role: kubectl noderole check",
 	}}
@@ -327,7 +328,7 @@ func writeNext(w io.Writer, lead string, list []finding.Next) {
 
 // brokeOff says what was created and how to go on.
 func (o *createOptions) brokeOff(pending []change.Change, at int, err error) error {
-	return codeError{code: ExitIncomplete, err: &locate.Error{
+	return codeError{code: ExitIncomplete, err: &problem.Error{
 		Problem: err.Error(),
 		Next:    fmt.Sprintf("%d of %s applied, and nothing was taken back; run the same command again to go on", at, text.Count(len(pending), "change")),
 		Err:     err,

@@ -23,9 +23,9 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
@@ -204,7 +204,7 @@ func (f *fixer) moved(conflicts map[string]*change.ConflictError) error {
 	if f.undo != "" {
 		what, next = "what the journal says was done has been changed since", "nothing was changed; see what is left to take back: the journal has it, change by change"
 	}
-	return codeError{code: ExitFindings, err: &locate.Error{Problem: what + ": " + strings.Join(lines, "\nerror: "), Next: next}}
+	return codeError{code: ExitFindings, err: &problem.Error{Problem: what + ": " + strings.Join(lines, "\nerror: "), Next: next}}
 }
 
 // apply makes the plan. A plan of which an earlier run left something is finished
@@ -387,11 +387,11 @@ func (f *fixer) brokeOff(err error, path string, of int) error {
 		fmt.Sprintf("%d of %s stand; run the same command again to go on", stopped.Step-1, text.Count(of, "step")),
 		"or take them back: kubectl noderole fix --undo "+path+" --apply",
 	)
-	problem := err.Error()
+	what := err.Error()
 	if errors.Is(err, context.Canceled) {
-		problem = fmt.Sprintf("interrupted in step %d (%s)", stopped.Step, stopped.Title)
+		what = fmt.Sprintf("interrupted in step %d (%s)", stopped.Step, stopped.Title)
 	}
-	return codeError{code: code, err: &locate.Error{Problem: problem, Next: strings.Join(next, "\n  "), Err: err}}
+	return codeError{code: code, err: &problem.Error{Problem: what, Next: strings.Join(next, "\n  "), Err: err}}
 }
 
 // stateDir is where journals are kept: what the XDG base directory specification calls

@@ -186,7 +186,7 @@ type Stats struct {
 
 // Collect reads the facts of one cluster. It returns an error and no snapshot
 // where nothing could be judged: the context ended, credentials do not work, or
-// AWS or the Kubernetes API cannot be reached at all (a *locate.Error).
+// AWS or the Kubernetes API cannot be reached at all (a *problem.Error).
 // Everything else that could not be read is under the snapshot's Missing.
 func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) {
 	now := o.Now

@@ -26,6 +26,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/kube"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
@@ -915,12 +916,12 @@ func TestCallerProblems(t *testing.T) {
 				return true
 			}
 			s, _, err := collect.Collect(context.Background(), w.options(t))
-			var problem *locate.Error
-			if !errors.As(err, &problem) || s != nil {
+			var p *problem.Error
+			if !errors.As(err, &p) || s != nil {
 				t.Fatalf("snapshot %v, error %v", s, err)
 			}
-			if problem.Problem != test.want || problem.Next == "" {
-				t.Errorf("problem\n  %s\nwant\n  %s\nnext %q", problem.Problem, test.want, problem.Next)
+			if p.Problem != test.want || p.Next == "" {
+				t.Errorf("problem\n  %s\nwant\n  %s\nnext %q", p.Problem, test.want, p.Next)
 			}
 		})
 	}
@@ -934,12 +935,12 @@ func TestKubernetesProblems(t *testing.T) {
 		return true
 	}
 	_, _, err := collect.Collect(context.Background(), w.options(t))
-	var problem *locate.Error
-	if !errors.As(err, &problem) {
+	var p *problem.Error
+	if !errors.As(err, &p) {
 		t.Fatal(err)
 	}
-	if want := "the Kubernetes API server " + w.kube.URL + " does not accept the credentials of the kubeconfig (Unauthorized)"; problem.Problem != want {
-		t.Errorf("problem\n  %s\nwant\n  %s", problem.Problem, want)
+	if want := "the Kubernetes API server " + w.kube.URL + " does not accept the credentials of the kubeconfig (Unauthorized)"; p.Problem != want {
+		t.Errorf("problem\n  %s\nwant\n  %s", p.Problem, want)
 	}
 }
 

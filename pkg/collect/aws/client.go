@@ -64,7 +64,7 @@ var (
 )
 
 // New loads the standard AWS configuration, overlaid with cfg, and returns a
-// client for it. It returns a *locate.Error where the user can solve the
+// client for it. It returns a *problem.Error where the user can solve the
 // problem: no region, no such profile. Credentials are looked for by the first
 // call.
 func New(ctx context.Context, cfg Config) (*Client, error) {

@@ -22,7 +22,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/kube"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
@@ -252,12 +252,12 @@ func TestProblems(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := nodes(client(t, test.config))
-			var problem *locate.Error
-			if !errors.As(err, &problem) {
+			var p *problem.Error
+			if !errors.As(err, &p) {
 				t.Fatalf("error %v (%T)", err, err)
 			}
-			if problem.Problem != test.want || !strings.Contains(problem.Next, "--context prod") {
-				t.Errorf("problem\n  %s\nwant\n  %s\nnext %q", problem.Problem, test.want, problem.Next)
+			if p.Problem != test.want || !strings.Contains(p.Next, "--context prod") {
+				t.Errorf("problem\n  %s\nwant\n  %s\nnext %q", p.Problem, test.want, p.Next)
 			}
 		})
 	}
