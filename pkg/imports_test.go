@@ -22,7 +22,7 @@ var mayImport = map[string][]string{
 	"internal/docgen":      {"pkg/rules", "pkg/cli", "pkg/snapshot", "pkg/finding", "pkg/need", "pkg/print", "pkg/teampolicy"},
 	"internal/krew":        {},
 	"internal/linkgen":     {},
-	"pkg/apply":            {"pkg/change", "pkg/finding", "pkg/planner", "pkg/view"},
+	"pkg/apply":            {"pkg/change", "pkg/files", "pkg/finding", "pkg/planner", "pkg/problem", "pkg/snapshot", "pkg/view"},
 	"pkg/awsauth":          {},
 	"pkg/candidate":        {"pkg/snapshot", "pkg/view", "pkg/need", "pkg/iampolicy"},
 	"pkg/change":           {"pkg/command", "pkg/text"},

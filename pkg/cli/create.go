@@ -289,20 +289,13 @@ func (o *createOptions) open(ctx context.Context) (*aws.Changes, error) {
 // differs says in what something that is there is not what would be made.
 func (o *createOptions) differs(err error) error {
 	var lines []string
-	for _, e := range unjoin(err) {
-		lines = append(lines, e.Error())
+	for _, c := range change.Conflicts(err) {
+		lines = append(lines, c.Error())
 	}
 	return codeError{code: ExitFindings, err: &problem.Error{
 		Problem: strings.Join(lines, "\nerror: "),
 		Next:    "nothing was changed; choose another name, or see what check makes of the role: kubectl noderole check",
 	}}
-}
-
-func unjoin(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()
-	}
-	return []error{err}
 }
 
 func (o *createOptions) showPlan(pending []change.Change, kept int) {

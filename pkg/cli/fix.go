@@ -32,7 +32,7 @@ type fixOptions struct {
 	apply, yes        bool
 	plan, undo        string
 	journal           string
-	patience          time.Duration
+	proofTimeout      time.Duration
 }
 
 var fixFormats = []string{"aws-cli", "terraform", "json"}
@@ -105,7 +105,7 @@ not be read, or a step could not be made.`,
 	f.StringVar(&o.plan, "plan", "", "Take the plan from this file, which -o json wrote")
 	f.StringVar(&o.undo, "undo", "", "Take back what this journal says was done")
 	f.StringVar(&o.journal, "journal", "", "File to take down every change in (default in the user's state folder)")
-	f.DurationVar(&o.patience, "proof-timeout", 2*time.Minute, "How long to wait for the proof of a step")
+	f.DurationVar(&o.proofTimeout, "proof-timeout", 2*time.Minute, "How long to wait for the proof of a step")
 	f.StringVarP(&o.output, "output", "o", "", "Print the plan in this format: "+strings.Join(fixFormats, ", ")+" (default for people)")
 	o.source.addFlags(f)
 	o.team.addFlags(f)
@@ -186,17 +186,7 @@ func (o *fixOptions) run(ctx context.Context) error {
 	if o.apply {
 		return f.apply(ctx)
 	}
-	plan, err := f.plan(ctx)
-	if err != nil {
-		return err
-	}
-	if err := o.print(plan); err != nil {
-		return err
-	}
-	if f.facts == nil {
-		return nil
-	}
-	return incomplete(f.facts)
+	return f.showPlan(ctx)
 }
 
 // newPlan plans what is found and not excused.

@@ -39,20 +39,20 @@ func moving() *planner.Plan {
 			},
 			{
 				Title: "give aws-node the role", Rules: []string{"NR601"}, Proof: "new pods get the role", Note: "running pods keep the node role",
-				Requires: []planner.Check{{Agent: true}},
-				Changes:  []change.Change{{Kind: change.AddonRole, Name: "vpc-cni", Part: "aws-node", Cluster: "prod", After: &change.State{Type: change.PodIdentity, Role: ownRole}}},
-				Proves:   []planner.Check{{Rule: "NR604", Subject: "aws-node", Strict: true}},
+				Preconditions:  []planner.Check{{Agent: true}},
+				Changes:        []change.Change{{Kind: change.AddonRole, Name: "vpc-cni", Part: "aws-node", Cluster: "prod", After: &change.State{Type: change.PodIdentity, Role: ownRole}}},
+				Postconditions: []planner.Check{{Rule: "NR604", Subject: "aws-node", Strict: true}},
 			},
 			{
 				Title: "restart aws-node", Rules: []string{"NR602"}, Proof: "every pod uses the role",
-				Changes: []change.Change{{Kind: change.Rollout, Name: "kube-system/aws-node", After: &change.State{Type: change.PodIdentity}}},
-				Proves:  []planner.Check{{Rule: "NR602", Subject: "aws-node"}},
+				Changes:        []change.Change{{Kind: change.Rollout, Name: "kube-system/aws-node", After: &change.State{Type: change.PodIdentity}}},
+				Postconditions: []planner.Check{{Rule: "NR602", Subject: "aws-node"}},
 			},
 			{
 				Title: "detach the CNI policy", Rules: []string{"NR205"}, Proof: "the node role has no CNI permissions",
-				Requires: []planner.Check{{Rule: "NR602", Subject: "aws-node"}, {Rule: "NR206", Subject: "aws-node", Strict: true}},
-				Changes:  []change.Change{{Kind: change.Attachment, Name: "nodes", Part: cni, Before: &change.State{}}},
-				Proves:   []planner.Check{{Rule: "NR205", Subject: "arn:aws:iam::111122223333:role/nodes", Strict: true}},
+				Preconditions:  []planner.Check{{Rule: "NR602", Subject: "aws-node"}, {Rule: "NR206", Subject: "aws-node", Strict: true}},
+				Changes:        []change.Change{{Kind: change.Attachment, Name: "nodes", Part: cni, Before: &change.State{}}},
+				Postconditions: []planner.Check{{Rule: "NR205", Subject: "arn:aws:iam::111122223333:role/nodes", Strict: true}},
 			},
 		},
 	}

@@ -372,9 +372,9 @@ func (f *facts) follow(steps []planner.Step) {
 		if step.Proof == "" || step.Title == "" {
 			f.Errorf("step %+v", step)
 		}
-		hold(f, f.s, step.Requires)
+		hold(f, f.s, step.Preconditions)
 		f.make(step.Changes)
-		hold(f, f.s, step.Proves)
+		hold(f, f.s, step.Postconditions)
 	}
 }
 
