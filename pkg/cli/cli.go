@@ -121,6 +121,10 @@ first.`,
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		var p *problem.Error
+		if errors.As(err, &p) { // of an enum, without the words of pflag around it
+			return codeError{code: ExitUsage, err: p}
+		}
 		return usage(cmd.CommandPath()+" --help lists the flags", "%s", err)
 	})
 

@@ -98,7 +98,8 @@ not be read, or a step could not be made.`,
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&o.only, "only", nil, "Repair only what these rules found, by id, also where it is no more than information")
-	f.StringVar(&o.identity, "cni-identity", "", "Give aws-node a role of its own where it has none, by EKS Pod Identity, IRSA, or what suits the cluster: pod-identity, irsa or auto")
+	(&enum{one: &o.identity, words: []string{"pod-identity", "irsa", "auto"}, unknown: "unknown value %q for --cni-identity"}).
+		addTo(f, "cni-identity", "", "Give aws-node a role of its own where it has none, by EKS Pod Identity, IRSA, or what suits the cluster: %s")
 	f.StringVar(&o.cniRole, "cni-role", "", "Name of that role (default CLUSTER-aws-node)")
 	f.BoolVar(&o.apply, "apply", false, "Make the plan, after asking")
 	f.BoolVar(&o.yes, "yes", false, "Make the plan without asking")
@@ -106,21 +107,15 @@ not be read, or a step could not be made.`,
 	f.StringVar(&o.undo, "undo", "", "Take back what this journal says was done")
 	f.StringVar(&o.journal, "journal", "", "File to take down every change in (default in the user's state folder)")
 	f.DurationVar(&o.proofTimeout, "proof-timeout", 2*time.Minute, "How long to wait for the proof of a step")
-	f.StringVarP(&o.output, "output", "o", "", "Print the plan in this format: "+strings.Join(fixFormats, ", ")+" (default for people)")
+	(&enum{one: &o.output, words: fixFormats, unknown: unknownFormat}).addTo(f, "output", "o", "Print the plan in this format: %s (default for people)")
 	o.source.addFlags(f)
 	o.team.addFlags(f)
 	return cmd
 }
 
 func (o *fixOptions) complete(cmd *cobra.Command) error {
-	if o.output != "" && !slices.Contains(fixFormats, o.output) {
-		return usage("use one of "+strings.Join(fixFormats, ", "), "unknown output format %q", o.output)
-	}
 	if err := completeRules(o.only); err != nil {
 		return err
-	}
-	if _, ok := identities[o.identity]; !ok && o.identity != "" {
-		return usage("use auto, pod-identity or irsa", "--cni-identity %q is not a way to give aws-node a role", o.identity)
 	}
 	if o.cniRole != "" && !roleName.MatchString(o.cniRole) {
 		return usage("1 to 64 letters, digits and _+=,.@-", "--cni-role %q is not a role name", o.cniRole)
