@@ -29,14 +29,14 @@ type draft struct {
 func (d *draft) add() []change.Change {
 	n := rapid.IntRange(0, 1).Draw(d.T, "which")
 	name := fmt.Sprint(n)
-	turn := func(c change.Change) change.Change { // from what is there to what c wants
+	applied := func(c change.Change) change.Change { // from what is there to what c wants
 		c.Before = d.after.there[c.Target()]
 		d.after.put(c)
 		return c
 	}
 	trust := func() change.Change {
 		d.documents++
-		return turn(change.Change{Kind: change.TrustPolicy, Name: name, After: &change.State{Document: fmt.Sprintf(`{"v":%d}`, d.documents)}})
+		return applied(change.Change{Kind: change.TrustPolicy, Name: name, After: &change.State{Document: fmt.Sprintf(`{"v":%d}`, d.documents)}})
 	}
 	switch rapid.IntRange(0, 4).Draw(d.T, "kind") {
 	case 0:
@@ -52,7 +52,7 @@ func (d *draft) add() []change.Change {
 		if d.after.there[c.Target()] != nil {
 			c.After = nil
 		}
-		return []change.Change{turn(c)}
+		return []change.Change{applied(c)}
 	case 3: // an entry is replaced, with its access policies
 		entry := change.Change{Kind: change.AccessEntry, Cluster: "prod", Name: name}
 		policy := change.Change{Kind: change.AccessPolicy, Cluster: "prod", Name: name, Part: "arn:p"}
@@ -63,22 +63,22 @@ func (d *draft) add() []change.Change {
 		var changes []change.Change
 		had := d.after.there[policy.Target()]
 		if had != nil {
-			changes = append(changes, turn(policy))
+			changes = append(changes, applied(policy))
 		}
-		changes = append(changes, turn(entry))
+		changes = append(changes, applied(entry))
 		entry.After = &change.State{Type: rapid.SampledFrom([]string{"EC2", "EC2_LINUX"}).Draw(d.T, "type")}
-		changes = append(changes, turn(entry))
+		changes = append(changes, applied(entry))
 		if had != nil && rapid.Bool().Draw(d.T, "keep") {
 			policy.After = had
-			changes = append(changes, turn(policy))
+			changes = append(changes, applied(policy))
 		}
 		return changes
 	default: // aws-node gets a role
 		if d.after.there[pointer.Target()] != nil {
 			return []change.Change{trust()}
 		}
-		c := turn(pointer)
-		return []change.Change{c, turn(change.Change{Kind: change.Rollout, Name: "kube-system/aws-node", After: c.After})}
+		c := applied(pointer)
+		return []change.Change{c, applied(change.Change{Kind: change.Rollout, Name: "kube-system/aws-node", After: c.After})}
 	}
 }
 

@@ -4,7 +4,8 @@
 // It starts everything that depends on nothing at once and everything else the
 // moment that what it depends on is known, and it reads nothing twice. A part
 // that cannot be read becomes an entry under the snapshot's Missing and the run
-// goes on. It only reads, and it judges nothing.
+// goes on. It judges nothing, and Collect and ReadAccount only read; the readers in
+// collect/aws and collect/kube also apply the changes of repairs.
 package collect
 
 import (

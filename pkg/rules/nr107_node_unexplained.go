@@ -36,7 +36,7 @@ or hybrid origin.`,
 		if len(names) == 0 {
 			report(finding.Result{
 				Status: finding.Pass, Subject: clusterSubject(v), Message: "every node comes from a source that is known",
-				Evidence: []string{fmt.Sprintf("%d nodes, of them %d Fargate and %d hybrid, which hold no EC2 instance role", len(v.Snapshot.Nodes), v.CountNodes(snapshot.MadeByFargate), v.CountNodes(snapshot.MadeByHybrid))},
+				Evidence: []string{fmt.Sprintf("%d nodes, of them %d Fargate and %d hybrid, which hold no EC2 instance role", len(v.Snapshot.Nodes), v.CountNodes(snapshot.ProvisionedByFargate), v.CountNodes(snapshot.ProvisionedByHybrid))},
 			})
 		}
 	},

@@ -58,7 +58,7 @@ no pod lives on the node role.`,
 
 // worth says what a thief of the role could do, beside what every node may.
 func worth(r *view.NodeRole) string {
-	marks := askAll(r.Role, append(need.Indicative(), need.Broad...))
+	marks := askAll(r.Role, append(need.Indicative(), need.Excessive...))
 	if len(marks.allowed) == 0 {
 		return "the role allows what nodes call, and none of the further actions that were tried"
 	}

@@ -248,7 +248,7 @@ func (c *Client) unreachable(operation string, why unreachable) error {
 	service, _, _ := strings.Cut(operation, ":")
 	if why.dial {
 		c.mu.Lock()
-		c.dead[service] = why
+		c.down[service] = why
 		c.mu.Unlock()
 	}
 	if !c.answered.Load() {
