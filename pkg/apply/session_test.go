@@ -325,6 +325,9 @@ func TestUnfinished(t *testing.T) {
 			if _, err := s.Apply(t.Context(), work); err != nil || len(r.world.there) != 2 {
 				t.Errorf("%v, there is %v", err, r.world.there)
 			}
+			if text, err := os.ReadFile(s.journal); err != nil || strings.Count(string(text), `"steps":`) != 1 {
+				t.Errorf("%v; the plan is not in the journal once:\n%s", err, text)
+			}
 			if again, err := s.Unfinished(t.Context()); again != nil || err != nil {
 				t.Errorf("then there is still %v, %v", titles(again), err)
 			}
