@@ -4,7 +4,7 @@ GO      ?= go
 LINT     = $(GO) tool -modfile=tools/go.mod golangci-lint
 FUZZTIME ?= 20s
 
-.PHONY: build test lint fmt generate verify e2e e2e-quick bench fuzz dist
+.PHONY: build test coverage lint fmt generate verify e2e e2e-quick bench fuzz dist
 
 build: ## the plugin, as bin/kubectl-noderole
 	$(GO) build -trimpath -ldflags "-s -w" -o bin/kubectl-noderole ./cmd/kubectl-noderole
@@ -12,6 +12,9 @@ build: ## the plugin, as bin/kubectl-noderole
 test: ## everything that needs nothing but Go
 	$(GO) test ./...
 	./hack/coverage.sh ./pkg/iampolicy
+
+coverage: ## how much of pkg/apply and pkg/cli is run, the latter also by the built plugin; fails below 90 % and 70 %
+	./hack/coverage-least.sh
 
 lint:
 	$(LINT) run ./...

@@ -22,24 +22,25 @@ var mayImport = map[string][]string{
 	"internal/docgen":      {"pkg/rules", "pkg/cli", "pkg/snapshot", "pkg/finding", "pkg/need", "pkg/print", "pkg/teampolicy"},
 	"internal/krew":        {},
 	"internal/linkgen":     {},
-	"pkg/apply":            {"pkg/change", "pkg/finding", "pkg/planner", "pkg/view"},
+	"pkg/apply":            {"pkg/change", "pkg/files", "pkg/finding", "pkg/planner", "pkg/problem", "pkg/snapshot", "pkg/view"},
 	"pkg/awsauth":          {},
 	"pkg/candidate":        {"pkg/snapshot", "pkg/view", "pkg/need", "pkg/iampolicy"},
 	"pkg/change":           {"pkg/command", "pkg/text"},
 	"pkg/cli":              {"all"},
-	"pkg/collect":          {"pkg/awsauth", "pkg/snapshot", "pkg/locate", "pkg/text"},
-	"pkg/collect/aws":      {"pkg/change", "pkg/collect", "pkg/snapshot", "pkg/locate"},
-	"pkg/collect/kube":     {"pkg/awsauth", "pkg/change", "pkg/collect", "pkg/snapshot", "pkg/locate"},
+	"pkg/collect":          {"pkg/awsauth", "pkg/problem", "pkg/snapshot", "pkg/locate", "pkg/text"},
+	"pkg/collect/aws":      {"pkg/change", "pkg/collect", "pkg/problem", "pkg/snapshot", "pkg/locate"},
+	"pkg/collect/kube":     {"pkg/awsauth", "pkg/change", "pkg/collect", "pkg/problem", "pkg/snapshot", "pkg/locate"},
 	"pkg/command":          {"pkg/text"},
 	"pkg/export":           {"pkg/change", "pkg/command", "pkg/need", "pkg/newrole", "pkg/planner", "pkg/snapshot", "pkg/text"},
 	"pkg/files":            {},
 	"pkg/finding":          {"pkg/command"},
 	"pkg/iampolicy":        {},
-	"pkg/locate":           {},
+	"pkg/locate":           {"pkg/problem"},
 	"pkg/need":             {"pkg/iampolicy", "pkg/text"},
 	"pkg/newrole":          {"pkg/change", "pkg/need", "pkg/snapshot"},
 	"pkg/planner":          {"pkg/awsauth", "pkg/change", "pkg/command", "pkg/finding", "pkg/iampolicy", "pkg/need", "pkg/newrole", "pkg/snapshot", "pkg/text", "pkg/view"},
 	"pkg/print":            {"pkg/command", "pkg/finding", "pkg/text"},
+	"pkg/problem":          {},
 	"pkg/rules":            {"pkg/command", "pkg/view", "pkg/snapshot", "pkg/finding", "pkg/need", "pkg/iampolicy", "pkg/text"},
 	"pkg/snapshot":         {"pkg/files", "pkg/text"},
 	"pkg/text":             {},
@@ -50,7 +51,7 @@ var mayImport = map[string][]string{
 }
 
 // pure packages reach neither the network, the environment nor a clock.
-var pure = []string{"pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/view", "pkg/rules", "pkg/finding", "pkg/print", "pkg/candidate", "pkg/change", "pkg/command", "pkg/export", "pkg/newrole", "pkg/planner", "pkg/text", "pkg/awsauth", "pkg/teampolicy"}
+var pure = []string{"pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/view", "pkg/rules", "pkg/finding", "pkg/print", "pkg/candidate", "pkg/change", "pkg/command", "pkg/export", "pkg/newrole", "pkg/planner", "pkg/text", "pkg/awsauth", "pkg/teampolicy", "pkg/problem"}
 
 type goPackage struct {
 	ImportPath string

@@ -15,8 +15,8 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 )
 
-// JournalKind is the kind in a journal's first line.
-const JournalKind = "Journal"
+// journalKind is the kind in a journal's first line.
+const journalKind = "Journal"
 
 // mark is what a line of a journal says of a step, or of one of its changes.
 type mark string
@@ -47,18 +47,18 @@ type line struct {
 	Wrote bool `json:"wrote,omitempty"`
 }
 
-// Journal has a line for everything that is done, on disk before it is done.
-type Journal struct {
+// journal is a file of what is applied: a line for each change, on disk before it is
+// applied.
+type journal struct {
 	file *os.File
 	path string
-	now  func() time.Time
 	// steps are all steps of the journal.
 	steps int
 }
 
-// OpenJournal appends to a journal of a cluster, by ARN, or begins one; it creates
-// a missing folder.
-func OpenJournal(path, cluster, tool string) (*Journal, error) {
+// openJournal appends to a journal of a cluster, by ARN, or begins one. Its folder is
+// created where it is missing.
+func openJournal(path, cluster, tool string) (*journal, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func OpenJournal(path, cluster, tool string) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{file: file, path: path, now: time.Now}
+	j := &journal{file: file, path: path}
 	if err := j.begin(cluster, tool); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
@@ -77,7 +77,7 @@ func OpenJournal(path, cluster, tool string) (*Journal, error) {
 const beginning = `{"time":"`
 
 // begin goes to the end of the last whole line, or writes the first.
-func (j *Journal) begin(cluster, tool string) error {
+func (j *journal) begin(cluster, tool string) error {
 	text, err := io.ReadAll(j.file)
 	if err != nil {
 		return err
@@ -85,14 +85,14 @@ func (j *Journal) begin(cluster, tool string) error {
 	whole := bytes.LastIndexByte(text, '\n') + 1
 	switch {
 	case whole > 0:
-		log, err := readLog(bufio.NewReader(bytes.NewReader(text[:whole])))
+		h, err := readHistory(bufio.NewReader(bytes.NewReader(text[:whole])))
 		if err != nil {
 			return fmt.Errorf("%s: %w", j.path, err)
 		}
-		if log.Cluster != cluster {
-			return fmt.Errorf("%s is of cluster %s", j.path, log.Cluster)
+		if h.cluster != cluster {
+			return fmt.Errorf("%s is of cluster %s", j.path, h.cluster)
 		}
-		j.steps = len(log.steps)
+		j.steps = len(h.steps)
 	case !bytes.HasPrefix(text, []byte(beginning)) && !bytes.HasPrefix([]byte(beginning), text):
 		return fmt.Errorf("%s: %w", j.path, errNoJournal)
 	}
@@ -104,31 +104,28 @@ func (j *Journal) begin(cluster, tool string) error {
 	if _, err := j.file.Seek(int64(whole), io.SeekStart); err != nil || whole > 0 {
 		return err
 	}
-	return j.write(line{APIVersion: finding.APIVersion, Kind: JournalKind, Cluster: cluster, Tool: tool})
+	return j.write(line{APIVersion: finding.APIVersion, Kind: journalKind, Cluster: cluster, Tool: tool})
 }
 
-// Path is where the journal is.
-func (j *Journal) Path() string { return j.path }
-
-// Plan records a plan that is about to be applied, and returns the number of its first step
-// in the journal.
-func (j *Journal) Plan(steps []planner.Step) (first int, err error) {
+// plan writes down a plan that is about to be applied, and returns the number of its
+// first step in the journal.
+func (j *journal) plan(steps []planner.Step) (first int, err error) {
 	first = j.steps
 	j.steps += len(steps)
 	return first, j.write(line{Steps: steps})
 }
 
-// End records that nothing of the journal is left to do, and closes it.
-func (j *Journal) End() error {
+// end marks that nothing of the journal is left to do, and closes it.
+func (j *journal) end() error {
 	return errors.Join(j.write(line{Mark: ended}), j.file.Close())
 }
 
-// Close closes the journal of an unfinished run.
-func (j *Journal) Close() error { return j.file.Close() }
+// close closes a journal of which something is left to do.
+func (j *journal) close() error { return j.file.Close() }
 
-// write appends a line and flushes it to disk.
-func (j *Journal) write(l line) error {
-	l.Time = j.now().UTC()
+// write appends a line and sees it on disk.
+func (j *journal) write(l line) error {
+	l.Time = time.Now().UTC()
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
@@ -144,17 +141,17 @@ func (j *Journal) write(l line) error {
 	return nil
 }
 
-// Log is the content of a journal.
-type Log struct {
-	// Cluster is the cluster's ARN.
-	Cluster string
-	// Began is the time of the first line.
-	Began time.Time
-	// Ended is set where nothing is left to do.
-	Ended bool
+// history is what a journal says.
+type history struct {
+	// cluster is the cluster's ARN.
+	cluster string
+	// began is the time of the first line.
+	began time.Time
+	// ended is set where nothing is left to do.
+	ended bool
 	steps []loggedStep
-	// last is the number of the last plan's first step. Plans before it are applied, undone
-	// or abandoned.
+	// last is the number of the last plan's first step. Plans before it are applied,
+	// undone, or given up.
 	last int
 }
 
@@ -168,30 +165,30 @@ type loggedStep struct {
 // been applied. The undo finds out whether it was.
 type loggedChange struct{ open, wrote bool }
 
-// ReadJournal reads a journal. A last line that is not whole is left out: it was being
+// readJournal reads a journal. A last line that is not whole is left out: it was being
 // written when the run was killed.
-func ReadJournal(path string) (*Log, error) {
+func readJournal(path string) (*history, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close() //nolint:errcheck // it was only read
-	log, err := readLog(bufio.NewReader(file))
+	h, err := readHistory(bufio.NewReader(file))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return log, nil
+	return h, nil
 }
 
-func readLog(r *bufio.Reader) (*Log, error) {
-	var log Log
+func readHistory(r *bufio.Reader) (*history, error) {
+	h := &history{}
 	for number := 1; ; number++ {
 		text, err := r.ReadBytes('\n')
 		switch {
 		case errors.Is(err, io.EOF) && number == 1:
 			return nil, errNoJournal
 		case errors.Is(err, io.EOF):
-			return &log, nil
+			return h, nil
 		case err != nil:
 			return nil, err
 		}
@@ -200,15 +197,15 @@ func readLog(r *bufio.Reader) (*Log, error) {
 		decoder.DisallowUnknownFields()
 		err = decoder.Decode(&l)
 		switch {
-		case number == 1 && (err != nil || l.APIVersion != finding.APIVersion || l.Kind != JournalKind):
+		case number == 1 && (err != nil || l.APIVersion != finding.APIVersion || l.Kind != journalKind):
 			return nil, errNoJournal
 		case err != nil:
 			return nil, fmt.Errorf("line %d: %w", number, err)
 		case number == 1:
-			log.Cluster, log.Began = l.Cluster, l.Time
+			h.cluster, h.began = l.Cluster, l.Time
 			continue
 		}
-		if err := log.take(l); err != nil {
+		if err := h.take(l); err != nil {
 			return nil, fmt.Errorf("line %d: %w", number, err)
 		}
 	}
@@ -216,23 +213,23 @@ func readLog(r *bufio.Reader) (*Log, error) {
 
 var errNoJournal = errors.New("it is not a journal of fix")
 
-func (log *Log) take(l line) error {
+func (h *history) take(l line) error {
 	if l.Mark == ended {
-		log.Ended = true
+		h.ended = true
 		return nil
 	}
 	if l.Steps != nil {
-		log.last = len(log.steps)
+		h.last = len(h.steps)
 		for _, s := range l.Steps {
-			log.steps = append(log.steps, loggedStep{step: s, changes: make([]loggedChange, len(s.Changes))})
+			h.steps = append(h.steps, loggedStep{step: s, changes: make([]loggedChange, len(s.Changes))})
 		}
-		log.Ended = false
+		h.ended = false
 		return nil
 	}
-	if l.Step < 0 || l.Step >= len(log.steps) {
+	if l.Step < 0 || l.Step >= len(h.steps) {
 		return fmt.Errorf("there is no step %d", l.Step)
 	}
-	s := &log.steps[l.Step]
+	s := &h.steps[l.Step]
 	if l.Mark == proven {
 		s.proven = true
 		return nil
@@ -253,28 +250,29 @@ func (log *Log) take(l line) error {
 	return nil
 }
 
-// Left are the steps of the last plan from the first that is not proven, and the number of
-// that step in the journal: an interrupted run continues with them. If nothing of a plan was changed, none are left: a new plan is better.
-func (log *Log) Left() (steps []planner.Step, first int) {
-	if log.Ended || len(made(log.steps[log.last:])) == 0 {
+// pending are the steps of the last plan from the first that is not proven, and the
+// number of that one in the journal: the steps with which a run that broke off goes on.
+// A plan of which nothing was changed has none: a new plan knows better.
+func (h *history) pending() (steps []planner.Step, first int) {
+	if h.ended || len(applied(h.steps[h.last:])) == 0 {
 		return nil, 0
 	}
-	for i, s := range log.steps[log.last:] {
+	for i, s := range h.steps[h.last:] {
 		if len(steps) == 0 && s.proven {
 			continue
 		}
 		if len(steps) == 0 {
-			first = log.last + i
+			first = h.last + i
 		}
 		steps = append(steps, s.step)
 	}
 	return steps, first
 }
 
-// Made are the steps with the changes that were applied, or may have been.
-func (log *Log) Made() []planner.Step { return made(log.steps) }
+// applied are the steps with the changes that were applied, or may have been.
+func (h *history) applied() []planner.Step { return applied(h.steps) }
 
-func made(logged []loggedStep) []planner.Step {
+func applied(logged []loggedStep) []planner.Step {
 	var steps []planner.Step
 	for _, s := range logged {
 		step := s.step

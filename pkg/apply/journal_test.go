@@ -1,4 +1,4 @@
-package apply_test
+package apply
 
 import (
 	"encoding/json"
@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/apply"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
@@ -68,7 +67,7 @@ const format = `{"time":"T","apiVersion":"noderole.dev/v1alpha1","kind":"Journal
 // stays as it is.
 func TestJournalFormat(t *testing.T) {
 	r := newRig(t)
-	if err := r.make(t.Context(), plan()[:1]); err != nil {
+	if err := r.apply(t.Context(), plan()[:1]); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(r.path)
@@ -83,8 +82,8 @@ func TestJournalFormat(t *testing.T) {
 	}
 }
 
-// journal is the text of a journal: its first two lines, and more.
-func journal(more ...string) string {
+// journalText is the text of a journal: its first two lines, and more.
+func journalText(more ...string) string {
 	lines := strings.Split(strings.ReplaceAll(format, `"T"`, `"2026-01-02T03:04:05Z"`), "\n")[:2]
 	return strings.Join(append(lines, more...), "\n") + "\n"
 }
@@ -108,36 +107,36 @@ func TestReadJournal(t *testing.T) {
 		left, made []string
 		first      int
 	}{
-		"nothing done":                     {text: journal()},
-		"begun":                            {text: journal(begun), left: []string{"first"}, made: []string{"a"}},
-		"made":                             {text: journal(begun, done), left: []string{"first"}, made: []string{"a"}},
-		"refused":                          {text: journal(begun, `{"mark":"done"}`)},
-		"begun by two runs, refused after": {text: journal(begun, begun, `{"mark":"done"}`), left: []string{"first"}, made: []string{"a"}},
-		"proven":                           {text: journal(begun, done, `{"mark":"proven"}`), made: []string{"a"}},
-		"ended":                            {text: journal(begun, done, `{"mark":"ended"}`), ended: true, made: []string{"a"}},
-		"a torn last line":                 {text: journal(begun) + `{"mark":"do`, left: []string{"first"}, made: []string{"a"}},
-		"a second plan":                    {text: journal(begun, done, `{"mark":"proven"}`, another, `{"mark":"begun","step":1}`), left: []string{"second"}, first: 1, made: []string{"a", "c"}},
+		"nothing done":                     {text: journalText()},
+		"begun":                            {text: journalText(begun), left: []string{"first"}, made: []string{"a"}},
+		"made":                             {text: journalText(begun, done), left: []string{"first"}, made: []string{"a"}},
+		"refused":                          {text: journalText(begun, `{"mark":"done"}`)},
+		"begun by two runs, refused after": {text: journalText(begun, begun, `{"mark":"done"}`), left: []string{"first"}, made: []string{"a"}},
+		"proven":                           {text: journalText(begun, done, `{"mark":"proven"}`), made: []string{"a"}},
+		"ended":                            {text: journalText(begun, done, `{"mark":"ended"}`), ended: true, made: []string{"a"}},
+		"a torn last line":                 {text: journalText(begun) + `{"mark":"do`, left: []string{"first"}, made: []string{"a"}},
+		"a second plan":                    {text: journalText(begun, done, `{"mark":"proven"}`, another, `{"mark":"begun","step":1}`), left: []string{"second"}, first: 1, made: []string{"a", "c"}},
 		"a second plan in the place of what did not fit any more": {
-			text: journal(begun, done, `{"mark":"ended"}`, another, `{"mark":"begun","step":1}`), left: []string{"second"}, first: 1, made: []string{"a", "c"},
+			text: journalText(begun, done, `{"mark":"ended"}`, another, `{"mark":"begun","step":1}`), left: []string{"second"}, first: 1, made: []string{"a", "c"},
 		},
-		"a second plan of which nothing is made": {text: journal(begun, done, `{"mark":"ended"}`, another), made: []string{"a"}},
+		"a second plan of which nothing is made": {text: journalText(begun, done, `{"mark":"ended"}`, another), made: []string{"a"}},
 		"empty":                                  {text: "", err: "it is not a journal of fix"},
 		"a foreign file":                         {text: "hello\n", err: "it is not a journal of fix"},
 		"another kind":                           {text: `{"apiVersion":"noderole.dev/v1alpha1","kind":"Plan"}` + "\n", err: "it is not a journal of fix"},
 		"of another version":                     {text: `{"apiVersion":"noderole.dev/v9","kind":"Journal"}` + "\n", err: "it is not a journal of fix"},
-		"unknown mark":                           {text: journal(`{"mark":"maybe"}`), err: `line 3: "maybe" is not a mark`},
-		"no mark":                                {text: journal(`{}`), err: `line 3: "" is not a mark`},
-		"unknown field":                          {text: journal(`{"mark":"begun","who":"me"}`), err: `line 3: json: unknown field "who"`},
-		"no JSON":                                {text: journal("x"), err: "line 3: invalid character 'x' looking for beginning of value"},
-		"a step too many":                        {text: journal(`{"mark":"begun","step":1}`), err: "line 3: there is no step 1"},
-		"a negative step":                        {text: journal(`{"mark":"proven","step":-1}`), err: "line 3: there is no step -1"},
-		"a change too many":                      {text: journal(`{"mark":"done","change":2}`), err: "line 3: step 0 has no change 2"},
-		"a negative change":                      {text: journal(`{"mark":"begun","change":-1}`), err: "line 3: step 0 has no change -1"},
+		"unknown mark":                           {text: journalText(`{"mark":"maybe"}`), err: `line 3: "maybe" is not a mark`},
+		"no mark":                                {text: journalText(`{}`), err: `line 3: "" is not a mark`},
+		"unknown field":                          {text: journalText(`{"mark":"begun","who":"me"}`), err: `line 3: json: unknown field "who"`},
+		"no JSON":                                {text: journalText("x"), err: "line 3: invalid character 'x' looking for beginning of value"},
+		"a step too many":                        {text: journalText(`{"mark":"begun","step":1}`), err: "line 3: there is no step 1"},
+		"a negative step":                        {text: journalText(`{"mark":"proven","step":-1}`), err: "line 3: there is no step -1"},
+		"a change too many":                      {text: journalText(`{"mark":"done","change":2}`), err: "line 3: step 0 has no change 2"},
+		"a negative change":                      {text: journalText(`{"mark":"begun","change":-1}`), err: "line 3: step 0 has no change -1"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			path := write(t, tt.text)
-			log, err := apply.ReadJournal(path)
+			h, err := readJournal(path)
 			if tt.err != "" {
 				if err == nil || err.Error() != path+": "+tt.err {
 					t.Errorf("error %v, want %s", err, tt.err)
@@ -147,12 +146,12 @@ func TestReadJournal(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			steps, first := log.Left()
+			steps, first := h.pending()
 			var left, made []string
 			for _, s := range steps {
 				left = append(left, s.Title)
 			}
-			for _, s := range log.Made() {
+			for _, s := range h.applied() {
 				for _, c := range s.Changes {
 					made = append(made, c.Name)
 				}
@@ -163,12 +162,12 @@ func TestReadJournal(t *testing.T) {
 			if diff := cmp.Diff(tt.made, made); diff != "" {
 				t.Errorf("made (-want +got):\n%s", diff)
 			}
-			if log.Ended != tt.ended || log.Cluster != cluster || log.Began.Year() != 2026 {
-				t.Errorf("ended %v, cluster %s, began %s", log.Ended, log.Cluster, log.Began)
+			if h.ended != tt.ended || h.cluster != cluster || h.began.Year() != 2026 {
+				t.Errorf("ended %v, cluster %s, began %s", h.ended, h.cluster, h.began)
 			}
 		})
 	}
-	if _, err := apply.ReadJournal(filepath.Join(t.TempDir(), "none")); !os.IsNotExist(err) {
+	if _, err := readJournal(filepath.Join(t.TempDir(), "none")); !os.IsNotExist(err) {
 		t.Errorf("%v", err)
 	}
 }
@@ -176,7 +175,7 @@ func TestReadJournal(t *testing.T) {
 // TestOpenJournal: a journal is gone on with after its last whole line; what is none is
 // left as it is.
 func TestOpenJournal(t *testing.T) {
-	whole := journal(`{"mark":"begun"}`)
+	whole := journalText(`{"mark":"begun"}`)
 	first := whole[:strings.IndexByte(whole, '\n')+1]
 	tests := map[string]struct{ text, keeps, err string }{
 		"whole":                                {text: whole, keeps: whole},
@@ -195,7 +194,7 @@ func TestOpenJournal(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			path := write(t, tt.text)
-			j, err := apply.OpenJournal(path, cluster, "test")
+			j, err := openJournal(path, cluster, "test")
 			if tt.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.err) || !strings.HasPrefix(err.Error(), path) {
 					t.Errorf("error %v", err)
@@ -204,10 +203,7 @@ func TestOpenJournal(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if j.Path() != path {
-					t.Errorf("path %s", j.Path())
-				}
-				if err := j.End(); err != nil {
+				if err := j.end(); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -220,16 +216,16 @@ func TestOpenJournal(t *testing.T) {
 				t.Errorf("the file is now\n%s", text)
 			}
 			if tt.err == "" {
-				if log, err := apply.ReadJournal(path); err != nil || !log.Ended || log.Cluster != cluster {
-					t.Errorf("%+v, %v", log, err)
+				if h, err := readJournal(path); err != nil || !h.ended || h.cluster != cluster {
+					t.Errorf("%+v, %v", h, err)
 				}
 			}
 		})
 	}
-	if _, err := apply.OpenJournal(t.TempDir(), cluster, "test"); err == nil {
+	if _, err := openJournal(t.TempDir(), cluster, "test"); err == nil {
 		t.Error("a folder was opened")
 	}
-	if _, err := apply.OpenJournal(filepath.Join(write(t, ""), "j"), cluster, "test"); err == nil {
+	if _, err := openJournal(filepath.Join(write(t, ""), "j"), cluster, "test"); err == nil {
 		t.Error("a folder was made in the place of a file")
 	}
 }
@@ -237,21 +233,21 @@ func TestOpenJournal(t *testing.T) {
 // FuzzReadJournal: whatever a journal says, it is read or refused, and what is read can
 // be gone on with and taken back.
 func FuzzReadJournal(f *testing.F) {
-	f.Add(journal(`{"mark":"begun"}`, `{"mark":"done","wrote":true}`, `{"mark":"proven"}`, `{"mark":"ended"}`))
-	f.Add(journal(`{"steps":[{"changes":[{"kind":"eks.AccessEntry","before":{},"after":null},{"kind":"eks.AccessEntry","after":{}}]}]}`, `{"mark":"begun","step":1}`, `{"mark":"begun","step":1,"change":1}`))
-	f.Add(journal(`{"mark":"begun","step":-1}`) + "{")
+	f.Add(journalText(`{"mark":"begun"}`, `{"mark":"done","wrote":true}`, `{"mark":"proven"}`, `{"mark":"ended"}`))
+	f.Add(journalText(`{"steps":[{"changes":[{"kind":"eks.AccessEntry","before":{},"after":null},{"kind":"eks.AccessEntry","after":{}}]}]}`, `{"mark":"begun","step":1}`, `{"mark":"begun","step":1,"change":1}`))
+	f.Add(journalText(`{"mark":"begun","step":-1}`) + "{")
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
 		path := write(t, text)
-		log, err := apply.ReadJournal(path)
+		h, err := readJournal(path)
 		if err != nil {
 			return
 		}
-		steps, first := log.Left()
+		steps, first := h.pending()
 		if first < 0 || len(steps) == 0 && first != 0 {
 			t.Errorf("left: %d from %d", len(steps), first)
 		}
-		if plan := planner.Undo(log.Cluster, log.Made()); plan.Kind != planner.PlanKind || plan.APIVersion != finding.APIVersion {
+		if plan := planner.Undo(h.cluster, h.applied()); plan.Kind != planner.PlanKind || plan.APIVersion != finding.APIVersion {
 			t.Errorf("plan %+v", plan)
 		}
 		for _, s := range steps {
@@ -259,15 +255,15 @@ func FuzzReadJournal(f *testing.F) {
 				_ = change.Change.Invert(c).String()
 			}
 		}
-		j, err := apply.OpenJournal(path, log.Cluster, "test")
+		j, err := openJournal(path, h.cluster, "test")
 		if err != nil {
 			t.Fatalf("it was read, and cannot be gone on with: %v", err)
 		}
-		if err := j.End(); err != nil {
+		if err := j.end(); err != nil {
 			t.Fatal(err)
 		}
-		if log, err := apply.ReadJournal(path); err != nil || !log.Ended {
-			t.Errorf("%+v, %v", log, err)
+		if h, err := readJournal(path); err != nil || !h.ended {
+			t.Errorf("%+v, %v", h, err)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package apply_test
+package apply
 
 import (
 	"bytes"
@@ -7,35 +7,36 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/apply"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 )
 
-// draft is a plan that is being drawn, with the world as it is after its steps so far.
+// draft is a plan that is being drawn, with the world as it is after its steps so far. As
+// in the planner's plans, nothing returns to a state that it had before.
 type draft struct {
 	*rapid.T
-	after    *world
-	replaced map[string]bool
+	after              *world
+	replaced, attached map[string]bool
+	documents          int
 }
 
 // add draws what one step does to one thing or to things that hang together.
 func (d *draft) add() []change.Change {
 	n := rapid.IntRange(0, 1).Draw(d.T, "which")
 	name := fmt.Sprint(n)
-	turn := func(c change.Change) change.Change { // from what is there to what c wants
+	applied := func(c change.Change) change.Change { // from what is there to what c wants
 		c.Before = d.after.there[c.Target()]
 		d.after.put(c)
 		return c
 	}
 	trust := func() change.Change {
-		return turn(change.Change{Kind: change.TrustPolicy, Name: name, After: &change.State{Document: fmt.Sprintf(`{"v":%d}`, rapid.IntRange(1, 9).Draw(d.T, "document"))}})
+		d.documents++
+		return applied(change.Change{Kind: change.TrustPolicy, Name: name, After: &change.State{Document: fmt.Sprintf(`{"v":%d}`, d.documents)}})
 	}
 	switch rapid.IntRange(0, 4).Draw(d.T, "kind") {
 	case 0:
@@ -43,11 +44,15 @@ func (d *draft) add() []change.Change {
 	case 1: // one thing, twice
 		return []change.Change{trust(), trust()}
 	case 2:
+		if d.attached[name] {
+			return []change.Change{trust()}
+		}
+		d.attached[name] = true
 		c := attach(name)
 		if d.after.there[c.Target()] != nil {
 			c.After = nil
 		}
-		return []change.Change{turn(c)}
+		return []change.Change{applied(c)}
 	case 3: // an entry is replaced, with its access policies
 		entry := change.Change{Kind: change.AccessEntry, Cluster: "prod", Name: name}
 		policy := change.Change{Kind: change.AccessPolicy, Cluster: "prod", Name: name, Part: "arn:p"}
@@ -58,22 +63,22 @@ func (d *draft) add() []change.Change {
 		var changes []change.Change
 		had := d.after.there[policy.Target()]
 		if had != nil {
-			changes = append(changes, turn(policy))
+			changes = append(changes, applied(policy))
 		}
-		changes = append(changes, turn(entry))
+		changes = append(changes, applied(entry))
 		entry.After = &change.State{Type: rapid.SampledFrom([]string{"EC2", "EC2_LINUX"}).Draw(d.T, "type")}
-		changes = append(changes, turn(entry))
+		changes = append(changes, applied(entry))
 		if had != nil && rapid.Bool().Draw(d.T, "keep") {
 			policy.After = had
-			changes = append(changes, turn(policy))
+			changes = append(changes, applied(policy))
 		}
 		return changes
 	default: // aws-node gets a role
 		if d.after.there[pointer.Target()] != nil {
 			return []change.Change{trust()}
 		}
-		c := turn(pointer)
-		return []change.Change{c, turn(change.Change{Kind: change.Rollout, Name: "kube-system/aws-node", After: c.After})}
+		c := applied(pointer)
+		return []change.Change{c, applied(change.Change{Kind: change.Rollout, Name: "kube-system/aws-node", After: c.After})}
 	}
 }
 
@@ -93,16 +98,12 @@ func drawPlan(t *rapid.T) (before *world, steps []planner.Step, after *world) {
 	}
 	after = newWorld()
 	after.there, after.clock = maps.Clone(before.there), before.clock
-	d := &draft{T: t, after: after, replaced: map[string]bool{}}
+	d := &draft{T: t, after: after, replaced: map[string]bool{}, attached: map[string]bool{}}
 	for i := range rapid.IntRange(1, 4).Draw(t, "steps") {
 		step := planner.Step{Title: fmt.Sprint(i), Rules: []string{"NR201"}, Subject: "s", Proof: "p"}
 		for range rapid.IntRange(1, 2).Draw(t, "groups") {
 			step.Changes = append(step.Changes, d.add()...)
 		}
-		// A change that changes nothing is none of a plan.
-		step.Changes = slices.DeleteFunc(step.Changes, func(c change.Change) bool {
-			return c.Kind != change.Rollout && change.Same(c.Before, c.After) && c.Before != nil && c.Before.CreatedAt == ""
-		})
 		if len(step.Changes) > 0 {
 			steps = append(steps, step)
 		}
@@ -110,9 +111,9 @@ func drawPlan(t *rapid.T) (before *world, steps []planner.Step, after *world) {
 	return before, steps, after
 }
 
-// disturb makes steps, any number of times with something that goes wrong, until they
-// are made.
-func (r *rig) disturb(t *rapid.T, steps []planner.Step) {
+// disturb does the work that next returns, any number of times with something that goes
+// wrong, until it is done.
+func (r *rig) disturb(t *rapid.T, next func(*Session) (*Work, error)) {
 	tries := rapid.IntRange(0, 4).Draw(t, "tries")
 	for try := 0; ; try++ {
 		r.world.unreadable, r.world.writes, r.world.at = false, 0, nil
@@ -121,7 +122,7 @@ func (r *rig) disturb(t *rapid.T, steps []planner.Step) {
 			what = trouble(rapid.IntRange(int(refused), int(killAfter)).Draw(t, "trouble"))
 			r.world.at = map[int]trouble{rapid.IntRange(0, 5).Draw(t, "at"): what}
 		}
-		over, err := r.attempt(steps)
+		over, err := r.attempt(next)
 		if over && err == nil {
 			return
 		}
@@ -134,8 +135,9 @@ func (r *rig) disturb(t *rapid.T, steps []planner.Step) {
 	}
 }
 
-// attempt makes steps; over is false where it is killed.
-func (r *rig) attempt(steps []planner.Step) (over bool, err error) {
+// attempt finishes what an earlier attempt left and does the work that next returns; over
+// is false where it is killed.
+func (r *rig) attempt(next func(*Session) (*Work, error)) (over bool, err error) {
 	defer func() {
 		if e := recover(); e != nil {
 			if _, is := e.(killed); !is {
@@ -144,7 +146,32 @@ func (r *rig) attempt(steps []planner.Step) (over bool, err error) {
 			over = false
 		}
 	}()
-	return true, r.make(context.Background(), steps)
+	ctx, s := context.Background(), r.session()
+	if err := s.Open(ctx); err != nil {
+		return true, err
+	}
+	defer s.Close() // as the system does for a run that is killed
+	work, err := s.Unfinished(ctx)
+	if err != nil {
+		return true, err
+	}
+	if work != nil {
+		if _, err := s.Apply(ctx, work); err != nil {
+			return true, err
+		}
+	}
+	if work, err = next(s); err != nil {
+		return true, err
+	}
+	_, err = s.Apply(ctx, work)
+	return true, err
+}
+
+// applying is the work of a plan that was saved.
+func applying(steps []planner.Step) func(*Session) (*Work, error) {
+	return func(s *Session) (*Work, error) {
+		return s.Plan(context.Background(), &planner.Plan{Cluster: cluster, Steps: steps}, "plan.json")
+	}
 }
 
 // cut cuts the journal's last line, as a kill does while it is written.
@@ -174,7 +201,7 @@ func TestDisturbed(t *testing.T) {
 		}
 		before := w.seen()
 		r := &rig{world: w, path: filepath.Join(dir, fmt.Sprint(number), "done")}
-		r.disturb(t, steps)
+		r.disturb(t, applying(steps))
 		if diff := cmp.Diff(after.seen(), w.seen()); diff != "" {
 			t.Fatalf("it ends otherwise (-undisturbed +got):\n%s", diff)
 		}
@@ -195,28 +222,25 @@ func TestTakenBackHalfway(t *testing.T) {
 		before := w.seen()
 		r := &rig{world: w, path: filepath.Join(dir, fmt.Sprint(number), "done")}
 		w.at = map[int]trouble{rapid.IntRange(0, 12).Draw(t, "at"): trouble(rapid.IntRange(int(refused), int(killAfter)).Draw(t, "trouble"))}
-		if over, err := r.attempt(steps); over && err == nil {
+		if over, err := r.attempt(applying(steps)); over && err == nil {
 			return
 		}
 		r.takeBack(t, before)
 	})
 }
 
-// takeBack takes a journal back, and sees that what was there before is there again.
+// takeBack undoes a journal, and holds that what was there before is there again.
 func (r *rig) takeBack(t *rapid.T, before map[string]change.State) {
-	log, err := apply.ReadJournal(r.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	back := planner.Undo(log.Cluster, log.Made()).Steps
-	r.path += ".back"
-	if len(back) > 0 {
-		r.disturb(t, back)
-	}
+	undone := r.path
+	r.path += ".undo"
+	r.disturb(t, func(s *Session) (*Work, error) { return s.Undo(context.Background(), undone) })
 	if diff := cmp.Diff(before, r.world.seen()); diff != "" {
-		t.Fatalf("taken back by %v (-before +got):\n%s", back, diff)
+		t.Fatalf("undone (-before +got):\n%s", diff)
 	}
 	if len(r.world.wrong) > 0 {
 		t.Fatal(r.world.wrong)
+	}
+	if h, err := readJournal(undone); err != nil || !h.ended {
+		t.Fatalf("the journal that was undone: %+v, %v", h, err)
 	}
 }

@@ -123,6 +123,53 @@ func TestAppliedByTarget(t *testing.T) {
 	}
 }
 
+// TestAppliedRecreated: an access policy that is recreated with its access entry looks as
+// before. The entry tells whether it was.
+func TestAppliedRecreated(t *testing.T) {
+	old, recreated := &change.State{Type: "EC2", CreatedAt: "2020-01-01T00:00:00Z"}, &change.State{Type: "EC2"}
+	newer := &change.State{Type: "EC2", CreatedAt: "2030-01-01T00:00:00Z"}
+	scope := &change.State{Namespaces: []string{"a"}}
+	entry := change.Change{Kind: change.AccessEntry, Cluster: "c", Name: "r"}
+	policy := change.Change{Kind: change.AccessPolicy, Cluster: "c", Name: "r", Part: "p"}
+	of := func(c change.Change, before, after *change.State) change.Change {
+		c.Before, c.After = before, after
+		return c
+	}
+	changes := []change.Change{of(policy, scope, nil), of(entry, old, nil), of(entry, nil, recreated), of(policy, nil, scope)}
+	for name, tt := range map[string]struct {
+		entry, policy *change.State
+		want          []bool
+	}{
+		"before":               {old, scope, []bool{false, false, false, false}},
+		"the policy is gone":   {old, nil, []bool{true, false, false, false}},
+		"both are gone":        {nil, nil, []bool{true, true, false, false}},
+		"the entry is there":   {newer, nil, []bool{true, true, true, false}},
+		"both are there again": {newer, scope, []bool{true, true, true, true}},
+	} {
+		s := &store{there: map[string]*change.State{entry.String(): tt.entry, policy.String(): tt.policy}}
+		applied, err := change.Applied(t.Context(), s, changes)
+		if diff := cmp.Diff(tt.want, applied); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+		}
+	}
+}
+
+// TestConflicts: the conflicts are those that an error of Applied joins.
+func TestConflicts(t *testing.T) {
+	a := change.Change{Kind: change.Attachment, Name: "a", Part: "p", After: &change.State{}}
+	b := a
+	b.Name = "b"
+	other := &change.State{Role: "x"}
+	_, err := change.Applied(t.Context(), &store{there: map[string]*change.State{a.String(): other, b.String(): other}}, []change.Change{a, b})
+	conflicts := change.Conflicts(err)
+	if len(conflicts) != 2 || conflicts[0].Change.Name != "a" || conflicts[1].Change.Name != "b" {
+		t.Errorf("%v of %v", conflicts, err)
+	}
+	if conflicts := change.Conflicts(errLost); conflicts != nil {
+		t.Errorf("%v", conflicts)
+	}
+}
+
 // TestApplyUnsure: an answer that is lost, and nothing to be read after it.
 func TestApplyUnsure(t *testing.T) {
 	c := change.Change{Kind: change.Role, Name: "r", After: &change.State{Document: "{}"}}

@@ -80,7 +80,7 @@ func Applied(ctx context.Context, store Store, changes []Change) ([]bool, error)
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	applied := make([]bool, len(changes))
+	counts := map[string]int{}
 	var conflicts []error
 	for i, target := range targets {
 		chain := byTarget[target]
@@ -88,11 +88,39 @@ func Applied(ctx context.Context, store Store, changes []Change) ([]bool, error)
 		if !ok {
 			conflicts = append(conflicts, &ConflictError{Change: changes[chain[0]], Found: found[i]})
 		}
+		counts[target] = count
+	}
+	applied := make([]bool, len(changes))
+	for i, target := range targets {
+		chain := byTarget[target]
+		count := counts[target]
+		// An access policy that is recreated with its access entry looks as before, and has
+		// no time of creation: where the new entry is there, the policy is the new one.
+		entry := Change{Kind: AccessEntry, Cluster: changes[chain[0]].Cluster, Name: changes[chain[0]].Name}.Target()
+		if changes[chain[0]].Kind == AccessPolicy && len(byTarget[entry]) > 0 && counts[entry] == len(byTarget[entry]) && changes[chain[len(chain)-1]].AppliedIn(found[i]) {
+			count = len(chain)
+		}
 		for _, c := range chain[:count] {
 			applied[c] = true
 		}
 	}
 	return applied, errors.Join(conflicts...)
+}
+
+// Conflicts returns the conflicts that an error of Applied or Pending joins.
+func Conflicts(err error) []*ConflictError {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return nil
+	}
+	var list []*ConflictError
+	for _, e := range joined.Unwrap() {
+		var conflict *ConflictError
+		if errors.As(e, &conflict) {
+			list = append(list, conflict)
+		}
+	}
+	return list
 }
 
 // countApplied returns how many changes of one thing were applied; ok is false where

@@ -14,7 +14,7 @@ func knownAction(name string) (action need.Action, known bool) {
 	if slices.ContainsFunc(need.Names(), func(n string) bool { return strings.EqualFold(n, name) }) {
 		return need.Named(name), true
 	}
-	for _, a := range slices.Concat(need.PodIdentityAgent, need.Hybrid, need.PullThroughCache, need.MoreThanPull, need.Broad) {
+	for _, a := range slices.Concat(need.PodIdentityAgent, need.Hybrid, need.PullThroughCache, need.ExcessivePull, need.Excessive) {
 		if strings.EqualFold(a.Name, name) {
 			// Nothing is assumed here of the policies of those resources.
 			return need.Action{Name: a.Name, Resources: a.Resources, For: a.For}, true
@@ -26,7 +26,7 @@ func knownAction(name string) (action need.Action, known bool) {
 // actionNames are the names of all actions that appear in this program.
 func actionNames() []string {
 	names := slices.Concat(need.Names(), need.Reads, need.ListReads, need.Writes, need.FixWrites, need.UndoWrites)
-	for _, a := range slices.Concat(need.PodIdentityAgent, need.Hybrid, need.PullThroughCache, need.MoreThanPull, need.Broad) {
+	for _, a := range slices.Concat(need.PodIdentityAgent, need.Hybrid, need.PullThroughCache, need.ExcessivePull, need.Excessive) {
 		names = append(names, a.Name)
 	}
 	slices.Sort(names)

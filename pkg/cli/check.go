@@ -59,6 +59,8 @@ func newCheckCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cob
 		team:     teamOptions{streams: streams},
 		jsonYAML: jsonYAML{},
 		template: &templates{},
+		failOn:   "error",
+		output:   "table",
 	}
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -119,12 +121,15 @@ some facts could not be read.`,
 	f := cmd.Flags()
 	f.StringSliceVar(&o.only, "only", nil, "Report only these rules, by id, repeatable or with commas")
 	f.StringVar(&o.subject, "subject", "", "Report only results about this role, node or other subject, by name or ARN")
-	f.StringVar(&o.failOn, "fail-on", "error", "Exit with 1 for findings of this severity or worse, or for any result that did not pass: error, warning, info, none or any")
+	(&enum{one: &o.failOn, words: []string{"error", "warning", "info", "none", "any"}, unknown: "unknown severity %q for --fail-on"}).
+		addTo(f, "fail-on", "", "Exit with 1 for findings of this severity or worse, or for any result that did not pass: %s")
 	f.BoolVar(&o.allowPartial, "allow-partial", false, "Ignore facts that could not be read in the exit code, instead of exiting with 3")
 	f.StringVar(&o.cniVersion, "cni-version", "", "Check for this version of vpc-cni instead of the running one, before an upgrade")
 	f.BoolVar(&o.whyNotJoining, "why-not-joining", false, "Show only what may keep nodes from joining, in the order in which a node meets it")
-	f.StringVarP(&o.output, "output", "o", "table", "Output format: "+strings.Join(o.formats(), ", "))
-	f.StringArrayVar(&o.reportFlags, "report", nil, "Also write a report to a file, as FORMAT=FILE; may be repeated. Formats: "+strings.Join(reportFormats(), ", "))
+	(&enum{one: &o.output, words: o.formats(), assigned: o.template.AllowedFormats(), unknown: unknownFormat}).
+		addTo(f, "output", "o", "Output format: %s")
+	(&enum{list: &o.reportFlags, words: reportFormats(), assigned: reportFormats(), unknown: "unknown report format in --report %q; it takes FORMAT=FILE"}).
+		addTo(f, "report", "", "Also write a report to a file, as FORMAT=FILE; may be repeated. Formats: %s")
 	f.StringVar(&o.template.text, "template", "", "Template string or file for -o go-template and -o jsonpath")
 	o.screen.addFlags(f)
 	o.source.addFlags(f)
@@ -143,9 +148,6 @@ var failOnRanks = map[string]int{
 
 // complete checks what the flags say and picks the printer.
 func (o *checkOptions) complete(cmd *cobra.Command) error {
-	if _, ok := failOnRanks[o.failOn]; !ok && o.failOn != "any" {
-		return usage("use error, warning, info, none or any", "unknown severity %q for --fail-on", o.failOn)
-	}
 	if err := completeRules(o.only); err != nil {
 		return err
 	}
@@ -159,7 +161,7 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	if err := o.source.complete(cmd); err != nil {
 		return err
 	}
-	table := slices.Contains([]string{"", "table", "wide"}, o.output)
+	table := slices.Contains([]string{"table", "wide"}, o.output)
 	if err := o.screen.complete(cmd, &o.source, table); err != nil {
 		return err
 	}
@@ -176,9 +178,6 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	printer, err := o.jsonYAML.ToPrinter(o.output)
 	if errors.Is(err, errNoFormat) {
 		printer, err = o.template.ToPrinter(o.output)
-	}
-	if errors.Is(err, errNoFormat) {
-		return usage("use one of "+strings.Join(o.formats(), ", "), "unknown output format %q", o.output)
 	}
 	if err != nil {
 		return usage("", "--output %s: %s", o.output, err)

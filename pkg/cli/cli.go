@@ -13,7 +13,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/apply"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
@@ -54,9 +54,9 @@ func exitCode(w io.Writer, err error, ctx context.Context) int {
 	}
 	if code.err != nil {
 		say(w, "error", code.err.Error())
-		var problem *locate.Error
-		if errors.As(code.err, &problem) && problem.Next != "" {
-			fmt.Fprintln(w, "  "+problem.Next)
+		var p *problem.Error
+		if errors.As(code.err, &p) && p.Next != "" {
+			fmt.Fprintln(w, "  "+p.Next)
 		}
 	}
 	return code.code
@@ -89,7 +89,7 @@ func (e codeError) Unwrap() error { return e.err }
 
 // usage is an error of the command line itself.
 func usage(next, format string, args ...any) error {
-	return codeError{code: ExitUsage, err: &locate.Error{Problem: fmt.Sprintf(format, args...), Next: next}}
+	return codeError{code: ExitUsage, err: &problem.Error{Problem: fmt.Sprintf(format, args...), Next: next}}
 }
 
 // unread is the error of facts that could not be read.
@@ -135,6 +135,10 @@ asked.`,
 	root.SetOut(streams.Out)
 	root.SetErr(streams.ErrOut)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		var p *problem.Error
+		if errors.As(err, &p) { // of an enum, without the words of pflag around it
+			return codeError{code: ExitUsage, err: p}
+		}
 		return usage(cmd.CommandPath()+" --help lists the flags", "%s", err)
 	})
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -20,15 +19,14 @@ import (
 // completionTimeout is how long the shell may wait for names that only AWS knows.
 const completionTimeout = 2 * time.Second
 
-// completeValues completes the values of all commands' flags: those that a flag's
-// help lists, and those of the kubeconfig, of the AWS files, and of our own lists.
-// For any other value the shell offers files. What cannot be read is not offered.
+// completeValues completes the values of all commands' flags: the words of an enum, and
+// what the kubeconfig, the AWS files and our own lists have. For any other value the
+// shell offers files. What cannot be read is not offered.
 func completeValues(cmd *cobra.Command, config *kubeFlags) {
 	sources := map[string]func() []string{
 		"context":      func() []string { return contexts(config) },
 		"cluster-name": func() []string { return clusterNames(config) },
 		"region":       func() []string { return locate.Regions },
-		"partition":    func() []string { return partitions },
 		"only":         func() []string { return ruleCompletions(nil) },
 		"profile": func() []string {
 			names, _ := aws.Profiles()
@@ -37,26 +35,23 @@ func completeValues(cmd *cobra.Command, config *kubeFlags) {
 	}
 	register := func(f *pflag.Flag) {
 		values, ok := sources[f.Name]
-		if !ok {
-			listed := listedValues(f.Usage)
-			if len(listed) == 0 {
-				return
-			}
-			values = func() []string { return listed }
+		words, isEnum := f.Value.(*enum)
+		if !ok && !isEnum {
+			return
 		}
 		if _, taken := cmd.GetFlagCompletionFunc(f.Name); taken {
 			return
 		}
 		// It fails for an unknown or a completed flag, and this is neither.
 		_ = cmd.RegisterFlagCompletionFunc(f.Name, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-			switch {
-			case !strings.Contains(f.Usage, "FORMAT=FILE"):
-				return starting(typed, afterComma(f, typed, values())), cobra.ShellCompDirectiveNoFileComp
-			case strings.Contains(typed, "="):
-				return nil, cobra.ShellCompDirectiveDefault
-			default:
-				return starting(typed, endingWith("=", values())), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+			if isEnum {
+				return words.complete(typed)
 			}
+			list := values()
+			if f.Value.Type() == "stringSlice" {
+				list = afterComma(typed, list)
+			}
+			return starting(typed, list), cobra.ShellCompDirectiveNoFileComp
 		})
 	}
 	cmd.LocalFlags().VisitAll(register)
@@ -68,43 +63,13 @@ func completeValues(cmd *cobra.Command, config *kubeFlags) {
 	}
 }
 
-var (
-	// aside is what a flag's help says beside the values.
-	aside = regexp.MustCompile(` \([^()]*\)`)
-	// valueList are values as a flag's help lists them: a, b or c.
-	valueList = regexp.MustCompile(`^[\w.-]+(, [\w.-]+)*( or [\w.-]+)?$`)
-)
-
-// listedValues returns the values that a flag's help lists after its last colon:
-// "Output format: table, json or yaml". Other help lists none.
-func listedValues(help string) []string {
-	help = aside.ReplaceAllString(help, "")
-	list := help[strings.LastIndex(help, ": ")+1:]
-	list = strings.TrimSpace(list)
-	if list == help || !valueList.MatchString(list) {
-		return nil
-	}
-	return strings.Split(strings.ReplaceAll(list, " or ", ", "), ", ")
-}
-
-// afterComma puts what is typed up to the last comma before the values of a flag
-// that takes several.
-func afterComma(f *pflag.Flag, typed string, values []string) []string {
-	if f.Value.Type() != "stringSlice" {
-		return values
-	}
+// afterComma puts what is typed up to the last comma before the values of a flag that
+// takes several.
+func afterComma(typed string, values []string) []string {
 	before := typed[:strings.LastIndexByte(typed, ',')+1]
 	var list []string
 	for _, v := range values {
 		list = append(list, before+v)
-	}
-	return list
-}
-
-func endingWith(suffix string, values []string) []string {
-	var list []string
-	for _, v := range values {
-		list = append(list, v+suffix)
 	}
 	return list
 }

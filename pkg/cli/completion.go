@@ -140,20 +140,10 @@ func (o *completionOptions) writeShim() error {
 	if _, err := fmt.Fprintf(o.streams.Out, "wrote %s\n", file); err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(filepath.SplitList(os.Getenv("PATH")), func(on string) bool { return samePath(on, dir) }) {
+	if !slices.ContainsFunc(filepath.SplitList(os.Getenv("PATH")), func(on string) bool { return files.Same(on, dir) }) {
 		warn(o.streams.ErrOut, "%s is not on PATH, so kubectl does not find it there", dir)
 	}
 	return nil
-}
-
-// samePath tells whether two names are of one file or folder that is there.
-func samePath(a, b string) bool {
-	x, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	y, err := os.Stat(b)
-	return err == nil && os.SameFile(x, y)
 }
 
 // replaceOwn writes an executable file. A file that is there and is

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,6 +18,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/newrole"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
@@ -36,8 +36,6 @@ type createOptions struct {
 	cni, entry, output     string
 	dryRun, yes, ipFlagSet bool
 }
-
-var createFormats = []string{"aws-cli", "terraform", "cloudformation", "eksctl"}
 
 func newCreateCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra.Command {
 	o := &createOptions{streams: streams, place: placeOptions{config: config}}
@@ -92,11 +90,12 @@ for another tool, without credentials and without a cluster.`,
 	f.BoolVar(&o.role.Minimal, "minimal", false, "Allow only what a node cannot do without, by an inline policy instead of the managed ones")
 	f.BoolVar(&o.role.AutoMode, "auto-mode", false, "For nodes of EKS Auto Mode: the two policies that they need")
 	f.BoolVar(&o.noInstanceProfile, "no-instance-profile", false, "Create no instance profile, as managed node groups and Karpenter make their own")
-	f.StringVar(&o.cni, "cni", "", "Also attach the CNI policy of the cluster's IP family, as it is now or as the guide had it on IPv6 before vpc-cni v1.22.1 (a role of aws-node's own is better): current or original")
-	f.Lookup("cni").NoOptDefVal = "current"
-	f.StringVar(&o.entry, "access-entry", "", "Also let the role into the cluster, by an access entry of this type: EC2_LINUX, EC2_WINDOWS or EC2")
-	f.Lookup("access-entry").NoOptDefVal = "auto"
-	f.StringVarP(&o.output, "output", "o", "", "Print the role for another tool instead of creating it: "+strings.Join(createFormats, ", "))
+	(&enum{one: &o.cni, words: []string{"current", "original"}, implied: "current", unknown: "unknown CNI policy %q"}).
+		addTo(f, "cni", "", "Also attach the CNI policy of the cluster's IP family, as it is now or as the guide had it on IPv6 before vpc-cni v1.22.1 (a role of aws-node's own is better): %s")
+	(&enum{one: &o.entry, words: []string{"EC2_LINUX", "EC2_WINDOWS", "EC2"}, implied: "auto", unknown: "unknown type of access entries for nodes %q"}).
+		addTo(f, "access-entry", "", "Also let the role into the cluster, by an access entry of this type: %s")
+	(&enum{one: &o.output, words: []string{"aws-cli", "terraform", "cloudformation", "eksctl"}, unknown: unknownFormat}).
+		addTo(f, "output", "o", "Print the role for another tool instead of creating it: %s")
 	f.BoolVar(&o.dryRun, "dry-run", false, "Show the plan and create nothing")
 	f.BoolVar(&o.yes, "yes", false, "Create without asking")
 	return cmd
@@ -119,10 +118,6 @@ func (o *createOptions) complete(cmd *cobra.Command) error {
 		return usage("such as /eks/", "--path %q does not begin and end with a slash", r.Path)
 	case r.Minimal && r.AutoMode:
 		return usage("give one of them", "--minimal and --auto-mode are two sets of policies")
-	case o.cni != "" && o.cni != "current" && o.cni != "original":
-		return usage("--cni, or --cni=original", "--cni %q is not a CNI policy", o.cni)
-	case o.output != "" && !slices.Contains(createFormats, o.output):
-		return usage("use one of "+strings.Join(createFormats, ", "), "unknown output format %q", o.output)
 	case o.output != "" && (o.dryRun || o.yes):
 		return usage("leave it out", "--dry-run and --yes have no meaning with --output, which creates nothing")
 	}
@@ -139,8 +134,6 @@ func (o *createOptions) complete(cmd *cobra.Command) error {
 		r.EntryType = "EC2"
 	case o.entry == "auto":
 		r.EntryType = "EC2_LINUX"
-	case o.entry != "" && !slices.Contains([]string{"EC2_LINUX", "EC2_WINDOWS", "EC2"}, o.entry):
-		return usage("EC2_LINUX, EC2_WINDOWS, or EC2 for Auto Mode", "--access-entry=%s is not a type for nodes", o.entry)
 	default:
 		r.EntryType = o.entry
 	}
@@ -288,20 +281,13 @@ func (o *createOptions) open(ctx context.Context) (*aws.Changes, error) {
 // differs says in what something that is there is not what would be made.
 func (o *createOptions) differs(err error) error {
 	var lines []string
-	for _, e := range unjoin(err) {
-		lines = append(lines, e.Error())
+	for _, c := range change.Conflicts(err) {
+		lines = append(lines, c.Error())
 	}
-	return codeError{code: ExitFindings, err: &locate.Error{
+	return codeError{code: ExitFindings, err: &problem.Error{
 		Problem: strings.Join(lines, "\nerror: "),
 		Next:    "nothing was changed; choose another name, or see what check makes of the role: kubectl noderole check",
 	}}
-}
-
-func unjoin(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		return joined.Unwrap()
-	}
-	return []error{err}
 }
 
 func (o *createOptions) showPlan(pending []change.Change, kept int) {
@@ -327,7 +313,7 @@ func writeNext(w io.Writer, lead string, list []finding.Next) {
 
 // brokeOff says what was created and how to go on.
 func (o *createOptions) brokeOff(pending []change.Change, at int, err error) error {
-	return codeError{code: ExitIncomplete, err: &locate.Error{
+	return codeError{code: ExitIncomplete, err: &problem.Error{
 		Problem: err.Error(),
 		Next:    fmt.Sprintf("%d of %s applied, and nothing was taken back; run the same command again to go on", at, text.Count(len(pending), "change")),
 		Err:     err,

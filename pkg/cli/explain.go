@@ -46,7 +46,7 @@ lists all rules.`,
 		},
 		RunE: func(_ *cobra.Command, args []string) error { return o.run(args) },
 	}
-	cmd.Flags().StringVarP(&o.output, "output", "o", "", "Output format: "+strings.Join(o.formats(), ", ")+" (default for people)")
+	(&enum{one: &o.output, words: o.formats(), unknown: unknownFormat}).addTo(cmd.Flags(), "output", "o", "Output format: %s (default for people)")
 	return cmd
 }
 
@@ -62,11 +62,7 @@ func (o *explainOptions) run(args []string) error {
 			return err
 		}
 	}
-	err := o.print(&list, len(args) == 0)
-	if errors.Is(err, errNoFormat) {
-		return usage("use one of "+strings.Join(o.formats(), ", "), "unknown output format %q", o.output)
-	}
-	if err != nil {
+	if err := o.print(&list, len(args) == 0); err != nil {
 		return fmt.Errorf("write the rules: %w", err)
 	}
 	return nil

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -29,8 +28,7 @@ func newFactsOptions(streams genericiooptions.IOStreams, config *kubeFlags) fact
 
 func (o *factsOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVarP(&o.file, "filename", "f", "", "Judge the snapshot in this file, - for standard input")
-	f.StringVar(&o.example, "example", "", "Judge a built-in example: "+strings.Join(examples.Names(), ", "))
-	f.Lookup("example").NoOptDefVal = "broken"
+	(&enum{one: &o.example, words: examples.Names(), implied: "broken", unknown: "unknown example %q"}).addTo(f, "example", "", "Judge a built-in example: %s")
 	o.live.addFlags(f)
 }
 
@@ -60,10 +58,7 @@ func (o *factsOptions) read(ctx context.Context) (facts *snapshot.Snapshot, foot
 	case o.file != "":
 		facts, err = snapshot.Load(ctx, o.file, o.streams.In)
 	case o.example != "":
-		text, ok := examples.Read(o.example)
-		if !ok {
-			return nil, "", usage("the examples are "+strings.Join(examples.Names(), ", "), "there is no example %q", o.example)
-		}
+		text, _ := examples.Read(o.example) // the flag takes no other
 		facts, err = snapshot.Decode("example "+o.example, text)
 	default:
 		return o.live.read(ctx)

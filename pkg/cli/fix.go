@@ -32,7 +32,7 @@ type fixOptions struct {
 	apply, yes        bool
 	plan, undo        string
 	journal           string
-	patience          time.Duration
+	proofTimeout      time.Duration
 }
 
 var fixFormats = []string{"aws-cli", "terraform", "json"}
@@ -98,29 +98,24 @@ read, or a step could not be applied.`,
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&o.only, "only", nil, "Repair only what these rules found, by ID, also with severity info")
-	f.StringVar(&o.identity, "cni-identity", "", "Give aws-node a role of its own if it has none, by EKS Pod Identity, IRSA, or what suits the cluster: pod-identity, irsa or auto")
+	(&enum{one: &o.identity, words: []string{"pod-identity", "irsa", "auto"}, unknown: "unknown value %q for --cni-identity"}).
+		addTo(f, "cni-identity", "", "Give aws-node a role of its own if it has none, by EKS Pod Identity, IRSA, or what suits the cluster: %s")
 	f.StringVar(&o.cniRole, "cni-role", "", "Name of that role (default CLUSTER-aws-node)")
 	f.BoolVar(&o.apply, "apply", false, "Apply the plan after confirmation")
 	f.BoolVar(&o.yes, "yes", false, "Apply the plan without confirmation")
 	f.StringVar(&o.plan, "plan", "", "Read the plan from this file, which -o json wrote")
 	f.StringVar(&o.undo, "undo", "", "Undo the changes in this journal")
 	f.StringVar(&o.journal, "journal", "", "Journal file (default in the user's state folder)")
-	f.DurationVar(&o.patience, "proof-timeout", 2*time.Minute, "How long to wait for the proof of a step")
-	f.StringVarP(&o.output, "output", "o", "", "Print the plan in this format: "+strings.Join(fixFormats, ", ")+" (default for people)")
+	f.DurationVar(&o.proofTimeout, "proof-timeout", 2*time.Minute, "How long to wait for the proof of a step")
+	(&enum{one: &o.output, words: fixFormats, unknown: unknownFormat}).addTo(f, "output", "o", "Print the plan in this format: %s (default for people)")
 	o.source.addFlags(f)
 	o.team.addFlags(f)
 	return cmd
 }
 
 func (o *fixOptions) complete(cmd *cobra.Command) error {
-	if o.output != "" && !slices.Contains(fixFormats, o.output) {
-		return usage("use one of "+strings.Join(fixFormats, ", "), "unknown output format %q", o.output)
-	}
 	if err := completeRules(o.only); err != nil {
 		return err
-	}
-	if _, ok := identities[o.identity]; !ok && o.identity != "" {
-		return usage("use auto, pod-identity or irsa", "--cni-identity %q is not a way to give aws-node a role", o.identity)
 	}
 	if o.cniRole != "" && !roleName.MatchString(o.cniRole) {
 		return usage("1 to 64 letters, digits and _+=,.@-", "--cni-role %q is not a role name", o.cniRole)
@@ -186,17 +181,7 @@ func (o *fixOptions) run(ctx context.Context) error {
 	if o.apply {
 		return f.apply(ctx)
 	}
-	plan, err := f.plan(ctx)
-	if err != nil {
-		return err
-	}
-	if err := o.print(plan); err != nil {
-		return err
-	}
-	if f.facts == nil {
-		return nil
-	}
-	return incomplete(f.facts)
+	return f.showPlan(ctx)
 }
 
 // newPlan plans what is found and not excepted.

@@ -29,7 +29,7 @@ func TestPlanNamesTheCluster(t *testing.T) {
 					{Kind: change.ServiceAccountRole, Name: "kube-system/aws-node", After: &change.State{Role: "r"}},
 					{Kind: change.Rollout, Name: "kube-system/aws-node", Before: &change.State{Type: change.NodeRole}, After: &change.State{Type: change.IRSA}},
 				},
-				Requires: []planner.Check{{Agent: true}}, Proves: []planner.Check{{Rule: "NR602", Subject: "aws-node"}},
+				Preconditions: []planner.Check{{Agent: true}}, Postconditions: []planner.Check{{Rule: "NR602", Subject: "aws-node"}},
 			}},
 			Manual: []planner.Manual{{Rule: "NR101", Message: "m", Why: "w", Next: []finding.Next{finding.Run(command.Kubectl("drain", "-l", "x=y")), finding.Run(command.AWS("eks", "delete-nodegroup"))}}},
 		}
@@ -91,7 +91,7 @@ func TestPlanIsSafeToShow(t *testing.T) {
 		err := o.print(&planner.Plan{
 			Cluster: "arn:aws:eks:" + hostile + ":111122223333:cluster/" + hostile,
 			Steps: []planner.Step{{
-				Title: hostile, Rules: []string{hostile}, Subject: hostile, Proof: hostile, Note: hostile, Proves: []planner.Check{{Rule: hostile, Subject: hostile}},
+				Title: hostile, Rules: []string{hostile}, Subject: hostile, Proof: hostile, Note: hostile, Postconditions: []planner.Check{{Rule: hostile, Subject: hostile}},
 				Changes: []change.Change{{Kind: change.Role, Name: hostile, After: state}, {Kind: change.TrustPolicy, Name: hostile, Before: &change.State{}, After: state}},
 			}},
 			Manual: []planner.Manual{{Rule: hostile, Message: hostile, Why: hostile, Evidence: []string{hostile}, Next: []finding.Next{finding.Run(command.AWS(hostile)).With(hostile)}}},

@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -91,7 +90,7 @@ be read.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&o.output, "output", "o", "", "Output format: "+strings.Join(o.formats(), ", ")+" (default a table)")
+	(&enum{one: &o.output, words: o.formats(), unknown: unknownFormat}).addTo(f, "output", "o", "Output format: %s (default a table)")
 	f.StringVar(&o.filter.Name, "name", "", "Only roles whose name contains this, in any case")
 	f.BoolVar(&o.filter.Fit, "fit", false, "Only roles that nodes could use unchanged; roles for EKS Auto Mode alone are left out")
 	f.BoolVar(&o.filter.Unused, "unused", false, "Only roles that no EKS resource of the region and no node class of the context's cluster uses")
@@ -110,9 +109,6 @@ func (o *listOptions) complete() error {
 		return nil
 	}
 	printer, err := o.jsonYAML.ToPrinter(o.output)
-	if errors.Is(err, errNoFormat) {
-		return usage("use one of "+strings.Join(o.formats(), ", "), "unknown output format %q", o.output)
-	}
 	if err != nil {
 		return usage("", "--output %s: %s", o.output, err)
 	}

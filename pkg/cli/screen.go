@@ -31,33 +31,20 @@ var shown = map[string]finding.Status{
 	"passed": finding.Pass, "not-applicable": finding.NotApplicable,
 }
 
-var (
-	showWords  = []string{"failed", "depends", "unknown", "passed", "not-applicable", "all"}
-	colorWords = []string{"auto", "always", "never"}
-	groupWords = []string{"role", "concern"}
-)
-
 func (o *screenOptions) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.color, "color", "auto", "Use colors: auto (on a terminal, unless NO_COLOR is set), always or never")
-	f.StringSliceVar(&o.show, "show", nil, "Show the results with these verdicts, repeatable or with commas: "+strings.Join(showWords, ", ")+" (default failed,depends,unknown)")
-	f.StringVar(&o.groupBy, "group-by", "", "Group the findings: role or concern (default worst first)")
+	o.color = "auto"
+	(&enum{one: &o.color, words: []string{"auto", "always", "never"}, unknown: "unknown value %q for --color"}).
+		addTo(f, "color", "", "Use colors, by default on a terminal unless NO_COLOR is set: %s")
+	(&enum{list: &o.show, words: []string{"failed", "depends", "unknown", "passed", "not-applicable", "all"}, unknown: "unknown verdict %q for --show"}).
+		addTo(f, "show", "", "Show the results with these verdicts, repeatable or with commas: %s (default failed,depends,unknown)")
+	(&enum{one: &o.groupBy, words: []string{"role", "concern"}, unknown: "unknown grouping %q for --group-by"}).
+		addTo(f, "group-by", "", "Group the findings: %s (default worst first)")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "Print findings and errors only, and nothing if there are none")
 }
 
 // complete checks what the flags say, and tells the source of the facts. table
 // tells whether the report is printed for people.
 func (o *screenOptions) complete(cmd *cobra.Command, source *factsOptions, table bool) error {
-	if !slices.Contains(colorWords, o.color) {
-		return usage("use auto, always or never", "unknown value %q for --color", o.color)
-	}
-	for _, word := range o.show {
-		if !slices.Contains(showWords, word) {
-			return usage("use one of "+strings.Join(showWords, ", "), "unknown verdict %q for --show", word)
-		}
-	}
-	if o.groupBy != "" && !slices.Contains(groupWords, o.groupBy) {
-		return usage("use role or concern", "unknown grouping %q for --group-by", o.groupBy)
-	}
 	for _, name := range []string{"show", "group-by"} {
 		if !table && cmd.Flags().Changed(name) {
 			return usage("leave it out; the other formats have every result", "--%s applies to the table only", name)

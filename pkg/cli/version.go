@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -59,12 +58,11 @@ date of that commit. What the build does not know is left out.`,
 			return err
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "", "Output format: "+strings.Join(versionFormats, ", ")+" (default one line)")
+	(&enum{one: &output, words: []string{"json", "yaml"}, unknown: unknownFormat}).addTo(cmd.Flags(), "output", "o", "Output format: %s (default one line)")
 	return cmd
 }
 
-var versionFormats = []string{"json", "yaml"}
-
+// versionText is a version in JSON, YAML or, without a format, in one line.
 func versionText(v VersionInfo, format string) ([]byte, error) {
 	switch format {
 	case "json":
@@ -72,7 +70,7 @@ func versionText(v VersionInfo, format string) ([]byte, error) {
 		return append(text, '\n'), err
 	case "yaml":
 		return yaml.Marshal(v)
-	case "":
+	default:
 		line := "kubectl-noderole " + v.Version
 		if v.Commit != "" {
 			line += ", commit " + v.Commit
@@ -84,8 +82,6 @@ func versionText(v VersionInfo, format string) ([]byte, error) {
 			line += ", " + v.Date
 		}
 		return fmt.Appendf(nil, "%s, %s %s\n", line, v.GoVersion, v.Platform), nil
-	default:
-		return nil, usage("use one of "+strings.Join(versionFormats, ", "), "unknown output format %q", format)
 	}
 }
 

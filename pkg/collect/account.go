@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
@@ -216,7 +217,7 @@ func (r *accountReader) lacking(fact snapshot.Fact, subject string, err error) e
 // lackingClasses is missing for node classes: nothing else is read from the
 // Kubernetes API.
 func (r *accountReader) lackingClasses(kind string, err error) error {
-	var unusable *locate.Error
+	var unusable *problem.Error
 	if errors.As(err, &unusable) {
 		err = &CallError{Operation: "list node classes", Message: unusable.Problem, Err: err}
 	}

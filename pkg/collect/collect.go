@@ -1,10 +1,11 @@
 // Package collect reads the facts of one cluster from AWS and Kubernetes into
 // a snapshot.
 //
-// It starts every read that needs no other fact at once, and every other read when the
-// facts that it needs are known. It reads nothing twice. What cannot be read becomes an
-// entry under the snapshot's Missing, and the run continues. The package only reads, and
-// judges nothing.
+// It starts everything that depends on nothing at once and everything else the
+// moment that what it depends on is known, and it reads nothing twice. A part
+// that cannot be read becomes an entry under the snapshot's Missing and the run
+// goes on. It judges nothing, and Collect and ReadAccount only read; the readers in
+// collect/aws and collect/kube also apply the changes of repairs.
 package collect
 
 import (
@@ -186,7 +187,7 @@ type Stats struct {
 
 // Collect reads the facts of one cluster. It returns an error and no snapshot
 // where nothing could be judged: the context ended, credentials do not work, or
-// AWS or the Kubernetes API cannot be reached at all (a *locate.Error).
+// AWS or the Kubernetes API cannot be reached at all (a *problem.Error).
 // Everything else that could not be read is under the snapshot's Missing.
 func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) {
 	now := o.Now

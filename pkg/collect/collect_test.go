@@ -26,6 +26,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/kube"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
@@ -401,17 +402,17 @@ func (w *world) want() *snapshot.Snapshot {
 			f.profileARN("gone"): {NotFound: true},
 		},
 		Nodes: map[string]snapshot.Node{
-			"n-managed":   {ProviderID: "aws:///eu-west-1a/i-01", Maker: snapshot.MadeByNodeGroup, Owner: "a1", OSImage: "Amazon Linux 2023.9.20251117", Ready: true},
-			"n-self":      {ProviderID: "aws:///eu-west-1a/i-0a", Maker: snapshot.MadeBySelf, Windows: true, Ready: true},
-			"n-karpenter": {ProviderID: "aws:///eu-west-1b/i-0b", Maker: snapshot.MadeByKarpenter, Owner: "spot", NodeClass: "fast", Ready: true},
-			"n-bare":      {ProviderID: "aws:///eu-west-1b/i-0c", Maker: snapshot.MadeBySelf, Ready: true},
-			"n-gone":      {ProviderID: "aws:///eu-west-1b/i-0d", Maker: snapshot.MadeBySelf, Ready: true},
-			"n-auto":      {ProviderID: "aws:///eu-west-1a/i-02", Maker: snapshot.MadeByAutoMode, Owner: "system", NodeClass: "default", Ready: true},
-			"n-fargate":   {ProviderID: "aws:///eu-west-1a/0f3c/fargate-ip-10-0-0-1", Maker: snapshot.MadeByFargate, Ready: true},
-			"n-hybrid":    {ProviderID: "eks-hybrid:///eu-west-1/prod/mi-1", Maker: snapshot.MadeByHybrid, Ready: true},
-			"n-kind":      {ProviderID: "kind://docker/kind/kind", Maker: snapshot.MadeByUnknown, Ready: true},
-			"n-hyperpod":  {ProviderID: "aws:///euw1-az1/sagemaker/cluster/hyperpod-x-i-0a", Maker: snapshot.MadeByHyperPod, Owner: "gpus", Ready: true},
-			"n-old":       {ProviderID: "aws:///eu-west-1b/i-0b", Maker: snapshot.MadeByKarpenter, Owner: "default", Provisioner: true, Ready: true},
+			"n-managed":   {ProviderID: "aws:///eu-west-1a/i-01", Provisioner: snapshot.ProvisionedByNodeGroup, Owner: "a1", OSImage: "Amazon Linux 2023.9.20251117", Ready: true},
+			"n-self":      {ProviderID: "aws:///eu-west-1a/i-0a", Provisioner: snapshot.SelfManaged, Windows: true, Ready: true},
+			"n-karpenter": {ProviderID: "aws:///eu-west-1b/i-0b", Provisioner: snapshot.ProvisionedByKarpenter, Owner: "spot", NodeClass: "fast", Ready: true},
+			"n-bare":      {ProviderID: "aws:///eu-west-1b/i-0c", Provisioner: snapshot.SelfManaged, Ready: true},
+			"n-gone":      {ProviderID: "aws:///eu-west-1b/i-0d", Provisioner: snapshot.SelfManaged, Ready: true},
+			"n-auto":      {ProviderID: "aws:///eu-west-1a/i-02", Provisioner: snapshot.ProvisionedByAutoMode, Owner: "system", NodeClass: "default", Ready: true},
+			"n-fargate":   {ProviderID: "aws:///eu-west-1a/0f3c/fargate-ip-10-0-0-1", Provisioner: snapshot.ProvisionedByFargate, Ready: true},
+			"n-hybrid":    {ProviderID: "eks-hybrid:///eu-west-1/prod/mi-1", Provisioner: snapshot.ProvisionedByHybrid, Ready: true},
+			"n-kind":      {ProviderID: "kind://docker/kind/kind", Provisioner: snapshot.ProvisionedByUnknown, Ready: true},
+			"n-hyperpod":  {ProviderID: "aws:///euw1-az1/sagemaker/cluster/hyperpod-x-i-0a", Provisioner: snapshot.ProvisionedByHyperPod, Owner: "gpus", Ready: true},
+			"n-old":       {ProviderID: "aws:///eu-west-1b/i-0b", Provisioner: snapshot.ProvisionedByKarpenter, Owner: "default", KarpenterProvisioner: true, Ready: true},
 		},
 		Instances: map[string]snapshot.Instance{
 			"i-0a": {State: "running", InstanceProfile: f.profileARN("self"), HTTPTokens: "required", HTTPEndpoint: "enabled", HopLimit: 1},
@@ -915,12 +916,12 @@ func TestCallerProblems(t *testing.T) {
 				return true
 			}
 			s, _, err := collect.Collect(context.Background(), w.options(t))
-			var problem *locate.Error
-			if !errors.As(err, &problem) || s != nil {
+			var p *problem.Error
+			if !errors.As(err, &p) || s != nil {
 				t.Fatalf("snapshot %v, error %v", s, err)
 			}
-			if problem.Problem != test.want || problem.Next == "" {
-				t.Errorf("problem\n  %s\nwant\n  %s\nnext %q", problem.Problem, test.want, problem.Next)
+			if p.Problem != test.want || p.Next == "" {
+				t.Errorf("problem\n  %s\nwant\n  %s\nnext %q", p.Problem, test.want, p.Next)
 			}
 		})
 	}
@@ -934,12 +935,12 @@ func TestKubernetesProblems(t *testing.T) {
 		return true
 	}
 	_, _, err := collect.Collect(context.Background(), w.options(t))
-	var problem *locate.Error
-	if !errors.As(err, &problem) {
+	var p *problem.Error
+	if !errors.As(err, &p) {
 		t.Fatal(err)
 	}
-	if want := "the Kubernetes API server " + w.kube.URL + " does not accept the credentials of the kubeconfig (Unauthorized)"; problem.Problem != want {
-		t.Errorf("problem\n  %s\nwant\n  %s", problem.Problem, want)
+	if want := "the Kubernetes API server " + w.kube.URL + " does not accept the credentials of the kubeconfig (Unauthorized)"; p.Problem != want {
+		t.Errorf("problem\n  %s\nwant\n  %s", p.Problem, want)
 	}
 }
 

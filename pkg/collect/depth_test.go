@@ -162,7 +162,7 @@ func (slow) Calls() map[string]int { return nil }
 type quickKube struct{}
 
 func (quickKube) Nodes(_ context.Context, each func(string, snapshot.Node)) error {
-	each("n", snapshot.Node{Maker: snapshot.MadeBySelf, ProviderID: "aws:///eu-west-1a/i-0a"})
+	each("n", snapshot.Node{Provisioner: snapshot.SelfManaged, ProviderID: "aws:///eu-west-1a/i-0a"})
 	return nil
 }
 

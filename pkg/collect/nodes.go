@@ -88,10 +88,10 @@ func (c *collector) readNodes(ctx context.Context) error {
 	}
 	err := c.kube.Nodes(ctx, func(name string, node snapshot.Node) {
 		c.write(func(s *snapshot.Snapshot) { put(&s.Nodes, name, node) })
-		if node.Maker == snapshot.MadeByHybrid || node.HyperPod() {
+		if node.Provisioner == snapshot.ProvisionedByHybrid || node.HyperPod() {
 			c.startHybridEntries()
 		}
-		if node.Provisioner {
+		if node.KarpenterProvisioner {
 			c.start("node templates of", "Karpenter", c.readKarpenterTemplates)
 		}
 		if id := instanceToRead(node); id != "" {
@@ -112,14 +112,14 @@ const builtinNodeClass = "default"
 // instanceToRead returns the id of the node's EC2 instance where only the
 // instance says which role the node holds, otherwise "".
 func instanceToRead(node snapshot.Node) string {
-	switch node.Maker {
-	case snapshot.MadeBySelf, snapshot.MadeByKarpenter, snapshot.MadeByUnknown:
+	switch node.Provisioner {
+	case snapshot.SelfManaged, snapshot.ProvisionedByKarpenter, snapshot.ProvisionedByUnknown:
 		return node.InstanceID()
-	case snapshot.MadeByAutoMode:
+	case snapshot.ProvisionedByAutoMode:
 		if node.NodeClass != builtinNodeClass {
 			return node.InstanceID()
 		}
-	case snapshot.MadeByNodeGroup, snapshot.MadeByFargate, snapshot.MadeByHybrid, snapshot.MadeByHyperPod:
+	case snapshot.ProvisionedByNodeGroup, snapshot.ProvisionedByFargate, snapshot.ProvisionedByHybrid, snapshot.ProvisionedByHyperPod:
 	}
 	return ""
 }
@@ -238,7 +238,7 @@ func (c *collector) startMappedRoles() {
 	c.write(func(s *snapshot.Snapshot) {
 		hybrid := len(s.Cluster.RemoteNodeNetworks) > 0
 		for _, node := range s.Nodes {
-			hybrid = hybrid || node.Maker == snapshot.MadeByHybrid
+			hybrid = hybrid || node.Provisioner == snapshot.ProvisionedByHybrid
 		}
 		if s.AWSAuth == nil || !hybrid {
 			return

@@ -115,9 +115,9 @@ func configuration(t *testing.T, what, out string) {
 // plan's commands, and comments stay one line.
 func TestHostilePlan(t *testing.T) {
 	plan := everyKind()
-	plan.Steps[0].Requires = []planner.Check{{Rule: "NR602", Subject: "aws-node"}, {Agent: true}}
-	plan.Steps[1].Proves = []planner.Check{{Rule: "NR201", Subject: "arn", Strict: true}}
-	plan.Steps = append(plan.Steps, moving().Steps...)
+	plan.Steps[0].Preconditions = []planner.Check{{Rule: "NR602", Subject: "aws-node"}, {Agent: true}}
+	plan.Steps[1].Postconditions = []planner.Check{{Rule: "NR201", Subject: "arn", Strict: true}}
+	plan.Steps = append(plan.Steps, ownRolePlan().Steps...)
 	for i, with := range hostile {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			t.Parallel()

@@ -151,7 +151,7 @@ func (w *script) step(number, of int, s planner.Step) {
 	}
 	w.line("step=" + words(fmt.Sprintf("step %d of %d", number, of)))
 	w.line("printf '%s\\n' " + words(title))
-	for _, c := range s.Requires {
+	for _, c := range s.Preconditions {
 		w.prove(c, "was not started, because it is not safe yet: "+condition(c))
 	}
 	final := last(s.Changes)
@@ -162,7 +162,7 @@ func (w *script) step(number, of int, s planner.Step) {
 		}
 	}
 	w.comment("proof: " + s.Proof)
-	for _, c := range s.Proves {
+	for _, c := range s.Postconditions {
 		w.prove(c, "was not proven: "+condition(c))
 	}
 }
@@ -246,5 +246,5 @@ func last(changes []change.Change) []int {
 
 // needsKubectl reports whether a step has a command of kubectl or of a plugin.
 func needsKubectl(s planner.Step) bool {
-	return len(s.Requires)+len(s.Proves) > 0 || slices.ContainsFunc(s.Changes, func(c change.Change) bool { return c.Kind.API() == change.Kubernetes })
+	return len(s.Preconditions)+len(s.Postconditions) > 0 || slices.ContainsFunc(s.Changes, func(c change.Change) bool { return c.Kind.API() == change.Kubernetes })
 }

@@ -25,8 +25,8 @@ const (
 	cni     = "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"
 )
 
-// moving is a plan that gives aws-node a role of its own.
-func moving() *planner.Plan {
+// ownRolePlan is a plan that gives aws-node a role of its own.
+func ownRolePlan() *planner.Plan {
 	return &planner.Plan{
 		Cluster: "arn:aws:eks:eu-west-1:111122223333:cluster/prod",
 		Steps: []planner.Step{
@@ -39,20 +39,20 @@ func moving() *planner.Plan {
 			},
 			{
 				Title: "give aws-node the role", Rules: []string{"NR601"}, Proof: "new pods get the role", Note: "running pods keep the node role",
-				Requires: []planner.Check{{Agent: true}},
-				Changes:  []change.Change{{Kind: change.AddonRole, Name: "vpc-cni", Part: "aws-node", Cluster: "prod", After: &change.State{Type: change.PodIdentity, Role: ownRole}}},
-				Proves:   []planner.Check{{Rule: "NR604", Subject: "aws-node", Strict: true}},
+				Preconditions:  []planner.Check{{Agent: true}},
+				Changes:        []change.Change{{Kind: change.AddonRole, Name: "vpc-cni", Part: "aws-node", Cluster: "prod", After: &change.State{Type: change.PodIdentity, Role: ownRole}}},
+				Postconditions: []planner.Check{{Rule: "NR604", Subject: "aws-node", Strict: true}},
 			},
 			{
 				Title: "restart aws-node", Rules: []string{"NR602"}, Proof: "every pod uses the role",
-				Changes: []change.Change{{Kind: change.Rollout, Name: "kube-system/aws-node", After: &change.State{Type: change.PodIdentity}}},
-				Proves:  []planner.Check{{Rule: "NR602", Subject: "aws-node"}},
+				Changes:        []change.Change{{Kind: change.Rollout, Name: "kube-system/aws-node", After: &change.State{Type: change.PodIdentity}}},
+				Postconditions: []planner.Check{{Rule: "NR602", Subject: "aws-node"}},
 			},
 			{
 				Title: "detach the CNI policy", Rules: []string{"NR205"}, Proof: "the node role has no CNI permissions",
-				Requires: []planner.Check{{Rule: "NR602", Subject: "aws-node"}, {Rule: "NR206", Subject: "aws-node", Strict: true}},
-				Changes:  []change.Change{{Kind: change.Attachment, Name: "nodes", Part: cni, Before: &change.State{}}},
-				Proves:   []planner.Check{{Rule: "NR205", Subject: "arn:aws:iam::111122223333:role/nodes", Strict: true}},
+				Preconditions:  []planner.Check{{Rule: "NR602", Subject: "aws-node"}, {Rule: "NR206", Subject: "aws-node", Strict: true}},
+				Changes:        []change.Change{{Kind: change.Attachment, Name: "nodes", Part: cni, Before: &change.State{}}},
+				Postconditions: []planner.Check{{Rule: "NR205", Subject: "arn:aws:iam::111122223333:role/nodes", Strict: true}},
 			},
 		},
 	}
@@ -204,7 +204,7 @@ func TestScript(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := runScript(t, export.Script(moving(), inStaging), tt.env, tt.fails)
+			got := runScript(t, export.Script(ownRolePlan(), inStaging), tt.env, tt.fails)
 			if diff := cmp.Diff(tt.calls, got.calls); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)
 			}
@@ -221,7 +221,7 @@ func TestScript(t *testing.T) {
 
 // TestScriptStops: a script never runs what it cannot run safely.
 func TestScriptStops(t *testing.T) {
-	edit := moving()
+	edit := ownRolePlan()
 	edit.Steps = []planner.Step{
 		{Title: "edit", Rules: []string{"NR504"}, Changes: []change.Change{{Kind: change.AuthRole, Name: "r", After: &change.State{}}}},
 		edit.Steps[3],
@@ -230,17 +230,17 @@ func TestScriptStops(t *testing.T) {
 		got.stderr != "error: step 1 of 2: make this change yourself, and then run the steps after it: entry of r in aws-auth\n" {
 		t.Errorf("no command: %+v", got)
 	}
-	nowhere := moving()
+	nowhere := ownRolePlan()
 	nowhere.Cluster = "prod"
 	if got := runScript(t, export.Script(nowhere, nothing), nil, nil); got.code != 1 || len(got.calls) != 0 || got.stderr != "error: the plan does not name the account of the cluster\n" {
 		t.Errorf("no account: %+v", got)
 	}
-	empty := moving()
+	empty := ownRolePlan()
 	empty.Steps = nil
 	if got := runScript(t, export.Script(empty, nothing), nil, nil); got.code != 0 || len(got.calls) != 0 {
 		t.Errorf("no steps: %+v", got)
 	}
-	whole := export.Script(moving(), nothing)
+	whole := export.Script(ownRolePlan(), nothing)
 	for _, part := range []int{2, 3, 5, 10} {
 		cut := whole[:len(whole)*(part-1)/part]
 		if got := runScript(t, cut[:strings.LastIndexByte(cut, '\n')+1], nil, nil); got.code == 0 || len(got.calls) != 0 {
@@ -248,13 +248,13 @@ func TestScriptStops(t *testing.T) {
 		}
 	}
 	// Without anything of kubectl nothing is asked of it.
-	made := moving()
+	made := ownRolePlan()
 	made.Steps = made.Steps[:1]
 	got := runScript(t, export.Script(made, nothing), nil, nil)
 	if got.code != 0 || slices.ContainsFunc(got.calls, func(c string) bool { return strings.HasPrefix(c, "kubectl") }) {
 		t.Errorf("of AWS alone: %+v", got)
 	}
-	if golden(t, "moving.sh", export.Script(moving(), inStaging)); got.stdout != "1. create a role for aws-node (NR601)\n" {
+	if golden(t, "moving.sh", export.Script(ownRolePlan(), inStaging)); got.stdout != "1. create a role for aws-node (NR601)\n" {
 		t.Errorf("%q", got.stdout)
 	}
 }

@@ -190,3 +190,13 @@ func createBeside(name string, mode fs.FileMode) (*os.File, error) {
 		return file, err
 	}
 }
+
+// Same reports whether two names are of one file or folder that exists.
+func Same(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}

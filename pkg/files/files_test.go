@@ -212,3 +212,26 @@ func TestYAML(t *testing.T) {
 		})
 	}
 }
+
+// TestSame: two names of one file are the same, and a name of nothing is the same as none.
+func TestSame(t *testing.T) {
+	dir := t.TempDir()
+	a, b, link := filepath.Join(dir, "a"), filepath.Join(dir, "b"), filepath.Join(dir, "link")
+	for _, name := range []string{a, b} {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(a, link); err != nil {
+		t.Fatal(err)
+	}
+	none := filepath.Join(dir, "none")
+	for _, tt := range []struct {
+		a, b string
+		want bool
+	}{{a, a, true}, {a, link, true}, {a, dir + "/./a", true}, {a, b, false}, {a, none, false}, {none, none, false}} {
+		if got := files.Same(tt.a, tt.b); got != tt.want {
+			t.Errorf("%s and %s: %v", tt.a, tt.b, got)
+		}
+	}
+}

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 )
 
 // Cluster is what EKS says of a cluster, as far as it identifies it.
@@ -39,7 +41,7 @@ const describeLimit = 10
 // Confirm asks EKS for the cluster, by name or else by endpoint, and compares it
 // with the kubeconfig: the endpoint, the certificate authority, account and
 // partition. It completes the target and returns what EKS says. Errors of its
-// own are *Error.
+// own are *problem.Error.
 func (t *Target) Confirm(ctx context.Context, api API) (Cluster, error) {
 	var c Cluster
 	var err error
@@ -75,15 +77,15 @@ func (t *Target) describe(ctx context.Context, api API) (Cluster, error) {
 	if t.Region != "" {
 		next += " --region " + t.Region
 	}
-	return Cluster{}, &Error{
+	return Cluster{}, &problem.Error{
 		Problem: fmt.Sprintf("there is no EKS cluster %q %s", t.Name, where),
 		Next:    next + t.profileHint() + " lists them; --region and --profile look elsewhere",
 		Err:     err,
 	}
 }
 
-func (t *Target) wrongAccount(caller string, err error) *Error {
-	return &Error{
+func (t *Target) wrongAccount(caller string, err error) *problem.Error {
+	return &problem.Error{
 		Problem: fmt.Sprintf("context %q is cluster %s in account %s, but the AWS credentials belong to account %s", t.Context, t.Name, t.Account, caller),
 		Next:    fmt.Sprintf("use credentials of account %s: kubectl noderole check --profile PROFILE", t.Account),
 		Err:     err,
@@ -118,7 +120,7 @@ func (t *Target) findByEndpoint(ctx context.Context, api API) (Cluster, error) {
 		if err != nil {
 			account = "of the credentials"
 		}
-		return Cluster{}, &Error{
+		return Cluster{}, &problem.Error{
 			Problem: fmt.Sprintf("none of the %d EKS clusters in account %s, region %s has the endpoint of context %q (%s)", len(names), account, t.Region, t.Context, t.Server),
 			Next:    "use the account's credentials with --profile, or name the cluster with --cluster-name",
 		}
@@ -131,7 +133,7 @@ func (t *Target) findByEndpoint(ctx context.Context, api API) (Cluster, error) {
 func (t *Target) compare(ctx context.Context, api API, c Cluster) error {
 	arn, ok := fromARN("", c.ARN)
 	if !ok {
-		return &Error{Problem: fmt.Sprintf("EKS answered for cluster %s with %q, which is not a cluster's ARN", t.Name, c.ARN), Next: "check AWS_ENDPOINT_URL; the endpoint may not be AWS"}
+		return &problem.Error{Problem: fmt.Sprintf("EKS answered for cluster %s with %q, which is not a cluster's ARN", t.Name, c.ARN), Next: "check AWS_ENDPOINT_URL; the endpoint may not be AWS"}
 	}
 	if t.Account != "" && arn.account != t.Account {
 		if caller, err := api.CallerAccount(ctx); err == nil && caller != arn.account {
@@ -149,28 +151,28 @@ func (t *Target) compare(ctx context.Context, api API, c Cluster) error {
 	switch {
 	case sameEndpoint(t.Server, c.Endpoint):
 		if ca == different {
-			return &Error{
+			return &problem.Error{
 				Problem: fmt.Sprintf("context %q has the endpoint of cluster %s but another certificate authority", t.Context, c.Name),
 				Next:    t.updateKubeconfig(c),
 			}
 		}
 		t.note("EKS gives %s the endpoint of context %s%s", c.Name, t.Context, map[comparison]string{same: " and the same certificate authority"}[ca])
 	case isEKS(t.Server):
-		return &Error{
+		return &problem.Error{
 			Problem: fmt.Sprintf("context %q is another cluster than %s: its server is %s, that of %s is %s", t.Context, c.Name, t.Server, c.Name, c.Endpoint),
 			Next:    t.updateKubeconfig(c),
 		}
 	case ca == same:
 		t.note("context %s reaches %s through %s, a proxy or tunnel: the certificate authority is the same", t.Context, c.Name, t.Server)
 	case ca == different:
-		return &Error{
+		return &problem.Error{
 			Problem: fmt.Sprintf("context %q is not cluster %s: server %s and certificate authority both differ from what EKS says", t.Context, c.Name, t.Server),
 			Next:    "choose another --context, or correct --cluster-name",
 		}
 	case t.flagName:
 		t.Warnings = append(t.Warnings, fmt.Sprintf("whether server %s is cluster %s could not be verified; the nodes are those of the server", t.Server, c.Name))
 	default:
-		return &Error{
+		return &problem.Error{
 			Problem: fmt.Sprintf("whether context %q (server %s) is cluster %s is unknown: the server is not an EKS endpoint, and there is no certificate authority to compare", t.Context, t.Server, c.Name),
 			Next:    fmt.Sprintf("if it is: kubectl noderole check --cluster-name %s --region %s", c.Name, t.Region),
 		}

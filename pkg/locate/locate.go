@@ -16,22 +16,9 @@ import (
 	"strings"
 
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 )
-
-// Error is a problem that the user can solve: one line what is wrong, and one
-// line what to do about it.
-type Error struct {
-	Problem string
-	// Next is what to type or to check; it may be empty.
-	Next string
-	Err  error
-}
-
-// Error returns the problem.
-func (e *Error) Error() string { return e.Problem }
-
-// Unwrap returns the cause, if any.
-func (e *Error) Unwrap() error { return e.Err }
 
 // ErrNoCluster is what an API answers about a cluster that EKS does not know;
 // test with errors.Is.
@@ -71,7 +58,7 @@ type Target struct {
 // FromKubeconfig reads from the kubeconfig which EKS cluster a context is. The
 // certificate authority has to be in the kubeconfig itself or loaded into it
 // (clientcmdapi.FlattenConfig). getenv is asked for AWS_REGION and
-// AWS_DEFAULT_REGION, the last resort for the region. Errors are *Error.
+// AWS_DEFAULT_REGION, the last resort for the region. Errors are *problem.Error.
 func FromKubeconfig(raw clientcmdapi.Config, flags Flags, getenv func(string) string) (*Target, error) {
 	t := &Target{flagName: flags.ClusterName != ""}
 	found, err := t.readContext(raw, flags)
@@ -97,7 +84,7 @@ func FromKubeconfig(raw clientcmdapi.Config, flags Flags, getenv func(string) st
 		return nil, notEKS(t)
 	}
 	if want := PartitionOf(t.Region); t.Region != "" && t.Partition != "" && want != t.Partition {
-		return nil, &Error{
+		return nil, &problem.Error{
 			Problem: fmt.Sprintf("region %s is in partition %s, but the cluster's ARN is in %s", t.Region, want, t.Partition),
 			Next:    "correct --region or the kubeconfig",
 		}
@@ -108,8 +95,8 @@ func FromKubeconfig(raw clientcmdapi.Config, flags Flags, getenv func(string) st
 	return t, nil
 }
 
-func notEKS(t *Target) *Error {
-	e := &Error{Next: "name the cluster: kubectl noderole check --cluster-name NAME --region REGION"}
+func notEKS(t *Target) *problem.Error {
+	e := &problem.Error{Next: "name the cluster: kubectl noderole check --cluster-name NAME --region REGION"}
 	switch {
 	case t.Context == "":
 		e.Problem = "the kubeconfig has no current context"
@@ -147,7 +134,7 @@ func (t *Target) readContext(raw clientcmdapi.Config, flags Flags) ([]clue, erro
 	t.Context = name
 	cluster, ok := raw.Clusters[ctx.Cluster]
 	if !ok {
-		return nil, &Error{
+		return nil, &problem.Error{
 			Problem: fmt.Sprintf("context %q names cluster %q, which the kubeconfig does not have", name, ctx.Cluster),
 			Next:    "write the entry again: aws eks update-kubeconfig --name NAME --region REGION",
 		}
@@ -160,7 +147,7 @@ func (t *Target) readContext(raw clientcmdapi.Config, flags Flags) ([]clue, erro
 			clues = append(clues, t.readExec(ctx.AuthInfo, user.Exec)...)
 		}
 	} else if ctx.AuthInfo != "" {
-		return nil, &Error{
+		return nil, &problem.Error{
 			Problem: fmt.Sprintf("context %q names user %q, which the kubeconfig does not have", name, ctx.AuthInfo),
 			Next:    "write the entry again: aws eks update-kubeconfig --name NAME --region REGION",
 		}
@@ -218,7 +205,7 @@ func (t *Target) settle(clues []clue, flags Flags) error {
 				*p.into, from = value, c.from
 				t.note("%s %s: %s", p.what, value, c.from)
 			default:
-				return &Error{
+				return &problem.Error{
 					Problem: fmt.Sprintf("context %q contradicts itself: %s says %s %s, %s says %s", t.Context, from, p.what, *p.into, c.from, value),
 					Next:    "name the cluster: kubectl noderole check --cluster-name NAME --region REGION",
 				}
@@ -278,8 +265,8 @@ func isClusterName(s string) bool {
 }
 
 // unknownContext names the contexts that may have been meant.
-func unknownContext(raw clientcmdapi.Config, name string) *Error {
-	e := &Error{Problem: fmt.Sprintf("the kubeconfig has no context %q", name), Next: "kubectl config get-contexts lists them"}
+func unknownContext(raw clientcmdapi.Config, name string) *problem.Error {
+	e := &problem.Error{Problem: fmt.Sprintf("the kubeconfig has no context %q", name), Next: "kubectl config get-contexts lists them"}
 	names := slices.SortedFunc(maps.Keys(raw.Contexts), func(a, b string) int {
 		return cmp.Or(cmp.Compare(distance(a, name), distance(b, name)), cmp.Compare(a, b))
 	})

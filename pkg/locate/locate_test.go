@@ -12,6 +12,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"pgregory.net/rapid"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 )
 
 // kubeconfig returns one context, named by the caller, with a user that runs the
@@ -193,9 +195,9 @@ func TestFromKubeconfigRefuses(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			_, err := FromKubeconfig(test.raw, test.flags, noEnv)
-			var problem *Error
-			if !errors.As(err, &problem) || !strings.Contains(problem.Problem, test.want) || problem.Next == "" {
-				t.Errorf("got %v (%+v), want %s", err, problem, test.want)
+			var p *problem.Error
+			if !errors.As(err, &p) || !strings.Contains(p.Problem, test.want) || p.Next == "" {
+				t.Errorf("got %v (%+v), want %s", err, p, test.want)
 			}
 		})
 	}
@@ -312,9 +314,9 @@ func TestConfirm(t *testing.T) {
 			target.Context, target.Region = "ctx", "eu-west-1"
 			_, err := target.Confirm(context.Background(), test.api)
 			if test.problem != "" {
-				var problem *Error
-				if !errors.As(err, &problem) || !strings.Contains(problem.Problem, test.problem) || problem.Next == "" {
-					t.Errorf("got %v (%+v), want %s", err, problem, test.problem)
+				var p *problem.Error
+				if !errors.As(err, &p) || !strings.Contains(p.Problem, test.problem) || p.Next == "" {
+					t.Errorf("got %v (%+v), want %s", err, p, test.problem)
 				}
 				return
 			}

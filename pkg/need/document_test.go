@@ -46,10 +46,10 @@ func TestDocumentsGrantTheirNeed(t *testing.T) {
 	}{
 		"worker":         {need.WorkerDocument(false), slices.Concat(need.Worker, need.WorkerRecommended), need.Pull},
 		"worker minimal": {need.WorkerDocument(true), need.Worker, need.WorkerRecommended},
-		"pull":           {need.PullDocument(false), slices.Concat(need.Pull, need.PullThroughCache), slices.Concat(need.Worker, need.MoreThanPull)},
+		"pull":           {need.PullDocument(false), slices.Concat(need.Pull, need.PullThroughCache), slices.Concat(need.Worker, need.ExcessivePull)},
 		"pull minimal":   {need.PullDocument(true), need.Pull, need.PullThroughCache},
 		"pod identity":   {need.PodIdentityAgentDocument(), need.PodIdentityAgent, need.Worker},
-		"minimal node":   {need.MinimalNodeDocument(), slices.Concat(need.Worker, need.Pull, need.PodIdentityAgent), slices.Concat(need.WorkerRecommended, need.PullThroughCache, need.Broad)},
+		"minimal node":   {need.MinimalNodeDocument(), slices.Concat(need.Worker, need.Pull, need.PodIdentityAgent), slices.Concat(need.WorkerRecommended, need.PullThroughCache, need.Excessive)},
 		"cni ipv4":       {ipv4.Document("aws"), slices.Concat(ipv4.Required(), ipv4.Recommended()), slices.Concat(ipv6.Indicative(), need.Pull)},
 		"cni ipv6":       {ipv6.Document("aws"), slices.Concat(ipv6.Required(), ipv6.Recommended()), slices.Concat(ipv4.Indicative(), need.Pull)},
 		"original ipv6": {

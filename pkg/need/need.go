@@ -256,20 +256,20 @@ var PullThroughCache = []Action{
 	{Name: "ecr:BatchImportUpstreamImage", Resources: []string{"arn:{partition}:ecr:{region}:{account}:repository/*"}, For: "the first pull through a pull-through cache"},
 }
 
-// MoreThanPull are actions that AmazonEC2ContainerRegistryReadOnly and wider
+// ExcessivePull are actions that AmazonEC2ContainerRegistryReadOnly and wider
 // policies grant and no image pull calls.
 // Source: https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEC2ContainerRegistryReadOnly.html
-var MoreThanPull = []Action{
+var ExcessivePull = []Action{
 	{Name: "ecr:ListImages", Resources: []string{anyRepository}, For: "no image pull"},
 	{Name: "ecr:DescribeRepositories", Resources: []string{anyRepository}, For: "no image pull"},
 	{Name: "ecr:GetRepositoryPolicy", Resources: []string{anyRepository}, For: "no image pull"},
 }
 
-// Broad are dangerous actions that no node calls: they give control over the account, the
+// Excessive are dangerous actions that no node calls: they give control over the account, the
 // cluster or its data to everybody who can use the role. Administrator and PowerUser
 // access grant most of them, the cluster policy some.
 // Source: https://docs.aws.amazon.com/service-authorization/latest/reference/
-var Broad = []Action{
+var Excessive = []Action{
 	{Name: "iam:PassRole", Resources: []string{"arn:{partition}:iam::{account}:role/*"}, For: "giving any role to a new instance"},
 	{Name: "iam:AttachRolePolicy", Resources: []string{"arn:{partition}:iam::{account}:role/*"}, For: "granting itself any permission"},
 	{Name: "iam:CreateAccessKey", Resources: []string{"arn:{partition}:iam::{account}:user/*"}, For: "access keys of any user"},

@@ -54,7 +54,7 @@ func (p *planner) byEntry(role *view.NodeRole) iter.Seq2[string, *view.NodeRole]
 			}
 		}
 		for _, name := range role.Nodes {
-			if (p.v.Snapshot.Nodes[name].Maker == snapshot.MadeByAutoMode) == auto {
+			if (p.v.Snapshot.Nodes[name].Provisioner == snapshot.ProvisionedByAutoMode) == auto {
 				half.Nodes = append(half.Nodes, name)
 			}
 		}

@@ -88,9 +88,9 @@ func (p *planner) detachFrom(role *view.NodeRole, kind view.IdentityKind) ([]Ste
 	}
 	return []Step{{
 		Title: fmt.Sprintf("detach %s from %s", strings.Join(names, ", "), role.Name), rank: rankDetach, Changes: changes,
-		Requires: slices.Concat(requires, works),
-		Proof:    "the role has no CNI permissions, and its nodes keep the permissions that they need",
-		Proves:   append(proves, p.kept(role)...), Subject: role.Name, arn: role.ARN,
+		Preconditions:  slices.Concat(requires, works),
+		Proof:          "the role has no CNI permissions, and its nodes keep the permissions that they need",
+		Postconditions: append(proves, p.kept(role)...), Subject: role.Name, arn: role.ARN,
 	}}, nil
 }
 

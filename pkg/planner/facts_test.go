@@ -277,7 +277,7 @@ func (f *facts) Write(_ context.Context, c change.Change) error {
 		}
 		return nil
 	case change.AddonRole, change.Association, change.ServiceAccountRole:
-		f.point(c)
+		f.setAWSNodeRole(c)
 		return nil
 	case change.AuthRole:
 		s.AWSAuth = nil
@@ -310,8 +310,8 @@ func (f *facts) Write(_ context.Context, c change.Change) error {
 	return nil
 }
 
-// point gives aws-node a role, or takes it away.
-func (f *facts) point(c change.Change) {
+// setAWSNodeRole gives aws-node a role, or takes it away.
+func (f *facts) setAWSNodeRole(c change.Change) {
 	s := f.s
 	pods := c.Kind == change.Association || c.After != nil && c.After.Type == change.PodIdentity || c.After == nil && c.Before.Type == change.PodIdentity
 	if pods || c.Kind == change.AddonRole {
@@ -372,9 +372,9 @@ func (f *facts) follow(steps []planner.Step) {
 		if step.Proof == "" || step.Title == "" {
 			f.Errorf("step %+v", step)
 		}
-		hold(f, f.s, step.Requires)
+		hold(f, f.s, step.Preconditions)
 		f.make(step.Changes)
-		hold(f, f.s, step.Proves)
+		hold(f, f.s, step.Postconditions)
 	}
 }
 

@@ -60,7 +60,7 @@ func (p *planner) namedProfile(r finding.Result) (profile, role string) {
 			return s.Instances[n.Instance].InstanceProfile, ""
 		}
 	}
-	for _, l := range p.v.Launchers() {
+	for _, l := range p.v.NodeSources() {
 		if string(l.Kind)+" "+l.Name != r.Subject.Name {
 			continue
 		}

@@ -84,7 +84,7 @@ func (p *planner) ownRoleSteps(kind view.IdentityKind, name string) ([]Step, err
 	if p.v.Snapshot.PodIdentityAgent == nil && len(p.v.WithoutAgent()) > 0 {
 		steps = append(steps, Step{
 			Title: "install the EKS Pod Identity Agent", rank: rankAgent, Changes: []change.Change{p.agent()},
-			Proof: "the agent is ready on every node with aws-node", Proves: []Check{{Agent: true}},
+			Proof: "the agent is ready on every node with aws-node", Postconditions: []Check{{Agent: true}},
 		})
 	}
 	return steps, nil
@@ -102,7 +102,7 @@ func (p *planner) useOwnRole(kind view.IdentityKind, arn string) ([]Step, error)
 	}
 	configure := Step{
 		Title: "configure aws-node with " + identityWords(kind, arn), rank: rankConfigure, Changes: []change.Change{p.configure(kind, arn)},
-		Proof: "a new pod of aws-node gets it, and the role works", Proves: slices.Concat(configured, works),
+		Proof: "a new pod of aws-node gets it, and the role works", Postconditions: slices.Concat(configured, works),
 		Note: "running pods keep the node role until they are restarted",
 	}
 	if kind == view.PodIdentity && len(p.v.WithoutAgent()) > 0 {
@@ -110,7 +110,7 @@ func (p *planner) useOwnRole(kind view.IdentityKind, arn string) ([]Step, error)
 		if err != nil {
 			return nil, err
 		}
-		configure.Requires = append([]Check{{Agent: true}}, agent...)
+		configure.Preconditions = append([]Check{{Agent: true}}, agent...)
 	}
 	restart, err := p.rolloutStep(&change.State{Type: change.NodeRole}, kind, arn)
 	return []Step{configure, restart}, err

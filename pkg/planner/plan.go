@@ -41,14 +41,14 @@ type Step struct {
 	Changes []change.Change `json:"changes"`
 	// Commands are those of the changes, for readers; what is read from a plan is not used.
 	Commands []finding.Next `json:"commands,omitempty"`
-	// Requires are the preconditions: what the facts must show before the step is
-	// applied.
-	Requires []Check `json:"requires,omitempty"`
-	// Proof says what shows that it worked; Proves are the postconditions, the same for
-	// the facts. A step without any is seen to have worked by reading again what it wrote.
-	Proof  string  `json:"proof"`
-	Proves []Check `json:"proves,omitempty"`
-	// Note says what to know before it is applied.
+	// Preconditions are what the facts must show before the step is applied.
+	Preconditions []Check `json:"requires,omitempty"`
+	// Proof says what shows that it worked.
+	Proof string `json:"proof"`
+	// Postconditions are what the facts must show after it. A step without any is seen to
+	// have worked by reading again what it wrote.
+	Postconditions []Check `json:"proves,omitempty"`
+	// Note is what there is to know before it is applied.
 	Note string `json:"note,omitempty"`
 
 	rank int

@@ -161,7 +161,7 @@ func (p *planner) add(r finding.Result, s Step) {
 		if !slices.Contains(have.Rules, r.ID) {
 			have.Rules = append(have.Rules, r.ID)
 			if s.provesOwn && !have.provesOwn {
-				have.Proves = append(have.Proves, Check{Rule: r.ID, Subject: cmp.Or(r.Subject.ARN, r.Subject.Name)})
+				have.Postconditions = append(have.Postconditions, Check{Rule: r.ID, Subject: cmp.Or(r.Subject.ARN, r.Subject.Name)})
 				have.Proof += "; " + s.Proof
 			}
 		}
@@ -180,7 +180,7 @@ func (s *Step) finish() {
 		return
 	}
 	for _, id := range s.Rules {
-		s.Proves = append(s.Proves, Check{Rule: id, Subject: cmp.Or(s.arn, s.Subject)})
+		s.Postconditions = append(s.Postconditions, Check{Rule: id, Subject: cmp.Or(s.arn, s.Subject)})
 	}
 }
 

@@ -19,7 +19,7 @@ func (p *planner) restartAWSNode(finding.Result) ([]Step, error) {
 		return nil, err
 	}
 	if !identity.Own() { // the node roles that the new pods use have the CNI permissions
-		if step.Requires, err = p.checks(finding.AllowCNI, "", false); err != nil {
+		if step.Preconditions, err = p.checks(finding.AllowCNI, "", false); err != nil {
 			return nil, err
 		}
 	}
@@ -53,10 +53,10 @@ func (p *planner) rolloutStep(before *change.State, kind view.IdentityKind, arn 
 	step := Step{
 		Title: "restart aws-node, so that every pod uses " + identityWords(kind, arn), rank: rankRollout,
 		Changes: []change.Change{{Kind: change.Rollout, Name: awsNodeFull, Before: before, After: after}},
-		Proof:   "the environment of every pod selects it", Proves: proves, Note: restartNote,
+		Proof:   "the environment of every pod selects it", Postconditions: proves, Note: restartNote,
 	}
 	if kind == view.IRSA || kind == view.PodIdentity {
-		step.Requires, err = p.works(kind, false)
+		step.Preconditions, err = p.works(kind, false)
 	}
 	return step, err
 }

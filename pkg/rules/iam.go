@@ -64,7 +64,7 @@ func iamOf(v *view.View) finding.IAM {
 			out.WithoutRole = append(out.WithoutRole, finding.RolelessSource{Kind: "node", Name: n.Node, Reason: n.Reason, Unknown: len(n.Unread) > 0})
 		}
 	}
-	for _, l := range v.Launchers() {
+	for _, l := range v.NodeSources() {
 		switch {
 		case l.RoleARN != "":
 		case len(l.Unread) > 0:
@@ -190,7 +190,7 @@ func (r *iamRole) nodeNeeds(node *view.NodeRole, identity view.Identity) {
 	default:
 		r.need("cni", finding.WantedUnknown, need.Indicative())
 	}
-	r.need("excess", finding.WantedNo, need.Broad)
+	r.need("excess", finding.WantedNo, need.Excessive)
 }
 
 func (r *iamRole) hybridNeeds() {

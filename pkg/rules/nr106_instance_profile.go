@@ -30,14 +30,14 @@ instanceProfiles: {"arn:aws:iam::111122223333:instance-profile/lost": {notFound:
 karpenterNodeClasses: {default: {instanceProfile: eksNodeRole, profileArn: "arn:aws:iam::111122223333:instance-profile/eksNodeRole"}}
 autoScalingGroups: {asg-1: {launchTemplate: "lt-1:3", instanceProfile: "arn:aws:iam::111122223333:instance-profile/eksNodeRole"}}`,
 	Check: func(v *view.View, report Reporter) {
-		for _, l := range v.Launchers() {
+		for _, l := range v.NodeSources() {
 			subject := finding.Subject{Kind: finding.SubjectSource, Name: string(l.Kind) + " " + l.Name}
 			switch {
 			case len(l.Unread) > 0:
 				report(unknown(subject, "the role of "+subject.Name+" is unknown", l.Unread))
 			case l.Problem != "":
 				report(finding.Result{
-					Status: finding.Fail, Subject: subject, Message: subject.Name + ": " + l.Problem, Evidence: l.Evidence, Next: repairLauncher(l),
+					Status: finding.Fail, Subject: subject, Message: subject.Name + ": " + l.Problem, Evidence: l.Evidence, Next: repairNodeSource(l),
 				})
 			default:
 				report(finding.Result{
@@ -48,8 +48,8 @@ autoScalingGroups: {asg-1: {launchTemplate: "lt-1:3", instanceProfile: "arn:aws:
 	},
 }
 
-// repairLauncher is the command with which people give a source of nodes an instance profile.
-func repairLauncher(l view.Launcher) []finding.Next {
+// repairNodeSource is the command with which people give a source of nodes an instance profile.
+func repairNodeSource(l view.NodeSource) []finding.Next {
 	switch l.Kind {
 	case view.KarpenterClass:
 		return []finding.Next{finding.Run(command.Kubectl("edit", "ec2nodeclasses.karpenter.k8s.aws", l.Name))}

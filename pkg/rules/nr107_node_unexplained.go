@@ -36,7 +36,7 @@ group, Karpenter, EKS Auto Mode, Fargate or hybrid nodes.`,
 		if len(names) == 0 {
 			report(finding.Result{
 				Status: finding.Pass, Subject: clusterSubject(v), Message: "every node has a known source",
-				Evidence: []string{fmt.Sprintf("%d nodes, including %d Fargate and %d hybrid nodes, which have no EC2 instance role", len(v.Snapshot.Nodes), v.CountNodes(snapshot.MadeByFargate), v.CountNodes(snapshot.MadeByHybrid))},
+				Evidence: []string{fmt.Sprintf("%d nodes, including %d Fargate and %d hybrid nodes, which have no EC2 instance role", len(v.Snapshot.Nodes), v.CountNodes(snapshot.ProvisionedByFargate), v.CountNodes(snapshot.ProvisionedByHybrid))},
 			})
 		}
 	},

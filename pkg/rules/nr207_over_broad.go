@@ -36,7 +36,7 @@ roles:
 				report(noSuchRole(r))
 				continue
 			}
-			subject, all := roleSubject(r), askAll(r.Role, need.Broad)
+			subject, all := roleSubject(r), askAll(r.Role, need.Excessive)
 			switch {
 			case len(all.allowed) > 0:
 				result := finding.Result{Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s has dangerous permissions that no node needs: %s", r.Name, reasons(all.allowed)), Evidence: grantLines(all.allowed)}
@@ -48,7 +48,7 @@ roles:
 			case len(all.unknown) > 0:
 				report(unknown(subject, "whether "+r.Name+" has dangerous permissions is unknown", unreadOf(all.unknown)))
 			default:
-				report(finding.Result{Status: finding.Pass, Subject: subject, Message: r.Name + " has no dangerous permissions", Evidence: []string{fmt.Sprintf("%d actions that no node calls were evaluated", len(need.Broad))}})
+				report(finding.Result{Status: finding.Pass, Subject: subject, Message: r.Name + " has no dangerous permissions", Evidence: []string{fmt.Sprintf("%d actions that no node calls were evaluated", len(need.Excessive))}})
 			}
 		}
 	},

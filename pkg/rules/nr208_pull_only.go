@@ -30,7 +30,7 @@ roles:
 				report(noSuchRole(r))
 				continue
 			}
-			subject, all := roleSubject(r), askAll(r.Role, need.MoreThanPull)
+			subject, all := roleSubject(r), askAll(r.Role, need.ExcessivePull)
 			switch {
 			case len(all.allowed) > 0:
 				report(finding.Result{

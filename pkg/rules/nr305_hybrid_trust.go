@@ -45,7 +45,7 @@ func hybridNodes(v *view.View, report Reporter) bool {
 	if len(v.HybridRoles()) == 0 {
 		report(finding.Result{
 			Status: finding.NotApplicable, Subject: clusterSubject(v),
-			Message: fmt.Sprintf("%d hybrid nodes, and no access entry for them", v.CountNodes(snapshot.MadeByHybrid)),
+			Message: fmt.Sprintf("%d hybrid nodes, and no access entry for them", v.CountNodes(snapshot.ProvisionedByHybrid)),
 		})
 		return false
 	}

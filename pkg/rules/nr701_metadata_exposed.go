@@ -58,7 +58,7 @@ make sure that no pod relies on the node role.`,
 
 // worth says what the role's credentials allow besides what every node needs.
 func worth(r *view.NodeRole) string {
-	dangerous := askAll(r.Role, append(need.Indicative(), need.Broad...))
+	dangerous := askAll(r.Role, append(need.Indicative(), need.Excessive...))
 	if len(dangerous.allowed) == 0 {
 		return "the role allows what nodes call, and none of the dangerous actions that were evaluated"
 	}

@@ -98,7 +98,7 @@ const hyperPodScheme = "/sagemaker/"
 
 // HyperPod reports whether SageMaker HyperPod made the node.
 func (n Node) HyperPod() bool {
-	return n.Maker == MadeByHyperPod || strings.HasPrefix(n.ProviderID, "aws://") && strings.Contains(n.ProviderID, hyperPodScheme)
+	return n.Provisioner == ProvisionedByHyperPod || strings.HasPrefix(n.ProviderID, "aws://") && strings.Contains(n.ProviderID, hyperPodScheme)
 }
 
 // MissingOf returns the entries that leave this fact of this subject unread:

@@ -300,31 +300,31 @@ type InstanceProfile struct {
 	Roles []string `json:"roles,omitempty"`
 }
 
-// Maker says what started a node.
-type Maker string
+// Provisioner says what started a node.
+type Provisioner string
 
 // The makers of nodes, recognized by the labels and provider IDs that they set.
 const (
-	MadeByNodeGroup Maker = "nodeGroup"   // label eks.amazonaws.com/nodegroup
-	MadeByKarpenter Maker = "karpenter"   // label karpenter.sh/nodepool, before v0.32 karpenter.sh/provisioner-name
-	MadeByAutoMode  Maker = "autoMode"    // label eks.amazonaws.com/compute-type=auto
-	MadeByFargate   Maker = "fargate"     // label eks.amazonaws.com/compute-type=fargate
-	MadeByHybrid    Maker = "hybrid"      // label eks.amazonaws.com/compute-type=hybrid or provider id eks-hybrid:///
-	MadeByHyperPod  Maker = "hyperPod"    // a label of sagemaker.amazonaws.com, or a provider id of SageMaker's
-	MadeBySelf      Maker = "selfManaged" // an EC2 instance without any of these
-	MadeByUnknown   Maker = "unknown"     // no EC2 provider id and none of these labels
+	ProvisionedByNodeGroup Provisioner = "nodeGroup"   // label eks.amazonaws.com/nodegroup
+	ProvisionedByKarpenter Provisioner = "karpenter"   // label karpenter.sh/nodepool, before v0.32 karpenter.sh/provisioner-name
+	ProvisionedByAutoMode  Provisioner = "autoMode"    // label eks.amazonaws.com/compute-type=auto
+	ProvisionedByFargate   Provisioner = "fargate"     // label eks.amazonaws.com/compute-type=fargate
+	ProvisionedByHybrid    Provisioner = "hybrid"      // label eks.amazonaws.com/compute-type=hybrid or provider id eks-hybrid:///
+	ProvisionedByHyperPod  Provisioner = "hyperPod"    // a label of sagemaker.amazonaws.com, or a provider id of SageMaker's
+	SelfManaged            Provisioner = "selfManaged" // an EC2 instance without any of these
+	ProvisionedByUnknown   Provisioner = "unknown"     // no EC2 provider id and none of these labels
 )
 
 // Node is a Kubernetes node.
 type Node struct {
 	// ProviderID is spec.providerID, such as aws:///eu-west-1a/i-0123456789abcdef0.
-	ProviderID string `json:"providerID,omitempty"`
-	Maker      Maker  `json:"maker"`
+	ProviderID  string      `json:"providerID,omitempty"`
+	Provisioner Provisioner `json:"maker"`
 	// Owner is the name of the node group, Karpenter node pool or Provisioner, Auto Mode
 	// node pool, Fargate profile or HyperPod instance group that made the node.
 	Owner string `json:"owner,omitempty"`
 	// Provisioner is set where Owner is a Provisioner of Karpenter before v0.32.
-	Provisioner bool `json:"provisioner,omitempty"`
+	KarpenterProvisioner bool `json:"provisioner,omitempty"`
 	// NodeClass is the EC2NodeClass (Karpenter) or NodeClass (Auto Mode).
 	NodeClass string `json:"nodeClass,omitempty"`
 	// Windows is set where the label kubernetes.io/os or status.nodeInfo.operatingSystem

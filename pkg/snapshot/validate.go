@@ -129,24 +129,24 @@ func (s *Snapshot) validateAssociations() *problem {
 }
 
 func (s *Snapshot) validateNodes() *problem {
-	makers := []string{
-		string(MadeByNodeGroup), string(MadeByKarpenter), string(MadeByAutoMode), string(MadeByFargate),
-		string(MadeByHybrid), string(MadeByHyperPod), string(MadeBySelf), string(MadeByUnknown),
+	provisioners := []string{
+		string(ProvisionedByNodeGroup), string(ProvisionedByKarpenter), string(ProvisionedByAutoMode), string(ProvisionedByFargate),
+		string(ProvisionedByHybrid), string(ProvisionedByHyperPod), string(SelfManaged), string(ProvisionedByUnknown),
 	}
 	for _, name := range text.SortedKeys(s.Nodes) {
 		n := s.Nodes[name]
-		if n.Provisioner && n.Maker != MadeByKarpenter {
-			return bad(fmt.Sprintf("only a node of maker %s has a Provisioner", MadeByKarpenter), "nodes", name, "provisioner")
+		if n.KarpenterProvisioner && n.Provisioner != ProvisionedByKarpenter {
+			return bad(fmt.Sprintf("only a node of maker %s has a Provisioner", ProvisionedByKarpenter), "nodes", name, "provisioner")
 		}
-		if p := oneOf(string(n.Maker), makers, "nodes", name, "maker"); p != nil {
+		if p := oneOf(string(n.Provisioner), provisioners, "nodes", name, "maker"); p != nil {
 			return p
 		}
-		if n.Maker == MadeBySelf || n.Maker == MadeByKarpenter {
-			if n.InstanceID() == "" && n.Maker == MadeByKarpenter {
+		if n.Provisioner == SelfManaged || n.Provisioner == ProvisionedByKarpenter {
+			if n.InstanceID() == "" && n.Provisioner == ProvisionedByKarpenter {
 				continue // a node that Karpenter has just made has no provider id for a moment
 			}
 			if n.InstanceID() == "" {
-				return bad(fmt.Sprintf("%q names no EC2 instance, which a %s node has", n.ProviderID, n.Maker), "nodes", name, "providerID")
+				return bad(fmt.Sprintf("%q names no EC2 instance, which a %s node has", n.ProviderID, n.Provisioner), "nodes", name, "providerID")
 			}
 			if p := present(s, s.Instances, n.InstanceID(), FactInstances, "nodes", name, "providerID"); p != nil {
 				return p

@@ -156,7 +156,7 @@ func (v *View) RoleOfNode(name string) (arn string, unread []snapshot.Missing) {
 	if p := s.InstanceProfiles[s.Instances[node.InstanceID()].InstanceProfile]; len(p.Roles) > 0 {
 		return p.Roles[0], nil
 	}
-	if role := s.NodeGroups[node.Owner].NodeRoleARN; node.Maker == snapshot.MadeByNodeGroup && role != "" {
+	if role := s.NodeGroups[node.Owner].NodeRoleARN; node.Provisioner == snapshot.ProvisionedByNodeGroup && role != "" {
 		return role, nil
 	}
 	return "", v.Unread(snapshot.FactNodeGroups, snapshot.FactInstances, snapshot.FactInstanceProfiles)
@@ -313,7 +313,7 @@ func (v *View) WithoutAgent() []string {
 	s := v.Snapshot
 	var nodes []string
 	for _, pod := range sortedPairs(s.AWSNode.Pods) {
-		if s.Nodes[pod.Node].Maker == snapshot.MadeByAutoMode {
+		if s.Nodes[pod.Node].Provisioner == snapshot.ProvisionedByAutoMode {
 			continue
 		}
 		if s.PodIdentityAgent == nil || !s.PodIdentityAgent.Nodes[pod.Node] {
@@ -330,7 +330,7 @@ func (v *View) HybridNodesWithAgent() []string {
 	var nodes []string
 	if agent := v.Snapshot.PodIdentityAgent; agent != nil {
 		for name := range sortedPairs(agent.Nodes) {
-			if v.Snapshot.Nodes[name].Maker == snapshot.MadeByHybrid {
+			if v.Snapshot.Nodes[name].Provisioner == snapshot.ProvisionedByHybrid {
 				nodes = append(nodes, name)
 			}
 		}

@@ -77,8 +77,8 @@ func (v *View) InventoryUnread() []snapshot.Missing {
 		snapshot.FactNodeClasses, snapshot.FactAutoScaling)
 }
 
-// takeInventory fills roles and roleless.
-func (v *View) takeInventory() {
+// resolveNodeRoles fills roles and roleless.
+func (v *View) resolveNodeRoles() {
 	s := v.Snapshot
 	nodes := map[string][]string{} // by role ARN
 	byOwner := map[string]int{}
@@ -99,7 +99,7 @@ func (v *View) takeInventory() {
 	if a := s.Cluster.AutoMode; a != nil && a.NodeRoleARN != "" {
 		count := 0
 		for name, n := range sortedPairs(s.Nodes) {
-			if n.Maker == snapshot.MadeByAutoMode && !v.customClass(n) {
+			if n.Provisioner == snapshot.ProvisionedByAutoMode && !v.customClass(n) {
 				count++
 				nodes[a.NodeRoleARN] = append(nodes[a.NodeRoleARN], name)
 			}
@@ -136,7 +136,7 @@ func (v *View) takeInventory() {
 		sources[role] = append(list, Source{Kind: kind, Name: named, Nodes: 1, Via: via})
 	}
 
-	v.takeLaunchers(sources)
+	v.resolveNodeSources(sources)
 	v.takeDisplaced(sources)
 	for arn, list := range sources {
 		slices.SortFunc(list, func(a, b Source) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
@@ -149,10 +149,10 @@ func (v *View) takeInventory() {
 // groupOf is the managed node group of a node: its label says so or, where that was
 // removed, its instance's tag.
 func (v *View) groupOf(n snapshot.Node) string {
-	if n.Maker == snapshot.MadeByNodeGroup {
+	if n.Provisioner == snapshot.ProvisionedByNodeGroup {
 		return n.Owner
 	}
-	if n.Maker != snapshot.MadeBySelf {
+	if n.Provisioner != snapshot.SelfManaged {
 		return ""
 	}
 	group := v.Snapshot.Instances[n.InstanceID()].NodeGroup
@@ -165,15 +165,15 @@ func (v *View) groupOf(n snapshot.Node) string {
 // instanceSource says whether a node's role is found through its instance, and
 // as what it is listed.
 func instanceSource(name string, n snapshot.Node) (kind SourceKind, as string, ok bool) {
-	switch n.Maker {
-	case snapshot.MadeBySelf:
+	switch n.Provisioner {
+	case snapshot.SelfManaged:
 		return SelfManaged, name, true
-	case snapshot.MadeByKarpenter:
-		if n.Provisioner {
+	case snapshot.ProvisionedByKarpenter:
+		if n.KarpenterProvisioner {
 			return Provisioner, n.Owner, true
 		}
 		return Karpenter, n.Owner, true
-	case snapshot.MadeByNodeGroup, snapshot.MadeByAutoMode, snapshot.MadeByFargate, snapshot.MadeByHybrid, snapshot.MadeByHyperPod, snapshot.MadeByUnknown:
+	case snapshot.ProvisionedByNodeGroup, snapshot.ProvisionedByAutoMode, snapshot.ProvisionedByFargate, snapshot.ProvisionedByHybrid, snapshot.ProvisionedByHyperPod, snapshot.ProvisionedByUnknown:
 		return "", "", false
 	default:
 		return "", "", false

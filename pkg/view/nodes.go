@@ -255,7 +255,7 @@ func (v *View) mappedAsHybrid(r *Role) bool {
 
 // HybridNodes are the names of the hybrid nodes that have joined, ordered.
 func (v *View) HybridNodes() []string {
-	return v.nodesWhere(func(n snapshot.Node) bool { return n.Maker == snapshot.MadeByHybrid })
+	return v.nodesWhere(func(n snapshot.Node) bool { return n.Provisioner == snapshot.ProvisionedByHybrid })
 }
 
 // ConfiguredForHybrid reports whether the cluster is configured for hybrid nodes, or has some.

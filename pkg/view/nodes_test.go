@@ -21,13 +21,13 @@ const (
 
 // nodeCase is a role with nodes of one source.
 type nodeCase struct {
-	nodes    []string
-	windows  bool
-	template string // the node group's launch template
-	auto     bool   // EKS Auto Mode has the role too
-	maker    snapshot.Maker
-	amiType  string
-	family   string // of an EC2NodeClass
+	nodes       []string
+	windows     bool
+	template    string // the node group's launch template
+	auto        bool   // EKS Auto Mode has the role too
+	provisioner snapshot.Provisioner
+	amiType     string
+	family      string // of an EC2NodeClass
 }
 
 func (c nodeCase) view() (*View, *NodeRole) {
@@ -36,10 +36,10 @@ func (c nodeCase) view() (*View, *NodeRole) {
 		Roles:   map[string]snapshot.Role{aRole: {InstanceProfiles: []string{aProfile}}}, InstanceProfiles: map[string]snapshot.InstanceProfile{aProfile: {Roles: []string{aRole}}},
 		Nodes: map[string]snapshot.Node{}, Instances: map[string]snapshot.Instance{"i-0a": {InstanceProfile: aProfile}},
 	}
-	switch c.maker {
-	case snapshot.MadeByKarpenter:
+	switch c.provisioner {
+	case snapshot.ProvisionedByKarpenter:
 		s.KarpenterNodeClasses = map[string]snapshot.NodeClass{"c": {RoleARN: aRole, AMIFamily: c.family}}
-	case snapshot.MadeBySelf:
+	case snapshot.SelfManaged:
 	default:
 		s.NodeGroups = map[string]snapshot.NodeGroup{"g": {NodeRoleARN: aRole, LaunchTemplate: c.template, AMIType: c.amiType}}
 	}
@@ -47,7 +47,7 @@ func (c nodeCase) view() (*View, *NodeRole) {
 		s.Cluster.AutoMode = &snapshot.AutoMode{NodeRoleARN: aRole}
 	}
 	for _, name := range c.nodes {
-		s.Nodes[name] = snapshot.Node{ProviderID: "aws:///eu-west-1a/i-0a", Maker: c.maker, Owner: "g", NodeClass: "c", Windows: c.windows}
+		s.Nodes[name] = snapshot.Node{ProviderID: "aws:///eu-west-1a/i-0a", Provisioner: c.provisioner, Owner: "g", NodeClass: "c", Windows: c.windows}
 	}
 	v := New(s)
 	return v, v.NodeRoles()[0]
@@ -56,7 +56,7 @@ func (c nodeCase) view() (*View, *NodeRole) {
 // TestMappingOfNodes: how nodes are named and what they run decides which access entries
 // and which user names let them in, whatever made them.
 func TestMappingOfNodes(t *testing.T) {
-	const group, karpenter, self = snapshot.MadeByNodeGroup, snapshot.MadeByKarpenter, snapshot.MadeBySelf
+	const group, karpenter, self = snapshot.ProvisionedByNodeGroup, snapshot.ProvisionedByKarpenter, snapshot.SelfManaged
 	for name, test := range map[string]struct {
 		nodeCase
 		entry string   // the type that is wanted
@@ -66,24 +66,24 @@ func TestMappingOfNodes(t *testing.T) {
 		mixed bool
 		needs int // required actions
 	}{
-		"private DNS names":       {nodeCase{maker: group, nodes: []string{dnsNode}}, "EC2_LINUX", []string{"EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, []string{ByPrivateDNS}, false, 1},
-		"resource names":          {nodeCase{maker: group, nodes: []string{resourceName}}, "EC2_LINUX", []string{"EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, []string{ByPrivateDNS}, false, 1},
-		"instance IDs":            {nodeCase{maker: group, nodes: []string{idNode}}, "EC2", []string{"EC2"}, BySession, []string{BySession, NodeNames[2]}, false, 0},
-		"instance IDs, Karpenter": {nodeCase{maker: karpenter, nodes: []string{idNode}}, "EC2", []string{"EC2"}, BySession, []string{BySession, NodeNames[2]}, false, 0},
-		"both":                    {nodeCase{maker: group, nodes: []string{dnsNode, idNode}}, "EC2_LINUX", []string{"EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, NodeNames, true, 1},
+		"private DNS names":       {nodeCase{provisioner: group, nodes: []string{dnsNode}}, "EC2_LINUX", []string{"EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, []string{ByPrivateDNS}, false, 1},
+		"resource names":          {nodeCase{provisioner: group, nodes: []string{resourceName}}, "EC2_LINUX", []string{"EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, []string{ByPrivateDNS}, false, 1},
+		"instance IDs":            {nodeCase{provisioner: group, nodes: []string{idNode}}, "EC2", []string{"EC2"}, BySession, []string{BySession, NodeNames[2]}, false, 0},
+		"instance IDs, Karpenter": {nodeCase{provisioner: karpenter, nodes: []string{idNode}}, "EC2", []string{"EC2"}, BySession, []string{BySession, NodeNames[2]}, false, 0},
+		"both":                    {nodeCase{provisioner: group, nodes: []string{dnsNode, idNode}}, "EC2_LINUX", []string{"EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, NodeNames, true, 1},
 		"Auto Mode beside a node group": {
-			nodeCase{maker: group, nodes: []string{dnsNode}, auto: true}, "EC2_LINUX", []string{"EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, NodeNames, true, 1,
+			nodeCase{provisioner: group, nodes: []string{dnsNode}, auto: true}, "EC2_LINUX", []string{"EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, NodeNames, true, 1,
 		},
-		"Auto Mode beside an idle node group": {nodeCase{maker: group, auto: true}, "EC2_LINUX", []string{"EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, NodeNames, true, 1},
-		"Auto Mode beside instance IDs":       {nodeCase{maker: group, nodes: []string{idNode}, auto: true}, "EC2", []string{"EC2"}, BySession, []string{BySession, NodeNames[2]}, false, 0},
-		"an idle node group":                  {nodeCase{maker: group}, "EC2_LINUX", []string{"EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, []string{ByPrivateDNS}, false, 1},
-		"an idle node group with user data":   {nodeCase{maker: group, template: "lt-1:1"}, "EC2_LINUX", []string{"EC2", "EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, NodeNames, false, 1},
-		"a name of somebody's own":            {nodeCase{maker: group, template: "lt-1:1", nodes: []string{"worker1"}}, "EC2_LINUX", []string{"EC2", "EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, NodeNames, false, 1},
-		"Windows, custom AMI":                 {nodeCase{maker: group, nodes: []string{dnsNode}, windows: true, amiType: "CUSTOM"}, "EC2_WINDOWS", []string{"EC2_WINDOWS"}, ByPrivateDNS, []string{ByPrivateDNS}, false, 1},
-		"Windows, Karpenter":                  {nodeCase{maker: karpenter, nodes: []string{dnsNode}, windows: true}, "EC2_WINDOWS", []string{"EC2_WINDOWS"}, ByPrivateDNS, []string{ByPrivateDNS}, false, 1},
-		"Windows, Karpenter, not joined":      {nodeCase{maker: karpenter, family: "windows2022"}, "EC2_WINDOWS", []string{"EC2_WINDOWS"}, ByPrivateDNS, NodeNames, false, 1},
-		"Windows, self-managed":               {nodeCase{maker: self, nodes: []string{dnsNode}, windows: true}, "EC2_WINDOWS", []string{"EC2_WINDOWS"}, ByPrivateDNS, []string{ByPrivateDNS}, false, 1},
-		"Windows, not joined":                 {nodeCase{maker: group, amiType: "WINDOWS_CORE_2022_x86_64"}, "EC2_WINDOWS", []string{"EC2_WINDOWS"}, ByPrivateDNS, []string{ByPrivateDNS}, false, 1},
+		"Auto Mode beside an idle node group": {nodeCase{provisioner: group, auto: true}, "EC2_LINUX", []string{"EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, NodeNames, true, 1},
+		"Auto Mode beside instance IDs":       {nodeCase{provisioner: group, nodes: []string{idNode}, auto: true}, "EC2", []string{"EC2"}, BySession, []string{BySession, NodeNames[2]}, false, 0},
+		"an idle node group":                  {nodeCase{provisioner: group}, "EC2_LINUX", []string{"EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, []string{ByPrivateDNS}, false, 1},
+		"an idle node group with user data":   {nodeCase{provisioner: group, template: "lt-1:1"}, "EC2_LINUX", []string{"EC2", "EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, NodeNames, false, 1},
+		"a name of somebody's own":            {nodeCase{provisioner: group, template: "lt-1:1", nodes: []string{"worker1"}}, "EC2_LINUX", []string{"EC2", "EC2_LINUX", "EC2_WINDOWS"}, ByPrivateDNS, NodeNames, false, 1},
+		"Windows, custom AMI":                 {nodeCase{provisioner: group, nodes: []string{dnsNode}, windows: true, amiType: "CUSTOM"}, "EC2_WINDOWS", []string{"EC2_WINDOWS"}, ByPrivateDNS, []string{ByPrivateDNS}, false, 1},
+		"Windows, Karpenter":                  {nodeCase{provisioner: karpenter, nodes: []string{dnsNode}, windows: true}, "EC2_WINDOWS", []string{"EC2_WINDOWS"}, ByPrivateDNS, []string{ByPrivateDNS}, false, 1},
+		"Windows, Karpenter, not joined":      {nodeCase{provisioner: karpenter, family: "windows2022"}, "EC2_WINDOWS", []string{"EC2_WINDOWS"}, ByPrivateDNS, NodeNames, false, 1},
+		"Windows, self-managed":               {nodeCase{provisioner: self, nodes: []string{dnsNode}, windows: true}, "EC2_WINDOWS", []string{"EC2_WINDOWS"}, ByPrivateDNS, []string{ByPrivateDNS}, false, 1},
+		"Windows, not joined":                 {nodeCase{provisioner: group, amiType: "WINDOWS_CORE_2022_x86_64"}, "EC2_WINDOWS", []string{"EC2_WINDOWS"}, ByPrivateDNS, []string{ByPrivateDNS}, false, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v, r := test.view()
@@ -138,16 +138,16 @@ func TestDisplaced(t *testing.T) {
 		roles    int    // node roles
 	}{
 		"by tag":             {instance: snapshot.Instance{NodeGroup: "g", InstanceProfile: profile}, want: "has role QuickSetup from instance profile QuickSetup, but its node group g has role eksNodeRole", roles: 1},
-		"by label":           {node: snapshot.Node{Maker: snapshot.MadeByNodeGroup, Owner: "g"}, instance: snapshot.Instance{InstanceProfile: profile}, want: "has role QuickSetup from instance profile QuickSetup, but its node group g has role eksNodeRole", roles: 1},
-		"label taken off":    {node: snapshot.Node{Maker: snapshot.MadeBySelf}, instance: snapshot.Instance{NodeGroup: "g", InstanceProfile: profile}, want: "has role QuickSetup from instance profile QuickSetup, but its node group g has role eksNodeRole", roles: 1},
-		"no profile":         {node: snapshot.Node{Maker: snapshot.MadeByNodeGroup, Owner: "g"}, instance: snapshot.Instance{}, want: "has no role, but its node group g has role eksNodeRole", roles: 1},
+		"by label":           {node: snapshot.Node{Provisioner: snapshot.ProvisionedByNodeGroup, Owner: "g"}, instance: snapshot.Instance{InstanceProfile: profile}, want: "has role QuickSetup from instance profile QuickSetup, but its node group g has role eksNodeRole", roles: 1},
+		"label taken off":    {node: snapshot.Node{Provisioner: snapshot.SelfManaged}, instance: snapshot.Instance{NodeGroup: "g", InstanceProfile: profile}, want: "has role QuickSetup from instance profile QuickSetup, but its node group g has role eksNodeRole", roles: 1},
+		"no profile":         {node: snapshot.Node{Provisioner: snapshot.ProvisionedByNodeGroup, Owner: "g"}, instance: snapshot.Instance{}, want: "has no role, but its node group g has role eksNodeRole", roles: 1},
 		"never joined":       {instance: snapshot.Instance{NodeGroup: "g"}, roles: 1},
 		"as it should be":    {instance: snapshot.Instance{NodeGroup: "g", InstanceProfile: aProfile}, roles: 1},
-		"without a tag":      {node: snapshot.Node{Maker: snapshot.MadeBySelf}, instance: snapshot.Instance{Owned: true, InstanceProfile: profile}, inline: ssm, want: "has role QuickSetup from instance profile QuickSetup, with which it cannot have joined", roles: 1},
-		"not the cluster's":  {node: snapshot.Node{Maker: snapshot.MadeBySelf}, instance: snapshot.Instance{InstanceProfile: profile}, inline: ssm, roles: 2},
-		"let in":             {node: snapshot.Node{Maker: snapshot.MadeBySelf}, instance: snapshot.Instance{Owned: true, InstanceProfile: profile}, inline: ssm, entry: true, roles: 2},
-		"pulls images":       {node: snapshot.Node{Maker: snapshot.MadeBySelf}, instance: snapshot.Instance{Owned: true, InstanceProfile: profile}, inline: pull, roles: 2},
-		"allows nothing":     {node: snapshot.Node{Maker: snapshot.MadeBySelf}, instance: snapshot.Instance{Owned: true, InstanceProfile: profile}, roles: 2},
+		"without a tag":      {node: snapshot.Node{Provisioner: snapshot.SelfManaged}, instance: snapshot.Instance{Owned: true, InstanceProfile: profile}, inline: ssm, want: "has role QuickSetup from instance profile QuickSetup, with which it cannot have joined", roles: 1},
+		"not the cluster's":  {node: snapshot.Node{Provisioner: snapshot.SelfManaged}, instance: snapshot.Instance{InstanceProfile: profile}, inline: ssm, roles: 2},
+		"let in":             {node: snapshot.Node{Provisioner: snapshot.SelfManaged}, instance: snapshot.Instance{Owned: true, InstanceProfile: profile}, inline: ssm, entry: true, roles: 2},
+		"pulls images":       {node: snapshot.Node{Provisioner: snapshot.SelfManaged}, instance: snapshot.Instance{Owned: true, InstanceProfile: profile}, inline: pull, roles: 2},
+		"allows nothing":     {node: snapshot.Node{Provisioner: snapshot.SelfManaged}, instance: snapshot.Instance{Owned: true, InstanceProfile: profile}, roles: 2},
 		"a group not read":   {instance: snapshot.Instance{NodeGroup: "lost", InstanceProfile: profile}, roles: 1},
 		"a profile not read": {instance: snapshot.Instance{NodeGroup: "g", InstanceProfile: aProfile + "2"}, roles: 1},
 	} {
@@ -159,7 +159,7 @@ func TestDisplaced(t *testing.T) {
 				InstanceProfiles: map[string]snapshot.InstanceProfile{aProfile: {Roles: []string{aRole}}, profile: {Roles: []string{other}}},
 				Instances:        map[string]snapshot.Instance{"i-0a": test.instance},
 			}
-			if test.node.Maker != "" {
+			if test.node.Provisioner != "" {
 				test.node.ProviderID = "aws:///eu-west-1a/i-0a"
 				s.Nodes = map[string]snapshot.Node{dnsNode: test.node}
 			}
@@ -195,7 +195,7 @@ func TestHybridRoles(t *testing.T) {
 			arn("ec2"): trust("ec2.amazonaws.com"), arn("unmapped"): trust("ssm.amazonaws.com"), arn("group"): trust("ssm.amazonaws.com"), arn("pod"): trust("sagemaker.amazonaws.com"),
 		},
 		NodeGroups:    map[string]snapshot.NodeGroup{"g": {NodeRoleARN: arn("group")}},
-		Nodes:         map[string]snapshot.Node{"mi-1": {Maker: snapshot.MadeByHybrid}},
+		Nodes:         map[string]snapshot.Node{"mi-1": {Provisioner: snapshot.ProvisionedByHybrid}},
 		AccessEntries: map[string]snapshot.AccessEntry{arn("entry"): {Type: HybridEntry}, arn("pod"): {Type: HyperPodEntry}},
 		AWSAuth:       &snapshot.AWSAuth{MapRoles: mapped("ssm") + mapped("anywhere") + mapped("ec2") + mapped("group") + mapped("unread")},
 		Missing:       []snapshot.Missing{{Fact: snapshot.FactRoles, Subject: arn("unread"), Operation: "iam:GetRole", Error: "refused"}},

@@ -20,17 +20,17 @@ type View struct {
 	// Place fills in the resource patterns of needs.
 	Place need.Place
 
-	documents map[string]document
-	roles     []*NodeRole
-	roleless  []RolelessNode
-	launchers []Launcher
-	displaced []Displaced
-	byARN     map[string]*Role
-	auth      *AuthMap
-	sessions  map[string][]*Session
-	authLines []int
-	access    map[string]Access
-	// cniVersion replaces the version of vpc-cni that runs.
+	documents   map[string]document
+	roles       []*NodeRole
+	roleless    []RolelessNode
+	nodeSources []NodeSource
+	displaced   []Displaced
+	byARN       map[string]*Role
+	auth        *AuthMap
+	sessions    map[string][]*Session
+	authLines   []int
+	access      map[string]Access
+	// cniVersion stands in for the version of vpc-cni that runs.
 	cniVersion string
 }
 
@@ -50,7 +50,7 @@ func New(s *snapshot.Snapshot) *View {
 		byARN:     map[string]*Role{},
 		access:    map[string]Access{},
 	}
-	v.takeInventory()
+	v.resolveNodeRoles()
 	return v
 }
 

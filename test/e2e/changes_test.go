@@ -329,7 +329,7 @@ func TestChangesStaleEntry(t *testing.T) {
 	s := newScenario(t, "stale")
 	program := newProgram(t, proxy.URL)
 	s.role("nodes", serviceTrust("ec2.amazonaws.com"))
-	s.letIn("nodes", "EC2_LINUX")
+	s.grantAccess("nodes", "EC2_LINUX")
 	c := oneChange{Kind: "eks.AccessEntry", Name: roleARN("nodes"), Cluster: s.cluster}
 	found := program.run(t, "read", c).State
 	if found["createdAt"] == nil {

@@ -65,7 +65,7 @@ func broken(t *testing.T) *scenario {
 	s.node("ip-10-0-9-9.eu-west-1.compute.internal", s.instance("bastionRole"), "")
 	s.node("ip-10-0-9-8.eu-west-1.compute.internal", s.instance(""), "")
 	s.node("ip-10-0-9-7.eu-west-1.compute.internal", "i-0000000000000dead", "")
-	s.letIn("gpuNodeRole", "EC2_LINUX")
+	s.grantAccess("gpuNodeRole", "EC2_LINUX")
 	s.awsNodePod("aws-node-old", "ip-10-0-9-9.eu-west-1.compute.internal", "")
 	return s
 }
@@ -373,7 +373,7 @@ func TestPermissionsDocumented(t *testing.T) {
 	s := broken(t)
 	s.inlinePolicy("gpuNodeRole", "pull", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`)
 	s.proxied.Associations["a-1"] = associationOf("eksCNIRole")
-	s.letIn("bastionRole", "EC2") // of a type that may have access policies
+	s.grantAccess("bastionRole", "EC2") // of a type that may have access policies
 	s.autoScalingGroup("workers", "bastionRole")
 	s.launchConfigurationGroup("older", "bastionRole")
 	s.hybrid("eksCNIRole")

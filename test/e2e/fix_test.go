@@ -505,7 +505,7 @@ func TestFixUnproven(t *testing.T) {
 	s.nodeRole("eksNodeRole", workerPolicy, pullPolicy, cniPolicy)
 	s.nodeGroup("apps", "eksNodeRole")
 	s.node(firstNode, "i-0aaaaaaaaaaaaaaaa", "apps")
-	s.letIn("eksNodeRole", "EC2_LINUX")
+	s.grantAccess("eksNodeRole", "EC2_LINUX")
 	s.awsNode("")
 	s.proxied.Addons["vpc-cni"] = awsproxy.Addon{Version: "v1.20.4-eksbuild.1"}
 	s.apply()

@@ -20,7 +20,7 @@ func TestEveryRefusal(t *testing.T) {
 	s := broken(t)
 	s.inlinePolicy("gpuNodeRole", "pull", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`)
 	s.proxied.Associations["a-1"] = associationOf("eksCNIRole")
-	s.letIn("bastionRole", "EC2")
+	s.grantAccess("bastionRole", "EC2")
 	s.autoScalingGroup("workers", "bastionRole")
 	s.launchConfigurationGroup("older", "bastionRole")
 	s.hybrid("eksCNIRole")

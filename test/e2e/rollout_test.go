@@ -293,7 +293,7 @@ func TestRollout(t *testing.T) {
 	s := newScenario(t, "rollout")
 	s.nodeRole("eksNodeRole", workerPolicy, pullPolicy, cniPolicy)
 	s.nodeGroup("apps", "eksNodeRole")
-	s.letIn("eksNodeRole", "EC2_LINUX")
+	s.grantAccess("eksNodeRole", "EC2_LINUX")
 	s.node(firstNode, "i-0aaaaaaaaaaaaaaaa", "apps")
 	s.node(secondNode, "i-0bbbbbbbbbbbbbbbb", "apps")
 	_, err := s.iam.CreateOpenIDConnectProvider(s.ctx, &iam.CreateOpenIDConnectProviderInput{Url: aws.String(issuer), ClientIDList: []string{"sts.amazonaws.com"}})

@@ -318,11 +318,11 @@ func (s *scenario) healthy() {
 	s.awsNode("eksCNIRole")
 	s.awsNodePod("aws-node-aaaaa", "ip-10-0-1-17.eu-west-1.compute.internal", "eksCNIRole")
 	s.proxied.Addons["vpc-cni"] = awsproxy.Addon{Version: "v1.20.4-eksbuild.1", ServiceAccountRoleARN: roleARN("eksCNIRole")}
-	s.letIn("eksNodeRole", "EC2_LINUX")
+	s.grantAccess("eksNodeRole", "EC2_LINUX")
 }
 
-// letIn gives a role an access entry.
-func (s *scenario) letIn(role, kind string, policies ...string) {
+// grantAccess gives a role an access entry.
+func (s *scenario) grantAccess(role, kind string, policies ...string) {
 	s.proxied.AccessEntries[roleARN(role)] = awsproxy.AccessEntry{
 		Type: kind, Username: "system:node:{{EC2PrivateDNSName}}", Groups: []string{"system:nodes"}, CreatedAt: time.Now(), Policies: policies,
 	}

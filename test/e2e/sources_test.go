@@ -74,8 +74,8 @@ func TestNodeClasses(t *testing.T) {
 	env := s.kubeconfig(proxy.URL)
 	s.nodeRole("karpenterNodeRole", workerPolicy, pullPolicy)
 	s.nodeRole("autoNodeRole", "AmazonEKSWorkerNodeMinimalPolicy", pullPolicy)
-	s.letIn("karpenterNodeRole", "EC2_LINUX")
-	s.letIn("autoNodeRole", "EC2")
+	s.grantAccess("karpenterNodeRole", "EC2_LINUX")
+	s.grantAccess("autoNodeRole", "EC2")
 	s.manifest(env, nodeClassKinds, "--for=condition=Established", "crd/ec2nodeclasses.karpenter.k8s.aws", "crd/nodeclasses.eks.amazonaws.com")
 	empty := "emptyProfile"
 	_, err := s.iam.CreateInstanceProfile(s.ctx, &iam.CreateInstanceProfileInput{InstanceProfileName: &empty})
@@ -110,7 +110,7 @@ func TestNodeClasses(t *testing.T) {
 	if diff := cmp.Diff(sources, r.sources()); diff != "" {
 		t.Errorf("sources (-want +got):\n%s", diff)
 	}
-	s.letIn("autoNodeRole", "EC2", "arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy")
+	s.grantAccess("autoNodeRole", "EC2", "arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy")
 	r = parseReport(t, kubectl(t, env, "noderole", "check", "-o", "json"))
 	if diff := cmp.Diff(want[:4], r.verdicts()); diff != "" {
 		t.Errorf("with the access policy (-want +got):\n%s", diff)
@@ -263,7 +263,7 @@ func TestAutoScalingGroup(t *testing.T) {
 	s := newScenario(t, "groups")
 	s.healthy()
 	s.nodeRole("selfManagedRole", workerPolicy, pullPolicy)
-	s.letIn("selfManagedRole", "EC2_LINUX")
+	s.grantAccess("selfManagedRole", "EC2_LINUX")
 	s.autoScalingGroup("workers", "selfManagedRole")
 	s.autoScalingGroup("lost", "nobody")
 	r := parseReport(t, kubectl(t, s.kubeconfig(proxy.URL), "noderole", "check", "-o", "json"))
@@ -287,7 +287,7 @@ func (s *scenario) hybrid(role string) {
 		Spec:       corev1.NodeSpec{ProviderID: "eks-hybrid:///" + region + "/" + s.cluster + "/mi-0123456789abcdef0"},
 	}, metav1.CreateOptions{})
 	s.must(err)
-	s.letIn(role, "HYBRID_LINUX")
+	s.grantAccess(role, "HYBRID_LINUX")
 }
 
 // TestHybridNodes: hybrid nodes hold a role that no EC2 rule fits.
@@ -302,7 +302,7 @@ func TestHybridNodes(t *testing.T) {
 		t.Errorf("verdicts %v", got)
 	}
 	s.role("badHybridRole", serviceTrust("ec2.amazonaws.com"), pullPolicy)
-	s.letIn("badHybridRole", "HYBRID_LINUX")
+	s.grantAccess("badHybridRole", "HYBRID_LINUX")
 	want := []string{"NR305 badHybridRole fail", "NR212 badHybridRole depends"}
 	if diff := cmp.Diff(want, parseReport(t, kubectl(t, env, "noderole", "check", "-o", "json")).verdicts()); diff != "" {
 		t.Errorf("verdicts (-want +got):\n%s", diff)
@@ -315,7 +315,7 @@ func TestAutoMode(t *testing.T) {
 	s := newScenario(t, "auto")
 	s.nodeRole("AmazonEKSAutoNodeRole", "AmazonEKSWorkerNodeMinimalPolicy", pullPolicy)
 	s.proxied.AutoModeRole = roleARN("AmazonEKSAutoNodeRole")
-	s.letIn("AmazonEKSAutoNodeRole", "EC2", "arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy")
+	s.grantAccess("AmazonEKSAutoNodeRole", "EC2", "arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy")
 	for name, labels := range map[string]map[string]string{
 		"i-0aaaaaaaaaaaaaaaa": {"eks.amazonaws.com/compute-type": "auto", "karpenter.sh/nodepool": "general-purpose", "eks.amazonaws.com/nodeclass": "default"},
 		"fargate-ip-10-0-0-9": {"eks.amazonaws.com/compute-type": "fargate"},

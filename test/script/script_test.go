@@ -46,7 +46,12 @@ func run(m *testing.M) int {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	}()
-	build := exec.Command("go", "build", "-o", dir, "../../cmd/kubectl-noderole")
+	args := []string{"build", "-o", dir}
+	if os.Getenv("GOCOVERDIR") != "" { // make coverage: the plugin writes there what it ran, and does so only with main among the packages
+		const module = "github.com/kubectl-noderole/kubectl-noderole/"
+		args = append(args, "-cover", "-coverpkg="+module+"pkg/cli,"+module+"cmd/kubectl-noderole")
+	}
+	build := exec.Command("go", append(args, "../../cmd/kubectl-noderole")...)
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "build the plugin:", err)
@@ -77,6 +82,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("KUBECONFIG", filepath.Join(env.WorkDir, "kubeconfig"))
 	env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	env.Setenv("SERVER", server.URL)
+	env.Setenv("GOCOVERDIR", os.Getenv("GOCOVERDIR"))
 	return nil
 }
 

@@ -25,10 +25,10 @@ type Changes struct {
 	*Client
 	iam IAMWrites
 	eks EKSWrites
-	// pause is how long to wait before asking EKS again about a role that it does
+	// pollInterval is how long to wait before asking EKS again about a role that it does
 	// not know yet, or about an add-on that it works on; settle is how long in all
 	// for an add-on.
-	pause, settle time.Duration
+	pollInterval, settle time.Duration
 }
 
 var _ change.Store = (*Changes)(nil)
@@ -79,7 +79,7 @@ func NewChanges(ctx context.Context, cfg Config) (*Changes, error) {
 
 // Writing returns the client with its writes, for the same credentials.
 func (c *Client) Writing() *Changes {
-	return &Changes{Client: c, iam: c.iam.(*iamCalls), eks: c.eks.(*eksCalls), pause: 3 * time.Second, settle: 5 * time.Minute}
+	return &Changes{Client: c, iam: c.iam.(*iamCalls), eks: c.eks.(*eksCalls), pollInterval: 3 * time.Second, settle: 5 * time.Minute}
 }
 
 // Caller returns the ARN of the principal whose credentials are used.
@@ -204,7 +204,7 @@ func (c *Changes) Write(ctx context.Context, ch change.Change) error {
 // wait waits for the pause between two questions to EKS.
 func (c *Changes) wait(ctx context.Context) error {
 	select {
-	case <-time.After(c.pause):
+	case <-time.After(c.pollInterval):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

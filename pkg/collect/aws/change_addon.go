@@ -59,7 +59,7 @@ func (c *Changes) settled(ctx context.Context, cluster, name string, stays bool)
 		switch {
 		case failed:
 			return &change.FailedError{Reason: "it is " + addon.Status + issues(addon.Health)}
-		case time.Now().Add(c.pause).After(deadline):
+		case time.Now().Add(c.pollInterval).After(deadline):
 			return &change.FailedError{Reason: fmt.Sprintf("it is still %s after %s%s", addon.Status, c.settle, issues(addon.Health))}
 		}
 		if err := c.wait(ctx); err != nil {

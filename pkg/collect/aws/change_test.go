@@ -119,7 +119,7 @@ func newChanges(t *testing.T, replies map[string][]reply) (*Changes, *fakeAWS) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.pause, c.settle = time.Millisecond, time.Minute
+	c.pollInterval, c.settle = time.Millisecond, time.Minute
 	return c, fake
 }
 
@@ -416,7 +416,7 @@ func TestChangesAddonFails(t *testing.T) {
 	}
 	t.Run("interrupted", func(t *testing.T) {
 		c, _ := newChanges(t, map[string][]reply{"POST /clusters/c/addons": {addonMade}, "GET " + addonPath: {addonIs("CREATING", "")}})
-		c.pause, c.settle = time.Minute, time.Hour
+		c.pollInterval, c.settle = time.Minute, time.Hour
 		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 		defer cancel()
 		if err := c.Write(ctx, made); !errors.Is(err, context.DeadlineExceeded) {

@@ -1,7 +1,8 @@
-// Package aws reads from the AWS APIs what the snapshot of a cluster needs, and
-// makes the changes of repairs. It wraps the AWS SDK: standard configuration and
-// credentials, adaptive retries, time limits, a bound on calls in flight, a check
-// that every response has the shape of its operation, and errors that say what to do. A Client only reads; only Changes writes.
+// Package aws reads and writes the AWS APIs. A Client reads what the snapshot of a
+// cluster needs. Changes also applies the changes of repairs, and nothing else writes.
+// The package wraps the AWS SDK: standard configuration and credentials, adaptive
+// retries, time limits, a bound on calls in flight, a check that every answer has the
+// shape of its operation, and errors that a person can act on.
 package aws
 
 import (
@@ -53,7 +54,7 @@ type Client struct {
 
 	mu    sync.Mutex // guards what follows
 	calls map[string]int
-	dead  map[string]unreachable // services that cannot be reached
+	down  map[string]unreachable // services that cannot be reached
 }
 
 // The interfaces that a Client must satisfy.
@@ -63,7 +64,7 @@ var (
 )
 
 // New loads the standard AWS configuration, overlaid with cfg, and returns a
-// client for it. It returns a *locate.Error where the user can solve the
+// client for it. It returns a *problem.Error where the user can solve the
 // problem: no region, no such profile. Credentials are looked for by the first
 // call.
 func New(ctx context.Context, cfg Config) (*Client, error) {
@@ -79,7 +80,7 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 			"autoscaling": make(chan struct{}, 5),
 		},
 		calls: map[string]int{},
-		dead:  map[string]unreachable{},
+		down:  map[string]unreachable{},
 	}
 	loaded, err := load(ctx, cfg)
 	if err != nil {
@@ -123,7 +124,7 @@ func call[Out any](ctx context.Context, c *Client, operation string, do func(con
 	case <-ctx.Done():
 		return none, ctx.Err()
 	}
-	if why, dead := c.isDead(service); dead {
+	if why, down := c.isUnreachable(service); down {
 		return none, c.unreachable(operation, why)
 	}
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
@@ -167,9 +168,9 @@ func byToken(token *string) (string, bool) { return aws.ToString(token), aws.ToS
 // byMarker is the next page of IAM, which says by a flag of its own whether there is one.
 func byMarker(truncated bool, marker *string) (string, bool) { return aws.ToString(marker), truncated }
 
-func (c *Client) isDead(service string) (unreachable, bool) {
+func (c *Client) isUnreachable(service string) (unreachable, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	why, dead := c.dead[service]
-	return why, dead
+	why, down := c.down[service]
+	return why, down
 }

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 )
 
 // emptyHome keeps the machine's own configuration out of a test and returns
@@ -59,14 +59,14 @@ func account(cfg aws.Config) (string, error) {
 	return client.CallerAccount(context.Background())
 }
 
-func wantProblem(t *testing.T, err error, problem, next string) {
+func wantProblem(t *testing.T, err error, want, next string) {
 	t.Helper()
-	var got *locate.Error
+	var got *problem.Error
 	if !errors.As(err, &got) {
-		t.Fatalf("error %v (%T), want a *locate.Error", err, err)
+		t.Fatalf("error %v (%T), want a *problem.Error", err, err)
 	}
-	if got.Problem != problem {
-		t.Errorf("problem\n  %s\nwant\n  %s", got.Problem, problem)
+	if got.Problem != want {
+		t.Errorf("problem\n  %s\nwant\n  %s", got.Problem, want)
 	}
 	if !strings.Contains(got.Next, next) || next == "" {
 		t.Errorf("next\n  %s\nwant it to hold\n  %s", got.Next, next)
@@ -320,8 +320,8 @@ func TestUnreachable(t *testing.T) {
 			}
 			_, err = client.ListClusters(t.Context())
 			if test.why == "" { // the resolver's words differ between machines
-				var problem *locate.Error
-				if !errors.As(err, &problem) || !strings.HasPrefix(problem.Problem, "cannot reach AWS (eks:ListClusters) at "+test.endpoint+": ") {
+				var p *problem.Error
+				if !errors.As(err, &p) || !strings.HasPrefix(p.Problem, "cannot reach AWS (eks:ListClusters) at "+test.endpoint+": ") {
 					t.Errorf("error %v", err)
 				}
 				return

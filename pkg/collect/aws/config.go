@@ -25,7 +25,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 )
 
 // Config says as whom and where to read. What is empty comes from the standard
@@ -128,7 +128,7 @@ func load(ctx context.Context, cfg Config) (aws.Config, error) {
 		return aws.Config{}, loadError(cfg.profile(), err)
 	}
 	if loaded.Region == "" {
-		return aws.Config{}, &locate.Error{
+		return aws.Config{}, &problem.Error{
 			Problem: "no AWS region: neither the kubeconfig nor the AWS configuration names one",
 			Next:    "name it with --region, or set AWS_REGION",
 		}
@@ -162,7 +162,7 @@ func (cfg Config) options() ([]func(*config.LoadOptions) error, error) {
 	if file := cfg.Env["AWS_CA_BUNDLE"]; file != "" {
 		bundle, err := os.ReadFile(file)
 		if err != nil {
-			return nil, &locate.Error{
+			return nil, &problem.Error{
 				Problem: "the AWS_CA_BUNDLE of the kubeconfig cannot be read: " + collect.OneLine(err.Error()),
 				Next:    "correct AWS_CA_BUNDLE under users[].user.exec.env of the kubeconfig",
 				Err:     err,

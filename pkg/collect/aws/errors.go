@@ -21,14 +21,14 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 )
 
-// problem is what an AWS error code means to this program.
-type problem int
+// errorClass is what an AWS error code means to this program.
+type errorClass int
 
 const (
-	otherProblem problem = iota
+	otherClass errorClass = iota
 	denied
 	absent
 	throttled
@@ -38,11 +38,11 @@ const (
 	optInRequired
 )
 
-// problems are the error codes of the APIs in use that mean something to this
+// errorClasses are the error codes of the APIs in use that mean something to this
 // program.
 // Source: "Common Error Types" of the API references of EKS, IAM, EC2 and STS;
 // for throttling aws-sdk-go-v2 aws/retry/standard.go.
-var problems = map[string]problem{
+var errorClasses = map[string]errorClass{
 	"AccessDenied":                 denied,
 	"AccessDeniedException":        denied,
 	"NotAuthorized":                denied,
@@ -81,7 +81,7 @@ var problems = map[string]problem{
 }
 
 // explain turns the SDK's error into a *collect.CallError or, where nothing
-// else can be read either, into a *locate.Error. An ended context is returned
+// else can be read either, into a *problem.Error. An ended context is returned
 // as such.
 func (c *Client) explain(ctx context.Context, operation string, err error) error {
 	if ctx.Err() != nil {
@@ -116,7 +116,7 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 // explainCode explains an error that the API answered with.
 func (c *Client) explainCode(operation string, api smithy.APIError, err error) error {
 	message := answerText(api, err)
-	switch kind := problemOf(api); kind {
+	switch kind := classOf(api); kind {
 	case denied:
 		return &collect.CallError{Operation: operation, Permission: operation, Message: message, Err: err}
 	case absent:
@@ -125,14 +125,14 @@ func (c *Client) explainCode(operation string, api smithy.APIError, err error) e
 		return &collect.CallError{Operation: operation, Message: "throttled, again and again: " + message, Err: err}
 	case expiredCredentials, badCredentials, clockSkew, optInRequired:
 		return c.callerProblem(kind, message, err)
-	case otherProblem:
+	case otherClass:
 	}
 	return &collect.CallError{Operation: operation, Message: message, Err: err}
 }
 
 // callerProblem returns the error for a problem that every call would have.
-func (c *Client) callerProblem(kind problem, message string, err error) error {
-	out := &locate.Error{Err: err}
+func (c *Client) callerProblem(kind errorClass, message string, err error) error {
+	out := &problem.Error{Err: err}
 	switch kind {
 	case expiredCredentials:
 		out.Problem = "the AWS credentials" + c.ofProfile() + " have expired (" + message + ")"
@@ -143,7 +143,7 @@ func (c *Client) callerProblem(kind problem, message string, err error) error {
 	case optInRequired:
 		out.Problem = "the account is not signed up for this service in " + c.region + " (" + message + ")"
 		out.Next = "check the region, or name it with --region"
-	case badCredentials, otherProblem, denied, absent, throttled:
+	case badCredentials, otherClass, denied, absent, throttled:
 		out.Problem = "AWS does not accept the credentials" + c.ofProfile() + " (" + message + ")"
 		out.Next = "see who you are with: aws sts get-caller-identity" + c.profileFlag() +
 			"; another profile is named with --profile, and a region that is not enabled refuses every credential"
@@ -159,7 +159,7 @@ func (e *credentialsError) Unwrap() error { return e.err }
 
 // explainCredentials says why there are no credentials.
 func (c *Client) explainCredentials(err error) error {
-	out := &locate.Error{Err: err}
+	out := &problem.Error{Err: err}
 	var api smithy.APIError
 	hasCode := errors.As(err, &api)
 	why, cut := cannotReach(err)
@@ -184,10 +184,10 @@ func (c *Client) explainCredentials(err error) error {
 		out.Problem = "the credential_process" + c.ofProfile() + " failed: " + innermost(err)
 		out.Next = "run it directly and correct it; it is configured in ~/.aws/config"
 	case service == "STS" && hasCode:
-		switch kind := problemOf(api); kind {
+		switch kind := classOf(api); kind {
 		case expiredCredentials, badCredentials, clockSkew:
 			return c.callerProblem(kind, answerText(api, err), err)
-		case otherProblem, denied, absent, throttled, optInRequired:
+		case otherClass, denied, absent, throttled, optInRequired:
 		}
 		out.Problem = "the role" + c.ofProfile() + " cannot be assumed (" + answerText(api, err) + ")"
 		out.Next = "check the role's trust policy and who you are: aws sts get-caller-identity" + c.profileFlag()
@@ -205,7 +205,7 @@ func (c *Client) explainCredentials(err error) error {
 
 // loadError explains why the AWS configuration cannot be loaded.
 func loadError(profile string, err error) error {
-	out := &locate.Error{Err: err}
+	out := &problem.Error{Err: err}
 	var absentProfile config.SharedConfigProfileNotExistError
 	var unreadable config.SharedConfigLoadError
 	var mfa config.AssumeRoleTokenProviderNotSetError
@@ -248,7 +248,7 @@ func (c *Client) unreachable(operation string, why unreachable) error {
 	service, _, _ := strings.Cut(operation, ":")
 	if why.dial {
 		c.mu.Lock()
-		c.dead[service] = why
+		c.down[service] = why
 		c.mu.Unlock()
 	}
 	if !c.answered.Load() {
@@ -258,7 +258,7 @@ func (c *Client) unreachable(operation string, why unreachable) error {
 }
 
 func (c *Client) noEndpoint(what string, why unreachable) error {
-	return &locate.Error{
+	return &problem.Error{
 		Problem: "cannot reach " + what + " at " + why.String(),
 		Next:    "check the network, the proxy (HTTPS_PROXY), the region (" + c.region + ") and AWS_ENDPOINT_URL",
 		Err:     why.err,
@@ -332,10 +332,10 @@ func httpResponse(err error) *http.Response {
 	return nil
 }
 
-// problemOf tells what an API's error means. Some services say by the message
+// classOf tells what an API's error means. Some services say by the message
 // that it is the clock which they do not like.
-func problemOf(api smithy.APIError) problem {
-	kind := problems[api.ErrorCode()]
+func classOf(api smithy.APIError) errorClass {
+	kind := errorClasses[api.ErrorCode()]
 	message := api.ErrorMessage()
 	if kind == badCredentials && (strings.Contains(message, "Signature expired") || strings.Contains(message, "Signature not yet current")) {
 		return clockSkew

@@ -20,7 +20,7 @@ import (
 	"testing"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 )
 
 // callsInUse are the interfaces that list the calls in use, by service.
@@ -505,9 +505,9 @@ func TestMisshapenCredentials(t *testing.T) {
 					t.Fatal(err)
 				}
 				_, err = c.CallerAccount(t.Context())
-				var problem *locate.Error
+				var p *problem.Error
 				service, _, _ := strings.Cut(operation, ":")
-				if !errors.As(err, &problem) || !strings.Contains(problem.Problem, at.URL+" answered 200 with text/plain, not an "+strings.ToUpper(service)+" answer (the ") {
+				if !errors.As(err, &p) || !strings.Contains(p.Problem, at.URL+" answered 200 with text/plain, not an "+strings.ToUpper(service)+" answer (the ") {
 					t.Errorf("%v", err)
 				}
 			})

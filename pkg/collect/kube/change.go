@@ -29,8 +29,8 @@ type Changes struct {
 	configMaps      configMapWriter
 	serviceAccounts serviceAccountPatcher
 	daemonSets      daemonSetPatcher
-	// pause is between two looks at a rollout, patience how long it may stand still.
-	pause, patience time.Duration
+	// pollInterval is between two looks at a rollout, stallTimeout how long it may stand still.
+	pollInterval, stallTimeout time.Duration
 	// now is the time that a restart is marked with.
 	now func() time.Time
 }
@@ -58,7 +58,7 @@ type (
 func (c *Client) Writing() *Changes {
 	return &Changes{
 		Client: c, configMaps: c.configMaps.(configMapWriter), serviceAccounts: c.serviceAccounts.(serviceAccountPatcher), daemonSets: c.daemonSets.(daemonSetPatcher),
-		pause: 2 * time.Second, patience: 5 * time.Minute, now: time.Now,
+		pollInterval: 2 * time.Second, stallTimeout: 5 * time.Minute, now: time.Now,
 	}
 }
 

@@ -84,7 +84,7 @@ func rolledOut(set *appsv1.DaemonSet) bool {
 // await waits for a rollout, as long as it moves on.
 func (c *Changes) await(ctx context.Context) error {
 	var last []int32
-	deadline := c.now().Add(c.patience)
+	deadline := c.now().Add(c.stallTimeout)
 	for {
 		set, err := c.aws(ctx)
 		if err != nil {
@@ -95,14 +95,14 @@ func (c *Changes) await(ctx context.Context) error {
 		}
 		s := set.Status
 		if now := []int32{s.UpdatedNumberScheduled, s.NumberAvailable, s.DesiredNumberScheduled}; !slices.Equal(now, last) {
-			last, deadline = now, c.now().Add(c.patience)
+			last, deadline = now, c.now().Add(c.stallTimeout)
 		}
 		if c.now().After(deadline) {
 			return &change.FailedError{Reason: fmt.Sprintf("its rollout stands still: %d of %d pods are replaced, %d are available; see why: kubectl -n %s get pods -l %s -o wide",
 				s.UpdatedNumberScheduled, s.DesiredNumberScheduled, s.NumberAvailable, namespace, labelSelector)}
 		}
 		select {
-		case <-time.After(c.pause):
+		case <-time.After(c.pollInterval):
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -507,7 +507,7 @@ func TestRollout(t *testing.T) {
 		"it is slow": {
 			status: done, pods: old, sent: 1,
 			look: func(a *api, n int, restarted bool) {
-				if restarted { // a pod in 8 seconds, which are less than patience, 40 in all
+				if restarted { // a pod in 8 seconds, which are less than stallTimeout, 40 in all
 					a.set.Status.ObservedGeneration, a.set.Status.DesiredNumberScheduled = 2, 40
 					a.set.Status.UpdatedNumberScheduled, a.set.Status.NumberAvailable = int32(n/4), int32(n/4)
 				}

@@ -16,11 +16,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 )
 
 // explain turns client-go's error into a *collect.CallError or, where nothing
-// else can be read either, into a *locate.Error. An ended context is returned
+// else can be read either, into a *problem.Error. An ended context is returned
 // as such.
 func (c *Client) explain(ctx context.Context, operation string, err error) error {
 	if ctx.Err() != nil {
@@ -28,7 +28,7 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 	}
 	switch {
 	case apierrors.IsUnauthorized(err):
-		return &locate.Error{
+		return &problem.Error{
 			Problem: "the Kubernetes API server " + c.server + " does not accept the credentials of the kubeconfig (Unauthorized)",
 			Next:    "see whether kubectl gets in: kubectl get nodes" + c.contextFlag(),
 			Err:     err,
@@ -40,7 +40,7 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 		return &collect.CallError{Operation: operation, Permission: operation, Message: collect.OneLine(err.Error()), Err: err}
 	}
 	if why, is := cannotReach(err); is {
-		return &locate.Error{
+		return &problem.Error{
 			Problem: "cannot reach the Kubernetes API server " + c.server + ": " + why,
 			Next:    "see whether kubectl gets through: kubectl cluster-info" + c.contextFlag(),
 			Err:     err,
@@ -50,7 +50,7 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 	if _, answered := errorStatus(err); !answered && errors.As(err, &send) && !broken(err) {
 		// Neither an answer nor the network: the kubeconfig's credential plugin,
 		// a client certificate.
-		return &locate.Error{
+		return &problem.Error{
 			Problem: "cannot call the Kubernetes API server " + c.server + ": " + collect.OneLine(send.Err.Error()),
 			Next:    "see whether kubectl can: kubectl get nodes" + c.contextFlag(),
 			Err:     err,
@@ -89,7 +89,7 @@ func isForeign(err error) bool {
 
 // configError says that a kubeconfig cannot be used.
 func (c *Client) configError(err error) error {
-	return &locate.Error{
+	return &problem.Error{
 		Problem: "the kubeconfig cannot be used: " + collect.OneLine(err.Error()),
 		Next:    "see whether kubectl can use it: kubectl cluster-info" + c.contextFlag(),
 		Err:     err,

@@ -36,24 +36,24 @@ func nodeFacts(node *corev1.Node) snapshot.Node {
 		Windows:    node.Labels[corev1.LabelOSStable] == string(corev1.Windows) || node.Status.NodeInfo.OperatingSystem == string(corev1.Windows),
 		OSImage:    collect.OneLine(node.Status.NodeInfo.OSImage),
 	}
-	facts.Maker = maker(node)
-	switch facts.Maker {
-	case snapshot.MadeByNodeGroup:
+	facts.Provisioner = provisioner(node)
+	switch facts.Provisioner {
+	case snapshot.ProvisionedByNodeGroup:
 		facts.Owner = node.Labels[labelNodeGroup]
-	case snapshot.MadeByKarpenter:
+	case snapshot.ProvisionedByKarpenter:
 		facts.Owner = node.Labels[labelNodePool]
 		facts.NodeClass = node.Labels[labelEC2NodeClass]
 		if facts.Owner == "" {
-			facts.Owner, facts.Provisioner = node.Labels[labelProvisioner], true
+			facts.Owner, facts.KarpenterProvisioner = node.Labels[labelProvisioner], true
 		}
-	case snapshot.MadeByAutoMode:
+	case snapshot.ProvisionedByAutoMode:
 		facts.Owner = node.Labels[labelNodePool]
 		facts.NodeClass = node.Labels[labelAutoNodeClass]
-	case snapshot.MadeByFargate:
+	case snapshot.ProvisionedByFargate:
 		facts.Owner = node.Labels[labelFargateProfile]
-	case snapshot.MadeByHyperPod:
+	case snapshot.ProvisionedByHyperPod:
 		facts.Owner = node.Labels[labelInstanceGroup]
-	case snapshot.MadeByHybrid, snapshot.MadeBySelf, snapshot.MadeByUnknown:
+	case snapshot.ProvisionedByHybrid, snapshot.SelfManaged, snapshot.ProvisionedByUnknown:
 	}
 	for _, condition := range node.Status.Conditions {
 		switch condition.Type {
@@ -67,33 +67,33 @@ func nodeFacts(node *corev1.Node) snapshot.Node {
 	return facts
 }
 
-// maker tells what made a node. The compute type comes first: Auto Mode sets
+// provisioner tells what provisioned a node. The compute type comes first: Auto Mode sets
 // Karpenter's label too.
 // Source: EKS user guide, "Control if a workload is deployed on EKS Auto Mode
 // nodes" and "Create a Node Pool for EKS Auto Mode".
-func maker(node *corev1.Node) snapshot.Maker {
+func provisioner(node *corev1.Node) snapshot.Provisioner {
 	id := node.Spec.ProviderID
 	switch node.Labels[labelComputeType] {
 	case "auto":
-		return snapshot.MadeByAutoMode
+		return snapshot.ProvisionedByAutoMode
 	case "fargate":
-		return snapshot.MadeByFargate
+		return snapshot.ProvisionedByFargate
 	case "hybrid":
-		return snapshot.MadeByHybrid
+		return snapshot.ProvisionedByHybrid
 	}
 	switch {
 	case strings.HasPrefix(id, hybridProviderIDScheme):
-		return snapshot.MadeByHybrid
+		return snapshot.ProvisionedByHybrid
 	case node.Labels[labelHyperPod] != "" || snapshot.Node{ProviderID: id}.HyperPod():
-		return snapshot.MadeByHyperPod
+		return snapshot.ProvisionedByHyperPod
 	case node.Labels[labelNodeGroup] != "":
-		return snapshot.MadeByNodeGroup
+		return snapshot.ProvisionedByNodeGroup
 	case node.Labels[labelNodePool] != "" || node.Labels[labelProvisioner] != "":
-		return snapshot.MadeByKarpenter
+		return snapshot.ProvisionedByKarpenter
 	case snapshot.Node{ProviderID: id}.InstanceID() != "":
-		return snapshot.MadeBySelf
+		return snapshot.SelfManaged
 	}
-	return snapshot.MadeByUnknown
+	return snapshot.ProvisionedByUnknown
 }
 
 func daemonSetFacts(set *appsv1.DaemonSet) *snapshot.DaemonSet {

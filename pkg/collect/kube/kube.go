@@ -1,7 +1,7 @@
-// Package kube reads from the Kubernetes API what the snapshot of a cluster
-// needs: its nodes and the VPC CNI's node agent, aws-node. It keeps nothing else of what
-// it reads. It also applies the changes of repairs in the cluster. A Client only reads;
-// only Changes writes.
+// Package kube reads and writes the Kubernetes API. A Client reads what the snapshot of
+// a cluster needs: its nodes, aws-node with its service account, aws-auth, the EKS Pod
+// Identity Agent, node classes and events; it keeps nothing else of what it reads. Changes
+// also applies the changes of repairs that are in the cluster, and nothing else writes.
 package kube
 
 import (

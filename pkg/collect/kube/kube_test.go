@@ -22,7 +22,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/kube"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
@@ -73,24 +73,24 @@ func TestMaker(t *testing.T) {
 		labels     map[string]string
 		want       snapshot.Node
 	}{
-		{"managed", ec2, map[string]string{group: "g"}, snapshot.Node{Maker: snapshot.MadeByNodeGroup, Owner: "g"}},
-		{"karpenter", ec2, map[string]string{pool: "p", "karpenter.k8s.aws/ec2nodeclass": "c"}, snapshot.Node{Maker: snapshot.MadeByKarpenter, Owner: "p", NodeClass: "c"}},
-		{"auto mode, with Karpenter's label", ec2, map[string]string{compute: "auto", pool: "p", "eks.amazonaws.com/nodeclass": "c"}, snapshot.Node{Maker: snapshot.MadeByAutoMode, Owner: "p", NodeClass: "c"}},
-		{"fargate", "aws:///eu-west-1a/0f/fargate-ip-10-0-0-1", map[string]string{compute: "fargate"}, snapshot.Node{Maker: snapshot.MadeByFargate}},
-		{"hybrid by label", "", map[string]string{compute: "hybrid"}, snapshot.Node{Maker: snapshot.MadeByHybrid}},
-		{"hybrid by provider", "eks-hybrid:///eu-west-1/c/mi-1", nil, snapshot.Node{Maker: snapshot.MadeByHybrid}},
-		{"a compute type of tomorrow", ec2, map[string]string{compute: "ec2", group: "g"}, snapshot.Node{Maker: snapshot.MadeByNodeGroup, Owner: "g"}},
-		{"self-managed", ec2, nil, snapshot.Node{Maker: snapshot.MadeBySelf}},
-		{"windows", ec2, map[string]string{"kubernetes.io/os": "windows"}, snapshot.Node{Maker: snapshot.MadeBySelf, Windows: true}},
-		{"karpenter before v0.32", ec2, map[string]string{"karpenter.sh/provisioner-name": "p"}, snapshot.Node{Maker: snapshot.MadeByKarpenter, Owner: "p", Provisioner: true}},
-		{"HyperPod by provider", "aws:///euw1-az1/sagemaker/cluster/hyperpod-x-i-0a", nil, snapshot.Node{Maker: snapshot.MadeByHyperPod}},
+		{"managed", ec2, map[string]string{group: "g"}, snapshot.Node{Provisioner: snapshot.ProvisionedByNodeGroup, Owner: "g"}},
+		{"karpenter", ec2, map[string]string{pool: "p", "karpenter.k8s.aws/ec2nodeclass": "c"}, snapshot.Node{Provisioner: snapshot.ProvisionedByKarpenter, Owner: "p", NodeClass: "c"}},
+		{"auto mode, with Karpenter's label", ec2, map[string]string{compute: "auto", pool: "p", "eks.amazonaws.com/nodeclass": "c"}, snapshot.Node{Provisioner: snapshot.ProvisionedByAutoMode, Owner: "p", NodeClass: "c"}},
+		{"fargate", "aws:///eu-west-1a/0f/fargate-ip-10-0-0-1", map[string]string{compute: "fargate"}, snapshot.Node{Provisioner: snapshot.ProvisionedByFargate}},
+		{"hybrid by label", "", map[string]string{compute: "hybrid"}, snapshot.Node{Provisioner: snapshot.ProvisionedByHybrid}},
+		{"hybrid by provider", "eks-hybrid:///eu-west-1/c/mi-1", nil, snapshot.Node{Provisioner: snapshot.ProvisionedByHybrid}},
+		{"a compute type of tomorrow", ec2, map[string]string{compute: "ec2", group: "g"}, snapshot.Node{Provisioner: snapshot.ProvisionedByNodeGroup, Owner: "g"}},
+		{"self-managed", ec2, nil, snapshot.Node{Provisioner: snapshot.SelfManaged}},
+		{"windows", ec2, map[string]string{"kubernetes.io/os": "windows"}, snapshot.Node{Provisioner: snapshot.SelfManaged, Windows: true}},
+		{"karpenter before v0.32", ec2, map[string]string{"karpenter.sh/provisioner-name": "p"}, snapshot.Node{Provisioner: snapshot.ProvisionedByKarpenter, Owner: "p", KarpenterProvisioner: true}},
+		{"HyperPod by provider", "aws:///euw1-az1/sagemaker/cluster/hyperpod-x-i-0a", nil, snapshot.Node{Provisioner: snapshot.ProvisionedByHyperPod}},
 		{
 			"HyperPod by label, with Karpenter's", "",
 			map[string]string{"sagemaker.amazonaws.com/compute-type": "hyperpod", "sagemaker.amazonaws.com/instance-group-name": "g", pool: "p"},
-			snapshot.Node{Maker: snapshot.MadeByHyperPod, Owner: "g"},
+			snapshot.Node{Provisioner: snapshot.ProvisionedByHyperPod, Owner: "g"},
 		},
-		{"elsewhere", "kind://docker/kind/kind", nil, snapshot.Node{Maker: snapshot.MadeByUnknown}},
-		{"nowhere", "", nil, snapshot.Node{Maker: snapshot.MadeByUnknown}},
+		{"elsewhere", "kind://docker/kind/kind", nil, snapshot.Node{Provisioner: snapshot.ProvisionedByUnknown}},
+		{"nowhere", "", nil, snapshot.Node{Provisioner: snapshot.ProvisionedByUnknown}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -252,12 +252,12 @@ func TestProblems(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := nodes(client(t, test.config))
-			var problem *locate.Error
-			if !errors.As(err, &problem) {
+			var p *problem.Error
+			if !errors.As(err, &p) {
 				t.Fatalf("error %v (%T)", err, err)
 			}
-			if problem.Problem != test.want || !strings.Contains(problem.Next, "--context prod") {
-				t.Errorf("problem\n  %s\nwant\n  %s\nnext %q", problem.Problem, test.want, problem.Next)
+			if p.Problem != test.want || !strings.Contains(p.Next, "--context prod") {
+				t.Errorf("problem\n  %s\nwant\n  %s\nnext %q", p.Problem, test.want, p.Next)
 			}
 		})
 	}

@@ -8,57 +8,12 @@ import (
 	"strconv"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
-
-// The EKS Pod Identity Agent: its DaemonSet, and the label of its pods.
-// Source: the Helm chart of aws/eks-pod-identity-agent.
-const (
-	agent         = "eks-pod-identity-agent"
-	agentSelector = "app.kubernetes.io/name=" + agent
-)
-
-// AWSAuth returns the ConfigMap aws-auth, or nil where there is none.
-func (c *Client) AWSAuth(ctx context.Context) (*snapshot.AWSAuth, error) {
-	m, err := c.configMaps.Get(quiet(ctx), authName, metav1.GetOptions{})
-	if isAbsent(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, c.explain(ctx, getConfigMap, err)
-	}
-	return &snapshot.AWSAuth{MapRoles: m.Data[mapRoles]}, nil
-}
-
-// PodIdentityAgent returns the nodes on which the agent runs, or nil where its
-// DaemonSet is not there.
-func (c *Client) PodIdentityAgent(ctx context.Context) (*snapshot.PodIdentityAgent, error) {
-	_, err := c.daemonSets.Get(quiet(ctx), agent, metav1.GetOptions{})
-	if isAbsent(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, c.explain(ctx, getDaemonSet, err)
-	}
-	facts := &snapshot.PodIdentityAgent{Nodes: map[string]bool{}}
-	err = c.pages(ctx, listPods, metav1.ListOptions{LabelSelector: agentSelector}, func(o metav1.ListOptions) (string, error) {
-		page, err := c.pods.List(quiet(ctx), o)
-		if err != nil {
-			return "", err
-		}
-		for i := range page.Items {
-			pod := podFacts(&page.Items[i])
-			facts.Nodes[pod.Node] = facts.Nodes[pod.Node] || pod.Ready
-		}
-		return page.Continue, nil
-	})
-	return facts, err
-}
 
 // The kinds of node classes, in the versions in which they are served, and the
 // resources that they are lists of.
@@ -186,60 +141,4 @@ func (c *Client) classPage(ctx context.Context, kind schema.GroupVersionKind, re
 		return list, err
 	}
 	return list, json.Unmarshal(text, &list)
-}
-
-// eventNamespaces are where events of aws-node and of nodes are kept.
-var eventNamespaces = []string{namespace, metav1.NamespaceDefault}
-
-// Events returns the warnings that have an IAM cause, the newest first, those of
-// one object and reason, and of one denied action, as one.
-func (c *Client) Events(ctx context.Context) ([]snapshot.Event, error) {
-	merged := map[[3]string]snapshot.Event{}
-	for _, ns := range eventNamespaces {
-		err := c.pages(ctx, listEvents+ns, metav1.ListOptions{FieldSelector: "type=" + corev1.EventTypeWarning}, func(o metav1.ListOptions) (string, error) {
-			page, err := c.events[ns].List(quiet(ctx), o)
-			if err != nil {
-				return "", err
-			}
-			for i := range page.Items {
-				if facts := eventFacts(&page.Items[i]); facts.Cause() != "" {
-					merge(merged, facts)
-				}
-			}
-			return page.Continue, nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	var events []snapshot.Event
-	for _, e := range merged {
-		events = append(events, e)
-	}
-	slices.SortFunc(events, func(a, b snapshot.Event) int {
-		return cmp.Or(b.LastSeen.Compare(a.LastSeen), cmp.Compare(a.Object, b.Object), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Message, b.Message))
-	})
-	return events[:min(len(events), snapshot.MaxEvents)], nil
-}
-
-func eventFacts(e *corev1.Event) snapshot.Event {
-	facts := snapshot.Event{
-		Reason: e.Reason, Object: e.InvolvedObject.Kind + "/" + e.InvolvedObject.Name, Message: collect.OneLine(e.Message),
-		Node: e.Source.Host, Count: max(e.Count, 1), LastSeen: e.LastTimestamp.UTC(),
-	}
-	if e.LastTimestamp.IsZero() {
-		facts.LastSeen = e.EventTime.UTC()
-	}
-	return facts
-}
-
-func merge(all map[[3]string]snapshot.Event, e snapshot.Event) {
-	key := [3]string{e.Reason, e.Object, e.DeniedAction()}
-	if old, ok := all[key]; ok {
-		e.Count += old.Count
-		if old.LastSeen.After(e.LastSeen) {
-			e.Message, e.LastSeen, e.Node = old.Message, old.LastSeen, old.Node
-		}
-	}
-	all[key] = e
 }

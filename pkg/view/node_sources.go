@@ -17,12 +17,12 @@ const builtinNodeClass = "default"
 // customClass reports whether a node comes from a NodeClass that users created.
 func (v *View) customClass(n snapshot.Node) bool {
 	_, known := v.Snapshot.AutoModeNodeClasses[n.NodeClass]
-	return n.Maker == snapshot.MadeByAutoMode && known && n.NodeClass != builtinNodeClass
+	return n.Provisioner == snapshot.ProvisionedByAutoMode && known && n.NodeClass != builtinNodeClass
 }
 
-// Launcher is a source of new nodes: it launches instances with a role, whether or not
+// NodeSource is a source of new nodes: it launches instances with a role, whether or not
 // one of them has joined.
-type Launcher struct {
+type NodeSource struct {
 	Kind SourceKind
 	Name string
 	// RoleARN is the role that its instances get; empty where that is not known.
@@ -35,29 +35,29 @@ type Launcher struct {
 	Unread []snapshot.Missing
 }
 
-// Launchers are the node classes, the Auto Scaling groups and the instances that
+// NodeSources are the node classes, the Auto Scaling groups and the instances that
 // have not joined, ordered by kind and name.
-func (v *View) Launchers() []Launcher { return v.launchers }
+func (v *View) NodeSources() []NodeSource { return v.nodeSources }
 
-// takeLaunchers fills launchers, and adds their roles to the sources.
-func (v *View) takeLaunchers(sources map[string][]Source) {
+// resolveNodeSources fills nodeSources, and adds their roles to the sources.
+func (v *View) resolveNodeSources(sources map[string][]Source) {
 	s := v.Snapshot
 	for name, class := range sortedPairs(s.KarpenterNodeClasses) {
-		v.launchers = append(v.launchers, v.nodeClass(KarpenterClass, name, class))
+		v.nodeSources = append(v.nodeSources, v.nodeClass(KarpenterClass, name, class))
 	}
 	for name, template := range sortedPairs(s.KarpenterNodeTemplates) {
 		if template.InstanceProfile != "" { // else Karpenter's setting aws.defaultInstanceProfile decides, and the nodes show it
-			v.launchers = append(v.launchers, v.nodeClass(NodeTemplate, name, template))
+			v.nodeSources = append(v.nodeSources, v.nodeClass(NodeTemplate, name, template))
 		}
 	}
 	for name, class := range sortedPairs(s.AutoModeNodeClasses) {
 		if name == builtinNodeClass && class.Role == "" && class.InstanceProfile == "" {
 			continue
 		}
-		v.launchers = append(v.launchers, v.nodeClass(AutoModeClass, name, class))
+		v.nodeSources = append(v.nodeSources, v.nodeClass(AutoModeClass, name, class))
 	}
 	for name, group := range sortedPairs(s.AutoScalingGroups) {
-		l := Launcher{Kind: AutoScaling, Name: name}
+		l := NodeSource{Kind: AutoScaling, Name: name}
 		if m := s.MissingOf(snapshot.FactAutoScaling, name); len(m) > 0 {
 			l.Unread = m
 		} else {
@@ -68,19 +68,19 @@ func (v *View) takeLaunchers(sources map[string][]Source) {
 			l.Evidence = []string{fmt.Sprintf("%s %s: instance profile %s", call, text.OrNone(launch), text.OrNone(snapshot.NameOf(group.InstanceProfile)))}
 			v.followProfile(&l, group.InstanceProfile, "its "+what+" has no instance profile")
 		}
-		v.launchers = append(v.launchers, l)
+		v.nodeSources = append(v.nodeSources, l)
 	}
 	for _, id := range v.unjoined() {
 		instance := s.Instances[id]
 		if _, launched := s.AutoScalingGroups[instance.AutoScalingGroup]; launched || instance.NodeGroup != "" {
 			continue
 		}
-		l := Launcher{Kind: Unjoined, Name: id, Evidence: []string{"ec2:DescribeInstances " + id + ": instance profile " + text.OrNone(snapshot.NameOf(instance.InstanceProfile))}}
+		l := NodeSource{Kind: Unjoined, Name: id, Evidence: []string{"ec2:DescribeInstances " + id + ": instance profile " + text.OrNone(snapshot.NameOf(instance.InstanceProfile))}}
 		v.followProfile(&l, instance.InstanceProfile, "it has no instance profile")
-		v.launchers = append(v.launchers, l)
+		v.nodeSources = append(v.nodeSources, l)
 	}
-	slices.SortStableFunc(v.launchers, func(a, b Launcher) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
-	for _, l := range v.launchers {
+	slices.SortStableFunc(v.nodeSources, func(a, b NodeSource) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
+	for _, l := range v.nodeSources {
 		if l.RoleARN == "" {
 			continue
 		}
@@ -113,8 +113,8 @@ func (v *View) unjoined() []string {
 
 // nodeClass follows a node class to its role: spec.role, or else the role in its
 // instance profile.
-func (v *View) nodeClass(kind SourceKind, name string, class snapshot.NodeClass) Launcher {
-	l := Launcher{Kind: kind, Name: name, RoleARN: class.RoleARN}
+func (v *View) nodeClass(kind SourceKind, name string, class snapshot.NodeClass) NodeSource {
+	l := NodeSource{Kind: kind, Name: name, RoleARN: class.RoleARN}
 	for _, field := range [][2]string{{"spec.role", class.Role}, {"spec.instanceProfile", class.InstanceProfile}, {"status.instanceProfile", class.StatusProfile}} {
 		if field[1] != "" {
 			l.Evidence = append(l.Evidence, fmt.Sprintf("%s %s: %s %s", kind, name, field[0], field[1]))
@@ -147,7 +147,7 @@ func (v *View) nodeClass(kind SourceKind, name string, class snapshot.NodeClass)
 }
 
 // followProfile finds the role in an instance profile, or says why there is none.
-func (v *View) followProfile(l *Launcher, profile, without string) {
+func (v *View) followProfile(l *NodeSource, profile, without string) {
 	s := v.Snapshot
 	if profile == "" {
 		l.Problem = without
@@ -172,18 +172,18 @@ func (v *View) followProfile(l *Launcher, profile, without string) {
 func (v *View) UnexplainedNodes() []string {
 	var names []string
 	for name, n := range sortedPairs(v.Snapshot.Nodes) {
-		if n.Maker == snapshot.MadeByUnknown && !n.HyperPod() {
+		if n.Provisioner == snapshot.ProvisionedByUnknown && !n.HyperPod() {
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-// CountNodes returns how many nodes of a maker have joined.
-func (v *View) CountNodes(maker snapshot.Maker) int {
+// CountNodes returns how many nodes of a provisioner have joined.
+func (v *View) CountNodes(provisioner snapshot.Provisioner) int {
 	count := 0
 	for _, n := range v.Snapshot.Nodes {
-		if n.Maker == maker {
+		if n.Provisioner == provisioner {
 			count++
 		}
 	}

@@ -1,4 +1,4 @@
-package apply_test
+package apply
 
 import (
 	"context"
@@ -13,7 +13,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/apply"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
@@ -179,42 +178,48 @@ func (r *rig) judge(context.Context) (*view.View, []finding.Result, error) {
 	return view.New(&snapshot.Snapshot{}), results, nil
 }
 
-// make makes a plan, and goes on with what is left of one where there is any.
-func (r *rig) make(ctx context.Context, steps []planner.Step) error {
-	first := -1
-	if log, err := apply.ReadJournal(r.path); err == nil {
-		if left, at := log.Left(); len(left) > 0 {
-			steps, first = left, at
-		}
+// session is one that the rig's Store and Judge serve, and that writes to the rig's
+// journal.
+func (r *rig) session() *Session {
+	return &Session{
+		Cluster: cluster, Store: r.world, Judge: r.judge, StateDir: filepath.Dir(r.path), Journal: r.path, Tool: "test",
+		ProofTimeout: 20 * time.Millisecond, PollInterval: time.Millisecond, OnEvent: func(e Event) { r.events = append(r.events, word(e)) },
 	}
-	j, err := apply.OpenJournal(r.path, cluster, "test")
+}
+
+// word is an event in a line.
+func word(e Event) string {
+	words := map[EventKind]string{
+		Locked: "locked", Warning: "warning", Begins: "begins", Changing: "changing", Changed: "changed", Kept: "kept", Waiting: "waiting", Proven: "proven",
+	}
+	line := words[e.Kind]
+	if e.Step > 0 {
+		line = fmt.Sprintf("%d/%d %s", e.Step, e.Of, line)
+	}
+	if e.Change.Kind != "" {
+		line += " " + e.Change.String()
+	}
+	if e.Why != "" {
+		line += " " + e.Why
+	}
+	return line
+}
+
+// apply applies steps as they are: those that are applied already are not left out.
+func (r *rig) apply(ctx context.Context, steps []planner.Step) error {
+	j, err := openJournal(r.path, cluster, "test")
 	if err != nil {
 		return err
 	}
-	defer j.Close() //nolint:errcheck // closed already where it ended well
-	if first < 0 {
-		if first, err = j.Plan(steps); err != nil {
-			return err
-		}
-	}
-	run := apply.Run{
-		Store: r.world, Judge: r.judge, Journal: j, Patience: 20 * time.Millisecond, Pause: time.Millisecond,
-		Say: func(e apply.Event) {
-			words := map[apply.EventKind]string{apply.Begins: "begins", apply.Changing: "changing", apply.Changed: "changed", apply.Kept: "kept", apply.Waiting: "waiting", apply.Proven: "proven"}
-			line := fmt.Sprintf("%d/%d %s", e.Step, e.Of, words[e.Kind])
-			if e.Change.Kind != "" {
-				line += " " + e.Change.String()
-			}
-			if e.Why != "" {
-				line += " " + e.Why
-			}
-			r.events = append(r.events, line)
-		},
-	}
-	if err := run.Steps(ctx, steps, first); err != nil {
+	defer j.close() //nolint:errcheck // closed already where it ended well
+	first, err := j.plan(steps)
+	if err != nil {
 		return err
 	}
-	return j.End()
+	if err := (run{Session: r.session(), journal: j}).steps(ctx, steps, first); err != nil {
+		return err
+	}
+	return j.end()
 }
 
 func passes(status finding.Status) []finding.Result {
@@ -226,7 +231,7 @@ func plan() []planner.Step {
 	check := []planner.Check{{Rule: "NR201", Subject: "a"}}
 	return []planner.Step{
 		{Title: "first", Rules: []string{"NR202"}, Subject: "a", Proof: "it is there", Changes: []change.Change{attach("a"), attach("b")}},
-		{Title: "second", Rules: []string{"NR201"}, Subject: "a", Proof: "NR201 passes", Changes: []change.Change{attach("c")}, Requires: check, Proves: check},
+		{Title: "second", Rules: []string{"NR201"}, Subject: "a", Proof: "NR201 passes", Changes: []change.Change{attach("c")}, Preconditions: check, Postconditions: check},
 	}
 }
 
@@ -238,7 +243,7 @@ func TestSteps(t *testing.T) {
 		before  []change.Change
 		judge   error
 		err     string
-		phase   apply.Phase
+		phase   Phase
 		made    int // of the three things, how many are there
 		marks   []string
 		events  []string
@@ -259,7 +264,7 @@ func TestSteps(t *testing.T) {
 			events: []string{"1/2 begins", "1/2 changing a", "1/2 changed a", "1/2 changing b", "1/2 changed b", "1/2 proven", "2/2 begins", "2/2 changing c", "2/2 changed c", "2/2 waiting NR201: denied", "2/2 proven"},
 		},
 		"a write is refused": {
-			results: [][]finding.Result{pass}, at: map[int]trouble{1: refused}, made: 1, phase: apply.Making, err: "step 1 (first) was not made: refused",
+			results: [][]finding.Result{pass}, at: map[int]trouble{1: refused}, made: 1, phase: Applying, err: "step 1 (first) was not made: refused",
 			marks: []string{"begun 0.0", "done 0.0 wrote", "begun 0.1", "done 0.1"},
 		},
 		"an answer is lost": {
@@ -267,28 +272,28 @@ func TestSteps(t *testing.T) {
 			marks: []string{"begun 0.0", "done 0.0 wrote", "begun 0.1", "done 0.1 wrote", "proven 0", "begun 1.0", "done 1.0 wrote", "proven 1", "ended"},
 		},
 		"whether it was made is unknown": {
-			results: [][]finding.Result{pass}, at: map[int]trouble{1: unsure}, made: 2, phase: apply.Making,
+			results: [][]finding.Result{pass}, at: map[int]trouble{1: unsure}, made: 2, phase: Applying,
 			err:   "step 1 (first) was not made: the response ended early (whether it was made is unknown)",
 			marks: []string{"begun 0.0", "done 0.0 wrote", "begun 0.1"},
 		},
 		"accepted and failed": {
-			results: [][]finding.Result{pass}, at: map[int]trouble{0: failed}, made: 1, phase: apply.Making, err: "step 1 (first) was not made: it is DEGRADED",
+			results: [][]finding.Result{pass}, at: map[int]trouble{0: failed}, made: 1, phase: Applying, err: "step 1 (first) was not made: it is DEGRADED",
 			marks: []string{"begun 0.0", "done 0.0 wrote"},
 		},
 		"a third state": {
-			results: [][]finding.Result{pass}, before: []change.Change{{Kind: change.Attachment, Name: "a", Part: "arn:p", After: &change.State{Role: "x"}}}, made: 1, phase: apply.Making,
+			results: [][]finding.Result{pass}, before: []change.Change{{Kind: change.Attachment, Name: "a", Part: "arn:p", After: &change.State{Role: "x"}}}, made: 1, phase: Applying,
 			err: "step 1 (first) was not made: policy arn:p of role a is not as expected: role is x, not none",
 		},
 		"the requirement does not show": {
-			results: [][]finding.Result{fail}, made: 2, phase: apply.Requirement, err: "step 2 (second) was not started, because it is not safe yet: NR201: denied",
+			results: [][]finding.Result{fail}, made: 2, phase: Precondition, err: "step 2 (second) was not started, because it is not safe yet: NR201: denied",
 			marks: []string{"begun 0.0", "done 0.0 wrote", "begun 0.1", "done 0.1 wrote", "proven 0"},
 		},
 		"the proof does not come": {
-			results: [][]finding.Result{pass, fail}, made: 3, phase: apply.Proof, err: "step 2 (second) was applied, but it is not proven that it works: NR201: denied",
+			results: [][]finding.Result{pass, fail}, made: 3, phase: Proof, err: "step 2 (second) was applied, but it is not proven that it works: NR201: denied",
 			marks: []string{"begun 0.0", "done 0.0 wrote", "begun 0.1", "done 0.1 wrote", "proven 0", "begun 1.0", "done 1.0 wrote"},
 		},
 		"the facts cannot be read": {
-			judge: errRefused, made: 2, phase: apply.Requirement, err: "step 2 (second) was not started, because it is not safe yet: refused",
+			judge: errRefused, made: 2, phase: Precondition, err: "step 2 (second) was not started, because it is not safe yet: refused",
 			marks: []string{"begun 0.0", "done 0.0 wrote", "begun 0.1", "done 0.1 wrote", "proven 0"},
 		},
 	}
@@ -306,8 +311,8 @@ func TestSteps(t *testing.T) {
 					t.Errorf("%s is written, and the journal ends with %v", c, lines)
 				}
 			}
-			err := r.make(t.Context(), plan())
-			var stopped *apply.Error
+			err := r.apply(t.Context(), plan())
+			var stopped *Error
 			switch {
 			case tt.err == "" && err != nil, tt.err != "" && (!errors.As(err, &stopped) || err.Error() != tt.err || stopped.Phase != tt.phase):
 				t.Errorf("error %v, want %q", err, tt.err)
@@ -347,15 +352,15 @@ func TestProofByReading(t *testing.T) {
 				}
 			}
 		}
-		err := r.make(t.Context(), steps)
-		var stopped *apply.Error
-		if !errors.As(err, &stopped) || stopped.Phase != apply.Proof || !strings.HasSuffix(err.Error(), ": "+tt.err) {
+		err := r.apply(t.Context(), steps)
+		var stopped *Error
+		if !errors.As(err, &stopped) || stopped.Phase != Proof || !strings.HasSuffix(err.Error(), ": "+tt.err) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	r := newRig(t)
 	r.world.unreadable = true
-	if err := r.make(t.Context(), steps); err == nil || !strings.HasSuffix(err.Error(), "cannot be read") {
+	if err := r.apply(t.Context(), steps); err == nil || !strings.HasSuffix(err.Error(), "cannot be read") {
 		t.Errorf("%v", err)
 	}
 }
@@ -366,7 +371,7 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	r.results = [][]finding.Result{passes(finding.Fail)}
 	r.world.onWrite = func(change.Change) { cancel() }
-	if err := r.make(ctx, plan()); !errors.Is(err, context.Canceled) {
+	if err := r.apply(ctx, plan()); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 }
@@ -374,14 +379,14 @@ func TestInterrupted(t *testing.T) {
 // TestJournalFails: what cannot be taken down is not done.
 func TestJournalFails(t *testing.T) {
 	w := newWorld()
-	j, err := apply.OpenJournal(filepath.Join(t.TempDir(), "j"), cluster, "test")
+	j, err := openJournal(filepath.Join(t.TempDir(), "j"), cluster, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := j.Close(); err != nil {
+	if err := j.close(); err != nil {
 		t.Fatal(err)
 	}
-	err = apply.Run{Store: w, Journal: j}.Steps(t.Context(), plan(), 0)
+	err = run{Session: &Session{Store: w}, journal: j}.steps(t.Context(), plan(), 0)
 	if !errors.Is(err, os.ErrClosed) || len(w.there) > 0 {
 		t.Errorf("%v, there is %v", err, w.there)
 	}

@@ -3,8 +3,6 @@ package cli
 import (
 	"cmp"
 	"os"
-	"slices"
-	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -26,20 +24,16 @@ type placeOptions struct {
 }
 
 func (o *placeOptions) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.partition, "partition", "", "AWS partition (default that of --region, else that of the kube context's cluster, else aws)")
-	f.StringVar(&o.ipFamily, "ip-family", "ipv4", "IP family of the cluster: ipv4 or ipv6")
+	(&enum{one: &o.partition, words: partitions, unknown: "unknown partition %q"}).
+		addTo(f, "partition", "", "AWS partition: %s (default that of --region, else that of the kube context's cluster, else aws)")
+	o.ipFamily = "ipv4"
+	(&enum{one: &o.ipFamily, words: []string{"ipv4", "ipv6"}, unknown: "unknown IP family %q"}).addTo(f, "ip-family", "", "IP family of the cluster: %s")
 	f.StringVar(&o.region, "region", "", "AWS region, which says the partition")
 }
 
-// check refuses flags that say nothing or two things, and takes the partition
+// check refuses flags that say two things, and takes the partition
 // from the region.
 func (o *placeOptions) check() error {
-	if o.ipFamily != "ipv4" && o.ipFamily != "ipv6" {
-		return usage("use ipv4 or ipv6", "--ip-family %q is no IP family", o.ipFamily)
-	}
-	if o.partition != "" && !slices.Contains(partitions, o.partition) {
-		return usage("use one of "+strings.Join(partitions, ", "), "unknown partition %q", o.partition)
-	}
 	if o.region != "" {
 		of := locate.PartitionOf(o.region)
 		if o.partition != "" && o.partition != of {
