@@ -47,6 +47,9 @@ say which role or policy is the cause.`,
 			if name := e.DeniedRole(); name != "" && !knownRole(v, name) {
 				continue // of a role that neither nodes nor aws-node have
 			}
+			if e.LimitExceeded() && !pullsAnonymously(v) {
+				continue // more permissions do not help
+			}
 			reported++
 			evidence := []string{e.Message}
 			if e.Node != "" {
@@ -104,15 +107,14 @@ func knownRole(v *view.View, name string) bool {
 // symptomsOf says of what an event is a symptom. Where it names the action that was
 // denied, what denies that action explains it, and nothing else.
 func symptomsOf(e snapshot.Event) []finding.Symptom {
-	switch e.Cause() {
-	case snapshot.CauseImage:
+	action, cause := e.DeniedAction(), e.Cause()
+	switch {
+	case action != "" && cause != snapshot.CauseNetwork:
+		return []finding.Symptom{{Kind: finding.DeniedCall, Action: action}}
+	case cause == snapshot.CauseImage:
 		return []finding.Symptom{{Kind: finding.NoImage}}
-	case snapshot.CauseDeniedCall:
-		if action := e.DeniedAction(); action != "" {
-			return []finding.Symptom{{Kind: finding.DeniedCall, Action: action}}
-		}
-		return []finding.Symptom{{Kind: finding.NoNetwork}}
-	case snapshot.CauseNetwork:
+	case cause == snapshot.CausePublicImage:
+		return []finding.Symptom{{Kind: finding.NoPublicImage}}
 	}
 	return []finding.Symptom{{Kind: finding.NoNetwork}}
 }

@@ -166,6 +166,9 @@ type Answer struct {
 	Result iampolicy.Result
 	// Unread says, for Unknown, what was not read.
 	Unread []snapshot.Missing
+	// NotNeeded is set, for Depends, where the policies deny it, and says where nodes do
+	// without.
+	NotNeeded string
 	// Organization is set where AWS's policy simulator says that a service control
 	// policy denies it, and the role's policies do not.
 	Organization *snapshot.Simulation
