@@ -17,12 +17,14 @@ var pullPermissions = Rule{
 	Repair:   finding.AttachPullPolicy,
 	Title:    "The node role can pull images from ECR",
 	Why: `New nodes cannot pull aws-node and kube-proxy, which come from ECR, and stay NotReady. Pods with images in private
-repositories end in ImagePullBackOff.`,
-	Fix: `Attach AmazonEC2ContainerRegistryPullOnly (or ReadOnly), or allow ecr:GetAuthorizationToken, ecr:BatchGetImage and
-ecr:GetDownloadUrlForLayer in a policy of your own.`,
+repositories end in ImagePullBackOff. EKS keeps its images in registries of its own accounts: a policy for the repositories of your
+account does not cover them.`,
+	Fix: `Attach AmazonEC2ContainerRegistryPullOnly (or ReadOnly), or allow in a policy of your own ecr:GetAuthorizationToken on *, and
+ecr:BatchGetImage and ecr:GetDownloadUrlForLayer on the repositories of all images, also those of aws-node, kube-proxy and CoreDNS.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html",
 		"https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEC2ContainerRegistryPullOnly.html",
+		"https://docs.aws.amazon.com/eks/latest/userguide/add-ons-images.html",
 	},
 	Needs: []snapshot.Fact{
 		snapshot.FactRoles, snapshot.FactAttachedPolicies, snapshot.FactInlinePolicies, snapshot.FactPolicies,

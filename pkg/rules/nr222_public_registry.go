@@ -22,6 +22,7 @@ sts:GetServiceBearerToken in a policy of your own. Leave them out where the limi
 		"https://docs.aws.amazon.com/AmazonECR/latest/public/public-registry-auth.html",
 		"https://docs.aws.amazon.com/AmazonECR/latest/public/public-service-quotas.html",
 		"https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonElasticContainerRegistryPublicReadOnly.html",
+		"https://github.com/terraform-aws-modules/terraform-aws-eks/pull/3679",
 		"https://github.com/awslabs/amazon-eks-ami/blob/main/nodeadm/internal/kubelet/image-credential-provider.go",
 	},
 	Needs: []snapshot.Fact{
@@ -45,7 +46,7 @@ roles:
 		case v.Place.Partition != "aws":
 			report(finding.Result{
 				Status: finding.NotApplicable, Subject: clusterSubject(v),
-				Message: "roles of partition " + v.Place.Partition + " cannot log in to public ECR, which belongs to partition aws",
+				Message: "public ECR takes logins from the partition aws only",
 			})
 			return
 		case len(seen) == 0 && len(unread) > 0:
