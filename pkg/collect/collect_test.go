@@ -204,6 +204,7 @@ func newWorld(tb testing.TB) *world {
 	}}}}
 	w.kube.coreDNS = &appsv1.Deployment{ObjectMeta: meta("coredns", nil), Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
 		Containers: []corev1.Container{{Image: "coredns:1"}}, ImagePullSecrets: []corev1.LocalObjectReference{{Name: "mirror"}},
+		NodeSelector: map[string]string{"kubernetes.io/os": "linux"},
 	}}}}
 	running := corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}
 	w.kube.pods = []corev1.Pod{
@@ -433,7 +434,7 @@ func (w *world) want() *snapshot.Snapshot {
 		SystemImages: map[string]snapshot.PodImages{
 			"aws-node":   {Images: []string{"agent:1", "cni:1"}},
 			"kube-proxy": {Images: []string{"init:1", "kube-proxy:1", "sidecar:1"}},
-			"coredns":    {Images: []string{"coredns:1"}, PullSecrets: []string{"mirror"}},
+			"coredns":    {Images: []string{"coredns:1"}, PullSecrets: []string{"mirror"}, NodeSelector: map[string]string{"kubernetes.io/os": "linux"}},
 		},
 		AWSNode: snapshot.AWSNode{
 			ServiceAccount: &snapshot.ServiceAccount{RoleARN: f.roleARN("cni"), Audience: "own"},

@@ -65,7 +65,7 @@ events: [{reason: Failed, object: Pod/a, message: "Failed to pull image \"111122
 		"every repository": {[]string{pullPolicy(everyRepository, "")}, finding.Pass, []string{"can pull images from ECR"}},
 		"EKS's repositories": {
 			[]string{pullPolicy(eksRepositories, "")}, finding.Pass,
-			[]string{"can pull the images of aws-node, kube-proxy, coredns from ECR", "other images were not asked about"},
+			[]string{"can pull the images of aws-node, kube-proxy, coredns from ECR", "other repositories were not checked"},
 		},
 		"EKS's repositories, images not read before": {[]string{pullPolicy(eksRepositories, ""), noImages}, finding.Depends, []string{"depends on the request"}},
 		"EKS's repositories, kube-proxy not read": {
@@ -111,6 +111,11 @@ events: [{reason: Failed, object: Pod/a, message: "Failed to pull image \"111122
 				"systemImages: {kube-proxy: {images: ['999988887777.dkr.ecr.eu-west-1.amazonaws.com/kube-proxy:1'], imagePullSecrets: [mirror]}}",
 			}, finding.Depends, []string{"not needed where the imagePullSecrets of kube-proxy log in: mirror", "from registry 999988887777"},
 		},
+		"aws-node on other nodes": {
+			[]string{
+				pullPolicy(`"arn:aws:ecr:eu-west-1:602401143452:repository/eks/*"`, ""), "systemImages: {aws-node: {nodeSelector: {io.cilium/aws-node-enabled: 'true'}}}",
+			}, finding.Depends, []string{"not needed where nodes lack a label that the nodeSelector of aws-node asks for: io.cilium/aws-node-enabled"},
+		},
 		"another region": {
 			[]string{pullPolicy(`"arn:aws:ecr:eu-west-1:*:repository/*"`, ""), images("kube-proxy", "602401143452.dkr.ecr.us-west-2.amazonaws.com/eks/kube-proxy:1")},
 			finding.Fail, []string{"kube-proxy runs 602401143452.dkr.ecr.us-west-2.amazonaws.com/eks/kube-proxy:1, from registry 602401143452 in us-west-2"},
@@ -128,6 +133,14 @@ events: [{reason: Failed, object: Pod/a, message: "Failed to pull image \"111122
 		"mirrored, every repository":        {[]string{pullPolicy(everyRepository, ""), mirrored}, finding.Pass, nil},
 		"mirrored, a pull from ECR refused": {[]string{`roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"]}}`, mirrored, refusedPull}, finding.Fail, []string{"cannot pull images from ECR"}},
 		"an image that is no reference":     {[]string{pullPolicy(eksRepositories, ""), images("kube-proxy", "{{ image }}")}, finding.Depends, nil},
+		"Windows nodes": {[]string{pullPolicy(ownRepositories, ""), `
+nodeGroups: {apps: {amiType: WINDOWS_CORE_2022_x86_64}, system: null}
+nodes: null
+`}, finding.Depends, nil},
+		"Windows and Linux nodes": {[]string{pullPolicy(ownRepositories, ""), `
+nodeGroups: {apps: {amiType: WINDOWS_CORE_2022_x86_64}}
+nodes: null
+`}, finding.Fail, nil},
 		"Auto Mode's nodes": {
 			[]string{pullPolicy(ownRepositories, ""), `
 nodeGroups: null

@@ -69,12 +69,12 @@ func judgePull(v *view.View, r *view.NodeRole) finding.Result {
 	result := all.result(roleSubject(r), r.Name, "can pull "+asked.what, "cannot pull "+asked.what)
 	if len(asked.elsewhere) > 0 && result.Status != finding.Pass {
 		return finding.Result{
-			Status: finding.NotApplicable, Subject: roleSubject(r), Evidence: asked.elsewhere,
-			Message: r.Name + " need not pull from ECR: the images of " + strings.Join(snapshot.SystemWorkloads, ", ") + " are in no private registry of it",
+			Status: finding.NotApplicable, Subject: roleSubject(r), Evidence: firstLines(asked.elsewhere),
+			Message: r.Name + " need not pull from ECR: the images of " + strings.Join(snapshot.SystemWorkloads, ", ") + " come from other registries",
 		}
 	}
 	if result.Status != finding.Unknown {
-		result.Evidence = append(result.Evidence, asked.evidence...)
+		result.Evidence = append(result.Evidence, firstLines(asked.evidence)...)
 	}
 	return all.unblock(result)
 }
@@ -134,9 +134,10 @@ func askImages(r *view.NodeRole, images []view.SystemImage) pull {
 			continue
 		}
 		workloads = appendNew(workloads, i.Workload)
+		refused := false
 		for _, a := range answersOf(r.Role, view.PullOf(i.Image)) {
 			if a.Verdict == view.Denied {
-				some.evidence = appendNew(some.evidence, i.String())
+				refused = true
 				if i.NotNeeded != "" {
 					a.Verdict, a.NotNeeded = view.Depends, i.NotNeeded
 				} else {
@@ -145,9 +146,12 @@ func askImages(r *view.NodeRole, images []view.SystemImage) pull {
 			}
 			some.answers = append(some.answers, a)
 		}
+		if refused {
+			some.evidence = append(some.evidence, i.String())
+		}
 	}
 	if len(some.evidence) == 0 {
-		some.evidence = []string{"other images were not asked about: the policies do not allow every repository"}
+		some.evidence = []string{"other repositories were not checked: the policies do not allow all of them"}
 	}
 	if len(denied) > 0 {
 		workloads = denied

@@ -70,7 +70,7 @@ roles:
 				result.Next = []finding.Next{attach(r.Role, v.Place.Partition, "AmazonElasticContainerRegistryPublicReadOnly")}
 			}
 			if result.Status != finding.Unknown {
-				result.Evidence = append(result.Evidence, seen...)
+				result.Evidence = append(result.Evidence, firstLines(seen)...)
 			}
 			report(all.unblock(result))
 		}
@@ -88,7 +88,7 @@ func publicImages(v *view.View) (seen []string, unread []snapshot.Missing) {
 	}
 	for _, e := range v.Snapshot.Events {
 		if e.NamesPublicECR() {
-			seen = appendNew(seen, "event "+e.Reason+" of "+e.Object+": "+e.Message)
+			seen = append(seen, "event "+e.Reason+" of "+e.Object+": "+e.Message)
 		}
 	}
 	return seen, append(unread, v.Unread(snapshot.FactEvents)...)

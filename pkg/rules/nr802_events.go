@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
@@ -34,6 +35,7 @@ say which role or policy is the cause.`,
 			report(unknown(clusterSubject(v), "whether events and node classes name an IAM cause was not checked", unread))
 		}
 		reported := 0
+		anonymous := sync.OnceValue(func() bool { return pullsAnonymously(v) })
 		for _, c := range v.NodeClasses() {
 			if evidence := conditionEvidence(c); len(evidence) > 0 {
 				reported++
@@ -47,7 +49,7 @@ say which role or policy is the cause.`,
 			if name := e.DeniedRole(); name != "" && !knownRole(v, name) {
 				continue // of a role that neither nodes nor aws-node have
 			}
-			if e.LimitExceeded() && !pullsAnonymously(v) {
+			if e.LimitExceeded() && !anonymous() {
 				continue // more permissions do not help
 			}
 			reported++

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
@@ -243,6 +244,15 @@ func statementList(list []iampolicy.Reference) string {
 		names = appendNew(names, s.String())
 	}
 	return strings.Join(names, " and ")
+}
+
+// firstLines are the first of many lines of evidence, and how many more there are.
+func firstLines(lines []string) []string {
+	const few = 10
+	if len(lines) <= few {
+		return lines
+	}
+	return append(slices.Clone(lines[:few]), fmt.Sprintf("and %d more", len(lines)-few))
 }
 
 // attach is the command that attaches a policy of AWS's to a role.

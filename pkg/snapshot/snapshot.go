@@ -411,13 +411,16 @@ const (
 // SystemWorkloads are all keys of Snapshot.SystemImages.
 var SystemWorkloads = []string{WorkloadAWSNode, WorkloadKubeProxy, WorkloadCoreDNS}
 
-// PodImages are the images that the pods of a workload run.
+// PodImages are the images that the pods of a workload run, and what says whether every
+// node pulls them with its role.
 type PodImages struct {
 	// Images are those of the pod template's containers and init containers, each once,
 	// sorted.
 	Images []string `json:"images,omitempty"`
 	// PullSecrets are the names of the pod template's imagePullSecrets.
 	PullSecrets []string `json:"imagePullSecrets,omitempty"`
+	// NodeSelector is the pod template's.
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
 }
 
 // Pod is a pod of aws-node.

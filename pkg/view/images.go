@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // SystemImage is an image that a workload of kube-system runs.
@@ -23,42 +24,62 @@ type SystemImage struct {
 
 // String returns the image as evidence names it.
 func (i SystemImage) String() string {
-	text := fmt.Sprintf("%s runs %s", i.Workload, i.Reference)
+	line := fmt.Sprintf("%s runs %s", i.Workload, i.Reference)
 	if i.Private() {
-		text += fmt.Sprintf(", from registry %s in %s", i.Registry.Account, i.Registry.Region)
+		line += fmt.Sprintf(", from registry %s in %s", i.Registry.Account, i.Registry.Region)
 	}
-	return text
+	return line
+}
+
+// systemImages is what SystemImages returns.
+type systemImages struct {
+	images   []SystemImage
+	complete bool
+	unread   []snapshot.Missing
 }
 
 // SystemImages are the images of aws-node, kube-proxy and CoreDNS that are known. They
 // are complete where every workload was read; unread says which could not be.
 func (v *View) SystemImages() (images []SystemImage, complete bool, unread []snapshot.Missing) {
+	if v.images == nil {
+		v.images = v.takeImages()
+	}
+	return v.images.images, v.images.complete, v.images.unread
+}
+
+func (v *View) takeImages() *systemImages {
 	s := v.Snapshot
-	unread = v.Unread(snapshot.FactDaemonSet, snapshot.FactSystemImages)
-	complete = len(unread) == 0
+	taken := &systemImages{unread: v.Unread(snapshot.FactDaemonSet, snapshot.FactSystemImages)}
+	taken.complete = len(taken.unread) == 0
 	for _, workload := range snapshot.SystemWorkloads {
 		pods, read := s.SystemImages[workload]
-		complete = complete && read
+		taken.complete = taken.complete && read
 		if ds := s.AWSNode.DaemonSet; !read && workload == snapshot.WorkloadAWSNode && ds != nil && ds.Image != "" {
 			pods.Images = []string{ds.Image} // of a snapshot that has no more
 		}
+		notNeeded := v.notNeeded(workload, pods)
 		for _, reference := range pods.Images {
 			image, ok := snapshot.ParseImage(reference)
 			if !ok {
-				complete = false
+				taken.complete = false
 				continue
 			}
-			images = append(images, SystemImage{Image: image, Workload: workload, Reference: reference, NotNeeded: v.notNeeded(workload, pods)})
+			taken.images = append(taken.images, SystemImage{Image: image, Workload: workload, Reference: reference, NotNeeded: notNeeded})
 		}
 	}
-	return images, complete, unread
+	return taken
 }
 
 // notNeeded is SystemImage.NotNeeded of a workload's images.
 func (v *View) notNeeded(workload string, pods snapshot.PodImages) string {
+	selected := slices.DeleteFunc(text.SortedKeys(pods.NodeSelector), func(label string) bool {
+		return label == "kubernetes.io/os" || label == "kubernetes.io/arch"
+	})
 	switch {
 	case len(pods.PullSecrets) > 0:
 		return fmt.Sprintf("the imagePullSecrets of %s log in: %s", workload, strings.Join(pods.PullSecrets, ", "))
+	case len(selected) > 0:
+		return fmt.Sprintf("nodes lack a label that the nodeSelector of %s asks for: %s", workload, strings.Join(selected, ", "))
 	case workload == snapshot.WorkloadCoreDNS && v.nodesOfOthers():
 		return "CoreDNS runs on nodes of other roles"
 	}
@@ -74,14 +95,18 @@ func (v *View) nodesOfOthers() bool {
 		})) > 0
 }
 
-// RunsSystemImages reports whether nodes with the role pull the images of aws-node,
-// kube-proxy and CoreDNS: EKS Auto Mode's and Windows nodes run neither DaemonSet.
-// Source: https://docs.aws.amazon.com/eks/latest/userguide/windows-support.html;
-// https://docs.aws.amazon.com/eks/latest/userguide/eks-add-ons.html.
+// RunsSystemImages reports whether nodes with the role pull the images of aws-node and
+// kube-proxy: EKS Auto Mode's and Windows nodes do not run them.
+// Sources: https://docs.aws.amazon.com/eks/latest/userguide/automode.html;
+// https://docs.aws.amazon.com/eks/latest/userguide/windows-support.html.
 func (v *View) RunsSystemImages(r *NodeRole) bool {
 	windows, _ := v.Kinds(r)
-	others := slices.ContainsFunc(v.OSFamilies(r), func(os snapshot.OSFamily) bool { return os != snapshot.WindowsOS })
-	return !r.OnlyAutoMode() && (!windows || others)
+	linux := slices.ContainsFunc(v.OSFamilies(r), func(os snapshot.OSFamily) bool { return os != snapshot.WindowsOS }) ||
+		slices.ContainsFunc(r.Sources, func(s Source) bool {
+			ami := v.Snapshot.NodeGroups[s.Name].AMIType
+			return s.Kind == NodeGroup && ami != "" && ami != "CUSTOM" && !strings.HasPrefix(ami, "WINDOWS")
+		})
+	return !r.OnlyAutoMode() && (!windows || linux)
 }
 
 // PullOf is what pulling an image from a private registry of ECR calls; nothing for

@@ -30,6 +30,7 @@ type View struct {
 	sessions  map[string][]*Session
 	authLines []int
 	access    map[string]Access
+	images    *systemImages // made on the first question
 	// cniVersion stands in for the version of vpc-cni that runs.
 	cniVersion string
 }

@@ -109,7 +109,7 @@ func daemonSetFacts(set *appsv1.DaemonSet) *snapshot.DaemonSet {
 }
 
 func podImages(spec *corev1.PodSpec) snapshot.PodImages {
-	var facts snapshot.PodImages
+	facts := snapshot.PodImages{NodeSelector: spec.NodeSelector}
 	for _, containers := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
 		for i := range containers {
 			facts.Images = append(facts.Images, collect.OneLine(containers[i].Image))
