@@ -117,8 +117,13 @@ type Kube interface {
 	Nodes(ctx context.Context, each func(name string, node snapshot.Node)) error
 	// ServiceAccount returns kube-system/aws-node, or nil where there is none.
 	ServiceAccount(ctx context.Context) (*snapshot.ServiceAccount, error)
-	// DaemonSet returns kube-system/aws-node, or nil where there is none.
-	DaemonSet(ctx context.Context) (*snapshot.DaemonSet, error)
+	// DaemonSet returns kube-system/aws-node and the images of its pods, or nil where
+	// there is none.
+	DaemonSet(ctx context.Context) (*snapshot.DaemonSet, snapshot.PodImages, error)
+	// KubeProxy and CoreDNS return the images of the DaemonSet kube-system/kube-proxy and
+	// the Deployment kube-system/coredns; none where there is no such object.
+	KubeProxy(ctx context.Context) (snapshot.PodImages, error)
+	CoreDNS(ctx context.Context) (snapshot.PodImages, error)
 	// Pods calls each for every running pod of aws-node while the pages arrive.
 	// It is not called concurrently.
 	Pods(ctx context.Context, each func(name string, pod snapshot.Pod)) error

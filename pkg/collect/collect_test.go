@@ -158,7 +158,7 @@ func newWorld(tb testing.TB) *world {
 	}
 	w.kube.events = []corev1.Event{
 		event("MissingIAMPermissions", "aws-node-1", "old", 2, 1), event("MissingIAMPermissions", "aws-node-1", "new", 3, 2),
-		event("Failed", "app", "pulling 1.dkr.ecr.eu-west-1.amazonaws.com/app: 403 Forbidden", 1, 3), event("Failed", "other", "pulling docker.io/app: 403 Forbidden", 1, 4),
+		event("Failed", "app", "pulling 111122223333.dkr.ecr.eu-west-1.amazonaws.com/app: 403 Forbidden", 1, 3), event("Failed", "other", "pulling docker.io/app: 403 Forbidden", 1, 4),
 		event("BackOff", "app", "restarting", 1, 5), event("FailedCreatePodSandBox", "web", "plugin type=\"aws-cni\" failed", 1, 0),
 	}
 	w.kube.nodeClasses = map[string]string{
@@ -199,6 +199,14 @@ func newWorld(tb testing.TB) *world {
 		{ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "cni-settings"}}},
 		{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "cni-keys"}}},
 	}
+	w.kube.kubeProxy = &appsv1.DaemonSet{ObjectMeta: meta("kube-proxy", nil), Spec: appsv1.DaemonSetSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+		InitContainers: []corev1.Container{{Image: "init:1"}},
+		Containers:     []corev1.Container{{Image: "kube-proxy:1"}, {Image: "sidecar:1"}, {Image: "kube-proxy:1"}},
+	}}}}
+	w.kube.coreDNS = &appsv1.Deployment{ObjectMeta: meta("coredns", nil), Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+		Containers: []corev1.Container{{Image: "coredns:1"}}, ImagePullSecrets: []corev1.LocalObjectReference{{Name: "mirror"}},
+		NodeSelector: map[string]string{"kubernetes.io/os": "linux"},
+	}}}}
 	running := corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}
 	w.kube.pods = []corev1.Pod{
 		{ObjectMeta: meta("aws-node-1", nil), Status: running, Spec: podSpec("n-managed", []corev1.EnvVar{
@@ -370,7 +378,7 @@ func (w *world) want() *snapshot.Snapshot {
 		},
 		AutoModeNodeClasses: map[string]snapshot.NodeClass{"private": {Role: "lost", RoleARN: f.roleARN("lost")}},
 		Events: []snapshot.Event{
-			{Reason: "Failed", Object: "Pod/app", Message: "pulling 1.dkr.ecr.eu-west-1.amazonaws.com/app: 403 Forbidden", Count: 1, LastSeen: created.Add(3 * time.Minute)},
+			{Reason: "Failed", Object: "Pod/app", Message: "pulling 111122223333.dkr.ecr.eu-west-1.amazonaws.com/app: 403 Forbidden", Count: 1, LastSeen: created.Add(3 * time.Minute)},
 			{Reason: "MissingIAMPermissions", Object: "Pod/aws-node-1", Message: "new", Count: 5, LastSeen: created.Add(2 * time.Minute)},
 			{Reason: "FailedCreatePodSandBox", Object: "Pod/web", Message: `plugin type="aws-cni" failed`, Count: 1, LastSeen: created},
 		},
@@ -423,6 +431,11 @@ func (w *world) want() *snapshot.Snapshot {
 				State: "running", InstanceProfile: f.profileARN("swapped"), HTTPTokens: "required", HTTPEndpoint: "enabled", HopLimit: 1,
 				Owned: true, NodeGroup: "a1", NodePool: "spot", AutoScalingGroup: "eks-a1", LaunchedAt: created,
 			},
+		},
+		SystemImages: map[string]snapshot.PodImages{
+			"aws-node":   {Images: []string{"agent:1", "cni:1"}},
+			"kube-proxy": {Images: []string{"init:1", "kube-proxy:1", "sidecar:1"}},
+			"coredns":    {Images: []string{"coredns:1"}, PullSecrets: []string{"mirror"}, NodeSelector: map[string]string{"kubernetes.io/os": "linux"}},
 		},
 		AWSNode: snapshot.AWSNode{
 			ServiceAccount: &snapshot.ServiceAccount{RoleARN: f.roleARN("cni"), Audience: "own"},
@@ -594,7 +607,8 @@ func unreadWithout() map[string][]missing {
 		"list nodes":                               missingOf(snapshot.FactNodes, ""),
 		"list pods in kube-system":                 append(missingOf(snapshot.FactPods, ""), missingOf(snapshot.FactAgent, "")...),
 		"get serviceaccounts in kube-system":       missingOf(snapshot.FactServiceAccount, ""),
-		"get daemonsets.apps in kube-system":       append(missingOf(snapshot.FactDaemonSet, ""), missingOf(snapshot.FactAgent, "")...),
+		"get daemonsets.apps in kube-system":       slices.Concat(missingOf(snapshot.FactDaemonSet, ""), missingOf(snapshot.FactSystemImages, "kube-proxy"), missingOf(snapshot.FactAgent, "")),
+		"get deployments.apps in kube-system":      missingOf(snapshot.FactSystemImages, "coredns"),
 	}
 }
 
@@ -1047,7 +1061,7 @@ func TestManyNodes(t *testing.T) {
 	if calls := stats.PerOperation["ec2:DescribeInstances"]; calls != n/collect.InstanceBatch+1 {
 		t.Errorf("%d calls of ec2:DescribeInstances", calls)
 	}
-	if calls := stats.KubeCalls; calls != 2*n/500+9 {
+	if calls := stats.KubeCalls; calls != 2*n/500+11 {
 		t.Errorf("%d calls of the Kubernetes API", calls)
 	}
 	if peak := w.aws.peak["iam"]; peak > 16 {

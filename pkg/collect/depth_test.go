@@ -168,7 +168,16 @@ func (quickKube) Nodes(_ context.Context, each func(string, snapshot.Node)) erro
 
 func (quickKube) ServiceAccount(context.Context) (*snapshot.ServiceAccount, error) { return nil, nil }
 
-func (quickKube) DaemonSet(context.Context) (*snapshot.DaemonSet, error) { return nil, nil }
+func (quickKube) DaemonSet(context.Context) (*snapshot.DaemonSet, snapshot.PodImages, error) {
+	return nil, snapshot.PodImages{}, nil
+}
+
+func (quickKube) KubeProxy(context.Context) (snapshot.PodImages, error) {
+	return snapshot.PodImages{}, nil
+}
+func (quickKube) CoreDNS(context.Context) (snapshot.PodImages, error) {
+	return snapshot.PodImages{}, nil
+}
 func (quickKube) Pods(context.Context, func(string, snapshot.Pod)) error { return nil }
 func (quickKube) AWSAuth(context.Context) (*snapshot.AWSAuth, error)     { return nil, nil }
 func (quickKube) Events(context.Context) ([]snapshot.Event, error)       { return nil, nil }

@@ -29,6 +29,8 @@ type fakeKube struct {
 	awsAuth        *corev1.ConfigMap
 	agent          *appsv1.DaemonSet
 	agentPods      []corev1.Pod
+	kubeProxy      *appsv1.DaemonSet
+	coreDNS        *appsv1.Deployment
 	events         []corev1.Event
 	// nodeClasses are JSON lists by path; a path without one has no such kind.
 	nodeClasses map[string]string
@@ -57,6 +59,8 @@ var kubeOperations = map[string]string{
 	"/api/v1/namespaces/kube-system/serviceaccounts/aws-node":                "get serviceaccounts in kube-system",
 	"/apis/apps/v1/namespaces/kube-system/daemonsets/aws-node":               "get daemonsets.apps in kube-system",
 	"/apis/apps/v1/namespaces/kube-system/daemonsets/eks-pod-identity-agent": "get daemonsets.apps in kube-system",
+	"/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy":             "get daemonsets.apps in kube-system",
+	"/apis/apps/v1/namespaces/kube-system/deployments/coredns":               "get deployments.apps in kube-system",
 	"/api/v1/namespaces/kube-system/configmaps/aws-auth":                     "get configmaps in kube-system",
 	"/api/v1/namespaces/kube-system/events":                                  "list events in kube-system",
 	"/api/v1/namespaces/default/events":                                      "list events in default",
@@ -123,14 +127,23 @@ func (f *fakeKube) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.write(w, r, http.StatusOK, f.serviceAccount)
 	case "get daemonsets.apps in kube-system":
 		set := f.daemonSet
-		if strings.HasSuffix(r.URL.Path, "agent") {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "agent"):
 			set = f.agent
+		case strings.HasSuffix(r.URL.Path, "kube-proxy"):
+			set = f.kubeProxy
 		}
 		if set == nil {
 			f.status(w, r, apierrors.NewNotFound(schema.GroupResource{Group: "apps", Resource: "daemonsets"}, "aws-node"))
 			return
 		}
 		f.write(w, r, http.StatusOK, set)
+	case "get deployments.apps in kube-system":
+		if f.coreDNS == nil {
+			f.status(w, r, apierrors.NewNotFound(schema.GroupResource{Group: "apps", Resource: "deployments"}, "coredns"))
+			return
+		}
+		f.write(w, r, http.StatusOK, f.coreDNS)
 	default:
 		http.NotFound(w, r)
 	}
@@ -160,7 +173,8 @@ func (f *fakeKube) write(w http.ResponseWriter, r *http.Request, code int, objec
 	w.Header().Set("Content-Type", mediaType)
 	w.WriteHeader(code)
 	gv := schema.GroupVersion{Version: "v1"}
-	if _, is := object.(*appsv1.DaemonSet); is {
+	switch object.(type) {
+	case *appsv1.DaemonSet, *appsv1.Deployment:
 		gv.Group = "apps"
 	}
 	_ = scheme.Codecs.EncoderForVersion(info.Serializer, gv).Encode(object, w)

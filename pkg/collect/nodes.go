@@ -12,6 +12,8 @@ func (c *collector) startKube() {
 	c.start("nodes of", c.cluster, c.readNodes)
 	c.start("service account", awsNodeName, c.readServiceAccount)
 	c.start("DaemonSet", awsNodeName, c.readDaemonSet)
+	c.start("DaemonSet", snapshot.WorkloadKubeProxy, c.readKubeProxy)
+	c.start("Deployment", snapshot.WorkloadCoreDNS, c.readCoreDNS)
 	c.start("pods of", awsNodeName, c.readPods)
 	c.start("ConfigMap", "aws-auth", c.readAWSAuth)
 	c.start("DaemonSet", addonPodIdentityAgent, c.readAgent)
@@ -156,15 +158,35 @@ func (c *collector) readServiceAccount(ctx context.Context) error {
 }
 
 func (c *collector) readDaemonSet(ctx context.Context) error {
-	set, err := c.kube.DaemonSet(ctx)
+	set, images, err := c.kube.DaemonSet(ctx)
 	if err != nil {
 		return c.missing(snapshot.FactDaemonSet, "", err)
 	}
-	c.write(func(s *snapshot.Snapshot) { s.AWSNode.DaemonSet = set })
+	c.write(func(s *snapshot.Snapshot) {
+		s.AWSNode.DaemonSet = set
+		put(&s.SystemImages, snapshot.WorkloadAWSNode, images)
+	})
 	if set != nil {
 		c.startRole(set.Env[envRoleARN])
 	}
 	return nil
+}
+
+func (c *collector) readKubeProxy(ctx context.Context) error {
+	images, err := c.kube.KubeProxy(ctx)
+	return c.putImages(snapshot.WorkloadKubeProxy, images, err)
+}
+
+func (c *collector) readCoreDNS(ctx context.Context) error {
+	images, err := c.kube.CoreDNS(ctx)
+	return c.putImages(snapshot.WorkloadCoreDNS, images, err)
+}
+
+func (c *collector) putImages(workload string, images snapshot.PodImages, err error) error {
+	if err == nil {
+		c.write(func(s *snapshot.Snapshot) { put(&s.SystemImages, workload, images) })
+	}
+	return c.missing(snapshot.FactSystemImages, workload, err)
 }
 
 // envRoleARN is the variable by which the admission webhook gives a pod its

@@ -21,10 +21,12 @@ const (
 	NotJoined SymptomKind = "notJoined" // a node does not join
 	NotReady  SymptomKind = "notReady"  // a node joins and does not become Ready
 	NoNetwork SymptomKind = "noNetwork" // a pod gets no address
-	NoImage   SymptomKind = "noImage"   // an image is not pulled
+	NoImage   SymptomKind = "noImage"   // an image is not pulled from a private registry of ECR
+	// NoPublicImage: an image is not pulled from public ECR.
+	NoPublicImage SymptomKind = "noPublicImage"
 	// DeniedCall: a call of AWS was denied, and the Symptom may say which.
 	DeniedCall SymptomKind = "deniedCall"
 )
 
 // SymptomKinds lists every SymptomKind.
-var SymptomKinds = []SymptomKind{NotJoined, NotReady, NoNetwork, NoImage, DeniedCall}
+var SymptomKinds = []SymptomKind{NotJoined, NotReady, NoNetwork, NoImage, NoPublicImage, DeniedCall}

@@ -1,6 +1,7 @@
 package iampolicy
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -95,6 +96,13 @@ func (f *facts) lookup(key string) (keyValues, presence) {
 
 // NewContext returns a context that knows nothing.
 func NewContext() *Context { return &Context{values: map[string][]string{}} }
+
+// Clone returns a copy that can be changed on its own.
+func (c *Context) Clone() *Context {
+	clone := *c
+	clone.values, clone.present, clone.rules = maps.Clone(c.values), maps.Clone(c.present), slices.Clone(c.rules)
+	return &clone
+}
 
 // Set says that the request has the key with these values. None is an empty
 // multivalued key.

@@ -23,6 +23,8 @@ type Action struct {
 	// resource is "*".
 	// Source: https://docs.aws.amazon.com/service-authorization/latest/reference/
 	Resources []string
+	// Region is where the action is called; empty for the cluster's region.
+	Region string
 	// For says what calls it, for evidence.
 	For string
 	// Delegated assumes that the resource's own policy leaves the decision to the
@@ -97,9 +99,39 @@ type Place struct {
 func (a Action) Requests(at Place, roleARN string, known *iampolicy.Context) []*iampolicy.Request {
 	var requests []*iampolicy.Request
 	for _, pattern := range a.patterns() {
-		requests = append(requests, &iampolicy.Request{Principal: roleARN, Action: a.Name, Resource: at.fill(pattern), Account: at.Account, Context: known})
+		resource := at.fill(pattern)
+		requests = append(requests, &iampolicy.Request{
+			Principal: roleARN, Action: a.Name, Resource: resource, Account: at.Account, Context: a.known(resource, at, known),
+		})
 	}
 	return requests
+}
+
+// known adds to what is known of requests what is known of one on a resource: that it is
+// in another region, or the resource in another account.
+func (a Action) known(resource string, at Place, known *iampolicy.Context) *iampolicy.Context {
+	account := accountOf(resource)
+	elsewhere, foreign := a.Region != "" && a.Region != at.Region, account != "" && account != at.Account
+	if known == nil || !elsewhere && !foreign {
+		return known
+	}
+	known = known.Clone()
+	if elsewhere {
+		known.Set("aws:RequestedRegion", a.Region)
+	}
+	if foreign {
+		known.Set("aws:ResourceAccount", account)
+	}
+	return known
+}
+
+// accountOf is the account in an ARN; empty where it has none, or a pattern.
+func accountOf(resource string) string {
+	parts := strings.SplitN(resource, ":", 6)
+	if len(parts) < 6 || strings.ContainsAny(parts[4], "*?") {
+		return ""
+	}
+	return parts[4]
 }
 
 // patterns are the action's resource patterns, "*" where it has no resource types.
@@ -210,6 +242,33 @@ var Pull = []Action{
 	{Name: "ecr:GetAuthorizationToken", For: "logging in to ECR"},
 	{Name: "ecr:BatchGetImage", Resources: []string{anyRepository}, For: "reading image manifests"},
 	{Name: "ecr:GetDownloadUrlForLayer", Resources: []string{anyRepository}, For: "downloading layers"},
+}
+
+// PullFrom is Pull for one repository in a region. The credential provider of kubelet logs
+// in to ECR in the region of the image.
+// Source: kubernetes/cloud-provider-aws cmd/ecr-credential-provider/main.go.
+func PullFrom(region, repositoryARN string) []Action {
+	actions := slices.Clone(Pull)
+	for i := range actions {
+		actions[i].Region = region
+		if len(actions[i].Resources) > 0 {
+			actions[i].Resources = []string{repositoryARN}
+		}
+	}
+	return actions
+}
+
+// publicECRRegion is where public ECR gives out tokens.
+// Source: https://docs.aws.amazon.com/general/latest/gr/ecr-public.html
+const publicECRRegion = "us-east-1"
+
+// PublicPull is what logging in to public ECR calls. An image is pulled from there
+// without, too, and then counts against the lower limits of anonymous pulls.
+// Sources: https://docs.aws.amazon.com/AmazonECR/latest/public/public-registry-auth.html;
+// awslabs/amazon-eks-ami nodeadm/internal/kubelet/image-credential-provider.go.
+var PublicPull = []Action{
+	{Name: "ecr-public:GetAuthorizationToken", Region: publicECRRegion, For: "logging in to public ECR"},
+	{Name: "sts:GetServiceBearerToken", Region: publicECRRegion, For: "logging in to public ECR"},
 }
 
 // PodIdentityAgent is what the EKS Pod Identity Agent calls, with the node role.

@@ -78,7 +78,11 @@ rules:
   verbs: [get]
 - apiGroups: [apps]
   resources: [daemonsets]
-  resourceNames: [aws-node, eks-pod-identity-agent]
+  resourceNames: [aws-node, eks-pod-identity-agent, kube-proxy]
+  verbs: [get]
+- apiGroups: [apps]
+  resources: [deployments]
+  resourceNames: [coredns]
   verbs: [get]
 ---
 apiVersion: rbac.authorization.k8s.io/v1

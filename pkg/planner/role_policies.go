@@ -16,7 +16,12 @@ func (p *planner) attachWorkerPolicy(r finding.Result) ([]Step, error) {
 }
 
 func (p *planner) attachPullPolicy(r finding.Result) ([]Step, error) {
-	return p.attach(r, p.v.Role(r.Subject.ARN), slices.Concat(need.Pull, need.PullThroughCache), "AmazonEC2ContainerRegistryPullOnly", "allow %s to pull images")
+	actions := slices.Concat(need.Pull, need.PullThroughCache)
+	images, _, _ := p.v.SystemImages()
+	for _, i := range images {
+		actions = append(actions, view.PullOf(i.Image)...)
+	}
+	return p.attach(r, p.v.Role(r.Subject.ARN), actions, "AmazonEC2ContainerRegistryPullOnly", "allow %s to pull images")
 }
 
 func (p *planner) allowAgent(r finding.Result) ([]Step, error) {
@@ -73,7 +78,9 @@ func deniedOf(role *view.Role, actions []need.Action) (denied []string, why stri
 		if answer.Blocked() {
 			return nil, whyDenied
 		}
-		denied = append(denied, a.Name)
+		if !slices.Contains(denied, a.Name) {
+			denied = append(denied, a.Name)
+		}
 	}
 	return denied, ""
 }

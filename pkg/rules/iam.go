@@ -172,7 +172,9 @@ func (r *iamRole) nodeNeeds(node *view.NodeRole, identity view.Identity) {
 	if recommended := calls.Recommended(); len(recommended) > 0 {
 		r.need("workerRecommended", finding.WantedYes, recommended)
 	}
-	r.need("pull", finding.WantedYes, need.Pull)
+	if asked := pullOf(r.v, node); len(asked.elsewhere) == 0 {
+		r.answered("pull", finding.WantedYes, asked.answers)
+	}
 	agent := finding.WantedUnknown
 	if inUse, _, unread := r.v.PodIdentityInUse(); inUse || node.OnlyAutoMode() {
 		agent = finding.WantedYes
@@ -276,9 +278,13 @@ type answerOf struct {
 }
 
 func (r *iamRole) need(name string, wanted finding.Wanted, actions []need.Action) {
+	r.answered(name, wanted, answersOf(r.Role, actions))
+}
+
+// answered is need for what was asked already.
+func (r *iamRole) answered(name string, wanted finding.Wanted, answers []view.Answer) {
 	var asked []answerOf
-	for _, a := range actions {
-		answer := r.Can(a)
+	for _, answer := range answers {
 		if name == "excess" && (answer.Verdict == view.Denied || answer.Verdict == view.Depends) {
 			continue // as NR207
 		}
@@ -357,7 +363,7 @@ func (r *iamRole) add(name string, wanted finding.Wanted, asked []answerOf, stat
 		if i < 0 {
 			n.Decisions, i = append(n.Decisions, d), len(n.Decisions)
 		}
-		n.Decisions[i].Actions = append(n.Decisions[i].Actions, a.Action.Name)
+		n.Decisions[i].Actions = appendNew(n.Decisions[i].Actions, a.Action.Name)
 	}
 	r.out.Needs = append(r.out.Needs, n)
 }

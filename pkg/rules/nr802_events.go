@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
@@ -34,6 +35,7 @@ which role or policy is the cause.`,
 			report(unknown(clusterSubject(v), "whether events and node classes name an IAM cause is unknown", unread))
 		}
 		reported := 0
+		anonymous := sync.OnceValue(func() bool { return pullsAnonymously(v) })
 		for _, c := range v.NodeClasses() {
 			if evidence := conditionEvidence(c); len(evidence) > 0 {
 				reported++
@@ -46,6 +48,9 @@ which role or policy is the cause.`,
 		for _, e := range v.Snapshot.Events {
 			if name := e.DeniedRole(); name != "" && !knownRole(v, name) {
 				continue // of a role that neither nodes nor aws-node have
+			}
+			if e.LimitExceeded() && !anonymous() {
+				continue // more permissions do not help
 			}
 			reported++
 			evidence := []string{e.Message}
@@ -104,15 +109,14 @@ func knownRole(v *view.View, name string) bool {
 // symptomsOf says of what an event is a symptom. An event that names the denied action is
 // explained only by what denies that action.
 func symptomsOf(e snapshot.Event) []finding.Symptom {
-	switch e.Cause() {
-	case snapshot.CauseImage:
+	action, cause := e.DeniedAction(), e.Cause()
+	switch {
+	case action != "" && cause != snapshot.CauseNetwork:
+		return []finding.Symptom{{Kind: finding.DeniedCall, Action: action}}
+	case cause == snapshot.CauseImage:
 		return []finding.Symptom{{Kind: finding.NoImage}}
-	case snapshot.CauseDeniedCall:
-		if action := e.DeniedAction(); action != "" {
-			return []finding.Symptom{{Kind: finding.DeniedCall, Action: action}}
-		}
-		return []finding.Symptom{{Kind: finding.NoNetwork}}
-	case snapshot.CauseNetwork:
+	case cause == snapshot.CausePublicImage:
+		return []finding.Symptom{{Kind: finding.NoPublicImage}}
 	}
 	return []finding.Symptom{{Kind: finding.NoNetwork}}
 }

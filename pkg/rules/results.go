@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
@@ -71,10 +72,20 @@ type allowedAll struct {
 	denied, unknown, depends, allowed []view.Answer
 }
 
-func askAll(r *view.Role, actions []need.Action) allowedAll {
-	var all allowedAll
+func askAll(r *view.Role, actions []need.Action) allowedAll { return sumUp(answersOf(r, actions)) }
+
+func answersOf(r *view.Role, actions []need.Action) []view.Answer {
+	answers := make([]view.Answer, 0, len(actions))
 	for _, a := range actions {
-		all.add(r.Can(a))
+		answers = append(answers, r.Can(a))
+	}
+	return answers
+}
+
+func sumUp(answers []view.Answer) allowedAll {
+	var all allowedAll
+	for _, a := range answers {
+		all.add(a)
 	}
 	return all
 }
@@ -127,7 +138,7 @@ func (all allowedAll) result(subject finding.Subject, who, can, cannot string) f
 func namesOf(answers []view.Answer) []string {
 	names := make([]string, 0, len(answers))
 	for _, a := range answers {
-		names = append(names, a.Action.Name)
+		names = appendNew(names, a.Action.Name)
 	}
 	return names
 }
@@ -182,6 +193,9 @@ func nearest(r iampolicy.Result) string {
 func dependsLines(answers []view.Answer) []string { return grouped(answers, whyDepends) }
 
 func whyDepends(a view.Answer) string {
+	if a.NotNeeded != "" {
+		return whyDenied(a) + "; not needed where " + a.NotNeeded
+	}
 	if len(a.Result.DependsOn) == 0 {
 		return "depends on the request"
 	}
@@ -206,7 +220,7 @@ func grouped(answers []view.Answer, reason func(view.Answer) string) []string {
 		if _, seen := actions[why]; !seen {
 			order = append(order, why)
 		}
-		actions[why] = append(actions[why], asked(a))
+		actions[why] = appendNew(actions[why], asked(a))
 	}
 	lines := make([]string, 0, len(order))
 	for _, why := range order {
@@ -230,6 +244,15 @@ func statementList(list []iampolicy.Reference) string {
 		names = appendNew(names, s.String())
 	}
 	return strings.Join(names, " and ")
+}
+
+// firstLines are the first of many lines of evidence, and how many more there are.
+func firstLines(lines []string) []string {
+	const few = 10
+	if len(lines) <= few {
+		return lines
+	}
+	return append(slices.Clone(lines[:few]), fmt.Sprintf("and %d more", len(lines)-few))
 }
 
 // attach is the command that attaches an AWS managed policy to a role.

@@ -67,7 +67,7 @@ func All() []Rule {
 	all := []Rule{
 		roleInventory, clusterRole, otherClusterRole, fargateRole, roleExists, nodeWithoutRole, mixedNaming, instanceRole,
 		workerPermissions, pullPermissions, workerRecommended, cniPolicyOnNodeRole, cniPermissions, simulation,
-		instanceProfile, nodeUnexplained, agentPermission, overBroad, pullOnly, cniUpgrade, pullThroughCache, cniRecommended,
+		instanceProfile, nodeUnexplained, agentPermission, overBroad, pullOnly, cniUpgrade, pullThroughCache, publicRegistry, cniRecommended,
 		trustChina, trustOthers, trustDangling, hybridTrust, hybridPermissions, hybridSSM, hyperPodPermissions, hyperPodTrust,
 		clusterAccess, wrongEntryType, entryOlderThanRole, awsAuthARN, awsAuthForm, nodeRoleAdmin, autoModeEntry, mappedTwice, hybridAccess, autoModePath,
 		trustEC2, awsNodeIdentity, awsNodeRestart, irsaWorks, podIdentityWorks, awsNodeCredentials, addonSetting, runningPermissions,

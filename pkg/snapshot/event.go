@@ -13,21 +13,26 @@ type EventCause string
 const (
 	// CauseDeniedCall: a call of an AWS API was denied; see Event.DeniedAction.
 	CauseDeniedCall EventCause = "deniedCall"
-	// CauseImage: an image, also a pod's pause image, could not be pulled from ECR
-	// for lack of credentials or permissions.
+	// CauseImage: an image, also a pod's pause image, could not be pulled from a private
+	// registry of ECR for lack of credentials or permissions.
 	CauseImage EventCause = "image"
+	// CausePublicImage: an image could not be pulled from public ECR for lack of
+	// credentials, or because too much was pulled without.
+	CausePublicImage EventCause = "publicImage"
 	// CauseNetwork: the VPC CNI gave a pod no network.
 	CauseNetwork EventCause = "network"
 )
 
 // eventMessage says by which words an event has a cause. Words are in lower case; an
-// event has the cause where its reason is one of the reasons and its message has one of
-// each group of words.
+// event has the cause where its reason is one of the reasons, its message names such a
+// host, and it has one of each group of words.
 type eventMessage struct {
 	// reasons are the event's; none is any.
 	reasons []string
-	words   [][]string
-	cause   EventCause
+	// host is nil where no host has to be named.
+	host  func(name string) bool
+	words [][]string
+	cause EventCause
 }
 
 // eventMessages are the warnings that have an IAM cause, what is more specific first.
@@ -39,18 +44,23 @@ type eventMessage struct {
 // (not authorized to perform).
 var eventMessages = []eventMessage{
 	{reasons: []string{"MissingIAMPermissions", "FailedCustomSecurityGroupsDiscovery"}, cause: CauseDeniedCall},
-	{reasons: []string{"Failed", "ErrImagePull", "FailedToPull"}, words: [][]string{ecrHosts, refusedWords}, cause: CauseImage},
-	{reasons: []string{"FailedCreatePodSandBox"}, words: [][]string{{"sandbox image", "pause"}, ecrHosts, refusedWords}, cause: CauseImage},
-	{reasons: []string{"FailedCreatePodSandBox"}, words: [][]string{{"aws-cni", "failed to assign an ip"}}, cause: CauseNetwork},
+	{reasons: pullReasons, host: isPrivateECR, words: [][]string{refusedWords}, cause: CauseImage},
+	{reasons: pullReasons, host: isPublicECR, words: [][]string{slices.Concat(refusedWords, limitWords)}, cause: CausePublicImage},
+	{reasons: sandboxReasons, host: isPrivateECR, words: [][]string{pauseWords, refusedWords}, cause: CauseImage},
+	{reasons: sandboxReasons, host: isPublicECR, words: [][]string{pauseWords, slices.Concat(refusedWords, limitWords)}, cause: CausePublicImage},
+	{reasons: sandboxReasons, words: [][]string{{"aws-cni", "failed to assign an ip"}}, cause: CauseNetwork},
 	{words: [][]string{{"not authorized to perform"}}, cause: CauseDeniedCall},
 }
 
 var (
-	// ecrHosts are parts of the host names of ECR's private registries.
-	// Source: https://docs.aws.amazon.com/general/latest/gr/ecr.html
-	ecrHosts = []string{".dkr.ecr.", ".dkr.ecr-fips.", ".dkr-ecr.", ".dkr-ecr-fips."}
+	pullReasons    = []string{"Failed", "ErrImagePull", "FailedToPull"}
+	sandboxReasons = []string{"FailedCreatePodSandBox"}
+	pauseWords     = []string{"sandbox image", "pause"}
 	// refusedWords are how registries and their clients say that a pull was refused.
 	refusedWords = []string{" 401", " 403", "unauthorized", "forbidden", "authorization", "no basic auth credentials", "pull access denied", "not authorized"}
+	// limitWords are how public ECR says that too much was pulled.
+	// Source: https://docs.aws.amazon.com/AmazonECR/latest/public/public-service-quotas.html
+	limitWords = []string{"toomanyrequests", " 429", "rate exceeded", "data limit exceeded"}
 )
 
 // Cause returns what the event says AWS refused; empty for an event without an IAM
@@ -59,6 +69,9 @@ func (e Event) Cause() EventCause {
 	message := strings.ToLower(e.Message)
 	for _, m := range eventMessages {
 		if len(m.reasons) > 0 && !slices.Contains(m.reasons, e.Reason) {
+			continue
+		}
+		if m.host != nil && !namesHost(message, m.host) {
 			continue
 		}
 		if !slices.ContainsFunc(m.words, func(group []string) bool {
@@ -94,4 +107,14 @@ func (e Event) DeniedRole() string {
 		return m[1]
 	}
 	return ""
+}
+
+// NamesPublicECR reports whether the message names a host of public ECR.
+func (e Event) NamesPublicECR() bool { return namesHost(e.Message, isPublicECR) }
+
+// LimitExceeded reports whether the message says that too much was pulled from public
+// ECR.
+func (e Event) LimitExceeded() bool {
+	message := strings.ToLower(e.Message)
+	return e.Cause() == CausePublicImage && slices.ContainsFunc(limitWords, func(w string) bool { return strings.Contains(message, w) })
 }

@@ -77,6 +77,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"unread instance":    {text: minimal + "nodes:\n  a:\n    maker: selfManaged\n    providerID: aws:///eu-west-1a/i-1\n", want: "i-1 is neither under instances", line: 8},
 		"simulated role":     {text: minimal + "simulations:\n  eks:\n  - {action: a:b, resource: \"*\", decision: allowed}\n", want: "is not an ARN of IAM's form", line: 7},
 		"simulated action":   {text: minimal + "simulations:\n  " + role + ":\n  - {resource: \"*\", decision: allowed}\n", want: "needs action and resource", line: 7},
+		"system workload":    {text: minimal + "systemImages:\n  calico: {images: [a]}\n", want: `systemImages: "calico" is none of aws-node, kube-proxy, coredns`, line: 6},
 		"simulated decision": {text: minimal + "simulations:\n  " + role + ":\n  - {action: a:b, resource: \"*\", decision: maybe}\n", want: "is none of", line: 7},
 		"simulated denial":   {text: minimal + "simulations:\n  " + role + ":\n  - {action: a:b, resource: \"*\", decision: allowed, deniedBy: me}\n", want: "is none of", line: 7},
 		"missing's fact":     {text: minimal + "missing:\n- {fact: role, operation: iam:GetRole, error: refused}\n", want: `missing: "role" is none of`, line: 6},

@@ -80,6 +80,10 @@ type Snapshot struct {
 
 	// AWSNode is the VPC CNI's node agent.
 	AWSNode AWSNode `json:"awsNode,omitzero"`
+	// SystemImages are the images of what every cluster runs in kube-system, by name:
+	// the DaemonSets aws-node and kube-proxy and the Deployment coredns. The cluster does
+	// not have what has no images here; what is not listed was not read.
+	SystemImages map[string]PodImages `json:"systemImages,omitempty"`
 	// PodIdentityAgent is the EKS Pod Identity Agent; nil where its DaemonSet is not
 	// there.
 	PodIdentityAgent *PodIdentityAgent `json:"podIdentityAgent,omitempty"`
@@ -397,6 +401,28 @@ type DaemonSet struct {
 	EnvFrom []string `json:"envFrom,omitempty"`
 }
 
+// The keys of Snapshot.SystemImages.
+const (
+	WorkloadAWSNode   = "aws-node"
+	WorkloadKubeProxy = "kube-proxy"
+	WorkloadCoreDNS   = "coredns"
+)
+
+// SystemWorkloads are all keys of Snapshot.SystemImages.
+var SystemWorkloads = []string{WorkloadAWSNode, WorkloadKubeProxy, WorkloadCoreDNS}
+
+// PodImages are the images that the pods of a workload run, and what says whether every
+// node pulls them with its role.
+type PodImages struct {
+	// Images are those of the pod template's containers and init containers, each once,
+	// sorted.
+	Images []string `json:"images,omitempty"`
+	// PullSecrets are the names of the pod template's imagePullSecrets.
+	PullSecrets []string `json:"imagePullSecrets,omitempty"`
+	// NodeSelector is the pod template's.
+	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+}
+
 // Pod is a pod of aws-node.
 type Pod struct {
 	Node  string `json:"node,omitempty"`
@@ -502,6 +528,7 @@ const (
 	FactServiceAccount   Fact = "serviceAccount"
 	FactDaemonSet        Fact = "daemonSet"
 	FactPods             Fact = "pods"
+	FactSystemImages     Fact = "systemImages" // Subject is the workload's name
 	FactAgent            Fact = "podIdentityAgent"
 	FactEvents           Fact = "events"
 )
@@ -511,7 +538,7 @@ var Facts = []Fact{
 	FactCluster, FactNodeGroups, FactFargateProfiles, FactOtherClusters, FactAddons, FactPodIdentity,
 	FactAccessEntries, FactAccessPolicies, FactHybridEntries, FactRoles, FactAttachedPolicies, FactInlinePolicies, FactPolicies, FactRoleProfiles,
 	FactInstanceProfiles, FactSimulations, FactOIDCProviders, FactAWSAuth, FactNodeClasses, FactAutoScaling,
-	FactNodes, FactInstances, FactServiceAccount, FactDaemonSet, FactPods, FactAgent, FactEvents,
+	FactNodes, FactInstances, FactServiceAccount, FactDaemonSet, FactPods, FactSystemImages, FactAgent, FactEvents,
 }
 
 // Missing is a fact that could not be read.

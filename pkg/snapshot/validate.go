@@ -19,7 +19,7 @@ type problem struct {
 // never has: names that are not ARNs, words that AWS does not use, and
 // references to what is neither there nor missing.
 func (s *Snapshot) validate() *problem {
-	checks := []func() *problem{s.validateCluster, s.validateKeys, s.validateRoleReferences, s.validateAssociations, s.validateNodes, s.validateSimulations, s.validateMissing}
+	checks := []func() *problem{s.validateCluster, s.validateKeys, s.validateRoleReferences, s.validateAssociations, s.validateNodes, s.validateSystemImages, s.validateSimulations, s.validateMissing}
 	for _, check := range checks {
 		if p := check(); p != nil {
 			return p
@@ -186,6 +186,15 @@ func (s *Snapshot) validateNodes() *problem {
 			continue // EKS made its profile; the node group names the role
 		}
 		if p := present(s, s.InstanceProfiles, s.Instances[id].InstanceProfile, FactInstanceProfiles, "instances", id, "instanceProfile"); p != nil {
+			return p
+		}
+	}
+	return nil
+}
+
+func (s *Snapshot) validateSystemImages() *problem {
+	for _, name := range text.SortedKeys(s.SystemImages) {
+		if p := oneOf(name, SystemWorkloads, "systemImages"); p != nil {
 			return p
 		}
 	}

@@ -30,6 +30,7 @@ type View struct {
 	sessions    map[string][]*Session
 	authLines   []int
 	access      map[string]Access
+	images      *systemImages // made on the first question
 	// cniVersion stands in for the version of vpc-cni that runs.
 	cniVersion string
 }
@@ -166,6 +167,9 @@ type Answer struct {
 	Result iampolicy.Result
 	// Unread says, for Unknown, what was not read.
 	Unread []snapshot.Missing
+	// NotNeeded is set, for Depends, where the policies deny it, and says where nodes do
+	// without.
+	NotNeeded string
 	// Organization is set where the IAM policy simulator says that a service control
 	// policy denies it, and the role's policies do not.
 	Organization *snapshot.Simulation

@@ -321,7 +321,8 @@ func TestRBACDocumented(t *testing.T) {
 	}
 	slices.Sort(permissions)
 	want := []string{
-		"get configmaps in kube-system", "get daemonsets.apps in kube-system", "get daemonsets.apps in kube-system", "get serviceaccounts in kube-system",
+		"get configmaps in kube-system", "get daemonsets.apps in kube-system", "get daemonsets.apps in kube-system", "get daemonsets.apps in kube-system",
+		"get deployments.apps in kube-system", "get serviceaccounts in kube-system",
 		"list ec2nodeclasses.karpenter.k8s.aws", "list events in kube-system", "list nodeclasses.eks.amazonaws.com", "list nodes", "list pods in kube-system",
 	}
 	if diff := cmp.Diff(want, permissions); diff != "" {
@@ -331,6 +332,38 @@ func TestRBACDocumented(t *testing.T) {
 	s.grantReader("noderole-check")
 	if out := kubectl(t, env, "noderole", "check"); out.code != 0 {
 		t.Errorf("with the documented rights: exit %d\n%s%s", out.code, out.stdout, out.stderr)
+	}
+}
+
+// TestSystemImages: the registry of the images of aws-node, kube-proxy and CoreDNS is what
+// the node role has to be allowed to pull from.
+func TestSystemImages(t *testing.T) {
+	s := newScenario(t, "images")
+	s.healthy()
+	s.systemWorkloads()
+	s.nodeRole("leanRole", workerPolicy)
+	s.nodeGroup("lean", "leanRole")
+	s.letIn("leanRole", "EC2_LINUX")
+	for registry, want := range map[string][]string{
+		account:        {"fail", "leanRole cannot pull the images of aws-node, kube-proxy from ECR", "from registry 602401143452 in eu-west-1"},
+		"602401143452": {"pass", "leanRole can pull the images of aws-node, kube-proxy, coredns from ECR", "inline pull statement 2"},
+	} {
+		s.inlinePolicy("leanRole", "pull", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ecr:GetAuthorizationToken","Resource":"*"},
+			{"Effect":"Allow","Action":["ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"],"Resource":"arn:aws:ecr:eu-west-1:`+registry+`:repository/*"}]}`)
+		r := parseReport(t, kubectl(t, s.kubeconfig(proxy.URL), "noderole", "check", "-o", "json"))
+		found := false
+		for _, res := range r.Results {
+			if res.ID != "NR202" || res.Subject.Name != "leanRole" {
+				continue
+			}
+			found = true
+			if res.Status != want[0] || res.Message != want[1] || !strings.Contains(strings.Join(res.Evidence, "\n"), want[2]) {
+				t.Errorf("%s: %s: %s\n%v", registry, res.Status, res.Message, res.Evidence)
+			}
+		}
+		if !found {
+			t.Errorf("%s: no result of NR202", registry)
+		}
 	}
 }
 

@@ -109,6 +109,7 @@ func TestEveryKubernetesRefusal(t *testing.T) {
 		"serviceaccounts": {"get serviceaccounts in kube-system"},
 		"configmaps":      {"get configmaps in kube-system"},
 		"daemonsets":      {"get daemonsets.apps in kube-system"},
+		"deployments":     {"get deployments.apps in kube-system"},
 	} {
 		t.Run(resource, func(t *testing.T) {
 			c, n := cluster.DeepCopy(), system.DeepCopy()

@@ -242,6 +242,20 @@ func (s *scenario) awsNode(role string) {
 	s.must(err)
 }
 
+// systemWorkloads makes the DaemonSet kube-proxy and the Deployment coredns, without pods.
+func (s *scenario) systemWorkloads() {
+	s.t.Helper()
+	const registry = "602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/"
+	proxy := daemonSet("kube-proxy", "k8s-app", daemonSpec("kube-proxy", registry+"kube-proxy:v1.33.3-minimal-eksbuild.4"))
+	_, err := s.kube.AppsV1().DaemonSets("kube-system").Create(s.ctx, proxy, metav1.CreateOptions{})
+	s.must(err)
+	dns := daemonSet("coredns", "k8s-app", corev1.PodSpec{Containers: []corev1.Container{{Name: "coredns", Image: registry + "coredns:v1.12.1-eksbuild.2"}}})
+	_, err = s.kube.AppsV1().Deployments("kube-system").Create(s.ctx, &appsv1.Deployment{
+		ObjectMeta: dns.ObjectMeta, Spec: appsv1.DeploymentSpec{Selector: dns.Spec.Selector, Template: dns.Spec.Template},
+	}, metav1.CreateOptions{})
+	s.must(err)
+}
+
 // daemonSet is a DaemonSet whose pods have its name as a label.
 func daemonSet(name, label string, spec corev1.PodSpec) *appsv1.DaemonSet {
 	labels := map[string]string{label: name}
@@ -295,6 +309,7 @@ func (s *scenario) cleanKubernetes() {
 	s.must(s.kube.CoreV1().Nodes().DeleteCollection(s.ctx, options, all))
 	s.must(s.kube.CoreV1().Pods("kube-system").DeleteCollection(s.ctx, options, all))
 	s.must(s.kube.AppsV1().DaemonSets("kube-system").DeleteCollection(s.ctx, options, all))
+	s.must(s.kube.AppsV1().Deployments("kube-system").DeleteCollection(s.ctx, options, all))
 	s.must(s.kube.CoreV1().ConfigMaps("kube-system").DeleteCollection(s.ctx, options, all))
 	s.must(s.kube.CoreV1().Events("kube-system").DeleteCollection(s.ctx, options, all))
 	s.must(s.kube.CoreV1().ServiceAccounts("kube-system").DeleteCollection(s.ctx, options, all))

@@ -108,6 +108,21 @@ func daemonSetFacts(set *appsv1.DaemonSet) *snapshot.DaemonSet {
 	}
 }
 
+func podImages(spec *corev1.PodSpec) snapshot.PodImages {
+	facts := snapshot.PodImages{NodeSelector: spec.NodeSelector}
+	for _, containers := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
+		for i := range containers {
+			facts.Images = append(facts.Images, collect.OneLine(containers[i].Image))
+		}
+	}
+	slices.Sort(facts.Images)
+	facts.Images = slices.Compact(facts.Images)
+	for _, secret := range spec.ImagePullSecrets {
+		facts.PullSecrets = append(facts.PullSecrets, secret.Name)
+	}
+	return facts
+}
+
 func podFacts(pod *corev1.Pod) snapshot.Pod {
 	main := mainContainer(pod.Spec.Containers)
 	facts := snapshot.Pod{

@@ -47,6 +47,7 @@ const (
 	listPods          = "list pods in " + namespace
 	getServiceAccount = "get serviceaccounts in " + namespace
 	getDaemonSet      = "get daemonsets.apps in " + namespace
+	getDeployment     = "get deployments.apps in " + namespace
 	getConfigMap      = "get configmaps in " + namespace
 	listEvents        = "list events in "
 )
@@ -64,6 +65,7 @@ type Client struct {
 	pods            podLister
 	serviceAccounts serviceAccountGetter
 	daemonSets      daemonSetGetter
+	deployments     deploymentGetter
 	configMaps      configMapGetter
 	events          map[string]eventLister // by namespace
 	raw             rest.Interface
@@ -94,6 +96,9 @@ type (
 	}
 	daemonSetGetter interface {
 		Get(context.Context, string, metav1.GetOptions) (*appsv1.DaemonSet, error)
+	}
+	deploymentGetter interface {
+		Get(context.Context, string, metav1.GetOptions) (*appsv1.Deployment, error)
 	}
 )
 
@@ -146,6 +151,7 @@ func New(config *rest.Config, o Options) (*Client, error) {
 	c.pods = gentype.NewClientWithList("pods", core, codec, namespace, empty[corev1.Pod], empty[corev1.PodList])
 	c.serviceAccounts = gentype.NewClient("serviceaccounts", core, codec, namespace, empty[corev1.ServiceAccount])
 	c.daemonSets = gentype.NewClient("daemonsets", apps, codec, namespace, empty[appsv1.DaemonSet])
+	c.deployments = gentype.NewClient("deployments", apps, codec, namespace, empty[appsv1.Deployment])
 	c.configMaps = gentype.NewClient("configmaps", core, codec, namespace, empty[corev1.ConfigMap])
 	c.events = map[string]eventLister{}
 	for _, ns := range eventNamespaces {
@@ -223,16 +229,41 @@ func (c *Client) ServiceAccount(ctx context.Context) (*snapshot.ServiceAccount, 
 	return &snapshot.ServiceAccount{RoleARN: account.Annotations[annotationRoleARN], Audience: account.Annotations[annotationAudience]}, nil
 }
 
-// DaemonSet returns the DaemonSet aws-node, or nil where there is none.
-func (c *Client) DaemonSet(ctx context.Context) (*snapshot.DaemonSet, error) {
+// DaemonSet returns the DaemonSet aws-node and the images of its pods, or nil where there
+// is none.
+func (c *Client) DaemonSet(ctx context.Context) (*snapshot.DaemonSet, snapshot.PodImages, error) {
 	set, err := c.daemonSets.Get(quiet(ctx), awsNode, metav1.GetOptions{})
 	if isAbsent(err) {
-		return nil, nil
+		return nil, snapshot.PodImages{}, nil
 	}
 	if err != nil {
-		return nil, c.explain(ctx, getDaemonSet, err)
+		return nil, snapshot.PodImages{}, c.explain(ctx, getDaemonSet, err)
 	}
-	return daemonSetFacts(set), nil
+	return daemonSetFacts(set), podImages(&set.Spec.Template.Spec), nil
+}
+
+// KubeProxy returns the images of the DaemonSet kube-proxy, none where there is none.
+func (c *Client) KubeProxy(ctx context.Context) (snapshot.PodImages, error) {
+	set, err := c.daemonSets.Get(quiet(ctx), snapshot.WorkloadKubeProxy, metav1.GetOptions{})
+	if isAbsent(err) {
+		return snapshot.PodImages{}, nil
+	}
+	if err != nil {
+		return snapshot.PodImages{}, c.explain(ctx, getDaemonSet, err)
+	}
+	return podImages(&set.Spec.Template.Spec), nil
+}
+
+// CoreDNS returns the images of the Deployment coredns, none where there is none.
+func (c *Client) CoreDNS(ctx context.Context) (snapshot.PodImages, error) {
+	deployment, err := c.deployments.Get(quiet(ctx), snapshot.WorkloadCoreDNS, metav1.GetOptions{})
+	if isAbsent(err) {
+		return snapshot.PodImages{}, nil
+	}
+	if err != nil {
+		return snapshot.PodImages{}, c.explain(ctx, getDeployment, err)
+	}
+	return podImages(&deployment.Spec.Template.Spec), nil
 }
 
 // pages lists page by page. Where the list's continuation has expired, the API

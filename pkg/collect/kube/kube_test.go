@@ -170,8 +170,13 @@ func TestAbsent(t *testing.T) {
 	if account, err := c.ServiceAccount(t.Context()); account != nil || err != nil {
 		t.Errorf("service account %v, %v", account, err)
 	}
-	if set, err := c.DaemonSet(t.Context()); set != nil || err != nil {
-		t.Errorf("DaemonSet %v, %v", set, err)
+	if set, images, err := c.DaemonSet(t.Context()); set != nil || len(images.Images) > 0 || err != nil {
+		t.Errorf("DaemonSet %v, %v, %v", set, images, err)
+	}
+	for name, read := range map[string]func(context.Context) (snapshot.PodImages, error){"kube-proxy": c.KubeProxy, "coredns": c.CoreDNS} {
+		if images, err := read(t.Context()); len(images.Images) > 0 || err != nil {
+			t.Errorf("%s %v, %v", name, images, err)
+		}
 	}
 }
 
@@ -269,7 +274,7 @@ func TestCancelled(t *testing.T) {
 		cancel()
 		<-r.Context().Done()
 	})
-	if _, err := c.DaemonSet(ctx); !errors.Is(err, context.Canceled) {
+	if _, _, err := c.DaemonSet(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -30,6 +30,7 @@ var (
 	noEvents       = `{"kind":"EventList","apiVersion":"v1","metadata":{},"items":null}`
 	anAccount      = `{"kind":"ServiceAccount","apiVersion":"v1","metadata":{"name":"aws-node"}}`
 	aDaemonSet     = `{"kind":"DaemonSet","apiVersion":"apps/v1","metadata":{"name":"aws-node"}}`
+	aDeployment    = `{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"coredns"}}`
 	aConfigMap     = `{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"aws-auth"}}`
 	noNodeClasses  = `{"kind":"NodeClassList","apiVersion":"eks.amazonaws.com/v1","items":[]}`
 	noEC2Classes   = `{"kind":"EC2NodeClassList","apiVersion":"karpenter.k8s.aws/v1","items":[]}`
@@ -46,6 +47,8 @@ var smallest = map[string]string{
 	"GET /apis/apps/v1/namespaces/kube-system/daemonsets/aws-node":               aDaemonSet,
 	"PATCH /apis/apps/v1/namespaces/kube-system/daemonsets/aws-node":             aDaemonSet,
 	"GET /apis/apps/v1/namespaces/kube-system/daemonsets/eks-pod-identity-agent": aDaemonSet,
+	"GET /apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy":             aDaemonSet,
+	"GET /apis/apps/v1/namespaces/kube-system/deployments/coredns":               aDeployment,
 	"GET /api/v1/namespaces/kube-system/configmaps/aws-auth":                     aConfigMap,
 	"PUT /api/v1/namespaces/kube-system/configmaps/aws-auth":                     aConfigMap,
 	"POST /api/v1/namespaces/kube-system/configmaps":                             aConfigMap,
@@ -64,7 +67,9 @@ func callers() map[string]func(context.Context, *kube.Client) error {
 		"Nodes":                  func(ctx context.Context, c *kube.Client) error { return c.Nodes(ctx, func(string, snapshot.Node) {}) },
 		"Pods":                   func(ctx context.Context, c *kube.Client) error { return c.Pods(ctx, func(string, snapshot.Pod) {}) },
 		"ServiceAccount":         func(ctx context.Context, c *kube.Client) error { _, err := c.ServiceAccount(ctx); return err },
-		"DaemonSet":              func(ctx context.Context, c *kube.Client) error { _, err := c.DaemonSet(ctx); return err },
+		"DaemonSet":              func(ctx context.Context, c *kube.Client) error { _, _, err := c.DaemonSet(ctx); return err },
+		"KubeProxy":              func(ctx context.Context, c *kube.Client) error { _, err := c.KubeProxy(ctx); return err },
+		"CoreDNS":                func(ctx context.Context, c *kube.Client) error { _, err := c.CoreDNS(ctx); return err },
 		"AWSAuth":                func(ctx context.Context, c *kube.Client) error { _, err := c.AWSAuth(ctx); return err },
 		"PodIdentityAgent":       func(ctx context.Context, c *kube.Client) error { _, err := c.PodIdentityAgent(ctx); return err },
 		"KarpenterNodeClasses":   func(ctx context.Context, c *kube.Client) error { _, err := c.KarpenterNodeClasses(ctx); return err },
@@ -226,7 +231,7 @@ func TestMisshapenAnswers(t *testing.T) {
 
 // operations are the names of requests in messages, by the resource.
 var operations = map[string]string{
-	"nodes": "nodes", "pods": "pods in kube-system", "serviceaccounts": "serviceaccounts in kube-system", "daemonsets": "daemonsets.apps in kube-system",
+	"nodes": "nodes", "pods": "pods in kube-system", "serviceaccounts": "serviceaccounts in kube-system", "daemonsets": "daemonsets.apps in kube-system", "deployments": "deployments.apps in kube-system",
 	"configmaps": "configmaps in kube-system", "events": "events in ", "ec2nodeclasses": "ec2nodeclasses.karpenter.k8s.aws", "awsnodetemplates": "awsnodetemplates.karpenter.k8s.aws", "nodeclasses": "nodeclasses.eks.amazonaws.com",
 }
 
@@ -305,7 +310,7 @@ func TestNodeClassesNotInstalled(t *testing.T) {
 	if classes, err := c.KarpenterNodeClasses(t.Context()); err != nil || len(classes) > 0 {
 		t.Errorf("%v, %v", classes, err)
 	}
-	if set, err := c.DaemonSet(t.Context()); err == nil {
+	if set, _, err := c.DaemonSet(t.Context()); err == nil {
 		t.Errorf("a DaemonSet %v from a server without the API", set)
 	}
 }
