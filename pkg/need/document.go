@@ -68,14 +68,11 @@ func LetsServiceIn(services []string, actions ...string) Statement {
 	return Statement{Effect: "Allow", Principal: map[string][]string{"Service": services}, Action: actions}
 }
 
-// LetsNodesIn is the statement that lets EC2 assume a node role in a partition;
-// see EC2Services for the names.
+// LetsNodesIn is the statement that lets EC2 assume a node role in a partition, by
+// every name that EC2 has there; see EC2Services.
 func LetsNodesIn(partition string) Statement {
-	accepted, wanted := EC2Services(partition)
-	if len(wanted) == 0 {
-		wanted = accepted[:1]
-	}
-	return LetsServiceIn(wanted, "sts:AssumeRole")
+	accepted, _ := EC2Services(partition)
+	return LetsServiceIn(accepted, "sts:AssumeRole")
 }
 
 // NodeTrust is the trust policy of a node role.

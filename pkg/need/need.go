@@ -286,14 +286,16 @@ var Broad = []Action{
 }
 
 // EC2Services are the service principals by which EC2 may assume a role in this
-// partition. One of accepted suffices to launch a node; where wanted is not
-// empty, all of it is wanted and fewer deserve a warning.
+// partition. One of accepted suffices to launch a node, and a new trust policy names
+// all of them; where wanted is not empty, all of it is wanted and fewer deserve a
+// warning.
 //
 // In aws-cn AWS's own pages show the plain name, while CreateNodegroup and
 // Karpenter's users have needed ec2.amazonaws.com.cn; sources:
 // awslabs/cdk-eks-blueprints#558, terraform-aws-modules/terraform-aws-eks#3359,
 // docs.amazonaws.cn eks auto-create-node-role. ISO partitions (E and F use the
-// plain name): eksctl-io/eksctl pkg/apis/eksctl.io/v1alpha5/partitions.go.
+// plain name): eksctl-io/eksctl pkg/apis/eksctl.io/v1alpha5/partitions.go, while
+// pulumi/pulumi-eks#2344 takes the plain name to work in every partition.
 func EC2Services(partition string) (accepted, wanted []string) {
 	const plain = "ec2.amazonaws.com"
 	switch partition {
