@@ -1,5 +1,5 @@
 // Package candidate says which roles of an account could serve nodes: by their
-// name, by what uses them, or by whom they trust and what they may do. It judges
+// name, by what uses them, or by whom they trust and what they may do or carry. It judges
 // each by evaluation and reads nothing.
 package candidate
 

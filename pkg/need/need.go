@@ -311,6 +311,11 @@ func EC2Services(partition string) (accepted, wanted []string) {
 	}
 }
 
+// NodePolicies are the names of the AWS managed policies that nothing but a node needs.
+// Sources: https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html and
+// auto-create-node-role.html there.
+var NodePolicies = []string{"AmazonEKSWorkerNodePolicy", "AmazonEKSWorkerNodeMinimalPolicy"}
+
 // ManagedPolicy returns the ARN of an AWS managed policy in a partition.
 func ManagedPolicy(partition, name string) string {
 	return fmt.Sprintf("arn:%s:iam::aws:policy/%s", partition, name)
