@@ -13,6 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-noderole/kubectl-noderole/test/e2e/awsproxy"
@@ -418,7 +422,7 @@ func TestCheckOtherRegions(t *testing.T) {
 		out := kubectl(t, s.kubeconfig(proxy.URL), append([]string{"noderole", "check", "-o", "json"}, flags...)...)
 		for _, r := range parseReport(t, out).Results {
 			if r.ID == "NR102" {
-				return string(r.Status), out
+				return r.Status, out
 			}
 		}
 		return "", out
