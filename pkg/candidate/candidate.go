@@ -80,8 +80,9 @@ type judge struct {
 	// granted knows what roles may do, trusting who may assume them. A role that
 	// could not be read in full was still listed with its trust policy.
 	granted, trusting *view.View
-	uses              map[string][]Use // by role ARN
-	profiled          map[string]bool  // role ARNs with an instance profile
+	uses              map[string][]Use    // by role ARN
+	profiled          map[string]bool     // role ARNs with an instance profile
+	nodePolicies      map[string][]string // AWS's policies for nodes, by the name of the role
 }
 
 func newJudge(a *snapshot.Account) *judge {
@@ -89,7 +90,12 @@ func newJudge(a *snapshot.Account) *judge {
 	listed.Missing = slices.DeleteFunc(slices.Clone(listed.Missing), func(m snapshot.Missing) bool { return m.Fact == snapshot.FactRoles })
 	j := &judge{
 		account: a, granted: view.New(a.Snapshot), trusting: view.New(&listed),
-		uses: map[string][]Use{}, profiled: map[string]bool{},
+		uses: map[string][]Use{}, profiled: map[string]bool{}, nodePolicies: map[string][]string{},
+	}
+	for _, policy := range slices.Sorted(maps.Keys(a.NodePolicies)) {
+		for _, name := range a.NodePolicies[policy] {
+			j.nodePolicies[name] = append(j.nodePolicies[name], snapshot.NameOf(policy))
+		}
 	}
 	for name, c := range a.Clusters {
 		j.use(c.Cluster, Use{Kind: UseCluster, Cluster: name})
@@ -158,7 +164,16 @@ func (j *judge) mayBe(arn string) bool {
 	if a, ok := snapshot.ParseARN(arn); ok && strings.HasPrefix(a.Resource, "role/aws-service-role/") {
 		return false // only the service itself can use it
 	}
-	return nameOf(arn) != "" || len(j.nodeUses(arn)) > 0 || j.mayLaunch(arn)
+	return nameOf(arn) != "" || len(j.nodeUses(arn)) > 0 || j.mayLaunch(arn) || len(j.attached(arn)) > 0
+}
+
+// attached are the names of AWS's policies for nodes on a role that EC2 may assume, as
+// far as that was read. Managed node groups and Karpenter make the instance profile.
+func (j *judge) attached(arn string) []string {
+	if trust := j.trust(arn); trust != Allowed && trust != Depends {
+		return nil
+	}
+	return j.nodePolicies[snapshot.NameOf(arn)]
 }
 
 // mayLaunch reports whether EC2 may give the role to an instance, as far as that
@@ -222,6 +237,13 @@ func (j *judge) reasons(arn string) []string {
 	}
 	for _, u := range j.nodeUses(arn) {
 		reasons = append(reasons, u.String()+" uses it")
+	}
+	if names := j.attached(arn); len(names) > 0 {
+		reason := "EC2 may assume it, and it has " + strings.Join(names, " and ")
+		if j.trust(arn) == Depends {
+			reason = "on a condition " + reason
+		}
+		reasons = append(reasons, reason)
 	}
 	if !j.mayLaunch(arn) {
 		return reasons

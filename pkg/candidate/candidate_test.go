@@ -64,6 +64,16 @@ func profile(name string) func(*snapshot.Account) {
 	}
 }
 
+// carries notes that AWS's policies for nodes are attached to a role.
+func carries(name string, policies ...string) func(*snapshot.Account) {
+	return func(a *snapshot.Account) {
+		a.NodePolicies = map[string][]string{}
+		for _, policy := range policies {
+			a.NodePolicies[policy] = []string{name}
+		}
+	}
+}
+
 func uses(c snapshot.ClusterRoles) func(*snapshot.Account) {
 	return func(a *snapshot.Account) { a.Clusters["prod"] = c }
 }
@@ -312,6 +322,21 @@ func TestReasons(t *testing.T) {
 			[]string{"EC2NodeClass prod/both uses it", "EC2NodeClass prod/profile uses it"},
 		},
 		{"web", snapshot.Role{TrustPolicy: trustEKS}, []func(*snapshot.Account){uses(snapshot.ClusterRoles{Cluster: arn("web")})}, false, nil},
+		{"web", node, []func(*snapshot.Account){carries("web", worker)}, true, []string{"EC2 may assume it, and it has AmazonEKSWorkerNodePolicy"}},
+		{"web", node, []func(*snapshot.Account){carries("other", worker)}, false, nil},
+		{
+			"web", snapshot.Role{TrustPolicy: trustIf},
+			[]func(*snapshot.Account){carries("web", worker, minimal)},
+			true,
+			[]string{"on a condition EC2 may assume it, and it has AmazonEKSWorkerNodeMinimalPolicy and AmazonEKSWorkerNodePolicy"},
+		},
+		{"web", snapshot.Role{TrustPolicy: trustEKS}, []func(*snapshot.Account){carries("web", worker)}, false, nil},
+		{
+			"web", node,
+			[]func(*snapshot.Account){carries("web", worker), profile("web")},
+			true,
+			[]string{"EC2 may assume it, and it has AmazonEKSWorkerNodePolicy", "EC2 may assume it, it has an instance profile" + may},
+		},
 		{"aws-service-role/eks.amazonaws.com/eksNodeRole", node, nil, false, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -1,5 +1,5 @@
 // Package candidate says which roles of an account nodes could use: by their name, by what
-// uses them, or by their trust policy and permissions. It evaluates the policies of each
+// uses them, or by their trust policy, permissions and policies. It evaluates the policies of each
 // and reads nothing.
 package candidate
 

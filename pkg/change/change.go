@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
@@ -105,9 +106,9 @@ type State struct {
 func Same(want, found *State) bool { return len(Differences(want, found)) == 0 }
 
 // Differences says, a line each, in what that which was found is not as wanted.
-// Policy documents are compared as JSON values, not as text; tags that were not
-// asked for do not count, nor do client ids, nor a username or a time of creation
-// where none is wanted.
+// Policy documents are compared by what they mean. Descriptions and tags do not count,
+// which no change changes; nor do client ids that were not asked for, nor a username or
+// a time of creation where none is wanted.
 func Differences(want, found *State) []string {
 	switch {
 	case want == nil && found == nil:
@@ -123,12 +124,10 @@ func Differences(want, found *State) []string {
 			lines = append(lines, fmt.Sprintf("%s is %s, not %s", what, text.OrNone(have), text.OrNone(wanted)))
 		}
 	}
-	say("document", canonical(want.Document), canonical(found.Document))
-	say("path", otherThanRoot(want.Path), otherThanRoot(found.Path))
-	say("description", want.Description, found.Description)
-	for _, k := range keys(want.Tags) {
-		say("tag "+k, want.Tags[k], found.Tags[k])
+	if !sameDocument(want.Document, found.Document) {
+		say("document", canonical(want.Document), canonical(found.Document))
 	}
+	say("path", otherThanRoot(want.Path), otherThanRoot(found.Path))
 	say("permissions boundary", want.Boundary, found.Boundary)
 	say("role", want.Role, found.Role)
 	say("type", want.Type, found.Type)
@@ -191,6 +190,37 @@ func keys(m map[string]string) []string { return text.SortedKeys(m) }
 
 func sorted(list []string) []string {
 	return slices.Sorted(slices.Values(list))
+}
+
+// Labels says in what the description and the tags of that which was found are not as
+// wanted; tags that were not asked for do not count.
+func Labels(want, found *State) []string {
+	if want == nil || found == nil {
+		return nil
+	}
+	var lines []string
+	if want.Description != found.Description {
+		lines = append(lines, fmt.Sprintf("description is %s, not %s", text.OrNone(found.Description), text.OrNone(want.Description)))
+	}
+	for _, k := range keys(want.Tags) {
+		if want.Tags[k] != found.Tags[k] {
+			lines = append(lines, fmt.Sprintf("tag %s is %s, not %s", k, text.OrNone(found.Tags[k]), text.OrNone(want.Tags[k])))
+		}
+	}
+	return lines
+}
+
+// sameDocument reports whether two policy documents mean the same, or are the same
+// JSON value where one of them is not a policy document that IAM would store.
+func sameDocument(a, b string) bool {
+	for _, kind := range []iampolicy.Kind{iampolicy.Trust, iampolicy.Identity} {
+		parsedA, errA := iampolicy.Parse(kind, []byte(a))
+		parsedB, errB := iampolicy.Parse(kind, []byte(b))
+		if errA == nil && errB == nil {
+			return iampolicy.Equivalent(parsedA, parsedB)
+		}
+	}
+	return canonical(a) == canonical(b)
 }
 
 // canonical is a document with sorted keys and without white space.

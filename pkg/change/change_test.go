@@ -170,6 +170,12 @@ func TestCommands(t *testing.T) {
 }
 
 func TestDifferences(t *testing.T) {
+	trust := func(elements string) string {
+		return `{"Statement":{` + elements + `,"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"}}}`
+	}
+	policy := func(actions string) string {
+		return `{"Statement":{"Action":` + actions + `,"Effect":"Allow","Resource":"*"}}`
+	}
 	want := &change.State{Document: `{"b":1,"a":[1,2]}`, Path: "/", Tags: map[string]string{"team": "a"}}
 	tests := map[string]struct {
 		want, found *change.State
@@ -179,7 +185,16 @@ func TestDifferences(t *testing.T) {
 		"there":                              {nil, want, []string{"it exists already"}},
 		"not there":                          {want, nil, []string{"it does not exist"}},
 		"spelled differently, one more tag":  {want, &change.State{Document: "{\n\"a\": [1, 2], \"b\": 1}", Tags: map[string]string{"team": "a", "cost": "9"}}, nil},
-		"another document, another tag":      {want, &change.State{Document: `{"a":[2,1],"b":1}`, Tags: map[string]string{"team": "b"}}, []string{`document is {"a":[2,1],"b":1}, not {"a":[1,2],"b":1}`, "tag team is b, not a"}},
+		"another document":                   {want, &change.State{Document: `{"a":[2,1],"b":1}`}, []string{`document is {"a":[2,1],"b":1}, not {"a":[1,2],"b":1}`}},
+		"a trust policy of the same meaning": {&change.State{Document: trust(`"Action":["sts:AssumeRole"]`)}, &change.State{Document: trust(`"Sid":"A","Action":"sts:AssumeRole"`)}, nil},
+		"another trust policy": {
+			&change.State{Document: trust(`"Action":"sts:AssumeRole"`)}, &change.State{Document: trust(`"Action":"sts:TagSession"`)},
+			[]string{"document is " + trust(`"Action":"sts:TagSession"`) + ", not " + trust(`"Action":"sts:AssumeRole"`)},
+		},
+		"a policy of the same meaning":       {&change.State{Document: policy(`["a:b","a:c"]`)}, &change.State{Document: policy(`["a:c","a:b"]`)}, nil},
+		"another policy":                     {&change.State{Document: policy(`"a:b"`)}, &change.State{Document: policy(`"a:c"`)}, []string{"document is " + policy(`"a:c"`) + ", not " + policy(`"a:b"`)}},
+		"a policy and a trust policy":        {&change.State{Document: policy(`"a:b"`)}, &change.State{Document: trust(`"Action":"a:b"`)}, []string{"document is " + trust(`"Action":"a:b"`) + ", not " + policy(`"a:b"`)}},
+		"another description, another tag":   {&change.State{Description: "d", Tags: map[string]string{"team": "a"}}, &change.State{Tags: map[string]string{"team": "b"}}, nil},
 		"boundary, role, type and namespace": {&change.State{Role: "r"}, &change.State{Boundary: "b", Type: "EC2", Namespaces: []string{"n"}}, []string{"permissions boundary is b, not none", "role is none, not r", "type is EC2, not none", "namespaces is [n], not []"}},
 		"namespaces in another order":        {&change.State{Namespaces: []string{"a", "b"}}, &change.State{Namespaces: []string{"b", "a"}}, nil},
 		"one more client id":                 {&change.State{ClientIDs: []string{"a"}}, &change.State{ClientIDs: []string{"b", "a"}}, nil},
@@ -190,6 +205,26 @@ func TestDifferences(t *testing.T) {
 	}
 	for name, tt := range tests {
 		if diff := cmp.Diff(tt.lines, change.Differences(tt.want, tt.found)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestLabels(t *testing.T) {
+	found := &change.State{Description: "found", Tags: map[string]string{"team": "a", "cost": "9"}}
+	for name, tt := range map[string]struct {
+		want, found *change.State
+		lines       []string
+	}{
+		"as wanted, one more tag": {&change.State{Description: "found", Tags: map[string]string{"team": "a"}}, found, nil},
+		"another": {
+			&change.State{Description: "wanted", Tags: map[string]string{"team": "b", "stage": "c"}}, found,
+			[]string{"description is found, not wanted", "tag stage is none, not c", "tag team is a, not b"},
+		},
+		"absent":       {found, nil, nil},
+		"to be absent": {nil, found, nil},
+	} {
+		if diff := cmp.Diff(tt.lines, change.Labels(tt.want, tt.found)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}

@@ -133,7 +133,7 @@ some facts could not be read.`,
 	f.StringVar(&o.template.text, "template", "", "Template string or file for -o go-template and -o jsonpath")
 	o.screen.addFlags(f)
 	o.source.addFlags(f)
-	o.source.live.addSimulateFlag(f)
+	o.source.live.addFactsFlags(f)
 	o.team.addFlags(f)
 	return cmd
 }

@@ -27,6 +27,7 @@ func completeValues(cmd *cobra.Command, config *kubeFlags) {
 		"context":      func() []string { return contexts(config) },
 		"cluster-name": func() []string { return clusterNames(config) },
 		"region":       func() []string { return locate.Regions },
+		"regions":      func() []string { return locate.Regions },
 		"only":         func() []string { return ruleCompletions(nil) },
 		"profile": func() []string {
 			names, _ := aws.Profiles()

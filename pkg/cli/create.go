@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,6 +36,8 @@ type createOptions struct {
 	noInstanceProfile      bool
 	cni, entry, output     string
 	dryRun, yes, ipFlagSet bool
+	// described is whether the description was asked for.
+	described bool
 }
 
 func newCreateCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra.Command {
@@ -46,9 +49,15 @@ func newCreateCommand(streams genericiooptions.IOStreams, config *kubeFlags) *co
 managed policies, and an instance profile of the same name.
 
 The plan is shown first. Nothing is created without a "yes" on a terminal, or
---yes. What is there already and as it should be is kept, so that a run that
-broke off can be run again. With -o nothing is created: the same role is printed
-for another tool, without credentials and without a cluster.`,
+--yes. What exists already and means the same is kept, so that a run that broke
+off can be run again; its description and tags are not changed. With -o nothing is
+created: the same role is printed for another tool, without credentials and
+without a cluster.
+
+--cni attaches the CNI policy of an IP family: that of --ip-family, else that of
+the EKS cluster of the kube context, else IPv4. With -o the cluster is not asked.
+On IPv6 an existing policy AmazonEKS_CNI_IPv6_Policy is used where it allows what
+the VPC CNI needs.`,
 		Example: `  # A node role for managed node groups
   kubectl noderole create eksNodeRole
 
@@ -81,6 +90,8 @@ for another tool, without credentials and without a cluster.`,
 	}
 	f := cmd.Flags()
 	o.place.addFlags(f)
+	ipFamily := f.Lookup("ip-family")
+	ipFamily.Usage, ipFamily.DefValue = "IP family for --cni: ipv4, ipv6 (default that of the kube context's EKS cluster; ipv4 without a cluster and with -o)", ""
 	f.StringVar(&o.clusterName, "cluster-name", "", "Name of the EKS cluster, instead of what the kube context leads to")
 	f.StringVar(&o.profile, "profile", "", "AWS profile, instead of the one that the kubeconfig's credential plugin uses")
 	f.StringVar(&o.role.Path, "path", "/", "Path of the role and the instance profile, such as /eks/")
@@ -91,7 +102,7 @@ for another tool, without credentials and without a cluster.`,
 	f.BoolVar(&o.role.AutoMode, "auto-mode", false, "For nodes of EKS Auto Mode: the two policies that they need")
 	f.BoolVar(&o.noInstanceProfile, "no-instance-profile", false, "Create no instance profile, as managed node groups and Karpenter make their own")
 	(&enum{one: &o.cni, words: []string{"current", "original"}, implied: "current", unknown: "unknown CNI policy %q"}).
-		addTo(f, "cni", "", "Also attach the CNI policy of the cluster's IP family, as it is now or as the guide had it on IPv6 before vpc-cni v1.22.1 (a role of aws-node's own is better): %s")
+		addTo(f, "cni", "", "Also attach the CNI policy of the IP family, as it is now or as the guide had it on IPv6 before vpc-cni v1.22.1 (a role of aws-node's own is better): %s")
 	(&enum{one: &o.entry, words: []string{"EC2_LINUX", "EC2_WINDOWS", "EC2"}, implied: "auto", unknown: "unknown type of access entries for nodes %q"}).
 		addTo(f, "access-entry", "", "Also let the role into the cluster, by an access entry of this type: %s")
 	(&enum{one: &o.output, words: []string{"aws-cli", "terraform", "cloudformation", "eksctl"}, unknown: unknownFormat}).
@@ -137,7 +148,7 @@ func (o *createOptions) complete(cmd *cobra.Command) error {
 	default:
 		r.EntryType = o.entry
 	}
-	o.ipFlagSet = cmd.Flags().Changed("ip-family")
+	o.ipFlagSet, o.described = cmd.Flags().Changed("ip-family"), cmd.Flags().Changed("description")
 	return o.place.check()
 }
 
@@ -199,7 +210,10 @@ func (o *createOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	changes := o.role.Changes()
+	changes, err := o.useCNIPolicy(ctx, store, o.role.Changes())
+	if err != nil {
+		return err
+	}
 	pending, err := change.Pending(ctx, store, changes)
 	var conflict *change.ConflictError
 	switch {
@@ -207,7 +221,11 @@ func (o *createOptions) run(ctx context.Context) error {
 		return o.differs(err)
 	case err != nil:
 		return unread(err)
-	case len(pending) == 0:
+	}
+	if err := o.noteLabels(ctx, store, changes, pending); err != nil {
+		return err
+	}
+	if len(pending) == 0 {
 		fmt.Fprintf(o.streams.ErrOut, "role %s already exists as planned; nothing to do\n", o.role.Name)
 		return nil
 	}
@@ -229,6 +247,69 @@ func (o *createOptions) run(ctx context.Context) error {
 	return nil
 }
 
+// useCNIPolicy leaves out of the changes the CNI policy for IPv6 where one of its name
+// exists that allows what the VPC CNI needs. One that does not is an error.
+func (o *createOptions) useCNIPolicy(ctx context.Context, store change.Store, changes []change.Change) ([]change.Change, error) {
+	at := slices.IndexFunc(changes, func(c change.Change) bool { return c.Kind == change.Policy })
+	if at < 0 {
+		return changes, nil
+	}
+	found, err := store.State(ctx, changes[at])
+	switch {
+	case err != nil:
+		return nil, unread(err)
+	case found == nil || changes[at].AppliedIn(found):
+		return changes, nil
+	}
+	lacks, someVersions, err := o.role.CNIPolicyLacks(found.Document)
+	why := "does not allow " + strings.Join(lacks, ", ") + ", which the VPC CNI needs on IPv6"
+	if err != nil {
+		why = "cannot be evaluated: " + err.Error()
+	}
+	if err != nil || len(lacks) > 0 {
+		return nil, codeError{code: ExitFindings, err: &problem.Error{
+			Problem: fmt.Sprintf("policy %s exists, and %s", changes[at].Name, why),
+			Next:    "nothing was changed; give the policy a version with what this prints, or leave out --cni: kubectl noderole policy cni --ip-family ipv6",
+		}}
+	}
+	line := fmt.Sprintf("policy %s exists and is used as it is", newrole.IPv6PolicyName)
+	if len(someVersions) > 0 {
+		line += "; it does not allow " + strings.Join(someVersions, ", ") + ", which some versions of vpc-cni need"
+	}
+	fmt.Fprintln(o.streams.ErrOut, line)
+	return slices.Delete(changes, at, at+1), nil
+}
+
+// noteLabels says in one line which descriptions and tags of what exists are not as
+// asked for.
+func (o *createOptions) noteLabels(ctx context.Context, store change.Store, changes, pending []change.Change) error {
+	var notes []string
+	for _, c := range changes {
+		want := *c.After
+		if !o.described {
+			want.Description = ""
+		}
+		isPending := slices.ContainsFunc(pending, func(p change.Change) bool { return p.Target() == c.Target() })
+		if isPending || want.Description == "" && len(want.Tags) == 0 {
+			continue
+		}
+		found, err := store.State(ctx, c)
+		if err != nil {
+			return unread(err)
+		}
+		if found != nil && want.Description == "" {
+			want.Description = found.Description
+		}
+		for _, line := range change.Labels(&want, found) {
+			notes = append(notes, c.String()+": "+line)
+		}
+	}
+	if len(notes) > 0 {
+		fmt.Fprintln(o.streams.ErrOut, text.Visible("not changed: "+strings.Join(notes, "; ")))
+	}
+	return nil
+}
+
 // open finds out where the role is to be made: in the account and, where it is
 // asked for, the cluster of the kube context.
 func (o *createOptions) open(ctx context.Context) (*aws.Changes, error) {
@@ -236,8 +317,12 @@ func (o *createOptions) open(ctx context.Context) (*aws.Changes, error) {
 	live := liveOptions{streams: o.streams, config: o.place.config, clusterName: o.clusterName, region: o.place.region, profile: o.profile}
 	target, err := live.target()
 	if err != nil {
-		if wantsCluster || *o.place.config.Context != "" {
+		if o.role.EntryType != "" || *o.place.config.Context != "" || o.clusterName != "" {
 			return nil, err
+		}
+		if wantsCluster {
+			fmt.Fprintln(o.streams.ErrOut, "the kube context leads to no EKS cluster: --cni is for IPv4; for IPv6 add --ip-family ipv6")
+			wantsCluster = false
 		}
 		target = &locate.Target{Region: o.place.region, Profile: o.profile}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
@@ -49,8 +50,9 @@ func newListCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobr
 
 A role is listed where its name contains one that node roles commonly have
 (` + strings.Join(candidate.Names, ", ") + `),
-where a managed node group or EKS Auto Mode uses it, or where EC2 may assume it,
-it has an instance profile, and it may do something that nodes do.
+where a managed node group or EKS Auto Mode uses it, or where EC2 may assume it and
+one of these holds: ` + strings.Join(need.NodePolicies, " or\n") + ` is attached to it, or it has
+an instance profile and may do something that nodes do.
 
 The roles are checked for the cluster of the kube context. With --region alone (no
 --context, no --cluster-name) they are checked for any cluster of that region, and
@@ -125,6 +127,10 @@ func (o *listOptions) run(ctx context.Context) error {
 	progress, done := o.live.progress()
 	options.Progress = progress
 	options.Keep = func(a *snapshot.Account) []string { return candidate.Preselect(a, o.filter) }
+	for _, name := range need.NodePolicies {
+		partition := snapshot.Cluster{ARN: options.Cluster.ARN}.Identity().Partition
+		options.NodePolicies = append(options.NodePolicies, need.ManagedPolicy(partition, name))
+	}
 	account, err := collect.ReadAccount(ctx, options)
 	done()
 	if err != nil {

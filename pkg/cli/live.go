@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -27,12 +28,14 @@ type liveOptions struct {
 
 	clusterName, region, profile string
 	simulate                     bool
+	// regions are other regions whose cluster roles are read.
+	regions []string
 	// quiet keeps progress and warnings from standard error.
 	quiet bool
 }
 
 // liveFlags are the flags that addFlags adds.
-var liveFlags = []string{"cluster-name", "region", "profile", "simulate"}
+var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions"}
 
 func (o *liveOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.clusterName, "cluster-name", "", "Name of the EKS cluster, instead of what the kube context leads to")
@@ -40,10 +43,27 @@ func (o *liveOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.profile, "profile", "", "AWS profile, instead of the one that the kubeconfig's credential plugin uses")
 }
 
-// addSimulateFlag adds what only those need who read all facts.
-func (o *liveOptions) addSimulateFlag(f *pflag.FlagSet) {
+// addFactsFlags adds what only those need who read all facts.
+func (o *liveOptions) addFactsFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.simulate, "simulate", false, "Also ask iam:SimulatePrincipalPolicy, one call a role, and report where AWS and this program disagree")
+	f.StringSliceVar(&o.regions, "regions", nil, "Also read the cluster roles of these AWS regions, which no node may share, as REGION,…")
 }
+
+// checkRegions refuses regions that are not of the cluster's partition.
+func (o *liveOptions) checkRegions(partition string) error {
+	for _, region := range o.regions {
+		if !regionName.MatchString(region) {
+			return usage("such as us-east-1,eu-west-1", "--regions: %q is not the name of a region", region)
+		}
+		if of := locate.PartitionOf(region); of != partition {
+			return usage("name regions of the cluster's partition", "--regions: %s is in partition %s, the cluster in %s", region, of, partition)
+		}
+	}
+	return nil
+}
+
+// regionName is the form of the names of regions, which become part of host names.
+var regionName = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
 
 // read goes from the kube context to the cluster and reads its facts. The footer
 // says what that cost.
@@ -105,6 +125,9 @@ func (o *liveOptions) kubernetes(target *locate.Target) (*kube.Client, error) {
 
 // read reads the cluster's facts, and says how many AWS calls have been made.
 func (c *connection) read(ctx context.Context) (facts *snapshot.Snapshot, calls int, err error) {
+	if err := c.o.checkRegions((snapshot.Cluster{ARN: c.cluster.ARN}).Identity().Partition); err != nil {
+		return nil, 0, err
+	}
 	progress, done := c.o.progress()
 	var questions []collect.Question
 	if c.o.simulate {
@@ -115,8 +138,8 @@ func (c *connection) read(ctx context.Context) (facts *snapshot.Snapshot, calls 
 		}
 	}
 	facts, stats, err := collect.Collect(ctx, collect.Options{
-		Simulate: questions,
-		Cluster:  c.cluster, AWS: c.cloud, Kube: c.api, Tool: toolName(),
+		Simulate: questions, Regions: c.o.regions,
+		Cluster: c.cluster, AWS: c.cloud, Kube: c.api, Tool: toolName(),
 		Context: c.target.Context, Evidence: c.target.Evidence, Progress: progress,
 	})
 	done()

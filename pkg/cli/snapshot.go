@@ -40,7 +40,7 @@ checks it anywhere, without AWS and without the cluster.`,
 	f.StringVarP(&o.output, "output", "o", "-", "Write to this file, - for standard output")
 	f.BoolVar(&o.allowPartial, "allow-partial", false, "Exit with 0 although some facts could not be read")
 	o.live.addFlags(f)
-	o.live.addSimulateFlag(f)
+	o.live.addFactsFlags(f)
 	return cmd
 }
 

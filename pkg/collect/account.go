@@ -22,6 +22,8 @@ type AccountAWS interface {
 	Roles(ctx context.Context) (map[string]snapshot.Role, error)
 	// InstanceProfiles returns the account's instance profiles by ARN.
 	InstanceProfiles(ctx context.Context) (map[string]snapshot.InstanceProfile, error)
+	// PolicyRoles returns the names of the roles that a managed policy is attached to.
+	PolicyRoles(ctx context.Context, policyARN string) ([]string, error)
 	// RoleUse is Role with when the role was last used; the zero time where IAM has
 	// seen no use.
 	RoleUse(ctx context.Context, name string) (arn string, role snapshot.Role, lastUsed time.Time, err error)
@@ -42,6 +44,9 @@ type AccountOptions struct {
 	AWS     AccountAWS
 	// Kube reads the node classes of Cluster; nil reads none.
 	Kube NodeClasses
+	// NodePolicies are the ARNs of AWS's managed policies for nodes: which roles they are
+	// attached to is read.
+	NodePolicies []string
 	// Keep picks the roles to look at closely, by ARN, once all that costs little
 	// was read.
 	Keep func(*snapshot.Account) []string
@@ -65,7 +70,7 @@ func ReadAccount(ctx context.Context, o AccountOptions) (*snapshot.Account, erro
 			roles:    map[string]*asked[snapshot.Role]{},
 			snap:     &snapshot.Snapshot{Cluster: snapshot.Cluster{ARN: o.Cluster.ARN}},
 		},
-		account: &snapshot.Account{LastUsed: uses.lastUsed, Clusters: map[string]snapshot.ClusterRoles{}},
+		account: &snapshot.Account{LastUsed: uses.lastUsed, Clusters: map[string]snapshot.ClusterRoles{}, NodePolicies: map[string][]string{}},
 	}
 	r.account.Snapshot = r.snap
 
@@ -73,6 +78,9 @@ func ReadAccount(ctx context.Context, o AccountOptions) (*snapshot.Account, erro
 	r.start("roles of account", r.arn.Account, r.readRoles)
 	r.start("instance profiles of account", r.arn.Account, r.readProfiles)
 	r.start("clusters in", r.arn.Region, r.readClusters)
+	for _, policy := range o.NodePolicies {
+		r.start("roles with policy", policy, func(ctx context.Context) error { return r.readPolicyRoles(ctx, policy) })
+	}
 	if o.Kube != nil {
 		r.start("node classes of", "Karpenter", func(ctx context.Context) error {
 			classes, err := o.Kube.KarpenterNodeClasses(ctx)
@@ -140,6 +148,12 @@ func (r *accountReader) readProfiles(ctx context.Context) error {
 	profiles, err := r.api.InstanceProfiles(ctx)
 	r.write(func(s *snapshot.Snapshot) { s.InstanceProfiles = profiles })
 	return r.missing(snapshot.FactRoleProfiles, "", err)
+}
+
+func (r *accountReader) readPolicyRoles(ctx context.Context, policy string) error {
+	names, err := r.api.PolicyRoles(ctx, policy)
+	r.write(func(*snapshot.Snapshot) { r.account.NodePolicies[policy] = names })
+	return r.lacking(snapshot.FactAttachedPolicies, policy, err) // a partition may lack the policy
 }
 
 func (r *accountReader) readClusters(ctx context.Context) error {

@@ -18,6 +18,9 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
+// goneNodePolicy is a managed policy that the partition does not have.
+const goneNodePolicy = "arn:aws:iam::aws:policy/AmazonEKSWorkerNodeMinimalPolicy"
+
 // listing is a world whose IAM lists roles and profiles, too. It refuses the
 // operation that refuse names.
 func listing(t *testing.T, refuse string) *world {
@@ -34,6 +37,14 @@ func listing(t *testing.T, refuse string) *world {
 			result = f.members(r, "Roles", keysOf(f.roles), func(name string) string { return f.roleXML(name, false) })
 		case "iam:ListInstanceProfiles":
 			result = f.members(r, "InstanceProfiles", keysOf(f.profiles), f.profileXML)
+		case "iam:ListEntitiesForPolicy":
+			policy := r.Form.Get("PolicyArn")
+			if policy == goneNodePolicy {
+				queryError(rw, http.StatusNotFound, "NoSuchEntity", "Policy "+policy+" was not found.")
+				return true
+			}
+			with := slices.DeleteFunc(keysOf(f.roles), func(name string) bool { return !slices.Contains(f.roles[name].attached, policy) })
+			result = f.members(r, "PolicyRoles", with, func(name string) string { return element("RoleName", name) })
 		default:
 			return false
 		}
@@ -49,6 +60,7 @@ func (w *world) account(t *testing.T, cluster string, keep ...string) (*snapshot
 	api, _ := w.clients(t)
 	return collect.ReadAccount(context.Background(), collect.AccountOptions{
 		Cluster: locate.Cluster{Name: cluster, ARN: clusterARN(cluster)}, AWS: api,
+		NodePolicies: []string{workerPolicy, goneNodePolicy},
 		Keep: func(*snapshot.Account) []string {
 			var arns []string
 			for _, name := range keep {
@@ -102,6 +114,10 @@ func TestReadAccount(t *testing.T) {
 	if diff := cmp.Diff(wantClusters, got.Clusters); diff != "" {
 		t.Errorf("clusters (-want +got):\n%s", diff)
 	}
+	wantPolicies := map[string][]string{workerPolicy: {"node-a", "node-b", "self"}, goneNodePolicy: nil}
+	if diff := cmp.Diff(wantPolicies, got.NodePolicies); diff != "" {
+		t.Errorf("roles with node policies (-want +got):\n%s", diff)
+	}
 	if len(got.Snapshot.InstanceProfiles) != 5 {
 		t.Errorf("%d instance profiles", len(got.Snapshot.InstanceProfiles))
 	}
@@ -150,6 +166,7 @@ func TestReadAccountRefused(t *testing.T) {
 	for operation, want := range map[string]struct{ unread, missing []missing }{
 		"iam:ListRoles":                {unread: each(snapshot.FactRoles, "")},
 		"iam:ListInstanceProfiles":     {unread: each(snapshot.FactRoleProfiles, "")},
+		"iam:ListEntitiesForPolicy":    {unread: each(snapshot.FactAttachedPolicies, goneNodePolicy, workerPolicy)},
 		"eks:ListClusters":             {unread: each(snapshot.FactOtherClusters, "")},
 		"eks:DescribeCluster":          {unread: each(snapshot.FactOtherClusters, clusterARN("dev"), clusterARN("prod"), clusterARN("staging"))},
 		"eks:ListNodegroups":           {unread: each(snapshot.FactNodeGroups, "dev", "prod", "staging")},

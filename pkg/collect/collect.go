@@ -105,8 +105,19 @@ type AWS interface {
 	// Simulate asks the IAM policy simulator about every action on every resource.
 	Simulate(ctx context.Context, roleARN string, actions, resources []string) ([]snapshot.Simulation, error)
 
+	// InRegion reads the EKS clusters of another region with the same credentials and
+	// within the same bound. Its calls count among those of Calls.
+	InRegion(region string) Clusters
+
 	// Calls returns how many requests were sent so far, by operation.
 	Calls() map[string]int
+}
+
+// Clusters is the calls of Amazon EKS by which the clusters of a region are known. Errors
+// are as in AWS.
+type Clusters interface {
+	ListClusters(ctx context.Context) ([]string, error)
+	Cluster(ctx context.Context, name string) (snapshot.Cluster, error)
 }
 
 // Kube is the calls of the Kubernetes API that Collect makes. Errors are as in
@@ -154,6 +165,10 @@ type Options struct {
 	Cluster locate.Cluster
 	AWS     AWS
 	Kube    Kube
+
+	// Regions are the regions besides the cluster's own whose clusters are read, for
+	// their cluster roles.
+	Regions []string
 
 	// Simulate lists what the IAM policy simulator is asked about each role; empty
 	// asks nothing.
@@ -206,6 +221,7 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) 
 		arn:      snapshot.Cluster{ARN: o.Cluster.ARN}.Identity(),
 		progress: o.Progress,
 		simulate: o.Simulate,
+		regions:  o.Regions,
 		started:  map[string]bool{},
 		entries:  map[string]*asked[snapshot.AccessEntry]{},
 		roles:    map[string]*asked[snapshot.Role]{},
@@ -258,6 +274,7 @@ type collector struct {
 	cluster string       // the cluster's name
 	arn     snapshot.ARN // the cluster's ARN
 
+	regions    []string // besides the cluster's own
 	simulate   []Question
 	simulating sync.Mutex // the simulator is asked about one role at a time
 
@@ -334,6 +351,7 @@ func (c *collector) note(m snapshot.Missing) {
 // finish puts in order what was appended in the order of arrival.
 func (c *collector) finish() *snapshot.Snapshot {
 	s := c.snap
+	slices.Sort(s.OtherRegions)
 	for arn, role := range s.Roles {
 		slices.Sort(role.InstanceProfiles)
 		s.Roles[arn] = role

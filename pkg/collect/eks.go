@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
@@ -28,6 +29,11 @@ const configMapMode = "CONFIG_MAP"
 func (c *collector) startEKS() {
 	c.start("cluster", c.cluster, c.readCluster)
 	c.start("clusters beside", c.cluster, c.readOtherClusters)
+	for _, region := range c.regions {
+		if region != c.arn.Region {
+			c.start("clusters in", region, func(ctx context.Context) error { return c.readRegion(ctx, region) })
+		}
+	}
 	c.start("node groups of", c.cluster, c.readNodeGroups)
 	c.start("Fargate profiles of", c.cluster, c.readFargateProfiles)
 	c.start("Auto Scaling groups tagged for", c.cluster, c.readAutoScaling)
@@ -64,16 +70,33 @@ func (c *collector) readOtherClusters(ctx context.Context) error {
 			continue
 		}
 		c.start("cluster", name, func(ctx context.Context) error {
-			return c.readOtherCluster(ctx, name)
+			return c.readOtherCluster(ctx, c.aws, c.arn.Region, name)
 		})
 	}
 	return c.missing(snapshot.FactOtherClusters, "", err)
 }
 
-func (c *collector) readOtherCluster(ctx context.Context, name string) error {
-	cluster, err := c.aws.Cluster(ctx, name)
+// readRegion reads the clusters of another region.
+func (c *collector) readRegion(ctx context.Context, region string) error {
+	c.write(func(s *snapshot.Snapshot) { s.OtherRegions = append(s.OtherRegions, region) })
+	clusters := c.aws.InRegion(region)
+	names, err := clusters.ListClusters(ctx)
+	for _, name := range names {
+		c.start("cluster in "+region, name, func(ctx context.Context) error {
+			return c.readOtherCluster(ctx, clusters, region, name)
+		})
+	}
+	return c.missingIn(region, "eks:ListClusters", err)
+}
+
+func (c *collector) readOtherCluster(ctx context.Context, clusters Clusters, region, name string) error {
+	cluster, err := clusters.Cluster(ctx, name)
 	if errors.Is(err, ErrNotFound) {
 		return nil // deleted since it was listed
+	}
+	if err != nil && region != c.arn.Region {
+		arn := strings.Join([]string{"arn", c.arn.Partition, "eks", region, c.arn.Account, "cluster/" + name}, ":")
+		return c.missingIn(arn, "eks:DescribeCluster in "+region, err)
 	}
 	if err != nil {
 		return c.missing(snapshot.FactOtherClusters, c.clusterARN(name), err)
@@ -82,6 +105,24 @@ func (c *collector) readOtherCluster(ctx context.Context, name string) error {
 		put(&s.OtherClusters, cluster.ARN, snapshot.OtherCluster{RoleARN: cluster.RoleARN})
 	})
 	return nil
+}
+
+// missingIn is missing for clusters of another region, which may be turned off for the
+// account: whatever its answer is, it does not end the run.
+func (c *collector) missingIn(subject, operation string, err error) error {
+	if err == nil || c.ctx.Err() != nil {
+		return err
+	}
+	noted := &CallError{Operation: operation, Message: OneLine(err.Error()), Err: err}
+	var call *CallError
+	var unusable *problem.Error
+	switch {
+	case errors.As(err, &call):
+		noted.Permission, noted.Message = call.Permission, call.Message
+	case errors.As(err, &unusable):
+		noted.Message = unusable.Problem
+	}
+	return c.missing(snapshot.FactOtherClusters, subject, noted)
 }
 
 // clusterARN returns the ARN of a cluster beside this one.

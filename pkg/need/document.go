@@ -68,14 +68,11 @@ func TrustService(services []string, actions ...string) Statement {
 	return Statement{Effect: "Allow", Principal: map[string][]string{"Service": services}, Action: actions}
 }
 
-// TrustEC2 is the statement that allows EC2 to assume a node role in a partition;
-// see EC2Services for the names.
+// TrustEC2 is the statement that allows EC2 to assume a node role in a partition, by
+// every name that EC2 has there; see EC2Services.
 func TrustEC2(partition string) Statement {
-	accepted, wanted := EC2Services(partition)
-	if len(wanted) == 0 {
-		wanted = accepted[:1]
-	}
-	return TrustService(wanted, "sts:AssumeRole")
+	accepted, _ := EC2Services(partition)
+	return TrustService(accepted, "sts:AssumeRole")
 }
 
 // NodeTrust is the trust policy of a node role.

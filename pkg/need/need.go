@@ -344,14 +344,15 @@ var Excessive = []Action{
 }
 
 // EC2Services are the service principals by which EC2 may assume a role in this
-// partition. One of accepted is enough to launch a node; where recommended is not empty,
-// the trust policy should name all of it.
+// partition. One of accepted is enough to launch a node, and a new trust policy names all
+// of them; where recommended is not empty, a trust policy with fewer deserves a warning.
 //
 // In aws-cn AWS's own pages show the plain name, while CreateNodegroup and
 // Karpenter's users have needed ec2.amazonaws.com.cn; sources:
 // awslabs/cdk-eks-blueprints#558, terraform-aws-modules/terraform-aws-eks#3359,
 // docs.amazonaws.cn eks auto-create-node-role. ISO partitions (E and F use the
-// plain name): eksctl-io/eksctl pkg/apis/eksctl.io/v1alpha5/partitions.go.
+// plain name): eksctl-io/eksctl pkg/apis/eksctl.io/v1alpha5/partitions.go, while
+// pulumi/pulumi-eks#2344 takes the plain name to work in every partition.
 func EC2Services(partition string) (accepted, recommended []string) {
 	const plain = "ec2.amazonaws.com"
 	switch partition {
@@ -366,6 +367,11 @@ func EC2Services(partition string) (accepted, recommended []string) {
 		return []string{plain}, nil
 	}
 }
+
+// NodePolicies are the names of the AWS managed policies that nothing but a node needs.
+// Sources: https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html and
+// auto-create-node-role.html there.
+var NodePolicies = []string{"AmazonEKSWorkerNodePolicy", "AmazonEKSWorkerNodeMinimalPolicy"}
 
 // ManagedPolicy returns the ARN of an AWS managed policy in a partition.
 func ManagedPolicy(partition, name string) string {

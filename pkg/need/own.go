@@ -31,7 +31,7 @@ var Reads = []string{
 }
 
 // ListReads are what list calls besides.
-var ListReads = []string{"iam:ListInstanceProfiles", "iam:ListRoles"}
+var ListReads = []string{"iam:ListEntitiesForPolicy", "iam:ListInstanceProfiles", "iam:ListRoles"}
 
 // ReaderDocument is the IAM policy that check and snapshot need and, in a
 // statement of its own, what list needs besides.

@@ -2,7 +2,10 @@
 package newrole
 
 import (
+	"slices"
+
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
@@ -98,6 +101,38 @@ func (n Role) CNIDocument() (d need.Document, ok bool) {
 	default:
 		return need.Document{}, false
 	}
+}
+
+// CNIPolicyLacks returns what an existing policy of the name IPv6PolicyName does not
+// allow: the actions that every VPC CNI on IPv6 requires, and those that some versions
+// require. The error says why the document cannot be evaluated.
+func (n Role) CNIPolicyLacks(document string) (required, someVersions []string, err error) {
+	parsed, err := iampolicy.Parse(iampolicy.Identity, []byte(document))
+	if err != nil {
+		return nil, nil, err
+	}
+	set := iampolicy.Prepare(iampolicy.Policies{Identity: []iampolicy.Policy{{Name: IPv6PolicyName, Document: parsed}}})
+	place := need.Place{Partition: n.Partition, Region: "*", Account: n.Account, Cluster: "*"}
+	lacks := func(actions []need.Action) (names []string, err error) {
+		for _, a := range actions {
+			for _, request := range a.Requests(place, n.ARN(), iampolicy.NewContext()) {
+				decision, err := set.Decide(request)
+				if err != nil {
+					return nil, err
+				}
+				if decision != iampolicy.Allowed && !slices.Contains(names, a.Name) {
+					names = append(names, a.Name)
+				}
+			}
+		}
+		return names, nil
+	}
+	cni := need.CNI{IPFamily: "ipv6"}
+	if required, err = lacks(cni.Required()); err != nil {
+		return nil, nil, err
+	}
+	someVersions, err = lacks(cni.Uncertain())
+	return required, someVersions, err
 }
 
 // AccessPolicy is the ARN of the access policy of its entry; ok is false for none.

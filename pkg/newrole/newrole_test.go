@@ -3,7 +3,10 @@ package newrole_test
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/newrole"
 )
 
@@ -23,5 +26,42 @@ func TestWhy(t *testing.T) {
 	}
 	if len(kinds) != 8 {
 		t.Errorf("changes of %d kinds", len(kinds))
+	}
+}
+
+// TestCNIPolicyLacks: which existing policies a new role can use.
+func TestCNIPolicyLacks(t *testing.T) {
+	role := newrole.Role{Name: "r", Path: "/", Partition: "aws", Account: "111122223333", CNI: newrole.IPv6CNI}
+	discovery := []string{"ec2:DescribeSubnets", "ec2:DescribeSecurityGroups"}
+	for name, tt := range map[string]struct {
+		document         string
+		required, some   []string
+		notAPolicyOfIAMs bool
+	}{
+		"as create makes it":  {document: need.CNI{IPFamily: "ipv6"}.Document("aws").String()},
+		"as the guide had it": {document: need.OriginalIPv6Document("aws").String(), some: discovery},
+		"more than is needed": {document: `{"Statement":{"Effect":"Allow","Action":"ec2:*","Resource":"*"}}`},
+		"tags of another partition": {
+			document: need.OriginalIPv6Document("aws-cn").String(), required: []string{"ec2:CreateTags"}, some: discovery,
+		},
+		"a condition": {
+			document: `{"Statement":[{"Effect":"Allow","Action":"ec2:*","Resource":"*"},{"Effect":"Deny","Action":"ec2:AssignIpv6Addresses","Resource":"*","Condition":{"StringEquals":{"aws:RequestTag/a":"b"}}}]}`,
+			required: []string{"ec2:AssignIpv6Addresses"},
+		},
+		"the IPv4 policy": {
+			document: need.CNI{IPFamily: "ipv4"}.Document("aws").String(), required: []string{"ec2:AssignIpv6Addresses"},
+		},
+		"no policy": {document: "{}", notAPolicyOfIAMs: true},
+	} {
+		required, some, err := role.CNIPolicyLacks(tt.document)
+		if (err != nil) != tt.notAPolicyOfIAMs {
+			t.Errorf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(tt.required, required); diff != "" {
+			t.Errorf("%s: required (-want +got):\n%s", name, diff)
+		}
+		if diff := cmp.Diff(tt.some, some); diff != "" {
+			t.Errorf("%s: for some versions (-want +got):\n%s", name, diff)
+		}
 	}
 }

@@ -46,7 +46,7 @@ func factsOf(t tester, s *snapshot.Snapshot) *facts {
 		f.byHand = account.RoleARN != s.Addons["vpc-cni"].ServiceAccountRoleARN
 	}
 	partition := s.Cluster.Identity().Partition
-	for _, name := range []string{"AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy", "AmazonEKS_CNI_Policy", "AmazonSSMManagedInstanceCore"} {
+	for _, name := range []string{"AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy", "AmazonEKS_CNI_Policy", "AmazonSSMManagedInstanceCore", "AmazonElasticContainerRegistryPublicReadOnly"} {
 		if arn := need.ManagedPolicy(partition, name); s.Policies[arn].Document == "" {
 			if s.Policies == nil {
 				s.Policies = map[string]snapshot.Policy{}
@@ -67,13 +67,9 @@ func managed(t tester, name string) need.Document {
 	case "AmazonEC2ContainerRegistryPullOnly":
 		return need.PullDocument(false)
 	case "AmazonSSMManagedInstanceCore":
-		d := need.PodIdentityAgentDocument()
-		d.Statement[0].Action = nil
-		for _, a := range need.HybridSSM {
-			d.Statement[0].Action = append(d.Statement[0].Action, a.Name)
-		}
-		d.Statement[0].Resource = []string{"*"}
-		return d
+		return allowing(need.HybridSSM)
+	case "AmazonElasticContainerRegistryPublicReadOnly":
+		return allowing(need.PublicPull)
 	case "AmazonEKSWorkerNodeMinimalPolicy":
 		return need.PodIdentityAgentDocument()
 	case "AmazonEKS_CNI_Policy":
@@ -81,6 +77,16 @@ func managed(t tester, name string) need.Document {
 	}
 	t.Fatalf("this test knows no policy %s", name)
 	return need.Document{}
+}
+
+// allowing is a policy that allows actions on everything.
+func allowing(actions []need.Action) need.Document {
+	d := need.PodIdentityAgentDocument()
+	d.Statement[0].Action, d.Statement[0].Resource = nil, []string{"*"}
+	for _, a := range actions {
+		d.Statement[0].Action = append(d.Statement[0].Action, a.Name)
+	}
+	return d
 }
 
 // arn is that of a role or an instance profile of a name: the one that is known, or one

@@ -20,10 +20,7 @@ func (p *planner) trustEC2(r finding.Result) ([]Step, error) {
 	if a, ok := snapshot.ParseARN(role.ARN); ok {
 		partition = a.Partition
 	}
-	accepted, services := need.EC2Services(partition)
-	if len(services) == 0 {
-		services = accepted[:1]
-	}
+	services, _ := need.EC2Services(partition)
 	var missing []string
 	named := role.TrustedServices()
 	for _, session := range p.v.InstanceSessions() {
@@ -35,7 +32,7 @@ func (p *planner) trustEC2(r finding.Result) ([]Step, error) {
 		if a.Verdict == view.Denied && a.Result.Explicit {
 			return nil, manual(whyTrustDenied).next(r.Next...)
 		}
-		// In China each name is needed, although one of them allows EC2.
+		// Where EC2 has two names, each is named, although one of them allows EC2.
 		if a.Verdict == view.Denied || !named[service] {
 			missing = append(missing, service)
 		}

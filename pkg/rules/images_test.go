@@ -65,7 +65,7 @@ events: [{reason: Failed, object: Pod/a, message: "Failed to pull image \"111122
 		"every repository": {[]string{pullPolicy(everyRepository, "")}, finding.Pass, []string{"can pull images from ECR"}},
 		"EKS's repositories": {
 			[]string{pullPolicy(eksRepositories, "")}, finding.Pass,
-			[]string{"can pull the images of aws-node, kube-proxy, coredns from ECR", "other repositories were not checked"},
+			[]string{"can pull the images of aws-node, kube-proxy, coredns from ECR", "whether other images can be pulled is unknown"},
 		},
 		"EKS's repositories, images not read before": {[]string{pullPolicy(eksRepositories, ""), noImages}, finding.Depends, []string{"depends on the request"}},
 		"EKS's repositories, kube-proxy not read": {
@@ -129,7 +129,7 @@ events: [{reason: Failed, object: Pod/a, message: "Failed to pull image \"111122
 		"condition on the account":          {[]string{pullPolicy(everyRepository, `{"StringEquals":{"aws:ResourceAccount":"111122223333"}}`)}, finding.Fail, []string{"from registry 602401143452"}},
 		"condition on the account of EKS":   {[]string{pullPolicy(everyRepository, `{"StringEquals":{"aws:ResourceAccount":"602401143452"}}`)}, finding.Pass, nil},
 		"Deny on other repositories":        {[]string{pullPolicy(everyRepository, "") + `      deny: '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"ecr:*","Resource":"arn:aws:ecr:*:*:repository/secret/*"}}'`}, finding.Pass, []string{"the images of aws-node"}},
-		"mirrored, own repositories":        {[]string{pullPolicy(ownRepositories, ""), mirrored}, finding.NotApplicable, []string{"need not pull from ECR", "aws-node runs public.ecr.aws/eks/amazon-k8s-cni:v1.20.4"}},
+		"mirrored, own repositories":        {[]string{pullPolicy(ownRepositories, ""), mirrored}, finding.NotApplicable, []string{"does not need to pull from ECR", "aws-node runs public.ecr.aws/eks/amazon-k8s-cni:v1.20.4"}},
 		"mirrored, every repository":        {[]string{pullPolicy(everyRepository, ""), mirrored}, finding.Pass, nil},
 		"mirrored, a pull from ECR refused": {[]string{`roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"]}}`, mirrored, refusedPull}, finding.Fail, []string{"cannot pull images from ECR"}},
 		"an image that is no reference":     {[]string{pullPolicy(eksRepositories, ""), images("kube-proxy", "{{ image }}")}, finding.Depends, nil},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -27,16 +28,21 @@ a new node group.`,
 	Check: func(v *view.View, report Reporter) {
 		others := v.Snapshot.OtherClusters
 		unread := v.Unread(snapshot.FactOtherClusters)
+		regions := append([]string{v.Place.Region}, v.Snapshot.OtherRegions...)
 		for _, r := range v.NodeRoles() {
 			var evidence []string
 			var names string
 			for _, arn := range slices.Sorted(maps.Keys(others)) {
 				if others[arn].RoleARN == r.ARN {
-					evidence = append(evidence, fmt.Sprintf("eks:DescribeCluster %s: roleArn %s", snapshot.NameOf(arn), r.ARN))
+					name := snapshot.NameOf(arn)
+					if a, ok := snapshot.ParseARN(arn); ok && a.Region != v.Place.Region {
+						name += " in " + a.Region
+					}
+					evidence = append(evidence, fmt.Sprintf("eks:DescribeCluster %s: roleArn %s", name, r.ARN))
 					if names != "" {
 						names += ", "
 					}
-					names += snapshot.NameOf(arn)
+					names += name
 				}
 			}
 			switch {
@@ -51,7 +57,7 @@ a new node group.`,
 				report(finding.Result{
 					Status: finding.Pass, Subject: roleSubject(r),
 					Message:  r.Name + " is not another cluster's role",
-					Evidence: []string{fmt.Sprintf("compared with %d other clusters of account %s in %s", len(others), v.Place.Account, v.Place.Region)},
+					Evidence: []string{fmt.Sprintf("compared with %d other clusters of account %s in %s", len(others), v.Place.Account, strings.Join(regions, ", "))},
 				})
 			}
 		}

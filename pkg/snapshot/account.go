@@ -12,6 +12,9 @@ type Account struct {
 	Snapshot *Snapshot
 	// Clusters are what the region's clusters use roles for, by name.
 	Clusters map[string]ClusterRoles
+	// NodePolicies are the names of the roles that AWS's managed policies for nodes are
+	// attached to, by the policy's ARN.
+	NodePolicies map[string][]string
 	// LastUsed is when the roles that were looked at closely were last used, by
 	// ARN; the zero time where IAM has seen no use.
 	LastUsed map[string]time.Time

@@ -32,6 +32,9 @@ type Snapshot struct {
 	FargateProfiles map[string]FargateProfile `json:"fargateProfiles,omitempty"`
 	// OtherClusters are the other EKS clusters that the caller may see, by ARN.
 	OtherClusters map[string]OtherCluster `json:"otherClusters,omitempty"`
+	// OtherRegions are the regions besides the cluster's own whose clusters are among
+	// OtherClusters.
+	OtherRegions []string `json:"otherRegions,omitempty"`
 	// Addons are the cluster's EKS add-ons that this program cares about, by
 	// add-on name: vpc-cni and eks-pod-identity-agent.
 	Addons map[string]Addon `json:"addons,omitempty"`

@@ -13,6 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-noderole/kubectl-noderole/test/e2e/awsproxy"
@@ -431,5 +435,43 @@ func TestPermissionsDocumented(t *testing.T) {
 	slices.Sort(want)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("operations (-documented +called):\n%s", diff)
+	}
+}
+
+// TestCheckOtherRegions: a node role that is the cluster role of a cluster in another
+// region fails where that region is read, and a region that refuses makes it unknown.
+func TestCheckOtherRegions(t *testing.T) {
+	s := newScenario(t, "near")
+	s.healthy()
+	far := eks.NewFromConfig(aws.Config{
+		Region: "us-east-1", BaseEndpoint: aws.String(cloud.url),
+		Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "secret", ""),
+	})
+	_, err := far.CreateCluster(s.ctx, &eks.CreateClusterInput{
+		Name: aws.String("far"), RoleArn: aws.String(roleARN("eksNodeRole")), ResourcesVpcConfig: &ekstypes.VpcConfigRequest{SubnetIds: []string{"subnet-1", "subnet-2"}},
+	})
+	s.must(err)
+	status := func(flags ...string) (string, output) {
+		out := kubectl(t, s.kubeconfig(proxy.URL), append([]string{"noderole", "check", "-o", "json"}, flags...)...)
+		for _, r := range parseReport(t, out).Results {
+			if r.ID == "NR102" {
+				return r.Status, out
+			}
+		}
+		return "", out
+	}
+	if got, out := status(); got != "pass" {
+		t.Errorf("without --regions: %q\n%s", got, out.stderr)
+	}
+	got, out := status("--regions", "us-east-1,"+region)
+	if got != "fail" || out.code != 1 || !strings.Contains(out.stdout, "far in us-east-1") {
+		t.Errorf("--regions: %q, exit %d\n%s", got, out.code, out.stderr)
+	}
+	if out := kubectl(t, s.kubeconfig(proxy.URL), "noderole", "check", "--regions", "cn-north-1"); out.code != 2 || !strings.Contains(out.stderr, "cn-north-1 is in partition aws-cn") {
+		t.Errorf("another partition: exit %d\n%s", out.code, out.stderr)
+	}
+	proxy.SetFault("eks:ListClusters", denied("eks:ListClusters"))
+	if got, out := status("--regions", "us-east-1"); got != "unknown" || !strings.Contains(out.stdout, "eks:ListClusters of us-east-1") {
+		t.Errorf("refused: %q, exit %d\n%s", got, out.code, out.stderr)
 	}
 }

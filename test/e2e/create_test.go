@@ -354,6 +354,102 @@ func TestCreateThenCheck(t *testing.T) {
 	}
 }
 
+// TestCreateKeepsTheGuidesRole: a role that was made by the commands of AWS's user guide
+// is as planned, whatever spelling its trust policy has, and its description and tags
+// stay.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html
+func TestCreateKeepsTheGuidesRole(t *testing.T) {
+	for name, trust := range map[string]string{
+		"the guide's":           `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["sts:AssumeRole"],"Principal":{"Service":["ec2.amazonaws.com"]}}]}`,
+		"one string, and a Sid": `{"Version":"2012-10-17","Statement":[{"Sid":"EKSNodeAssumeRole","Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}`,
+		"the older version":     `{"Version":"2008-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScenario(t, "guide")
+			env := []string{"AWS_ENDPOINT_URL=" + proxy.URL, "AWS_DEFAULT_REGION=" + region, "KUBECONFIG=/dev/null"}
+			aws := func(args ...string) {
+				cmd := exec.Command("aws", append([]string{"iam"}, args...)...)
+				cmd.Env = append(baseEnv(), env...)
+				if out, err := cmd.CombinedOutput(); err != nil {
+					t.Fatalf("%v\n%s", err, out)
+				}
+			}
+			aws("create-role", "--role-name", "AmazonEKSNodeRole", "--assume-role-policy-document", trust)
+			for _, policy := range []string{"AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly"} {
+				aws("attach-role-policy", "--role-name", "AmazonEKSNodeRole", "--policy-arn", "arn:aws:iam::aws:policy/"+policy)
+			}
+			before := s.readRole("AmazonEKSNodeRole")
+			out := kubectl(t, env, "noderole", "create", "AmazonEKSNodeRole", "--no-instance-profile")
+			if out.code != 0 || out.stderr != "role AmazonEKSNodeRole already exists as planned; nothing to do\n" {
+				t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
+			}
+			out = kubectl(t, env, "noderole", "create", "AmazonEKSNodeRole", "--no-instance-profile", "--description", "nodes", "--tags", "team=a")
+			want := "not changed: role AmazonEKSNodeRole: description is none, not nodes; role AmazonEKSNodeRole: tag team is none, not a\nrole AmazonEKSNodeRole already exists as planned; nothing to do\n"
+			if out.code != 0 || out.stderr != want {
+				t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
+			}
+			if diff := cmp.Diff(before, s.readRole("AmazonEKSNodeRole")); diff != "" {
+				t.Errorf("the role was changed (-before +after):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestCreateUsesTheGuidesCNIPolicy: an existing policy for IPv6 that allows what the VPC
+// CNI needs is attached, not made again; one that does not is refused.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html
+func TestCreateUsesTheGuidesCNIPolicy(t *testing.T) {
+	const guide = `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Action":["ec2:AssignIpv6Addresses","ec2:DescribeInstances","ec2:DescribeTags","ec2:DescribeNetworkInterfaces","ec2:DescribeInstanceTypes"],"Resource":"*"},
+		{"Effect":"Allow","Action":["ec2:CreateTags"],"Resource":["arn:aws:ec2:*:*:network-interface/*"]}]}`
+	const arn = "arn:aws:iam::" + account + ":policy/AmazonEKS_CNI_IPv6_Policy"
+	for name, tt := range map[string]struct {
+		document, cni, stderr string
+		code                  int
+	}{
+		"the guide's, as it was": {guide, "--cni=original", "", 0},
+		"it lacks what some versions need": {
+			guide, "--cni", "policy AmazonEKS_CNI_IPv6_Policy exists and is used as it is; it does not allow ec2:DescribeSubnets, ec2:DescribeSecurityGroups, which some versions of vpc-cni need\n", 0,
+		},
+		"more than is needed": {`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ec2:*","Resource":"*"}}`, "--cni", "policy AmazonEKS_CNI_IPv6_Policy exists and is used as it is\n", 0},
+		"less than is needed": {`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ec2:Describe*","Resource":"*"}}`, "--cni", "error: policy " + arn + " exists, and does not allow ec2:", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScenario(t, "guide")
+			env := []string{"AWS_ENDPOINT_URL=" + proxy.URL, "AWS_DEFAULT_REGION=" + region, "KUBECONFIG=/dev/null"}
+			s.policy("AmazonEKS_CNI_IPv6_Policy", tt.document)
+			out := kubectl(t, env, "noderole", "create", "newNodeRole", tt.cni, "--ip-family", "ipv6", "--yes")
+			if out.code != tt.code || !strings.HasPrefix(out.stderr, tt.stderr) {
+				t.Fatalf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
+			}
+			for _, c := range proxy.Calls() {
+				if c.Operation == "iam:CreatePolicy" || tt.code != 0 && c.Operation == "iam:CreateRole" {
+					t.Errorf("called %s", c.Operation)
+				}
+			}
+			if tt.code == 0 {
+				if diff := cmp.Diff(s.json(tt.document), s.readRole("newNodeRole").Policies[arn]); diff != "" {
+					t.Errorf("attached policy (-want +got):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+// TestCreateCNIWithoutCluster: --cni is for IPv4 where there is no cluster to ask.
+func TestCreateCNIWithoutCluster(t *testing.T) {
+	newScenario(t, "nocluster")
+	env := []string{"AWS_ENDPOINT_URL=" + proxy.URL, "AWS_DEFAULT_REGION=" + region, "KUBECONFIG=/dev/null"}
+	out := kubectl(t, env, "noderole", "create", "newNodeRole", "--cni", "--dry-run")
+	if out.code != 0 || !strings.Contains(out.stdout, "attach AmazonEKS_CNI_Policy\n") || !strings.HasPrefix(out.stderr, "the kube context leads to no EKS cluster: --cni is for IPv4; ") {
+		t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
+	}
+	out = kubectl(t, env, "noderole", "create", "newNodeRole", "--cni", "--dry-run", "--cluster-name", "prod")
+	if out.code == 0 || out.stdout != "" {
+		t.Errorf("a cluster that cannot be told: exit %d\n%s%s", out.code, out.stdout, out.stderr)
+	}
+}
+
 // adminDocument returns the actions that policy admin prints, by the statement's
 // Sid: NodeRoleCheck and NodeRoleList are what is read, NodeRoleCreate, NodeRoleFix
 // and NodeRoleUndo what is written.

@@ -43,12 +43,16 @@ func TestList(t *testing.T) {
 	s.nodeRole("webServers", cniPolicy) // EC2, but nothing of what a node calls but ec2:DescribeInstances
 	s.nodeRole("database")              // EC2, and nothing of a node
 	s.role("AmazonEKSAutoNodeRole", serviceTrust("ec2.amazonaws.com"), "AmazonEKSWorkerNodeMinimalPolicy", pullPolicy)
+	// A managed node group makes the instance profile of such a role.
+	s.role("plainWorkers", serviceTrust("ec2.amazonaws.com"), workerPolicy, pullPolicy)
+	s.role("wrongTrust", serviceTrust("lambda.amazonaws.com"), workerPolicy, pullPolicy)
 	s.role("profileRole", serviceTrust("eks-fargate-pods.amazonaws.com"), "AmazonEKSFargatePodExecutionRolePolicy")
 	s.fargateProfile("batch", "profileRole")
 	want := []string{
 		"AmazonEKSAutoNodeRole: could serve EKS Auto Mode",
 		"eksNodeRole: could serve as it is",
 		"oldNodeInstanceRole: lacks: ECR",
+		"plainWorkers: could serve as it is",
 		"webServers: lacks: ECR",
 	}
 	env := s.kubeconfig(proxy.URL)
@@ -61,7 +65,7 @@ func TestList(t *testing.T) {
 	for _, c := range proxy.Calls() {
 		count[c.Operation]++
 	}
-	if count["iam:ListRoles"] < 2 || count["iam:GetRole"] > 5 || count["iam:ListAttachedRolePolicies"] > 5 {
+	if count["iam:ListRoles"] < 2 || count["iam:GetRole"] > 6 || count["iam:ListAttachedRolePolicies"] > 6 {
 		t.Errorf("calls: %v", count)
 	}
 	var policy struct {
@@ -78,7 +82,7 @@ func TestList(t *testing.T) {
 	if diff := cmp.Diff(policy.Statement[1].Action, more); diff != "" {
 		t.Errorf("operations of list alone (-documented +called):\n%s", diff)
 	}
-	t.Logf("1,106 roles: %v", count)
+	t.Logf("1,108 roles: %v", count)
 
 	// Without a cluster: the region alone.
 	out = kubectl(t, []string{"KUBECONFIG=/dev/null", "AWS_ENDPOINT_URL=" + proxy.URL}, "noderole", "list", "--region", region, "-o", "json")
@@ -86,7 +90,7 @@ func TestList(t *testing.T) {
 		t.Errorf("by region: exit %d, %s (-want +got):\n%s", out.code, out.stderr, diff)
 	}
 	out = kubectl(t, env, "noderole", "list", "--fit", "-o", "name")
-	if out.code != 0 || out.stdout != "eksNodeRole\n" {
+	if out.code != 0 || out.stdout != "eksNodeRole\nplainWorkers\n" {
 		t.Errorf("--fit: exit %d %q", out.code, out.stdout)
 	}
 	out = kubectl(t, env, "noderole", "list", "-o", "wide")

@@ -41,6 +41,9 @@ type Client struct {
 
 	autoscaling AutoScaling
 
+	loaded   aws.Config // what clients of other regions are made from
+	settings Config
+
 	region  string
 	profile string // for messages: what to log in to
 	timeout time.Duration
@@ -87,14 +90,32 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, err
 	}
 	loaded.APIOptions = append(loaded.APIOptions, userAgent, c.countCalls)
+	c.loaded, c.settings = loaded, cfg
 	c.region = loaded.Region
 	c.profile = cfg.profile()
-	c.eks = (*eksCalls)(eks.NewFromConfig(loaded, func(o *eks.Options) { override(&o.BaseEndpoint, cfg.endpoint("EKS")) }))
+	c.eks = newEKS(loaded, cfg)
 	c.iam = (*iamCalls)(iam.NewFromConfig(loaded, func(o *iam.Options) { override(&o.BaseEndpoint, cfg.endpoint("IAM")) }))
 	c.ec2 = (*ec2Calls)(ec2.NewFromConfig(loaded, func(o *ec2.Options) { override(&o.BaseEndpoint, cfg.endpoint("EC2")) }))
 	c.autoscaling = (*autoscalingCalls)(autoscaling.NewFromConfig(loaded, func(o *autoscaling.Options) { override(&o.BaseEndpoint, cfg.endpoint("AUTO_SCALING")) }))
 	c.sts = (*stsCalls)(sts.NewFromConfig(loaded, func(o *sts.Options) { override(&o.BaseEndpoint, cfg.endpoint("STS")) }))
 	return c, nil
+}
+
+func newEKS(loaded aws.Config, cfg Config) *eksCalls {
+	return (*eksCalls)(eks.NewFromConfig(loaded, func(o *eks.Options) { override(&o.BaseEndpoint, cfg.endpoint("EKS")) }))
+}
+
+// InRegion returns a client for the EKS clusters of another region. It has the same
+// credentials, its calls are bounded and counted together with those of c.
+func (c *Client) InRegion(region string) collect.Clusters {
+	loaded := c.loaded.Copy()
+	loaded.Region = region
+	r := &Client{
+		eks: newEKS(loaded, c.settings), region: region, profile: c.profile, timeout: c.timeout, slots: c.slots,
+		calls: map[string]int{}, down: map[string]unreachable{},
+	}
+	r.answered.Store(true) // a region that gives no answer is not all of AWS
+	return r
 }
 
 func override(to **string, value string) {

@@ -205,6 +205,10 @@ func (c *iamCalls) ListAttachedRolePolicies(ctx context.Context, in *iam.ListAtt
 	return (*iam.Client)(c).ListAttachedRolePolicies(ctx, in, o...)
 }
 
+func (c *iamCalls) ListEntitiesForPolicy(ctx context.Context, in *iam.ListEntitiesForPolicyInput, o ...func(*iam.Options)) (*iam.ListEntitiesForPolicyOutput, error) {
+	return (*iam.Client)(c).ListEntitiesForPolicy(ctx, in, o...)
+}
+
 func (c *iamCalls) ListInstanceProfiles(ctx context.Context, in *iam.ListInstanceProfilesInput, o ...func(*iam.Options)) (*iam.ListInstanceProfilesOutput, error) {
 	return (*iam.Client)(c).ListInstanceProfiles(ctx, in, o...)
 }

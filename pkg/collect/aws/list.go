@@ -2,6 +2,7 @@ package aws
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -43,6 +44,21 @@ func (c *Client) InstanceProfiles(ctx context.Context) (map[string]snapshot.Inst
 	return profiles, err
 }
 
+// PolicyRoles returns the names of the roles that a managed policy is attached to.
+func (c *Client) PolicyRoles(ctx context.Context, policyARN string) ([]string, error) {
+	var names []string
+	err := pages(ctx, c, "iam:ListEntitiesForPolicy", iam.NewListEntitiesForPolicyPaginator(c.iam, &iam.ListEntitiesForPolicyInput{
+		PolicyArn: &policyARN, EntityFilter: iamtypes.EntityTypeRole, PolicyUsageFilter: iamtypes.PolicyUsageTypePermissionsPolicy, MaxItems: aws.Int32(listPage),
+	}), func(page *iam.ListEntitiesForPolicyOutput) (string, bool) {
+		for _, role := range page.PolicyRoles {
+			names = append(names, aws.ToString(role.RoleName))
+		}
+		return byMarker(page.IsTruncated, page.Marker)
+	})
+	slices.Sort(names)
+	return names, err
+}
+
 // RoleUse is Role with when the role was last used; the zero time where IAM has
 // seen no use in the 400 days that it keeps.
 func (c *Client) RoleUse(ctx context.Context, name string) (arn string, facts snapshot.Role, lastUsed time.Time, err error) {
@@ -62,7 +78,7 @@ func (c *Client) RoleUse(ctx context.Context, name string) (arn string, facts sn
 	return aws.ToString(role.Arn), roleFacts(role), lastUsed, nil
 }
 
-// listPage is how many roles or profiles a page holds: the most that IAM gives.
+// listPage is how many roles, profiles or entities a page holds: the most that IAM gives.
 const listPage = 1000
 
 func roleFacts(role *iamtypes.Role) snapshot.Role {

@@ -53,6 +53,13 @@ func listServer(t *testing.T, refuse string) *aws.Client {
 			body = "<Roles><member>" + role("r"+page, "") + "</member></Roles>" + next
 		case "ListInstanceProfiles":
 			body = "<InstanceProfiles><member><Arn>arn:aws:iam::111122223333:instance-profile/p" + page + "</Arn><Roles><member>" + role("r"+page, "") + "</member></Roles></member></InstanceProfiles>" + next
+		case "ListEntitiesForPolicy":
+			for parameter, want := range map[string]string{"PolicyArn": "arn:aws:iam::aws:policy/node", "EntityFilter": "Role", "PolicyUsageFilter": "PermissionsPolicy", "MaxItems": "1000"} {
+				if got := r.Form.Get(parameter); got != want {
+					t.Errorf("%s is %q, want %q", parameter, got, want)
+				}
+			}
+			body = "<PolicyGroups/><PolicyUsers/><PolicyRoles><member><RoleName>r" + page + "</RoleName><RoleId>AROA</RoleId></member></PolicyRoles>" + next
 		case "GetRole":
 			more := "<PermissionsBoundary><PermissionsBoundaryArn>arn:aws:iam::111122223333:policy/b</PermissionsBoundaryArn></PermissionsBoundary>" +
 				"<Tags><member><Key>team</Key><Value>core</Value></member></Tags>"
@@ -105,6 +112,11 @@ func TestListPages(t *testing.T) {
 			wantRefused(t, err, test.refuse != "", "iam:ListInstanceProfiles")
 			if diff := cmp.Diff(test.profile, names(slices.Collect(maps.Keys(profiles)))); diff != "" {
 				t.Errorf("profiles (-want +got):\n%s", diff)
+			}
+			attached, err := client.PolicyRoles(t.Context(), "arn:aws:iam::aws:policy/node")
+			wantRefused(t, err, test.refuse != "", "iam:ListEntitiesForPolicy")
+			if diff := cmp.Diff(test.roles, attached); diff != "" {
+				t.Errorf("roles of the policy (-want +got):\n%s", diff)
 			}
 			if test.refuse != "" {
 				return

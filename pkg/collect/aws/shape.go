@@ -61,6 +61,7 @@ var required = map[string][]string{
 	"iam:GetInstanceProfile":          {"InstanceProfile.Arn"},
 	"iam:ListRoles":                   {"Roles[]"},
 	"iam:ListInstanceProfiles":        {"InstanceProfiles[]"},
+	"iam:ListEntitiesForPolicy":       {"PolicyRoles[]"},
 
 	"iam:CreateRole":                              {"Role.Arn"},
 	"iam:DeleteRole":                              nil,

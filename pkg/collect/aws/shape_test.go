@@ -394,6 +394,7 @@ func TestRepeatedTokens(t *testing.T) {
 			return err
 		},
 		"iam:ListRoles":                         func(c *Client) error { _, err := c.Roles(t.Context()); return err },
+		"iam:ListEntitiesForPolicy":             func(c *Client) error { _, err := c.PolicyRoles(t.Context(), "p"); return err },
 		"iam:ListInstanceProfiles":              func(c *Client) error { _, err := c.InstanceProfiles(t.Context()); return err },
 		"ec2:DescribeInstances":                 func(c *Client) error { _, err := c.Instances(t.Context(), []string{"i"}); return err },
 		"autoscaling:DescribeAutoScalingGroups": func(c *Client) error { return c.AutoScalingGroups(t.Context(), "c", nil) },
