@@ -347,7 +347,7 @@ func TestSystemImages(t *testing.T) {
 	s.systemWorkloads()
 	s.nodeRole("leanRole", workerPolicy)
 	s.nodeGroup("lean", "leanRole")
-	s.letIn("leanRole", "EC2_LINUX")
+	s.grantAccess("leanRole", "EC2_LINUX")
 	for registry, want := range map[string][]string{
 		account:        {"fail", "leanRole cannot pull the images of aws-node, kube-proxy from ECR", "from registry 602401143452 in eu-west-1"},
 		"602401143452": {"pass", "leanRole can pull the images of aws-node, kube-proxy, coredns from ECR", "inline pull statement 2"},
