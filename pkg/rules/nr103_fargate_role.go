@@ -17,8 +17,8 @@ var fargateRole = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.SeparateRole,
 	Title:    "The node role is not a Fargate profile's pod execution role",
-	Why: `EC2 nodes whose role is also a pod execution role become NotReady: EKS maps such a role to the user name of Fargate
-nodes. AWS requires different roles.`,
+	Why: `EC2 nodes with a pod execution role become NotReady. EKS maps such a role to the user name of Fargate nodes. AWS
+requires different roles.`,
 	Fix: `Create a pod execution role for Fargate only, recreate the Fargate profile with it, and restore the role's mapping
 for EC2 nodes in aws-auth or its access entry.`,
 	Refs: []string{

@@ -14,8 +14,8 @@ var roleExists = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.RecreateRole,
 	Title:    "The node role exists",
-	Why: `Without the role, nodes get no credentials: new nodes do not join, and running nodes lose access within hours. A
-role that was deleted and recreated with the same name is a new role.`,
+	Why: `New nodes do not join, and running nodes lose access within hours. Without the role, nodes get no credentials. A role
+that was deleted and recreated with the same name is a new role.`,
 	Fix: `Recreate the role with the same name and path, then recreate its access entry: the old entry does not match the new
 role.`,
 	Refs:  []string{"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html"},

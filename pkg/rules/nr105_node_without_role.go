@@ -12,8 +12,8 @@ var nodeWithoutRole = Rule{
 	Joining: 30,
 	Repair:  finding.FillInstanceProfile,
 	Title:   "Every self-managed node has a role in its instance profile",
-	Why: `An instance without a role has no AWS credentials: kubelet cannot authenticate to the cluster and cannot pull images
-from ECR. The node becomes NotReady when its last credentials expire.`,
+	Why: `The node has no AWS credentials: it cannot authenticate or pull images. The node becomes NotReady when its last
+credentials expire.`,
 	Fix: `Add the node role to an instance profile and associate the profile with the instance, or replace the instance.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html",

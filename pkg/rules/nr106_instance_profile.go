@@ -15,7 +15,7 @@ var instanceProfile = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.FillInstanceProfile,
 	Title:    "Every source of new nodes uses an instance profile that contains the node role",
-	Why:      `New instances get no role or a wrong role: they have no credentials for the cluster and for ECR, and do not join.`,
+	Why:      `New instances get no role or a wrong role, and do not join. They have no credentials for the cluster and for ECR.`,
 	Fix: `Correct the role or instance profile in the node class or launch template; use names, not ARNs. If the instance
 profile is empty, add the role to it.`,
 	Refs: []string{

@@ -13,8 +13,8 @@ var nodeUnexplained = Rule{
 	ID: "NR107", Name: "node-unexplained", Severity: finding.Info,
 	NoRepair: "the source of the node is not known",
 	Title:    "Every node has a known source",
-	Why: `The role of the node cannot be checked: the node does not refer to an EC2 instance, and has no label of a node
-group, Karpenter, EKS Auto Mode, Fargate or hybrid nodes.`,
+	Why: `The role of the node cannot be checked. The node does not refer to an EC2 instance, and has no label of a node group,
+Karpenter, EKS Auto Mode, Fargate or hybrid nodes.`,
 	Fix:   `Find out what created the node. kubelet's --provider-id or the cloud provider sets spec.providerID.`,
 	Refs:  []string{"https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/node-v1/"},
 	Needs: []snapshot.Fact{snapshot.FactNodes},

@@ -14,8 +14,8 @@ var instanceNotJoined = Rule{
 	Joining:  240,
 	NoRepair: "it is a symptom: it ends when its causes are repaired",
 	Title:    "Every running instance of the cluster has joined",
-	Why: `The instance is tagged as part of the cluster, runs and costs money, but is not a node. A new instance takes some
-minutes to join; if it does not, the cluster refuses it, or something that it needs is missing.`,
+	Why: `The instance belongs to the cluster and costs money, but is not a node. A new instance takes some minutes to join; if
+it does not, the cluster refuses it, or something that it needs is missing.`,
 	Fix: `Read the findings about its role. On the instance, the logs of kubelet and nodeadm-run (journalctl -u kubelet -u
 nodeadm-run) show the call that fails.`,
 	Refs:  []string{"https://docs.aws.amazon.com/eks/latest/userguide/troubleshooting.html"},

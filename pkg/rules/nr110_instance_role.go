@@ -17,9 +17,9 @@ var instanceRole = Rule{
 	Explains: []finding.SymptomKind{finding.NotReady, finding.NotJoined},
 	NoRepair: "fix does not replace instance profiles: which one the instance was launched with is not certain",
 	Title:    "Every instance has the role that it was launched with",
-	Why: `The cluster refuses kubelet on this instance when its credentials change, and the node becomes NotReady: its
-instance profile was replaced while it ran. Quick Setup of AWS Systems Manager does that, and so does everybody who associates
-an instance profile manually.`,
+	Why: `The node becomes NotReady when its credentials change. Its instance profile was replaced while it ran, and the cluster
+refuses kubelet with the other role. Quick Setup of AWS Systems Manager does that, and so does everybody who
+associates an instance profile manually.`,
 	Fix: `Associate the instance profile of its node group with the instance again, or replace the instance. Grant the other
 role no permissions: it is not a node role. Do not let Quick Setup attach its instance profile to nodes; attach
 AmazonSSMManagedInstanceCore to the node role where you want Systems Manager on nodes.`,

@@ -14,9 +14,9 @@ var workloadRole = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.SeparateRole,
 	Title:    "The node role is not a role of pods or people",
-	Why: `Pods or people assume the role and EC2 does not, such as the role of Karpenter's controller in an EC2NodeClass:
-nodes get no credentials from it. If its trust policy allowed EC2, every node would have the permissions of those pods or
-people.`,
+	Why: `Nodes get no credentials from the role: EC2 cannot assume it. Pods or people assume it, such as the role of
+Karpenter's controller in an EC2NodeClass. If its trust policy allowed EC2, every node would have the permissions of
+those pods or people.`,
 	Fix: `Create a role for the nodes only, and use it in the node class, launch template or node group.`,
 	Refs: []string{
 		"https://github.com/aws/karpenter-provider-aws/issues/6659",

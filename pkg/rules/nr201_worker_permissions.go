@@ -13,8 +13,8 @@ var workerPermissions = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined, finding.DeniedCall},
 	Repair:   finding.AttachWorkerPolicy,
 	Title:    "The node role has the permissions that a node needs to join",
-	Why: `A node that cannot describe its own instance does not learn its name and does not join the cluster. Running nodes
-keep working until they are replaced. Nodes that are named after their instance ID do not make this call.`,
+	Why: `A node that cannot describe its own instance does not join. It does not learn its name. Running nodes keep working
+until they are replaced. Nodes that are named after their instance ID do not make this call.`,
 	Fix: `Attach AmazonEKSWorkerNodePolicy, or allow ec2:DescribeInstances on "*" in a policy of your own. Change an explicit
 Deny or a permissions boundary where it is written: another policy does not override it.`,
 	Refs: []string{

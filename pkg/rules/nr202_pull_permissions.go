@@ -16,9 +16,9 @@ var pullPermissions = Rule{
 	Explains: []finding.SymptomKind{finding.NotReady, finding.NoImage, finding.DeniedCall},
 	Repair:   finding.AttachPullPolicy,
 	Title:    "The node role can pull images from ECR",
-	Why: `New nodes cannot pull aws-node and kube-proxy, which come from ECR, and stay NotReady. Pods with images in private
-repositories end in ImagePullBackOff. EKS keeps its images in registries of its own accounts: a policy for the repositories of your
-account does not cover them.`,
+	Why: `New nodes cannot pull aws-node and kube-proxy, and stay NotReady. These images come from ECR. Pods with images in
+private repositories end in ImagePullBackOff. EKS keeps its images in registries of its own accounts: a policy for the
+repositories of your account does not cover them.`,
 	Fix: `Attach AmazonEC2ContainerRegistryPullOnly (or ReadOnly), or allow in a policy of your own ecr:GetAuthorizationToken on *, and
 ecr:BatchGetImage and ecr:GetDownloadUrlForLayer on the repositories of all images, also those of aws-node, kube-proxy and CoreDNS.`,
 	Refs: []string{

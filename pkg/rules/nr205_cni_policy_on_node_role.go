@@ -13,8 +13,8 @@ var cniPolicyOnNodeRole = Rule{
 	ID: "NR205", Name: "cni-policy-on-node-role", Severity: finding.Warning, Concern: finding.ConcernCNI, Security: true,
 	Repair: finding.DetachCNI,
 	Title:  "The node role has no CNI permissions, unless aws-node needs them from it",
-	Why: `Every pod that reaches the instance metadata can use the CNI permissions: create, attach and delete network
-interfaces. AWS recommends a separate role for aws-node, which then does not need them from the node role.`,
+	Why: `Every pod that reaches the instance metadata has the CNI permissions. They allow it to create, attach and delete
+network interfaces. AWS recommends a separate role for aws-node, which then does not need them from the node role.`,
 	Fix: `Where aws-node has no role of its own, give it one first: "kubectl noderole fix --cni-identity auto" moves the permissions.
 Where it has one, first make sure that every running aws-node pod uses it, then detach the CNI policy from the node role. Pods that
 started before the role was configured still use the node role: restart them first.`,

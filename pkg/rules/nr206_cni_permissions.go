@@ -17,8 +17,9 @@ var cniPermissions = Rule{
 	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork, finding.DeniedCall},
 	Repair:   finding.AllowCNI,
 	Title:    "The role that aws-node uses has the permissions that the VPC CNI needs",
-	Why: `aws-node cannot assign IP addresses to pods: it crashes or pods stay in ContainerCreating, and new nodes stay
-NotReady. The permissions depend on the cluster's IP family, on the version of vpc-cni and on aws-node's settings.`,
+	Why: `Pods get no IP addresses or aws-node crashes; new nodes stay NotReady. Pods that get no address stay in
+ContainerCreating. The permissions depend on the cluster's IP family, on the version of vpc-cni and on aws-node's
+settings.`,
 	Fix: `Attach AmazonEKS_CNI_Policy (IPv4), or a policy of your own with the IPv6 actions, to the role that aws-node uses: the
 node role only where aws-node has no role of its own.`,
 	Refs: []string{

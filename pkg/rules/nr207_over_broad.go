@@ -12,10 +12,10 @@ import (
 
 var overBroad = Rule{
 	ID: "NR207", Name: "over-broad", Severity: finding.Warning, Concern: finding.ConcernNode, Security: true,
-	NoRepair: "other workloads may use the permissions: give them roles of their own first",
+	NoRepair: "other workloads may use the permissions",
 	Title:    "The node role has no dangerous permissions that nodes do not need",
-	Why: `Anyone who gets access to a pod that reaches the instance metadata can use this role, and with it take over the
-account, the cluster or its data. No node needs these permissions.`,
+	Why: `Every pod that reaches the instance metadata has these permissions. They are enough to take over the account, the
+cluster or its data. No node needs these permissions.`,
 	Fix: `Detach the policies that the report names. Give workloads roles of their own with EKS Pod Identity or IRSA.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html",

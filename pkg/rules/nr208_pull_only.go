@@ -13,9 +13,9 @@ var pullOnly = Rule{
 	ID: "NR208", Name: "pull-only", Severity: finding.Info, Concern: finding.ConcernPull, Security: true,
 	NoRepair: "other workloads may use the permissions: give them roles of their own first",
 	Title:    "The node role can pull images and has no other permissions for repositories",
-	Why: `Every pod that reaches the instance metadata can also list repositories, images or repository policies.
-AmazonEC2ContainerRegistryPullOnly grants only what a pull needs. AmazonEC2ContainerRegistryReadOnly grants more, and yet does
-not allow the import of images through a pull-through cache.`,
+	Why: `Every pod that reaches the instance metadata can read repositories. It can list repositories, images or repository
+policies. AmazonEC2ContainerRegistryPullOnly grants only what a pull needs. AmazonEC2ContainerRegistryReadOnly grants
+more, and yet does not allow the import of images through a pull-through cache.`,
 	Fix:   `Attach AmazonEC2ContainerRegistryPullOnly, then detach AmazonEC2ContainerRegistryReadOnly.`,
 	Refs:  []string{"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html"},
 	Needs: []snapshot.Fact{snapshot.FactRoles, snapshot.FactAttachedPolicies, snapshot.FactInlinePolicies, snapshot.FactPolicies},

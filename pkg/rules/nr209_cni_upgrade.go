@@ -14,9 +14,10 @@ var cniUpgrade = Rule{
 	ID: "NR209", Name: "cni-upgrade", Severity: finding.Warning, Concern: finding.ConcernCNI,
 	Repair: finding.PrepareCNIUpgrade,
 	Title:  "The role that aws-node uses has the permissions that later versions of vpc-cni require",
-	Why: `A later version of vpc-cni needs more permissions: after the upgrade aws-node crashes and nodes become NotReady, or
-nodes get no more addresses. v1.22.0 and v1.22.1 stop when ec2:DescribeSecurityGroups is denied. On IPv6, v1.22.0 and later
-stop when ec2:DescribeSubnets is denied; on IPv4, versions up to v1.23.1 then attach no more network interfaces.`,
+	Why: `The next upgrade of vpc-cni breaks nodes. A later version needs more permissions: after the upgrade aws-node crashes
+and nodes become NotReady, or nodes get no more addresses. v1.22.0 and v1.22.1 stop when ec2:DescribeSecurityGroups is
+denied. On IPv6, v1.22.0 and later stop when ec2:DescribeSubnets is denied; on IPv4, versions up to v1.23.1 then
+attach no more network interfaces.`,
 	Fix: `Add the actions to the role's policy before the upgrade, or set ENABLE_SUBNET_DISCOVERY=false on aws-node.`,
 	Refs: []string{
 		"https://github.com/aws/amazon-vpc-cni-k8s/issues/3704",

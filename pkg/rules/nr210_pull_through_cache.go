@@ -12,8 +12,8 @@ var pullThroughCache = Rule{
 	Explains: []finding.SymptomKind{finding.DeniedCall},
 	Repair:   finding.AttachPullPolicy,
 	Title:    "The node role can import images through an ECR pull-through cache",
-	Why: `The first pull of an image through a pull-through cache imports it with the permissions of the node role, and fails
-without ecr:BatchImportUpstreamImage. Clusters without a pull-through cache are not affected.`,
+	Why: `The first pull of an image through a pull-through cache fails. It imports the image with the permissions of the node
+role. Clusters without a pull-through cache are not affected.`,
 	Fix:   `Where you use a pull-through cache, attach AmazonEC2ContainerRegistryPullOnly, or allow ecr:BatchImportUpstreamImage.`,
 	Refs:  []string{"https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-iam.html"},
 	Needs: []snapshot.Fact{snapshot.FactRoles, snapshot.FactAttachedPolicies, snapshot.FactInlinePolicies, snapshot.FactPolicies},

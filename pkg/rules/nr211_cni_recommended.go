@@ -13,8 +13,8 @@ var cniRecommended = Rule{
 	Explains: []finding.SymptomKind{finding.DeniedCall},
 	NoRepair: "which optional features of the VPC CNI you use is your decision",
 	Title:    "The role that aws-node uses has all permissions that the VPC CNI can use",
-	Why: `aws-node starts and assigns addresses without these permissions, but cannot do part of its work, such as updating
-the security groups of the node's network interfaces or releasing addresses. When a call is denied, it reports the event
+	Why: `aws-node starts and assigns addresses, but cannot do part of its work. An example is to update the security groups of
+the node's network interfaces, or to release addresses. When a call is denied, it reports the event
 MissingIAMPermissions.`,
 	Fix: `Attach the current AmazonEKS_CNI_Policy (IPv4), or update your own policy to match it.`,
 	Refs: []string{

@@ -11,7 +11,7 @@ var hybridSSM = Rule{
 	ID: "NR220", Name: "hybrid-ssm", Severity: finding.Warning, Concern: finding.ConcernNode,
 	NoRepair: "fix does not change roles of hybrid nodes",
 	Title:    "The role of hybrid nodes with SSM hybrid activations has the permissions that SSM Agent needs",
-	Why: `SSM Agent on the machine cannot report to Systems Manager, which then shows it as offline. AWS requires
+	Why: `Systems Manager shows the machine as offline. SSM Agent on it cannot report to Systems Manager. AWS requires
 AmazonSSMManagedInstanceCore on the role of nodes with an SSM hybrid activation.`,
 	Fix:  `Attach AmazonSSMManagedInstanceCore to the role.`,
 	Refs: []string{"https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-creds.html"},

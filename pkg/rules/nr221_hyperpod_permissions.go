@@ -17,8 +17,8 @@ var hyperPodPermissions = Rule{
 	Explains: []finding.SymptomKind{finding.NotReady},
 	NoRepair: "fix does not change roles of SageMaker HyperPod",
 	Title:    "The role of SageMaker HyperPod nodes has the permissions that they need",
-	Why: `HyperPod nodes use this role to pull the images of aws-node and kube-proxy from ECR, and stay NotReady without these
-permissions. Where aws-node has no role of its own, it also makes its calls with this role.
+	Why: `HyperPod nodes cannot pull aws-node and kube-proxy, and stay NotReady. They pull these images from ECR with this role.
+Where aws-node has no role of its own, it also makes its calls with this role.
 AmazonSageMakerClusterInstanceRolePolicy grants neither.`,
 	Fix: `Attach AmazonEC2ContainerRegistryPullOnly to the role, and give aws-node a role of its own, or allow its calls in
 this role.`,

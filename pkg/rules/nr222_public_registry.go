@@ -14,7 +14,7 @@ var publicRegistry = Rule{
 	Explains: []finding.SymptomKind{finding.NoPublicImage, finding.DeniedCall},
 	NoRepair: "pulls from public ECR also work without a login, within lower limits",
 	Title:    "The node role can log in to public ECR if images come from there",
-	Why: `Without a login, kubelet pulls from public ECR anonymously and with lower limits. Pulls above the limits fail with
+	Why: `kubelet pulls from public ECR without a login, and with lower limits. Pulls above the limits fail with
 toomanyrequests.`,
 	Fix: `Attach AmazonElasticContainerRegistryPublicReadOnly, or allow ecr-public:GetAuthorizationToken and
 sts:GetServiceBearerToken in a policy of your own. They are not needed if the limits of anonymous pulls are enough.`,

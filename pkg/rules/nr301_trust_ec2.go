@@ -17,8 +17,8 @@ var trustEC2 = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.TrustEC2,
 	Title:    "The node role's trust policy allows EC2 to assume it",
-	Why: `EC2 cannot give the role to instances, so that nodes start without credentials and do not join. The creation of
-managed node groups fails with AccessDenied or NodeCreationFailure.`,
+	Why: `Nodes start without credentials and do not join. EC2 cannot give the role to instances. The creation of managed node
+groups fails with AccessDenied or NodeCreationFailure.`,
 	Fix: `Add a statement to the trust policy that allows sts:AssumeRole for the service ec2.amazonaws.com. Keep the other
 statements that you need.`,
 	Refs: []string{

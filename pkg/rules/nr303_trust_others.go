@@ -17,9 +17,9 @@ var trustOthers = Rule{
 	ID: "NR303", Name: "trust-others", Severity: finding.Warning, Concern: finding.ConcernTrust, Security: true,
 	NoRepair: "what else assumes the role is not known",
 	Title:    "Only EC2, or Systems Manager, can assume the node role",
-	Why: `Another principal that can assume the node role acts as a node: it can read what nodes read, and join the cluster. A
-role that trusts eks.amazonaws.com or eks-fargate-pods.amazonaws.com is meant to be shared with a cluster or Fargate, which
-AWS does not support.`,
+	Why: `Another principal that can assume the node role can act as a node. It can read what nodes read, and join the cluster.
+A role that trusts eks.amazonaws.com or eks-fargate-pods.amazonaws.com is meant to be shared with a cluster or
+Fargate, which AWS does not support.`,
 	Fix: `Remove the other principals from the trust policy, or give them a role of their own.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html",

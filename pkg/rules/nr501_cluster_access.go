@@ -14,8 +14,8 @@ var clusterAccess = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.GrantAccess,
 	Title:    "The node role has access to the cluster",
-	Why: `The API server refuses the nodes as Unauthorized, so that they do not join. EKS creates the access entry for managed
-node groups and for the built-in node pools of EKS Auto Mode; for Karpenter and self-managed nodes you create it.`,
+	Why: `The API server refuses the nodes as Unauthorized: they do not join. EKS creates the access entry for managed node
+groups and for the built-in node pools of EKS Auto Mode; for Karpenter and self-managed nodes you create it.`,
 	Fix: `Create an access entry for the node role: of type EC2_LINUX, of type EC2_WINDOWS for Windows, of type EC2 for EKS
 Auto Mode and for nodes that are named after their instance ID. Where the cluster uses only aws-auth, map the role there.`,
 	Refs: []string{

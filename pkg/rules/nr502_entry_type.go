@@ -14,9 +14,9 @@ var wrongEntryType = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.ReplaceAccessEntry,
 	Title:    "The node role's access entry has the type that its nodes need",
-	Why: `The entry maps nodes to the wrong user name and groups, so that the API server does not recognize them as nodes:
-they do not join, or become NotReady. Windows nodes without the group of EC2_WINDOWS have no service network. A type cannot be
-changed.`,
+	Why: `The nodes do not join, or become NotReady. The entry maps them to the wrong user name and groups, so that the API
+server does not recognize them as nodes. Windows nodes without the group of EC2_WINDOWS have no service network. A
+type cannot be changed.`,
 	Fix: `Delete the access entry and recreate it with the type that the report names; associate its access policies again.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html",

@@ -14,9 +14,9 @@ var awsAuthARN = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.CorrectMapping,
 	Title:    "aws-auth maps the node role by an ARN that matches its nodes",
-	Why: `An entry of aws-auth is meant for the node role and never matches it, so that its nodes do not join. The whole
-rolearn has to equal the ARN of the role, in its account and without its path: the ARN of an instance profile or of a session,
-another account, spaces or quotes, and placeholders that were not filled in match no role.`,
+	Why: `Nodes of the role do not join: the entry of aws-auth never matches it. The whole rolearn has to equal the ARN of the
+role, in its account and without its path: the ARN of an instance profile or of a session, another account, spaces or
+quotes, and placeholders that were not filled in match no role.`,
 	Fix: `Use the role's ARN without its path as rolearn, or create an access entry, where the ARN may have a path. Fill in
 the placeholders of a template before it is applied.`,
 	Refs: []string{

@@ -13,7 +13,7 @@ var nodeRoleAdmin = Rule{
 	ID: "NR506", Name: "node-role-admin", Severity: finding.Warning, Concern: finding.ConcernJoin, Security: true,
 	NoRepair: "who is an administrator of the cluster is your decision",
 	Title:    "The node role is not an administrator of the cluster",
-	Why:      `Every pod that reaches the instance metadata can act as the node role, and so as an administrator of the cluster.`,
+	Why:      `Every pod that reaches the instance metadata is a cluster administrator. It can act as the node role.`,
 	Fix: `Disassociate the access policy from the node role's access entry, or remove system:masters from its mapping in
 aws-auth. Give people and pipelines roles of their own.`,
 	Refs: []string{

@@ -14,7 +14,7 @@ var autoModeEntry = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.AssociatePolicy,
 	Title:    "The node role of an Auto Mode NodeClass has the access policy that its nodes need",
-	Why: `Nodes of your own NodeClass do not join without AmazonEKSAutoNodePolicy on the access entry of their role. EKS
+	Why: `Nodes of your own NodeClass do not join. They need AmazonEKSAutoNodePolicy on the access entry of their role. EKS
 creates the entry only for the built-in node pools.`,
 	Fix: `Create an access entry of type EC2 for the role and associate AmazonEKSAutoNodePolicy with it, for the whole cluster.`,
 	Refs: []string{

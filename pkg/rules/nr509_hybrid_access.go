@@ -15,8 +15,8 @@ var hybridAccess = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	NoRepair: "which role the hybrid nodes use is not known for certain",
 	Title:    "Hybrid nodes have access to the cluster",
-	Why: `The API server refuses hybrid nodes as Unauthorized, so that they do not join. EKS creates no access entry for their
-role, and does not support hybrid nodes where the authentication mode is CONFIG_MAP. nodeadm v1.0.16 and later exits where the
+	Why: `The API server refuses hybrid nodes as Unauthorized: they do not join. EKS creates no access entry for their role, and
+does not support hybrid nodes where the authentication mode is CONFIG_MAP. nodeadm v1.0.16 and later exits where the
 role has no access entry, even if aws-auth maps it.`,
 	Fix: `Set the authentication mode to API or API_AND_CONFIG_MAP, and create an access entry of type HYBRID_LINUX for the role of the
 hybrid nodes.`,

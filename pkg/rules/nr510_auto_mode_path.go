@@ -16,8 +16,8 @@ var autoModePath = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	NoRepair: "the path of a role cannot be changed",
 	Title:    "The node role of an Auto Mode NodeClass has no path",
-	Why: `EKS Auto Mode looks for the access entry of the role under its ARN without the path and does not find it. The
-NodeClass stays NotReady, and none of its nodes start.`,
+	Why: `Nodes of the role do not join. EKS Auto Mode looks for the access entry of the role under its ARN without the path and
+does not find it. The NodeClass stays NotReady, and none of its nodes start.`,
 	Fix: `Create a role without a path, with an access entry of type EC2 and AmazonEKSAutoNodePolicy, and use it in the
 NodeClass.`,
 	Refs: []string{

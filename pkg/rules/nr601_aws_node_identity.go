@@ -12,8 +12,8 @@ var awsNodeIdentity = Rule{
 	ID: "NR601", Name: "aws-node-identity", Severity: finding.Info, Concern: finding.ConcernCNI,
 	Repair: finding.MoveCNI,
 	Title:  "aws-node has a role of its own",
-	Why: `Where aws-node uses the node role, that role must have the CNI permissions, and every pod that reaches the instance
-metadata can use them. AWS recommends a separate role for aws-node, with EKS Pod Identity or IRSA.`,
+	Why: `Every pod that reaches the instance metadata has the CNI permissions. Where aws-node uses the node role, that role
+must have them. AWS recommends a separate role for aws-node, with EKS Pod Identity or IRSA.`,
 	Fix: `Create a role with the CNI policy for the service account kube-system/aws-node and configure it in the vpc-cni
 add-on. Then restart aws-node, and only then detach the CNI policy from the node role.`,
 	Refs: []string{

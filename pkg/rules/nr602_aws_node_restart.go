@@ -13,8 +13,8 @@ var awsNodeRestart = Rule{
 	Explains: []finding.SymptomKind{finding.NoNetwork},
 	Repair:   finding.RestartAWSNode,
 	Title:    "Every running aws-node pod uses the identity that is configured",
-	Why: `A pod gets its credentials when it is admitted, so that pods that started before a change still use the old
-identity. They stop working when that identity's permissions are removed.`,
+	Why: `Pods that started before a change still use the old identity. They stop working when that identity's permissions are
+removed. A pod gets its credentials when it is admitted.`,
 	Fix:  `Restart the DaemonSet aws-node; its pods are replaced one at a time.`,
 	Refs: []string{"https://github.com/aws/amazon-vpc-cni-k8s/issues/1338"},
 	Needs: []snapshot.Fact{

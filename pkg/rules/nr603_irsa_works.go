@@ -15,8 +15,7 @@ var irsaWorks = Rule{
 	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork},
 	Repair:   finding.RepairIRSA,
 	Title:    "aws-node can assume its IRSA role",
-	Why: `Without its IRSA role, aws-node crashes and assigns no addresses to pods, and nodes become NotReady. It does not
-fall back to the node role.`,
+	Why:      `aws-node crashes, pods get no addresses, and nodes become NotReady. It does not fall back to the node role.`,
 	Fix: `Create the IAM OIDC provider for the cluster's issuer with the audience sts.amazonaws.com, and allow it in the
 role's trust policy for system:serviceaccount:kube-system:aws-node.`,
 	Refs: []string{

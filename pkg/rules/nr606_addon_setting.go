@@ -14,8 +14,8 @@ var addonSetting = Rule{
 	ID: "NR606", Name: "addon-setting", Severity: finding.Warning, Concern: finding.ConcernCNI,
 	Repair: finding.AlignAddonRole,
 	Title:  "The vpc-cni add-on and the service account name the same role",
-	Why: `EKS writes the add-on's role into the service account whenever it updates the add-on. Where the two differ, the next
-update changes the identity of aws-node unexpectedly.`,
+	Why: `The next update of the add-on changes the role of aws-node. EKS writes the add-on's role into the service account
+whenever it updates the add-on. Where the two differ, the next update changes the identity of aws-node unexpectedly.`,
 	Fix: `Give the add-on the role that aws-node should have: with a Pod Identity association, or with
 --service-account-role-arn.`,
 	Refs: []string{

@@ -14,8 +14,8 @@ var metadataExposed = Rule{
 	ID: "NR701", Name: "metadata-exposed", Severity: finding.Warning, Concern: finding.ConcernNode, Security: true, OfInstances: true,
 	NoRepair: "pods may rely on the instance metadata: first find out which of them do",
 	Title:    "Pods cannot get the node role's credentials from the instance metadata",
-	Why: `Every pod on these nodes can get the node role's credentials from the instance metadata, and then has all
-permissions of the node role. Pods that use the host's network, as aws-node does, work with a hop limit of 1.`,
+	Why: `Every pod on these nodes has all permissions of the node role. It can get the role's credentials from the instance
+metadata. Pods that use the host's network, as aws-node does, work with a hop limit of 1.`,
 	Fix: `Set HttpTokens to required and the hop limit to 1 in the launch template or node class, and replace the nodes. First
 make sure that no pod relies on the node role.`,
 	Refs: []string{

@@ -15,8 +15,8 @@ var nodeGroupHealth = Rule{
 	Joining:  220,
 	NoRepair: "it is a symptom: it ends when its causes are repaired",
 	Title:    "EKS reports no health issue with an IAM cause on the cluster, a node group or an add-on",
-	Why: `EKS reports that the cluster, a node group or an add-on is missing a role, an instance profile or a permission. The
-other findings say which role or policy is the cause.`,
+	Why: `EKS reports a missing role, instance profile or permission. The report is about the cluster, a node group or an
+add-on. The other findings say which role or policy is the cause.`,
 	Fix: `Repair what the findings name. Where EKS reports AccessDenied for a node group and no finding names a cause, restore
 the ClusterRole and ClusterRoleBinding eks:node-manager. IamLimitExceeded needs a higher IAM quota, IamThrottling fewer
 requests.`,

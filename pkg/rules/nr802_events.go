@@ -18,8 +18,8 @@ var clusterEvents = Rule{
 	Joining:  230,
 	NoRepair: "it is a symptom: it ends when its causes are repaired",
 	Title:    "The cluster reports no event and no node class condition with an IAM cause",
-	Why: `AWS denied a call: events show the last hours, conditions of node classes the current state. The other findings say
-which role or policy is the cause.`,
+	Why: `AWS denied a call that a node or a controller made. Events show the last hours, conditions of node classes the current
+state. The other findings say which role or policy is the cause.`,
 	Fix: `Repair what the findings name; the events then stop.`,
 	Refs: []string{
 		"https://github.com/aws/amazon-vpc-cni-k8s/blob/master/pkg/awsutils/awsutils.go",
