@@ -128,11 +128,12 @@ func TestMissingIsUnknown(t *testing.T) {
 		t.Run(rule.ID, func(t *testing.T) {
 			turned := map[snapshot.Fact]bool{}
 			for _, patch := range []string{`{}`, rule.Bad, rule.Good} {
-				before := rules.Run(view.New(overlay(t, patch)), []rules.Rule{rule})
+				whole := overlay(t, patch)
+				before := rules.Run(view.New(whole), []rules.Rule{rule})
 				for _, fact := range snapshot.Facts {
-					s := overlay(t, patch)
+					s := *whole
 					s.Missing = []snapshot.Missing{{Fact: fact, Operation: "x:Read", Permission: "x:Read", Error: "AccessDenied"}}
-					after := rules.Run(view.New(s), []rules.Rule{rule})
+					after := rules.Run(view.New(&s), []rules.Rule{rule})
 					for _, r := range after {
 						if flipped(before, r) {
 							t.Errorf("without %s it says %s: %s", fact, r.Status, r.Message)
