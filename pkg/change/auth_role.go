@@ -3,7 +3,7 @@ package change
 import "github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 
 // authRoleKind is a role's entry in the ConfigMap aws-auth. Its command writes all
-// entries, as kubectl knows mapRoles as one text.
+// entries, because mapRoles is one text, and only if that text was not changed.
 var authRoleKind = kind{
 	api:      Kubernetes,
 	describe: func(c Change) string { return "entry of " + c.Name + " in aws-auth" },
@@ -14,7 +14,7 @@ var authRoleKind = kind{
 			return nil, noCommandError("the other entries of aws-auth are not known: edit the ConfigMap, kubectl -n kube-system edit configmap aws-auth")
 		case c.Whole.After == nil:
 			return []command.Command{kubectl.With("delete", "configmap", "aws-auth")}, nil
-		case !passable(*c.Whole.After):
+		case !passable(*c.Whole.After), c.Whole.Before != nil && !passable(*c.Whole.Before):
 			return nil, noCommandError("its mapRoles contains bytes that no command line can pass")
 		}
 		data := map[string]string{"mapRoles": *c.Whole.After}
@@ -24,7 +24,15 @@ var authRoleKind = kind{
 			}
 			return []command.Command{kubectl.With("create", "-f", "-").WithStdin(asJSON(configMap))}, nil
 		}
-		return []command.Command{kubectl.With("patch", "configmap", "aws-auth", "--type", "merge", "--patch", asJSON(map[string]any{"data": data}))}, nil
+		patch := kubectl.With("patch", "configmap", "aws-auth", "--type")
+		if *c.Whole.Before == "" { // the key may be missing, which a test refuses
+			return []command.Command{patch.With("merge", "--patch", asJSON(map[string]any{"data": data}))}, nil
+		}
+		// The API server refuses the patch where mapRoles was changed since it was read.
+		const path = "/data/mapRoles"
+		return []command.Command{patch.With("json", "--patch", asJSON([]map[string]string{
+			{"op": "test", "path": path, "value": *c.Whole.Before}, {"op": "replace", "path": path, "value": *c.Whole.After},
+		}))}, nil
 	},
 	texts: func(c Change) (before, after string, ok bool) {
 		if c.Whole == nil || c.Whole.Before == nil || c.Whole.After == nil {

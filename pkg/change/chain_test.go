@@ -238,8 +238,8 @@ func TestInCluster(t *testing.T) {
 		{
 			change.Change{Kind: change.AuthRole, Name: role, After: &change.State{Role: role}, Whole: whole(text("[]"), text(quote))},
 			"entry of " + role + " in aws-auth",
-			get + `patch configmap aws-auth --type merge --patch '{"data":{"mapRoles":"- rolearn: it'\''s\n  groups: [\"a\"]\n"}}'`,
-			get + `patch configmap aws-auth --type merge --patch '{"data":{"mapRoles":"[]"}}'`,
+			get + `patch configmap aws-auth --type json --patch '[{"op":"test","path":"/data/mapRoles","value":"[]"},{"op":"replace","path":"/data/mapRoles","value":"- rolearn: it'\''s\n  groups: [\"a\"]\n"}]'`,
+			get + `patch configmap aws-auth --type json --patch '[{"op":"test","path":"/data/mapRoles","value":"- rolearn: it'\''s\n  groups: [\"a\"]\n"},{"op":"replace","path":"/data/mapRoles","value":"[]"}]'`,
 		},
 		{
 			change.Change{Kind: change.AuthRole, Name: role, After: &change.State{Role: role}},

@@ -70,7 +70,7 @@ func (p *planner) mapRole(role *view.NodeRole, old *awsauth.Mapping) ([]Step, er
 			After: &change.State{Role: after.RoleARN, Username: after.Username, Groups: after.Groups},
 		}},
 		Proof: "aws-auth maps " + after.RoleARN + " to " + after.Username,
-		Note:  "fix writes only this entry, and starts over if another write came first; the command writes mapRoles as it was read",
+		Note:  "fix writes only this entry, and starts over if another write came first; the command writes all entries, and is refused if mapRoles was changed since",
 	}}, nil
 }
 

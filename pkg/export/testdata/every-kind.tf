@@ -152,7 +152,7 @@ resource "aws_eks_addon" "_9-agent" {
 #     role_arn        = "arn:aws:iam::111122223333:role/path/new"
 #     service_account = "coredns"
 #   }
-# not in Terraform: kubectl --context staging -n kube-system patch configmap aws-auth --type merge --patch '{"data":{"mapRoles":"- rolearn: x\n"}}'
+# not in Terraform: kubectl --context staging -n kube-system patch configmap aws-auth --type json --patch '[{"op":"test","path":"/data/mapRoles","value":"[]"},{"op":"replace","path":"/data/mapRoles","value":"- rolearn: x\n"}]'
 # not in Terraform: kubectl --context staging -n kube-system annotate serviceaccount aws-node --overwrite eks.amazonaws.com/role-arn=arn:aws:iam::111122223333:role/path/new
 # not in Terraform: kubectl --context staging -n kube-system rollout restart daemonset aws-node
 # not in Terraform: kubectl --context staging -n kube-system rollout status daemonset aws-node
