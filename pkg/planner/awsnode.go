@@ -46,7 +46,7 @@ func (p *planner) works(kind view.IdentityKind, strict bool) ([]Check, error) {
 
 // everyPod returns the checks that show whether every pod of aws-node uses the configured identity.
 func (p *planner) everyPod() ([]Check, error) {
-	return p.checks(finding.RestartAWSNode, awsNode, false)
+	return p.checks(finding.RestartAWSNode, "", false)
 }
 
 // blockedByRole says why a step that relies on aws-node's own role is not planned: that

@@ -172,7 +172,7 @@ func (r *iamRole) nodeNeeds(node *view.NodeRole, identity view.Identity) {
 	if recommended := calls.Recommended(); len(recommended) > 0 {
 		r.need("workerRecommended", finding.WantedYes, recommended)
 	}
-	if asked := pullOf(r.v, node); len(asked.elsewhere) == 0 {
+	if asked := pullOf(r.v, node.Role, r.v.RunsSystemImages(node)); len(asked.elsewhere) == 0 {
 		r.answered("pull", finding.WantedYes, asked.answers)
 	}
 	agent := finding.WantedUnknown
@@ -202,7 +202,7 @@ func (r *iamRole) hybridNeeds() {
 	}
 	r.add("trust", finding.WantedYes, asked, anyPrincipal(asked))
 	calls, _ := r.HybridCalls()
-	r.need("hybrid", finding.WantedYes, calls)
+	r.answered("hybrid", finding.WantedYes, slices.Concat(answersOf(r.Role, calls), hybridPulls(r.v, r.Role).needed()))
 	if len(r.v.HybridNodesWithAgent()) > 0 {
 		r.need("podIdentity", finding.WantedYes, need.PodIdentityAgent)
 	}

@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -224,6 +225,54 @@ roles:
 			}
 			if events != tt.events {
 				t.Errorf("%d events, want %d", events, tt.events)
+			}
+		})
+	}
+}
+
+// TestPullOfOtherNodes: hybrid and HyperPod nodes pull the same images, but for aws-node,
+// which does not run on hybrid nodes.
+func TestPullOfOtherNodes(t *testing.T) {
+	const entry = `
+nodes: {%s: {providerID: "%s", maker: %s, ready: true}}
+accessEntries: {"arn:aws:iam::111122223333:role/other": {type: %s, createdAt: "2026-02-01T00:00:00Z"}}
+roles:
+  "arn:aws:iam::111122223333:role/other":
+    createdAt: "2026-01-01T00:00:00Z"
+    trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"%s"},"Action":["sts:AssumeRole","sts:TagSession","sts:SetSourceIdentity"]}}'
+    inlinePolicies:
+      calls: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["eks:*","eks-auth:*","ssm:*","ec2:*","sagemaker:*","ecr:GetAuthorizationToken"],"Resource":"*"}}'
+      pull: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["ecr:BatchGetImage","ecr:GetDownloadUrlForLayer"],"Resource":[%s]}}'
+`
+	hybrid := func(resources string) string {
+		return fmt.Sprintf(entry, "mi-1", "eks-hybrid:///eu-west-1/prod/mi-1", "hybrid", "HYBRID_LINUX", "ssm.amazonaws.com", resources)
+	}
+	hyperPod := func(resources string) string {
+		return fmt.Sprintf(entry, "hyperpod-i-0abcdef0123456789", "aws:///euw1-az1/sagemaker/cluster/hyperpod-abc123-i-0abcdef0123456789", "hyperPod", "HYPERPOD_LINUX", "sagemaker.amazonaws.com", resources)
+	}
+	const (
+		own   = `"arn:aws:ecr:eu-west-1:111122223333:repository/*"`
+		eks   = `"arn:aws:ecr:eu-west-1:602401143452:repository/*"`
+		proxy = `"arn:aws:ecr:eu-west-1:602401143452:repository/eks/kube-proxy","arn:aws:ecr:eu-west-1:602401143452:repository/eks/coredns"`
+	)
+	for name, test := range map[string]struct {
+		patch, rule string
+		want        finding.Status
+	}{
+		"hybrid, own repositories":                 {hybrid(own), "NR212", finding.Fail},
+		"hybrid, EKS's repositories":               {hybrid(eks), "NR212", finding.Pass},
+		"hybrid, kube-proxy and CoreDNS":           {hybrid(proxy), "NR212", finding.Pass},
+		"HyperPod, own repositories":               {hyperPod(own), "NR221", finding.Fail},
+		"HyperPod, EKS's repositories":             {hyperPod(eks), "NR221", finding.Pass},
+		"HyperPod, without aws-node":               {hyperPod(proxy), "NR221", finding.Fail},
+		"hybrid, images of a mirror":               {hybrid(own) + "systemImages: {kube-proxy: {images: [mirror.example.com/kube-proxy:v1]}, coredns: {images: [mirror.example.com/coredns:v1]}}\n", "NR212", finding.Pass},
+		"hybrid, own repositories, images unknown": {hybrid(own) + "systemImages: null\n", "NR212", finding.Depends},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, r := range rules.Run(view.New(overlay(t, test.patch)), rules.All()) {
+				if r.ID == test.rule && r.Subject.Name == "other" && r.Status != test.want {
+					t.Errorf("%s, want %s: %s\n%s", r.Status, test.want, r.Message, strings.Join(r.Evidence, "\n"))
+				}
 			}
 		})
 	}

@@ -64,7 +64,7 @@ roles:
 }
 
 func judgePull(v *view.View, r *view.NodeRole) finding.Result {
-	asked := pullOf(v, r)
+	asked := pullOf(v, r.Role, v.RunsSystemImages(r))
 	all := sumUp(asked.answers)
 	result := all.result(roleSubject(r), r.Name, "can pull "+asked.what, "cannot pull "+asked.what)
 	if len(asked.elsewhere) > 0 && result.Status != finding.Pass {
@@ -91,15 +91,25 @@ type pull struct {
 	elsewhere []string
 }
 
+// needed are the answers, none where no image is in a private registry of ECR.
+func (p pull) needed() []view.Answer {
+	if len(p.elsewhere) > 0 {
+		return nil
+	}
+	return p.answers
+}
+
 // pullOf asks a role about the images of aws-node, kube-proxy and CoreDNS. It asks about
 // the images of every repository where these are not all known, and where the role is
-// allowed or denied all of them.
-func pullOf(v *view.View, r *view.NodeRole) pull {
-	every := pull{answers: answersOf(r.Role, need.Pull), what: "images from ECR"}
-	if !v.RunsSystemImages(r) {
+// allowed or denied all of them. runs is false where the nodes run none of the three, and
+// without names those that they do not run.
+func pullOf(v *view.View, r *view.Role, runs bool, without ...string) pull {
+	every := pull{answers: answersOf(r, need.Pull), what: "images from ECR"}
+	if !runs {
 		return every
 	}
 	images, complete, unread := v.SystemImages()
+	images = slices.DeleteFunc(slices.Clone(images), func(i view.SystemImage) bool { return slices.Contains(without, i.Workload) })
 	some, all := askImages(r, images), sumUp(every.answers)
 	denied := len(sumUp(some.answers).denied) > 0
 	switch {
@@ -126,7 +136,7 @@ func pullOf(v *view.View, r *view.NodeRole) pull {
 }
 
 // askImages asks a role about those images that are in private registries of ECR.
-func askImages(r *view.NodeRole, images []view.SystemImage) pull {
+func askImages(r *view.Role, images []view.SystemImage) pull {
 	var some pull
 	var workloads, denied []string
 	for _, i := range images {
@@ -135,7 +145,7 @@ func askImages(r *view.NodeRole, images []view.SystemImage) pull {
 		}
 		workloads = appendNew(workloads, i.Workload)
 		refused := false
-		for _, a := range answersOf(r.Role, view.PullOf(i.Image)) {
+		for _, a := range answersOf(r, view.PullOf(i.Image)) {
 			if a.Verdict == view.Denied {
 				refused = true
 				if i.NotNeeded != "" {
@@ -163,4 +173,17 @@ func askImages(r *view.NodeRole, images []view.SystemImage) pull {
 // pullRefused reports whether an event says that a private registry of ECR refused a pull.
 func pullRefused(v *view.View) bool {
 	return slices.ContainsFunc(v.Snapshot.Events, func(e snapshot.Event) bool { return e.Cause() == snapshot.CauseImage })
+}
+
+// withPulls adds to a result about several calls which images the denied ones are for, and
+// how to see what denies the first of them.
+func withPulls(r *view.Role, all allowedAll, pulls pull, result finding.Result) finding.Result {
+	if result.Status != finding.Fail {
+		return result
+	}
+	if len(sumUp(pulls.answers).denied) > 0 {
+		result.Evidence = append(result.Evidence, firstLines(pulls.evidence)...)
+	}
+	result.Next = []finding.Next{explainAction(r.Name, all.denied[0].Action.Name)}
+	return result
 }

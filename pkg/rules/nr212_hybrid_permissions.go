@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"slices"
+
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -32,23 +34,20 @@ authority and service CIDR, it makes neither of the first two calls.`,
 			return
 		}
 		for _, r := range v.HybridRoles() {
-			report(judgeHybridCalls(r))
+			report(judgeHybridCalls(v, r))
 		}
 	},
 }
 
-func judgeHybridCalls(r *view.Role) finding.Result {
+func judgeHybridCalls(v *view.View, r *view.Role) finding.Result {
 	subject := finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
 	calls, undiscovered := r.HybridCalls()
-	result := askAll(r, calls).result(subject, r.Name, "has the permissions that hybrid nodes need", "is missing permissions that hybrid nodes need")
+	pulls := hybridPulls(v, r)
+	all := sumUp(slices.Concat(answersOf(r, calls), pulls.needed()))
+	result := all.result(subject, r.Name, "has the permissions that hybrid nodes need", "is missing permissions that hybrid nodes need")
 	switch result.Status {
 	case finding.Fail:
-		for _, a := range calls {
-			if r.Can(a).Verdict == view.Denied {
-				result.Next = append(result.Next, explainAction(r.Name, a.Name))
-				break
-			}
-		}
+		return withPulls(r, all, pulls, result)
 	case finding.Pass:
 		if len(undiscovered) == 0 {
 			break
@@ -61,4 +60,11 @@ func judgeHybridCalls(r *view.Role) finding.Result {
 	default:
 	}
 	return result
+}
+
+// hybridPulls asks a role about the images that hybrid nodes pull: the VPC CNI does not run
+// on them.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-cni.html
+func hybridPulls(v *view.View, r *view.Role) pull {
+	return pullOf(v, r, true, snapshot.WorkloadAWSNode)
 }

@@ -35,22 +35,15 @@ this role.`,
 		if !hyperPodNodes(v, report) {
 			return
 		}
-		calls := slices.Concat(need.Node{Kind: need.HyperPodNode}.Required(), need.Pull)
+		calls := need.Node{Kind: need.HyperPodNode}.Required()
 		if v.ConfiguredIdentity().Kind == view.FromNodeRole {
 			calls = append(calls, v.CNI().Required()...)
 		}
 		for _, r := range v.HyperPodRoles() {
 			subject := finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
-			result := askAll(r, calls).result(subject, r.Name, "has the permissions that HyperPod nodes need", "is missing permissions that HyperPod nodes need")
-			if result.Status == finding.Fail {
-				for _, a := range calls {
-					if r.Can(a).Verdict == view.Denied {
-						result.Next = []finding.Next{explainAction(r.Name, a.Name)}
-						break
-					}
-				}
-			}
-			report(result)
+			pulls := pullOf(v, r, true)
+			all := sumUp(slices.Concat(answersOf(r, calls), pulls.needed()))
+			report(withPulls(r, all, pulls, all.result(subject, r.Name, "has the permissions that HyperPod nodes need", "is missing permissions that HyperPod nodes need")))
 		}
 	},
 }

@@ -308,5 +308,5 @@ func (r *Role) HybridCalls() (calls, undiscovered []need.Action) {
 			node.ClusterGiven, undiscovered = true, need.HybridDiscovery
 		}
 	}
-	return slices.Concat(node.Required(), need.Pull), undiscovered
+	return node.Required(), undiscovered
 }
