@@ -325,7 +325,8 @@ func TestReasons(t *testing.T) {
 		{"web", node, []func(*snapshot.Account){carries("web", worker)}, true, []string{"EC2 may assume it, and it has AmazonEKSWorkerNodePolicy"}},
 		{"web", node, []func(*snapshot.Account){carries("other", worker)}, false, nil},
 		{
-			"web", snapshot.Role{TrustPolicy: trustIf},
+			"web",
+			snapshot.Role{TrustPolicy: trustIf},
 			[]func(*snapshot.Account){carries("web", worker, minimal)},
 			true,
 			[]string{"on a condition EC2 may assume it, and it has AmazonEKSWorkerNodeMinimalPolicy and AmazonEKSWorkerNodePolicy"},

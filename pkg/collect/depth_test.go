@@ -175,6 +175,7 @@ func (quickKube) DaemonSet(context.Context) (*snapshot.DaemonSet, snapshot.PodIm
 func (quickKube) KubeProxy(context.Context) (snapshot.PodImages, error) {
 	return snapshot.PodImages{}, nil
 }
+
 func (quickKube) CoreDNS(context.Context) (snapshot.PodImages, error) {
 	return snapshot.PodImages{}, nil
 }

@@ -24,8 +24,10 @@ func headline(r *finding.Report) (string, tone) {
 		n    int
 		text string
 	}{
-		{s.Errors, text.Count(s.Errors, "error")}, {s.Warnings, text.Count(s.Warnings, "warning")},
-		{s.Depends, fmt.Sprintf("%d depends", s.Depends)}, {s.Infos, fmt.Sprintf("%d info", s.Infos)},
+		{s.Errors, text.Count(s.Errors, "error")},
+		{s.Warnings, text.Count(s.Warnings, "warning")},
+		{s.Depends, fmt.Sprintf("%d depends", s.Depends)},
+		{s.Infos, fmt.Sprintf("%d info", s.Infos)},
 	} {
 		if c.n > 0 && len(counts) < 2 {
 			counts = append(counts, c.text)

@@ -65,7 +65,8 @@ events: [{reason: Failed, object: Pod/a, message: "Failed to pull image \"111122
 	}{
 		"every repository": {[]string{pullPolicy(everyRepository, "")}, finding.Pass, []string{"can pull images from ECR"}},
 		"EKS's repositories": {
-			[]string{pullPolicy(eksRepositories, "")}, finding.Pass,
+			[]string{pullPolicy(eksRepositories, "")},
+			finding.Pass,
 			[]string{"can pull the images of aws-node, kube-proxy, coredns from ECR", "whether other images can be pulled is unknown"},
 		},
 		"EKS's repositories, images not read before": {[]string{pullPolicy(eksRepositories, ""), noImages}, finding.Depends, []string{"depends on the request"}},
@@ -85,7 +86,8 @@ events: [{reason: Failed, object: Pod/a, message: "Failed to pull image \"111122
 			[]string{pullPolicy(`"arn:aws:ecr:eu-west-1:602401143452:repository/*"`, ""), "systemImages: {kube-proxy: {images: null}}"}, finding.Pass, []string{"the images of aws-node, coredns"},
 		},
 		"own repositories": {
-			[]string{pullPolicy(ownRepositories, "")}, finding.Fail,
+			[]string{pullPolicy(ownRepositories, "")},
+			finding.Fail,
 			[]string{
 				"cannot pull the images of aws-node, kube-proxy from ECR", "nearest: inline pull statement 2, arn:aws:ecr:eu-west-1:111122223333:repository/*",
 				"kube-proxy runs 602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/kube-proxy:v1.33.3-minimal-eksbuild.4, from registry 602401143452 in eu-west-1",
@@ -99,11 +101,13 @@ events: [{reason: Failed, object: Pod/a, message: "Failed to pull image \"111122
 			}, finding.Pass, nil,
 		},
 		"no policy for CoreDNS, which may run elsewhere": {
-			[]string{pullPolicy(`["arn:aws:ecr:*:602401143452:repository/amazon*","arn:aws:ecr:*:602401143452:repository/eks/kube-proxy"]`, "")}, finding.Depends,
+			[]string{pullPolicy(`["arn:aws:ecr:*:602401143452:repository/amazon*","arn:aws:ecr:*:602401143452:repository/eks/kube-proxy"]`, "")},
+			finding.Depends,
 			[]string{"not needed where CoreDNS runs on nodes of other roles", "coredns runs 602401143452.dkr"},
 		},
 		"no policy for CoreDNS, which runs here": {
-			[]string{pullPolicy(`["arn:aws:ecr:*:602401143452:repository/amazon*","arn:aws:ecr:*:602401143452:repository/eks/kube-proxy"]`, ""), noFargate}, finding.Fail,
+			[]string{pullPolicy(`["arn:aws:ecr:*:602401143452:repository/amazon*","arn:aws:ecr:*:602401143452:repository/eks/kube-proxy"]`, ""), noFargate},
+			finding.Fail,
 			[]string{"cannot pull the images of coredns from ECR"},
 		},
 		"pull secrets": {
@@ -119,7 +123,8 @@ events: [{reason: Failed, object: Pod/a, message: "Failed to pull image \"111122
 		},
 		"another region": {
 			[]string{pullPolicy(`"arn:aws:ecr:eu-west-1:*:repository/*"`, ""), images("kube-proxy", "602401143452.dkr.ecr.us-west-2.amazonaws.com/eks/kube-proxy:1")},
-			finding.Fail, []string{"kube-proxy runs 602401143452.dkr.ecr.us-west-2.amazonaws.com/eks/kube-proxy:1, from registry 602401143452 in us-west-2"},
+			finding.Fail,
+			[]string{"kube-proxy runs 602401143452.dkr.ecr.us-west-2.amazonaws.com/eks/kube-proxy:1, from registry 602401143452 in us-west-2"},
 		},
 		"another region, condition on the region": {
 			[]string{
