@@ -38,7 +38,7 @@ func headline(r *finding.Report) (string, tone) {
 	switch {
 	case s.Errors > 0:
 		t = toneBad
-		words += ": " + notWorking(r)
+		words += ": " + repairText(r)
 	case s.Warnings > 0:
 		t = toneCaution
 	case s.Depends > 0:
@@ -102,8 +102,9 @@ func knownText(r *finding.Report) string {
 	return words
 }
 
-// notWorking says what errors are about: what does not work, or AWS does not support.
-func notWorking(r *finding.Report) string {
+// repairText says what errors are about: nodes do not join or do not work, or AWS does not
+// support what there is.
+func repairText(r *finding.Report) string {
 	roles, nodes, sources, awsNode := map[string]bool{}, map[string]bool{}, map[string]bool{}, false
 	under := finding.Under(r.Results)
 	for i, res := range r.Results {
@@ -132,12 +133,12 @@ func notWorking(r *finding.Report) string {
 	if len(sources) > 0 {
 		parts = append(parts, text.Count(len(sources), "node source"))
 	}
-	verb := " do not work"
+	verb := " need repair"
 	switch {
 	case len(parts) == 0:
-		return "the cluster does not work as it should"
+		return "the cluster needs repair"
 	case len(parts) == 1 && (awsNode || max(len(roles), len(nodes), len(sources)) == 1):
-		verb = " does not work"
+		verb = " needs repair"
 	}
 	return and(parts) + verb
 }
