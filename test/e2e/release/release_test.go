@@ -500,8 +500,8 @@ func TestInstalled(t *testing.T) {
 		t.Errorf("completion --install: exit %d\n%s%s", code, out, errOut)
 	}
 	for words, want := range map[string]string{
-		"noderole|":                 "check\tJudge the node roles of a cluster\n",
-		"noderole|check|--fail-on|": "error\nwarning\ninfo\nnone\n:4\n",
+		"noderole|":                 "check\tCheck a cluster's node roles\n",
+		"noderole|check|--fail-on|": "error\nwarning\ninfo\nnone\nany\n:4\n",
 		"noderole|check|--fail":     "--fail-on\tExit with 1",
 		"noderole|fix|--only|NR20":  "NR202\tThe node role can pull images from ECR\n",
 		"noderole|policy|":          "reader\n",
