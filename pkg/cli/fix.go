@@ -28,7 +28,7 @@ type fixOptions struct {
 
 	only              []string
 	identity, cniRole string
-	output            string
+	output, color     string
 	apply, yes        bool
 	plan, undo        string
 	journal           string
@@ -108,6 +108,7 @@ read, or a step could not be applied.`,
 	f.StringVar(&o.journal, "journal", "", "Journal file (default in the user's state folder)")
 	f.DurationVar(&o.proofTimeout, "proof-timeout", 2*time.Minute, "How long to wait for the proof of a step")
 	(&enum{one: &o.output, words: fixFormats, unknown: unknownFormat}).addTo(f, "output", "o", "Print the plan in this format: %s (default for people)")
+	addColorFlag(f, &o.color)
 	o.source.addFlags(f)
 	o.team.addFlags(f)
 	return cmd
@@ -210,7 +211,7 @@ func (o *fixOptions) print(plan *planner.Plan) error {
 	case "terraform":
 		_, err = io.WriteString(o.streams.Out, export.PlanTerraform(plan, around.complete))
 	default:
-		err = printPlan(o.streams, plan, o.apply, around.complete)
+		err = printPlan(o.streams, plan, o.apply, o.color, around.complete)
 	}
 	if err != nil {
 		return fmt.Errorf("write the plan: %w", err)
