@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,10 +29,11 @@ type checkOptions struct {
 	source  factsOptions
 	team    teamOptions
 
-	// only are the IDs of the rules that are reported, subject is what they are about;
-	// empty for everything.
-	only    []string
-	subject string
+	// only are the IDs of the rules that are reported, severities how bad the results
+	// are, and subject is what they are about; empty for everything.
+	only       []string
+	severities []string
+	subject    string
 
 	failOn       string
 	allowPartial bool
@@ -120,6 +122,8 @@ some facts could not be read.`,
 	}
 	f := cmd.Flags()
 	f.StringSliceVar(&o.only, "only", nil, "Report only these rules, by id, repeatable or with commas")
+	(&enum{list: &o.severities, words: []string{"error", "warning", "info"}, unknown: "unknown severity %q for --severity"}).
+		addTo(f, "severity", "", "Report only results with these severities, repeatable or with commas: %s")
 	f.StringVar(&o.subject, "subject", "", "Report only results about this role, node or other subject, by name or ARN")
 	(&enum{one: &o.failOn, words: []string{"error", "warning", "info", "none", "any"}, unknown: "unknown severity %q for --fail-on"}).
 		addTo(f, "fail-on", "", "Exit with 1 for findings of this severity or worse, or for any result that did not pass: %s")
@@ -204,8 +208,8 @@ func (o *checkOptions) run(ctx context.Context) error {
 	o.around = o.source.around(report.Cluster.ARN)
 	report.MapCommands(o.around.complete)
 	complete := o.choose(report)
-	if len(report.Results) == 0 && len(o.only)+len(o.subject) > 0 && !o.whyNotJoining { // no answer is not a pass
-		return unread(errors.New("no result matches --only and --subject"))
+	if filters := o.filters(); len(report.Results) == 0 && len(filters) > 0 && !o.whyNotJoining { // no answer is not a pass
+		return unread(errors.New("no result matches " + strings.Join(filters, " and ")))
 	}
 	reportErr := o.writeReports(report, footer)
 	if err := o.print(report, footer); err != nil {
@@ -224,17 +228,44 @@ func (o *checkOptions) run(ctx context.Context) error {
 	}
 }
 
+// filters are the flags that narrow the report down.
+func (o *checkOptions) filters() []string {
+	var flags []string
+	if len(o.only) > 0 {
+		flags = append(flags, "--only")
+	}
+	if len(o.severities) > 0 {
+		flags = append(flags, "--severity")
+	}
+	if o.subject != "" {
+		flags = append(flags, "--subject")
+	}
+	return flags
+}
+
 // choose keeps the results that were asked for, and reports whether all of them could be
 // decided. Of a report that is not narrowed down every fact counts.
 func (o *checkOptions) choose(report *finding.Report) (complete bool) {
-	if len(o.only) == 0 && o.subject == "" {
+	if len(o.filters()) == 0 {
 		return report.Complete()
 	}
 	report.Results = slices.DeleteFunc(report.Results, func(r finding.Result) bool {
-		return len(o.only) > 0 && !slices.Contains(o.only, r.ID) || o.subject != "" && o.subject != r.Subject.Name && o.subject != r.Subject.ARN
+		return len(o.only) > 0 && !slices.Contains(o.only, r.ID) ||
+			len(o.severities) > 0 && !slices.ContainsFunc(o.severities, func(s string) bool { return hasSeverity(r, finding.Severity(s)) }) ||
+			o.subject != "" && o.subject != r.Subject.Name && o.subject != r.Subject.ARN
 	})
 	report.Recount()
 	return report.Summary.Unknown == 0
+}
+
+// hasSeverity reports whether a result has a severity: a finding the one that it counts
+// with, any other result that of its rule. A rule may find something milder than its own
+// severity, so that an unknown result has the milder ones too.
+func hasSeverity(r finding.Result, s finding.Severity) bool {
+	if r.Status == finding.Unknown {
+		return s.Rank() <= r.Severity.Rank()
+	}
+	return s == cmp.Or(r.Weight(), r.Severity)
 }
 
 // fails reports whether a result is as bad as --fail-on says.
