@@ -57,19 +57,22 @@ resource that it acts on, any other action on "*".
 
 Exit code 0: allowed; 1: denied; 2: wrong usage; 3: a policy could not be read;
 4: it depends on the request.`,
-		Example: `  # May the node role pull from every repository?
+		Example: `  # Can the node role pull from every repository?
   kubectl noderole can eksNodeRole ecr:BatchGetImage
 
-  # The same of a saved snapshot, statement by statement
-  kubectl noderole can eksNodeRole ec2:DescribeInstances -f snapshot.yaml --explain
+  # A saved snapshot, with the decision of each statement
+  kubectl noderole can eksNodeRole ec2:DescribeInstances --explain \
+    -f snapshot.yaml
 
   # A document on disk
-  kubectl noderole can --policy-file pull.json ecr:BatchGetImage 'arn:aws:ecr:eu-west-1:111122223333:repository/app'
+  kubectl noderole can --policy-file pull.json ecr:BatchGetImage \
+    arn:aws:ecr:eu-west-1:111122223333:repository/app
 
-  # May EC2 assume a role with this trust policy?
-  kubectl noderole can --trust-policy trust.json sts:AssumeRole --principal ec2.amazonaws.com
+  # Can EC2 assume a role with this trust policy?
+  kubectl noderole can --trust-policy trust.json sts:AssumeRole \
+    --principal ec2.amazonaws.com
 
-  # Many questions, one JSON object a line
+  # Many requests, one JSON object per line
   kubectl noderole can --batch < questions.jsonl`,
 		ValidArgsFunction: o.completeArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -81,15 +84,19 @@ Exit code 0: allowed; 1: denied; 2: wrong usage; 3: a policy could not be read;
 	}
 	f := cmd.Flags()
 	o.facts.addFlags(f)
-	f.BoolVar(&o.batch, "batch", false, "Read one request as JSON from each line of standard input, and write one answer per line")
-	f.BoolVar(&o.explain, "explain", false, "Show for every statement why it applies or does not")
-	f.StringArrayVar(&o.policyFiles, "policy-file", nil, "File with an identity policy of the principal; may be repeated")
-	f.StringVar(&o.trustFile, "trust-policy", "", "File with the trust policy of the role that is assumed")
-	f.StringVar(&o.boundaryFile, "boundary", "", "File with the permissions boundary of the principal")
-	f.StringArrayVar(&o.scpFiles, "scp", nil, "Files with the service control policies of one level, separated by commas; repeat for each level, from the root to the account")
-	f.StringVar(&o.principal, "principal", "", "Principal that asks, an ARN or the name of a service (default a role of account 111122223333, or ec2.amazonaws.com if only --trust-policy is given)")
-	f.StringArrayVar(&o.contextKeys, "context-key", nil, "Condition key of the request as KEY=VALUE; repeat for several values")
-	f.BoolVar(&o.completeContext, "complete-context", false, "Treat condition keys that are not given as absent instead of unknown")
+	inSection(f, sectionDocuments, func() {
+		f.StringArrayVar(&o.policyFiles, "policy-file", nil, "File with an identity policy of the principal; may be repeated")
+		f.StringVar(&o.trustFile, "trust-policy", "", "File with the trust policy of the role that is assumed")
+		f.StringVar(&o.boundaryFile, "boundary", "", "File with the permissions boundary of the principal")
+		f.StringArrayVar(&o.scpFiles, "scp", nil, "Files with the service control policies of one level, separated by commas; repeat for each level, from the root to the account")
+		f.StringVar(&o.principal, "principal", "", "Principal of the request, an ARN or the name of a service (default a role of account 111122223333, or ec2.amazonaws.com if only --trust-policy is given)")
+		f.StringArrayVar(&o.contextKeys, "context-key", nil, "Condition key of the request as KEY=VALUE; repeat for several values")
+		f.BoolVar(&o.completeContext, "complete-context", false, "Treat condition keys that are not given as absent instead of unknown")
+	})
+	inSection(f, sectionRequest, func() {
+		f.BoolVar(&o.batch, "batch", false, "Read one request as JSON from each line of standard input, and write one answer per line")
+		f.BoolVar(&o.explain, "explain", false, "Show for every statement why it applies or does not")
+	})
 	return cmd
 }
 

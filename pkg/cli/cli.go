@@ -142,21 +142,24 @@ asked.`,
 		return usage(cmd.CommandPath()+" --help lists the flags", "%s", err)
 	})
 
-	config := newKubeFlags()
-	config.addFlags(root.PersistentFlags())
+	root.SetHelpFunc(showHelp)
+	root.SetUsageFunc(showUsage)
 
-	root.AddCommand(
-		newCheckCommand(streams, config),
-		newSnapshotCommand(streams, config),
-		newCanCommand(streams, config),
-		newListCommand(streams, config),
-		newFixCommand(streams, config),
-		newExplainCommand(streams),
-		newPolicyCommand(streams, config),
-		newCreateCommand(streams, config),
-		newCompletionCommand(streams),
-		newVersionCommand(streams),
-	)
+	config := newKubeFlags()
+	inSection(root.PersistentFlags(), sectionConnection, func() { config.addFlags(root.PersistentFlags()) })
+
+	root.AddGroup(commandGroups...)
+	root.SetHelpCommand(newHelpCommand())
+	for group, commands := range map[string][]*cobra.Command{
+		"cluster": {newCheckCommand(streams, config), newExplainCommand(streams), newFixCommand(streams, config), newSnapshotCommand(streams, config)},
+		"roles":   {newCanCommand(streams, config), newCreateCommand(streams, config), newListCommand(streams, config), newPolicyCommand(streams, config)},
+		"other":   {newCompletionCommand(streams), newVersionCommand(streams)},
+	} {
+		for _, cmd := range commands {
+			cmd.GroupID = group
+			root.AddCommand(cmd)
+		}
+	}
 	completeValues(root, config)
 	return root
 }

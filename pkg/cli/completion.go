@@ -65,7 +65,7 @@ script that the shell has to load.`,
 		},
 	}
 	f := cmd.Flags()
-	f.BoolVar(&o.install, "install", false, "Write kubectl_complete-noderole, which kubectl asks")
+	f.BoolVar(&o.install, "install", false, "Write the program kubectl_complete-noderole, which kubectl runs")
 	f.StringVar(&o.dir, "dir", "", "Folder to write it to (default that of the plugin that kubectl finds)")
 	_ = cmd.MarkFlagDirname("dir")
 	return cmd

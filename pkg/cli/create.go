@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
@@ -61,7 +62,7 @@ the VPC CNI needs.`,
 		Example: `  # A node role for managed node groups
   kubectl noderole create eksNodeRole
 
-  # For Karpenter or self-managed nodes: also let it into the cluster of this context
+  # For Karpenter or self-managed nodes: also create an access entry
   kubectl noderole create karpenter-node --access-entry
 
   # The node role of an EKS Auto Mode NodeClass
@@ -88,28 +89,36 @@ the VPC CNI needs.`,
 			return o.run(cmd.Context())
 		},
 	}
-	f := cmd.Flags()
+	o.addFlags(cmd.Flags())
+	return cmd
+}
+
+func (o *createOptions) addFlags(f *pflag.FlagSet) {
 	o.place.addFlags(f)
 	ipFamily := f.Lookup("ip-family")
 	ipFamily.Usage, ipFamily.DefValue = "IP family for --cni: ipv4, ipv6 (default that of the kube context's EKS cluster; ipv4 without a cluster and with -o)", ""
-	f.StringVar(&o.clusterName, "cluster-name", "", "Name of the EKS cluster, instead of what the kube context leads to")
-	f.StringVar(&o.profile, "profile", "", "AWS profile, instead of the one that the kubeconfig's credential plugin uses")
-	f.StringVar(&o.role.Path, "path", "/", "Path of the role and the instance profile, such as /eks/")
-	f.StringVar(&o.role.Description, "description", "Amazon EKS node role", "Description of the role")
-	f.StringToStringVar(&o.role.Tags, "tags", nil, "Tags of all that is created, as KEY=VALUE,…")
-	f.StringVar(&o.role.Boundary, "permissions-boundary", "", "ARN of the role's permissions boundary")
-	f.BoolVar(&o.role.Minimal, "minimal", false, "Allow only what a node cannot do without, by an inline policy instead of the managed ones")
-	f.BoolVar(&o.role.AutoMode, "auto-mode", false, "For nodes of EKS Auto Mode: the two policies that they need")
-	f.BoolVar(&o.noInstanceProfile, "no-instance-profile", false, "Create no instance profile, as managed node groups and Karpenter make their own")
-	(&enum{one: &o.cni, words: []string{"current", "original"}, implied: "current", unknown: "unknown CNI policy %q"}).
-		addTo(f, "cni", "", "Also attach the CNI policy of the IP family, as it is now or as the guide had it on IPv6 before vpc-cni v1.22.1 (a role of aws-node's own is better): %s")
-	(&enum{one: &o.entry, words: []string{"EC2_LINUX", "EC2_WINDOWS", "EC2"}, implied: "auto", unknown: "unknown type of access entries for nodes %q"}).
-		addTo(f, "access-entry", "", "Also let the role into the cluster, by an access entry of this type: %s")
-	(&enum{one: &o.output, words: []string{"aws-cli", "terraform", "cloudformation", "eksctl"}, unknown: unknownFormat}).
-		addTo(f, "output", "o", "Print the role for another tool instead of creating it: %s")
-	f.BoolVar(&o.dryRun, "dry-run", false, "Show the plan and create nothing")
-	f.BoolVar(&o.yes, "yes", false, "Create without asking")
-	return cmd
+	inSection(f, sectionCluster, func() { addClusterFlags(f, &o.clusterName, &o.profile) })
+	inSection(f, sectionRole, func() {
+		f.StringVar(&o.role.Path, "path", "/", "Path of the role and the instance profile, such as /eks/")
+		f.StringVar(&o.role.Description, "description", "Amazon EKS node role", "Description of the role")
+		f.StringToStringVar(&o.role.Tags, "tags", nil, "Tags of everything that is created, as KEY=VALUE,…")
+		f.StringVar(&o.role.Boundary, "permissions-boundary", "", "ARN of the role's permissions boundary")
+		f.BoolVar(&o.role.Minimal, "minimal", false, "Grant only the permissions that every node needs, in an inline policy instead of the managed policies")
+		f.BoolVar(&o.role.AutoMode, "auto-mode", false, "Create a role for nodes of EKS Auto Mode, with the two policies that they need")
+		f.BoolVar(&o.noInstanceProfile, "no-instance-profile", false, "Do not create an instance profile; managed node groups and Karpenter create their own")
+		(&enum{one: &o.cni, words: []string{"current", "original"}, implied: "current", unknown: "unknown CNI policy %q"}).
+			addTo(f, "cni", "", "Also attach the CNI policy of the IP family; original is the policy for IPv6 before vpc-cni v1.22.1 (a separate role for aws-node is safer): %s")
+		(&enum{one: &o.entry, words: []string{"EC2_LINUX", "EC2_WINDOWS", "EC2"}, implied: "auto", unknown: "unknown type of access entries for nodes %q"}).
+			addTo(f, "access-entry", "", "Also create an access entry of this type, which gives the role access to the cluster: %s")
+	})
+	inSection(f, sectionOutput, func() {
+		(&enum{one: &o.output, words: []string{"aws-cli", "terraform", "cloudformation", "eksctl"}, unknown: unknownFormat}).
+			addTo(f, "output", "o", "Print the role for another tool instead of creating it: %s")
+	})
+	inSection(f, sectionApply, func() {
+		f.BoolVar(&o.dryRun, "dry-run", false, "Show the plan and create nothing")
+		f.BoolVar(&o.yes, "yes", false, "Create without confirmation")
+	})
 }
 
 var (

@@ -97,18 +97,24 @@ read, or a step could not be applied.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&o.only, "only", nil, "Repair only what these rules found, by ID, also with severity info")
-	(&enum{one: &o.identity, words: []string{"pod-identity", "irsa", "auto"}, unknown: "unknown value %q for --cni-identity"}).
-		addTo(f, "cni-identity", "", "Give aws-node a role of its own if it has none, by EKS Pod Identity, IRSA, or what suits the cluster: %s")
-	f.StringVar(&o.cniRole, "cni-role", "", "Name of that role (default CLUSTER-aws-node)")
-	f.BoolVar(&o.apply, "apply", false, "Apply the plan after confirmation")
-	f.BoolVar(&o.yes, "yes", false, "Apply the plan without confirmation")
-	f.StringVar(&o.plan, "plan", "", "Read the plan from this file, which -o json wrote")
-	f.StringVar(&o.undo, "undo", "", "Undo the changes in this journal")
-	f.StringVar(&o.journal, "journal", "", "Journal file (default in the user's state folder)")
-	f.DurationVar(&o.proofTimeout, "proof-timeout", 2*time.Minute, "How long to wait for the proof of a step")
-	(&enum{one: &o.output, words: fixFormats, unknown: unknownFormat}).addTo(f, "output", "o", "Print the plan in this format: %s (default for people)")
-	addColorFlag(f, &o.color)
+	inSection(f, sectionPlan, func() {
+		f.StringSliceVar(&o.only, "only", nil, "Repair only what these rules found, by ID, repeatable or with commas; also with severity info")
+		(&enum{one: &o.identity, words: []string{"pod-identity", "irsa", "auto"}, unknown: "unknown value %q for --cni-identity"}).
+			addTo(f, "cni-identity", "", "Create a separate role for aws-node if it has none, with EKS Pod Identity, IRSA, or what fits the cluster: %s")
+		f.StringVar(&o.cniRole, "cni-role", "", "Name of that role (default CLUSTER-aws-node)")
+		f.StringVar(&o.plan, "plan", "", "Read the plan from this file, which -o json wrote")
+		f.StringVar(&o.undo, "undo", "", "Undo the changes in this journal")
+	})
+	inSection(f, sectionApply, func() {
+		f.BoolVar(&o.apply, "apply", false, "Apply the plan after confirmation")
+		f.BoolVar(&o.yes, "yes", false, "Apply the plan without confirmation")
+		f.StringVar(&o.journal, "journal", "", "Journal file (default in the user's state folder)")
+		f.DurationVar(&o.proofTimeout, "proof-timeout", 2*time.Minute, "How long to wait for the proof of a step")
+	})
+	inSection(f, sectionOutput, func() {
+		(&enum{one: &o.output, words: fixFormats, unknown: unknownFormat}).addTo(f, "output", "o", "Print the plan in this format: %s (default for people)")
+		addColorFlag(f, &o.color)
+	})
 	o.source.addFlags(f)
 	o.team.addFlags(f)
 	return cmd

@@ -92,10 +92,14 @@ be read.`,
 		},
 	}
 	f := cmd.Flags()
-	(&enum{one: &o.output, words: o.formats(), unknown: unknownFormat}).addTo(f, "output", "o", "Output format: %s (default a table)")
-	f.StringVar(&o.filter.Name, "name", "", "Only roles whose name contains this, in any case")
-	f.BoolVar(&o.filter.Fit, "fit", false, "Only roles that nodes could use unchanged; roles for EKS Auto Mode alone are left out")
-	f.BoolVar(&o.filter.Unused, "unused", false, "Only roles that no EKS resource of the region and no node class of the context's cluster uses")
+	inSection(f, sectionResults, func() {
+		f.StringVar(&o.filter.Name, "name", "", "List only roles whose name contains this, in any case")
+		f.BoolVar(&o.filter.Fit, "fit", false, "List only roles that nodes could use unchanged, without roles that fit EKS Auto Mode only")
+		f.BoolVar(&o.filter.Unused, "unused", false, "List only roles that no EKS resource in the region and no node class of the context's cluster uses")
+	})
+	inSection(f, sectionOutput, func() {
+		(&enum{one: &o.output, words: o.formats(), unknown: unknownFormat}).addTo(f, "output", "o", "Output format: %s (default a table)")
+	})
 	o.live.addFlags(f)
 	return cmd
 }

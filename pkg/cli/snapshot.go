@@ -37,8 +37,10 @@ checks it anywhere, without AWS and without the cluster.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
 	}
 	f := cmd.Flags()
-	f.StringVarP(&o.output, "output", "o", "-", "Write to this file, - for standard output")
-	f.BoolVar(&o.allowPartial, "allow-partial", false, "Exit with 0 although some facts could not be read")
+	inSection(f, sectionOutput, func() { f.StringVarP(&o.output, "output", "o", "-", "Write to this file, - for standard output") })
+	inSection(f, sectionExitCode, func() {
+		f.BoolVar(&o.allowPartial, "allow-partial", false, "Do not exit with 3 if some facts could not be read")
+	})
 	o.live.addFlags(f)
 	o.live.addFactsFlags(f)
 	return cmd
