@@ -182,13 +182,28 @@ func (s *Session) sameCluster(file, cluster string) error {
 	return &problem.Error{Problem: fmt.Sprintf("%s is about cluster %s, not %s", file, cluster, s.Cluster), Next: "choose the context of that cluster"}
 }
 
-func (s *Session) readJournal(file string) (*history, error) {
+// CheckJournal returns an error, a *problem.Error, where a journal cannot be read.
+// stateDir is where journals are by default.
+func CheckJournal(file, stateDir string) error {
+	_, err := findJournal(file, stateDir)
+	return err
+}
+
+func findJournal(file, stateDir string) (*history, error) {
 	h, err := readJournal(file)
 	if err != nil {
 		return nil, &problem.Error{
 			Problem: fmt.Sprintf("the journal cannot be read: %s", err),
-			Next:    "fix says where its journal is; by default in " + s.StateDir, Err: err,
+			Next:    "fix says where its journal is; by default in " + stateDir, Err: err,
 		}
+	}
+	return h, nil
+}
+
+func (s *Session) readJournal(file string) (*history, error) {
+	h, err := findJournal(file, s.StateDir)
+	if err != nil {
+		return nil, err
 	}
 	return h, s.sameCluster(file, h.cluster)
 }

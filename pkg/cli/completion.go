@@ -80,9 +80,11 @@ func (o *completionOptions) complete(cmd *cobra.Command, args []string) error {
 		return nil
 	case o.dir != "":
 		return usage("give --install too", "--dir has no meaning without --install")
-	case len(args) != 1:
-		return usage(form, "one shell is needed, got %d", len(args))
-	case !slices.Contains(shells, args[0]):
+	}
+	if err := oneArg(cmd, args, "the name of one shell", form); err != nil {
+		return err
+	}
+	if !slices.Contains(shells, args[0]) {
 		return usage(form, "completion does not support shell %q", args[0])
 	}
 	o.shell = args[0]

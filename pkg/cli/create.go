@@ -74,8 +74,8 @@ the VPC CNI needs.`,
   # Show the plan and create nothing
   kubectl noderole create eksNodeRole --dry-run`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usage("kubectl noderole create NAME", "create takes the name of one role")
+			if err := oneArg(cmd, args, "the name of one role", cmd.CommandPath()+" NAME"); err != nil {
+				return err
 			}
 			o.role.Name = args[0]
 			o.scope = newScope(cmd)

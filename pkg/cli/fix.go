@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/apply"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/export"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
@@ -31,8 +32,10 @@ type fixOptions struct {
 	output, color     string
 	apply, yes        bool
 	plan, undo        string
-	journal           string
-	proofTimeout      time.Duration
+	// reviewed is the plan in the file of --plan.
+	reviewed     *planner.Plan
+	journal      string
+	proofTimeout time.Duration
 }
 
 var fixFormats = []string{"aws-cli", "terraform", "json"}
@@ -152,7 +155,22 @@ func (o *fixOptions) complete(cmd *cobra.Command) error {
 	if err := o.team.complete(cmd.Context()); err != nil {
 		return err
 	}
+	if err := o.readFiles(cmd.Context()); err != nil {
+		return err
+	}
 	return o.source.complete(cmd)
+}
+
+// readFiles reads the plan and looks at the journal, before anything is asked of a
+// cluster.
+func (o *fixOptions) readFiles(ctx context.Context) (err error) {
+	if o.undo != "" {
+		return apply.CheckJournal(o.undo, stateDir())
+	}
+	if o.plan != "" {
+		o.reviewed, err = readPlan(ctx, o.plan)
+	}
+	return err
 }
 
 // completeRules writes the ids of --only as the rules do, and refuses others.

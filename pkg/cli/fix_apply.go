@@ -115,8 +115,8 @@ func (f *fixer) work(ctx context.Context) (work *apply.Work, err error) {
 
 // madePlan is the plan in a file, or one for what is found.
 func (f *fixer) madePlan(ctx context.Context) (plan *planner.Plan, err error) {
-	if f.plan != "" {
-		return readPlan(ctx, f.plan)
+	if f.reviewed != nil {
+		return f.reviewed, nil
 	}
 	if f.facts, _, err = f.conn.read(ctx); err != nil {
 		return nil, err

@@ -168,7 +168,7 @@ func (o *liveOptions) target() (*locate.Target, error) {
 		return nil, err
 	}
 	return locate.FromKubeconfig(raw, locate.Flags{
-		Context: *o.config.Context, ClusterName: o.clusterName, Region: o.region, Profile: o.profile,
+		Command: o.config.command, Context: *o.config.Context, ClusterName: o.clusterName, Region: o.region, Profile: o.profile,
 	}, os.Getenv)
 }
 

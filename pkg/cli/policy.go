@@ -63,8 +63,8 @@ It needs no credentials and no cluster.`,
   kubectl noderole policy reader --rbac | kubectl apply -f -`,
 		ValidArgs: names,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usage("one of "+strings.Join(names, ", "), "policy takes the name of one document")
+			if err := oneArg(cmd, args, "the name of one document", "one of "+strings.Join(names, ", ")); err != nil {
+				return err
 			}
 			return o.run(cmd, args[0])
 		},
