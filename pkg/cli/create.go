@@ -49,16 +49,16 @@ func newCreateCommand(streams genericiooptions.IOStreams, config *kubeFlags) *co
 		Long: `Create a node role that check passes: the trust policy of the partition, the two
 managed policies, and an instance profile of the same name.
 
-The plan is shown first. Nothing is created without a "yes" on a terminal, or
---yes. What exists already and means the same is kept, so that a run that broke
-off can be run again; its description and tags are not changed. With -o nothing is
-created: the same role is printed for another tool, without credentials and
-without a cluster.
+create shows the plan first and creates nothing before you confirm it, on a terminal
+or with --yes. It keeps a resource that already exists as planned, and does not
+change its description and tags, so that you can repeat an interrupted run. With -o
+it creates nothing: it prints the same role for another tool, and needs neither
+credentials nor a cluster.
 
---cni attaches the CNI policy of an IP family: that of --ip-family, else that of
-the EKS cluster of the kube context, else IPv4. With -o the cluster is not asked.
-On IPv6 an existing policy AmazonEKS_CNI_IPv6_Policy is used where it allows what
-the VPC CNI needs.`,
+--cni attaches the CNI policy for an IP family: that of --ip-family, else that of
+the EKS cluster of the kube context, else IPv4. With -o the cluster is not read. On
+IPv6 an existing policy AmazonEKS_CNI_IPv6_Policy is used if it allows the actions
+that the VPC CNI needs.`,
 		Example: `  # A node role for managed node groups
   kubectl noderole create eksNodeRole
 
@@ -137,9 +137,9 @@ func (o *createOptions) complete(cmd *cobra.Command) error {
 	case !rolePath.MatchString(r.Path):
 		return usage("such as /eks/", "--path %q does not begin and end with a slash", r.Path)
 	case r.Minimal && r.AutoMode:
-		return usage("give one of them", "--minimal and --auto-mode are two sets of policies")
+		return usage("give one of them", "--minimal and --auto-mode exclude each other")
 	case o.output != "" && (o.dryRun || o.yes):
-		return usage("leave it out", "--dry-run and --yes have no meaning with --output, which creates nothing")
+		return usage("leave it out", "--dry-run and --yes do not apply to --output, which creates nothing")
 	}
 	if r.Boundary != "" {
 		if a, ok := snapshot.ParseARN(r.Boundary); !ok || a.Service != "iam" || !strings.HasPrefix(a.Resource, "policy/") {
@@ -165,7 +165,7 @@ func (o *createOptions) complete(cmd *cobra.Command) error {
 func (o *createOptions) setCNI(ipFamily string) error {
 	switch {
 	case o.cni == "original" && ipFamily != "ipv6":
-		return usage("give --cni alone", "--cni=original is about IPv6, and this is IPv4")
+		return usage("give --cni alone", "--cni=original is for IPv6, and the IP family is IPv4")
 	case o.cni == "original":
 		o.role.CNI = newrole.OriginalIPv6CNI
 	case o.cni == "current":
@@ -187,9 +187,9 @@ func (o *createOptions) print() error {
 	region := cmp.Or(o.place.region, o.place.contextRegion)
 	switch {
 	case r.EntryType != "" && r.Cluster == "":
-		return usage("name it: --cluster-name NAME", "an access entry is of a cluster, and the kube context leads to none")
+		return usage("name it: --cluster-name NAME", "an access entry needs the name of a cluster, and the kube context is not an EKS cluster")
 	case o.output == "eksctl" && (r.Cluster == "" || region == ""):
-		return usage("name them: --cluster-name NAME --region REGION", "eksctl's configuration is of a cluster, and the kube context leads to none")
+		return usage("name them: --cluster-name NAME --region REGION", "a configuration for eksctl needs a cluster, and the kube context is not an EKS cluster")
 	}
 	var out string
 	var err error
@@ -248,7 +248,7 @@ func (o *createOptions) run(ctx context.Context) error {
 	}
 	for i, c := range pending {
 		if _, err := change.Apply(ctx, store, c); err != nil {
-			return o.brokeOff(pending, i, err)
+			return o.failed(pending, i, err)
 		}
 		fmt.Fprintf(o.streams.Out, "done  %s\n", newrole.Why(c))
 	}
@@ -278,7 +278,7 @@ func (o *createOptions) useCNIPolicy(ctx context.Context, store change.Store, ch
 	if err != nil || len(lacks) > 0 {
 		return nil, codeError{code: ExitFindings, err: &problem.Error{
 			Problem: fmt.Sprintf("policy %s exists, and %s", changes[at].Name, why),
-			Next:    "nothing was changed; give the policy a version with what this prints, or leave out --cni: kubectl noderole policy cni --ip-family ipv6",
+			Next:    "nothing was changed; add a policy version with the document that this command prints, or omit --cni: kubectl noderole policy cni --ip-family ipv6",
 		}}
 	}
 	line := fmt.Sprintf("policy %s exists and is used as it is", newrole.IPv6PolicyName)
@@ -319,8 +319,8 @@ func (o *createOptions) noteLabels(ctx context.Context, store change.Store, chan
 	return nil
 }
 
-// open finds out where the role is to be made: in the account and, where it is
-// asked for, the cluster of the kube context.
+// open finds the account in which the role is created and, where a flag needs it, the
+// cluster of the kube context.
 func (o *createOptions) open(ctx context.Context) (*aws.Changes, error) {
 	wantsCluster := o.role.EntryType != "" || o.cni != "" && !o.ipFlagSet
 	live := liveOptions{streams: o.streams, config: o.place.config, clusterName: o.clusterName, region: o.place.region, profile: o.profile}
@@ -330,7 +330,7 @@ func (o *createOptions) open(ctx context.Context) (*aws.Changes, error) {
 			return nil, err
 		}
 		if wantsCluster {
-			fmt.Fprintln(o.streams.ErrOut, "the kube context leads to no EKS cluster: --cni is for IPv4; for IPv6 add --ip-family ipv6")
+			fmt.Fprintln(o.streams.ErrOut, "the kube context is not an EKS cluster: --cni uses IPv4; for IPv6 add --ip-family ipv6")
 			wantsCluster = false
 		}
 		target = &locate.Target{Region: o.place.region, Profile: o.profile}
@@ -372,7 +372,7 @@ func (o *createOptions) open(ctx context.Context) (*aws.Changes, error) {
 	return store, nil
 }
 
-// differs says in what something that is there is not what would be made.
+// differs says how existing resources differ from the planned ones.
 func (o *createOptions) differs(err error) error {
 	var lines []string
 	for _, c := range change.Conflicts(err) {
@@ -380,7 +380,7 @@ func (o *createOptions) differs(err error) error {
 	}
 	return codeError{code: ExitFindings, err: &problem.Error{
 		Problem: strings.Join(lines, "\nerror: "),
-		Next:    "nothing was changed; choose another name, or see what check makes of the role: kubectl noderole check",
+		Next:    "nothing was changed; choose another name, or check the existing role: kubectl noderole check",
 	}}
 }
 
@@ -405,11 +405,11 @@ func writeNext(w io.Writer, lead string, list []finding.Next) {
 	}
 }
 
-// brokeOff says what was created and how to go on.
-func (o *createOptions) brokeOff(pending []change.Change, at int, err error) error {
+// failed says what was created and how to continue.
+func (o *createOptions) failed(pending []change.Change, at int, err error) error {
 	return codeError{code: ExitIncomplete, err: &problem.Error{
 		Problem: err.Error(),
-		Next:    fmt.Sprintf("%d of %s applied, and nothing was taken back; run the same command again to go on", at, text.Count(len(pending), "change")),
+		Next:    fmt.Sprintf("%d of %s applied, and none was undone; run the same command again to continue", at, text.Count(len(pending), "change")),
 		Err:     err,
 	}}
 }

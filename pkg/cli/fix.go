@@ -51,7 +51,7 @@ func newFixCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra
 		Long: `Repair the errors and warnings of check, in ordered steps. Each step has its
 commands, the proof that it worked, and the commands that undo it. What no step
 repairs is listed with the reason, for you to repair manually: an explicit Deny or a
-permissions boundary is somebody's decision. What the team configuration excepts, or
+permissions boundary is a decision of your organization. What the team configuration excepts, or
 the baseline has, is not repaired.
 
 Without --apply, fix shows the plan and changes nothing. With it, each step is
@@ -60,7 +60,7 @@ proven. fix reads the current state again before it changes it, and a step stops
 that is not as planned. The next run finishes an interrupted run. A journal records
 every change, and --undo undoes them.
 
---cni-identity gives aws-node a role of its own if it has none: it creates the role,
+--cni-identity gives aws-node a separate role if it has none: it creates the role,
 configures and restarts aws-node, and detaches the CNI policy from the node role only
 when every pod uses the new role.
 
@@ -140,17 +140,17 @@ func (o *fixOptions) complete(cmd *cobra.Command) error {
 	}
 	saved := changed("filename", "example")
 	for _, not := range []struct{ flag, with, why string }{
-		{saved, changed("apply", "plan", "undo"), "saved facts are not the cluster"},
+		{saved, changed("apply", "plan", "undo"), "fix cannot change saved facts"},
 		{changed("plan"), changed("only", "cni-identity", "cni-role", "undo"), "the file says what to repair"},
 		{changed("undo"), changed("only", "cni-identity", "cni-role"), "the journal says what to undo"},
-		{changed("output"), changed("apply"), "the plan is printed, or made"},
+		{changed("output"), changed("apply"), "--output prints the plan, --apply applies it"},
 	} {
 		if not.flag != "" && not.with != "" {
-			return usage("leave one of them out: "+not.why, "--%s and --%s do not go together", not.flag, not.with)
+			return usage("leave one of them out: "+not.why, "--%s and --%s exclude each other", not.flag, not.with)
 		}
 	}
 	if name := changed("yes", "journal", "proof-timeout"); name != "" && !o.apply {
-		return usage("add --apply, or leave it out", "--%s has no meaning without --apply", name)
+		return usage("add --apply, or leave it out", "--%s needs --apply", name)
 	}
 	if err := o.team.complete(cmd.Context()); err != nil {
 		return err
@@ -257,8 +257,8 @@ func printJSONPlan(w io.Writer, plan *planner.Plan, complete export.Complete) er
 func commandsOf(changes []change.Change, complete export.Complete) []finding.Next {
 	var list []finding.Next
 	for _, c := range changes {
-		for _, made := range c.Commands() {
-			list = append(list, finding.Run(made.Map(complete)))
+		for _, cmd := range c.Commands() {
+			list = append(list, finding.Run(cmd.Map(complete)))
 		}
 		if why := c.NoCommand(); why != "" {
 			list = append(list, finding.Advise("no command for "+c.String()+": "+why))

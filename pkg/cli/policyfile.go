@@ -50,7 +50,7 @@ func (o *teamOptions) complete(ctx context.Context) error {
 	if file == "" && !o.noConfig {
 		var err error
 		if file, err = findUpward(policyFile); err != nil {
-			return usage("give --config FILE or --no-config", "%s cannot be looked for: %s", policyFile, err)
+			return usage("give --config FILE or --no-config", "%s could not be searched for: %s", policyFile, err)
 		}
 	}
 	if file != "" {
