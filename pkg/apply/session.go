@@ -182,13 +182,28 @@ func (s *Session) sameCluster(file, cluster string) error {
 	return &problem.Error{Problem: fmt.Sprintf("%s is about cluster %s, not %s", file, cluster, s.Cluster), Next: "choose the context of that cluster"}
 }
 
-func (s *Session) readJournal(file string) (*history, error) {
+// CheckJournal returns an error, a *problem.Error, where a journal cannot be read.
+// stateDir is where journals are by default.
+func CheckJournal(file, stateDir string) error {
+	_, err := findJournal(file, stateDir)
+	return err
+}
+
+func findJournal(file, stateDir string) (*history, error) {
 	h, err := readJournal(file)
 	if err != nil {
 		return nil, &problem.Error{
 			Problem: fmt.Sprintf("the journal cannot be read: %s", err),
-			Next:    "fix says where its journal is; by default in " + s.StateDir, Err: err,
+			Next:    "fix says where its journal is; by default in " + stateDir, Err: err,
 		}
+	}
+	return h, nil
+}
+
+func (s *Session) readJournal(file string) (*history, error) {
+	h, err := findJournal(file, s.StateDir)
+	if err != nil {
+		return nil, err
 	}
 	return h, s.sameCluster(file, h.cluster)
 }
@@ -231,7 +246,7 @@ func (s *Session) Unfinished(ctx context.Context) (*Work, error) {
 	var conflict *change.ConflictError
 	switch {
 	case errors.As(err, &conflict):
-		s.warn("what is left of the run of %s does not fit any more and is left out: %s", h.began.Format(time.RFC3339), conflict)
+		s.warn("the remaining steps of the run of %s no longer fit the cluster and are not applied: %s", h.began.Format(time.RFC3339), conflict)
 		return nil, s.endJournal(s.journal)
 	case err != nil:
 		return nil, err
@@ -252,7 +267,7 @@ func (s *Session) Plan(ctx context.Context, plan *planner.Plan, file string) (*W
 	}
 	pending, conflicts, err := s.pending(ctx, plan)
 	if err == nil && len(conflicts) > 0 && file != "" {
-		return nil, stale(conflicts, "the plan does not fit any more", "nothing was changed; make a new plan: kubectl noderole fix -o json")
+		return nil, stale(conflicts, "the plan no longer fits the cluster", "nothing was changed; write a new plan: kubectl noderole fix -o json")
 	}
 	return &Work{Plan: pending}, err
 }
@@ -267,7 +282,7 @@ func (s *Session) Undo(ctx context.Context, journal string) (*Work, error) {
 	}
 	pending, conflicts, err := s.pending(ctx, planner.Undo(h.cluster, h.applied()))
 	if err == nil && len(conflicts) > 0 {
-		return nil, stale(conflicts, "what the journal says was done has been changed since", "nothing was changed; see what is left to take back: the journal has it, change by change")
+		return nil, stale(conflicts, "the state has changed since the journal was written", "nothing was changed; the journal lists every change, so that you can undo them manually")
 	}
 	return &Work{Plan: pending, undoes: journal}, err
 }

@@ -350,7 +350,7 @@ func TestUnfinishedDoesNotFit(t *testing.T) {
 	if work, err := s.Unfinished(t.Context()); work != nil || err != nil {
 		t.Errorf("%v, %v", titles(work), err)
 	}
-	want := []string{"warning what is left of the run of 2026-01-02T03:04:05Z does not fit any more and is left out: policy arn:p of role b is not as expected: role is x, not none"}
+	want := []string{"warning the remaining steps of the run of 2026-01-02T03:04:05Z no longer fit the cluster and are not applied: policy arn:p of role b is not as expected: role is x, not none"}
 	if diff := cmp.Diff(want, r.events); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
@@ -377,7 +377,7 @@ func TestPlan(t *testing.T) {
 		"a third state": {
 			before: []change.Change{third}, want: []string{"second"},
 			manual: []planner.Manual{{Rule: "NR202", Subject: "a", Message: "not done: first", Why: "policy arn:p of role b is not as expected: role is x, not none"}},
-			stale:  "the plan does not fit any more: policy arn:p of role b is not as expected: role is x, not none",
+			stale:  "the plan no longer fits the cluster: policy arn:p of role b is not as expected: role is x, not none",
 		},
 	}
 	for name, tt := range tests {
@@ -435,7 +435,7 @@ func TestUndoRefused(t *testing.T) {
 		r.world.there[attach(name).Target()] = &change.State{Role: "x"}
 	}
 	work, err := s.Undo(t.Context(), journal)
-	holdProblem(t, err, "what the journal says was done has been changed since: policy arn:p of role a is not as expected: role is x, not none\nerror: policy arn:p of role c is not")
+	holdProblem(t, err, "the state has changed since the journal was written: policy arn:p of role a is not as expected: role is x, not none\nerror: policy arn:p of role c is not")
 	if !errors.Is(err, ErrStale) || work != nil {
 		t.Errorf("%v, %v", titles(work), err)
 	}

@@ -68,7 +68,7 @@ const (
 func (e *Error) Error() string {
 	what := map[Phase]string{
 		Precondition: "was not started, because it is not safe yet",
-		Applying:     "was not made",
+		Applying:     "was not applied",
 		Proof:        "was applied, but it is not proven that it works",
 	}[e.Phase]
 	return fmt.Sprintf("step %d (%s) %s: %s", e.Step, e.Title, what, e.Err)
@@ -146,7 +146,7 @@ func (r run) prove(ctx context.Context, step planner.Step, tell func(EventKind, 
 		case err != nil:
 			return "", err
 		case len(left) > 0:
-			return left[0].String() + " is not as it was made", nil
+			return left[0].String() + " has changed since it was applied", nil
 		}
 		return "", nil
 	})

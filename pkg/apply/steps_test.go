@@ -264,7 +264,7 @@ func TestSteps(t *testing.T) {
 			events: []string{"1/2 begins", "1/2 changing a", "1/2 changed a", "1/2 changing b", "1/2 changed b", "1/2 proven", "2/2 begins", "2/2 changing c", "2/2 changed c", "2/2 waiting NR201: denied", "2/2 proven"},
 		},
 		"a write is refused": {
-			results: [][]finding.Result{pass}, at: map[int]trouble{1: refused}, made: 1, phase: Applying, err: "step 1 (first) was not made: refused",
+			results: [][]finding.Result{pass}, at: map[int]trouble{1: refused}, made: 1, phase: Applying, err: "step 1 (first) was not applied: refused",
 			marks: []string{"begun 0.0", "done 0.0 wrote", "begun 0.1", "done 0.1"},
 		},
 		"an answer is lost": {
@@ -273,16 +273,16 @@ func TestSteps(t *testing.T) {
 		},
 		"whether it was made is unknown": {
 			results: [][]finding.Result{pass}, at: map[int]trouble{1: unsure}, made: 2, phase: Applying,
-			err:   "step 1 (first) was not made: the response ended early (whether it was made is unknown)",
+			err:   "step 1 (first) was not applied: the response ended early (whether it was made is unknown)",
 			marks: []string{"begun 0.0", "done 0.0 wrote", "begun 0.1"},
 		},
 		"accepted and failed": {
-			results: [][]finding.Result{pass}, at: map[int]trouble{0: failed}, made: 1, phase: Applying, err: "step 1 (first) was not made: it is DEGRADED",
+			results: [][]finding.Result{pass}, at: map[int]trouble{0: failed}, made: 1, phase: Applying, err: "step 1 (first) was not applied: it is DEGRADED",
 			marks: []string{"begun 0.0", "done 0.0 wrote"},
 		},
 		"a third state": {
 			results: [][]finding.Result{pass}, before: []change.Change{{Kind: change.Attachment, Name: "a", Part: "arn:p", After: &change.State{Role: "x"}}}, made: 1, phase: Applying,
-			err: "step 1 (first) was not made: policy arn:p of role a is not as expected: role is x, not none",
+			err: "step 1 (first) was not applied: policy arn:p of role a is not as expected: role is x, not none",
 		},
 		"the requirement does not show": {
 			results: [][]finding.Result{fail}, made: 2, phase: Precondition, err: "step 2 (second) was not started, because it is not safe yet: NR201: denied",
@@ -340,7 +340,7 @@ func TestProofByReading(t *testing.T) {
 		there *change.State
 		err   string
 	}{
-		"gone again": {nil, "policy arn:p of role a is not as it was made"},
+		"gone again": {nil, "policy arn:p of role a has changed since it was applied"},
 		"another":    {&change.State{Role: "x"}, "policy arn:p of role a is not as expected: role is x, not none"},
 	} {
 		r := newRig(t)

@@ -46,30 +46,34 @@ func newCanCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra
 		Short: "Ask whether a role is allowed an action, and why",
 		Long: `Ask whether a role is allowed an action, and which statement decides it.
 
-ROLE is one that check knows: a node role or aws-node's own, by name or ARN. With
---policy-file, --trust-policy, --boundary or --scp, the documents on disk are
-evaluated instead, and there is no ROLE.
+ROLE is a node role of the cluster or the role of aws-node, by name or ARN. With
+--policy-file, --trust-policy, --boundary or --scp, the policies in these files
+are evaluated instead, and there is no ROLE. The flags of a cluster are for a
+ROLE only, the flags of documents for documents only.
 
 RESOURCE is an ARN. An ARN with wildcards means every resource that it matches.
 "*" alone is the resource of an action without resource types, and nothing else.
 Without RESOURCE, an action that this program knows is evaluated on every
-resource that it acts on, any other action on "*".
+resource type that it needs, any other action on "*".
 
 Exit code 0: allowed; 1: denied; 2: wrong usage; 3: a policy could not be read;
-4: it depends on the request.`,
-		Example: `  # May the node role pull from every repository?
+4: the answer depends on the request.`,
+		Example: `  # Can the node role pull from every repository?
   kubectl noderole can eksNodeRole ecr:BatchGetImage
 
-  # The same of a saved snapshot, statement by statement
-  kubectl noderole can eksNodeRole ec2:DescribeInstances -f snapshot.yaml --explain
+  # A saved snapshot, with the decision of each statement
+  kubectl noderole can eksNodeRole ec2:DescribeInstances --explain \
+    -f snapshot.yaml
 
   # A document on disk
-  kubectl noderole can --policy-file pull.json ecr:BatchGetImage 'arn:aws:ecr:eu-west-1:111122223333:repository/app'
+  kubectl noderole can --policy-file pull.json ecr:BatchGetImage \
+    arn:aws:ecr:eu-west-1:111122223333:repository/app
 
-  # May EC2 assume a role with this trust policy?
-  kubectl noderole can --trust-policy trust.json sts:AssumeRole --principal ec2.amazonaws.com
+  # Can EC2 assume a role with this trust policy?
+  kubectl noderole can --trust-policy trust.json sts:AssumeRole \
+    --principal ec2.amazonaws.com
 
-  # Many questions, one JSON object a line
+  # Many requests, one JSON object per line
   kubectl noderole can --batch < questions.jsonl`,
 		ValidArgsFunction: o.completeArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -81,15 +85,19 @@ Exit code 0: allowed; 1: denied; 2: wrong usage; 3: a policy could not be read;
 	}
 	f := cmd.Flags()
 	o.facts.addFlags(f)
-	f.BoolVar(&o.batch, "batch", false, "Read one request as JSON from each line of standard input, and write one answer per line")
-	f.BoolVar(&o.explain, "explain", false, "Show for every statement why it applies or does not")
-	f.StringArrayVar(&o.policyFiles, "policy-file", nil, "File with an identity policy of the principal; may be repeated")
-	f.StringVar(&o.trustFile, "trust-policy", "", "File with the trust policy of the role that is assumed")
-	f.StringVar(&o.boundaryFile, "boundary", "", "File with the permissions boundary of the principal")
-	f.StringArrayVar(&o.scpFiles, "scp", nil, "Files with the service control policies of one level, separated by commas; repeat for each level, from the root to the account")
-	f.StringVar(&o.principal, "principal", "", "Principal that asks, an ARN or the name of a service (default a role of account 111122223333, or ec2.amazonaws.com if only --trust-policy is given)")
-	f.StringArrayVar(&o.contextKeys, "context-key", nil, "Condition key of the request as KEY=VALUE; repeat for several values")
-	f.BoolVar(&o.completeContext, "complete-context", false, "Treat condition keys that are not given as absent instead of unknown")
+	inSection(f, sectionDocuments, func() {
+		f.StringArrayVar(&o.policyFiles, "policy-file", nil, "File with an identity policy of the principal; may be repeated")
+		f.StringVar(&o.trustFile, "trust-policy", "", "File with the trust policy of the role that is assumed")
+		f.StringVar(&o.boundaryFile, "boundary", "", "File with the permissions boundary of the principal")
+		f.StringArrayVar(&o.scpFiles, "scp", nil, "Files with the service control policies of one level, separated by commas; repeat for each level, from the root to the account")
+		f.StringVar(&o.principal, "principal", "", "Principal of the request, an ARN or the name of a service (default a role of account 111122223333, or ec2.amazonaws.com if only --trust-policy is given)")
+		f.StringArrayVar(&o.contextKeys, "context-key", nil, "Condition key of the request as KEY=VALUE; repeat for several values")
+		f.BoolVar(&o.completeContext, "complete-context", false, "Treat condition keys that are not given as absent instead of unknown")
+	})
+	inSection(f, sectionRequest, func() {
+		f.BoolVar(&o.batch, "batch", false, "Read one request as JSON from each line of standard input, and write one answer per line")
+		f.BoolVar(&o.explain, "explain", false, "Show for every statement why it applies or does not")
+	})
 	return cmd
 }
 
@@ -102,7 +110,7 @@ func (o *canOptions) documents() bool {
 var documentFlags = []string{"policy-file", "trust-policy", "boundary", "scp", "principal", "context-key", "complete-context"}
 
 // factsFlags are the flags that say where the facts about a role come from.
-var factsFlags = append([]string{"filename", "example"}, liveFlags...)
+var factsFlags = append([]string{"filename", "example", "context", "kubeconfig", "proxy-url"}, liveFlags...)
 
 func (o *canOptions) complete(cmd *cobra.Command, args []string) error {
 	form := cmd.CommandPath() + " ROLE ACTION [RESOURCE]"
@@ -121,12 +129,16 @@ func (o *canOptions) complete(cmd *cobra.Command, args []string) error {
 		if flag := firstChanged(cmd, documentFlags); flag != "" {
 			return usage("give the documents with --policy-file or --trust-policy", "--%s is for documents on disk", flag)
 		}
-		switch {
-		case len(args) == 0:
+		if len(args) == 0 {
 			return usage(form, "no role and no action were named")
-		case len(args) == 1 && strings.Contains(args[0], ":") && !strings.HasPrefix(args[0], "arn:"):
-			return usage(form, "no role was named for action %s", args[0])
-		case len(args) == 1:
+		}
+		if next := nextForArg(cmd, args[:1], ""); next != "" && (len(args) == 1 || !strings.Contains(args[1], ":")) {
+			return usage(next, "no role is named %q", args[0])
+		}
+		if len(args) == 1 {
+			if strings.Contains(args[0], ":") && !strings.HasPrefix(args[0], "arn:") {
+				return usage(form, "no role was named for action %s", args[0])
+			}
 			return usage(form+", such as "+cmd.CommandPath()+" "+args[0]+" ec2:DescribeInstances", "no action was named for role %s", args[0])
 		}
 		o.role, args = args[0], args[1:]
@@ -139,12 +151,12 @@ func (o *canOptions) complete(cmd *cobra.Command, args []string) error {
 	case 2:
 		o.action, o.resourceArg = args[0], args[1]
 	default:
-		return usage(form, "one ACTION and at most one RESOURCE are expected, got %q", args)
+		return usage(form, "one ACTION and at most one RESOURCE are expected, got also %q", args[2])
 	}
 	if service, name, ok := strings.Cut(o.action, ":"); !ok || service == "" || name == "" || strings.ContainsAny(name, ":*?") {
 		return usage("for example ec2:DescribeInstances", "%q is not one action", o.action)
 	}
-	if o.resourceArg != "" {
+	if len(args) == 2 {
 		if err := (&iampolicy.Request{Principal: examplePrincipal, Action: o.action, Resource: o.resourceArg}).Validate(); err != nil {
 			return usage("for example arn:aws:s3:::bucket/key", "%s", err)
 		}

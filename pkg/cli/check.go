@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/mod/semver"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/cli-runtime/pkg/printers"
@@ -28,10 +30,11 @@ type checkOptions struct {
 	source  factsOptions
 	team    teamOptions
 
-	// only are the IDs of the rules that are reported, subject is what they are about;
-	// empty for everything.
-	only    []string
-	subject string
+	// only are the IDs of the rules that are reported, severities how bad the results
+	// are, and subject is what they are about; empty for everything.
+	only       []string
+	severities []string
+	subject    string
 
 	failOn       string
 	allowPartial bool
@@ -90,10 +93,10 @@ some facts could not be read.`,
   # See what a broken cluster looks like
   kubectl noderole check --example=broken
 
-  # On call: what keeps nodes from joining, in the order in which a node meets it
+  # What keeps nodes from joining, in the order in which a node meets it
   kubectl noderole check --why-not-joining
 
-  # One question, in a script: does every aws-node pod use the role that is configured?
+  # One question, in a script: does every aws-node pod use the configured role?
   kubectl noderole check --only NR602 --fail-on info --quiet
 
   # Before an upgrade of the VPC CNI
@@ -102,11 +105,12 @@ some facts could not be read.`,
   # Everything about each role, also what passed, with evidence
   kubectl noderole check -o wide --show all --group-by role
 
-  # In CI: fail on warnings too, but only on what is new since a report was saved
+  # In CI: fail on warnings too, but not on findings of an earlier report
   kubectl noderole check --fail-on warning --baseline report.json --quiet
 
-  # In CI: the table in the log, and files for code scanning and for test reports
-  kubectl noderole check --report sarif=noderole.sarif --report junit=noderole.xml
+  # In CI: the table in the log, and files for code scanning and test reports
+  kubectl noderole check --report sarif=noderole.sarif \
+    --report junit=noderole.xml
 
   # Keep the results in the cluster, as a ClusterReport of openreports.io
   kubectl noderole check -o openreports | kubectl apply --server-side -f -`,
@@ -118,24 +122,35 @@ some facts could not be read.`,
 			return o.run(cmd.Context())
 		},
 	}
-	f := cmd.Flags()
-	f.StringSliceVar(&o.only, "only", nil, "Report only these rules, by id, repeatable or with commas")
-	f.StringVar(&o.subject, "subject", "", "Report only results about this role, node or other subject, by name or ARN")
-	(&enum{one: &o.failOn, words: []string{"error", "warning", "info", "none", "any"}, unknown: "unknown severity %q for --fail-on"}).
-		addTo(f, "fail-on", "", "Exit with 1 for findings of this severity or worse, or for any result that did not pass: %s")
-	f.BoolVar(&o.allowPartial, "allow-partial", false, "Ignore facts that could not be read in the exit code, instead of exiting with 3")
-	f.StringVar(&o.cniVersion, "cni-version", "", "Check for this version of vpc-cni instead of the running one, before an upgrade")
-	f.BoolVar(&o.whyNotJoining, "why-not-joining", false, "Show only what may keep nodes from joining, in the order in which a node meets it")
-	(&enum{one: &o.output, words: o.formats(), assigned: o.template.AllowedFormats(), unknown: unknownFormat}).
-		addTo(f, "output", "o", "Output format: %s")
-	(&enum{list: &o.reportFlags, words: reportFormats(), assigned: reportFormats(), unknown: "unknown report format in --report %q; it takes FORMAT=FILE"}).
-		addTo(f, "report", "", "Also write a report to a file, as FORMAT=FILE; may be repeated. Formats: %s")
-	f.StringVar(&o.template.text, "template", "", "Template string or file for -o go-template and -o jsonpath")
-	o.screen.addFlags(f)
+	o.addFlags(cmd.Flags())
+	return cmd
+}
+
+func (o *checkOptions) addFlags(f *pflag.FlagSet) {
+	inSection(f, sectionResults, func() {
+		f.StringSliceVar(&o.only, "only", nil, "Report only these rules, by ID, repeatable or with commas")
+		(&enum{list: &o.severities, words: []string{"error", "warning", "info"}, unknown: "unknown severity %q for --severity"}).
+			addTo(f, "severity", "", "Report only results with these severities, repeatable or with commas: %s")
+		f.StringVar(&o.subject, "subject", "", "Report only results about this role, node or other subject, by name or ARN")
+		f.BoolVar(&o.whyNotJoining, "why-not-joining", false, "Report only what may keep nodes from joining, in the order in which a node meets it")
+		f.StringVar(&o.cniVersion, "cni-version", "", "Check for this version of vpc-cni instead of the running one, before an upgrade")
+	})
+	inSection(f, sectionOutput, func() {
+		(&enum{one: &o.output, words: o.formats(), assigned: o.template.AllowedFormats(), unknown: unknownFormat}).
+			addTo(f, "output", "o", "Output format: %s")
+		(&enum{list: &o.reportFlags, words: reportFormats(), assigned: reportFormats(), unknown: "unknown report format in --report %q; it takes FORMAT=FILE"}).
+			addTo(f, "report", "", "Also write a report to a file, as FORMAT=FILE; may be repeated. Formats: %s")
+		f.StringVar(&o.template.text, "template", "", "Template string or file for -o go-template and -o jsonpath")
+		o.screen.addFlags(f)
+	})
+	inSection(f, sectionExitCode, func() {
+		(&enum{one: &o.failOn, words: []string{"error", "warning", "info", "none", "any"}, unknown: "unknown severity %q for --fail-on"}).
+			addTo(f, "fail-on", "", "Exit with 1 for findings of this severity or worse; any is for every result that did not pass: %s")
+		f.BoolVar(&o.allowPartial, "allow-partial", false, "Do not exit with 3 if some facts could not be read")
+	})
 	o.source.addFlags(f)
 	o.source.live.addFactsFlags(f)
 	o.team.addFlags(f)
-	return cmd
 }
 
 func (o *checkOptions) formats() []string {
@@ -204,8 +219,8 @@ func (o *checkOptions) run(ctx context.Context) error {
 	o.around = o.source.around(report.Cluster.ARN)
 	report.MapCommands(o.around.complete)
 	complete := o.choose(report)
-	if len(report.Results) == 0 && len(o.only)+len(o.subject) > 0 && !o.whyNotJoining { // no answer is not a pass
-		return unread(errors.New("no result matches --only and --subject"))
+	if filters := o.filters(); len(report.Results) == 0 && len(filters) > 0 && !o.whyNotJoining { // no answer is not a pass
+		return unread(errors.New("no result matches " + strings.Join(filters, " and ")))
 	}
 	reportErr := o.writeReports(report, footer)
 	if err := o.print(report, footer); err != nil {
@@ -224,17 +239,44 @@ func (o *checkOptions) run(ctx context.Context) error {
 	}
 }
 
+// filters are the flags that narrow the report down.
+func (o *checkOptions) filters() []string {
+	var flags []string
+	if len(o.only) > 0 {
+		flags = append(flags, "--only")
+	}
+	if len(o.severities) > 0 {
+		flags = append(flags, "--severity")
+	}
+	if o.subject != "" {
+		flags = append(flags, "--subject")
+	}
+	return flags
+}
+
 // choose keeps the results that were asked for, and reports whether all of them could be
 // decided. Of a report that is not narrowed down every fact counts.
 func (o *checkOptions) choose(report *finding.Report) (complete bool) {
-	if len(o.only) == 0 && o.subject == "" {
+	if len(o.filters()) == 0 {
 		return report.Complete()
 	}
 	report.Results = slices.DeleteFunc(report.Results, func(r finding.Result) bool {
-		return len(o.only) > 0 && !slices.Contains(o.only, r.ID) || o.subject != "" && o.subject != r.Subject.Name && o.subject != r.Subject.ARN
+		return len(o.only) > 0 && !slices.Contains(o.only, r.ID) ||
+			len(o.severities) > 0 && !slices.ContainsFunc(o.severities, func(s string) bool { return hasSeverity(r, finding.Severity(s)) }) ||
+			o.subject != "" && o.subject != r.Subject.Name && o.subject != r.Subject.ARN
 	})
 	report.Recount()
 	return report.Summary.Unknown == 0
+}
+
+// hasSeverity reports whether a result has a severity: a finding the one that it counts
+// with, any other result that of its rule. A rule may find something milder than its own
+// severity, so that an unknown result has the milder ones too.
+func hasSeverity(r finding.Result, s finding.Severity) bool {
+	if r.Status == finding.Unknown {
+		return s.Rank() <= r.Severity.Rank()
+	}
+	return s == cmp.Or(r.Weight(), r.Severity)
 }
 
 // fails reports whether a result is as bad as --fail-on says.

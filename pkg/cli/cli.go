@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/apply"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
@@ -142,21 +145,27 @@ asked.`,
 		return usage(cmd.CommandPath()+" --help lists the flags", "%s", err)
 	})
 
-	config := newKubeFlags()
-	config.addFlags(root.PersistentFlags())
+	root.SetHelpFunc(showHelp)
+	root.SetUsageFunc(showUsage)
 
-	root.AddCommand(
-		newCheckCommand(streams, config),
-		newSnapshotCommand(streams, config),
-		newCanCommand(streams, config),
-		newListCommand(streams, config),
-		newFixCommand(streams, config),
-		newExplainCommand(streams),
-		newPolicyCommand(streams, config),
-		newCreateCommand(streams, config),
-		newCompletionCommand(streams),
-		newVersionCommand(streams),
-	)
+	config := newKubeFlags()
+	inSection(root.PersistentFlags(), sectionConnection, func() { config.addFlags(root.PersistentFlags()) })
+
+	root.PersistentPreRun = func(cmd *cobra.Command, args []string) {
+		config.command = command.Noderole(append([]string{cmd.Name()}, args...)...).String()
+	}
+	root.AddGroup(commandGroups...)
+	root.SetHelpCommand(newHelpCommand())
+	for group, commands := range map[string][]*cobra.Command{
+		"cluster": {newCheckCommand(streams, config), newExplainCommand(streams), newFixCommand(streams, config), newSnapshotCommand(streams, config)},
+		"roles":   {newCanCommand(streams, config), newCreateCommand(streams, config), newListCommand(streams, config), newPolicyCommand(streams, config)},
+		"other":   {newCompletionCommand(streams), newVersionCommand(streams)},
+	} {
+		for _, cmd := range commands {
+			cmd.GroupID = group
+			root.AddCommand(cmd)
+		}
+	}
 	completeValues(root, config)
 	return root
 }
@@ -174,5 +183,36 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return usage(cmd.CommandPath()+" --help lists the flags", "%s takes no arguments, got %q", cmd.Name(), args[0])
+	return usage(nextForArg(cmd, args, cmd.CommandPath()+" --help lists the flags"), "%s takes no arguments, got %q", cmd.Name(), args[0])
+}
+
+// oneArg refuses anything but one argument, which is called what; next says what to type
+// instead.
+func oneArg(cmd *cobra.Command, args []string, what, next string) error {
+	switch len(args) {
+	case 0:
+		return usage(next, "%s needs %s", cmd.Name(), what)
+	case 1:
+		return nil
+	default:
+		return usage(nextForArg(cmd, args, next), "%s takes %s, got also %q", cmd.Name(), what, args[1])
+	}
+}
+
+// nextForArg says what to do about arguments that a command does not take: a flag whose
+// value may be left out takes it behind an equals sign only.
+func nextForArg(cmd *cobra.Command, args []string, otherwise string) string {
+	next := otherwise
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		e, ok := f.Value.(*enum)
+		if !ok || f.NoOptDefVal == "" || f.Value.String() != f.NoOptDefVal {
+			return
+		}
+		for _, arg := range args {
+			if slices.Contains(e.words, arg) {
+				next = fmt.Sprintf("a value of --%s needs an equals sign: --%s=%s", f.Name, f.Name, arg)
+			}
+		}
+	})
+	return next
 }

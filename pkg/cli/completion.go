@@ -40,8 +40,8 @@ func newCompletionCommand(streams genericiooptions.IOStreams) *cobra.Command {
 For kubectl noderole: kubectl (1.26 and later) asks the program
 kubectl_complete-noderole on PATH, and its own completion (kubectl completion
 --help) has to be set up. --install writes that program, a script of a few lines,
-next to the plugin. It is run again after the plugin has moved; to take it back,
-remove the file.
+next to the plugin. Run it again after you have moved the plugin; to undo it, remove
+the file.
 
 For kubectl-noderole run by itself: a SHELL (` + strings.Join(shells, ", ") + `) prints the
 script that the shell has to load.`,
@@ -65,7 +65,7 @@ script that the shell has to load.`,
 		},
 	}
 	f := cmd.Flags()
-	f.BoolVar(&o.install, "install", false, "Write kubectl_complete-noderole, which kubectl asks")
+	f.BoolVar(&o.install, "install", false, "Write the program kubectl_complete-noderole, which kubectl runs")
 	f.StringVar(&o.dir, "dir", "", "Folder to write it to (default that of the plugin that kubectl finds)")
 	_ = cmd.MarkFlagDirname("dir")
 	return cmd
@@ -75,14 +75,16 @@ func (o *completionOptions) complete(cmd *cobra.Command, args []string) error {
 	form := cmd.CommandPath() + " --install, or one of " + strings.Join(shells, ", ")
 	switch {
 	case o.install && len(args) > 0:
-		return usage(form, "--install serves every shell, %q is not needed", args[0])
+		return usage(form, "--install is for every shell and takes no argument, got %q", args[0])
 	case o.install:
 		return nil
 	case o.dir != "":
-		return usage("give --install too", "--dir has no meaning without --install")
-	case len(args) != 1:
-		return usage(form, "one shell is needed, got %d", len(args))
-	case !slices.Contains(shells, args[0]):
+		return usage("give --install too", "--dir needs --install")
+	}
+	if err := oneArg(cmd, args, "the name of one shell", form); err != nil {
+		return err
+	}
+	if !slices.Contains(shells, args[0]) {
 		return usage(form, "completion does not support shell %q", args[0])
 	}
 	o.shell = args[0]
@@ -153,9 +155,9 @@ func replaceOwn(file, text string) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return usage("remove it, or name another folder with --dir", "%s is there and cannot be read: %s", file, err)
+		return usage("remove it, or name another folder with --dir", "%s exists and cannot be read: %s", file, err)
 	case !bytes.Contains(old, []byte(shimMark)):
-		return usage("remove it, or name another folder with --dir", "%s is there and was not written by this program", file)
+		return usage("remove it, or name another folder with --dir", "%s exists and was not written by this program", file)
 	}
 	if err := files.Write(file, []byte(text), files.Private); err != nil {
 		return usage("name a folder that you can write to with --dir", "%s", err)

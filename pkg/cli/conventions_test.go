@@ -52,7 +52,7 @@ func TestHelpConventions(t *testing.T) {
 		if cmd.Example == "" {
 			t.Errorf("%s has no example", cmd.CommandPath())
 		}
-		for _, line := range strings.Split(cmd.Example, "\n") {
+		for _, line := range strings.Split(strings.ReplaceAll(cmd.Example, "\\\n", ""), "\n") {
 			switch text, indented := strings.CutPrefix(line, "  "); {
 			case line == "":
 			case !indented, strings.HasPrefix(text, "$"):

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
@@ -48,20 +49,20 @@ func newCreateCommand(streams genericiooptions.IOStreams, config *kubeFlags) *co
 		Long: `Create a node role that check passes: the trust policy of the partition, the two
 managed policies, and an instance profile of the same name.
 
-The plan is shown first. Nothing is created without a "yes" on a terminal, or
---yes. What exists already and means the same is kept, so that a run that broke
-off can be run again; its description and tags are not changed. With -o nothing is
-created: the same role is printed for another tool, without credentials and
-without a cluster.
+create shows the plan first and creates nothing before you confirm it, on a terminal
+or with --yes. It keeps a resource that already exists as planned, and does not
+change its description and tags, so that you can repeat an interrupted run. With -o
+it creates nothing: it prints the same role for another tool, and needs neither
+credentials nor a cluster.
 
---cni attaches the CNI policy of an IP family: that of --ip-family, else that of
-the EKS cluster of the kube context, else IPv4. With -o the cluster is not asked.
-On IPv6 an existing policy AmazonEKS_CNI_IPv6_Policy is used where it allows what
-the VPC CNI needs.`,
+--cni attaches the CNI policy for an IP family: that of --ip-family, else that of
+the EKS cluster of the kube context, else IPv4. With -o the cluster is not read. On
+IPv6 an existing policy AmazonEKS_CNI_IPv6_Policy is used if it allows the actions
+that the VPC CNI needs.`,
 		Example: `  # A node role for managed node groups
   kubectl noderole create eksNodeRole
 
-  # For Karpenter or self-managed nodes: also let it into the cluster of this context
+  # For Karpenter or self-managed nodes: also create an access entry
   kubectl noderole create karpenter-node --access-entry
 
   # The node role of an EKS Auto Mode NodeClass
@@ -73,8 +74,8 @@ the VPC CNI needs.`,
   # Show the plan and create nothing
   kubectl noderole create eksNodeRole --dry-run`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usage("kubectl noderole create NAME", "create takes the name of one role")
+			if err := oneArg(cmd, args, "the name of one role", cmd.CommandPath()+" NAME"); err != nil {
+				return err
 			}
 			o.role.Name = args[0]
 			o.scope = newScope(cmd)
@@ -88,28 +89,36 @@ the VPC CNI needs.`,
 			return o.run(cmd.Context())
 		},
 	}
-	f := cmd.Flags()
+	o.addFlags(cmd.Flags())
+	return cmd
+}
+
+func (o *createOptions) addFlags(f *pflag.FlagSet) {
 	o.place.addFlags(f)
 	ipFamily := f.Lookup("ip-family")
 	ipFamily.Usage, ipFamily.DefValue = "IP family for --cni: ipv4, ipv6 (default that of the kube context's EKS cluster; ipv4 without a cluster and with -o)", ""
-	f.StringVar(&o.clusterName, "cluster-name", "", "Name of the EKS cluster, instead of what the kube context leads to")
-	f.StringVar(&o.profile, "profile", "", "AWS profile, instead of the one that the kubeconfig's credential plugin uses")
-	f.StringVar(&o.role.Path, "path", "/", "Path of the role and the instance profile, such as /eks/")
-	f.StringVar(&o.role.Description, "description", "Amazon EKS node role", "Description of the role")
-	f.StringToStringVar(&o.role.Tags, "tags", nil, "Tags of all that is created, as KEY=VALUE,…")
-	f.StringVar(&o.role.Boundary, "permissions-boundary", "", "ARN of the role's permissions boundary")
-	f.BoolVar(&o.role.Minimal, "minimal", false, "Allow only what a node cannot do without, by an inline policy instead of the managed ones")
-	f.BoolVar(&o.role.AutoMode, "auto-mode", false, "For nodes of EKS Auto Mode: the two policies that they need")
-	f.BoolVar(&o.noInstanceProfile, "no-instance-profile", false, "Create no instance profile, as managed node groups and Karpenter make their own")
-	(&enum{one: &o.cni, words: []string{"current", "original"}, implied: "current", unknown: "unknown CNI policy %q"}).
-		addTo(f, "cni", "", "Also attach the CNI policy of the IP family, as it is now or as the guide had it on IPv6 before vpc-cni v1.22.1 (a role of aws-node's own is better): %s")
-	(&enum{one: &o.entry, words: []string{"EC2_LINUX", "EC2_WINDOWS", "EC2"}, implied: "auto", unknown: "unknown type of access entries for nodes %q"}).
-		addTo(f, "access-entry", "", "Also let the role into the cluster, by an access entry of this type: %s")
-	(&enum{one: &o.output, words: []string{"aws-cli", "terraform", "cloudformation", "eksctl"}, unknown: unknownFormat}).
-		addTo(f, "output", "o", "Print the role for another tool instead of creating it: %s")
-	f.BoolVar(&o.dryRun, "dry-run", false, "Show the plan and create nothing")
-	f.BoolVar(&o.yes, "yes", false, "Create without asking")
-	return cmd
+	inSection(f, sectionCluster, func() { addClusterFlags(f, &o.clusterName, &o.profile) })
+	inSection(f, sectionRole, func() {
+		f.StringVar(&o.role.Path, "path", "/", "Path of the role and the instance profile, such as /eks/")
+		f.StringVar(&o.role.Description, "description", "Amazon EKS node role", "Description of the role")
+		f.StringToStringVar(&o.role.Tags, "tags", nil, "Tags of everything that is created, as KEY=VALUE,…")
+		f.StringVar(&o.role.Boundary, "permissions-boundary", "", "ARN of the role's permissions boundary")
+		f.BoolVar(&o.role.Minimal, "minimal", false, "Grant only the permissions that every node needs, in an inline policy instead of the managed policies")
+		f.BoolVar(&o.role.AutoMode, "auto-mode", false, "Create a role for nodes of EKS Auto Mode, with the two policies that they need")
+		f.BoolVar(&o.noInstanceProfile, "no-instance-profile", false, "Do not create an instance profile; managed node groups and Karpenter create their own")
+		(&enum{one: &o.cni, words: []string{"current", "original"}, implied: "current", unknown: "unknown CNI policy %q"}).
+			addTo(f, "cni", "", "Also attach the CNI policy of the IP family; original is the policy for IPv6 before vpc-cni v1.22.1 (a separate role for aws-node is safer): %s")
+		(&enum{one: &o.entry, words: []string{"EC2_LINUX", "EC2_WINDOWS", "EC2"}, implied: "auto", unknown: "unknown type of access entries for nodes %q"}).
+			addTo(f, "access-entry", "", "Also create an access entry of this type, which gives the role access to the cluster: %s")
+	})
+	inSection(f, sectionOutput, func() {
+		(&enum{one: &o.output, words: []string{"aws-cli", "terraform", "cloudformation", "eksctl"}, unknown: unknownFormat}).
+			addTo(f, "output", "o", "Print the role for another tool instead of creating it: %s")
+	})
+	inSection(f, sectionApply, func() {
+		f.BoolVar(&o.dryRun, "dry-run", false, "Show the plan and create nothing")
+		f.BoolVar(&o.yes, "yes", false, "Create without confirmation")
+	})
 }
 
 var (
@@ -128,9 +137,9 @@ func (o *createOptions) complete(cmd *cobra.Command) error {
 	case !rolePath.MatchString(r.Path):
 		return usage("such as /eks/", "--path %q does not begin and end with a slash", r.Path)
 	case r.Minimal && r.AutoMode:
-		return usage("give one of them", "--minimal and --auto-mode are two sets of policies")
+		return usage("give one of them", "--minimal and --auto-mode exclude each other")
 	case o.output != "" && (o.dryRun || o.yes):
-		return usage("leave it out", "--dry-run and --yes have no meaning with --output, which creates nothing")
+		return usage("leave it out", "--dry-run and --yes do not apply to --output, which creates nothing")
 	}
 	if r.Boundary != "" {
 		if a, ok := snapshot.ParseARN(r.Boundary); !ok || a.Service != "iam" || !strings.HasPrefix(a.Resource, "policy/") {
@@ -156,7 +165,7 @@ func (o *createOptions) complete(cmd *cobra.Command) error {
 func (o *createOptions) setCNI(ipFamily string) error {
 	switch {
 	case o.cni == "original" && ipFamily != "ipv6":
-		return usage("give --cni alone", "--cni=original is about IPv6, and this is IPv4")
+		return usage("give --cni alone", "--cni=original is for IPv6, and the IP family is IPv4")
 	case o.cni == "original":
 		o.role.CNI = newrole.OriginalIPv6CNI
 	case o.cni == "current":
@@ -178,9 +187,9 @@ func (o *createOptions) print() error {
 	region := cmp.Or(o.place.region, o.place.contextRegion)
 	switch {
 	case r.EntryType != "" && r.Cluster == "":
-		return usage("name it: --cluster-name NAME", "an access entry is of a cluster, and the kube context leads to none")
+		return usage("name it: --cluster-name NAME", "an access entry needs the name of a cluster, and the kube context is not an EKS cluster")
 	case o.output == "eksctl" && (r.Cluster == "" || region == ""):
-		return usage("name them: --cluster-name NAME --region REGION", "eksctl's configuration is of a cluster, and the kube context leads to none")
+		return usage("name them: --cluster-name NAME --region REGION", "a configuration for eksctl needs a cluster, and the kube context is not an EKS cluster")
 	}
 	var out string
 	var err error
@@ -239,7 +248,7 @@ func (o *createOptions) run(ctx context.Context) error {
 	}
 	for i, c := range pending {
 		if _, err := change.Apply(ctx, store, c); err != nil {
-			return o.brokeOff(pending, i, err)
+			return o.failed(pending, i, err)
 		}
 		fmt.Fprintf(o.streams.Out, "done  %s\n", newrole.Why(c))
 	}
@@ -269,7 +278,7 @@ func (o *createOptions) useCNIPolicy(ctx context.Context, store change.Store, ch
 	if err != nil || len(lacks) > 0 {
 		return nil, codeError{code: ExitFindings, err: &problem.Error{
 			Problem: fmt.Sprintf("policy %s exists, and %s", changes[at].Name, why),
-			Next:    "nothing was changed; give the policy a version with what this prints, or leave out --cni: kubectl noderole policy cni --ip-family ipv6",
+			Next:    "nothing was changed; add a policy version with the document that this command prints, or omit --cni: kubectl noderole policy cni --ip-family ipv6",
 		}}
 	}
 	line := fmt.Sprintf("policy %s exists and is used as it is", newrole.IPv6PolicyName)
@@ -310,8 +319,8 @@ func (o *createOptions) noteLabels(ctx context.Context, store change.Store, chan
 	return nil
 }
 
-// open finds out where the role is to be made: in the account and, where it is
-// asked for, the cluster of the kube context.
+// open finds the account in which the role is created and, where a flag needs it, the
+// cluster of the kube context.
 func (o *createOptions) open(ctx context.Context) (*aws.Changes, error) {
 	wantsCluster := o.role.EntryType != "" || o.cni != "" && !o.ipFlagSet
 	live := liveOptions{streams: o.streams, config: o.place.config, clusterName: o.clusterName, region: o.place.region, profile: o.profile}
@@ -321,7 +330,7 @@ func (o *createOptions) open(ctx context.Context) (*aws.Changes, error) {
 			return nil, err
 		}
 		if wantsCluster {
-			fmt.Fprintln(o.streams.ErrOut, "the kube context leads to no EKS cluster: --cni is for IPv4; for IPv6 add --ip-family ipv6")
+			fmt.Fprintln(o.streams.ErrOut, "the kube context is not an EKS cluster: --cni uses IPv4; for IPv6 add --ip-family ipv6")
 			wantsCluster = false
 		}
 		target = &locate.Target{Region: o.place.region, Profile: o.profile}
@@ -363,7 +372,7 @@ func (o *createOptions) open(ctx context.Context) (*aws.Changes, error) {
 	return store, nil
 }
 
-// differs says in what something that is there is not what would be made.
+// differs says how existing resources differ from the planned ones.
 func (o *createOptions) differs(err error) error {
 	var lines []string
 	for _, c := range change.Conflicts(err) {
@@ -371,7 +380,7 @@ func (o *createOptions) differs(err error) error {
 	}
 	return codeError{code: ExitFindings, err: &problem.Error{
 		Problem: strings.Join(lines, "\nerror: "),
-		Next:    "nothing was changed; choose another name, or see what check makes of the role: kubectl noderole check",
+		Next:    "nothing was changed; choose another name, or check the existing role: kubectl noderole check",
 	}}
 }
 
@@ -396,11 +405,11 @@ func writeNext(w io.Writer, lead string, list []finding.Next) {
 	}
 }
 
-// brokeOff says what was created and how to go on.
-func (o *createOptions) brokeOff(pending []change.Change, at int, err error) error {
+// failed says what was created and how to continue.
+func (o *createOptions) failed(pending []change.Change, at int, err error) error {
 	return codeError{code: ExitIncomplete, err: &problem.Error{
 		Problem: err.Error(),
-		Next:    fmt.Sprintf("%d of %s applied, and nothing was taken back; run the same command again to go on", at, text.Count(len(pending), "change")),
+		Next:    fmt.Sprintf("%d of %s applied, and none was undone; run the same command again to continue", at, text.Count(len(pending), "change")),
 		Err:     err,
 	}}
 }

@@ -27,9 +27,11 @@ func newFactsOptions(streams genericiooptions.IOStreams, config *kubeFlags) fact
 }
 
 func (o *factsOptions) addFlags(f *pflag.FlagSet) {
-	f.StringVarP(&o.file, "filename", "f", "", "Judge the snapshot in this file, - for standard input")
-	(&enum{one: &o.example, words: examples.Names(), implied: "broken", unknown: "unknown example %q"}).addTo(f, "example", "", "Judge a built-in example: %s")
-	o.live.addFlags(f)
+	inSection(f, sectionCluster, func() {
+		f.StringVarP(&o.file, "filename", "f", "", "Use the snapshot in this file instead of a live cluster, - for standard input")
+		(&enum{one: &o.example, words: examples.Names(), implied: "broken", unknown: "unknown example %q"}).addTo(f, "example", "", "Use a built-in example instead of a live cluster: %s")
+		o.live.addFlags(f)
+	})
 }
 
 // complete refuses flags that name two sources.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/apply"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/export"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
@@ -28,11 +29,13 @@ type fixOptions struct {
 
 	only              []string
 	identity, cniRole string
-	output            string
+	output, color     string
 	apply, yes        bool
 	plan, undo        string
-	journal           string
-	proofTimeout      time.Duration
+	// reviewed is the plan in the file of --plan.
+	reviewed     *planner.Plan
+	journal      string
+	proofTimeout time.Duration
 }
 
 var fixFormats = []string{"aws-cli", "terraform", "json"}
@@ -48,7 +51,7 @@ func newFixCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra
 		Long: `Repair the errors and warnings of check, in ordered steps. Each step has its
 commands, the proof that it worked, and the commands that undo it. What no step
 repairs is listed with the reason, for you to repair manually: an explicit Deny or a
-permissions boundary is somebody's decision. What the team configuration excepts, or
+permissions boundary is a decision of your organization. What the team configuration excepts, or
 the baseline has, is not repaired.
 
 Without --apply, fix shows the plan and changes nothing. With it, each step is
@@ -57,7 +60,7 @@ proven. fix reads the current state again before it changes it, and a step stops
 that is not as planned. The next run finishes an interrupted run. A journal records
 every change, and --undo undoes them.
 
---cni-identity gives aws-node a role of its own if it has none: it creates the role,
+--cni-identity gives aws-node a separate role if it has none: it creates the role,
 configures and restarts aws-node, and detaches the CNI policy from the node role only
 when every pod uses the new role.
 
@@ -97,17 +100,24 @@ read, or a step could not be applied.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&o.only, "only", nil, "Repair only what these rules found, by ID, also with severity info")
-	(&enum{one: &o.identity, words: []string{"pod-identity", "irsa", "auto"}, unknown: "unknown value %q for --cni-identity"}).
-		addTo(f, "cni-identity", "", "Give aws-node a role of its own if it has none, by EKS Pod Identity, IRSA, or what suits the cluster: %s")
-	f.StringVar(&o.cniRole, "cni-role", "", "Name of that role (default CLUSTER-aws-node)")
-	f.BoolVar(&o.apply, "apply", false, "Apply the plan after confirmation")
-	f.BoolVar(&o.yes, "yes", false, "Apply the plan without confirmation")
-	f.StringVar(&o.plan, "plan", "", "Read the plan from this file, which -o json wrote")
-	f.StringVar(&o.undo, "undo", "", "Undo the changes in this journal")
-	f.StringVar(&o.journal, "journal", "", "Journal file (default in the user's state folder)")
-	f.DurationVar(&o.proofTimeout, "proof-timeout", 2*time.Minute, "How long to wait for the proof of a step")
-	(&enum{one: &o.output, words: fixFormats, unknown: unknownFormat}).addTo(f, "output", "o", "Print the plan in this format: %s (default for people)")
+	inSection(f, sectionPlan, func() {
+		f.StringSliceVar(&o.only, "only", nil, "Repair only what these rules found, by ID, repeatable or with commas; also with severity info")
+		(&enum{one: &o.identity, words: []string{"pod-identity", "irsa", "auto"}, unknown: "unknown value %q for --cni-identity"}).
+			addTo(f, "cni-identity", "", "Create a separate role for aws-node if it has none, with EKS Pod Identity, IRSA, or what fits the cluster: %s")
+		f.StringVar(&o.cniRole, "cni-role", "", "Name of that role (default CLUSTER-aws-node)")
+		f.StringVar(&o.plan, "plan", "", "Read the plan from this file, which -o json wrote")
+		f.StringVar(&o.undo, "undo", "", "Undo the changes in this journal")
+	})
+	inSection(f, sectionApply, func() {
+		f.BoolVar(&o.apply, "apply", false, "Apply the plan after confirmation")
+		f.BoolVar(&o.yes, "yes", false, "Apply the plan without confirmation")
+		f.StringVar(&o.journal, "journal", "", "Journal file (default in the user's state folder)")
+		f.DurationVar(&o.proofTimeout, "proof-timeout", 2*time.Minute, "How long to wait for the proof of a step")
+	})
+	inSection(f, sectionOutput, func() {
+		(&enum{one: &o.output, words: fixFormats, unknown: unknownFormat}).addTo(f, "output", "o", "Print the plan in this format: %s (default for people)")
+		addColorFlag(f, &o.color)
+	})
 	o.source.addFlags(f)
 	o.team.addFlags(f)
 	return cmd
@@ -130,22 +140,37 @@ func (o *fixOptions) complete(cmd *cobra.Command) error {
 	}
 	saved := changed("filename", "example")
 	for _, not := range []struct{ flag, with, why string }{
-		{saved, changed("apply", "plan", "undo"), "saved facts are not the cluster"},
+		{saved, changed("apply", "plan", "undo"), "fix cannot change saved facts"},
 		{changed("plan"), changed("only", "cni-identity", "cni-role", "undo"), "the file says what to repair"},
 		{changed("undo"), changed("only", "cni-identity", "cni-role"), "the journal says what to undo"},
-		{changed("output"), changed("apply"), "the plan is printed, or made"},
+		{changed("output"), changed("apply"), "--output prints the plan, --apply applies it"},
 	} {
 		if not.flag != "" && not.with != "" {
-			return usage("leave one of them out: "+not.why, "--%s and --%s do not go together", not.flag, not.with)
+			return usage("leave one of them out: "+not.why, "--%s and --%s exclude each other", not.flag, not.with)
 		}
 	}
 	if name := changed("yes", "journal", "proof-timeout"); name != "" && !o.apply {
-		return usage("add --apply, or leave it out", "--%s has no meaning without --apply", name)
+		return usage("add --apply, or leave it out", "--%s needs --apply", name)
 	}
 	if err := o.team.complete(cmd.Context()); err != nil {
 		return err
 	}
+	if err := o.readFiles(cmd.Context()); err != nil {
+		return err
+	}
 	return o.source.complete(cmd)
+}
+
+// readFiles reads the plan and looks at the journal, before anything is asked of a
+// cluster.
+func (o *fixOptions) readFiles(ctx context.Context) (err error) {
+	if o.undo != "" {
+		return apply.CheckJournal(o.undo, stateDir())
+	}
+	if o.plan != "" {
+		o.reviewed, err = readPlan(ctx, o.plan)
+	}
+	return err
 }
 
 // completeRules writes the ids of --only as the rules do, and refuses others.
@@ -210,7 +235,7 @@ func (o *fixOptions) print(plan *planner.Plan) error {
 	case "terraform":
 		_, err = io.WriteString(o.streams.Out, export.PlanTerraform(plan, around.complete))
 	default:
-		err = printPlan(o.streams, plan, o.apply, around.complete)
+		err = printPlan(o.streams, plan, o.apply, o.color, around.complete)
 	}
 	if err != nil {
 		return fmt.Errorf("write the plan: %w", err)
@@ -232,8 +257,8 @@ func printJSONPlan(w io.Writer, plan *planner.Plan, complete export.Complete) er
 func commandsOf(changes []change.Change, complete export.Complete) []finding.Next {
 	var list []finding.Next
 	for _, c := range changes {
-		for _, made := range c.Commands() {
-			list = append(list, finding.Run(made.Map(complete)))
+		for _, cmd := range c.Commands() {
+			list = append(list, finding.Run(cmd.Map(complete)))
 		}
 		if why := c.NoCommand(); why != "" {
 			list = append(list, finding.Advise("no command for "+c.String()+": "+why))

@@ -19,6 +19,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/apply"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
@@ -35,14 +36,14 @@ type fixer struct {
 	*fixOptions
 	conn    *connection
 	session *apply.Session
-	// facts are those that the last plan was made from; nil where it came from a file.
+	// facts are those that the last plan is based on; nil for a plan from a file.
 	facts *snapshot.Snapshot
 }
 
 // open finds the cluster. Nothing is written before apply.
 func (o *fixOptions) open(ctx context.Context) (*fixer, error) {
 	if o.apply {
-		if err := mayAsk(o.streams, o.yes, "look at the plan alone without --apply"); err != nil {
+		if err := mayAsk(o.streams, o.yes, "show the plan without --apply"); err != nil {
 			return nil, err
 		}
 	}
@@ -98,7 +99,7 @@ func (f *fixer) work(ctx context.Context) (work *apply.Work, err error) {
 		work, err = f.session.Undo(ctx, f.undo)
 	} else {
 		var plan *planner.Plan
-		if plan, err = f.madePlan(ctx); err != nil {
+		if plan, err = f.loadPlan(ctx); err != nil {
 			return nil, err
 		}
 		work, err = f.session.Plan(ctx, plan, f.plan)
@@ -107,16 +108,16 @@ func (f *fixer) work(ctx context.Context) (work *apply.Work, err error) {
 	case errors.Is(err, apply.ErrStale):
 		return nil, codeError{code: ExitFindings, err: err}
 	case err != nil && work != nil && !f.fixOptions.apply:
-		warn(f.streams.ErrOut, "whether steps were made already could not be read: %s", err)
+		warn(f.streams.ErrOut, "which steps are already applied could not be read: %s", err)
 		return work, nil
 	}
 	return work, err
 }
 
-// madePlan is the plan in a file, or one for what is found.
-func (f *fixer) madePlan(ctx context.Context) (plan *planner.Plan, err error) {
-	if f.plan != "" {
-		return readPlan(ctx, f.plan)
+// loadPlan returns the plan in a file, or a plan for what check finds.
+func (f *fixer) loadPlan(ctx context.Context) (plan *planner.Plan, err error) {
+	if f.reviewed != nil {
+		return f.reviewed, nil
 	}
 	if f.facts, _, err = f.conn.read(ctx); err != nil {
 		return nil, err
@@ -136,7 +137,7 @@ func readPlan(ctx context.Context, file string) (*planner.Plan, error) {
 	}
 	plan, err := planner.ReadPlan(text)
 	if err != nil {
-		return nil, usage(next, "%s is no plan: %s", file, err)
+		return nil, usage(next, "%s is not a plan: %s", file, err)
 	}
 	return plan, nil
 }
@@ -174,7 +175,7 @@ func (f *fixer) apply(ctx context.Context) error {
 	return f.incomplete()
 }
 
-// incomplete is an error where not all facts that the plan was made from could be read.
+// incomplete is an error where some facts that the plan is based on could not be read.
 func (f *fixer) incomplete() error {
 	if f.facts == nil {
 		return nil
@@ -188,7 +189,7 @@ func (f *fixer) finish(ctx context.Context) error {
 	if err != nil || work == nil {
 		return err
 	}
-	fmt.Fprintf(f.streams.Out, "a run of %s broke off; this is left of it and is done first\n\n", work.Began.Format(time.RFC3339))
+	fmt.Fprintf(f.streams.Out, "the run of %s was interrupted; its remaining steps are applied first\n\n", work.Began.Format(time.RFC3339))
 	return f.do(ctx, work)
 }
 
@@ -204,16 +205,16 @@ func (f *fixer) do(ctx context.Context, work *apply.Work) error {
 			changes += len(s.Changes)
 		}
 		fmt.Fprintln(f.streams.Out)
-		if err := ask(f.streams, f.yes, fmt.Sprintf("Make %s?", text.Count(changes, "change")), "nothing was changed"); err != nil {
+		if err := ask(f.streams, f.yes, fmt.Sprintf("Apply %s?", text.Count(changes, "change")), "nothing was changed"); err != nil {
 			return err
 		}
 	}
 	journal, err := f.session.Apply(ctx, work)
 	if err != nil {
-		return f.brokeOff(err, journal, len(steps))
+		return f.failed(err, journal, len(steps))
 	}
 	if len(steps) > 0 {
-		fmt.Fprintf(f.streams.Out, "%s made; look again: kubectl noderole check\nto take back what was done: kubectl noderole fix --undo JOURNAL --apply\nthe journal is %s\n", text.Count(len(steps), "step"), journal)
+		fmt.Fprintf(f.streams.Out, "%s applied; check again: kubectl noderole check\nto undo the changes: kubectl noderole fix --undo %s --apply\n", text.Count(len(steps), "step"), command.Quote(journal))
 	}
 	return nil
 }
@@ -223,7 +224,7 @@ func (f *fixer) show(e apply.Event) {
 	out := f.streams.Out
 	switch e.Kind {
 	case apply.Locked:
-		fmt.Fprintln(f.streams.ErrOut, "waiting for another fix of this cluster to end")
+		fmt.Fprintln(f.streams.ErrOut, "waiting for another run of fix on this cluster")
 	case apply.Warning:
 		warn(f.streams.ErrOut, "%s", e.Why)
 	case apply.Begins:
@@ -232,25 +233,25 @@ func (f *fixer) show(e apply.Event) {
 		f.transient("changing " + e.Change.String())
 	case apply.Changed:
 		f.transient("")
-		fmt.Fprintf(out, "  %-8s%s\n", done(e.Change), e.Change)
+		fmt.Fprintf(out, "  %-10s%s\n", done(e.Change), e.Change)
 	case apply.Kept:
 		f.transient("")
-		fmt.Fprintf(out, "  kept    %s: it is as it should be\n", e.Change)
+		fmt.Fprintf(out, "  kept      %s: already as planned\n", e.Change)
 	case apply.Waiting:
 		f.transient("waiting: " + e.Why)
 	case apply.Proven:
 		f.transient("")
-		fmt.Fprintf(out, "  proof   %s\n", e.Plan.Proof)
+		fmt.Fprintf(out, "  proof     %s\n", e.Plan.Proof)
 	}
 }
 
-// done is the word for a change that was made.
+// done is the word for a change that was applied.
 func done(c change.Change) string {
 	switch {
 	case c.Kind == change.Rollout:
-		return "new"
+		return "restarted"
 	case c.Before == nil:
-		return "made"
+		return "created"
 	case c.After == nil:
 		return "removed"
 	default:
@@ -265,8 +266,8 @@ func (f *fixer) transient(what string) {
 	}
 }
 
-// brokeOff says what stands, why, and how to go on.
-func (f *fixer) brokeOff(err error, path string, of int) error {
+// failed says which steps are applied, why the run stopped, and how to continue.
+func (f *fixer) failed(err error, path string, of int) error {
 	f.transient("")
 	var stopped *apply.Error
 	if !errors.As(err, &stopped) {
@@ -279,12 +280,12 @@ func (f *fixer) brokeOff(err error, path string, of int) error {
 	var next []string
 	var refused *collect.CallError
 	if errors.As(err, &refused) && refused.Permission != "" {
-		next = append(next, "allow yourself "+refused.Permission)
+		next = append(next, "grant yourself "+refused.Permission)
 	}
 	next = append(
 		next,
-		fmt.Sprintf("%d of %s stand; run the same command again to go on", stopped.Step-1, text.Count(of, "step")),
-		"or take them back: kubectl noderole fix --undo "+path+" --apply",
+		fmt.Sprintf("%d of %s applied; run the same command again to continue", stopped.Step-1, text.Count(of, "step")),
+		"or undo them: kubectl noderole fix --undo "+command.Quote(path)+" --apply",
 	)
 	what := err.Error()
 	if errors.Is(err, context.Canceled) {
@@ -316,7 +317,7 @@ func mayAsk(streams genericiooptions.IOStreams, yes bool, or string) error {
 	if in, ok := streams.In.(*os.File); yes || ok && term.IsTerminal(int(in.Fd())) {
 		return nil
 	}
-	return usage("add --yes, or "+or, "nothing was changed: there is no terminal to ask on")
+	return usage("add --yes, or "+or, "nothing was changed: there is no terminal for the confirmation")
 }
 
 // ask asks on a terminal for a yes, unless that was given.
@@ -324,7 +325,7 @@ func ask(streams genericiooptions.IOStreams, yes bool, question, otherwise strin
 	if yes {
 		return nil
 	}
-	if err := mayAsk(streams, yes, "look at the plan alone"); err != nil {
+	if err := mayAsk(streams, yes, "show the plan only"); err != nil {
 		return err
 	}
 	fmt.Fprint(streams.ErrOut, question+" Type yes: ")

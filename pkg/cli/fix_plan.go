@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -21,31 +22,51 @@ import (
 // planScreen writes a plan for people.
 type planScreen struct {
 	strings.Builder
-	width int
+	width   int
+	colored bool
 }
 
 // paragraph writes prose; lead is written before its first line.
-func (b *planScreen) paragraph(lead, words string) {
+func (b *planScreen) paragraph(lead, words string, s style) {
 	indent := strings.Repeat(" ", len(strings.TrimLeft(lead, "\n")))
-	for i, line := range print.Wrap(text.Visible(words), b.width-len(strings.TrimLeft(lead, "\n"))) {
+	for i, line := range print.Wrap(text.Visible(words), b.width-len(indent)) {
 		if i > 0 {
 			lead = indent
 		}
-		b.WriteString(lead + line + "\n")
+		b.WriteString(lead + s.paint(b.colored, line) + "\n")
 	}
 }
 
 // next writes what to do: a command whole, as it is there to be pasted, and prose as a
 // paragraph.
-func (b *planScreen) next(lead string, list []finding.Next) {
+func (b *planScreen) next(lead string, list []finding.Next, commands, prose style) {
 	for _, n := range list {
 		if n.Text != "" {
-			b.WriteString(lead + n.Text + "\n")
+			b.WriteString(lead + commands.paint(b.colored, n.Text) + "\n")
 		}
 		if words := strings.TrimSpace(n.Note + " " + n.Link); words != "" {
-			b.paragraph(lead, words)
+			b.paragraph(lead, words, prose)
 		}
 	}
+}
+
+// contents lists the steps and what is left to people, a line each, so that a long plan
+// can be seen as a whole. A plan of one part needs none.
+func (b *planScreen) contents(p *planner.Plan) {
+	if len(p.Steps)+len(p.Manual) < 2 {
+		return
+	}
+	b.WriteString("\n")
+	for i, s := range p.Steps {
+		b.paragraph(fmt.Sprintf("%2d  ", i+1), titleOf(s), plain)
+	}
+	for _, m := range p.Manual {
+		b.paragraph(" -  ", fmt.Sprintf("manually: %s (%s)", m.Message, m.Rule), plain)
+	}
+}
+
+func titleOf(s planner.Step) string {
+	return fmt.Sprintf("%s (%s)", s.Title, strings.Join(s.Rules, ", "))
 }
 
 // difference shows what a change does to a document.
@@ -64,52 +85,56 @@ func (b *planScreen) difference(c change.Change) {
 
 // step writes a step with its commands, its proof and its undo.
 func (b *planScreen) step(number int, cluster string, s planner.Step, complete export.Complete) {
-	b.paragraph(fmt.Sprintf("\n%2d  ", number), fmt.Sprintf("%s  (%s)", s.Title, strings.Join(s.Rules, ", ")))
+	b.paragraph(fmt.Sprintf("\n%2d  ", number), titleOf(s), bold)
 	for _, c := range s.Changes {
-		b.next("    ", commandsOf([]change.Change{c}, complete))
+		b.next("    ", commandsOf([]change.Change{c}, complete), cyan, plain)
 		b.difference(c)
 	}
-	b.paragraph("    proof  ", s.Proof)
+	b.paragraph("    proof  ", s.Proof, plain)
 	if s.Note != "" {
-		b.paragraph("    note   ", s.Note)
+		b.paragraph("    note   ", s.Note, plain)
 	}
 	for _, back := range planner.Undo(cluster, []planner.Step{s}).Steps {
-		b.next("    undo   ", commandsOf(back.Changes, complete))
+		b.next("    undo   ", commandsOf(back.Changes, complete), dim, dim)
 	}
 }
 
-// printPlan writes the plan for people. Commands are never wrapped.
-func printPlan(streams genericiooptions.IOStreams, p *planner.Plan, apply bool, complete export.Complete) error {
-	b := planScreen{width: newScreen(streams.Out, os.Getenv).width}
-	if b.width <= 0 {
-		b.width = print.DefaultWidth
-	}
-	b.width = min(max(b.width, 60), 100) // prose is not read faster on longer lines
+// print writes the plan. Commands are never wrapped.
+func (b *planScreen) print(p *planner.Plan, apply bool, complete export.Complete) {
 	cluster, where := snapshot.NameOf(p.Cluster), snapshot.NameOf(p.Cluster)
 	if a, ok := snapshot.ParseARN(p.Cluster); ok {
 		where += " in " + a.Region
 	}
 	switch {
 	case len(p.Steps) > 0 && apply:
-		b.paragraph("", fmt.Sprintf("%s for %s, in order:", text.Count(len(p.Steps), "step"), where))
+		b.paragraph("", fmt.Sprintf("%s for %s, in order:", text.Count(len(p.Steps), "step"), where), bold)
 	case len(p.Steps) > 0:
-		b.paragraph("", fmt.Sprintf("%s for %s, in order; nothing changes without --apply:", text.Count(len(p.Steps), "step"), where))
+		b.paragraph("", fmt.Sprintf("%s for %s, in order; nothing changes without --apply:", text.Count(len(p.Steps), "step"), where), bold)
 	case len(p.Manual) > 0:
-		b.paragraph("", "no step repairs what check found in "+cluster)
+		b.paragraph("", "no step repairs what check found in "+cluster, bold)
 	default:
-		b.paragraph("", "nothing to repair in "+cluster)
+		b.paragraph("", "nothing to repair in "+cluster, bold)
 	}
+	b.contents(p)
 	for i, s := range p.Steps {
 		b.step(i+1, p.Cluster, s, complete)
 	}
 	if len(p.Manual) > 0 {
-		b.paragraph("\n", "do this manually:")
+		b.paragraph("\n", "do this manually:", bold)
 	}
 	for _, m := range p.Manual {
-		b.paragraph("\n "+text.Visible(m.Rule)+"  ", m.Message)
-		b.paragraph("        ", m.Why)
-		b.next("        -> ", m.Next)
+		b.paragraph("\n "+text.Visible(m.Rule)+"  ", m.Message, bold)
+		b.paragraph("        ", m.Why, plain)
+		b.next("        -> ", m.Next, cyan, plain)
 	}
+}
+
+// printPlan writes the plan for people.
+func printPlan(streams genericiooptions.IOStreams, p *planner.Plan, apply bool, color string, complete export.Complete) error {
+	s := newScreen(streams.Out, os.Getenv)
+	width := cmp.Or(max(s.width, 0), print.DefaultWidth)
+	b := planScreen{width: min(max(width, 60), 100), colored: s.colored(color)} // prose is not read faster on longer lines
+	b.print(p, apply, complete)
 	_, err := io.WriteString(streams.Out, b.String())
 	return err
 }

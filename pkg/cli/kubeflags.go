@@ -34,6 +34,9 @@ type kubeFlags struct {
 
 	// Context is the kube context's name, empty for the current one.
 	Context *string
+	// command is the command that was called, without its flags, for what errors tell
+	// the user to type.
+	command string
 	// silent keeps the kubeconfig's credential plugin from asking the user anything.
 	silent bool
 }

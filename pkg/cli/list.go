@@ -48,29 +48,29 @@ func newListCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobr
 		Short: "List the roles of the account that nodes could use",
 		Long: `List the roles of the account that nodes could use, with a verdict on each.
 
-A role is listed where its name contains one that node roles commonly have
+list shows a role if its name contains a common name of node roles
 (` + strings.Join(candidate.Names, ", ") + `),
-where a managed node group or EKS Auto Mode uses it, or where EC2 may assume it and
-one of these holds: ` + strings.Join(need.NodePolicies, " or\n") + ` is attached to it, or it has
-an instance profile and may do something that nodes do.
+if a managed node group or EKS Auto Mode uses it, or if EC2 can assume it and one of
+these is true: ` + strings.Join(need.NodePolicies, " or\n") + ` is attached to it, or it has
+an instance profile and a permission that nodes need.
 
 The roles are checked for the cluster of the kube context. With --region alone (no
---context, no --cluster-name) they are checked for any cluster of that region, and
-neither kubeconfig nor cluster is needed. Uses are those of EKS clusters, node groups
-and Fargate profiles in the one region, and of the node classes of Karpenter and EKS
-Auto Mode in the context's cluster. Uses by self-managed nodes, by node classes of
-other clusters and in other regions are not read; see LAST USED.
+--context, no --cluster-name) they are checked for any cluster in that region, and
+list needs neither a kubeconfig nor a cluster. USED BY shows EKS clusters, node
+groups and Fargate profiles in that region, and node classes of Karpenter and EKS
+Auto Mode in the context's cluster. It does not show self-managed nodes, node classes
+of other clusters and other regions; see LAST USED.
 
-TRUST: EC2 may assume it; WORKER: it allows what a node needs to join; ECR: it allows
+TRUST: EC2 can assume it; WORKER: it allows what a node needs to join; ECR: it allows
 image pulls; CNI: it has permissions of the VPC CNI. "depends": a condition decides;
 "unknown": a fact could not be read.
 
-These commands print the permissions that list needs, the second for node classes:
+These commands print the permissions that list needs; the second is for node classes:
 
   kubectl noderole policy reader
   kubectl noderole policy reader --rbac
 
-Exit code 0: listed, even if there is none; 2: wrong use; 3: some facts could not
+Exit code 0: success, even if no role was found; 2: wrong usage; 3: some facts could not
 be read.`,
 		Example: `  # The candidate node roles for the cluster of the current context
   kubectl noderole list
@@ -81,7 +81,7 @@ be read.`,
   # Without a cluster, with dates and uses
   kubectl noderole list --region eu-west-1 -o wide
 
-  # Node roles that were left behind
+  # Node roles that are no longer used
   kubectl noderole list --unused --name eksctl`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -92,10 +92,14 @@ be read.`,
 		},
 	}
 	f := cmd.Flags()
-	(&enum{one: &o.output, words: o.formats(), unknown: unknownFormat}).addTo(f, "output", "o", "Output format: %s (default a table)")
-	f.StringVar(&o.filter.Name, "name", "", "Only roles whose name contains this, in any case")
-	f.BoolVar(&o.filter.Fit, "fit", false, "Only roles that nodes could use unchanged; roles for EKS Auto Mode alone are left out")
-	f.BoolVar(&o.filter.Unused, "unused", false, "Only roles that no EKS resource of the region and no node class of the context's cluster uses")
+	inSection(f, sectionResults, func() {
+		f.StringVar(&o.filter.Name, "name", "", "List only roles whose name contains this, in any case")
+		f.BoolVar(&o.filter.Fit, "fit", false, "List only roles that nodes could use unchanged, without roles that fit EKS Auto Mode only")
+		f.BoolVar(&o.filter.Unused, "unused", false, "List only roles that no EKS resource in the region and no node class of the context's cluster uses")
+	})
+	inSection(f, sectionOutput, func() {
+		(&enum{one: &o.output, words: o.formats(), unknown: unknownFormat}).addTo(f, "output", "o", "Output format: %s (default a table)")
+	})
 	o.live.addFlags(f)
 	return cmd
 }
@@ -141,7 +145,7 @@ func (o *listOptions) run(ctx context.Context) error {
 		return err
 	}
 	if options.Kube == nil && o.printer == nil && (o.filter.Unused || o.output == "wide") {
-		fmt.Fprintln(o.streams.ErrOut, "node classes were not read: that needs a kube context")
+		fmt.Fprintln(o.streams.ErrOut, "node classes were not read, because they need a kube context")
 	}
 	if len(list.Missing) > 0 {
 		return codeError{code: ExitIncomplete}
@@ -177,7 +181,7 @@ func (o *listOptions) locate(ctx context.Context) (collect.AccountOptions, error
 	return options, nil
 }
 
-// locateRegion asks AWS alone.
+// locateRegion needs AWS only.
 func (o *listOptions) locateRegion(ctx context.Context) (collect.AccountOptions, error) {
 	cloud, err := aws.New(ctx, aws.Config{Region: o.live.region, Profile: o.live.profile})
 	if err != nil {
@@ -185,7 +189,7 @@ func (o *listOptions) locateRegion(ctx context.Context) (collect.AccountOptions,
 	}
 	account, err := cloud.CallerAccount(ctx)
 	if err != nil {
-		return collect.AccountOptions{}, unread(fmt.Errorf("ask whose account it is: %w", err))
+		return collect.AccountOptions{}, unread(fmt.Errorf("get the account of the credentials: %w", err))
 	}
 	arn := fmt.Sprintf("arn:%s:eks:%s:%s:cluster/%s", locate.PartitionOf(o.live.region), o.live.region, account, collect.AnyCluster)
 	return collect.AccountOptions{Cluster: locate.Cluster{Name: collect.AnyCluster, ARN: arn}, AWS: cloud}, nil
@@ -357,7 +361,7 @@ func missingLines(missing []snapshot.Missing) []string {
 		}
 		line += ": " + c.problem
 		if c.permission != "" {
-			line += "; allow yourself " + c.permission
+			line += "; grant yourself " + c.permission
 		}
 		lines = append(lines, line)
 	}

@@ -57,7 +57,7 @@ eksNodeRole           2026-01-02  2026-04-02  ok     ok       ok       yes      
 old-NodeInstanceRole  unknown     unknown     FAIL   unknown  depends  no       unknown       unknown                                  lacks: trust               its name contains NodeInstanceRole
 spare                 2026-01-02  -           ok     FAIL     ok       unknown  ok            -                                        could serve EKS Auto Mode  EC2 may assume it
 `
-	listNotRead = `not read: iam:GetRole of a, b: refused; allow yourself iam:GetRole
+	listNotRead = `not read: iam:GetRole of a, b: refused; grant yourself iam:GetRole
 not read: eks:ListClusters: no answer in time
 `
 )
@@ -122,7 +122,7 @@ func TestMissingLines(t *testing.T) {
 			Subject: "arn:aws:iam::111122223333:role/" + name + "#p", Operation: "iam:GetRolePolicy", Permission: "iam:GetRolePolicy", Error: "AccessDenied",
 		})
 	}
-	want := []string{"not read: iam:GetRolePolicy of a p, b p, c p and 2 more: refused; allow yourself iam:GetRolePolicy"}
+	want := []string{"not read: iam:GetRolePolicy of a p, b p, c p and 2 more: refused; grant yourself iam:GetRolePolicy"}
 	if diff := cmp.Diff(want, missingLines(missing)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -38,15 +38,24 @@ type liveOptions struct {
 var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions"}
 
 func (o *liveOptions) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.clusterName, "cluster-name", "", "Name of the EKS cluster, instead of what the kube context leads to")
-	f.StringVar(&o.region, "region", "", "AWS region of the EKS cluster")
-	f.StringVar(&o.profile, "profile", "", "AWS profile, instead of the one that the kubeconfig's credential plugin uses")
+	inSection(f, sectionCluster, func() {
+		addClusterFlags(f, &o.clusterName, &o.profile)
+		f.StringVar(&o.region, "region", "", "AWS region of the EKS cluster")
+	})
+}
+
+// addClusterFlags adds the flags that replace what the kube context says.
+func addClusterFlags(f *pflag.FlagSet, clusterName, profile *string) {
+	f.StringVar(clusterName, "cluster-name", "", "Name of the EKS cluster (default the cluster of the kube context)")
+	f.StringVar(profile, "profile", "", "AWS profile (default the profile of the kubeconfig's credential plugin)")
 }
 
 // addFactsFlags adds what only those need who read all facts.
 func (o *liveOptions) addFactsFlags(f *pflag.FlagSet) {
-	f.BoolVar(&o.simulate, "simulate", false, "Also ask iam:SimulatePrincipalPolicy, one call a role, and report where AWS and this program disagree")
-	f.StringSliceVar(&o.regions, "regions", nil, "Also read the cluster roles of these AWS regions, which no node may share, as REGION,…")
+	inSection(f, sectionCluster, func() {
+		f.BoolVar(&o.simulate, "simulate", false, "Also call iam:SimulatePrincipalPolicy, once for each role, and report where AWS and this program disagree")
+		f.StringSliceVar(&o.regions, "regions", nil, "Also read the cluster roles in these AWS regions, as REGION,…; nodes must not share them")
+	})
 }
 
 // checkRegions refuses regions that are not of the cluster's partition.
@@ -159,7 +168,7 @@ func (o *liveOptions) target() (*locate.Target, error) {
 		return nil, err
 	}
 	return locate.FromKubeconfig(raw, locate.Flags{
-		Context: *o.config.Context, ClusterName: o.clusterName, Region: o.region, Profile: o.profile,
+		Command: o.config.command, Context: *o.config.Context, ClusterName: o.clusterName, Region: o.region, Profile: o.profile,
 	}, os.Getenv)
 }
 

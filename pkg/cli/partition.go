@@ -24,11 +24,13 @@ type placeOptions struct {
 }
 
 func (o *placeOptions) addFlags(f *pflag.FlagSet) {
-	(&enum{one: &o.partition, words: partitions, unknown: "unknown partition %q"}).
-		addTo(f, "partition", "", "AWS partition: %s (default that of --region, else that of the kube context's cluster, else aws)")
-	o.ipFamily = "ipv4"
-	(&enum{one: &o.ipFamily, words: []string{"ipv4", "ipv6"}, unknown: "unknown IP family %q"}).addTo(f, "ip-family", "", "IP family of the cluster: %s")
-	f.StringVar(&o.region, "region", "", "AWS region, which says the partition")
+	inSection(f, sectionCluster, func() {
+		(&enum{one: &o.partition, words: partitions, unknown: "unknown partition %q"}).
+			addTo(f, "partition", "", "AWS partition: %s (default that of --region, else that of the kube context's cluster, else aws)")
+		o.ipFamily = "ipv4"
+		(&enum{one: &o.ipFamily, words: []string{"ipv4", "ipv6"}, unknown: "unknown IP family %q"}).addTo(f, "ip-family", "", "IP family of the cluster: %s")
+		f.StringVar(&o.region, "region", "", "AWS region, which also gives the partition")
+	})
 }
 
 // check refuses flags that say two things, and takes the partition

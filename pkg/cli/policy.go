@@ -45,7 +45,7 @@ func newPolicyCommand(streams genericiooptions.IOStreams, config *kubeFlags) *co
 		list = append(list, fmt.Sprintf("  %-13s %s", d.name, d.what))
 	}
 	cmd := &cobra.Command{
-		Use:   "policy (" + strings.Join(names, " | ") + ")",
+		Use:   "policy DOCUMENT",
 		Short: "Print a policy document to copy and paste",
 		Long: `Print a policy document to copy and paste, for a partition and an IP family:
 
@@ -58,22 +58,22 @@ It needs no credentials and no cluster.`,
   # The IPv6 policy of the VPC CNI, for which AWS has no managed one
   kubectl noderole policy cni --ip-family ipv6 > AmazonEKS_CNI_IPv6_Policy.json
 
-  # What a CI job that runs check must be allowed, in AWS and in the cluster
+  # The permissions of a CI job that runs check, in AWS and in the cluster
   kubectl noderole policy reader
   kubectl noderole policy reader --rbac | kubectl apply -f -`,
 		ValidArgs: names,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usage("one of "+strings.Join(names, ", "), "policy takes the name of one document")
+			if err := oneArg(cmd, args, "the name of one document", "one of "+strings.Join(names, ", ")); err != nil {
+				return err
 			}
 			return o.run(cmd, args[0])
 		},
 	}
 	f := cmd.Flags()
 	o.place.addFlags(f)
-	f.BoolVar(&o.minimal, "minimal", false, "Of worker and pull: only what a node cannot do without")
-	f.BoolVar(&o.original, "original", false, "Of cni for IPv6: the actions before vpc-cni v1.22.1, without subnet discovery")
-	f.BoolVar(&o.rbac, "rbac", false, "Of reader and admin: the Kubernetes RBAC instead of the IAM policy")
+	f.BoolVar(&o.minimal, "minimal", false, "For worker and pull: only the permissions that every node needs")
+	f.BoolVar(&o.original, "original", false, "For cni on IPv6: the actions before vpc-cni v1.22.1, without subnet discovery")
+	f.BoolVar(&o.rbac, "rbac", false, "For reader and admin: the Kubernetes RBAC instead of the IAM policy")
 	return cmd
 }
 

@@ -33,9 +33,11 @@ type teamOptions struct {
 }
 
 func (o *teamOptions) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&o.config, "config", "", "Policy of the team (default "+policyFile+" in the working directory or the nearest one above it)")
-	f.BoolVar(&o.noConfig, "no-config", false, "Look for no "+policyFile)
-	f.StringVar(&o.baselineFile, "baseline", "", "Fail only on what is new since this report, which check -o json wrote")
+	inSection(f, sectionTeam, func() {
+		f.StringVar(&o.config, "config", "", "File with the team configuration (default "+policyFile+" in the working directory or the nearest one above it)")
+		f.BoolVar(&o.noConfig, "no-config", false, "Do not look for "+policyFile)
+		f.StringVar(&o.baselineFile, "baseline", "", "Ignore findings that are already in this report, which check -o json wrote")
+	})
 }
 
 // complete reads the files, before anything is asked of a cluster.
@@ -48,7 +50,7 @@ func (o *teamOptions) complete(ctx context.Context) error {
 	if file == "" && !o.noConfig {
 		var err error
 		if file, err = findUpward(policyFile); err != nil {
-			return usage("give --config FILE or --no-config", "%s cannot be looked for: %s", policyFile, err)
+			return usage("give --config FILE or --no-config", "%s could not be searched for: %s", policyFile, err)
 		}
 	}
 	if file != "" {

@@ -54,8 +54,8 @@ func parseReports(values []string, facts string) ([]reportFile, error) {
 			return nil, usage("use two different files", "--report %q: %s already uses this file", value, other)
 		}
 		taken[name] = fmt.Sprintf("--report %q", value)
-		if folder, err := os.Stat(filepath.Dir(name)); err != nil || !folder.IsDir() {
-			return nil, usage("create the folder first: mkdir -p "+filepath.Dir(path), "--report %q: folder %s does not exist", value, filepath.Dir(path))
+		if err := checkFolder(path, fmt.Sprintf("--report %q", value)); err != nil {
+			return nil, err
 		}
 		// The file is replaced, which would end a device such as /dev/stdout.
 		if file, err := os.Stat(name); err == nil && !file.Mode().IsRegular() {
@@ -66,6 +66,15 @@ func parseReports(values []string, facts string) ([]reportFile, error) {
 		reports = append(reports, reportFile{format, path})
 	}
 	return reports, nil
+}
+
+// checkFolder refuses a file in a folder that does not exist, which a flag names.
+func checkFolder(path, flag string) error {
+	dir := filepath.Dir(path)
+	if folder, err := os.Stat(dir); err != nil || !folder.IsDir() {
+		return usage("create the folder first: mkdir -p "+dir, "%s: folder %s does not exist", flag, dir)
+	}
+	return nil
 }
 
 // writeReports writes the files of --report. The other reports are written where

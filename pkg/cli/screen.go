@@ -32,14 +32,19 @@ var shown = map[string]finding.Status{
 }
 
 func (o *screenOptions) addFlags(f *pflag.FlagSet) {
-	o.color = "auto"
-	(&enum{one: &o.color, words: []string{"auto", "always", "never"}, unknown: "unknown value %q for --color"}).
-		addTo(f, "color", "", "Use colors, by default on a terminal unless NO_COLOR is set: %s")
+	addColorFlag(f, &o.color)
 	(&enum{list: &o.show, words: []string{"failed", "depends", "unknown", "passed", "not-applicable", "all"}, unknown: "unknown verdict %q for --show"}).
 		addTo(f, "show", "", "Show the results with these verdicts, repeatable or with commas: %s (default failed,depends,unknown)")
 	(&enum{one: &o.groupBy, words: []string{"role", "concern"}, unknown: "unknown grouping %q for --group-by"}).
 		addTo(f, "group-by", "", "Group the findings: %s (default worst first)")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "Print findings and errors only, and nothing if there are none")
+}
+
+// addColorFlag adds --color, which is auto by default.
+func addColorFlag(f *pflag.FlagSet, color *string) {
+	*color = "auto"
+	(&enum{one: color, words: []string{"auto", "always", "never"}, unknown: "unknown value %q for --color"}).
+		addTo(f, "color", "", "Use colors, by default on a terminal unless NO_COLOR is set: %s")
 }
 
 // complete checks what the flags say, and tells the source of the facts. table
@@ -125,6 +130,25 @@ func (s screen) colored(flag string) bool {
 	default:
 		return s.terminal && s.getenv("TERM") != "dumb"
 	}
+}
+
+// style is how a terminal shows words.
+type style string
+
+// The styles, as in the report of check.
+const (
+	plain style = ""
+	bold  style = "\x1b[1m"
+	dim   style = "\x1b[2m"
+	cyan  style = "\x1b[36m"
+)
+
+// paint adds a style to words that are safe to show, where colors are on.
+func (s style) paint(on bool, words string) string {
+	if !on || s == plain || words == "" {
+		return words
+	}
+	return string(s) + words + "\x1b[0m"
 }
 
 // unicodeLocale reports whether the first of the variables that is set, in the

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -34,14 +35,39 @@ checks it anywhere, without AWS and without the cluster.`,
   kubectl noderole snapshot -o prod.yaml
   kubectl noderole check -f prod.yaml`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.complete(); err != nil {
+				return err
+			}
+			return o.run(cmd.Context())
+		},
 	}
 	f := cmd.Flags()
-	f.StringVarP(&o.output, "output", "o", "-", "Write to this file, - for standard output")
-	f.BoolVar(&o.allowPartial, "allow-partial", false, "Exit with 0 although some facts could not be read")
+	inSection(f, sectionOutput, func() { f.StringVarP(&o.output, "output", "o", "-", "Write to this file, - for standard output") })
+	inSection(f, sectionExitCode, func() {
+		f.BoolVar(&o.allowPartial, "allow-partial", false, "Do not exit with 3 if some facts could not be read")
+	})
 	o.live.addFlags(f)
 	o.live.addFactsFlags(f)
 	return cmd
+}
+
+// formatNames are the values that -o of other commands takes for the format of a snapshot.
+var formatNames = append(jsonYAML{}.AllowedFormats(), "yml")
+
+// complete refuses a file that could not be written later, and the name of a format: -o
+// names a file here, and elsewhere a format.
+func (o *snapshotOptions) complete() error {
+	if slices.Contains(formatNames, o.output) {
+		return usage(
+			fmt.Sprintf("for standard output leave it out; for a file of that name: -o ./%s", o.output),
+			"--output %s: a snapshot is always YAML, and --output names a file", o.output,
+		)
+	}
+	if o.output == "-" {
+		return nil
+	}
+	return checkFolder(o.output, "--output "+o.output)
 }
 
 // run reads the facts and writes them completely. A partial snapshot is written too: it

@@ -87,7 +87,7 @@ func (t *Target) describe(ctx context.Context, api API) (Cluster, error) {
 func (t *Target) wrongAccount(caller string, err error) *problem.Error {
 	return &problem.Error{
 		Problem: fmt.Sprintf("context %q is cluster %s in account %s, but the AWS credentials belong to account %s", t.Context, t.Name, t.Account, caller),
-		Next:    fmt.Sprintf("use credentials of account %s: kubectl noderole check --profile PROFILE", t.Account),
+		Next:    fmt.Sprintf("use credentials of account %s: %s --profile PROFILE", t.Account, t.command),
 		Err:     err,
 	}
 }
@@ -174,7 +174,7 @@ func (t *Target) compare(ctx context.Context, api API, c Cluster) error {
 	default:
 		return &problem.Error{
 			Problem: fmt.Sprintf("whether context %q (server %s) is cluster %s is unknown: the server is not an EKS endpoint, and there is no certificate authority to compare", t.Context, t.Server, c.Name),
-			Next:    fmt.Sprintf("if it is: kubectl noderole check --cluster-name %s --region %s", c.Name, t.Region),
+			Next:    fmt.Sprintf("if it is: %s --cluster-name %s --region %s", t.command, c.Name, t.Region),
 		}
 	}
 	return nil

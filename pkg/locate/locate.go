@@ -27,6 +27,9 @@ var ErrNoCluster = errors.New("no such cluster")
 // Flags is what the command line says; it wins over the kubeconfig.
 type Flags struct {
 	Context, ClusterName, Region, Profile string
+	// Command is the command that errors tell the user to type, such as kubectl
+	// noderole check; empty is that one.
+	Command string
 }
 
 // Target is the EKS cluster of a context. Empty fields are not known yet.
@@ -53,6 +56,7 @@ type Target struct {
 	Warnings []string
 
 	flagName bool
+	command  string
 }
 
 // FromKubeconfig reads from the kubeconfig which EKS cluster a context is. The
@@ -60,7 +64,7 @@ type Target struct {
 // (clientcmdapi.FlattenConfig). getenv is asked for AWS_REGION and
 // AWS_DEFAULT_REGION, the last resort for the region. Errors are *problem.Error.
 func FromKubeconfig(raw clientcmdapi.Config, flags Flags, getenv func(string) string) (*Target, error) {
-	t := &Target{flagName: flags.ClusterName != ""}
+	t := &Target{flagName: flags.ClusterName != "", command: cmp.Or(flags.Command, "kubectl noderole check")}
 	found, err := t.readContext(raw, flags)
 	if err != nil {
 		return nil, err
@@ -96,11 +100,11 @@ func FromKubeconfig(raw clientcmdapi.Config, flags Flags, getenv func(string) st
 }
 
 func notEKS(t *Target) *problem.Error {
-	e := &problem.Error{Next: "name the cluster: kubectl noderole check --cluster-name NAME --region REGION"}
+	e := &problem.Error{Next: "name the cluster: " + t.command + " --cluster-name NAME --region REGION"}
 	switch {
 	case t.Context == "":
 		e.Problem = "the kubeconfig has no current context"
-		e.Next = "choose one with kubectl config use-context NAME, or name the cluster: kubectl noderole check --cluster-name NAME --region REGION"
+		e.Next = "choose one with kubectl config use-context NAME, or " + e.Next
 	case t.Server == "":
 		e.Problem = fmt.Sprintf("context %q is not an EKS cluster", t.Context)
 	default:
@@ -207,7 +211,7 @@ func (t *Target) settle(clues []clue, flags Flags) error {
 			default:
 				return &problem.Error{
 					Problem: fmt.Sprintf("context %q contradicts itself: %s says %s %s, %s says %s", t.Context, from, p.what, *p.into, c.from, value),
-					Next:    "name the cluster: kubectl noderole check --cluster-name NAME --region REGION",
+					Next:    "name the cluster: " + t.command + " --cluster-name NAME --region REGION",
 				}
 			}
 		}

@@ -441,7 +441,7 @@ func TestCreateCNIWithoutCluster(t *testing.T) {
 	newScenario(t, "nocluster")
 	env := []string{"AWS_ENDPOINT_URL=" + proxy.URL, "AWS_DEFAULT_REGION=" + region, "KUBECONFIG=/dev/null"}
 	out := kubectl(t, env, "noderole", "create", "newNodeRole", "--cni", "--dry-run")
-	if out.code != 0 || !strings.Contains(out.stdout, "attach AmazonEKS_CNI_Policy\n") || !strings.HasPrefix(out.stderr, "the kube context leads to no EKS cluster: --cni is for IPv4; ") {
+	if out.code != 0 || !strings.Contains(out.stdout, "attach AmazonEKS_CNI_Policy\n") || !strings.HasPrefix(out.stderr, "the kube context is not an EKS cluster: --cni uses IPv4; ") {
 		t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
 	}
 	out = kubectl(t, env, "noderole", "create", "newNodeRole", "--cni", "--dry-run", "--cluster-name", "prod")

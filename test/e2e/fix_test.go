@@ -148,15 +148,12 @@ func TestFix(t *testing.T) {
 				t.Errorf("again:\n%s%s", again.stdout, again.stderr)
 			}
 
-			_, journal, ok := strings.Cut(out.stdout, "the journal is ")
-			if !ok {
-				t.Fatalf("no journal is named:\n%s", out.stdout)
-			}
-			undo := s.fix(env, "--undo", strings.TrimSpace(journal))
+			journal := journalIn(t, out.stdout)
+			undo := s.fix(env, "--undo", journal)
 			if diff := cmp.Diff(before, s.everything()); diff != "" {
 				t.Errorf("after undo (-before +now):\n%s\n%s", diff, undo.stdout)
 			}
-			if again := s.fix(env, "--undo", strings.TrimSpace(journal)); !strings.Contains(again.stdout, "nothing") {
+			if again := s.fix(env, "--undo", journal); !strings.Contains(again.stdout, "nothing") {
 				t.Errorf("undo again:\n%s%s", again.stdout, again.stderr)
 			}
 			for _, call := range proxy.Calls() {
@@ -419,7 +416,7 @@ func TestFixRefused(t *testing.T) {
 			for _, operation := range tt.operations {
 				proxy.SetFault(operation, denied(operation))
 				out := kubectl(t, env, args...)
-				if out.code != 3 || !strings.Contains(out.stderr, "allow yourself "+operation) || !strings.Contains(out.stderr, "run the same command again") || !strings.Contains(out.stderr, "--undo") {
+				if out.code != 3 || !strings.Contains(out.stderr, "grant yourself "+operation) || !strings.Contains(out.stderr, "run the same command again") || !strings.Contains(out.stderr, "--undo") {
 					t.Errorf("%s: exit %d\n%s%s", operation, out.code, out.stdout, out.stderr)
 				}
 				proxy.ClearFault(operation)
@@ -455,7 +452,7 @@ func TestFixRefusedElsewhere(t *testing.T) {
 	} {
 		proxy.SetFault(operation, denied(operation))
 		out := kubectl(t, env, "noderole", "fix", "--apply", "--yes", "--only", "NR105,NR503")
-		if out.code != 3 || !strings.Contains(out.stderr, "allow yourself "+operation) {
+		if out.code != 3 || !strings.Contains(out.stderr, "grant yourself "+operation) {
 			t.Errorf("%s: exit %d\n%s%s", operation, out.code, out.stdout, out.stderr)
 		}
 		proxy.ClearFault(operation)
@@ -493,7 +490,7 @@ func TestFixForbidden(t *testing.T) {
 	s.grantReader("forbidden")
 	env := append(s.writeKubeconfig(proxy.URL, map[string]any{"token": readerToken}), "XDG_STATE_HOME="+t.TempDir())
 	out := kubectl(t, env, "noderole", "fix", "--apply", "--yes", "--only", "NR501")
-	if out.code != 3 || !strings.Contains(out.stderr, "allow yourself create configmaps in kube-system") {
+	if out.code != 3 || !strings.Contains(out.stderr, "grant yourself create configmaps in kube-system") {
 		t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
 	}
 }
@@ -555,7 +552,7 @@ func TestFixPlan(t *testing.T) {
 	_, err := s.iam.UpdateAssumeRolePolicy(s.ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: &name, PolicyDocument: &document})
 	s.must(err)
 	moved := kubectl(t, env, "noderole", "fix", "--plan", file, "--apply", "--yes")
-	if moved.code != 1 || !strings.Contains(moved.stderr, "the plan does not fit any more: trust policy of role eksNodeRole is not as expected") {
+	if moved.code != 1 || !strings.Contains(moved.stderr, "the plan no longer fits the cluster: trust policy of role eksNodeRole is not as expected") {
 		t.Errorf("exit %d\n%s%s", moved.code, moved.stdout, moved.stderr)
 	}
 	document = trust(`{"Service":"ec2.amazonaws.com"}`, "sts:TagSession", "")
@@ -628,8 +625,7 @@ func TestFixAuth(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"mapRoles": want, "mapUsers": "[]"}, m.Data); diff != "" || m.Labels["owner"] != "team" {
 		t.Errorf("aws-auth (-want +got):\n%s", diff)
 	}
-	_, journal, _ := strings.Cut(out.stdout, "the journal is ")
-	s.fix(env, "--undo", strings.TrimSpace(journal))
+	s.fix(env, "--undo", journalIn(t, out.stdout))
 	if diff := cmp.Diff(before, s.everything()); diff != "" {
 		t.Errorf("after undo (-before +now):\n%s", diff)
 	}
@@ -671,13 +667,24 @@ func TestFixPrinted(t *testing.T) {
 	s.clean()
 }
 
+// journalIn is the journal in the command that undoes a run.
+func journalIn(t *testing.T, stdout string) string {
+	t.Helper()
+	_, rest, _ := strings.Cut(stdout, "kubectl noderole fix --undo ")
+	journal, _, ok := strings.Cut(rest, " --apply\n")
+	if !ok {
+		t.Fatalf("no journal is named:\n%s", stdout)
+	}
+	return journal
+}
+
 // TestFixAsks: without a terminal and without --yes nothing is made.
 func TestFixAsks(t *testing.T) {
 	s := newScenario(t, "asks")
 	s.troubled()
 	before := s.everything()
 	out := kubectl(t, s.fixEnv(proxy.URL), "noderole", "fix", "--apply")
-	if out.code != 2 || !strings.Contains(out.stderr, "there is no terminal to ask on") || !strings.Contains(out.stderr, "--yes") {
+	if out.code != 2 || !strings.Contains(out.stderr, "there is no terminal for the confirmation") || !strings.Contains(out.stderr, "--yes") {
 		t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
 	}
 	if diff := cmp.Diff(before, s.everything()); diff != "" {
@@ -701,11 +708,11 @@ func TestFixInterrupted(t *testing.T) {
 	proxy.AwaitCall("iam:AttachRolePolicy")
 	s.must(cmd.Process.Signal(os.Interrupt))
 	_ = cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(stderr.String(), "error: interrupted in step 2 (") || !strings.Contains(stderr.String(), "run the same command again to go on") {
+	if code := cmd.ProcessState.ExitCode(); code != 130 || !strings.Contains(stderr.String(), "error: interrupted in step 2 (") || !strings.Contains(stderr.String(), "run the same command again to continue") {
 		t.Errorf("exit %d\n%s%s", code, stdout.String(), stderr.String())
 	}
 	proxy.ClearFault("iam:AttachRolePolicy")
-	if again := s.fix(env); !strings.Contains(again.stdout, "broke off; this is left of it") {
+	if again := s.fix(env); !strings.Contains(again.stdout, "was interrupted; its remaining steps are applied first") {
 		t.Errorf("again:\n%s", again.stdout)
 	}
 	if left, _ := s.check(); !slices.Equal(left, onNodeRoles) {
@@ -733,7 +740,7 @@ func TestFixOnTerminal(t *testing.T) {
 	if diff := cmp.Diff(before, s.everything()); diff != "" {
 		t.Errorf("changed:\n%s", diff)
 	}
-	if sent, code = run("yes\n"); code != 0 || !strings.Contains(sent, "steps made; look again") {
+	if sent, code = run("yes\n"); code != 0 || !strings.Contains(sent, "steps applied; check again") {
 		t.Errorf("exit %d\n%s", code, sent)
 	}
 }

@@ -202,8 +202,8 @@ func TestListNodeClasses(t *testing.T) {
 		stderr []string
 	}{
 		{"refused", reader, []string{
-			"not read: list ec2nodeclasses.karpenter.k8s.aws of karpenter: refused; allow yourself list ec2nodeclasses.karpenter.k8s.aws\n",
-			"not read: list nodeclasses.eks.amazonaws.com of autoMode: refused; allow yourself list nodeclasses.eks.amazonaws.com\n",
+			"not read: list ec2nodeclasses.karpenter.k8s.aws of karpenter: refused; grant yourself list ec2nodeclasses.karpenter.k8s.aws\n",
+			"not read: list nodeclasses.eks.amazonaws.com of autoMode: refused; grant yourself list nodeclasses.eks.amazonaws.com\n",
 		}},
 		{"unreachable", gone, []string{
 			"not read: list node classes of autoMode, karpenter: cannot reach the Kubernetes API server https://127.0.0.1:1: connection refused\n",

@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
@@ -144,6 +145,8 @@ func load(ctx context.Context, cfg Config) (aws.Config, error) {
 // options returns the SDK options for cfg.
 func (cfg Config) options() ([]func(*config.LoadOptions) error, error) {
 	options := []func(*config.LoadOptions) error{
+		// The SDK would write to standard error; what fails is an error of the call.
+		config.WithLogger(logging.Nop{}),
 		config.WithHTTPClient(httpClient(cmp.Or(cfg.RequestTimeout, requestTimeout))),
 		// Here, so that the SDK's own calls for credentials are checked too.
 		config.WithAPIOptions([]func(*middleware.Stack) error{checkAnswers}),
