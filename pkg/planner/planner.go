@@ -85,7 +85,10 @@ func plan(v *view.View, results []finding.Result, o Options) (*Plan, map[finding
 		p.mapRoles = &a.MapRoles
 	}
 	var wanted []finding.Result
-	for _, r := range results {
+	follows := map[finding.Ref]bool{} // from another finding, which is in the plan or done manually
+	under := finding.Under(results)
+	for i, r := range results {
+		follows[r.Ref()] = under[i] >= 0 && len(o.Only) == 0
 		if r.Status == finding.Fail && !r.Excepted() && p.wants(r) {
 			wanted = append(wanted, r)
 		}
@@ -101,6 +104,9 @@ func plan(v *view.View, results []finding.Result, o Options) (*Plan, map[finding
 			p.add(r, s)
 		}
 		for _, left := range manualErrors(err) {
+			if follows[r.Ref()] {
+				break
+			}
 			p.plan.Manual = append(p.plan.Manual, left.manual(r))
 		}
 		outcomes[r.Ref()] = nil
