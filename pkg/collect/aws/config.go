@@ -5,10 +5,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -23,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/middleware"
+	"golang.org/x/time/rate"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
@@ -235,8 +234,10 @@ func httpClient(timeout time.Duration) *awshttp.BuildableClient {
 		WithTransportOptions(func(t *http.Transport) { t.TLSHandshakeTimeout = connectTimeout })
 }
 
-// retryer returns the SDK's adaptive retries, or its standard ones where
-// AWS_RETRY_MODE says so. The limits of one service do not slow down another.
+// retryer returns what makes the one retryer of each service's client: the SDK's adaptive
+// retries, or its standard ones where AWS_RETRY_MODE says so. The limits of one service do
+// not slow down another. The pause before an attempt is anything up to twice the last
+// one's limit, at most maxBackoff (full jitter). All clients send within one budget.
 func retryer(cfg aws.Config) func() aws.Retryer {
 	standard := func(o *retry.StandardOptions) {
 		o.MaxAttempts = cmp.Or(cfg.RetryMaxAttempts, maxAttempts)
@@ -244,33 +245,34 @@ func retryer(cfg aws.Config) func() aws.Retryer {
 		o.Backoff = retry.NewExponentialJitterBackoff(maxBackoff)
 		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(worthRetrying)}, o.Retryables...)
 	}
+	shared := &budget{limiters: map[string]*rate.Limiter{}}
 	return func() aws.Retryer {
 		if cfg.RetryMode == aws.RetryModeStandard {
-			return retry.NewStandard(standard)
+			return budgetedRetryer{retry.NewStandard(standard), shared}
 		}
-		return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
+		return budgetedRetryer{retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
 			o.StandardOptions = append(o.StandardOptions, standard)
-		})
+		}), shared}
 	}
 }
 
 // worthRetrying corrects the SDK's opinion. An answer that broke off is asked for
-// again; an endpoint that cannot be reached, or
-// that stays silent, would only be waited for several times over, and
+// again. An endpoint that cannot be reached, that stays silent, or whose answer takes
+// longer than a request may, would only be waited for several times over, and
 // credentials were retried where they were sought.
 func worthRetrying(err error) aws.Ternary {
 	var credentials *credentialsError
 	var name *net.DNSError
 	var certificate *tls.CertificateVerificationError
-	var send *url.Error
+	var network net.Error
 	switch {
 	case errors.As(err, &credentials), errors.As(err, &certificate):
 		return aws.FalseTernary
 	case errors.As(err, &name) && name.IsTemporary && !name.IsTimeout:
 		return aws.TrueTernary
-	case isDial(err), errors.As(err, &send) && send.Timeout():
+	case isDial(err), errors.As(err, &network) && network.Timeout():
 		return aws.FalseTernary
-	case errors.Is(err, io.ErrUnexpectedEOF):
+	case endedEarly(err):
 		return aws.TrueTernary
 	}
 	return aws.UnknownTernary

@@ -70,7 +70,7 @@ func answerProblem(err error) string {
 	case errors.Is(err, collect.ErrAnswerTooLarge):
 		return collect.ErrAnswerTooLarge.Error()
 	case broken(err):
-		return "the response ended early"
+		return collect.ErrAnswerEndedEarly.Error()
 	case strings.HasPrefix(message, "0-length response"):
 		return "the response is empty, not an object of the Kubernetes API"
 	}
@@ -98,7 +98,7 @@ func (c *Client) configError(err error) error {
 
 // broken tells whether an answer had begun and broke off.
 func broken(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) ||
+	return errors.Is(err, collect.ErrAnswerEndedEarly) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) ||
 		strings.Contains(err.Error(), io.ErrUnexpectedEOF.Error()) // client-go does not wrap it
 }
 
