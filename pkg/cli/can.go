@@ -76,7 +76,10 @@ Exit code 0: allowed; 1: denied; 2: wrong usage; 3: a policy could not be read;
 			if err := o.complete(cmd, args); err != nil {
 				return err
 			}
-			return o.run(cmd.Context())
+			if o.batch || o.documents() {
+				return o.run(cmd.Context())
+			}
+			return o.facts.within(cmd.Context(), o.run)
 		},
 	}
 	f := cmd.Flags()

@@ -115,7 +115,7 @@ some facts could not be read.`,
 			if err := o.complete(cmd); err != nil {
 				return err
 			}
-			return o.run(cmd.Context())
+			return o.source.within(cmd.Context(), o.run)
 		},
 	}
 	f := cmd.Flags()

@@ -33,6 +33,7 @@ type createOptions struct {
 
 	role                   newrole.Role
 	clusterName, profile   string
+	timeout                timeout
 	noInstanceProfile      bool
 	cni, entry, output     string
 	dryRun, yes, ipFlagSet bool
@@ -85,7 +86,7 @@ the VPC CNI needs.`,
 			if o.output != "" {
 				return o.print()
 			}
-			return o.run(cmd.Context())
+			return o.timeout.within(cmd.Context(), o.run)
 		},
 	}
 	f := cmd.Flags()
@@ -94,6 +95,7 @@ the VPC CNI needs.`,
 	ipFamily.Usage, ipFamily.DefValue = "IP family for --cni: ipv4, ipv6 (default that of the kube context's EKS cluster; ipv4 without a cluster and with -o)", ""
 	f.StringVar(&o.clusterName, "cluster-name", "", "Name of the EKS cluster, instead of what the kube context leads to")
 	f.StringVar(&o.profile, "profile", "", "AWS profile, instead of the one that the kubeconfig's credential plugin uses")
+	o.timeout.addFlag(f)
 	f.StringVar(&o.role.Path, "path", "/", "Path of the role and the instance profile, such as /eks/")
 	f.StringVar(&o.role.Description, "description", "Amazon EKS node role", "Description of the role")
 	f.StringToStringVar(&o.role.Tags, "tags", nil, "Tags of all that is created, as KEY=VALUE,…")
@@ -234,7 +236,7 @@ func (o *createOptions) run(ctx context.Context) error {
 		fmt.Fprintln(o.streams.ErrOut, "nothing was created: --dry-run")
 		return nil
 	}
-	if err := ask(o.streams, o.yes, fmt.Sprintf("Apply %s?", text.Count(len(pending), "change")), "nothing was created"); err != nil {
+	if err := ask(ctx, o.streams, o.yes, fmt.Sprintf("Apply %s?", text.Count(len(pending), "change")), "nothing was created"); err != nil {
 		return err
 	}
 	for i, c := range pending {
@@ -326,7 +328,11 @@ func (o *createOptions) open(ctx context.Context) (*aws.Changes, error) {
 		}
 		target = &locate.Target{Region: o.place.region, Profile: o.profile}
 	}
-	store, err := aws.NewChanges(ctx, awsConfig(target))
+	settings, err := live.awsConfig(target)
+	if err != nil {
+		return nil, err
+	}
+	store, err := aws.NewChanges(ctx, settings)
 	if err != nil {
 		return nil, unread(err)
 	}

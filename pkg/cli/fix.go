@@ -93,7 +93,7 @@ read, or a step could not be applied.`,
 			if err := o.complete(cmd); err != nil {
 				return err
 			}
-			return o.run(cmd.Context())
+			return o.source.within(cmd.Context(), o.run)
 		},
 	}
 	f := cmd.Flags()
@@ -109,6 +109,7 @@ read, or a step could not be applied.`,
 	f.DurationVar(&o.proofTimeout, "proof-timeout", 2*time.Minute, "How long to wait for the proof of a step")
 	(&enum{one: &o.output, words: fixFormats, unknown: unknownFormat}).addTo(f, "output", "o", "Print the plan in this format: %s (default for people)")
 	o.source.addFlags(f)
+	f.Lookup("timeout").DefValue += ", with --apply " + applyTimeout.String()
 	o.team.addFlags(f)
 	return cmd
 }
@@ -141,6 +142,9 @@ func (o *fixOptions) complete(cmd *cobra.Command) error {
 	}
 	if name := changed("yes", "journal", "proof-timeout"); name != "" && !o.apply {
 		return usage("add --apply, or leave it out", "--%s has no meaning without --apply", name)
+	}
+	if o.apply && changed("timeout") == "" {
+		o.source.live.timeout = timeout(applyTimeout)
 	}
 	if err := o.team.complete(cmd.Context()); err != nil {
 		return err

@@ -204,13 +204,13 @@ func (f *fixer) do(ctx context.Context, work *apply.Work) error {
 			changes += len(s.Changes)
 		}
 		fmt.Fprintln(f.streams.Out)
-		if err := ask(f.streams, f.yes, fmt.Sprintf("Make %s?", text.Count(changes, "change")), "nothing was changed"); err != nil {
+		if err := ask(ctx, f.streams, f.yes, fmt.Sprintf("Make %s?", text.Count(changes, "change")), "nothing was changed"); err != nil {
 			return err
 		}
 	}
 	journal, err := f.session.Apply(ctx, work)
 	if err != nil {
-		return f.brokeOff(err, journal, len(steps))
+		return f.brokeOff(ctx, err, journal, len(steps))
 	}
 	if len(steps) > 0 {
 		fmt.Fprintf(f.streams.Out, "%s made; look again: kubectl noderole check\nto take back what was done: kubectl noderole fix --undo JOURNAL --apply\nthe journal is %s\n", text.Count(len(steps), "step"), journal)
@@ -266,7 +266,7 @@ func (f *fixer) transient(what string) {
 }
 
 // brokeOff says what stands, why, and how to go on.
-func (f *fixer) brokeOff(err error, path string, of int) error {
+func (f *fixer) brokeOff(ctx context.Context, err error, path string, of int) error {
 	f.transient("")
 	var stopped *apply.Error
 	if !errors.As(err, &stopped) {
@@ -287,7 +287,10 @@ func (f *fixer) brokeOff(err error, path string, of int) error {
 		"or take them back: kubectl noderole fix --undo "+path+" --apply",
 	)
 	what := err.Error()
-	if errors.Is(err, context.Canceled) {
+	switch {
+	case errors.Is(err, context.Canceled) && isTimeout(ctx):
+		what = fmt.Sprintf("step %d (%s): %s", stopped.Step, stopped.Title, context.Cause(ctx))
+	case errors.Is(err, context.Canceled):
 		what = fmt.Sprintf("interrupted in step %d (%s)", stopped.Step, stopped.Title)
 	}
 	return codeError{code: code, err: &problem.Error{Problem: what, Next: strings.Join(next, "\n  "), Err: err}}
@@ -320,13 +323,14 @@ func mayAsk(streams genericiooptions.IOStreams, yes bool, or string) error {
 }
 
 // ask asks on a terminal for a yes, unless that was given.
-func ask(streams genericiooptions.IOStreams, yes bool, question, otherwise string) error {
+func ask(ctx context.Context, streams genericiooptions.IOStreams, yes bool, question, otherwise string) error {
 	if yes {
 		return nil
 	}
 	if err := mayAsk(streams, yes, "look at the plan alone"); err != nil {
 		return err
 	}
+	defer pause(ctx)()
 	fmt.Fprint(streams.ErrOut, question+" Type yes: ")
 	answer, err := bufio.NewReader(streams.In).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -88,6 +89,19 @@ func (k *kubeFlags) ToRESTConfig() (*rest.Config, error) {
 		c.ExecProvider.InteractiveMode = clientcmdapi.NeverExecInteractiveMode
 	}
 	return c, err
+}
+
+// requestTimeout returns --request-timeout, the limit of one request; zero where it is not
+// given.
+func (k *kubeFlags) requestTimeout() (time.Duration, error) {
+	if k.overrides.Timeout == "" {
+		return 0, nil
+	}
+	limit, err := clientcmd.ParseTimeout(k.overrides.Timeout)
+	if err != nil || limit < 0 {
+		return 0, usage("such as --request-timeout 30s", "--request-timeout %q is not a length of time", k.overrides.Timeout)
+	}
+	return limit, nil
 }
 
 // errNoFormat is the error of a format that a printer does not know.

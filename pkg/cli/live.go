@@ -28,6 +28,7 @@ type liveOptions struct {
 
 	clusterName, region, profile string
 	simulate                     bool
+	timeout                      timeout
 	// regions are other regions whose cluster roles are read.
 	regions []string
 	// quiet keeps progress and warnings from standard error.
@@ -35,12 +36,13 @@ type liveOptions struct {
 }
 
 // liveFlags are the flags that addFlags adds.
-var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions"}
+var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions", "timeout"}
 
 func (o *liveOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.clusterName, "cluster-name", "", "Name of the EKS cluster, instead of what the kube context leads to")
 	f.StringVar(&o.region, "region", "", "AWS region of the EKS cluster")
 	f.StringVar(&o.profile, "profile", "", "AWS profile, instead of the one that the kubeconfig's credential plugin uses")
+	o.timeout.addFlag(f)
 }
 
 // addFactsFlags adds what only those need who read all facts.
@@ -95,7 +97,11 @@ func (o *liveOptions) connect(ctx context.Context) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	cloud, err := aws.New(ctx, awsConfig(target))
+	settings, err := o.awsConfig(target)
+	if err != nil {
+		return nil, err
+	}
+	cloud, err := aws.New(ctx, settings)
 	if err != nil {
 		return nil, unread(err)
 	}
@@ -164,8 +170,9 @@ func (o *liveOptions) target() (*locate.Target, error) {
 }
 
 // awsConfig is how to reach AWS for a cluster.
-func awsConfig(t *locate.Target) aws.Config {
-	return aws.Config{Region: t.Region, Profile: t.Profile, RoleARN: t.RoleARN, Env: t.Env}
+func (o *liveOptions) awsConfig(t *locate.Target) (aws.Config, error) {
+	limit, err := o.config.requestTimeout()
+	return aws.Config{Region: t.Region, Profile: t.Profile, RoleARN: t.RoleARN, Env: t.Env, RequestTimeout: limit}, err
 }
 
 // confirm asks EKS for the cluster, and says what the user should know of it.

@@ -34,7 +34,7 @@ checks it anywhere, without AWS and without the cluster.`,
   kubectl noderole snapshot -o prod.yaml
   kubectl noderole check -f prod.yaml`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.live.timeout.within(cmd.Context(), o.run) },
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.output, "output", "o", "-", "Write to this file, - for standard output")
