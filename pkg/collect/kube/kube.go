@@ -25,6 +25,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // The limits of one request.
@@ -107,7 +108,7 @@ type (
 // New returns a client for the cluster of a kubeconfig's context. The
 // configuration is not changed. No request is made.
 func New(config *rest.Config, o Options) (*Client, error) {
-	c := &Client{server: config.Host, context: o.Context}
+	c := &Client{server: text.WithoutSecrets(config.Host), context: o.Context}
 	config = rest.CopyConfig(config)
 	config.ContentType = runtime.ContentTypeProtobuf
 	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
