@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"pkg/change":           {"pkg/command", "pkg/iampolicy", "pkg/text"},
 	"pkg/cli":              {"all"},
 	"pkg/collect":          {"pkg/awsauth", "pkg/problem", "pkg/snapshot", "pkg/locate", "pkg/text"},
-	"pkg/collect/aws":      {"pkg/change", "pkg/collect", "pkg/problem", "pkg/snapshot", "pkg/locate"},
+	"pkg/collect/aws":      {"pkg/change", "pkg/collect", "pkg/files", "pkg/problem", "pkg/snapshot", "pkg/locate"},
 	"pkg/collect/kube":     {"pkg/awsauth", "pkg/change", "pkg/collect", "pkg/problem", "pkg/snapshot", "pkg/locate", "pkg/text"},
 	"pkg/command":          {"pkg/text"},
 	"pkg/export":           {"pkg/change", "pkg/command", "pkg/need", "pkg/newrole", "pkg/planner", "pkg/snapshot", "pkg/text"},

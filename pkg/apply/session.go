@@ -85,7 +85,7 @@ func (s *Session) Open(ctx context.Context) error {
 	}
 	s.journal = s.Journal
 	if s.journal == "" {
-		s.journal = s.unfinishedJournal()
+		s.journal = s.unfinishedJournal(ctx)
 	}
 	return nil
 }
@@ -152,7 +152,7 @@ func (s *Session) filePrefix() string {
 
 // unfinishedJournal is the newest journal of the cluster in StateDir of which something is
 // left to do; empty for none.
-func (s *Session) unfinishedJournal() string {
+func (s *Session) unfinishedJournal(ctx context.Context) string {
 	entries, err := os.ReadDir(s.StateDir) // sorted by name, and so by time
 	if err != nil {
 		s.warn("%s", err)
@@ -162,7 +162,7 @@ func (s *Session) unfinishedJournal() string {
 			continue
 		}
 		path := filepath.Join(s.StateDir, e.Name())
-		h, err := readJournal(path)
+		h, err := readJournal(ctx, path)
 		if err != nil {
 			s.warn("%s", err)
 			continue
@@ -182,8 +182,8 @@ func (s *Session) sameCluster(file, cluster string) error {
 	return &problem.Error{Problem: fmt.Sprintf("%s is about cluster %s, not %s", file, cluster, s.Cluster), Next: "choose the context of that cluster"}
 }
 
-func (s *Session) readJournal(file string) (*history, error) {
-	h, err := readJournal(file)
+func (s *Session) readJournal(ctx context.Context, file string) (*history, error) {
+	h, err := readJournal(ctx, file)
 	if err != nil {
 		return nil, &problem.Error{
 			Problem: fmt.Sprintf("the journal cannot be read: %s", err),
@@ -219,7 +219,7 @@ func (s *Session) Unfinished(ctx context.Context) (*Work, error) {
 	if info, err := os.Stat(s.journal); errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
 		return nil, nil
 	}
-	h, err := s.readJournal(s.journal)
+	h, err := s.readJournal(ctx, s.journal)
 	if err != nil {
 		return nil, err
 	}
@@ -261,7 +261,7 @@ func (s *Session) Plan(ctx context.Context, plan *planner.Plan, file string) (*W
 // the error wraps ErrStale. Where Store cannot say what is undone, the work is all of it,
 // beside the error.
 func (s *Session) Undo(ctx context.Context, journal string) (*Work, error) {
-	h, err := s.readJournal(journal)
+	h, err := s.readJournal(ctx, journal)
 	if err != nil {
 		return nil, err
 	}

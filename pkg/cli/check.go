@@ -177,7 +177,7 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	}
 	printer, err := o.jsonYAML.ToPrinter(o.output)
 	if errors.Is(err, errNoFormat) {
-		printer, err = o.template.ToPrinter(o.output)
+		printer, err = o.template.ToPrinter(cmd.Context(), o.output)
 	}
 	if err != nil {
 		return usage("", "--output %s: %s", o.output, err)

@@ -122,7 +122,7 @@ func TestPrinters(t *testing.T) {
 	} {
 		printer, err := jsonYAML{}.ToPrinter(c.output)
 		if errors.Is(err, errNoFormat) {
-			printer, err = (&templates{text: c.template}).ToPrinter(c.output)
+			printer, err = (&templates{text: c.template}).ToPrinter(t.Context(), c.output)
 		}
 		if c.err != "" {
 			if err == nil || !strings.HasPrefix(err.Error(), c.err) {

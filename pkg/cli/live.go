@@ -157,7 +157,7 @@ func (c *connection) read(ctx context.Context) (facts *snapshot.Snapshot, calls 
 
 // target reads the cluster of the context from the kubeconfig.
 func (o *liveOptions) target() (*locate.Target, error) {
-	raw, err := o.config.ToRawKubeConfigLoader().RawConfig()
+	raw, err := o.config.RawConfig()
 	if err != nil {
 		return nil, usage("check --kubeconfig and KUBECONFIG", "the kubeconfig cannot be read: %s", err)
 	}

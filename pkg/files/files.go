@@ -20,6 +20,9 @@ import (
 const (
 	MaxSnapshot = 64 << 20 // snapshots, reports and journals
 	MaxConfig   = 1 << 20  // configuration, plans, policy documents and templates
+	// MaxKubeconfig is for kubeconfig files and the AWS configuration. A kubeconfig with
+	// 2,000 clusters has some 5 MB.
+	MaxKubeconfig = 8 << 20
 )
 
 // Error says what is wrong with a file.
@@ -80,6 +83,22 @@ func read(name string, stdin io.Reader, limit int64) ([]byte, error) {
 		return nil, tooLarge(name, limit)
 	}
 	return decode(name, text)
+}
+
+// Check returns an *Error where a library would read more of a file than limit bytes: the
+// file is larger, or it is not a regular file, whose size is not known. A file that cannot
+// be looked at passes, as reading it has an error of its own, and so does os.DevNull.
+func Check(name string, limit int64) error {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil || name == os.DevNull || info.IsDir():
+		return nil
+	case !info.Mode().IsRegular():
+		return &Error{Name: name, Problem: "is not a regular file; save its content in one"}
+	case info.Size() > limit:
+		return tooLarge(name, limit)
+	}
+	return nil
 }
 
 func unreadable(name string, err error) error {

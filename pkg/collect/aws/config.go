@@ -24,6 +24,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 )
 
@@ -118,6 +119,9 @@ func at(endpoint string) func(*sts.Options) {
 
 // load returns the SDK's configuration.
 func load(ctx context.Context, cfg Config) (aws.Config, error) {
+	if err := cfg.checkFiles(); err != nil {
+		return aws.Config{}, err
+	}
 	options, err := cfg.options()
 	if err != nil {
 		return aws.Config{}, err
@@ -138,6 +142,21 @@ func load(ctx context.Context, cfg Config) (aws.Config, error) {
 	}
 	loaded.Credentials = aws.NewCredentialsCache(explained{loaded.Credentials})
 	return loaded, nil
+}
+
+// checkFiles returns the error of a file that the SDK would read to its end, and that is
+// too large to be what it should be.
+func (cfg Config) checkFiles() error {
+	for _, name := range []string{
+		cmp.Or(cfg.lookup("AWS_CONFIG_FILE"), config.DefaultSharedConfigFilename()),
+		cmp.Or(cfg.lookup("AWS_SHARED_CREDENTIALS_FILE"), config.DefaultSharedCredentialsFilename()),
+		cfg.lookup("AWS_CA_BUNDLE"), cfg.lookup("AWS_WEB_IDENTITY_TOKEN_FILE"), os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
+	} {
+		if err := files.Check(name, files.MaxKubeconfig); err != nil {
+			return &problem.Error{Problem: err.Error(), Next: "correct the file or the variable that names it", Err: err}
+		}
+	}
+	return nil
 }
 
 // options returns the SDK options for cfg.
