@@ -200,7 +200,7 @@ func (t *templates) ToPrinter(ctx context.Context, output string) (printers.Reso
 	if strings.HasSuffix(format, "file") {
 		content, err := files.Read(ctx, source, nil, files.MaxConfig)
 		if err != nil {
-			return nil, fmt.Errorf("read the template: %w", err)
+			return nil, err
 		}
 		source = string(content)
 	}
