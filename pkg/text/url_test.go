@@ -22,6 +22,7 @@ func TestWithoutSecrets(t *testing.T) {
 		"at https://u:p@host/a?k=v: refused":    "at https://host/a: refused",
 		"at https://u:p@host: refused, (http://h?k=v).":             "at https://host: refused, (http://h).",
 		"arn:aws:sts::111122223333:assumed-role/r/jane@example.com": "arn:aws:sts::111122223333:assumed-role/r/jane@example.com",
+		"Failed to parse uri: http://u:p q@host/":                   "AWS_ENDPOINT_URL is not a URL",
 		"oidc.eks://x?y": "oidc.eks://x",
 		`invalid proxy address "u:p@host": parse "u:p@host": x`: "invalid proxy address in HTTPS_PROXY or HTTP_PROXY",
 	} {

@@ -285,7 +285,7 @@ func worthRetrying(err error) aws.Ternary {
 	var certificate *tls.CertificateVerificationError
 	var network net.Error
 	switch {
-	case errors.As(err, &credentials), errors.As(err, &certificate):
+	case errors.As(err, &credentials), errors.As(err, &certificate), errors.Is(err, http.ErrSchemeMismatch):
 		return aws.FalseTernary
 	case errors.As(err, &name) && name.IsTemporary && !name.IsTimeout:
 		return aws.TrueTernary
