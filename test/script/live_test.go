@@ -57,7 +57,7 @@ func (c *liveCluster) put(t *testing.T, name, text string) string {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(text), 0o700); err != nil { //nolint:gosec // some are programs
+	if err := os.WriteFile(path, []byte(text), 0o700); err != nil { // some are programs
 		t.Fatal(err)
 	}
 	return path
