@@ -3,6 +3,7 @@ package apply
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 )
@@ -60,6 +62,9 @@ type journal struct {
 // created where it is missing.
 func openJournal(path, cluster, tool string) (*journal, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	if err := files.Check(path, files.MaxSnapshot); err != nil {
 		return nil, err
 	}
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -167,13 +172,12 @@ type loggedChange struct{ open, wrote bool }
 
 // readJournal reads a journal. A last line that is not whole is left out: it was being
 // written when the run was killed.
-func readJournal(path string) (*history, error) {
-	file, err := os.Open(path)
+func readJournal(ctx context.Context, path string) (*history, error) {
+	text, err := files.Read(ctx, path, nil, files.MaxSnapshot)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close() //nolint:errcheck // it was only read
-	h, err := readHistory(bufio.NewReader(file))
+	h, err := readHistory(bufio.NewReader(bytes.NewReader(text)))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -2,7 +2,9 @@ package apply
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -136,7 +138,7 @@ func TestReadJournal(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			path := write(t, tt.text)
-			h, err := readJournal(path)
+			h, err := readJournal(t.Context(), path)
 			if tt.err != "" {
 				if err == nil || err.Error() != path+": "+tt.err {
 					t.Errorf("error %v, want %s", err, tt.err)
@@ -167,7 +169,7 @@ func TestReadJournal(t *testing.T) {
 			}
 		})
 	}
-	if _, err := readJournal(filepath.Join(t.TempDir(), "none")); !os.IsNotExist(err) {
+	if _, err := readJournal(t.Context(), filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
 }
@@ -216,7 +218,7 @@ func TestOpenJournal(t *testing.T) {
 				t.Errorf("the file is now\n%s", text)
 			}
 			if tt.err == "" {
-				if h, err := readJournal(path); err != nil || !h.ended || h.cluster != cluster {
+				if h, err := readJournal(t.Context(), path); err != nil || !h.ended || h.cluster != cluster {
 					t.Errorf("%+v, %v", h, err)
 				}
 			}
@@ -239,7 +241,7 @@ func FuzzReadJournal(f *testing.F) {
 	f.Add("")
 	f.Fuzz(func(t *testing.T, text string) {
 		path := write(t, text)
-		h, err := readJournal(path)
+		h, err := readJournal(t.Context(), path)
 		if err != nil {
 			return
 		}
@@ -262,7 +264,7 @@ func FuzzReadJournal(f *testing.F) {
 		if err := j.end(); err != nil {
 			t.Fatal(err)
 		}
-		if h, err := readJournal(path); err != nil || !h.ended {
+		if h, err := readJournal(t.Context(), path); err != nil || !h.ended {
 			t.Errorf("%+v, %v", h, err)
 		}
 	})

@@ -240,7 +240,7 @@ func (r *rig) takeBack(t *rapid.T, before map[string]change.State) {
 	if len(r.world.wrong) > 0 {
 		t.Fatal(r.world.wrong)
 	}
-	if h, err := readJournal(undone); err != nil || !h.ended {
+	if h, err := readJournal(context.Background(), undone); err != nil || !h.ended {
 		t.Fatalf("the journal that was undone: %+v, %v", h, err)
 	}
 }

@@ -85,7 +85,7 @@ func (s *Session) Open(ctx context.Context) error {
 	}
 	s.journal = s.Journal
 	if s.journal == "" {
-		s.journal = s.unfinishedJournal()
+		s.journal = s.unfinishedJournal(ctx)
 	}
 	return nil
 }
@@ -152,7 +152,7 @@ func (s *Session) filePrefix() string {
 
 // unfinishedJournal is the newest journal of the cluster in StateDir of which something is
 // left to do; empty for none.
-func (s *Session) unfinishedJournal() string {
+func (s *Session) unfinishedJournal(ctx context.Context) string {
 	entries, err := os.ReadDir(s.StateDir) // sorted by name, and so by time
 	if err != nil {
 		s.warn("%s", err)
@@ -162,7 +162,7 @@ func (s *Session) unfinishedJournal() string {
 			continue
 		}
 		path := filepath.Join(s.StateDir, e.Name())
-		h, err := readJournal(path)
+		h, err := readJournal(ctx, path)
 		if err != nil {
 			s.warn("%s", err)
 			continue
@@ -184,13 +184,13 @@ func (s *Session) sameCluster(file, cluster string) error {
 
 // CheckJournal returns an error, a *problem.Error, where a journal cannot be read.
 // stateDir is where journals are by default.
-func CheckJournal(file, stateDir string) error {
-	_, err := findJournal(file, stateDir)
+func CheckJournal(ctx context.Context, file, stateDir string) error {
+	_, err := findJournal(ctx, file, stateDir)
 	return err
 }
 
-func findJournal(file, stateDir string) (*history, error) {
-	h, err := readJournal(file)
+func findJournal(ctx context.Context, file, stateDir string) (*history, error) {
+	h, err := readJournal(ctx, file)
 	if err != nil {
 		return nil, &problem.Error{
 			Problem: fmt.Sprintf("the journal cannot be read: %s", err),
@@ -200,8 +200,8 @@ func findJournal(file, stateDir string) (*history, error) {
 	return h, nil
 }
 
-func (s *Session) readJournal(file string) (*history, error) {
-	h, err := findJournal(file, s.StateDir)
+func (s *Session) readJournal(ctx context.Context, file string) (*history, error) {
+	h, err := findJournal(ctx, file, s.StateDir)
 	if err != nil {
 		return nil, err
 	}
@@ -234,7 +234,7 @@ func (s *Session) Unfinished(ctx context.Context) (*Work, error) {
 	if info, err := os.Stat(s.journal); errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
 		return nil, nil
 	}
-	h, err := s.readJournal(s.journal)
+	h, err := s.readJournal(ctx, s.journal)
 	if err != nil {
 		return nil, err
 	}
@@ -276,7 +276,7 @@ func (s *Session) Plan(ctx context.Context, plan *planner.Plan, file string) (*W
 // the error wraps ErrStale. Where Store cannot say what is undone, the work is all of it,
 // beside the error.
 func (s *Session) Undo(ctx context.Context, journal string) (*Work, error) {
-	h, err := s.readJournal(journal)
+	h, err := s.readJournal(ctx, journal)
 	if err != nil {
 		return nil, err
 	}

@@ -114,7 +114,7 @@ func TestSession(t *testing.T) {
 	if name := filepath.Base(first); filepath.Dir(first) != s.StateDir || !strings.HasPrefix(name, "111122223333_eu-west-1_prod_20") {
 		t.Errorf("the journal is %s", first)
 	}
-	if h, err := readJournal(first); err != nil || !h.ended || len(r.world.there) != 3 {
+	if h, err := readJournal(t.Context(), first); err != nil || !h.ended || len(r.world.there) != 3 {
 		t.Errorf("%+v, %v; there is %v", h, err, r.world.there)
 	}
 	if journal, err := s.run(t, applying(plan())); err != nil || journal != "" {
@@ -354,7 +354,7 @@ func TestUnfinishedDoesNotFit(t *testing.T) {
 	if diff := cmp.Diff(want, r.events); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
-	if h, err := readJournal(path); err != nil || !h.ended {
+	if h, err := readJournal(t.Context(), path); err != nil || !h.ended {
 		t.Errorf("%+v, %v", h, err)
 	}
 }

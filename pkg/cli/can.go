@@ -80,7 +80,10 @@ Exit code 0: allowed; 1: denied; 2: wrong usage; 3: a policy could not be read;
 			if err := o.complete(cmd, args); err != nil {
 				return err
 			}
-			return o.run(cmd.Context())
+			if o.batch || o.documents() {
+				return o.run(cmd.Context())
+			}
+			return o.facts.within(cmd.Context(), o.run)
 		},
 	}
 	f := cmd.Flags()
@@ -185,7 +188,7 @@ func (o *canOptions) run(ctx context.Context) error {
 		}
 		return nil
 	case o.documents():
-		return o.askDocuments()
+		return o.askDocuments(ctx)
 	default:
 		return o.askRole(ctx)
 	}
@@ -262,20 +265,20 @@ func (o *canOptions) needed() need.Action {
 }
 
 // askDocuments asks about the documents on disk.
-func (o *canOptions) askDocuments() error {
+func (o *canOptions) askDocuments(ctx context.Context) error {
 	var p iampolicy.Policies
 	var err error
-	if p.Identity, err = loadPolicies(iampolicy.Identity, o.policyFiles); err != nil {
+	if p.Identity, err = loadPolicies(ctx, iampolicy.Identity, o.policyFiles); err != nil {
 		return err
 	}
-	if p.Boundary, err = loadPolicy(iampolicy.Identity, o.boundaryFile); err != nil {
+	if p.Boundary, err = loadPolicy(ctx, iampolicy.Identity, o.boundaryFile); err != nil {
 		return err
 	}
-	if p.Resource, err = loadPolicy(iampolicy.Trust, o.trustFile); err != nil {
+	if p.Resource, err = loadPolicy(ctx, iampolicy.Trust, o.trustFile); err != nil {
 		return err
 	}
 	for _, level := range o.scpFiles {
-		policies, err := loadPolicies(iampolicy.Identity, strings.Split(level, ","))
+		policies, err := loadPolicies(ctx, iampolicy.Identity, strings.Split(level, ","))
 		if err != nil {
 			return err
 		}
@@ -347,10 +350,10 @@ func (o *canOptions) context() (*iampolicy.Context, error) {
 	return known, nil
 }
 
-func loadPolicies(kind iampolicy.Kind, files []string) ([]iampolicy.Policy, error) {
+func loadPolicies(ctx context.Context, kind iampolicy.Kind, files []string) ([]iampolicy.Policy, error) {
 	var list []iampolicy.Policy
 	for _, file := range files {
-		p, err := loadPolicy(kind, file)
+		p, err := loadPolicy(ctx, kind, file)
 		if err != nil {
 			return nil, err
 		}
@@ -360,11 +363,11 @@ func loadPolicies(kind iampolicy.Kind, files []string) ([]iampolicy.Policy, erro
 }
 
 // loadPolicy reads a document; without a name there is none.
-func loadPolicy(kind iampolicy.Kind, file string) (*iampolicy.Policy, error) {
+func loadPolicy(ctx context.Context, kind iampolicy.Kind, file string) (*iampolicy.Policy, error) {
 	if file == "" {
 		return nil, nil
 	}
-	text, err := readFile(context.Background(), file, files.MaxConfig)
+	text, err := readFile(ctx, file, files.MaxConfig)
 	if err != nil {
 		return nil, err
 	}

@@ -119,7 +119,7 @@ some facts could not be read.`,
 			if err := o.complete(cmd); err != nil {
 				return err
 			}
-			return o.run(cmd.Context())
+			return o.source.within(cmd.Context(), o.run)
 		},
 	}
 	o.addFlags(cmd.Flags())
@@ -192,7 +192,7 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	}
 	printer, err := o.jsonYAML.ToPrinter(o.output)
 	if errors.Is(err, errNoFormat) {
-		printer, err = o.template.ToPrinter(o.output)
+		printer, err = o.template.ToPrinter(cmd.Context(), o.output)
 	}
 	if err != nil {
 		return usage("", "--output %s: %s", o.output, err)

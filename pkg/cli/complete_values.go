@@ -83,7 +83,7 @@ func starting(typed string, values []string) []string {
 }
 
 func contexts(config *kubeFlags) []string {
-	raw, err := config.ToRawKubeConfigLoader().RawConfig()
+	raw, err := config.RawConfig()
 	if err != nil {
 		return nil
 	}
@@ -92,7 +92,7 @@ func contexts(config *kubeFlags) []string {
 
 // clusterNames are the EKS clusters of the kubeconfig's contexts.
 func clusterNames(config *kubeFlags) []string {
-	raw, err := config.ToRawKubeConfigLoader().RawConfig()
+	raw, err := config.RawConfig()
 	if err != nil {
 		return nil
 	}

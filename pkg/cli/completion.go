@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -59,7 +60,7 @@ script that the shell has to load.`,
 				return err
 			}
 			if o.install {
-				return o.writeShim()
+				return o.writeShim(cmd.Context())
 			}
 			return o.writeScript(cmd.Root())
 		},
@@ -121,7 +122,7 @@ func shim(goos string) (name, text string) {
 
 // writeShim writes the shim and says where, and what kubectl still lacks to find
 // it.
-func (o *completionOptions) writeShim() error {
+func (o *completionOptions) writeShim(ctx context.Context) error {
 	dir := o.dir
 	if dir == "" {
 		plugin, err := exec.LookPath("kubectl-noderole")
@@ -136,7 +137,7 @@ func (o *completionOptions) writeShim() error {
 	}
 	name, text := shim(runtime.GOOS)
 	file := filepath.Join(dir, name)
-	if err := replaceOwn(file, text); err != nil {
+	if err := replaceOwn(ctx, file, text); err != nil {
 		return err
 	}
 	if _, err := fmt.Fprintf(o.streams.Out, "wrote %s\n", file); err != nil {
@@ -150,8 +151,8 @@ func (o *completionOptions) writeShim() error {
 
 // replaceOwn writes an executable file. A file that is there and is
 // no shim of this program's is left alone.
-func replaceOwn(file, text string) error {
-	old, err := os.ReadFile(file)
+func replaceOwn(ctx context.Context, file, text string) error {
+	old, err := files.Read(ctx, file, nil, files.MaxConfig)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:

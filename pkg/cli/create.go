@@ -34,6 +34,7 @@ type createOptions struct {
 
 	role                   newrole.Role
 	clusterName, profile   string
+	timeout                timeout
 	noInstanceProfile      bool
 	cni, entry, output     string
 	dryRun, yes, ipFlagSet bool
@@ -86,7 +87,7 @@ that the VPC CNI needs.`,
 			if o.output != "" {
 				return o.print()
 			}
-			return o.run(cmd.Context())
+			return o.timeout.within(cmd.Context(), o.run)
 		},
 	}
 	o.addFlags(cmd.Flags())
@@ -119,6 +120,7 @@ func (o *createOptions) addFlags(f *pflag.FlagSet) {
 		f.BoolVar(&o.dryRun, "dry-run", false, "Show the plan and create nothing")
 		f.BoolVar(&o.yes, "yes", false, "Create without confirmation")
 	})
+	inSection(f, sectionConnection, func() { o.timeout.addFlag(f) })
 }
 
 var (
@@ -243,7 +245,7 @@ func (o *createOptions) run(ctx context.Context) error {
 		fmt.Fprintln(o.streams.ErrOut, "nothing was created: --dry-run")
 		return nil
 	}
-	if err := ask(o.streams, o.yes, fmt.Sprintf("Apply %s?", text.Count(len(pending), "change")), "nothing was created"); err != nil {
+	if err := ask(ctx, o.streams, o.yes, fmt.Sprintf("Apply %s?", text.Count(len(pending), "change")), "nothing was created"); err != nil {
 		return err
 	}
 	for i, c := range pending {
@@ -335,7 +337,11 @@ func (o *createOptions) open(ctx context.Context) (*aws.Changes, error) {
 		}
 		target = &locate.Target{Region: o.place.region, Profile: o.profile}
 	}
-	store, err := aws.NewChanges(ctx, awsConfig(target))
+	settings, err := live.awsConfig(target)
+	if err != nil {
+		return nil, err
+	}
+	store, err := aws.NewChanges(ctx, settings)
 	if err != nil {
 		return nil, unread(err)
 	}

@@ -68,6 +68,14 @@ func (o *factsOptions) read(ctx context.Context) (facts *snapshot.Snapshot, foot
 	return facts, "", err
 }
 
+// within makes a run, which may take no longer than --timeout where the facts are live.
+func (o *factsOptions) within(ctx context.Context, run func(context.Context) error) error {
+	if o.saved() {
+		return run(ctx)
+	}
+	return o.live.timeout.within(ctx, run)
+}
+
 // around returns what completes commands about the cluster with this ARN.
 func (o *factsOptions) around(clusterARN string) scope {
 	s := o.scope

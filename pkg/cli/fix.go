@@ -96,7 +96,7 @@ read, or a step could not be applied.`,
 			if err := o.complete(cmd); err != nil {
 				return err
 			}
-			return o.run(cmd.Context())
+			return o.source.within(cmd.Context(), o.run)
 		},
 	}
 	f := cmd.Flags()
@@ -119,6 +119,7 @@ read, or a step could not be applied.`,
 		addColorFlag(f, &o.color)
 	})
 	o.source.addFlags(f)
+	f.Lookup("timeout").DefValue += ", with --apply " + applyTimeout.String()
 	o.team.addFlags(f)
 	return cmd
 }
@@ -152,6 +153,9 @@ func (o *fixOptions) complete(cmd *cobra.Command) error {
 	if name := changed("yes", "journal", "proof-timeout"); name != "" && !o.apply {
 		return usage("add --apply, or leave it out", "--%s needs --apply", name)
 	}
+	if o.apply && changed("timeout") == "" {
+		o.source.live.timeout = timeout(applyTimeout)
+	}
 	if err := o.team.complete(cmd.Context()); err != nil {
 		return err
 	}
@@ -165,7 +169,7 @@ func (o *fixOptions) complete(cmd *cobra.Command) error {
 // cluster.
 func (o *fixOptions) readFiles(ctx context.Context) (err error) {
 	if o.undo != "" {
-		return apply.CheckJournal(o.undo, stateDir())
+		return apply.CheckJournal(ctx, o.undo, stateDir())
 	}
 	if o.plan != "" {
 		o.reviewed, err = readPlan(ctx, o.plan)

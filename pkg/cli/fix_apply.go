@@ -205,13 +205,13 @@ func (f *fixer) do(ctx context.Context, work *apply.Work) error {
 			changes += len(s.Changes)
 		}
 		fmt.Fprintln(f.streams.Out)
-		if err := ask(f.streams, f.yes, fmt.Sprintf("Apply %s?", text.Count(changes, "change")), "nothing was changed"); err != nil {
+		if err := ask(ctx, f.streams, f.yes, fmt.Sprintf("Apply %s?", text.Count(changes, "change")), "nothing was changed"); err != nil {
 			return err
 		}
 	}
 	journal, err := f.session.Apply(ctx, work)
 	if err != nil {
-		return f.failed(err, journal, len(steps))
+		return f.failed(ctx, err, journal, len(steps))
 	}
 	if len(steps) > 0 {
 		fmt.Fprintf(f.streams.Out, "%s applied; check again: kubectl noderole check\nto undo the changes: kubectl noderole fix --undo %s --apply\n", text.Count(len(steps), "step"), command.Quote(journal))
@@ -267,7 +267,7 @@ func (f *fixer) transient(what string) {
 }
 
 // failed says which steps are applied, why the run stopped, and how to continue.
-func (f *fixer) failed(err error, path string, of int) error {
+func (f *fixer) failed(ctx context.Context, err error, path string, of int) error {
 	f.transient("")
 	var stopped *apply.Error
 	if !errors.As(err, &stopped) {
@@ -288,7 +288,10 @@ func (f *fixer) failed(err error, path string, of int) error {
 		"or undo them: kubectl noderole fix --undo "+command.Quote(path)+" --apply",
 	)
 	what := err.Error()
-	if errors.Is(err, context.Canceled) {
+	switch {
+	case errors.Is(err, context.Canceled) && isTimeout(ctx):
+		what = fmt.Sprintf("step %d (%s): %s", stopped.Step, stopped.Title, context.Cause(ctx))
+	case errors.Is(err, context.Canceled):
 		what = fmt.Sprintf("interrupted in step %d (%s)", stopped.Step, stopped.Title)
 	}
 	return codeError{code: code, err: &problem.Error{Problem: what, Next: strings.Join(next, "\n  "), Err: err}}
@@ -321,13 +324,14 @@ func mayAsk(streams genericiooptions.IOStreams, yes bool, or string) error {
 }
 
 // ask asks on a terminal for a yes, unless that was given.
-func ask(streams genericiooptions.IOStreams, yes bool, question, otherwise string) error {
+func ask(ctx context.Context, streams genericiooptions.IOStreams, yes bool, question, otherwise string) error {
 	if yes {
 		return nil
 	}
 	if err := mayAsk(streams, yes, "show the plan only"); err != nil {
 		return err
 	}
+	defer pause(ctx)()
 	fmt.Fprint(streams.ErrOut, question+" Type yes: ")
 	answer, err := bufio.NewReader(streams.In).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {

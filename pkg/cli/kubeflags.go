@@ -2,12 +2,14 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -16,6 +18,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
@@ -68,12 +71,46 @@ func (k *kubeFlags) addFlags(f *pflag.FlagSet) {
 	}
 }
 
-// ToRawKubeConfigLoader returns what reads the kubeconfig, with the flags laid
-// over it.
-func (k *kubeFlags) ToRawKubeConfigLoader() clientcmd.ClientConfig {
+// loader returns what reads the kubeconfig, with the flags laid over it. client-go reads
+// any file to its end, so the files are checked here: a *files.Error names the one that is
+// too large. client-go itself refuses one that is nested too deep.
+func (k *kubeFlags) loader() (clientcmd.ClientConfig, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = k.kubeconfig
-	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &k.overrides)
+	for _, name := range rules.GetLoadingPrecedence() {
+		if err := files.Check(name, files.MaxKubeconfig); err != nil {
+			return nil, err
+		}
+	}
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &k.overrides), nil
+}
+
+// RawConfig returns the kubeconfig. The files that its context names are not larger than
+// what is read of such files.
+func (k *kubeFlags) RawConfig() (clientcmdapi.Config, error) {
+	loader, err := k.loader()
+	if err != nil {
+		return clientcmdapi.Config{}, err
+	}
+	raw, err := loader.RawConfig()
+	if err != nil {
+		return raw, err
+	}
+	if kubeContext, ok := raw.Contexts[cmp.Or(*k.Context, raw.CurrentContext)]; ok {
+		var named []string
+		if cluster, ok := raw.Clusters[kubeContext.Cluster]; ok {
+			named = append(named, cluster.CertificateAuthority)
+		}
+		if user, ok := raw.AuthInfos[kubeContext.AuthInfo]; ok {
+			named = append(named, user.ClientCertificate, user.ClientKey, user.TokenFile)
+		}
+		for _, name := range named {
+			if err := files.Check(name, files.MaxConfig); err != nil {
+				return raw, err
+			}
+		}
+	}
+	return raw, nil
 }
 
 // ToRESTConfig returns how to reach the API server.
@@ -86,11 +123,28 @@ func (k *kubeFlags) ToRESTConfig() (*rest.Config, error) {
 		}
 		k.overrides.AuthInfo.ImpersonateUserExtra[key] = append(k.overrides.AuthInfo.ImpersonateUserExtra[key], value)
 	}
-	c, err := k.ToRawKubeConfigLoader().ClientConfig()
+	loader, err := k.loader()
+	if err != nil {
+		return nil, err
+	}
+	c, err := loader.ClientConfig()
 	if err == nil && k.silent && c.ExecProvider != nil {
 		c.ExecProvider.InteractiveMode = clientcmdapi.NeverExecInteractiveMode
 	}
 	return c, err
+}
+
+// requestTimeout returns --request-timeout, the limit of one request; zero where it is not
+// given.
+func (k *kubeFlags) requestTimeout() (time.Duration, error) {
+	if k.overrides.Timeout == "" {
+		return 0, nil
+	}
+	limit, err := clientcmd.ParseTimeout(k.overrides.Timeout)
+	if err != nil || limit < 0 {
+		return 0, usage("such as --request-timeout 30s", "--request-timeout %q is not a length of time", k.overrides.Timeout)
+	}
+	return limit, nil
 }
 
 // errNoFormat is the error of a format that a printer does not know.
@@ -135,7 +189,7 @@ func (*templates) AllowedFormats() []string {
 
 // ToPrinter returns the printer of a format, errNoFormat, or the error of the
 // template or its file.
-func (t *templates) ToPrinter(output string) (printers.ResourcePrinter, error) {
+func (t *templates) ToPrinter(ctx context.Context, output string) (printers.ResourcePrinter, error) {
 	format, source, _ := strings.Cut(output, "=")
 	if !slices.Contains(t.AllowedFormats(), format) {
 		return nil, errNoFormat
@@ -147,9 +201,9 @@ func (t *templates) ToPrinter(output string) (printers.ResourcePrinter, error) {
 		return nil, errors.New("template format specified but no template given")
 	}
 	if strings.HasSuffix(format, "file") {
-		content, err := os.ReadFile(source)
+		content, err := files.Read(ctx, source, nil, files.MaxConfig)
 		if err != nil {
-			return nil, fmt.Errorf("read the template: %w", err)
+			return nil, err
 		}
 		source = string(content)
 	}

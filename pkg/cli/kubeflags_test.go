@@ -115,14 +115,14 @@ func TestPrinters(t *testing.T) {
 		{output: "jsonpath-file=" + file, want: "prod"},
 		{output: "jsonpath-file", template: file, want: "prod"},
 		{output: "jsonpath", err: "template format specified but no template given"},
-		{output: "go-template-file=" + file + ".missing", err: "read the template: open "},
+		{output: "go-template-file=" + file + ".missing", err: file + ".missing: cannot be read: "},
 		{output: "go-template={{", err: "parse the template: "},
 		{output: "jsonpath={", err: "parse the JSONPath: "},
 		{output: "jsonpaths={}", err: "no such format"},
 	} {
 		printer, err := jsonYAML{}.ToPrinter(c.output)
 		if errors.Is(err, errNoFormat) {
-			printer, err = (&templates{text: c.template}).ToPrinter(c.output)
+			printer, err = (&templates{text: c.template}).ToPrinter(t.Context(), c.output)
 		}
 		if c.err != "" {
 			if err == nil || !strings.HasPrefix(err.Error(), c.err) {

@@ -88,7 +88,7 @@ be read.`,
 			if err := o.complete(); err != nil {
 				return err
 			}
-			return o.run(cmd.Context())
+			return o.live.timeout.within(cmd.Context(), o.run)
 		},
 	}
 	f := cmd.Flags()
@@ -163,7 +163,11 @@ func (o *listOptions) locate(ctx context.Context) (collect.AccountOptions, error
 	if err != nil {
 		return collect.AccountOptions{}, err
 	}
-	cloud, err := aws.New(ctx, awsConfig(target))
+	settings, err := o.live.awsConfig(target)
+	if err != nil {
+		return collect.AccountOptions{}, err
+	}
+	cloud, err := aws.New(ctx, settings)
 	if err != nil {
 		return collect.AccountOptions{}, unread(err)
 	}
@@ -183,7 +187,11 @@ func (o *listOptions) locate(ctx context.Context) (collect.AccountOptions, error
 
 // locateRegion needs AWS only.
 func (o *listOptions) locateRegion(ctx context.Context) (collect.AccountOptions, error) {
-	cloud, err := aws.New(ctx, aws.Config{Region: o.live.region, Profile: o.live.profile})
+	settings, err := o.live.awsConfig(&locate.Target{Region: o.live.region, Profile: o.live.profile})
+	if err != nil {
+		return collect.AccountOptions{}, err
+	}
+	cloud, err := aws.New(ctx, settings)
 	if err != nil {
 		return collect.AccountOptions{}, unread(err)
 	}

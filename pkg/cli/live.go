@@ -28,6 +28,7 @@ type liveOptions struct {
 
 	clusterName, region, profile string
 	simulate                     bool
+	timeout                      timeout
 	// regions are other regions whose cluster roles are read.
 	regions []string
 	// quiet keeps progress and warnings from standard error.
@@ -35,13 +36,14 @@ type liveOptions struct {
 }
 
 // liveFlags are the flags that addFlags adds.
-var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions"}
+var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions", "timeout"}
 
 func (o *liveOptions) addFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
 		addClusterFlags(f, &o.clusterName, &o.profile)
 		f.StringVar(&o.region, "region", "", "AWS region of the EKS cluster")
 	})
+	inSection(f, sectionConnection, func() { o.timeout.addFlag(f) })
 }
 
 // addClusterFlags adds the flags that replace what the kube context says.
@@ -104,7 +106,11 @@ func (o *liveOptions) connect(ctx context.Context) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	cloud, err := aws.New(ctx, awsConfig(target))
+	settings, err := o.awsConfig(target)
+	if err != nil {
+		return nil, err
+	}
+	cloud, err := aws.New(ctx, settings)
 	if err != nil {
 		return nil, unread(err)
 	}
@@ -160,7 +166,7 @@ func (c *connection) read(ctx context.Context) (facts *snapshot.Snapshot, calls 
 
 // target reads the cluster of the context from the kubeconfig.
 func (o *liveOptions) target() (*locate.Target, error) {
-	raw, err := o.config.ToRawKubeConfigLoader().RawConfig()
+	raw, err := o.config.RawConfig()
 	if err != nil {
 		return nil, usage("check --kubeconfig and KUBECONFIG", "the kubeconfig cannot be read: %s", err)
 	}
@@ -173,8 +179,9 @@ func (o *liveOptions) target() (*locate.Target, error) {
 }
 
 // awsConfig is how to reach AWS for a cluster.
-func awsConfig(t *locate.Target) aws.Config {
-	return aws.Config{Region: t.Region, Profile: t.Profile, RoleARN: t.RoleARN, Env: t.Env}
+func (o *liveOptions) awsConfig(t *locate.Target) (aws.Config, error) {
+	limit, err := o.config.requestTimeout()
+	return aws.Config{Region: t.Region, Profile: t.Profile, RoleARN: t.RoleARN, Env: t.Env, RequestTimeout: limit}, err
 }
 
 // confirm asks EKS for the cluster, and says what the user should know of it.

@@ -53,7 +53,7 @@ func (o *placeOptions) complete() error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	raw, err := o.config.ToRawKubeConfigLoader().RawConfig()
+	raw, err := o.config.RawConfig()
 	if err == nil {
 		var target *locate.Target
 		target, err = locate.FromKubeconfig(raw, locate.Flags{Context: *o.config.Context}, os.Getenv)

@@ -39,7 +39,7 @@ checks it anywhere, without AWS and without the cluster.`,
 			if err := o.complete(); err != nil {
 				return err
 			}
-			return o.run(cmd.Context())
+			return o.live.timeout.within(cmd.Context(), o.run)
 		},
 	}
 	f := cmd.Flags()

@@ -1,9 +1,11 @@
 package collect
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 )
 
 // MaxAnswer is how much of one answer is read, in bytes. The largest answers are
@@ -14,8 +16,13 @@ const MaxAnswer = 64 << 20
 // test with errors.Is.
 var ErrAnswerTooLarge = fmt.Errorf("the response is larger than %d MiB", MaxAnswer>>20)
 
+// ErrAnswerEndedEarly is what a body of LimitAnswer ends with where its connection breaks
+// before its end, whoever closed it; test with errors.Is.
+var ErrAnswerEndedEarly = errors.New("the response ended early")
+
 // LimitAnswer returns an answer's body that fails with ErrAnswerTooLarge where it is
-// longer than MaxAnswer bytes.
+// longer than MaxAnswer bytes, and with ErrAnswerEndedEarly where it is cut off. The error
+// of a time limit stays as it is.
 func LimitAnswer(body io.ReadCloser) io.ReadCloser {
 	return &limitedBody{ReadCloser: body, left: MaxAnswer}
 }
@@ -32,7 +39,16 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 		n, err = b.left, ErrAnswerTooLarge
 	}
 	b.left -= n
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, ErrAnswerTooLarge) && !timedOut(err) {
+		err = fmt.Errorf("%w: %w", ErrAnswerEndedEarly, err)
+	}
 	return n, err
+}
+
+// timedOut reports whether reading ended because of a time limit or because the run ended.
+func timedOut(err error) bool {
+	var network net.Error
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout()
 }
 
 // The reasons why the next page of a list is not read.

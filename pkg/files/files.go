@@ -3,6 +3,7 @@
 package files
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,9 @@ import (
 const (
 	MaxSnapshot = 64 << 20 // snapshots, reports and journals
 	MaxConfig   = 1 << 20  // configuration, plans, policy documents and templates
+	// MaxKubeconfig is for kubeconfig files and the AWS configuration. A kubeconfig with
+	// 2,000 clusters has some 5 MB.
+	MaxKubeconfig = 8 << 20
 )
 
 // Error says what is wrong with a file.
@@ -72,14 +76,49 @@ func read(name string, stdin io.Reader, limit int64) ([]byte, error) {
 		}
 		stdin = file
 	}
-	text, err := io.ReadAll(io.LimitReader(stdin, limit+1))
+	text, err := readAll(stdin, limit)
 	switch {
 	case err != nil:
 		return nil, unreadable(name, err)
-	case int64(len(text)) > limit:
+	case text == nil:
 		return nil, tooLarge(name, limit)
 	}
 	return decode(name, text)
+}
+
+// readAll returns what r has, or nil where that is more than limit bytes. It reads in
+// pieces, so that a text that is too large takes no more memory than its limit.
+func readAll(r io.Reader, limit int64) ([]byte, error) {
+	var pieces [][]byte
+	for size := int64(0); size <= limit; {
+		piece := make([]byte, min(limit+1-size, 1<<20))
+		n, err := io.ReadFull(r, piece)
+		pieces = append(pieces, piece[:n])
+		size += int64(n)
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return bytes.Join(append(pieces, []byte{}), nil), nil
+		case err != nil:
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// Check returns an *Error where a library would read more of a file than limit bytes: the
+// file is larger, or it is not a regular file, whose size is not known. A file that cannot
+// be looked at passes, as reading it has an error of its own, and so does os.DevNull.
+func Check(name string, limit int64) error {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil || name == os.DevNull || info.IsDir():
+		return nil
+	case !info.Mode().IsRegular():
+		return &Error{Name: name, Problem: "is not a regular file; save its content in one"}
+	case info.Size() > limit:
+		return tooLarge(name, limit)
+	}
+	return nil
 }
 
 func unreadable(name string, err error) error {

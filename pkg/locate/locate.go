@@ -18,6 +18,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // ErrNoCluster is what an API answers about a cluster that EKS does not know;
@@ -143,7 +144,7 @@ func (t *Target) readContext(raw clientcmdapi.Config, flags Flags) ([]clue, erro
 			Next:    "write the entry again: aws eks update-kubeconfig --name NAME --region REGION",
 		}
 	}
-	t.Server, t.CAData = cluster.Server, cluster.CertificateAuthorityData
+	t.Server, t.CAData = text.WithoutSecrets(cluster.Server), cluster.CertificateAuthorityData
 
 	var clues []clue
 	if user, ok := raw.AuthInfos[ctx.AuthInfo]; ok {

@@ -13,45 +13,54 @@ import (
 
 // TestSignals: one signal ends a run at once with 130, whatever it waits for.
 func TestSignals(t *testing.T) {
-	dir := t.TempDir()
-	fifo, large := filepath.Join(dir, "fifo"), filepath.Join(dir, "large.yaml")
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var b strings.Builder
-	b.WriteString("apiVersion: noderole.dev/v1alpha1\nkind: Snapshot\nnodes:\n")
-	for b.Len() < 30<<20 {
-		b.WriteString("  a: {ready: true}\n")
-	}
-	if err := os.WriteFile(large, []byte(b.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	large := []byte("apiVersion: noderole.dev/v1alpha1\nkind: Snapshot\nnodes:\n" + strings.Repeat("  a: {ready: true}\n", 30<<20/18))
+	// More than a pipe holds: when all of it is written, the program is reading.
+	blank := bytes.Repeat([]byte("\n"), 1<<18)
 	for _, test := range []struct {
 		name string
-		args []string
-		wait time.Duration
+		args []string // FIFO is a pipe; without it, standard input is one
+		text []byte
+		// whole closes the pipe after the text, so that the program does something with it.
+		whole bool
 	}{
-		{"a FIFO", []string{"check", "-f", fifo}, 2 * time.Second},
-		{"standard input", []string{"check", "-f", "-"}, 2 * time.Second},
-		{"a baseline", []string{"check", "--example", "--baseline", fifo}, 2 * time.Second},
-		{"a large file", []string{"check", "-f", large}, 2 * time.Second},
-		{"the configuration", []string{"check", "--example", "--config", fifo}, 2 * time.Second},
+		{"a FIFO", []string{"check", "-f", "FIFO"}, blank, false},
+		{"standard input", []string{"check", "-f", "-"}, blank, false},
+		{"a baseline", []string{"check", "--example", "--baseline", "FIFO"}, blank, false},
+		{"a large file", []string{"check", "-f", "-"}, large, true},
+		{"the configuration", []string{"check", "--example", "--config", "FIFO"}, blank, false},
+		{"a policy document", []string{"can", "--policy-file", "FIFO", "s3:GetObject"}, blank, false},
 	} {
 		for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 			t.Run(test.name+" "+signal.String(), func(t *testing.T) {
 				t.Parallel()
-				cmd := exec.Command(filepath.Join(binDir, "kubectl-noderole"), test.args...)
-				reader, writer, err := os.Pipe()
+				fifo := filepath.Join(t.TempDir(), "fifo")
+				if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				// With both ends, opening it waits for nobody.
+				pipe, err := os.OpenFile(fifo, os.O_RDWR, 0)
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer func() { _, _ = reader.Close(), writer.Close() }()
+				defer func() { _ = pipe.Close() }()
+				cmd := exec.Command(filepath.Join(binDir, "kubectl-noderole"), strings.Split(strings.ReplaceAll(strings.Join(test.args, "\n"), "FIFO", fifo), "\n")...)
+				if cmd.Stdin, err = os.Open(fifo); err != nil {
+					t.Fatal(err)
+				}
 				var errOut bytes.Buffer
-				cmd.Stdin, cmd.Stderr = reader, &errOut
+				cmd.Stderr = &errOut
 				if err := cmd.Start(); err != nil {
 					t.Fatal(err)
 				}
-				time.Sleep(test.wait)
+				if err := pipe.SetWriteDeadline(time.Now().Add(30 * time.Second)); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := pipe.Write(test.text); err != nil {
+					t.Errorf("it does not read: %s: %s", err, errOut.String())
+				}
+				if test.whole {
+					_ = pipe.Close()
+				}
 				if err := cmd.Process.Signal(signal); err != nil {
 					t.Fatalf("it ended before: %s", errOut.String())
 				}

@@ -138,6 +138,7 @@ func (c *Client) Calls() map[string]int {
 // call makes one call within the limits and explains its error.
 func call[Out any](ctx context.Context, c *Client, operation string, do func(context.Context) (Out, error)) (Out, error) {
 	var none Out
+	defer collect.Wait(ctx, func() string { return operation })()
 	service, _, _ := strings.Cut(operation, ":")
 	select {
 	case c.slots[service] <- struct{}{}:

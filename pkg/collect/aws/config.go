@@ -5,10 +5,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -24,8 +22,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
+	"golang.org/x/time/rate"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 )
 
@@ -120,6 +120,9 @@ func at(endpoint string) func(*sts.Options) {
 
 // load returns the SDK's configuration.
 func load(ctx context.Context, cfg Config) (aws.Config, error) {
+	if err := cfg.checkFiles(); err != nil {
+		return aws.Config{}, err
+	}
 	options, err := cfg.options()
 	if err != nil {
 		return aws.Config{}, err
@@ -140,6 +143,21 @@ func load(ctx context.Context, cfg Config) (aws.Config, error) {
 	}
 	loaded.Credentials = aws.NewCredentialsCache(explained{loaded.Credentials})
 	return loaded, nil
+}
+
+// checkFiles returns the error of a file that the SDK would read to its end, and that is
+// too large to be what it should be.
+func (cfg Config) checkFiles() error {
+	for _, name := range []string{
+		cmp.Or(cfg.lookup("AWS_CONFIG_FILE"), config.DefaultSharedConfigFilename()),
+		cmp.Or(cfg.lookup("AWS_SHARED_CREDENTIALS_FILE"), config.DefaultSharedCredentialsFilename()),
+		cfg.lookup("AWS_CA_BUNDLE"), cfg.lookup("AWS_WEB_IDENTITY_TOKEN_FILE"), os.Getenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
+	} {
+		if err := files.Check(name, files.MaxKubeconfig); err != nil {
+			return &problem.Error{Problem: err.Error(), Next: "correct the file or the variable that names it", Err: err}
+		}
+	}
+	return nil
 }
 
 // options returns the SDK options for cfg.
@@ -238,8 +256,10 @@ func httpClient(timeout time.Duration) *awshttp.BuildableClient {
 		WithTransportOptions(func(t *http.Transport) { t.TLSHandshakeTimeout = connectTimeout })
 }
 
-// retryer returns the SDK's adaptive retries, or its standard ones where
-// AWS_RETRY_MODE says so. The limits of one service do not slow down another.
+// retryer returns what makes the one retryer of each service's client: the SDK's adaptive
+// retries, or its standard ones where AWS_RETRY_MODE says so. The limits of one service do
+// not slow down another. The pause before an attempt is anything up to twice the last
+// one's limit, at most maxBackoff (full jitter). All clients send within one budget.
 func retryer(cfg aws.Config) func() aws.Retryer {
 	standard := func(o *retry.StandardOptions) {
 		o.MaxAttempts = cmp.Or(cfg.RetryMaxAttempts, maxAttempts)
@@ -247,33 +267,34 @@ func retryer(cfg aws.Config) func() aws.Retryer {
 		o.Backoff = retry.NewExponentialJitterBackoff(maxBackoff)
 		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(worthRetrying)}, o.Retryables...)
 	}
+	shared := &budget{limiters: map[string]*rate.Limiter{}}
 	return func() aws.Retryer {
 		if cfg.RetryMode == aws.RetryModeStandard {
-			return retry.NewStandard(standard)
+			return budgetedRetryer{retry.NewStandard(standard), shared}
 		}
-		return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
+		return budgetedRetryer{retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
 			o.StandardOptions = append(o.StandardOptions, standard)
-		})
+		}), shared}
 	}
 }
 
 // worthRetrying corrects the SDK's opinion. An answer that broke off is asked for
-// again; an endpoint that cannot be reached, or
-// that stays silent, would only be waited for several times over, and
+// again. An endpoint that cannot be reached, that stays silent, or whose answer takes
+// longer than a request may, would only be waited for several times over, and
 // credentials were retried where they were sought.
 func worthRetrying(err error) aws.Ternary {
 	var credentials *credentialsError
 	var name *net.DNSError
 	var certificate *tls.CertificateVerificationError
-	var send *url.Error
+	var network net.Error
 	switch {
-	case errors.As(err, &credentials), errors.As(err, &certificate):
+	case errors.As(err, &credentials), errors.As(err, &certificate), errors.Is(err, http.ErrSchemeMismatch):
 		return aws.FalseTernary
 	case errors.As(err, &name) && name.IsTemporary && !name.IsTimeout:
 		return aws.TrueTernary
-	case isDial(err), errors.As(err, &send) && send.Timeout():
+	case isDial(err), errors.As(err, &network) && network.Timeout():
 		return aws.FalseTernary
-	case errors.Is(err, io.ErrUnexpectedEOF):
+	case endedEarly(err):
 		return aws.TrueTernary
 	}
 	return aws.UnknownTernary

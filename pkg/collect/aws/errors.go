@@ -91,8 +91,8 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 	if errors.As(err, &credentials) {
 		return c.explainCredentials(credentials.err)
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return &collect.CallError{Operation: operation, Message: "the response ended early", Err: err}
+	if endedEarly(err) {
+		return &collect.CallError{Operation: operation, Message: collect.ErrAnswerEndedEarly.Error(), Err: err}
 	}
 	if errors.Is(err, collect.ErrAnswerTooLarge) {
 		return &collect.CallError{Operation: operation, Message: collect.ErrAnswerTooLarge.Error(), Err: err}
@@ -107,10 +107,19 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 	if errors.As(err, &api) {
 		return c.explainCode(operation, api, err)
 	}
+	var network net.Error
+	if httpResponse(err) != nil && errors.As(err, &network) && network.Timeout() {
+		return &collect.CallError{Operation: operation, Message: "the response was not complete in time", Err: err}
+	}
 	if why, is := cannotReach(err); is {
 		return c.unreachable(operation, why)
 	}
 	return &collect.CallError{Operation: operation, Message: innermost(err), Err: err}
+}
+
+// endedEarly tells whether an answer broke off, in its header or in its body.
+func endedEarly(err error) bool {
+	return errors.Is(err, collect.ErrAnswerEndedEarly) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // explainCode explains an error that the API answered with.
@@ -254,7 +263,11 @@ func (c *Client) unreachable(operation string, why unreachable) error {
 	if !c.answered.Load() {
 		return c.noEndpoint("AWS ("+operation+")", why)
 	}
-	return &collect.CallError{Operation: operation, Message: "cannot reach " + why.String(), Err: why.err}
+	message := why.String()
+	if why.host != "" {
+		message = "cannot reach " + message
+	}
+	return &collect.CallError{Operation: operation, Message: message, Err: why.err}
 }
 
 func (c *Client) noEndpoint(what string, why unreachable) error {

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 )
 
 // Profiles returns the names of the profiles in the shared config and credentials
@@ -21,6 +23,9 @@ func Profiles() ([]string, error) {
 		{cmp.Or(os.Getenv("AWS_CONFIG_FILE"), config.DefaultSharedConfigFilename()), "profile"},
 		{cmp.Or(os.Getenv("AWS_SHARED_CREDENTIALS_FILE"), config.DefaultSharedCredentialsFilename()), ""},
 	} {
+		if err := files.Check(file.name, files.MaxKubeconfig); err != nil {
+			return nil, err
+		}
 		text, err := os.ReadFile(file.name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

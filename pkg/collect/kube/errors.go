@@ -51,12 +51,21 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 		// Neither an answer nor the network: the kubeconfig's credential plugin,
 		// a client certificate.
 		return &problem.Error{
-			Problem: "cannot call the Kubernetes API server " + c.server + ": " + collect.OneLine(send.Err.Error()),
+			Problem: "cannot call the Kubernetes API server " + c.server + ": " + withoutOutput(collect.OneLine(send.Err.Error())),
 			Next:    "see whether kubectl can: kubectl get nodes" + c.contextFlag(),
 			Err:     err,
 		}
 	}
 	return &collect.CallError{Operation: operation, Message: answerProblem(err), Err: err}
+}
+
+// withoutOutput is client-go's message about a credential plugin without the plugin's
+// output, which may have a token.
+func withoutOutput(message string) string {
+	if before, _, found := strings.Cut(message, "decoding stdout: "); found {
+		return before + "the credential plugin's output is not an ExecCredential object"
+	}
+	return message
 }
 
 // answerProblem says in one line what is wrong with an answer. client-go has no types
@@ -70,7 +79,7 @@ func answerProblem(err error) string {
 	case errors.Is(err, collect.ErrAnswerTooLarge):
 		return collect.ErrAnswerTooLarge.Error()
 	case broken(err):
-		return "the response ended early"
+		return collect.ErrAnswerEndedEarly.Error()
 	case strings.HasPrefix(message, "0-length response"):
 		return "the response is empty, not an object of the Kubernetes API"
 	}
@@ -98,7 +107,7 @@ func (c *Client) configError(err error) error {
 
 // broken tells whether an answer had begun and broke off.
 func broken(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) ||
+	return errors.Is(err, collect.ErrAnswerEndedEarly) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) ||
 		strings.Contains(err.Error(), io.ErrUnexpectedEOF.Error()) // client-go does not wrap it
 }
 

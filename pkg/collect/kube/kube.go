@@ -6,6 +6,8 @@ package kube
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -23,6 +25,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // The limits of one request.
@@ -105,7 +108,7 @@ type (
 // New returns a client for the cluster of a kubeconfig's context. The
 // configuration is not changed. No request is made.
 func New(config *rest.Config, o Options) (*Client, error) {
-	c := &Client{server: config.Host, context: o.Context}
+	c := &Client{server: text.WithoutSecrets(config.Host), context: o.Context}
 	config = rest.CopyConfig(config)
 	config.ContentType = runtime.ContentTypeProtobuf
 	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
@@ -125,6 +128,12 @@ func New(config *rest.Config, o Options) (*Client, error) {
 	if err != nil {
 		return nil, c.configError(err)
 	}
+	// Outside of the credential plugin, which client.Transport runs.
+	waiting := waiter{next: client.Transport, calls: &c.calls}
+	if config.ExecProvider != nil {
+		waiting.plugin = config.ExecProvider.Command
+	}
+	client.Transport = waiting
 	// The types of the two groups that are read; client-go's own clients would
 	// bring those of every group into the program.
 	scheme := runtime.NewScheme()
@@ -172,6 +181,43 @@ type counter struct {
 func (c counter) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.calls.Add(1)
 	return c.next.RoundTrip(r)
+}
+
+// waiter notes what is waited for: the kubeconfig's credential plugin, or a response.
+type waiter struct {
+	next   http.RoundTripper
+	plugin string // empty for none
+	calls  *atomic.Int64
+}
+
+func (w waiter) RoundTrip(r *http.Request) (*http.Response, error) {
+	done := collect.Wait(r.Context(), func() string {
+		if w.plugin != "" && w.calls.Load() == 0 {
+			return fmt.Sprintf("the kubeconfig's credential plugin %q", w.plugin)
+		}
+		return r.Method + " " + r.URL.Path + " of the Kubernetes API"
+	})
+	response, err := w.next.RoundTrip(r)
+	if err != nil {
+		done()
+		return nil, err
+	}
+	response.Body = waitedBody{response.Body, done}
+	return response, nil
+}
+
+// WrappedRoundTripper lets client-go find the transport that it must cancel.
+func (w waiter) WrappedRoundTripper() http.RoundTripper { return w.next }
+
+// waitedBody is a response that is waited for until it is closed.
+type waitedBody struct {
+	io.ReadCloser
+	done func()
+}
+
+func (b waitedBody) Close() error {
+	b.done()
+	return b.ReadCloser.Close()
 }
 
 // WrappedRoundTripper lets client-go find the transport that it must cancel.

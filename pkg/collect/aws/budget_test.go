@@ -1,0 +1,126 @@
+package aws
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+)
+
+// TestBudget: whatever is asked for at once, IAM gets less than half of the requests for an
+// operation that it is known to allow, retries included; other operations do not wait.
+func TestBudget(t *testing.T) {
+	var mu sync.Mutex
+	sent := map[string][]time.Time{}
+	c, _ := clientOf(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm()
+		action := r.PostForm.Get("Action")
+		mu.Lock()
+		sent[action] = append(sent[action], time.Now())
+		mu.Unlock()
+		_, _ = io.WriteString(w, smallest("iam:"+action))
+	}))
+	began := time.Now()
+	var group sync.WaitGroup
+	for range 21 {
+		group.Go(func() {
+			if _, err := c.InlinePolicies(t.Context(), "r"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if _, err := c.AttachedPolicies(t.Context(), "r"); err != nil || time.Since(began) > time.Second {
+		t.Errorf("another operation waited %s: %v", time.Since(began), err)
+	}
+	group.Wait()
+	times := sent["ListRolePolicies"]
+	for i := range times {
+		n := 0
+		for _, at := range times {
+			if d := at.Sub(times[i]); d >= 0 && d < time.Second {
+				n++
+			}
+		}
+		if n > 15 { // the burst and a second of the rate, and one at the edge
+			t.Errorf("%d requests in a second", n)
+		}
+	}
+	if took := time.Since(began); len(times) != 21 || took < 1900*time.Millisecond {
+		t.Errorf("%d requests in %s", len(times), took)
+	}
+}
+
+// TestSlowAnswer: an answer that arrives byte by byte ends within the limit of a request,
+// and is not asked for again.
+func TestSlowAnswer(t *testing.T) {
+	var requests atomic.Int32
+	c, _ := clientOf(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests.Add(1)
+		for r.Context().Err() == nil {
+			if _, err := io.WriteString(w, " "); err != nil {
+				return
+			}
+			_ = http.NewResponseController(w).Flush()
+			time.Sleep(20 * time.Millisecond)
+		}
+	}))
+	cfg := c.settings
+	cfg.RequestTimeout, cfg.Env["AWS_MAX_ATTEMPTS"] = 300*time.Millisecond, "5"
+	c, err := New(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.answered.Store(true)
+	began := time.Now()
+	_, err = c.ListClusters(t.Context())
+	var failed *collect.CallError
+	if !errors.As(err, &failed) || failed.Message != "the response was not complete in time" {
+		t.Errorf("%v", err)
+	}
+	if took := time.Since(began); took > 3*time.Second || requests.Load() != 1 {
+		t.Errorf("%d requests in %s", requests.Load(), took)
+	}
+}
+
+// TestThrottledEnds: an endpoint that always throttles, or always fails, is asked a bounded
+// number of times, and no longer than the context allows.
+func TestThrottledEnds(t *testing.T) {
+	for status, want := range map[int]string{
+		http.StatusTooManyRequests:    "eks:ListClusters: throttled, again and again: ThrottlingException: Rate exceeded",
+		http.StatusServiceUnavailable: "eks:ListClusters: ServiceUnavailableException: Rate exceeded",
+	} {
+		var requests atomic.Int32
+		c, _ := clientOf(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			requests.Add(1)
+			w.Header().Set("X-Amzn-Errortype", map[int]string{http.StatusTooManyRequests: "ThrottlingException", http.StatusServiceUnavailable: "ServiceUnavailableException"}[status])
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, `{"message":"Rate exceeded"}`)
+		}))
+		cfg := c.settings
+		cfg.Env["AWS_MAX_ATTEMPTS"] = "2"
+		c, err := New(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = c.ListClusters(t.Context()); err == nil || err.Error() != want || requests.Load() != 2 {
+			t.Errorf("%d: %v after %d requests", status, err, requests.Load())
+		}
+		cfg.Env["AWS_MAX_ATTEMPTS"] = "100"
+		if c, err = New(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+		began := time.Now()
+		_, err = c.ListClusters(ctx)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 3*time.Second {
+			t.Errorf("%d: %v in %s", status, err, time.Since(began))
+		}
+	}
+}
