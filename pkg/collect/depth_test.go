@@ -236,6 +236,9 @@ func BenchmarkCollect(b *testing.B) {
 	var arns []string
 	for i := range 12 {
 		arn := fmt.Sprintf("arn:aws:iam::%s:policy/p-%d", account, i)
+		if i >= 8 && i < 11 { // used by node-b, node-b and self, and self
+			arn = []string{workerPolicy, pullPolicy, cniPolicy}[i-8]
+		}
 		arns = append(arns, arn)
 		f.policies[arn] = rawDocument
 	}
@@ -246,8 +249,22 @@ func BenchmarkCollect(b *testing.B) {
 	}
 	delete(f.addons["vpc-cni"], "serviceAccountRoleArn")
 	f.associations["a-1"]["roleArn"] = f.roleARN("self")
+	delete(f.associations["a-1"], "targetRoleArn")
 	w.kube.serviceAccount.Annotations = nil
 	w.kube.pods = nil
+	// Neither hybrid nodes nor other special ones.
+	prod := f.clusters["prod"]
+	for _, field := range []string{"remoteNetworkConfig", "computeConfig"} {
+		delete(prod, field)
+	}
+	w.kube.nodeClasses, w.kube.awsAuth, f.noAutoScaling = nil, nil, true
+	f.instances = map[string]fakeEC2Instance{"i-0a": {state: "running", profile: f.profileARN("self"), tokens: "required", hops: 1}}
+	w.kube.nodes = w.kube.nodes[:2]
+	f.entries = map[string]map[string]any{}
+	for _, name := range []string{"node-a", "node-b", "self"} {
+		f.entries[f.roleARN(name)] = map[string]any{"type": "EC2_LINUX"}
+	}
+	f.entries[f.roleARN("people")] = map[string]any{"type": "STANDARD"}
 
 	var calls int
 	for b.Loop() {
