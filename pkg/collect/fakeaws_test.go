@@ -309,6 +309,20 @@ func (f *fakeAWS) serveIAM(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		result = f.members(r, "InstanceProfiles", names, f.profileXML)
+	case "ListPolicies":
+		if r.Form.Get("OnlyAttached") != "true" || r.Form.Get("MaxItems") != "1000" {
+			queryError(w, http.StatusBadRequest, "InvalidInput", "all the policies of AWS")
+			return
+		}
+		attached := map[string]bool{}
+		for _, role := range f.roles {
+			for _, arn := range role.attached {
+				attached[arn] = true
+			}
+		}
+		result = f.members(r, "Policies", keysOf(attached), func(arn string) string {
+			return element("Arn", arn) + element("DefaultVersionId", "v3")
+		})
 	case "GetPolicy":
 		arn := r.Form.Get("PolicyArn")
 		if _, known := f.policies[arn]; !known {
