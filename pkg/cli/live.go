@@ -17,9 +17,11 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/kube"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/trace"
 )
 
 // liveOptions say which cluster's facts to read.
@@ -33,10 +35,14 @@ type liveOptions struct {
 	regions []string
 	// quiet keeps progress and warnings from standard error.
 	quiet bool
+
+	// trace is the file to write the calls of the run to; recorder has them.
+	trace    string
+	recorder *trace.Recorder
 }
 
 // liveFlags are the flags that addFlags adds.
-var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions"}
+var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions", "trace"}
 
 func (o *liveOptions) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&o.clusterName, "cluster-name", "", "Name of the EKS cluster, instead of what the kube context leads to")
@@ -48,6 +54,7 @@ func (o *liveOptions) addFlags(f *pflag.FlagSet) {
 func (o *liveOptions) addFactsFlags(f *pflag.FlagSet) {
 	f.BoolVar(&o.simulate, "simulate", false, "Also ask iam:SimulatePrincipalPolicy, one call a role, and report where AWS and this program disagree")
 	f.StringSliceVar(&o.regions, "regions", nil, "Also read the cluster roles of these AWS regions, which no node may share, as REGION,…")
+	f.StringVar(&o.trace, "trace", "", "Also write which calls were made and when to this file, in Chrome's trace event format")
 }
 
 // checkRegions refuses regions that are not of the cluster's partition.
@@ -70,6 +77,10 @@ var regionName = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
 // says what that cost.
 func (o *liveOptions) read(ctx context.Context) (facts *snapshot.Snapshot, footer string, err error) {
 	started := time.Now()
+	if o.trace != "" {
+		o.recorder = &trace.Recorder{}
+		defer func() { err = cmp.Or(err, o.writeTrace()) }()
+	}
 	c, err := o.open(ctx)
 	if err != nil {
 		return nil, "", err
@@ -79,6 +90,18 @@ func (o *liveOptions) read(ctx context.Context) (facts *snapshot.Snapshot, foote
 		return nil, "", err
 	}
 	return facts, fmt.Sprintf("%d AWS calls, %.1f s", calls, time.Since(started).Seconds()), nil
+}
+
+// writeTrace writes the calls, those of a run that failed too.
+func (o *liveOptions) writeTrace() error {
+	text, err := o.recorder.Encode()
+	if err != nil {
+		return err
+	}
+	if err := files.Write(o.trace, text, files.Private); err != nil {
+		return usage("choose a folder that you can write to", "%s", err)
+	}
+	return nil
 }
 
 // connection is a cluster that may be read any number of times.
@@ -98,7 +121,9 @@ func (o *liveOptions) open(ctx context.Context) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	cloud, err := aws.New(ctx, awsConfig(target))
+	settings := awsConfig(target)
+	settings.Trace = o.recorder
+	cloud, err := aws.New(ctx, settings)
 	if err != nil {
 		return nil, unread(err)
 	}
@@ -141,7 +166,7 @@ func (o *liveOptions) kubernetes(target *locate.Target) (*kube.Client, error) {
 	if err != nil {
 		return nil, usage("check the context's cluster and user in the kubeconfig", "the kubeconfig cannot be used: %s", err)
 	}
-	api, err := kube.New(rest, kube.Options{Context: target.Context})
+	api, err := kube.New(rest, kube.Options{Context: target.Context, Trace: o.recorder})
 	if err != nil {
 		return nil, unread(err)
 	}

@@ -2,6 +2,7 @@ package collect_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -28,6 +29,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/trace"
 )
 
 const (
@@ -64,6 +66,7 @@ type world struct {
 	env  map[string]string // for the AWS client
 
 	simulate []collect.Question // about each role
+	trace    *trace.Recorder
 }
 
 // mapRoles is the world's aws-auth: a role that is mapped as hybrid nodes are, by an ARN
@@ -257,11 +260,11 @@ func TestMain(m *testing.M) {
 // clients returns the real clients for the world's servers.
 func (w *world) clients(tb testing.TB) (*aws.Client, *kube.Client) {
 	tb.Helper()
-	a, err := aws.New(context.Background(), aws.Config{Region: region, Env: w.env})
+	a, err := aws.New(context.Background(), aws.Config{Region: region, Env: w.env, Trace: w.trace})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	k, err := kube.New(&rest.Config{Host: w.kube.URL}, kube.Options{Context: "prod"})
+	k, err := kube.New(&rest.Config{Host: w.kube.URL}, kube.Options{Context: "prod", Trace: w.trace})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -486,6 +489,57 @@ func TestCollect(t *testing.T) {
 				t.Errorf("counted %d Kubernetes calls, the server %d", stats.KubeCalls, sum)
 			}
 		})
+	}
+}
+
+// A trace has exactly the calls that were made, and nothing that could be a secret.
+func TestTrace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.trace = &trace.Recorder{}
+	_, stats := w.collect(t)
+	text, err := w.trace.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		TraceEvents []struct {
+			Name, Cat string
+			Dur       int64
+			Args      struct {
+				Subject string
+				Status  int
+			}
+		}
+	}
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	calls, kubeCalls := map[string]int{}, 0
+	subjects := map[string]bool{}
+	for _, e := range got.TraceEvents {
+		if e.Args.Status == 0 || e.Dur <= 0 {
+			t.Errorf("%+v", e)
+		}
+		if e.Cat == "Kubernetes" {
+			kubeCalls++
+		} else {
+			calls[e.Name]++
+		}
+		subjects[e.Name+" "+e.Args.Subject] = true
+	}
+	if diff := cmp.Diff(stats.PerOperation, calls); diff != "" || kubeCalls != stats.KubeCalls {
+		t.Errorf("%d calls of Kubernetes, want %d; of AWS (-made +traced):\n%s", kubeCalls, stats.KubeCalls, diff)
+	}
+	for _, subject := range []string{"iam:GetRole node-a", "iam:GetRolePolicy node-a extra", "eks:DescribeNodegroup a1", "GET /api/v1/nodes", "iam:GetPolicyVersion " + workerPolicy} {
+		if !subjects[subject] {
+			t.Errorf("no event of %s", subject)
+		}
+	}
+	for _, secret := range []string{"?", "AKIDEXAMPLE", "wJalr", "hunter2", "Signature"} {
+		if strings.Contains(string(text), secret) {
+			t.Errorf("the trace has %q", secret)
+		}
 	}
 }
 
