@@ -83,6 +83,20 @@ func (c *collector) readMappedAhead(auth *snapshot.AWSAuth) {
 	c.readAhead(c.mappedRoles(auth, func(m awsauth.Mapping) bool { return strings.HasPrefix(m.Username, nodeUsername) }))
 }
 
+// readProfileAhead reads an instance profile and its roles.
+func (c *collector) readProfileAhead(profileARN string) {
+	if a, ok := snapshot.ParseARN(profileARN); !ok || !isIAM(a, "instance-profile/") {
+		return
+	}
+	c.startAhead("instance profile", snapshot.NameOf(profileARN), func(ctx context.Context) error {
+		_, profile, err := c.profileNamed(ctx, snapshot.NameOf(profileARN))
+		for _, role := range profile.Roles {
+			c.readAhead([]string{snapshot.NameOf(role)})
+		}
+		return err
+	})
+}
+
 // readAhead reads of roles what their policies are found by.
 func (c *collector) readAhead(roles []string) {
 	for _, name := range roles {

@@ -83,8 +83,11 @@ func (c *collector) readAutoModeClasses(ctx context.Context) error {
 func (c *collector) readClusterInstances(ctx context.Context) error {
 	err := c.aws.ClusterInstances(ctx, c.cluster, func(id string, instance snapshot.Instance) {
 		c.write(func(s *snapshot.Snapshot) { put(&s.Instances, id, instance) })
-		if instance.NodeGroup == "" || !strings.HasPrefix(snapshot.NameOf(instance.InstanceProfile), "eks-") {
+		switch {
+		case instance.NodeGroup == "":
 			c.startProfile(instance.InstanceProfile)
+		case !strings.HasPrefix(snapshot.NameOf(instance.InstanceProfile), "eks-"):
+			c.readProfileAhead(instance.InstanceProfile)
 		}
 	})
 	return c.missing(snapshot.FactInstances, "", err)
