@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -16,9 +17,11 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/kube"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/trace"
 )
 
 // liveOptions say which cluster's facts to read.
@@ -33,10 +36,14 @@ type liveOptions struct {
 	regions []string
 	// quiet keeps progress and warnings from standard error.
 	quiet bool
+
+	// trace is the file to write the calls of the run to; recorder has them.
+	trace    string
+	recorder *trace.Recorder
 }
 
 // liveFlags are the flags that addFlags adds.
-var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions", "timeout"}
+var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions", "timeout", "trace"}
 
 func (o *liveOptions) addFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
@@ -57,6 +64,9 @@ func (o *liveOptions) addFactsFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
 		f.BoolVar(&o.simulate, "simulate", false, "Also call iam:SimulatePrincipalPolicy, once for each role, and report where AWS and this program disagree")
 		f.StringSliceVar(&o.regions, "regions", nil, "Also read the cluster roles in these AWS regions, as REGION,…; nodes must not share them")
+	})
+	inSection(f, sectionOutput, func() {
+		f.StringVar(&o.trace, "trace", "", "Also write which calls were made and when to this file, in Chrome's trace event format")
 	})
 }
 
@@ -80,7 +90,11 @@ var regionName = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
 // says what that cost.
 func (o *liveOptions) read(ctx context.Context) (facts *snapshot.Snapshot, footer string, err error) {
 	started := time.Now()
-	c, err := o.connect(ctx)
+	if o.trace != "" {
+		o.recorder = &trace.Recorder{}
+		defer func() { err = cmp.Or(err, o.writeTrace()) }()
+	}
+	c, err := o.open(ctx)
 	if err != nil {
 		return nil, "", err
 	}
@@ -91,17 +105,31 @@ func (o *liveOptions) read(ctx context.Context) (facts *snapshot.Snapshot, foote
 	return facts, fmt.Sprintf("%d AWS calls, %.1f s", calls, time.Since(started).Seconds()), nil
 }
 
-// connection is a cluster that was found and may be read any number of times.
-type connection struct {
-	o       *liveOptions
-	target  *locate.Target
-	cluster locate.Cluster
-	cloud   *aws.Client
-	api     *kube.Client
+// writeTrace writes the calls, those of a run that failed too.
+func (o *liveOptions) writeTrace() error {
+	text, err := o.recorder.Encode()
+	if err != nil {
+		return err
+	}
+	if err := files.Write(o.trace, text, files.Private); err != nil {
+		return usage("choose a folder that you can write to", "%s", err)
+	}
+	return nil
 }
 
-// connect goes from the kube context to the cluster.
-func (o *liveOptions) connect(ctx context.Context) (*connection, error) {
+// connection is a cluster that may be read any number of times.
+type connection struct {
+	o      *liveOptions
+	target *locate.Target
+	// cluster is what EKS says of the cluster, once it is confirmed.
+	cluster   locate.Cluster
+	confirmed bool
+	cloud     *aws.Client
+	api       *kube.Client
+}
+
+// open makes the clients for the cluster of the kube context. It asks nothing.
+func (o *liveOptions) open(ctx context.Context) (*connection, error) {
 	target, err := o.target()
 	if err != nil {
 		return nil, err
@@ -110,19 +138,42 @@ func (o *liveOptions) connect(ctx context.Context) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
+	settings.Trace = o.recorder
 	cloud, err := aws.New(ctx, settings)
 	if err != nil {
 		return nil, unread(err)
-	}
-	cluster, err := o.confirm(ctx, target, cloud)
-	if err != nil {
-		return nil, err
 	}
 	api, err := o.kubernetes(target)
 	if err != nil {
 		return nil, err
 	}
-	return &connection{o: o, target: target, cluster: cluster, cloud: cloud, api: api}, nil
+	return &connection{o: o, target: target, cluster: locate.Cluster{Name: target.Name}, cloud: cloud, api: api}, nil
+}
+
+// connect goes from the kube context to the cluster.
+func (o *liveOptions) connect(ctx context.Context) (*connection, error) {
+	c, err := o.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.confirm(ctx); err != nil {
+		return nil, err
+	}
+	o.warn(c.target)
+	return c, nil
+}
+
+// confirm asks EKS for the cluster.
+func (c *connection) confirm(ctx context.Context) (locate.Cluster, error) {
+	cluster, err := c.target.Confirm(ctx, c.cloud)
+	if err != nil {
+		return locate.Cluster{}, unread(err)
+	}
+	if err := c.o.checkRegions((snapshot.Cluster{ARN: cluster.ARN}).Identity().Partition); err != nil {
+		return locate.Cluster{}, err
+	}
+	c.cluster, c.confirmed = cluster, true
+	return cluster, nil
 }
 
 // kubernetes returns a client for the Kubernetes API of the context.
@@ -131,37 +182,58 @@ func (o *liveOptions) kubernetes(target *locate.Target) (*kube.Client, error) {
 	if err != nil {
 		return nil, usage("check the context's cluster and user in the kubeconfig", "the kubeconfig cannot be used: %s", err)
 	}
-	api, err := kube.New(rest, kube.Options{Context: target.Context})
+	api, err := kube.New(rest, kube.Options{Context: target.Context, Trace: o.recorder})
 	if err != nil {
 		return nil, unread(err)
 	}
 	return api, nil
 }
 
-// read reads the cluster's facts, and says how many AWS calls have been made.
+// read reads the cluster's facts, and says how many AWS calls have been made. What needs
+// only the cluster's name is read while EKS is asked whether that is the cluster.
 func (c *connection) read(ctx context.Context) (facts *snapshot.Snapshot, calls int, err error) {
-	if err := c.o.checkRegions((snapshot.Cluster{ARN: c.cluster.ARN}).Identity().Partition); err != nil {
-		return nil, 0, err
+	known := c.confirmed
+	options := collect.Options{
+		Regions: c.o.regions, AWS: c.cloud, Kube: c.api, Tool: toolName(), Context: c.target.Context,
 	}
-	progress, done := c.o.progress()
-	var questions []collect.Question
-	if c.o.simulate {
-		id := snapshot.Cluster{ARN: c.cluster.ARN}.Identity()
-		place := need.Place{Partition: id.Partition, Region: id.Region, Account: id.Account, Cluster: id.Name()}
-		for _, q := range need.Samples(place) {
-			questions = append(questions, collect.Question(q))
+	switch {
+	case c.confirmed:
+	case c.cluster.Name != "":
+		options.Confirm = c.confirm
+	default: // its endpoint leads to the name
+		if _, err := c.confirm(ctx); err != nil {
+			return nil, 0, err
 		}
 	}
-	facts, stats, err := collect.Collect(ctx, collect.Options{
-		Simulate: questions, Regions: c.o.regions,
-		Cluster: c.cluster, AWS: c.cloud, Kube: c.api, Tool: toolName(),
-		Context: c.target.Context, Evidence: c.target.Evidence, Progress: progress,
-	})
+	options.Cluster = c.cluster
+	if c.o.simulate {
+		options.Simulate = samples
+	}
+	progress, done := c.o.progress()
+	options.Progress = progress
+	facts, stats, err := collect.Collect(ctx, options)
 	done()
-	if err != nil {
+	var coded codeError
+	switch {
+	case errors.As(err, &coded):
+		return nil, 0, err // of confirm
+	case err != nil:
 		return nil, 0, unread(err)
 	}
+	if !known {
+		c.o.warn(c.target)
+	}
+	facts.Source.Evidence = slices.Clone(c.target.Evidence)
 	return facts, stats.AWSCalls, nil
+}
+
+// samples are what the IAM policy simulator is asked about each role of a cluster.
+func samples(id snapshot.ARN) []collect.Question {
+	var questions []collect.Question
+	for _, q := range need.Samples(need.Place{Partition: id.Partition, Region: id.Region, Account: id.Account, Cluster: id.Name()}) {
+		questions = append(questions, collect.Question(q))
+	}
+	return questions
 }
 
 // target reads the cluster of the context from the kubeconfig.
@@ -190,13 +262,18 @@ func (o *liveOptions) confirm(ctx context.Context, target *locate.Target, cloud 
 	if err != nil {
 		return locate.Cluster{}, unread(err)
 	}
+	o.warn(target)
+	return cluster, nil
+}
+
+// warn says what the user should know of the cluster.
+func (o *liveOptions) warn(target *locate.Target) {
 	if o.quiet {
-		return cluster, nil
+		return
 	}
 	for _, w := range target.Warnings {
 		warn(o.streams.ErrOut, "%s", w)
 	}
-	return cluster, nil
 }
 
 // loadAuthority reads the certificate authority of the context's cluster where

@@ -61,23 +61,23 @@ type AccountOptions struct {
 func ReadAccount(ctx context.Context, o AccountOptions) (*snapshot.Account, error) {
 	uses := &roleUses{AccountAWS: o.AWS, lastUsed: map[string]time.Time{}}
 	r := &accountReader{
-		api: o.AWS,
-		collector: &collector{
-			aws:      uses,
-			arn:      snapshot.Cluster{ARN: o.Cluster.ARN}.Identity(),
-			progress: o.Progress,
-			started:  map[string]bool{},
-			roles:    map[string]*asked[snapshot.Role]{},
-			snap:     &snapshot.Snapshot{Cluster: snapshot.Cluster{ARN: o.Cluster.ARN}},
-		},
-		account: &snapshot.Account{LastUsed: uses.lastUsed, Clusters: map[string]snapshot.ClusterRoles{}, NodePolicies: map[string][]string{}},
+		api:       o.AWS,
+		collector: newCollector(uses, o.Progress),
+		account:   &snapshot.Account{LastUsed: uses.lastUsed, Clusters: map[string]snapshot.ClusterRoles{}, NodePolicies: map[string][]string{}},
 	}
 	r.account.Snapshot = r.snap
+	r.snap.Cluster = snapshot.Cluster{ARN: o.Cluster.ARN}
+	r.arn = r.snap.Cluster.Identity()
+	close(r.confirmed)
 
 	r.group, r.ctx = errgroup.WithContext(ctx)
 	r.start("roles of account", r.arn.Account, r.readRoles)
 	r.start("instance profiles of account", r.arn.Account, r.readProfiles)
 	r.start("clusters in", r.arn.Region, r.readClusters)
+	r.start("managed policies attached in account", r.arn.Account, func(ctx context.Context) error {
+		_, err := r.policyVersions(ctx)
+		return ending(err)
+	})
 	for _, policy := range o.NodePolicies {
 		r.start("roles with policy", policy, func(ctx context.Context) error { return r.readPolicyRoles(ctx, policy) })
 	}

@@ -6,6 +6,24 @@
 // that cannot be read becomes an entry under the snapshot's Missing and the run
 // goes on. It judges nothing, and Collect and ReadAccount only read; the readers in
 // collect/aws and collect/kube also apply the changes of repairs.
+//
+// The time of a run is the number of AWS calls that wait for each other. In the usual
+// cluster these are three levels:
+//
+//  1. what needs only the cluster's name: the cluster itself, the lists of its parts, its
+//     add-ons, instances and Auto Scaling groups, its access entries, and one page of the
+//     account's attached managed policies. All of it starts together with the call that
+//     confirms the cluster, and is discarded if the cluster is another one. The Kubernetes
+//     API is read at the same time.
+//  2. what these lists name: node groups, Fargate profiles, instance profiles; the roles
+//     that something names by now; and, read ahead, the roles that have an access entry or
+//     a node's mapping in aws-auth (see readAhead) and the managed policies that node
+//     roles usually have (see readPolicyPage).
+//  3. the policies of the roles, whose default versions level 1 has brought.
+//
+// A role that nothing but its node group names, and that was not read ahead, is read on
+// level 3, and its policies on level 4. Nothing that was only read ahead is in the
+// snapshot, nor is its error: the reader of a role or policy finds the answer in memory.
 package collect
 
 import (
@@ -79,6 +97,9 @@ type AWS interface {
 	InlinePolicy(ctx context.Context, role, name string) (string, error)
 	// RoleProfiles returns the instance profiles that contain the role, by ARN.
 	RoleProfiles(ctx context.Context, role string) (map[string]snapshot.InstanceProfile, error)
+	// PolicyVersions returns the default versions of the account's attached managed
+	// policies by ARN, as far as the first page of the list has them.
+	PolicyVersions(ctx context.Context) (map[string]string, error)
 	// PolicyVersion returns the id of the managed policy's default version.
 	PolicyVersion(ctx context.Context, arn string) (string, error)
 	// PolicyDocument returns the decoded document of a version.
@@ -163,21 +184,24 @@ type Options struct {
 	// Cluster is the cluster to read, as locate found it; its name and ARN are
 	// used.
 	Cluster locate.Cluster
-	AWS     AWS
-	Kube    Kube
+	// Confirm, where set, returns Cluster, of which only the name is known before. What
+	// needs no more than the name is read at the same time. An error ends the run.
+	Confirm func(context.Context) (locate.Cluster, error)
+
+	AWS  AWS
+	Kube Kube
 
 	// Regions are the regions besides the cluster's own whose clusters are read, for
 	// their cluster roles.
 	Regions []string
 
-	// Simulate lists what the IAM policy simulator is asked about each role; empty
-	// asks nothing.
-	Simulate []Question
+	// Simulate lists what the IAM policy simulator is asked about each role of a cluster;
+	// nil asks nothing.
+	Simulate func(cluster snapshot.ARN) []Question
 
-	// Tool, Context and Evidence are copied to the snapshot's Source.
-	Tool     string
-	Context  string
-	Evidence []string
+	// Tool and Context are copied to the snapshot's Source.
+	Tool    string
+	Context string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Progress, where set, is called after every part that was read, one call
@@ -214,34 +238,14 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) 
 	if now == nil {
 		now = time.Now
 	}
-	c := &collector{
-		aws:      o.AWS,
-		kube:     o.Kube,
-		cluster:  o.Cluster.Name,
-		arn:      snapshot.Cluster{ARN: o.Cluster.ARN}.Identity(),
-		progress: o.Progress,
-		simulate: o.Simulate,
-		regions:  o.Regions,
-		started:  map[string]bool{},
-		entries:  map[string]*asked[snapshot.AccessEntry]{},
-		roles:    map[string]*asked[snapshot.Role]{},
-		profiles: map[string]*asked[snapshot.InstanceProfile]{},
-		snap: &snapshot.Snapshot{
-			APIVersion: snapshot.APIVersion,
-			Kind:       snapshot.Kind,
-			Source: snapshot.Source{
-				Tool:        o.Tool,
-				CollectedAt: now().UTC(),
-				Context:     o.Context,
-				Evidence:    slices.Clone(o.Evidence),
-			},
-			Cluster: snapshot.Cluster{ARN: o.Cluster.ARN},
-		},
-	}
+	c := newCollector(o.AWS, o.Progress)
+	c.kube, c.cluster, c.regions = o.Kube, o.Cluster.Name, o.Regions
+	c.snap.APIVersion, c.snap.Kind = snapshot.APIVersion, snapshot.Kind
+	c.snap.Source = snapshot.Source{Tool: o.Tool, CollectedAt: now().UTC(), Context: o.Context}
 
-	err := c.run(ctx, c.startEKS, c.startKube)
+	err := c.run(ctx, func() { c.startConfirm(o) }, c.startEKS, c.startKube)
 	if err == nil {
-		err = c.run(ctx, c.startReplacedProfiles, c.startMappedRoles)
+		err = c.run(ctx, c.startReplacedProfiles)
 	}
 
 	stats := Stats{PerOperation: o.AWS.Calls(), KubeCalls: o.Kube.Calls()}
@@ -252,6 +256,55 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) 
 		return nil, stats, err
 	}
 	return c.finish(), stats, nil
+}
+
+// newCollector returns a collector whose cluster is not confirmed.
+func newCollector(api AWS, progress func(Event)) *collector {
+	return &collector{
+		aws:       api,
+		progress:  progress,
+		confirmed: make(chan struct{}),
+		started:   map[string]bool{},
+		snap:      &snapshot.Snapshot{},
+	}
+}
+
+// startConfirm confirms the cluster, which every other task may wait for.
+func (c *collector) startConfirm(o Options) {
+	confirm := func(cluster locate.Cluster) {
+		c.arn = snapshot.Cluster{ARN: cluster.ARN}.Identity()
+		if o.Simulate != nil {
+			c.simulate = o.Simulate(c.arn)
+		}
+		c.write(func(s *snapshot.Snapshot) {
+			if s.Cluster.ARN == "" { // else it was read meanwhile
+				s.Cluster.ARN = cluster.ARN
+			}
+		})
+		close(c.confirmed)
+	}
+	if o.Confirm == nil {
+		confirm(o.Cluster)
+		return
+	}
+	c.group.Go(func() error {
+		cluster, err := o.Confirm(c.ctx)
+		if err == nil {
+			confirm(cluster)
+		}
+		return err
+	})
+}
+
+// identity waits for the cluster to be confirmed and returns its ARN, the zero ARN where
+// the run ended before.
+func (c *collector) identity() snapshot.ARN {
+	select {
+	case <-c.confirmed:
+		return c.arn
+	case <-c.ctx.Done():
+		return snapshot.ARN{}
+	}
 }
 
 // run makes the tasks that the functions start, and those that these start, and waits for
@@ -271,19 +324,28 @@ type collector struct {
 	group   *errgroup.Group
 	aws     AWS
 	kube    Kube
-	cluster string       // the cluster's name
-	arn     snapshot.ARN // the cluster's ARN
+	cluster string   // the cluster's name
+	regions []string // besides the cluster's own
 
-	regions    []string // besides the cluster's own
-	simulate   []Question
+	confirmed chan struct{} // closed when what follows is known
+	arn       snapshot.ARN  // the cluster's ARN; see identity
+	simulate  []Question
+
 	simulating sync.Mutex // the simulator is asked about one role at a time
 
-	mu          sync.Mutex // guards what follows
-	snap        *snapshot.Snapshot
-	started     map[string]bool
-	entries     map[string]*asked[snapshot.AccessEntry] // by principal
-	roles       map[string]*asked[snapshot.Role]        // by name: IAM is asked about each once
-	profiles    map[string]*asked[snapshot.InstanceProfile]
+	mu      sync.Mutex // guards what follows
+	snap    *snapshot.Snapshot
+	started map[string]bool
+	// What was asked, so that it is asked once: roles, their policies and instance
+	// profiles by name, managed policies and access entries by ARN, and lists.
+	entries          Memo[snapshot.AccessEntry]
+	roles            Memo[namedRole]
+	attached, inline Memo[[]string]
+	profiles         Memo[namedProfile]
+	policies         Memo[snapshot.Policy]
+	principalLists   Memo[[]string]
+	versions         Memo[map[string]string]
+
 	progress    func(Event)
 	done, total int
 }
@@ -303,12 +365,38 @@ func (c *collector) start(what, subject string, task func(context.Context) error
 		if err := c.ctx.Err(); err != nil {
 			return err
 		}
-		if err := task(c.ctx); err != nil {
+		if err := c.attempt(task); err != nil {
 			return err
 		}
 		c.finished(what + " " + snapshot.NameOf(subject))
 		return nil
 	})
+}
+
+// attempt runs a task. An error that ends the run counts only when the cluster is
+// confirmed: until then the error of the confirmation goes before it, and what a service
+// that cannot be reached costs depends on whether AWS has answered. So a task that failed
+// before runs again.
+func (c *collector) attempt(task func(context.Context) error) error {
+	early := !c.isConfirmed()
+	err := task(c.ctx)
+	if err == nil || !early {
+		return err
+	}
+	c.identity()
+	if err := c.ctx.Err(); err != nil {
+		return err
+	}
+	return task(c.ctx)
+}
+
+func (c *collector) isConfirmed() bool {
+	select {
+	case <-c.confirmed:
+		return true
+	default:
+		return false
+	}
 }
 
 func (c *collector) finished(what string) {

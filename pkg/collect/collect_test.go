@@ -2,6 +2,7 @@ package collect_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -28,6 +29,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/trace"
 )
 
 const (
@@ -63,7 +65,8 @@ type world struct {
 	kube *fakeKube
 	env  map[string]string // for the AWS client
 
-	simulate []collect.Question
+	simulate []collect.Question // about each role
+	trace    *trace.Recorder
 }
 
 // mapRoles is the world's aws-auth: a role that is mapped as hybrid nodes are, by an ARN
@@ -257,11 +260,11 @@ func TestMain(m *testing.M) {
 // clients returns the real clients for the world's servers.
 func (w *world) clients(tb testing.TB) (*aws.Client, *kube.Client) {
 	tb.Helper()
-	a, err := aws.New(context.Background(), aws.Config{Region: region, Env: w.env})
+	a, err := aws.New(context.Background(), aws.Config{Region: region, Env: w.env, Trace: w.trace})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	k, err := kube.New(&rest.Config{Host: w.kube.URL}, kube.Options{Context: "prod"})
+	k, err := kube.New(&rest.Config{Host: w.kube.URL}, kube.Options{Context: "prod", Trace: w.trace})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -274,8 +277,8 @@ func (w *world) options(tb testing.TB) collect.Options {
 	return collect.Options{
 		Cluster: locate.Cluster{Name: "prod", ARN: clusterARN("prod")},
 		AWS:     a, Kube: k,
-		Tool: "noderole test", Context: "prod", Evidence: []string{"because"},
-		Now: func() time.Time { return created }, Simulate: w.simulate,
+		Tool: "noderole test", Context: "prod",
+		Now: func() time.Time { return created }, Simulate: func(snapshot.ARN) []collect.Question { return w.simulate },
 	}
 }
 
@@ -320,7 +323,7 @@ func (w *world) want() *snapshot.Snapshot {
 	}
 	return &snapshot.Snapshot{
 		APIVersion: snapshot.APIVersion, Kind: snapshot.Kind,
-		Source: snapshot.Source{Tool: "noderole test", CollectedAt: created, Context: "prod", Evidence: []string{"because"}},
+		Source: snapshot.Source{Tool: "noderole test", CollectedAt: created, Context: "prod"},
 		Cluster: snapshot.Cluster{
 			ARN: clusterARN("prod"), Version: "1.33", Status: "ACTIVE", RoleARN: f.roleARN("cluster"), IPFamily: "ipv4",
 			RemoteNodeNetworks: []string{"10.200.0.0/16"},
@@ -489,6 +492,57 @@ func TestCollect(t *testing.T) {
 	}
 }
 
+// A trace has exactly the calls that were made, and nothing that could be a secret.
+func TestTrace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.trace = &trace.Recorder{}
+	_, stats := w.collect(t)
+	text, err := w.trace.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		TraceEvents []struct {
+			Name, Cat string
+			Dur       int64
+			Args      struct {
+				Subject string
+				Status  int
+			}
+		}
+	}
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	calls, kubeCalls := map[string]int{}, 0
+	subjects := map[string]bool{}
+	for _, e := range got.TraceEvents {
+		if e.Args.Status == 0 || e.Dur <= 0 {
+			t.Errorf("%+v", e)
+		}
+		if e.Cat == "Kubernetes" {
+			kubeCalls++
+		} else {
+			calls[e.Name]++
+		}
+		subjects[e.Name+" "+e.Args.Subject] = true
+	}
+	if diff := cmp.Diff(stats.PerOperation, calls); diff != "" || kubeCalls != stats.KubeCalls {
+		t.Errorf("%d calls of Kubernetes, want %d; of AWS (-made +traced):\n%s", kubeCalls, stats.KubeCalls, diff)
+	}
+	for _, subject := range []string{"iam:GetRole node-a", "iam:GetRolePolicy node-a extra", "eks:DescribeNodegroup a1", "GET /api/v1/nodes", "iam:GetPolicyVersion " + workerPolicy} {
+		if !subjects[subject] {
+			t.Errorf("no event of %s", subject)
+		}
+	}
+	for _, secret := range []string{"?", "AKIDEXAMPLE", "wJalr", "hunter2", "Signature"} {
+		if strings.Contains(string(text), secret) {
+			t.Errorf("the trace has %q", secret)
+		}
+	}
+}
+
 // What locate has asked is not asked again.
 func TestCollectReusesWhatLocateRead(t *testing.T) {
 	t.Parallel()
@@ -581,7 +635,8 @@ func unreadWithout() map[string][]missing {
 		"eks:DescribeAddon":                  missingOf(snapshot.FactAddons, "eks-pod-identity-agent", "vpc-cni"),
 		"eks:ListPodIdentityAssociations":    missingOf(snapshot.FactPodIdentity, ""),
 		"eks:DescribePodIdentityAssociation": missingOf(snapshot.FactPodIdentity, "a-1"),
-		"eks:DescribeAccessEntry":            append(missingOf(snapshot.FactAccessEntries, worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "mapped", "quick")...), missingOf(snapshot.FactHybridEntries, "")...),
+		// The other roles have none, as the list of the entries says.
+		"eks:DescribeAccessEntry": append(missingOf(snapshot.FactAccessEntries, worldRoles("node-a", "node-b")...), missingOf(snapshot.FactHybridEntries, "")...),
 		"iam:GetRole": missingOf(snapshot.FactRoles, append([]string{"arn:aws:iam::" + account + ":role/node-b", "arn:aws:iam::" + account + ":role/mapped"},
 			worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid", "hyperpod", "quick")...)...),
 		"iam:GetOpenIDConnectProvider":             missingOf(snapshot.FactOIDCProviders, "arn:aws:iam::"+account+":oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"),
@@ -600,7 +655,8 @@ func unreadWithout() map[string][]missing {
 		"iam:ListRolePolicies":                     missingOf(snapshot.FactInlinePolicies, allRoles...),
 		"iam:GetRolePolicy":                        missingOf(snapshot.FactInlinePolicies, inline+"extra", inline+"more", inline+"third"),
 		"iam:ListInstanceProfilesForRole":          missingOf(snapshot.FactRoleProfiles, allRoles...),
-		"iam:GetPolicy":                            missingOf(snapshot.FactPolicies, policies...),
+		"iam:ListPolicies":                         nil,                                                   // iam:GetPolicy has the same fact
+		"iam:GetPolicy":                            missingOf(snapshot.FactPolicies, cniPolicy, boundary), // not on the page of the attached policies
 		"iam:GetPolicyVersion":                     missingOf(snapshot.FactPolicies, policies...),
 		"iam:GetInstanceProfile":                   missingOf(snapshot.FactInstanceProfiles, "arn:aws:iam::"+account+":instance-profile/gone", "arn:aws:iam::"+account+":instance-profile/own/self", "arn:aws:iam::"+account+":instance-profile/self", "arn:aws:iam::"+account+":instance-profile/swapped"),
 		"ec2:DescribeInstances":                    missingOf(snapshot.FactInstances, ""),
@@ -1064,7 +1120,7 @@ func TestManyNodes(t *testing.T) {
 	if calls := stats.KubeCalls; calls != 2*n/500+11 {
 		t.Errorf("%d calls of the Kubernetes API", calls)
 	}
-	if peak := w.aws.peak["iam"]; peak > 16 {
+	if peak := w.aws.peak["iam"]; peak > 20 {
 		t.Errorf("%d calls of IAM at a time", peak)
 	}
 }

@@ -1,14 +1,20 @@
 package collect_test
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
@@ -18,7 +24,20 @@ const latency = 50 * time.Millisecond
 // whatever clock the test runs by, and any number of calls may be in flight.
 // It holds a cluster with 10 node groups, a self-managed node, 3 roles and 12
 // policies.
-type slow struct{ collect.AWS }
+type slow struct {
+	collect.AWS
+	// entries are the principals with an access entry.
+	entries []string
+	// policies are the attached policies of each role; versions are on the page of
+	// attached policies.
+	policies func(role string) []string
+	versions map[string]string
+	// inline and boundary are of each role.
+	inline   []string
+	boundary string
+	// clusters answers from memory, as the client does.
+	clusters *collect.Memo[snapshot.Cluster]
+}
 
 const slowRole = "arn:aws:iam::111122223333:role/node-"
 
@@ -27,9 +46,11 @@ func (slow) ListClusters(context.Context) ([]string, error) {
 	return []string{"prod", "dev"}, nil
 }
 
-func (slow) Cluster(_ context.Context, name string) (snapshot.Cluster, error) {
-	time.Sleep(latency)
-	return snapshot.Cluster{ARN: clusterARN(name)}, nil
+func (s slow) Cluster(ctx context.Context, name string) (snapshot.Cluster, error) {
+	return s.clusters.Get(ctx, name, func(context.Context) (snapshot.Cluster, error) {
+		time.Sleep(latency)
+		return snapshot.Cluster{ARN: clusterARN(name)}, nil
+	})
 }
 
 func (slow) NodeGroups(context.Context, string) ([]string, error) {
@@ -72,19 +93,19 @@ func (slow) AccessEntry(context.Context, string, string) (snapshot.AccessEntry, 
 	return snapshot.AccessEntry{}, nil
 }
 
-func (slow) Role(_ context.Context, name string) (string, snapshot.Role, error) {
+func (s slow) Role(_ context.Context, name string) (string, snapshot.Role, error) {
 	time.Sleep(latency)
-	return "arn:aws:iam::111122223333:role/" + name, snapshot.Role{PermissionsBoundary: "boundary"}, nil
+	return "arn:aws:iam::111122223333:role/" + name, snapshot.Role{PermissionsBoundary: s.boundary}, nil
 }
 
-func (slow) AttachedPolicies(_ context.Context, role string) ([]string, error) {
+func (s slow) AttachedPolicies(_ context.Context, role string) ([]string, error) {
 	time.Sleep(latency)
-	return []string{"shared", role + "a", role + "b", role + "c"}, nil
+	return s.policies(role), nil
 }
 
-func (slow) InlinePolicies(context.Context, string) ([]string, error) {
+func (s slow) InlinePolicies(context.Context, string) ([]string, error) {
 	time.Sleep(latency)
-	return []string{"inline"}, nil
+	return s.inline, nil
 }
 
 func (slow) InlinePolicy(context.Context, string, string) (string, error) {
@@ -95,6 +116,11 @@ func (slow) InlinePolicy(context.Context, string, string) (string, error) {
 func (slow) RoleProfiles(context.Context, string) (map[string]snapshot.InstanceProfile, error) {
 	time.Sleep(latency)
 	return nil, nil
+}
+
+func (s slow) PolicyVersions(context.Context) (map[string]string, error) {
+	time.Sleep(latency)
+	return s.versions, nil
 }
 
 func (slow) PolicyVersion(context.Context, string) (string, error) {
@@ -117,9 +143,9 @@ func (slow) Instances(_ context.Context, ids []string) (map[string]snapshot.Inst
 	return map[string]snapshot.Instance{ids[0]: {InstanceProfile: "arn:aws:iam::111122223333:instance-profile/self"}}, nil
 }
 
-func (slow) AccessEntries(context.Context, string) ([]string, error) {
+func (s slow) AccessEntries(context.Context, string) ([]string, error) {
 	time.Sleep(latency)
-	return nil, nil
+	return s.entries, nil
 }
 
 func (slow) AccessPolicies(context.Context, string, string) (map[string][]string, error) {
@@ -200,24 +226,74 @@ func (quickKube) AutoModeNodeClasses(context.Context) (map[string]snapshot.NodeC
 
 func (quickKube) Calls() int { return 0 }
 
-// Nothing waits for what it does not depend on: all is read in five calls one
-// after the other.
+// Nothing waits for what it does not depend on, the confirmation of the cluster included.
 func TestDepth(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		began := time.Now()
-		s, _, err := collect.Collect(t.Context(), collect.Options{
-			Cluster: locate.Cluster{Name: "prod", ARN: clusterARN("prod")}, AWS: slow{}, Kube: quickKube{},
+	own := func(role string) []string { return []string{"shared", role + "a", role + "b", role + "c"} }
+	ownVersions := map[string]string{"shared": "v1", "boundary": "v1"}
+	nodeRoles := []string{slowRole + "0", slowRole + "1", slowRole + "2"}
+	for _, role := range nodeRoles {
+		for _, policy := range own(snapshot.NameOf(role)) {
+			ownVersions[policy] = "v1"
+		}
+	}
+	usual := func(string) []string { return []string{workerPolicy, pullPolicy, cniPolicy} }
+	people := func(n int) (list []string) {
+		for i := range n {
+			list = append(list, fmt.Sprintf("arn:aws:iam::111122223333:role/people-%d", i))
+		}
+		return list
+	}
+	for name, test := range map[string]struct {
+		aws    slow
+		levels time.Duration
+	}{
+		"roles with access entries": {
+			slow{entries: nodeRoles, policies: own, versions: ownVersions, inline: []string{"inline"}, boundary: "boundary"}, 3,
+		},
+		"and a few roles of people": {
+			slow{entries: append(people(5), nodeRoles...), policies: own, versions: ownVersions, inline: []string{"inline"}}, 3,
+		},
+		// The node's role is found by its instance and instance profile.
+		"too many access entries to read their roles ahead": {
+			slow{entries: append(people(8), nodeRoles...), policies: own, versions: ownVersions, inline: []string{"inline"}}, 4,
+		},
+		"policies that node roles usually have": {
+			slow{entries: people(20), policies: usual, versions: map[string]string{workerPolicy: "v1", pullPolicy: "v1", cniPolicy: "v1"}}, 3,
+		},
+		"a list of policies that was not read": {slow{entries: nodeRoles, policies: own}, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				test.aws.clusters = &collect.Memo[snapshot.Cluster]{}
+				began := time.Now()
+				s, _, err := collect.Collect(t.Context(), collect.Options{
+					Cluster: locate.Cluster{Name: "prod"}, AWS: test.aws, Kube: quickKube{},
+					Confirm: func(context.Context) (locate.Cluster, error) {
+						time.Sleep(latency)
+						return locate.Cluster{Name: "prod", ARN: clusterARN("prod")}, nil
+					},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(began); took != test.levels*latency {
+					t.Errorf("%d calls one after the other, want %d", took/latency, test.levels)
+				}
+				policies := map[string]bool{}
+				for _, role := range nodeRoles {
+					for _, policy := range test.aws.policies(snapshot.NameOf(role)) {
+						policies[policy] = true
+					}
+				}
+				if test.aws.boundary != "" {
+					policies[test.aws.boundary] = true
+				}
+				if len(s.NodeGroups) != 10 || !slices.Equal(slices.Sorted(maps.Keys(s.Roles)), nodeRoles) || len(s.Policies) != len(policies) || len(s.Missing) > 0 {
+					t.Errorf("%d node groups, roles %v, %d policies, missing %v", len(s.NodeGroups), slices.Sorted(maps.Keys(s.Roles)), len(s.Policies), s.Missing)
+				}
+			})
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if took := time.Since(began); took != 5*latency {
-			t.Errorf("took %v, which is %d calls of %v one after the other", took, took/latency, latency)
-		}
-		if len(s.NodeGroups) != 10 || len(s.Roles) != 3 || len(s.Policies) != 11 {
-			t.Errorf("%d node groups, %d roles, %d policies", len(s.NodeGroups), len(s.Roles), len(s.Policies))
-		}
-	})
+	}
 }
 
 // BenchmarkCollect reads a cluster of 10 node groups, 3 roles and 12 managed
@@ -237,25 +313,42 @@ func BenchmarkCollect(b *testing.B) {
 	var arns []string
 	for i := range 12 {
 		arn := fmt.Sprintf("arn:aws:iam::%s:policy/p-%d", account, i)
+		if i >= 8 && i < 11 { // used by node-b, node-b and self, and self
+			arn = []string{workerPolicy, pullPolicy, cniPolicy}[i-8]
+		}
 		arns = append(arns, arn)
 		f.policies[arn] = rawDocument
 	}
 	f.roles = map[string]fakeRole{
 		"node-a": {trust: rawDocument, attached: arns[:6], inline: map[string]string{"inline": rawDocument}},
-		"node-b": {path: "/team/", trust: rawDocument, attached: arns[4:10], boundary: arns[11]},
+		"node-b": {path: "/team/", trust: rawDocument, attached: append(slices.Clone(arns[4:10]), arns[11])},
 		"self":   {trust: rawDocument, attached: arns[8:11]},
 	}
 	delete(f.addons["vpc-cni"], "serviceAccountRoleArn")
 	f.associations["a-1"]["roleArn"] = f.roleARN("self")
+	delete(f.associations["a-1"], "targetRoleArn")
 	w.kube.serviceAccount.Annotations = nil
 	w.kube.pods = nil
+	// Neither hybrid nodes nor other special ones.
+	prod := f.clusters["prod"]
+	for _, field := range []string{"remoteNetworkConfig", "computeConfig"} {
+		delete(prod, field)
+	}
+	w.kube.nodeClasses, w.kube.awsAuth, f.noAutoScaling = nil, nil, true
+	f.instances = map[string]fakeEC2Instance{"i-0a": {state: "running", profile: f.profileARN("self"), tokens: "required", hops: 1}}
+	w.kube.nodes = w.kube.nodes[:2]
+	f.entries = map[string]map[string]any{}
+	for _, name := range []string{"node-a", "node-b", "self"} {
+		f.entries[f.roleARN(name)] = map[string]any{"type": "EC2_LINUX"}
+	}
+	f.entries[f.roleARN("people")] = map[string]any{"type": "STANDARD"}
 
 	var calls int
 	for b.Loop() {
 		f.reset()
 		o := w.options(b)
-		if _, err := o.AWS.(locate.API).DescribeCluster(b.Context(), "prod"); err != nil {
-			b.Fatal(err)
+		o.Confirm = func(ctx context.Context) (locate.Cluster, error) {
+			return o.AWS.(locate.API).DescribeCluster(ctx, "prod")
 		}
 		s, stats, err := collect.Collect(b.Context(), o)
 		if err != nil || len(s.Missing) > 0 {
@@ -274,4 +367,57 @@ func BenchmarkCollect(b *testing.B) {
 	b.ReportMetric(float64(calls), "calls/op")
 	b.ReportMetric(float64(f.row()), "row/op")
 	b.ReportMetric(float64(f.peak["iam"]), "iam-in-flight")
+}
+
+// While the cluster is being confirmed nothing ends the run but the confirmation, and what
+// was read meanwhile is discarded if it fails.
+func TestConfirmGoesFirst(t *testing.T) {
+	t.Parallel()
+	other := errors.New("another cluster")
+	for name, test := range map[string]struct {
+		fault   func(*world)
+		confirm error
+		want    func(*snapshot.Snapshot, error) bool
+	}{
+		"another cluster": {func(*world) {}, other, func(s *snapshot.Snapshot, err error) bool { return s == nil && errors.Is(err, other) }},
+		"another cluster, and the API server does not answer": {
+			func(w *world) { w.kube.URL = "http://127.0.0.1:1" }, other,
+			func(s *snapshot.Snapshot, err error) bool { return s == nil && errors.Is(err, other) },
+		},
+		"another cluster, and IAM does not answer": {
+			func(w *world) { w.env["AWS_ENDPOINT_URL_IAM"] = "http://127.0.0.1:1" }, other,
+			func(s *snapshot.Snapshot, err error) bool { return s == nil && errors.Is(err, other) },
+		},
+		// EKS has answered by then: what IAM knows is missing.
+		"IAM does not answer": {
+			func(w *world) { w.env["AWS_ENDPOINT_URL_IAM"] = "http://127.0.0.1:1" }, nil,
+			func(s *snapshot.Snapshot, err error) bool {
+				return err == nil && len(s.NodeGroups) == 3 && len(s.Roles) == 0 && len(s.Missing) > 0
+			},
+		},
+		"the API server does not answer": {
+			func(w *world) { w.kube.URL = "http://127.0.0.1:1" }, nil,
+			func(_ *snapshot.Snapshot, err error) bool {
+				var p *problem.Error
+				return errors.As(err, &p) && strings.Contains(p.Problem, "127.0.0.1:1")
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			test.fault(w)
+			o := w.options(t)
+			o.Cluster = locate.Cluster{Name: "prod"}
+			o.Confirm = func(ctx context.Context) (locate.Cluster, error) {
+				time.Sleep(200 * time.Millisecond) // all that fails has failed
+				cluster, err := o.AWS.(locate.API).DescribeCluster(ctx, "prod")
+				return cluster, cmp.Or(test.confirm, err)
+			}
+			s, _, err := collect.Collect(t.Context(), o)
+			if !test.want(s, err) {
+				t.Errorf("snapshot: %t, %v", s != nil, err)
+			}
+		})
+	}
 }

@@ -3,6 +3,7 @@ package collect
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
@@ -30,15 +31,15 @@ func (c *collector) startEKS() {
 	c.start("cluster", c.cluster, c.readCluster)
 	c.start("clusters beside", c.cluster, c.readOtherClusters)
 	for _, region := range c.regions {
-		if region != c.arn.Region {
-			c.start("clusters in", region, func(ctx context.Context) error { return c.readRegion(ctx, region) })
-		}
+		c.start("clusters in", region, func(ctx context.Context) error { return c.readRegion(ctx, region) })
 	}
 	c.start("node groups of", c.cluster, c.readNodeGroups)
 	c.start("Fargate profiles of", c.cluster, c.readFargateProfiles)
 	c.start("Auto Scaling groups tagged for", c.cluster, c.readAutoScaling)
 	c.start("instances tagged for", c.cluster, c.readClusterInstances)
 	c.start("Pod Identity associations of", c.cluster, c.readPodIdentity)
+	c.start("access entries of", c.cluster, c.readPrincipals)
+	c.start("managed policies attached in account of", c.cluster, c.readPolicyPage)
 	for _, name := range []string{addonVPCCNI, addonPodIdentityAgent} {
 		c.start("add-on", name, func(ctx context.Context) error { return c.readAddon(ctx, name) })
 	}
@@ -55,6 +56,7 @@ func (c *collector) readCluster(ctx context.Context) error {
 	}
 	if len(cluster.RemoteNodeNetworks) > 0 {
 		c.startHybridEntries()
+		c.startMappedRoles()
 	}
 	if issuer, ok := strings.CutPrefix(cluster.OIDCIssuer, "https://"); ok {
 		arn := c.iamARN("oidc-provider/" + issuer)
@@ -70,7 +72,7 @@ func (c *collector) readOtherClusters(ctx context.Context) error {
 			continue
 		}
 		c.start("cluster", name, func(ctx context.Context) error {
-			return c.readOtherCluster(ctx, c.aws, c.arn.Region, name)
+			return c.readOtherCluster(ctx, c.aws, c.identity().Region, name)
 		})
 	}
 	return c.missing(snapshot.FactOtherClusters, "", err)
@@ -78,6 +80,9 @@ func (c *collector) readOtherClusters(ctx context.Context) error {
 
 // readRegion reads the clusters of another region.
 func (c *collector) readRegion(ctx context.Context, region string) error {
+	if region == c.identity().Region {
+		return nil // readOtherClusters does
+	}
 	c.write(func(s *snapshot.Snapshot) { s.OtherRegions = append(s.OtherRegions, region) })
 	clusters := c.aws.InRegion(region)
 	names, err := clusters.ListClusters(ctx)
@@ -94,8 +99,8 @@ func (c *collector) readOtherCluster(ctx context.Context, clusters Clusters, reg
 	if errors.Is(err, ErrNotFound) {
 		return nil // deleted since it was listed
 	}
-	if err != nil && region != c.arn.Region {
-		arn := strings.Join([]string{"arn", c.arn.Partition, "eks", region, c.arn.Account, "cluster/" + name}, ":")
+	if id := c.identity(); err != nil && region != id.Region {
+		arn := strings.Join([]string{"arn", id.Partition, "eks", region, id.Account, "cluster/" + name}, ":")
 		return c.missingIn(arn, "eks:DescribeCluster in "+region, err)
 	}
 	if err != nil {
@@ -127,7 +132,8 @@ func (c *collector) missingIn(subject, operation string, err error) error {
 
 // clusterARN returns the ARN of a cluster beside this one.
 func (c *collector) clusterARN(name string) string {
-	return strings.Join([]string{"arn", c.arn.Partition, "eks", c.arn.Region, c.arn.Account, "cluster/" + name}, ":")
+	id := c.identity()
+	return strings.Join([]string{"arn", id.Partition, "eks", id.Region, id.Account, "cluster/" + name}, ":")
 }
 
 func (c *collector) readNodeGroups(ctx context.Context) error {
@@ -221,9 +227,12 @@ func (c *collector) readAccessEntry(ctx context.Context, roleARN string) error {
 	if err == nil && cluster.AuthenticationMode == configMapMode {
 		return nil
 	}
+	if principals, err := c.principals(ctx); err == nil && !slices.Contains(principals, roleARN) {
+		return nil // the role has none
+	}
 	entry, err := c.accessEntry(ctx, roleARN)
 	if errors.Is(err, ErrNotFound) {
-		return nil // the role has none
+		return nil // deleted since it was listed
 	}
 	if err != nil {
 		return c.missing(snapshot.FactAccessEntries, roleARN, err)
@@ -256,7 +265,7 @@ func (c *collector) readHybridEntries(ctx context.Context) error {
 	if cluster, err := c.aws.Cluster(ctx, c.cluster); err == nil && cluster.AuthenticationMode == configMapMode {
 		return nil
 	}
-	principals, err := c.aws.AccessEntries(ctx, c.cluster)
+	principals, err := c.principals(ctx)
 	for _, arn := range principals {
 		if a, ok := snapshot.ParseARN(arn); !ok || !isIAM(a, "role/") {
 			continue
@@ -277,11 +286,9 @@ func (c *collector) readHybridEntries(ctx context.Context) error {
 
 // accessEntry reads the access entry of a principal, once.
 func (c *collector) accessEntry(ctx context.Context, arn string) (snapshot.AccessEntry, error) {
-	_, entry, err := ask(ctx, c, c.entries, arn, func(ctx context.Context, arn string) (string, snapshot.AccessEntry, error) {
-		entry, err := c.aws.AccessEntry(ctx, c.cluster, arn)
-		return arn, entry, err
+	return c.entries.Get(ctx, arn, func(ctx context.Context) (snapshot.AccessEntry, error) {
+		return c.aws.AccessEntry(ctx, c.cluster, arn)
 	})
-	return entry, err
 }
 
 // mayHavePolicies tells the types of access entries with which access policies

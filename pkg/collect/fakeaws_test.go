@@ -41,6 +41,8 @@ type fakeAWS struct {
 	policies     map[string]string          // by ARN: the document
 	profiles     map[string]fakeProfile     // by name
 	instances    map[string]fakeEC2Instance // by id
+	// noAutoScaling is set where there are no Auto Scaling groups.
+	noAutoScaling bool
 
 	mu       sync.Mutex
 	calls    map[string]int
@@ -307,6 +309,20 @@ func (f *fakeAWS) serveIAM(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		result = f.members(r, "InstanceProfiles", names, f.profileXML)
+	case "ListPolicies":
+		if r.Form.Get("OnlyAttached") != "true" || r.Form.Get("MaxItems") != "1000" {
+			queryError(w, http.StatusBadRequest, "InvalidInput", "all the policies of AWS")
+			return
+		}
+		attached := map[string]bool{}
+		for _, role := range f.roles {
+			for _, arn := range role.attached {
+				attached[arn] = true
+			}
+		}
+		result = f.members(r, "Policies", keysOf(attached), func(arn string) string {
+			return element("Arn", arn) + element("DefaultVersionId", "v3")
+		})
 	case "GetPolicy":
 		arn := r.Form.Get("PolicyArn")
 		if _, known := f.policies[arn]; !known {
@@ -432,11 +448,14 @@ func (f *fakeAWS) serveAutoScaling(w http.ResponseWriter, r *http.Request) {
 		return "<member>" + element("AutoScalingGroupName", name) + launch + "<Instances><member>" + element("InstanceId", "i-1") + "</member></Instances><Tags><member>" + element("Key", tag) + "</member></Tags></member>"
 	}
 	template := element("LaunchTemplateId", "lt-1") + element("Version", "3")
-	writeXML(w, "<DescribeAutoScalingGroupsResponse xmlns=\"http://autoscaling.amazonaws.com/doc/2011-01-01/\"><DescribeAutoScalingGroupsResult><AutoScalingGroups>%s</AutoScalingGroups></DescribeAutoScalingGroupsResult></DescribeAutoScalingGroupsResponse>",
-		group("asg-1", "<LaunchTemplate>"+template+"</LaunchTemplate>", "a")+
-			group("asg-2", "<MixedInstancesPolicy><LaunchTemplate><LaunchTemplateSpecification>"+element("LaunchTemplateId", "lt-2")+"</LaunchTemplateSpecification></LaunchTemplate></MixedInstancesPolicy>", "a")+
-			group("asg-3", element("LaunchConfigurationName", "lc-1"), "a")+
-			group("eks-a1", "<LaunchTemplate>"+template+"</LaunchTemplate>", "eks:nodegroup-name"))
+	groups := group("asg-1", "<LaunchTemplate>"+template+"</LaunchTemplate>", "a") +
+		group("asg-2", "<MixedInstancesPolicy><LaunchTemplate><LaunchTemplateSpecification>"+element("LaunchTemplateId", "lt-2")+"</LaunchTemplateSpecification></LaunchTemplate></MixedInstancesPolicy>", "a") +
+		group("asg-3", element("LaunchConfigurationName", "lc-1"), "a") +
+		group("eks-a1", "<LaunchTemplate>"+template+"</LaunchTemplate>", "eks:nodegroup-name")
+	if f.noAutoScaling {
+		groups = ""
+	}
+	writeXML(w, "<DescribeAutoScalingGroupsResponse xmlns=\"http://autoscaling.amazonaws.com/doc/2011-01-01/\"><DescribeAutoScalingGroupsResult><AutoScalingGroups>%s</AutoScalingGroups></DescribeAutoScalingGroupsResult></DescribeAutoScalingGroupsResponse>", groups)
 }
 
 func (f *fakeAWS) serveEC2(w http.ResponseWriter, r *http.Request) {

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
@@ -26,9 +25,9 @@ func (c *collector) startRole(roleARN string) {
 		c.unreadable(roleARN, fmt.Sprintf("%q is not the ARN of an IAM role", roleARN))
 		return
 	}
-	if c.arn.Account != "" && role.Account != c.arn.Account {
+	if account := c.identity().Account; account != "" && role.Account != account {
 		c.unreadable(roleARN, fmt.Sprintf("the role is in account %s, the cluster in %s: its policies can only be read with credentials of that account",
-			role.Account, c.arn.Account))
+			role.Account, account))
 		return
 	}
 	name := role.Name()
@@ -77,33 +76,42 @@ func (c *collector) writeRole(roleARN string, change func(r *snapshot.Role)) {
 	})
 }
 
-// asked is what IAM says of a name.
-type asked[T any] struct {
-	once  sync.Once
-	arn   string
-	facts T
-	err   error
-}
-
-// ask asks IAM about a name once.
-func ask[T any](ctx context.Context, c *collector, all map[string]*asked[T], name string, do func(context.Context, string) (string, T, error)) (string, T, error) {
-	c.mu.Lock()
-	a := all[name]
-	if a == nil {
-		a = &asked[T]{}
-		all[name] = a
+// namedRole and namedProfile are what IAM says of a name.
+type (
+	namedRole struct {
+		arn   string
+		facts snapshot.Role
 	}
-	c.mu.Unlock()
-	a.once.Do(func() { a.arn, a.facts, a.err = do(ctx, name) })
-	return a.arn, a.facts, a.err
+	namedProfile struct {
+		arn   string
+		facts snapshot.InstanceProfile
+	}
+)
+
+// roleNamed, attachedTo and inlineOf ask IAM about a role by its name, which is unique in
+// an account whatever the role's path is.
+func (c *collector) roleNamed(ctx context.Context, name string) (string, snapshot.Role, error) {
+	role, err := c.roles.Get(ctx, name, func(ctx context.Context) (role namedRole, err error) {
+		role.arn, role.facts, err = c.aws.Role(ctx, name)
+		return role, err
+	})
+	return role.arn, role.facts, err
 }
 
-func (c *collector) roleNamed(ctx context.Context, name string) (string, snapshot.Role, error) {
-	return ask(ctx, c, c.roles, name, c.aws.Role)
+func (c *collector) attachedTo(ctx context.Context, role string) ([]string, error) {
+	return c.attached.Get(ctx, role, func(ctx context.Context) ([]string, error) { return c.aws.AttachedPolicies(ctx, role) })
+}
+
+func (c *collector) inlineOf(ctx context.Context, role string) ([]string, error) {
+	return c.inline.Get(ctx, role, func(ctx context.Context) ([]string, error) { return c.aws.InlinePolicies(ctx, role) })
 }
 
 func (c *collector) profileNamed(ctx context.Context, name string) (string, snapshot.InstanceProfile, error) {
-	return ask(ctx, c, c.profiles, name, c.aws.InstanceProfile)
+	profile, err := c.profiles.Get(ctx, name, func(ctx context.Context) (profile namedProfile, err error) {
+		profile.arn, profile.facts, err = c.aws.InstanceProfile(ctx, name)
+		return profile, err
+	})
+	return profile.arn, profile.facts, err
 }
 
 // iamName is what IAM allows for names of roles and instance profiles.
@@ -111,7 +119,8 @@ func (c *collector) profileNamed(ctx context.Context, name string) (string, snap
 var iamName = regexp.MustCompile(`^[A-Za-z0-9+=,.@_-]{1,128}$`)
 
 func (c *collector) iamARN(resource string) string {
-	return strings.Join([]string{"arn", c.arn.Partition, "iam", "", c.arn.Account, resource}, ":")
+	id := c.identity()
+	return strings.Join([]string{"arn", id.Partition, "iam", "", id.Account, resource}, ":")
 }
 
 // startNodeClasses follows the names in node classes to their roles.
@@ -139,6 +148,7 @@ func (c *collector) followRole(ctx context.Context, class *snapshot.NodeClass) e
 			class.RoleARN = name
 		}
 	case iamName.MatchString(name):
+		c.readAhead([]string{name})
 		arn, _, err := c.roleNamed(ctx, name)
 		if err != nil {
 			arn = c.iamARN("role/" + name) // startRole notes what went wrong
@@ -218,7 +228,7 @@ func (c *collector) readRole(ctx context.Context, roleARN, name string) error {
 }
 
 func (c *collector) readAttachedPolicies(ctx context.Context, roleARN, name string) error {
-	policies, err := c.aws.AttachedPolicies(ctx, name)
+	policies, err := c.attachedTo(ctx, name)
 	if errors.Is(err, ErrNotFound) {
 		c.writeRole(roleARN, notFound)
 		return nil
@@ -233,7 +243,7 @@ func (c *collector) readAttachedPolicies(ctx context.Context, roleARN, name stri
 }
 
 func (c *collector) readInlinePolicies(ctx context.Context, roleARN, name string) error {
-	policies, err := c.aws.InlinePolicies(ctx, name)
+	policies, err := c.inlineOf(ctx, name)
 	if errors.Is(err, ErrNotFound) {
 		c.writeRole(roleARN, notFound)
 		return nil
@@ -316,18 +326,33 @@ func (c *collector) startPolicy(policyARN string) {
 }
 
 func (c *collector) readPolicy(ctx context.Context, policyARN string) error {
-	version, err := c.aws.PolicyVersion(ctx, policyARN)
+	policy, err := c.policy(ctx, policyARN)
 	if err != nil {
 		return c.missing(snapshot.FactPolicies, policyARN, err)
 	}
-	document, err := c.aws.PolicyDocument(ctx, policyARN, version)
-	if err != nil {
-		return c.missing(snapshot.FactPolicies, policyARN, err)
-	}
-	c.write(func(s *snapshot.Snapshot) {
-		put(&s.Policies, policyARN, snapshot.Policy{Version: version, Document: document})
-	})
+	c.write(func(s *snapshot.Snapshot) { put(&s.Policies, policyARN, policy) })
 	return nil
+}
+
+// policy returns the default version of a managed policy. Which one that is, the page of
+// attached policies says; IAM is asked about a policy that is not on it.
+func (c *collector) policy(ctx context.Context, arn string) (snapshot.Policy, error) {
+	return c.policies.Get(ctx, arn, func(ctx context.Context) (snapshot.Policy, error) {
+		versions, _ := c.policyVersions(ctx) // without them every policy is asked about
+		if version := versions[arn]; version != "" {
+			document, err := c.aws.PolicyDocument(ctx, arn, version)
+			if !errors.Is(err, ErrNotFound) {
+				return snapshot.Policy{Version: version, Document: document}, err
+			}
+			// The default version has changed since the page was read.
+		}
+		version, err := c.aws.PolicyVersion(ctx, arn)
+		if err != nil {
+			return snapshot.Policy{}, err
+		}
+		document, err := c.aws.PolicyDocument(ctx, arn, version)
+		return snapshot.Policy{Version: version, Document: document}, err
+	})
 }
 
 // startProfile reads an instance profile and its role, unless a role that was

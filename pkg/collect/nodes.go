@@ -3,28 +3,39 @@ package collect
 import (
 	"context"
 	"slices"
+	"strings"
+	"sync"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/awsauth"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
 func (c *collector) startKube() {
-	c.start("nodes of", c.cluster, c.readNodes)
-	c.start("service account", awsNodeName, c.readServiceAccount)
-	c.start("DaemonSet", awsNodeName, c.readDaemonSet)
-	c.start("DaemonSet", snapshot.WorkloadKubeProxy, c.readKubeProxy)
-	c.start("Deployment", snapshot.WorkloadCoreDNS, c.readCoreDNS)
-	c.start("pods of", awsNodeName, c.readPods)
-	c.start("ConfigMap", "aws-auth", c.readAWSAuth)
-	c.start("DaemonSet", addonPodIdentityAgent, c.readAgent)
-	c.start("node classes of", "Karpenter", c.readKarpenterClasses)
-	c.start("node classes of", "EKS Auto Mode", c.readAutoModeClasses)
-	c.start("events of", c.cluster, c.readEvents)
+	c.startOnce("nodes of", c.cluster, c.readNodes)
+	c.startOnce("service account", awsNodeName, c.readServiceAccount)
+	c.startOnce("DaemonSet", awsNodeName, c.readDaemonSet)
+	c.startOnce("DaemonSet", snapshot.WorkloadKubeProxy, c.readKubeProxy)
+	c.startOnce("Deployment", snapshot.WorkloadCoreDNS, c.readCoreDNS)
+	c.startOnce("pods of", awsNodeName, c.readPods)
+	c.startOnce("ConfigMap", "aws-auth", c.readAWSAuth)
+	c.startOnce("DaemonSet", addonPodIdentityAgent, c.readAgent)
+	c.startOnce("node classes of", "Karpenter", c.readKarpenterClasses)
+	c.startOnce("node classes of", "EKS Auto Mode", c.readAutoModeClasses)
+	c.startOnce("events of", c.cluster, c.readEvents)
+}
+
+// startOnce is start for the Kubernetes API. Its errors do not depend on what AWS has
+// answered, and a second attempt would only wait for the API server again.
+func (c *collector) startOnce(what, subject string, read func(context.Context) error) {
+	once := sync.OnceValue(func() error { return read(c.ctx) })
+	c.start(what, subject, func(context.Context) error { return once() })
 }
 
 func (c *collector) readAWSAuth(ctx context.Context) error {
 	auth, err := c.kube.AWSAuth(ctx)
 	c.write(func(s *snapshot.Snapshot) { s.AWSAuth = auth })
+	c.readMappedAhead(auth)
+	c.startMappedRoles()
 	return c.missing(snapshot.FactAWSAuth, "", err)
 }
 
@@ -66,13 +77,17 @@ func (c *collector) readAutoModeClasses(ctx context.Context) error {
 	return c.missing(snapshot.FactNodeClasses, "autoMode", err)
 }
 
-// readClusterInstances reads the instances that are the cluster's own, joined or
-// not, and the profiles of those that no managed node group made.
+// readClusterInstances reads the instances that are the cluster's own, joined or not. It
+// reads the profiles of those that no managed node group made, and ahead those that are
+// not named as EKS names a node group's profile; see startReplacedProfiles.
 func (c *collector) readClusterInstances(ctx context.Context) error {
 	err := c.aws.ClusterInstances(ctx, c.cluster, func(id string, instance snapshot.Instance) {
 		c.write(func(s *snapshot.Snapshot) { put(&s.Instances, id, instance) })
-		if instance.NodeGroup == "" {
+		switch {
+		case instance.NodeGroup == "":
 			c.startProfile(instance.InstanceProfile)
+		case !strings.HasPrefix(snapshot.NameOf(instance.InstanceProfile), "eks-"):
+			c.readProfileAhead(instance.InstanceProfile)
 		}
 	})
 	return c.missing(snapshot.FactInstances, "", err)
@@ -104,6 +119,7 @@ func (c *collector) readNodes(ctx context.Context) error {
 		}
 	})
 	flush()
+	c.startMappedRoles()
 	return c.missing(snapshot.FactNodes, "", err)
 }
 
@@ -253,30 +269,40 @@ func (c *collector) startReplacedProfiles() {
 const hybridUsername = "system:node:{{SessionName}}"
 
 // startMappedRoles reads the roles that aws-auth maps as it does those of hybrid nodes,
-// where the cluster takes such nodes: what they trust tells them from other roles. A
-// mapping has the role's name, but not its path.
+// where the cluster takes such nodes: what they trust tells them from other roles. It is
+// called when one of the facts that this depends on is known.
 func (c *collector) startMappedRoles() {
-	var names []string
+	var auth *snapshot.AWSAuth
 	c.write(func(s *snapshot.Snapshot) {
 		hybrid := len(s.Cluster.RemoteNodeNetworks) > 0
 		for _, node := range s.Nodes {
 			hybrid = hybrid || node.Provisioner == snapshot.ProvisionedByHybrid
 		}
-		if s.AWSAuth == nil || !hybrid {
-			return
-		}
-		mappings, _ := awsauth.Parse(s.AWSAuth.MapRoles) // what is wrong with it is the rules' to say
-		for _, m := range mappings {
-			a, ok := snapshot.ParseARN(m.RoleARN)
-			if ok && m.Username == hybridUsername && isIAM(a, "role/") && a.Account == c.arn.Account && iamName.MatchString(a.Name()) {
-				names = append(names, a.Name())
-			}
+		if hybrid {
+			auth = s.AWSAuth
 		}
 	})
-	for _, name := range names {
+	for _, name := range c.mappedRoles(auth, func(m awsauth.Mapping) bool { return m.Username == hybridUsername }) {
 		c.start("mapped role", name, func(ctx context.Context) error {
 			class := snapshot.NodeClass{Role: name}
 			return c.followRole(ctx, &class)
 		})
 	}
+}
+
+// mappedRoles returns the names of the account's roles that aws-auth maps in a way. A
+// mapping has the role's name, but not its path.
+func (c *collector) mappedRoles(auth *snapshot.AWSAuth, wanted func(awsauth.Mapping) bool) []string {
+	if auth == nil {
+		return nil
+	}
+	var names []string
+	mappings, _ := awsauth.Parse(auth.MapRoles) // what is wrong with it is the rules' to say
+	for _, m := range mappings {
+		a, ok := snapshot.ParseARN(m.RoleARN)
+		if ok && wanted(m) && isIAM(a, "role/") && a.Account == c.identity().Account && iamName.MatchString(a.Name()) {
+			names = append(names, a.Name())
+		}
+	}
+	return names
 }

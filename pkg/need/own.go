@@ -27,6 +27,7 @@ var Reads = []string{
 	"iam:GetRolePolicy",
 	"iam:ListAttachedRolePolicies",
 	"iam:ListInstanceProfilesForRole",
+	"iam:ListPolicies",
 	"iam:ListRolePolicies",
 }
 

@@ -55,7 +55,7 @@ func judgeClusterAccess(v *view.View, r *view.NodeRole) finding.Result {
 	}
 	result := finding.Result{Status: finding.Fail, Subject: subject, Message: r.Name + " has no " + accessWords(a)}
 	if a.ByEntries {
-		result.Evidence = append(append(result.Evidence, "eks:DescribeAccessEntry: the role has none"), whyEntry(v, r, v.EntryType(r))...)
+		result.Evidence = append(append(result.Evidence, "eks:ListAccessEntries: the role has none"), whyEntry(v, r, v.EntryType(r))...)
 	} else {
 		result.Evidence = append(result.Evidence, "the cluster's authentication mode is CONFIG_MAP: access entries have no effect")
 		result.Next = []finding.Next{editAWSAuth("add to mapRoles: " + v.NodeMapping(r, r.ARN))}

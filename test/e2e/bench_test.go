@@ -26,6 +26,7 @@ func BenchmarkCheck(b *testing.B) {
 			policies = append(policies, s.policy(fmt.Sprintf("own-%d-%d", i, j), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`))
 		}
 		s.nodeRole(role, policies...)
+		s.grantAccess(role, "EC2_LINUX")
 	}
 	s.inlinePolicy("nodeRole0", "inline", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`)
 	for i := range 10 {
@@ -65,8 +66,12 @@ func BenchmarkCheck(b *testing.B) {
 	b.ReportMetric(float64(levels), "levels")
 	b.ReportMetric(float64(wall.Milliseconds()), "wall-ms")
 	b.ReportMetric(float64(startup.Milliseconds()), "start-ms")
-	if levels > 6 {
-		b.Errorf("%d calls one after another, want at most 6", levels)
+	// Three, and one for calls that moto answers late.
+	if levels > 4 {
+		b.Errorf("%d calls one after another, want at most 4", levels)
+	}
+	if len(calls) > 64 {
+		b.Errorf("%d calls, want at most 64", len(calls))
 	}
 	if wall-startup > budget {
 		b.Errorf("one check took %s without its start, want at most %s", wall-startup, budget)

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubectl-noderole/kubectl-noderole/test/e2e/awsproxy"
@@ -415,6 +416,10 @@ func TestPermissionsDocumented(t *testing.T) {
 	s.autoScalingGroup("workers", "bastionRole")
 	s.launchConfigurationGroup("older", "bastionRole")
 	s.hybrid("eksCNIRole")
+	// A policy that is attached to nothing is not on the page of the attached policies.
+	limits := s.policy("limits", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)
+	_, err := s.iam.PutRolePermissionsBoundary(s.ctx, &iam.PutRolePermissionsBoundaryInput{RoleName: aws.String("gpuNodeRole"), PermissionsBoundary: &limits})
+	s.must(err)
 	proxy.Calls()
 	kubectl(t, s.kubeconfig(proxy.URL), "noderole", "check")
 	called := map[string]bool{}

@@ -30,6 +30,10 @@ import (
 // far above what AWS needs, so that throttling has time to pass.
 const operationTimeout = 2 * time.Minute
 
+// callsInFlight bounds the calls in flight to EKS and to IAM, whose limits are low and
+// shared by the whole account. The largest level of a usual cluster fits in.
+const callsInFlight = 20
+
 // Client reads from AWS as one caller in one region. It implements collect.AWS
 // and locate.API, answers ListClusters, clusters and the caller's account from
 // memory where they were asked for before, and may be used concurrently.
@@ -49,9 +53,9 @@ type Client struct {
 	timeout time.Duration
 	slots   map[string]chan struct{} // by service: calls in flight
 
-	clusterNames memo[[]string]
-	clusters     memo[*ekstypes.Cluster]
-	account      memo[string]
+	clusterNames collect.Memo[[]string]
+	clusters     collect.Memo[*ekstypes.Cluster]
+	account      collect.Memo[string]
 
 	answered atomic.Bool // whether AWS has answered anything yet
 
@@ -73,10 +77,9 @@ var (
 func New(ctx context.Context, cfg Config) (*Client, error) {
 	c := &Client{
 		timeout: operationTimeout,
-		// IAM's limits are low and shared by the whole account.
 		slots: map[string]chan struct{}{
-			"eks": make(chan struct{}, 20),
-			"iam": make(chan struct{}, 16),
+			"eks": make(chan struct{}, callsInFlight),
+			"iam": make(chan struct{}, callsInFlight),
 			"ec2": make(chan struct{}, 5),
 			"sts": make(chan struct{}, 2),
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -22,11 +23,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"golang.org/x/time/rate"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/trace"
 )
 
 // Config says as whom and where to read. What is empty comes from the standard
@@ -46,6 +49,8 @@ type Config struct {
 	// RequestTimeout is how long one request may take, answer included; zero
 	// means 15 seconds.
 	RequestTimeout time.Duration
+	// Trace records the calls; nil records none.
+	Trace *trace.Recorder
 }
 
 // The limits of one request. A service that does not answer within them is not
@@ -253,7 +258,10 @@ func httpClient(timeout time.Duration) *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().
 		WithTimeout(timeout).
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = connectTimeout }).
-		WithTransportOptions(func(t *http.Transport) { t.TLSHandshakeTimeout = connectTimeout })
+		WithTransportOptions(func(t *http.Transport) {
+			t.TLSHandshakeTimeout = connectTimeout
+			t.MaxIdleConnsPerHost = callsInFlight // else the next calls open connections again
+		})
 }
 
 // retryer returns what makes the one retryer of each service's client: the SDK's adaptive
@@ -323,13 +331,54 @@ func userAgent(stack *middleware.Stack) error {
 	return awsmiddleware.AddUserAgentKey("kubectl-noderole")(stack)
 }
 
-// countCalls counts every request that is sent, as the last step before it is.
+// countCalls counts and records every request that is sent, as the last step before it is.
 func (c *Client) countCalls(stack *middleware.Stack) error {
+	err := stack.Initialize.Add(middleware.InitializeMiddlewareFunc("NoteSubject",
+		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+			return next.HandleInitialize(middleware.WithStackValue(ctx, subjectKey{}, subjectOf(in.Parameters)), in)
+		}), middleware.Before)
+	if err != nil {
+		return err
+	}
 	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("CountCalls",
 		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
 			c.mu.Lock()
 			c.calls[operationOf(ctx)]++
 			c.mu.Unlock()
-			return next.HandleDeserialize(ctx, in)
+			made := trace.Call{API: "AWS", Operation: operationOf(ctx), Start: time.Now()}
+			made.Subject, _ = middleware.GetStackValue(ctx, subjectKey{}).(string)
+			out, metadata, err := next.HandleDeserialize(ctx, in)
+			made.End = time.Now()
+			if response, ok := out.RawResponse.(*smithyhttp.Response); ok && response.Response != nil {
+				made.Status = response.StatusCode
+			}
+			c.settings.Trace.Add(made)
+			return out, metadata, err
 		}), middleware.After)
+}
+
+type subjectKey struct{}
+
+// subjects are the members of requests that say what is asked about. No other member is
+// recorded.
+var subjects = []string{
+	"Name", "NodegroupName", "FargateProfileName", "AddonName", "AssociationId", "PrincipalArn", "RoleName", "PolicyName", "PolicyArn",
+	"InstanceProfileName", "OpenIDConnectProviderArn", "PolicySourceArn", "LaunchTemplateId",
+}
+
+// subjectOf returns what a request asks about, as far as it has a name.
+func subjectOf(request any) string {
+	value := reflect.Indirect(reflect.ValueOf(request))
+	if value.Kind() != reflect.Struct {
+		return ""
+	}
+	var parts []string
+	for _, name := range subjects {
+		if field := value.FieldByName(name); field.IsValid() {
+			if text, ok := field.Interface().(*string); ok && text != nil {
+				parts = append(parts, *text)
+			}
+		}
+	}
+	return strings.Join(parts, " ")
 }

@@ -18,7 +18,7 @@ import (
 
 // ListClusters returns the names of the region's clusters.
 func (c *Client) ListClusters(ctx context.Context) ([]string, error) {
-	return c.clusterNames.get(ctx, "", func(ctx context.Context) ([]string, error) {
+	return c.clusterNames.Get(ctx, "", func(ctx context.Context) ([]string, error) {
 		var names []string
 		err := pages(ctx, c, "eks:ListClusters", eks.NewListClustersPaginator(c.eks, &eks.ListClustersInput{}),
 			func(page *eks.ListClustersOutput) (string, bool) {
@@ -99,7 +99,7 @@ func (c *Client) Cluster(ctx context.Context, name string) (snapshot.Cluster, er
 }
 
 func (c *Client) describeCluster(ctx context.Context, name string) (*ekstypes.Cluster, error) {
-	return c.clusters.get(ctx, name, func(ctx context.Context) (*ekstypes.Cluster, error) {
+	return c.clusters.Get(ctx, name, func(ctx context.Context) (*ekstypes.Cluster, error) {
 		out, err := call(ctx, c, "eks:DescribeCluster", func(ctx context.Context) (*eks.DescribeClusterOutput, error) {
 			return c.eks.DescribeCluster(ctx, &eks.DescribeClusterInput{Name: &name})
 		})

@@ -106,6 +106,22 @@ func instanceProfile(profile *iamtypes.InstanceProfile) snapshot.InstanceProfile
 	return facts
 }
 
+// PolicyVersions returns the default versions by ARN of the managed policies on the first
+// page of those that are attached in the account. Few accounts have more than one page.
+func (c *Client) PolicyVersions(ctx context.Context) (map[string]string, error) {
+	out, err := call(ctx, c, "iam:ListPolicies", func(ctx context.Context) (*iam.ListPoliciesOutput, error) {
+		return c.iam.ListPolicies(ctx, &iam.ListPoliciesInput{OnlyAttached: true, MaxItems: aws.Int32(listPage)})
+	})
+	if err != nil {
+		return nil, err
+	}
+	versions := make(map[string]string, len(out.Policies))
+	for i := range out.Policies {
+		versions[aws.ToString(out.Policies[i].Arn)] = aws.ToString(out.Policies[i].DefaultVersionId)
+	}
+	return versions, nil
+}
+
 // PolicyVersion returns the id of a managed policy's default version.
 func (c *Client) PolicyVersion(ctx context.Context, arn string) (string, error) {
 	out, err := call(ctx, c, "iam:GetPolicy", func(ctx context.Context) (*iam.GetPolicyOutput, error) {

@@ -217,6 +217,10 @@ func (c *iamCalls) ListInstanceProfilesForRole(ctx context.Context, in *iam.List
 	return (*iam.Client)(c).ListInstanceProfilesForRole(ctx, in, o...)
 }
 
+func (c *iamCalls) ListPolicies(ctx context.Context, in *iam.ListPoliciesInput, o ...func(*iam.Options)) (*iam.ListPoliciesOutput, error) {
+	return (*iam.Client)(c).ListPolicies(ctx, in, o...)
+}
+
 func (c *iamCalls) ListRolePolicies(ctx context.Context, in *iam.ListRolePoliciesInput, o ...func(*iam.Options)) (*iam.ListRolePoliciesOutput, error) {
 	return (*iam.Client)(c).ListRolePolicies(ctx, in, o...)
 }

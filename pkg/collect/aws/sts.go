@@ -8,7 +8,7 @@ import (
 
 // CallerAccount returns the id of the account that the credentials belong to.
 func (c *Client) CallerAccount(ctx context.Context) (string, error) {
-	return c.account.get(ctx, "", func(ctx context.Context) (string, error) {
+	return c.account.Get(ctx, "", func(ctx context.Context) (string, error) {
 		out, err := call(ctx, c, "sts:GetCallerIdentity", func(ctx context.Context) (*sts.GetCallerIdentityOutput, error) {
 			return c.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 		})

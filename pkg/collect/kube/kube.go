@@ -26,6 +26,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/trace"
 )
 
 // The limits of one request.
@@ -59,6 +60,8 @@ const (
 type Options struct {
 	// Context is the kube context, for messages.
 	Context string
+	// Trace records the calls; nil records none.
+	Trace *trace.Recorder
 }
 
 // Client reads from one cluster. It implements collect.Kube and may be used
@@ -122,7 +125,7 @@ func New(config *rest.Config, o Options) (*Client, error) {
 	if config.Dial == nil {
 		config.Dial = (&net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}).DialContext
 	}
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return counter{limiter{next}, &c.calls} })
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return counter{limiter{next}, &c.calls, o.Trace} })
 
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
@@ -172,15 +175,23 @@ func New(config *rest.Config, o Options) (*Client, error) {
 
 func empty[T any]() *T { return new(T) }
 
-// counter counts requests as they are sent.
+// counter counts and records requests as they are sent.
 type counter struct {
 	next  http.RoundTripper
 	calls *atomic.Int64
+	trace *trace.Recorder
 }
 
 func (c counter) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.calls.Add(1)
-	return c.next.RoundTrip(r)
+	made := trace.Call{API: "Kubernetes", Operation: r.Method, Subject: r.URL.Path, Start: time.Now()}
+	response, err := c.next.RoundTrip(r)
+	made.End = time.Now()
+	if response != nil {
+		made.Status = response.StatusCode
+	}
+	c.trace.Add(made)
+	return response, err
 }
 
 // waiter notes what is waited for: the kubeconfig's credential plugin, or a response.

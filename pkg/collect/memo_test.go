@@ -1,4 +1,4 @@
-package aws
+package collect_test
 
 import (
 	"context"
@@ -8,16 +8,18 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 )
 
 func TestMemoAsksOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var m memo[int]
+		var m collect.Memo[int]
 		var asked atomic.Int32
 		var all sync.WaitGroup
 		for range 20 {
 			all.Go(func() {
-				got, err := m.get(t.Context(), "key", func(context.Context) (int, error) {
+				got, err := m.Get(t.Context(), "key", func(context.Context) (int, error) {
 					time.Sleep(time.Second)
 					return int(asked.Add(1)), nil
 				})
@@ -32,12 +34,12 @@ func TestMemoAsksOnce(t *testing.T) {
 
 func TestMemoRemembersErrorsButNotCancellation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var m memo[int]
-		refused := errors.New("refused")
+		var m collect.Memo[int]
+		refused := &collect.CallError{Operation: "iam:GetRole", Message: "refused"}
 		cancelled, cancel := context.WithCancel(t.Context())
 		var all sync.WaitGroup
 		all.Go(func() {
-			_, err := m.get(cancelled, "key", func(ctx context.Context) (int, error) {
+			_, err := m.Get(cancelled, "key", func(ctx context.Context) (int, error) {
 				<-ctx.Done()
 				return 0, ctx.Err()
 			})
@@ -48,7 +50,7 @@ func TestMemoRemembersErrorsButNotCancellation(t *testing.T) {
 		synctest.Wait()
 		for range 3 {
 			all.Go(func() {
-				_, err := m.get(t.Context(), "key", func(context.Context) (int, error) { return 0, refused })
+				_, err := m.Get(t.Context(), "key", func(context.Context) (int, error) { return 0, refused })
 				if !errors.Is(err, refused) {
 					t.Errorf("who waited got %v", err)
 				}
@@ -57,7 +59,7 @@ func TestMemoRemembersErrorsButNotCancellation(t *testing.T) {
 		synctest.Wait()
 		cancel()
 		all.Wait()
-		_, err := m.get(t.Context(), "key", func(context.Context) (int, error) { return 1, nil })
+		_, err := m.Get(t.Context(), "key", func(context.Context) (int, error) { return 1, nil })
 		if !errors.Is(err, refused) {
 			t.Errorf("the refusal was forgotten: %v", err)
 		}

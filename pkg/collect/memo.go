@@ -1,14 +1,15 @@
-package aws
+package collect
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
-// memo remembers answers by key and asks for each once, however many want it at
-// the same time. Refusals are answers too; being cancelled is none. The zero
-// memo is ready for use.
-type memo[V any] struct {
+// Memo remembers answers by key and asks for each once, however many want it at
+// the same time. A *CallError is an answer too; an error that ends the run is none. The
+// zero Memo is ready for use.
+type Memo[V any] struct {
 	mu      sync.Mutex
 	answers map[string]*answer[V]
 }
@@ -19,12 +20,14 @@ type answer[V any] struct {
 	err   error
 }
 
-func (m *memo[V]) get(ctx context.Context, key string, ask func(context.Context) (V, error)) (V, error) {
+// Get returns the answer for the key. Unless it is remembered or on its way, it asks.
+func (m *Memo[V]) Get(ctx context.Context, key string, ask func(context.Context) (V, error)) (V, error) {
 	for {
 		a, mine := m.claim(key)
 		if mine {
 			a.value, a.err = ask(ctx)
-			if ctx.Err() != nil {
+			var call *CallError
+			if a.err != nil && !errors.As(a.err, &call) {
 				m.forget(key)
 			}
 			close(a.done)
@@ -39,12 +42,12 @@ func (m *memo[V]) get(ctx context.Context, key string, ask func(context.Context)
 		if m.holds(key, a) {
 			return a.value, a.err
 		}
-		// Who asked was cancelled: ask again.
+		// Who asked got no answer: ask again.
 	}
 }
 
 // claim returns the answer for the key, and whether the caller must give it.
-func (m *memo[V]) claim(key string) (_ *answer[V], mine bool) {
+func (m *Memo[V]) claim(key string) (_ *answer[V], mine bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if a, known := m.answers[key]; known {
@@ -58,13 +61,13 @@ func (m *memo[V]) claim(key string) (_ *answer[V], mine bool) {
 	return a, true
 }
 
-func (m *memo[V]) forget(key string) {
+func (m *Memo[V]) forget(key string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.answers, key)
 }
 
-func (m *memo[V]) holds(key string, a *answer[V]) bool {
+func (m *Memo[V]) holds(key string, a *answer[V]) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.answers[key] == a

@@ -1,0 +1,131 @@
+package collect
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/awsauth"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// What is read ahead: before it is known whether a rule needs it, because it probably
+// does and the run would wait for it later. Answers stay in memory until somebody asks.
+
+// usualPolicies are AWS's managed policies that node roles usually have.
+var usualPolicies = []string{
+	"AmazonEKSWorkerNodePolicy", "AmazonEKSWorkerNodeMinimalPolicy",
+	"AmazonEC2ContainerRegistryPullOnly", "AmazonEC2ContainerRegistryReadOnly",
+	"AmazonEKS_CNI_Policy", "AmazonSSMManagedInstanceCore",
+}
+
+// readPolicyPage reads the default versions of the account's attached managed policies
+// and, ahead, those of them that node roles usually have.
+func (c *collector) readPolicyPage(ctx context.Context) error {
+	versions, err := c.policyVersions(ctx)
+	for policy := range versions {
+		a, ok := snapshot.ParseARN(policy)
+		if ok && a.Account == "aws" && slices.Contains(usualPolicies, a.Name()) {
+			c.startAhead("policy", policy, func(ctx context.Context) error {
+				_, err := c.policy(ctx, policy)
+				return err
+			})
+		}
+	}
+	return ending(err)
+}
+
+func (c *collector) policyVersions(ctx context.Context) (map[string]string, error) {
+	return c.versions.Get(ctx, "", c.aws.PolicyVersions)
+}
+
+// maxPrincipals is with how many principals the roles that have access entries are read
+// ahead. Where there are more, most of them are people and CI, and reading them all takes
+// longer than what it saves.
+const maxPrincipals = 8
+
+// readPrincipals reads which principals have an access entry and, ahead, those of them
+// that may be node roles.
+func (c *collector) readPrincipals(ctx context.Context) error {
+	principals, err := c.principals(ctx)
+	var names []string
+	for _, principal := range principals {
+		a, ok := snapshot.ParseARN(principal)
+		if ok && isIAM(a, "role/") && a.Account == c.identity().Account && !ofService(a) {
+			names = append(names, a.Name())
+		}
+	}
+	if len(names) <= maxPrincipals {
+		c.readAhead(names)
+	}
+	return ending(err)
+}
+
+// ofService tells the roles that AWS makes for services and for the people of IAM
+// Identity Center, which nodes cannot have.
+func ofService(role snapshot.ARN) bool {
+	return strings.HasPrefix(role.Resource, "role/aws-service-role/") || strings.HasPrefix(role.Resource, "role/aws-reserved/")
+}
+
+// principals returns the principals that have an access entry.
+func (c *collector) principals(ctx context.Context) ([]string, error) {
+	return c.principalLists.Get(ctx, c.cluster, func(ctx context.Context) ([]string, error) {
+		return c.aws.AccessEntries(ctx, c.cluster)
+	})
+}
+
+// nodeUsername is how the user names begin to which aws-auth maps the roles of nodes.
+const nodeUsername = "system:node:"
+
+// readMappedAhead reads the roles that aws-auth maps as nodes.
+func (c *collector) readMappedAhead(auth *snapshot.AWSAuth) {
+	c.readAhead(c.mappedRoles(auth, func(m awsauth.Mapping) bool { return strings.HasPrefix(m.Username, nodeUsername) }))
+}
+
+// readProfileAhead reads an instance profile and its roles.
+func (c *collector) readProfileAhead(profileARN string) {
+	if a, ok := snapshot.ParseARN(profileARN); !ok || !isIAM(a, "instance-profile/") {
+		return
+	}
+	c.startAhead("instance profile", snapshot.NameOf(profileARN), func(ctx context.Context) error {
+		_, profile, err := c.profileNamed(ctx, snapshot.NameOf(profileARN))
+		for _, role := range profile.Roles {
+			c.readAhead([]string{snapshot.NameOf(role)})
+		}
+		return err
+	})
+}
+
+// readAhead reads of roles what their policies are found by.
+func (c *collector) readAhead(roles []string) {
+	for _, name := range roles {
+		c.startAhead("role", name, func(ctx context.Context) error {
+			_, _, err := c.roleNamed(ctx, name)
+			return err
+		})
+		c.startAhead("attached policies of", name, func(ctx context.Context) error {
+			_, err := c.attachedTo(ctx, name)
+			return err
+		})
+		c.startAhead("inline policies of", name, func(ctx context.Context) error {
+			_, err := c.inlineOf(ctx, name)
+			return err
+		})
+	}
+}
+
+// startAhead starts a task whose refusal is nobody's business yet.
+func (c *collector) startAhead(what, subject string, task func(context.Context) error) {
+	c.start("ahead: "+what, subject, func(ctx context.Context) error { return ending(task(ctx)) })
+}
+
+// ending returns an error that ends the run, and nil for one that costs a fact which
+// nobody has asked for.
+func ending(err error) error {
+	var call *CallError
+	if errors.As(err, &call) {
+		return nil
+	}
+	return err
+}
