@@ -228,6 +228,11 @@ func (f *facts) paste(command []string) {
 		f.patchClass(command[2], command[3], option("patch"))
 	case has("aws iam attach-role-policy"):
 		f.write(change.Change{Kind: change.Attachment, Name: snapshot.NameOf(role), Part: option("policy-arn"), After: &change.State{}})
+	case has("aws iam untag-role"):
+		r := f.s.Roles[role]
+		r.Tags = maps.Clone(r.Tags)
+		delete(r.Tags, option("tag-keys"))
+		f.s.Roles[role] = r
 	case has("aws eks disassociate-access-policy"):
 		f.write(change.Change{Kind: change.AccessPolicy, Name: option("principal-arn"), Part: option("policy-arn"), Before: &change.State{}})
 	case has("aws ec2 modify-instance-metadata-options"):
@@ -248,7 +253,7 @@ func (f *facts) paste(command []string) {
 		i.InstanceProfile = f.arn("instance-profile", found[2])
 		f.s.Instances[found[1]] = i
 	default:
-		f.Fatalf("this test does not know what %s does", line)
+		f.Fatalf("this test does not know what %s does: add a case for the command here", line)
 	}
 }
 
