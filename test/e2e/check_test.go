@@ -286,9 +286,9 @@ func TestThrottling(t *testing.T) {
 func TestInterrupt(t *testing.T) {
 	s := newScenario(t, "interrupt")
 	s.healthy()
-	proxy.SetFault("iam:GetRole", awsproxy.Fault{Hang: true})
 	file := filepath.Join(t.TempDir(), "snapshot.yaml")
 	for _, args := range [][]string{{"check", "-o", "json"}, {"snapshot", "-o", file}} {
+		proxy.SetFault("iam:GetRole", awsproxy.Fault{Hang: true})
 		cmd := exec.Command(filepath.Join(binDir, "kubectl-noderole"), args...)
 		cmd.Env = append(baseEnv(), s.kubeconfig(proxy.URL)...)
 		var stdout, stderr bytes.Buffer

@@ -212,11 +212,15 @@ func (p *Proxy) SetLatency(d time.Duration) {
 	p.latency = d
 }
 
-// SetFault makes calls of an operation, such as iam:GetRole, fail.
+// SetFault makes calls of an operation, such as iam:GetRole, fail. AwaitCall then waits for
+// a later call.
 func (p *Proxy) SetFault(operation string, f Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.faults[operation] = f
+	for len(p.arrived) > 0 {
+		<-p.arrived
+	}
 }
 
 // ClearFault lets calls of an operation through again.
