@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -27,22 +26,22 @@ type planScreen struct {
 }
 
 // paragraph writes prose; lead is written before its first line.
-func (b *planScreen) paragraph(lead, words string, s style) {
+func (b *planScreen) paragraph(lead, words string, s text.Style) {
 	indent := strings.Repeat(" ", len(strings.TrimLeft(lead, "\n")))
 	for i, line := range print.Wrap(text.Visible(words), b.width-len(indent)) {
 		if i > 0 {
 			lead = indent
 		}
-		b.WriteString(lead + s.paint(b.colored, line) + "\n")
+		b.WriteString(lead + s.Paint(b.colored, line) + "\n")
 	}
 }
 
 // next writes what to do: a command whole, as it is there to be pasted, and prose as a
 // paragraph.
-func (b *planScreen) next(lead string, list []finding.Next, commands, prose style) {
+func (b *planScreen) next(lead string, list []finding.Next, commands, prose text.Style) {
 	for _, n := range list {
 		if n.Text != "" {
-			b.WriteString(lead + commands.paint(b.colored, n.Text) + "\n")
+			b.WriteString(lead + commands.Paint(b.colored, n.Text) + "\n")
 		}
 		if words := strings.TrimSpace(n.Note + " " + n.Link); words != "" {
 			b.paragraph(lead, words, prose)
@@ -58,10 +57,10 @@ func (b *planScreen) contents(p *planner.Plan) {
 	}
 	b.WriteString("\n")
 	for i, s := range p.Steps {
-		b.paragraph(fmt.Sprintf("%2d  ", i+1), titleOf(s), plain)
+		b.paragraph(fmt.Sprintf("%2d  ", i+1), titleOf(s), text.Plain)
 	}
 	for _, m := range p.Manual {
-		b.paragraph(" -  ", fmt.Sprintf("manually: %s (%s)", m.Message, m.Rule), plain)
+		b.paragraph(" -  ", fmt.Sprintf("manually: %s (%s)", m.Message, m.Rule), text.Plain)
 	}
 }
 
@@ -85,17 +84,17 @@ func (b *planScreen) difference(c change.Change) {
 
 // step writes a step with its commands, its proof and its undo.
 func (b *planScreen) step(number int, cluster string, s planner.Step, complete export.Complete) {
-	b.paragraph(fmt.Sprintf("\n%2d  ", number), titleOf(s), bold)
+	b.paragraph(fmt.Sprintf("\n%2d  ", number), titleOf(s), text.Bold)
 	for _, c := range s.Changes {
-		b.next("    ", commandsOf([]change.Change{c}, complete), cyan, plain)
+		b.next("    ", commandsOf([]change.Change{c}, complete), text.Cyan, text.Plain)
 		b.difference(c)
 	}
-	b.paragraph("    proof  ", s.Proof, plain)
+	b.paragraph("    proof  ", s.Proof, text.Plain)
 	if s.Note != "" {
-		b.paragraph("    note   ", s.Note, plain)
+		b.paragraph("    note   ", s.Note, text.Plain)
 	}
 	for _, back := range planner.Undo(cluster, []planner.Step{s}).Steps {
-		b.next("    undo   ", commandsOf(back.Changes, complete), dim, dim)
+		b.next("    undo   ", commandsOf(back.Changes, complete), text.Dim, text.Dim)
 	}
 }
 
@@ -107,33 +106,32 @@ func (b *planScreen) print(p *planner.Plan, apply bool, complete export.Complete
 	}
 	switch {
 	case len(p.Steps) > 0 && apply:
-		b.paragraph("", fmt.Sprintf("%s for %s, in order:", text.Count(len(p.Steps), "step"), where), bold)
+		b.paragraph("", fmt.Sprintf("%s for %s, in order:", text.Count(len(p.Steps), "step"), where), text.Bold)
 	case len(p.Steps) > 0:
-		b.paragraph("", fmt.Sprintf("%s for %s, in order; nothing changes without --apply:", text.Count(len(p.Steps), "step"), where), bold)
+		b.paragraph("", fmt.Sprintf("%s for %s, in order; nothing changes without --apply:", text.Count(len(p.Steps), "step"), where), text.Bold)
 	case len(p.Manual) > 0:
-		b.paragraph("", "no step repairs what check found in "+cluster, bold)
+		b.paragraph("", "no step repairs what check found in "+cluster, text.Bold)
 	default:
-		b.paragraph("", "nothing to repair in "+cluster, bold)
+		b.paragraph("", "nothing to repair in "+cluster, text.Bold)
 	}
 	b.contents(p)
 	for i, s := range p.Steps {
 		b.step(i+1, p.Cluster, s, complete)
 	}
 	if len(p.Manual) > 0 {
-		b.paragraph("\n", "do this manually:", bold)
+		b.paragraph("\n", "do this manually:", text.Bold)
 	}
 	for _, m := range p.Manual {
-		b.paragraph("\n "+text.Visible(m.Rule)+"  ", m.Message, bold)
-		b.paragraph("        ", m.Why, plain)
-		b.next("        -> ", m.Next, cyan, plain)
+		b.paragraph("\n "+text.Visible(m.Rule)+"  ", m.Message, text.Bold)
+		b.paragraph("        ", m.Why, text.Plain)
+		b.next("        -> ", m.Next, text.Cyan, text.Plain)
 	}
 }
 
 // printPlan writes the plan for people.
 func printPlan(streams genericiooptions.IOStreams, p *planner.Plan, apply bool, color string, complete export.Complete) error {
 	s := newScreen(streams.Out, os.Getenv)
-	width := cmp.Or(max(s.width, 0), print.DefaultWidth)
-	b := planScreen{width: min(max(width, 60), 100), colored: s.colored(color)} // prose is not read faster on longer lines
+	b := planScreen{width: print.ProseWidth(s.width), colored: s.colored(color)}
 	b.print(p, apply, complete)
 	_, err := io.WriteString(streams.Out, b.String())
 	return err

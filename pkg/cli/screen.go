@@ -132,25 +132,6 @@ func (s screen) colored(flag string) bool {
 	}
 }
 
-// style is how a terminal shows words.
-type style string
-
-// The styles, as in the report of check.
-const (
-	plain style = ""
-	bold  style = "\x1b[1m"
-	dim   style = "\x1b[2m"
-	cyan  style = "\x1b[36m"
-)
-
-// paint adds a style to words that are safe to show, where colors are on.
-func (s style) paint(on bool, words string) string {
-	if !on || s == plain || words == "" {
-		return words
-	}
-	return string(s) + words + "\x1b[0m"
-}
-
 // unicodeLocale reports whether the first of the variables that is set, in the
 // order of POSIX, names UTF-8. Windows sets none and shows UTF-8.
 func unicodeLocale(getenv func(string) string) bool {

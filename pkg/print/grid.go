@@ -11,7 +11,7 @@ import (
 // cell is a word of a table.
 type cell struct {
 	text  string
-	paint color
+	paint text.Style
 }
 
 // gridRow is a row of a grid.
@@ -70,7 +70,7 @@ func (g grid) lines() []string {
 	for i, w := range words {
 		head += "  " + pad(w, sizes[i])
 	}
-	lines := []string{bold.paint(g.color, head+title)}
+	lines := []string{text.Bold.Paint(g.color, head+title)}
 	for _, r := range g.rows {
 		line := pad(r.name, name)
 		if columns(r.name) > name {
@@ -78,7 +78,7 @@ func (g grid) lines() []string {
 			line = pad("", name)
 		}
 		for i, c := range r.cells {
-			line += "  " + c.paint.paint(g.color, c.text) + strings.Repeat(" ", sizes[i]-columns(c.text))
+			line += "  " + c.paint.Paint(g.color, c.text) + strings.Repeat(" ", sizes[i]-columns(c.text))
 		}
 		for i, l := range r.last(limit) {
 			switch {

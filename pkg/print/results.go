@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 const indent = "      "
@@ -191,9 +192,9 @@ func (t *table) heading(l label, ids, message string) {
 		lead = symbol(l.Tone) + lead
 	}
 	before := columns(lead) + 2 + columns(ids) + 2
-	weight := bold
+	weight := text.Bold
 	if l.Tone == toneGood || l.Tone == toneNeutral {
-		weight = plain
+		weight = text.Plain
 	}
 	lines := wrap(message, t.beside()-before)
 	t.line(t.paint(lead, colorOf(l.Tone)) + "  " + ids + "  " + t.paint(lines[0], weight))
@@ -243,7 +244,7 @@ func (t *table) details(r finding.Result, impact string) {
 		}
 		return
 	}
-	bar := " " + t.paint(t.glyphs.bar, dim) + " "
+	bar := " " + t.paint(t.glyphs.bar, text.Dim) + " "
 	right := wrap(impact, total-len(indent)-left-3)
 	for len(lines) > 0 || len(right) > 0 {
 		var l, r string
@@ -289,10 +290,10 @@ func (t *table) next(list []finding.Next) {
 // makes it more than one line.
 func (t *table) command(lead, command string) {
 	first, rest, more := strings.Cut(command, "\n")
-	t.line(lead + t.paint(first, cyan))
+	t.line(lead + t.paint(first, text.Cyan))
 	for more {
 		first, rest, more = strings.Cut(rest, "\n")
-		t.line(t.paint(first, cyan))
+		t.line(t.paint(first, text.Cyan))
 	}
 }
 

@@ -3,6 +3,7 @@
 package print
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -66,9 +67,9 @@ type TableOptions struct {
 // DefaultShow are the statuses that somebody has to look at.
 var DefaultShow = []finding.Status{finding.Fail, finding.Depends, finding.Unknown}
 
-// Table writes the report for a person: the cluster, a row for each node role,
-// aws-node's identity, the results in the order of the report with evidence and what to
-// do, the counts, and which commands to paste first.
+// Table writes the report for a person: the cluster with the verdict, a row for each node
+// role, aws-node's identity, the results in the order of the report with evidence and what
+// to do, the counts, and the commands for the whole report.
 func Table(w io.Writer, r *finding.Report, o TableOptions) error {
 	if o.Width == 0 {
 		o.Width = DefaultWidth
@@ -115,10 +116,14 @@ type table struct {
 
 func (t *table) line(s string) { t.b.WriteString(strings.TrimRight(s, " ") + "\n") }
 
-func (t *table) paint(s string, c color) string { return c.paint(t.o.Color, s) }
+func (t *table) paint(s string, c text.Style) string { return c.Paint(t.o.Color, s) }
 
 // prose is how long lines of text may be.
-func (t *table) prose() int { return min(t.o.Width, maxProse) }
+func (t *table) prose() int { return ProseWidth(t.o.Width) }
+
+// ProseWidth is how long lines of text may be on a screen of so many columns; 0 means
+// DefaultWidth.
+func ProseWidth(width int) int { return min(max(cmp.Or(width, DefaultWidth), minWidth), maxProse) }
 
 // beside is how long lines are that are read in two columns.
 func (t *table) beside() int {
@@ -146,16 +151,16 @@ func (t *table) rule(title string) {
 	if t.o.Symbols {
 		lead += " " + strings.Repeat("─", max(0, t.prose()-columns(lead)-1))
 	}
-	t.line(t.paint(lead, bold))
+	t.line(t.paint(lead, text.Bold))
 }
 
 // cluster writes which cluster it is, and the verdict on it.
 func (t *table) cluster(r *finding.Report) {
 	c := r.Cluster
-	parts := append([]string{t.paint(c.Name, bold)}, clusterFacts(c)...)
+	parts := append([]string{t.paint(c.Name, text.Bold)}, clusterFacts(c)...)
 	t.line(strings.Join(parts, "  "))
 	if facts := factsText(r.Facts); len(facts) > 0 && (t.o.Footer == "" || r.Facts.CNIVersion != "") { // a live run has just read them
-		t.line(t.paint(strings.Join(facts, ", "), dim))
+		t.line(t.paint(strings.Join(facts, ", "), text.Dim))
 	}
 	if t.o.Wide {
 		t.line(c.ARN)
@@ -172,7 +177,7 @@ func (t *table) cluster(r *finding.Report) {
 
 func (t *table) awsNode(a finding.AWSNodeInfo) {
 	const lead = "aws-node  "
-	t.wrapped(t.paint("aws-node", bold)+"  ", strings.Repeat(" ", len(lead)), a.Text)
+	t.wrapped(t.paint("aws-node", text.Bold)+"  ", strings.Repeat(" ", len(lead)), a.Text)
 	if t.o.Wide && a.RoleARN != "" {
 		t.line(strings.Repeat(" ", len(lead)) + a.RoleARN)
 	}
@@ -180,11 +185,11 @@ func (t *table) awsNode(a finding.AWSNodeInfo) {
 }
 
 // headlineColor is the color of the verdict on the cluster.
-func headlineColor(t tone) color {
-	if c := colorOf(t); c != plain {
+func headlineColor(t tone) text.Style {
+	if c := colorOf(t); c != text.Plain {
 		return c
 	}
-	return bold
+	return text.Bold
 }
 
 // roles writes a row for each node role, for aws-node, and for the nodes without a role.
@@ -296,13 +301,13 @@ func (t *table) summary(r *finding.Report) {
 	lines := wrap(strings.Join(parts, ", "), t.o.Width)
 	last := lines[len(lines)-1]
 	for i, l := range lines {
-		lines[i] = t.paint(l, bold)
+		lines[i] = t.paint(l, text.Bold)
 	}
 	if footer := t.o.Footer; footer != "" {
 		if room := t.prose() - columns(last) - columns(footer); room >= 2 {
-			lines[len(lines)-1] += strings.Repeat(" ", room) + t.paint(footer, dim)
+			lines[len(lines)-1] += strings.Repeat(" ", room) + t.paint(footer, text.Dim)
 		} else {
-			lines = append(lines, t.paint(footer, dim))
+			lines = append(lines, t.paint(footer, text.Dim))
 		}
 	}
 	for _, l := range lines {

@@ -154,41 +154,21 @@ func eachLine(s string, see func(string) string) string {
 	return strings.Join(lines, "\n")
 }
 
-type color string
-
-const (
-	plain  color = ""
-	bold   color = "\x1b[1m"
-	dim    color = "\x1b[2m"
-	red    color = "\x1b[31m"
-	green  color = "\x1b[32m"
-	yellow color = "\x1b[33m"
-	cyan   color = "\x1b[36m"
-)
-
-// paint colours s where colours are on.
-func (c color) paint(on bool, s string) string {
-	if !on || c == plain || s == "" {
-		return s
-	}
-	return string(c) + s + "\x1b[0m"
-}
-
 // colorOf is the colour of a tone.
-func colorOf(t tone) color {
+func colorOf(t tone) text.Style {
 	switch t {
 	case toneBad:
-		return red
+		return text.Red
 	case toneCaution, toneDepends, toneUnknown:
-		return yellow
+		return text.Yellow
 	case toneNote:
-		return cyan
+		return text.Cyan
 	case toneGood:
-		return green
+		return text.Green
 	case toneNeutral:
-		return plain
+		return text.Plain
 	default:
-		return plain
+		return text.Plain
 	}
 }
 
