@@ -50,24 +50,3 @@ func Under(results []Result) []int {
 	}
 	return under
 }
-
-// behindCauses moves each result that is shown under another one behind it.
-func behindCauses(results []Result) []Result {
-	under := Under(results)
-	below := map[int][]Result{}
-	for i, u := range under {
-		if u >= 0 {
-			below[u] = append(below[u], results[i])
-		}
-	}
-	if len(below) == 0 {
-		return results
-	}
-	list := make([]Result, 0, len(results))
-	for i, u := range under {
-		if u < 0 {
-			list = append(append(list, results[i]), below[i]...)
-		}
-	}
-	return list
-}

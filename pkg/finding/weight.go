@@ -81,38 +81,60 @@ func joining(r Result) int {
 func (r *Report) Sort() {
 	if !r.WhyNotJoining {
 		slices.SortStableFunc(r.Results, Order)
-		r.Results = bySubject(r.Results)
 	}
-	r.Results = behindCauses(r.Results)
+	under := Under(r.Results)
+	below := map[int][]Result{}
+	for i, u := range under {
+		if u >= 0 {
+			below[u] = append(below[u], r.Results[i])
+		}
+	}
+	var order []int // of what stands on its own
+	if r.WhyNotJoining {
+		for i, u := range under {
+			if u < 0 {
+				order = append(order, i)
+			}
+		}
+	} else {
+		order = bySubject(r.Results, under)
+	}
+	list := make([]Result, 0, len(r.Results))
+	for _, i := range order {
+		list = append(append(list, r.Results[i]), below[i]...)
+	}
+	r.Results = list
 }
 
-// bySubject groups the findings of results that are in Order.
-func bySubject(results []Result) []Result {
-	type block struct{ results []Result }
-	var blocks []*block
-	at := map[Subject]*block{}
-	under := Under(results)
-	var rest []Result
+// bySubject returns the indexes of the results that stand on their own, of results that
+// are in Order: first the findings, by subject. A subject has the place of the first
+// finding about it or below one about it.
+func bySubject(results []Result, under []int) []int {
+	var subjects []Subject
+	blocks := map[Subject][]int{}
+	var rest []int
 	for i, r := range results {
-		if r.Weight() == "" {
-			rest = append(rest, r)
+		root := i
+		if under[i] >= 0 {
+			root = under[i]
+		} else if r.Weight() == "" {
+			rest = append(rest, i)
 			continue
 		}
-		subject := r.Block()
-		if under[i] >= 0 { // it moves behind its cause
-			subject = results[under[i]].Block()
+		subject := results[root].Block()
+		if blocks[subject] == nil {
+			subjects = append(subjects, subject)
+			blocks[subject] = []int{}
 		}
-		if at[subject] == nil {
-			at[subject] = &block{}
-			blocks = append(blocks, at[subject])
+		if root == i {
+			blocks[subject] = append(blocks[subject], i)
 		}
-		at[subject].results = append(at[subject].results, r)
 	}
-	list := make([]Result, 0, len(results))
-	for _, b := range blocks {
-		list = append(list, byCommand(b.results)...)
+	order := make([]int, 0, len(results))
+	for _, subject := range subjects {
+		order = append(order, byCommand(results, blocks[subject])...)
 	}
-	return append(list, rest...)
+	return append(order, rest...)
 }
 
 // Block is the subject that a finding is listed with: its own, or aws-node for whatever
@@ -124,17 +146,20 @@ func (r Result) Block() Subject {
 	return r.Subject
 }
 
-// byCommand puts results with the same advice together, where the first of them is.
-func byCommand(results []Result) []Result {
-	list := make([]Result, 0, len(results))
-	listed := make([]bool, len(results))
-	for i, r := range results {
-		for j := i; j < len(results); j++ {
-			same := j == i || len(r.Next) > 0 && slices.EqualFunc(r.Next, results[j].Next, Next.Equal)
-			if same && !listed[j] {
-				list, listed[j] = append(list, results[j]), true
+// byCommand puts the indexes of results with the same advice together, where the first of
+// them is.
+func byCommand(results []Result, block []int) []int {
+	order := make([]int, 0, len(block))
+	for k, i := range block {
+		if slices.Contains(order, i) {
+			continue
+		}
+		order = append(order, i)
+		for _, j := range block[k+1:] {
+			if len(results[i].Next) > 0 && slices.EqualFunc(results[i].Next, results[j].Next, Next.Equal) {
+				order = append(order, j)
 			}
 		}
 	}
-	return list
+	return order
 }
