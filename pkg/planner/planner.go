@@ -85,10 +85,7 @@ func plan(v *view.View, results []finding.Result, o Options) (*Plan, map[finding
 		p.mapRoles = &a.MapRoles
 	}
 	var wanted []finding.Result
-	follows := map[finding.Ref]bool{} // from another finding, which is in the plan or done manually
-	under := finding.Under(results)
-	for i, r := range results {
-		follows[r.Ref()] = under[i] >= 0 && len(o.Only) == 0
+	for _, r := range results {
 		if r.Status == finding.Fail && !r.Excepted() && p.wants(r) {
 			wanted = append(wanted, r)
 		}
@@ -97,6 +94,13 @@ func plan(v *view.View, results []finding.Result, o Options) (*Plan, map[finding
 	// permissions: that is planned first. Detachments come last, as whether they are safe
 	// depends on the other steps.
 	slices.SortStableFunc(wanted, func(a, b finding.Result) int { return cmp.Compare(planOrder(a), planOrder(b)) })
+	// What only follows from another finding ends with that one; nobody repairs it alone.
+	symptoms := map[finding.Ref]bool{}
+	if len(o.Only) == 0 {
+		for i, u := range finding.Under(results) {
+			symptoms[results[i].Ref()] = u >= 0
+		}
+	}
 	outcomes := map[finding.Ref]error{}
 	for _, r := range wanted {
 		steps, err := p.repair(r)
@@ -104,7 +108,7 @@ func plan(v *view.View, results []finding.Result, o Options) (*Plan, map[finding
 			p.add(r, s)
 		}
 		for _, left := range manualErrors(err) {
-			if follows[r.Ref()] {
+			if symptoms[r.Ref()] {
 				break
 			}
 			p.plan.Manual = append(p.plan.Manual, left.manual(r))

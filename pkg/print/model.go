@@ -274,6 +274,7 @@ func otherRows(r *finding.Report) []finding.RoleRow {
 		row := finding.RoleRow{Name: "aws-node", ARN: r.AWSNode.RoleARN, Verdicts: r.AWSNode.Verdicts}
 		rows = append(rows, row)
 	}
+	worst := map[finding.Concern]finding.Result{}
 	without := finding.RoleRow{Name: "(no role)", Verdicts: map[finding.Concern]finding.Verdict{}}
 	for _, s := range r.IAM.WithoutRole {
 		nodes := 0
@@ -281,12 +282,17 @@ func otherRows(r *finding.Report) []finding.RoleRow {
 			nodes = 1
 		}
 		without.Sources = append(without.Sources, finding.Source{Kind: s.Kind, Name: s.Name, Nodes: nodes})
-		for _, res := range r.Results { // worst first
-			_, judged := without.Verdicts[res.Concern]
-			if res.Subject.Name == s.Name && (res.Failed() || res.Status == finding.Unknown) && !judged {
-				without.Verdicts[res.Concern] = finding.Verdict{Status: res.Status, Severity: res.Severity, Excepted: res.Excepted()}
+		for _, res := range r.Results {
+			if res.Subject.Name != s.Name || !res.Failed() && res.Status != finding.Unknown {
+				continue
+			}
+			if w, judged := worst[res.Concern]; !judged || finding.Order(res, w) < 0 {
+				worst[res.Concern] = res
 			}
 		}
+	}
+	for concern, res := range worst {
+		without.Verdicts[concern] = finding.Verdict{Status: res.Status, Severity: res.Severity, Excepted: res.Excepted()}
 	}
 	if len(without.Sources) > 0 {
 		rows = append(rows, without)

@@ -102,16 +102,19 @@ func (v *View) Naming(r *NodeRole) Naming {
 // WithUnread returns a node role as if each node whose own role could not be read held
 // it too, and why those were not read. What holds of both is certain.
 func (v *View) WithUnread(r *NodeRole) (*NodeRole, []snapshot.Missing) {
-	more := *r
-	more.Nodes = slices.Clone(r.Nodes)
+	var nodes []string
 	var unread []snapshot.Missing
 	for _, n := range v.roleless {
 		if len(n.Unread) > 0 {
-			more.Nodes = append(more.Nodes, n.Node)
+			nodes = append(nodes, n.Node)
 			unread = append(unread, n.Unread...)
 		}
 	}
-	slices.Sort(more.Nodes)
+	if len(nodes) == 0 {
+		return r, nil
+	}
+	more := *r
+	more.Nodes = slices.Sorted(slices.Values(slices.Concat(r.Nodes, nodes)))
 	return &more, unread
 }
 
