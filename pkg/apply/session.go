@@ -1,5 +1,5 @@
-// Package apply applies a plan step by step, with proof, and with a journal from which
-// a run that broke off is finished and a run that was not wanted is undone.
+// Package apply applies a plan step by step, with proof. It keeps a journal, with which an
+// interrupted run can be finished and a finished run can be undone.
 package apply
 
 import (

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // awsCLI builds a command of the AWS CLI in which every value is taken literally.
@@ -155,7 +156,7 @@ func (a *awsCLI) iamTags(tags map[string]string) *awsCLI {
 	var list []tag
 	var words []string
 	plain := true
-	for _, k := range keys(tags) {
+	for _, k := range text.SortedKeys(tags) {
 		list = append(list, tag{k, tags[k]})
 		words = append(words, "Key="+k+",Value="+tags[k])
 		plain = plain && plainItem.MatchString(k) && plainItem.MatchString(tags[k])
@@ -173,7 +174,7 @@ func (a *awsCLI) eksTags(tags map[string]string) *awsCLI {
 		return a
 	}
 	var fields []field
-	for _, k := range keys(tags) {
+	for _, k := range text.SortedKeys(tags) {
 		fields = append(fields, field{k, tags[k]})
 	}
 	return a.fields("tags", tags, fields...)

@@ -186,8 +186,6 @@ func (c Change) ProviderURL() string {
 	return "https://" + host
 }
 
-func keys(m map[string]string) []string { return text.SortedKeys(m) }
-
 func sorted(list []string) []string {
 	return slices.Sorted(slices.Values(list))
 }
@@ -202,7 +200,7 @@ func Labels(want, found *State) []string {
 	if want.Description != found.Description {
 		lines = append(lines, fmt.Sprintf("description is %s, not %s", text.OrNone(found.Description), text.OrNone(want.Description)))
 	}
-	for _, k := range keys(want.Tags) {
+	for _, k := range text.SortedKeys(want.Tags) {
 		if want.Tags[k] != found.Tags[k] {
 			lines = append(lines, fmt.Sprintf("tag %s is %s, not %s", k, text.OrNone(found.Tags[k]), text.OrNone(want.Tags[k])))
 		}

@@ -68,8 +68,8 @@ func exitCode(w io.Writer, err error, ctx context.Context) int {
 // warn writes a warning to standard error.
 func warn(w io.Writer, format string, args ...any) { say(w, "warning", fmt.Sprintf(format, args...)) }
 
-// say writes an error or a warning, without what may be secret in URLs. Further lines are indented, so that no name in the
-// message can look like another message.
+// say writes an error or a warning, without what may be secret in URLs. Further lines are
+// indented, so that no name in the message can look like another message.
 func say(w io.Writer, kind, message string) {
 	fmt.Fprintln(w, kind+": "+strings.ReplaceAll(strings.TrimSpace(text.VisibleLines(text.WithoutSecrets(message))), "\n", "\n  "))
 }
