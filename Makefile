@@ -4,7 +4,7 @@ GO      ?= go
 LINT     = $(GO) tool -modfile=tools/go.mod golangci-lint
 FUZZTIME ?= 20s
 
-.PHONY: build test coverage lint fmt generate verify e2e e2e-quick bench fuzz dist
+.PHONY: build test coverage lint fmt generate verify e2e bench fuzz dist
 
 build: ## the plugin, as bin/kubectl-noderole
 	$(GO) build -trimpath -ldflags "-s -w" -o bin/kubectl-noderole ./cmd/kubectl-noderole
@@ -34,12 +34,6 @@ verify: generate ## fails where generated files or go.mod are not current
 
 e2e: ## a real kube-apiserver, moto, kubectl; builds the API server once
 	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -count=1 -p 1 -timeout 60m -v ./...
-
-# What needs real servers and takes five minutes: each kind of change made and taken back, faults of the endpoints, rights, the printed script.
-QUICK = ^(TestChanges|TestChangesStaleEntry|TestHealthyCluster|TestCredentialPlugin|TestBareMoto|TestRefusedRole|TestThrottling|TestInterrupt|TestRBACDocumented|TestCompletion)$$
-
-e2e-quick: ## the end-to-end tests of a change to texts
-	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -count=1 -timeout 30m -v -run '$(QUICK)' .
 
 dist: ## the release's archives in dist/, and their checksums in plugins.yaml; builds goreleaser once
 	./hack/dist.sh
