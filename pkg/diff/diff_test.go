@@ -1,13 +1,16 @@
 package diff_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"math/rand"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	"pgregory.net/rapid"
 	"sigs.k8s.io/yaml"
@@ -114,11 +117,32 @@ func TestEveryRule(t *testing.T) {
 					t.Errorf("change %d has the number %d", number, d.Changes[number-1].Number)
 				}
 			}
+			valid(t, d)
 			r := reports(t, older, newer)
 			if got, want := keys(r), keys(d); !slices.Equal(got, want) {
 				t.Errorf("reports: %v, facts: %v", got, want)
 			}
 		})
+	}
+}
+
+// valid holds a diff against the published schema.
+func valid(t *testing.T, d *diff.Diff) {
+	t.Helper()
+	schema, err := jsonschema.NewCompiler().Compile(filepath.Join("..", "..", "docs", "schema", "diff.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Validate(value); err != nil {
+		t.Error(err)
 	}
 }
 
