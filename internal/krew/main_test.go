@@ -164,7 +164,7 @@ func TestPluginsYAML(t *testing.T) {
 			actions = append(actions, service+":"+name)
 		}
 	}
-	want := slices.Concat(need.Reads, need.ListReads)
+	want := slices.Concat(need.Reads, need.ListReads, need.UsageReads)
 	slices.Sort(want)
 	slices.Sort(actions)
 	if diff := cmp.Diff(want, actions); diff != "" {
