@@ -19,7 +19,7 @@ const module = "github.com/kubectl-noderole/kubectl-noderole/"
 var mayImport = map[string][]string{
 	"cmd/kubectl-noderole": {"pkg/cli"},
 	"examples":             {},
-	"internal/docgen":      {"pkg/rules", "pkg/cli", "pkg/diff", "pkg/snapshot", "pkg/finding", "pkg/need", "pkg/print", "pkg/teampolicy"},
+	"internal/docgen":      {"pkg/rules", "pkg/cli", "pkg/diff", "pkg/snapshot", "pkg/finding", "pkg/need", "pkg/print", "pkg/teampolicy", "pkg/usage"},
 	"internal/krew":        {},
 	"internal/linkgen":     {},
 	"pkg/apply":            {"pkg/change", "pkg/files", "pkg/finding", "pkg/planner", "pkg/problem", "pkg/snapshot", "pkg/view"},
@@ -47,13 +47,14 @@ var mayImport = map[string][]string{
 	"pkg/text":             {},
 	"pkg/trace":            {},
 	"pkg/teampolicy":       {"pkg/files", "pkg/finding"},
+	"pkg/usage":            {"pkg/iampolicy", "pkg/need", "pkg/snapshot", "pkg/text", "pkg/view"},
 	"pkg/view":             {"pkg/awsauth", "pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/text"},
 	"test/hostile":         {},
 	"test/script":          {},
 }
 
 // pure packages reach neither the network, the environment nor a clock.
-var pure = []string{"pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/view", "pkg/rules", "pkg/finding", "pkg/print", "pkg/candidate", "pkg/change", "pkg/command", "pkg/diff", "pkg/export", "pkg/newrole", "pkg/planner", "pkg/text", "pkg/awsauth", "pkg/teampolicy", "pkg/problem"}
+var pure = []string{"pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/view", "pkg/rules", "pkg/finding", "pkg/print", "pkg/candidate", "pkg/change", "pkg/command", "pkg/diff", "pkg/export", "pkg/newrole", "pkg/planner", "pkg/text", "pkg/awsauth", "pkg/teampolicy", "pkg/problem", "pkg/usage"}
 
 type goPackage struct {
 	ImportPath string

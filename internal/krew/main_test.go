@@ -152,7 +152,7 @@ func TestPluginsYAML(t *testing.T) {
 	var actions []string
 	service := ""
 	for _, line := range strings.Split(p.Spec.Caveats, "\n") {
-		if m := regexp.MustCompile(`^  (?:for list also )?([a-z0-9]+): ([A-Z].*)$`).FindStringSubmatch(line); m != nil {
+		if m := regexp.MustCompile(`^  (?:for (?:list|usage) also )?([a-z0-9]+): ([A-Z].*)$`).FindStringSubmatch(line); m != nil {
 			service, line = m[1], m[2]
 		} else if !strings.HasPrefix(line, "    ") {
 			service = ""

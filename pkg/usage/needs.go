@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
@@ -53,20 +54,25 @@ func needsOf(v *view.View, arn string) []wanted {
 		node = node || r.ARN == arn
 	}
 	if node {
+		inUse, _, _ := v.PodIdentityInUse()
 		add(false, need.Pull...)
-		add(true, need.PullThroughCache...)
-		add(true, need.PublicPull...)
-		inUse, _, unread := v.PodIdentityInUse()
-		add(!inUse && len(unread) == 0, need.PodIdentityAgent...)
-		// What other kinds of nodes and other AMIs call is not taken from a node.
-		add(true, slices.Concat(need.Worker, need.WorkerRecommended)...)
+		add(!inUse, need.PodIdentityAgent...)
+	}
+	// Where the sources of nodes could not be read, any role may be a node's. What other
+	// kinds of nodes and other AMIs call is not taken from a node.
+	perhaps := len(v.InventoryUnread())+len(v.Unread(snapshot.FactHybridEntries)) > 0
+	if node || perhaps {
+		add(true, slices.Concat(need.Worker, need.WorkerRecommended, need.Pull, need.PullThroughCache, need.PublicPull, need.PodIdentityAgent)...)
+	}
+	if perhaps {
+		add(true, need.Hybrid...)
 	}
 	switch {
 	case identity.Own() && identity.RoleARN == arn, node && identity.Kind == view.FromNodeRole:
 		add(false, v.CNI().Required()...)
 		add(true, v.CNI().Recommended()...)
 		addCNI(add)
-	case node && identity.Kind == view.UnknownIdentity, node && usesCNI(v, arn):
+	case perhaps, node && identity.Kind == view.UnknownIdentity, node && usesCNI(v, arn):
 		addCNI(add)
 	}
 	if arn == v.AssociatedRole() && arn != identity.RoleARN {
@@ -86,9 +92,10 @@ func addCNI(add func(rare bool, actions ...need.Action)) {
 	}
 }
 
-// usesCNI reports whether a pod of aws-node has the permissions of a node's role.
+// usesCNI reports whether a pod of aws-node has, or may have, the permissions of a node's
+// role.
 func usesCNI(v *view.View, arn string) bool {
-	return slices.ContainsFunc(v.RunningIdentities(), func(use view.PodIdentityUse) bool {
+	return len(v.Unread(snapshot.FactPods)) > 0 || slices.ContainsFunc(v.RunningIdentities(), func(use view.PodIdentityUse) bool {
 		role, _ := v.RoleOfPod(use)
 		return role == arn
 	})

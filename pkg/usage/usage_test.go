@@ -148,6 +148,29 @@ func TestCNIOnNodeRole(t *testing.T) {
 	}
 }
 
+// TestUnreadSources: where the sources of nodes could not be read, what any node needs is
+// neither unused nor missing.
+func TestUnreadSources(t *testing.T) {
+	used := snapshot.Usage{ReportedAt: reported, Services: map[string]snapshot.ServiceUsage{
+		"ec2": {Actions: map[string]time.Time{"DescribeInstances": {}, "AssignPrivateIpAddresses": {}, "StopInstances": {}}}, "ecr": {Actions: map[string]time.Time{"GetAuthorizationToken": {}}},
+	}}
+	patch := inline(`{"Effect":"Allow","Action":["ec2:*","ecr:GetAuthorizationToken"],"Resource":"*"}`) +
+		"\nnodeGroups: null\nnodes: null\nmissing: [{fact: nodeGroups, operation: \"eks:ListNodegroups\", error: refused}, {fact: nodes, operation: list nodes, error: forbidden}]"
+	got := statuses(usage.Of(view.New(facts(t, patch)), nodeRole, used, 90))
+	for name, want := range map[string]usage.Status{
+		"ec2:DescribeInstances": usage.Needed, "ec2:AssignPrivateIpAddresses": usage.Needed, "ecr:GetAuthorizationToken": usage.Needed, "ec2:StopInstances": usage.Unused,
+	} {
+		if got[name] != want {
+			t.Errorf("%s is %q, want %q", name, got[name], want)
+		}
+	}
+	for name, status := range got {
+		if status == usage.Missing {
+			t.Errorf("%s is missing", name)
+		}
+	}
+}
+
 // TestRoles: the roles of nodes and of aws-node.
 func TestRoles(t *testing.T) {
 	if diff := cmp.Diff([]string{cniRole, nodeRole}, usage.Roles(view.New(facts(t, `{}`)))); diff != "" {
