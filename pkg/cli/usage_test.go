@@ -146,7 +146,7 @@ func TestDiffLive(t *testing.T) {
 	}
 	// The other way round a live cluster is OLD for nobody: it is always the newer one.
 	servers.refuse("GetRolePolicy")
-	if out, errOut, code := ran(t, nil, "diff", "old.yaml", "--no-config"); code != ExitIncomplete || !strings.Contains(out, "could not be read: iam:GetRolePolicy") {
+	if out, errOut, code := ran(t, nil, "diff", "old.yaml", "--no-config"); code != ExitIncomplete || !strings.Contains(out, "inline policy node of eksNodeRole could not be read") {
 		t.Errorf("%d\n%s%s", code, out, errOut)
 	}
 }

@@ -266,7 +266,7 @@ func unreadTwice(older, newer []finding.Missing) []string {
 	var lines []string
 	for _, m := range newer {
 		if slices.ContainsFunc(older, func(o finding.Missing) bool { return o.Fact == m.Fact && o.Subject == m.Subject }) {
-			line := factName(m.Fact, m.Subject) + ", which could not be read either time"
+			line := factName(m.Fact, snapshot.NameOf(m.Subject)) + ", which could not be read either time"
 			if !slices.Contains(lines, line) {
 				lines = append(lines, line)
 			}

@@ -164,7 +164,7 @@ func readability[T any](parts []part[T], was, is []finding.Missing) []group {
 		}
 		c := Change{Action: Unread, Kind: KindFact, Names: []string{snapshot.NameOf(ref.subject)}, Field: ref.fact, Old: old, New: now}
 		if a, ok := snapshot.ParseARN(ref.subject); ok && a.Service != "" {
-			c.ARN = ref.subject
+			c.ARN, _, _ = strings.Cut(ref.subject, "#")
 		}
 		if wasMissing {
 			c.Action = Readable
@@ -210,12 +210,4 @@ func collapse(list []group) []group {
 	}
 	slices.SortFunc(kept, func(a, b group) int { return compareChanges(a.change, b.change) })
 	return kept
-}
-
-// factName is a fact in words.
-func factName(fact, subject string) string {
-	if subject == "" {
-		return fact
-	}
-	return fact + " of " + snapshot.NameOf(subject)
 }

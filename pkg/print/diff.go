@@ -153,7 +153,7 @@ func (t *table) moved(d *diff.Diff, v diff.Verdict) {
 	}
 	for _, number := range v.Causes {
 		first := fmt.Sprintf("%s%s [%d] ", below, t.glyphs.arrow, number)
-		t.wrapped(first, strings.Repeat(" ", columns(first)), d.Changes[number-1].String())
+		t.wrapped(first, strings.Repeat(" ", columns(first)), d.Changes[number-1].Brief())
 	}
 }
 
@@ -191,7 +191,7 @@ func DiffMarkdown(w io.Writer, d *diff.Diff) error {
 	for _, v := range d.Verdicts {
 		line := fmt.Sprintf("- **%s** %s [%s](%s%s.md) %s", v.Movement, escape(movedText(v)), escape(v.ID), rulePages, pathSegment(v.ID), escape(clip(v.Message(), 4*maxName)))
 		for _, number := range v.Causes {
-			line += fmt.Sprintf("\n  - change %d: %s", number, escape(clip(d.Changes[number-1].String(), 4*maxName)))
+			line += fmt.Sprintf("\n  - change %d: %s", number, escape(clip(d.Changes[number-1].Brief(), 4*maxName)))
 		}
 		blocks = append(blocks, line+"\n")
 	}
