@@ -206,7 +206,7 @@ func TestDiff(t *testing.T) {
 	proxy.SetFault("iam:ListAttachedRolePolicies", denied("iam:ListAttachedRolePolicies"))
 	proxy.SetFault("iam:GetRole", denied("iam:GetRole"))
 	out = kubectl(t, env, "noderole", "diff", before)
-	if out.code != 3 || !strings.Contains(out.stdout, "attached policies of eksNodeRole could not be read: iam:ListAttachedRolePolicies") || strings.Contains(out.stdout, " removed\n") {
+	if out.code != 3 || !strings.Contains(strings.Join(strings.Fields(out.stdout), " "), "attached policies of eksNodeRole could not be read: iam:ListAttachedRolePolicies") || strings.Contains(out.stdout, " removed\n") {
 		t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
 	}
 	proxy.ClearFault("iam:ListAttachedRolePolicies")
