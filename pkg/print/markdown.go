@@ -92,7 +92,7 @@ func (d *markdown) roles(rows []finding.RoleRow) {
 		d.b.WriteString("No node role was found.\n\n")
 		return
 	}
-	header := "| Node role | Used by |"
+	header := "| Node role | Used by (nodes) |"
 	for _, c := range finding.Concerns {
 		header += " " + strings.ToUpper(string(c)) + " |"
 	}
@@ -135,7 +135,7 @@ func findingBlock(e entry, evidence bool) string {
 			b.WriteString(escape(words) + "\n\n")
 		}
 	}
-	b.WriteString(nextBlocks(e.advice()))
+	b.WriteString(nextBlocks(e.advice))
 	if evidence && len(e.Evidence) > 0 {
 		b.WriteString("<details><summary>Evidence</summary>\n\n" + evidenceList(e.Evidence) + "\n</details>\n\n")
 	}
