@@ -332,7 +332,7 @@ func userAgent(stack *middleware.Stack) error {
 }
 
 // countCalls counts and records every request that is sent, as the last step before it is.
-func (c *Client) countCalls(stack *middleware.Stack) error {
+func (a *Account) countCalls(stack *middleware.Stack) error {
 	err := stack.Initialize.Add(middleware.InitializeMiddlewareFunc("NoteSubject",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 			return next.HandleInitialize(middleware.WithStackValue(ctx, subjectKey{}, subjectOf(in.Parameters)), in)
@@ -342,9 +342,9 @@ func (c *Client) countCalls(stack *middleware.Stack) error {
 	}
 	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("CountCalls",
 		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
-			c.mu.Lock()
-			c.calls[operationOf(ctx)]++
-			c.mu.Unlock()
+			a.mu.Lock()
+			a.calls[operationOf(ctx)]++
+			a.mu.Unlock()
 			made := trace.Call{API: "AWS", Operation: operationOf(ctx), Start: time.Now()}
 			made.Subject, _ = middleware.GetStackValue(ctx, subjectKey{}).(string)
 			out, metadata, err := next.HandleDeserialize(ctx, in)
@@ -352,7 +352,7 @@ func (c *Client) countCalls(stack *middleware.Stack) error {
 			if response, ok := out.RawResponse.(*smithyhttp.Response); ok && response.Response != nil {
 				made.Status = response.StatusCode
 			}
-			c.settings.Trace.Add(made)
+			a.settings.Trace.Add(made)
 			return out, metadata, err
 		}), middleware.After)
 }
