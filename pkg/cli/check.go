@@ -253,6 +253,7 @@ func (o *checkOptions) choose(report *finding.Report) (complete bool) {
 	if len(o.filters()) == 0 {
 		return report.Complete()
 	}
+	report.NarrowedBy = o.filters()
 	report.Results = slices.DeleteFunc(report.Results, func(r finding.Result) bool {
 		return len(o.only) > 0 && !slices.Contains(o.only, r.ID) ||
 			len(o.severities) > 0 && !slices.ContainsFunc(o.severities, func(s string) bool { return hasSeverity(r, finding.Severity(s)) }) ||
