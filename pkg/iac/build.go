@@ -143,7 +143,7 @@ func (b *builder) place(p Place) Place {
 }
 
 // afterApply stands in for the part of a name that AWS chooses.
-const afterApply = "(known after apply)"
+const afterApply = "(after apply)"
 
 // nameResources gives roles, policies and instance profiles their ARNs.
 func (b *builder) nameResources() {
@@ -192,6 +192,7 @@ func (b *builder) build(t target) *snapshot.Snapshot {
 	if at, err := time.Parse(time.RFC3339, b.code.At); err == nil {
 		w.s.Source.CollectedAt = at.UTC()
 	}
+	w.s.Source.Code = b.code.Kind
 	w.cluster()
 	w.otherClusters()
 	w.nodeGroups()

@@ -82,7 +82,11 @@ func Judge(v *view.View, o Options) *finding.Report {
 	report.Sort()
 	for i, r := range report.Results {
 		if place, ok := s.Places[r.Subject.ARN]; ok {
-			report.Results[i].Place = &finding.Place{Address: place.Address, File: place.File, Line: place.Line}
+			at := finding.Place{Address: place.Address, File: place.File, Line: place.Line}
+			report.Results[i].Place = &at
+			if r.Failed() {
+				report.Results[i].Evidence = append([]string{"declared at " + at.String()}, r.Evidence...)
+			}
 		}
 	}
 	if len(s.Simulations) == 0 {

@@ -126,6 +126,9 @@ type Source struct {
 	Context string `json:"context,omitempty"`
 	// Evidence says, a sentence each, how the context led to the cluster.
 	Evidence []string `json:"evidence,omitempty"`
+	// Code is the kind of infrastructure code that the facts are from, such as plan; empty
+	// for facts that were read from AWS and Kubernetes.
+	Code string `json:"code,omitempty"`
 	// Derived says, a clause each, which facts were not read but follow from what AWS
 	// does; Unseen what the source of the facts cannot show.
 	Derived []string `json:"derived,omitempty"`
