@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -71,7 +72,11 @@ func (o *codeOptions) read(ctx context.Context, live *liveOptions) ([]*snapshot.
 	case err != nil:
 		return nil, err
 	}
-	code, err := terraform.Read(o.terraform, text, iac.Place{Account: o.account, Region: live.region})
+	sources := "."
+	if o.terraform != "-" {
+		sources = filepath.Dir(o.terraform)
+	}
+	code, err := terraform.Read(o.terraform, text, terraform.Options{Place: iac.Place{Account: o.account, Region: live.region}, Sources: sources})
 	if err != nil {
 		return nil, codeError{code: ExitUsage, err: err}
 	}
@@ -124,14 +129,11 @@ func (o *codeOptions) advise(report *finding.Report) {
 		if !r.Failed() || len(r.Causes) > 0 {
 			continue
 		}
-		where := "the code"
+		note := "says how to correct the code"
 		if r.Place != nil {
-			where = r.Place.String()
+			note = "says how to correct " + r.Place.Address
 		}
-		r.Next = []finding.Next{
-			finding.Advise("correct it at " + where),
-			finding.Run(command.Noderole("explain", r.ID)).With("says how"),
-		}
+		r.Next = []finding.Next{finding.Run(command.Noderole("explain", r.ID)).With(note)}
 	}
 	report.Sort()
 }

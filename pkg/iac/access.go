@@ -24,12 +24,11 @@ func launched(kind string) bool { return strings.HasPrefix(kind, "EC2") }
 func (w *work) accessEntries() {
 	for _, e := range w.code.AccessEntries {
 		principal, why := w.roleARN(e.Principal)
-		why = cmp.Or(why, Value{Unknown: e.Type.Unknown, Until: e.Type.Until})
-		if e.Cluster.Unknown != "" || why.Unknown != "" && w.of(w.target, e.Cluster) {
-			w.missing(snapshot.FactAccessEntries, principal, cmp.Or(Value{Unknown: e.Cluster.Unknown, Until: e.Cluster.Until}, why))
+		if !w.mine(e.Cluster, snapshot.FactAccessEntries, principal) {
 			continue
 		}
-		if !w.of(w.target, e.Cluster) {
+		if why = cmp.Or(why, e.Type.unknown()); why.Unknown != "" {
+			w.missing(snapshot.FactAccessEntries, principal, why)
 			continue
 		}
 		entry := e.Facts
@@ -50,11 +49,13 @@ func (w *work) accessEntries() {
 func (w *work) accessPolicies(principal string, entry *snapshot.AccessEntry) {
 	for _, p := range w.code.AccessPolicies {
 		of, why := w.roleARN(p.Principal)
-		why = cmp.Or(Value{Unknown: p.Cluster.Unknown, Until: p.Cluster.Until}, why, Value{Unknown: p.Policy.Unknown, Until: p.Policy.Until})
+		is, perhaps := w.belongs(p.Cluster)
+		why = cmp.Or(perhaps, why, p.Policy.unknown())
 		switch {
-		case why.Unknown != "" && (of == "" || of == principal):
+		case !is && perhaps.Unknown == "" || of != "" && of != principal:
+		case why.Unknown != "":
 			w.missing(snapshot.FactAccessPolicies, principal, why)
-		case of == principal && w.of(w.target, p.Cluster):
+		default:
 			put(&entry.Policies, p.Policy.Text, p.Namespaces)
 		}
 	}
@@ -87,11 +88,15 @@ func missingRoles(s *snapshot.Snapshot) []string {
 func (w *work) awsAuth() {
 	found := false
 	for _, a := range w.code.AWSAuths {
-		if a.Cluster.Unknown != "" || a.MapRoles.Unknown != "" && w.of(w.target, a.Cluster) {
-			w.missing(snapshot.FactAWSAuth, "", cmp.Or(Value{Unknown: a.Cluster.Unknown, Until: a.Cluster.Until}, a.MapRoles))
-			return
+		is, why := w.belongs(a.Cluster)
+		if is {
+			why = a.MapRoles.unknown()
 		}
-		if w.of(w.target, a.Cluster) {
+		switch {
+		case why.Unknown != "":
+			w.missing(snapshot.FactAWSAuth, "", why)
+			return
+		case is:
 			w.s.AWSAuth, found = &snapshot.AWSAuth{MapRoles: a.MapRoles.Text}, true
 			w.mapped(a.MapRoles.Text)
 		}
@@ -151,8 +156,8 @@ const (
 func (w *work) addons() {
 	for _, a := range w.code.Addons {
 		name := label(a.Name, a.Declared)
-		if a.Name.Unknown != "" && (a.Cluster.Unknown != "" || w.of(w.target, a.Cluster)) {
-			w.missing(snapshot.FactAddons, "", a.Name)
+		if is, why := w.belongs(a.Cluster); a.Name.Unknown != "" && (is || why.Unknown != "") {
+			w.missing(snapshot.FactAddons, addonVPCCNI, a.Name)
 			continue
 		}
 		if name != addonVPCCNI && name != addonAgent || !w.mine(a.Cluster, snapshot.FactAddons, name) {
@@ -195,13 +200,14 @@ const (
 
 // association adds a Pod Identity association of aws-node.
 func (w *work) association(a Association) {
-	unknown := func(v Value, want string) bool { return v.Unknown != "" || v.Text == want }
-	if !unknown(a.Namespace, awsNodeNamespace) || !unknown(a.ServiceAccount, awsNodeName) || a.Cluster.Unknown == "" && !w.of(w.target, a.Cluster) {
+	may := func(v Value, want string) bool { return v.Unknown != "" || v.Text == want }
+	is, perhaps := w.belongs(a.Cluster)
+	if !may(a.Namespace, awsNodeNamespace) || !may(a.ServiceAccount, awsNodeName) || !is && perhaps.Unknown == "" {
 		return
 	}
 	role, why := w.roleARN(a.Role)
 	target, whyTarget := w.roleARN(a.TargetRole)
-	for _, v := range []Value{a.Cluster, a.Namespace, a.ServiceAccount, why, whyTarget, a.Policy} {
+	for _, v := range []Value{perhaps, a.Namespace, a.ServiceAccount, why, whyTarget, a.Policy} {
 		if v.Unknown != "" {
 			w.missing(snapshot.FactPodIdentity, cmp.Or(a.ID, a.Address), v)
 			return
@@ -242,11 +248,12 @@ func (w *work) awsNode() {
 	n.ServiceAccount = &snapshot.ServiceAccount{RoleARN: addon.ServiceAccountRoleARN}
 	for _, sa := range w.code.ServiceAccounts {
 		role, why := w.roleARN(sa.Role)
-		why = cmp.Or(Value{Unknown: sa.Cluster.Unknown, Until: sa.Cluster.Until}, why)
-		switch {
-		case why.Unknown != "" && (sa.Cluster.Unknown != "" || w.of(w.target, sa.Cluster)):
+		is, perhaps := w.belongs(sa.Cluster)
+		switch why = cmp.Or(perhaps, why); {
+		case !is && perhaps.Unknown == "":
+		case why.Unknown != "":
 			w.missing(snapshot.FactServiceAccount, "", why)
-		case w.of(w.target, sa.Cluster):
+		default:
 			n.ServiceAccount.RoleARN = role
 		}
 	}
@@ -283,7 +290,7 @@ func setEnv(ds *snapshot.DaemonSet, a Addon) {
 func (w *work) oidcProvider() {
 	issuer, ok := strings.CutPrefix(w.s.Cluster.OIDCIssuer, "https://")
 	if !ok {
-		w.missing(snapshot.FactOIDCProviders, "", cmp.Or(Value{Unknown: w.issuerUnknown(), Until: snapshot.UntilApply}))
+		w.missing(snapshot.FactOIDCProviders, "", Unknown(w.issuerUnknown()))
 		return
 	}
 	arn := fmt.Sprintf("arn:%s:iam::%s:oidc-provider/%s", w.at.Partition, w.at.Account, issuer)

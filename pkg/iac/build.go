@@ -24,6 +24,7 @@ func Build(code *Code) ([]*snapshot.Snapshot, error) {
 			Next:    "check the " + code.Kind + " that has the cluster, its node groups or its access entries",
 		}
 	}
+	b.alone = len(targets) == 1
 	for _, t := range targets {
 		if err := b.located(t); err != nil {
 			return nil, err
@@ -41,6 +42,8 @@ func Build(code *Code) ([]*snapshot.Snapshot, error) {
 // builder makes snapshots of one Code.
 type builder struct {
 	code *Code
+	// alone is set where there is only one cluster.
+	alone bool
 	// arns are the ARNs of the roles, policies and instance profiles of the code, by
 	// address.
 	arns map[string]string
@@ -346,13 +349,27 @@ func put[V any](m *map[string]V, key string, v V) {
 	(*m)[key] = v
 }
 
-// mine reports whether something of the code is the target's; what may be is noted.
-func (w *work) mine(cluster Value, fact snapshot.Fact, subject string) bool {
-	if cluster.Unknown != "" {
-		w.missing(fact, subject, cluster)
-		return false
+// belongs reports whether something of the code is for the target's cluster; the reason is
+// set where that is not known.
+func (w *work) belongs(cluster Value) (is bool, why Value) {
+	switch {
+	case cluster.Unknown != "":
+		return false, cluster
+	case w.of(w.target, cluster), cluster.Empty() && w.alone:
+		return true, Value{}
+	case w.Cluster != nil && w.Cluster.Name.Unknown != "" && cluster.Text != "":
+		return false, Unknown(fmt.Sprintf("whether cluster %s is %s is known only after apply", cluster.Text, w.Address))
 	}
-	return w.of(w.target, cluster)
+	return false, Value{}
+}
+
+// mine is belongs, and notes a fact that is not known.
+func (w *work) mine(cluster Value, fact snapshot.Fact, subject string) bool {
+	is, why := w.belongs(cluster)
+	if why.Unknown != "" {
+		w.missing(fact, subject, why)
+	}
+	return is
 }
 
 // label is a name for people and for the keys of a snapshot.
@@ -492,7 +509,7 @@ func (w *work) profile(arn string) {
 
 func (w *work) groups() {
 	for _, g := range w.code.Groups {
-		if !w.of(w.target, Text(g.Cluster)) {
+		if !w.mine(Text(g.Cluster), snapshot.FactAutoScaling, g.Name) {
 			continue
 		}
 		profile, why := w.iamARN(g.Profile, "instance-profile")
@@ -508,7 +525,7 @@ func (w *work) groups() {
 // unsure notes what may be a fact of the cluster.
 func (w *work) unsure() {
 	for _, u := range w.code.Unsure {
-		if u.Cluster.Empty() || u.Cluster.Unknown != "" || w.of(w.target, u.Cluster) {
+		if is, why := w.belongs(u.Cluster); is || why.Unknown != "" || u.Cluster.Empty() {
 			w.missing(u.Fact, u.Subject, u.Why)
 		}
 	}

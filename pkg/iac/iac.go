@@ -30,6 +30,14 @@ func Unknown(why string) Value { return Value{Unknown: why, Until: snapshot.Unti
 // Empty reports whether the attribute is not set.
 func (v Value) Empty() bool { return v == Value{} }
 
+// unknown is the value where it is not known; otherwise the zero Value.
+func (v Value) unknown() Value {
+	if v.Unknown == "" {
+		return Value{}
+	}
+	return v
+}
+
 // Place is where in AWS the code creates something. Parts that are not known are empty.
 type Place struct {
 	Partition, Region, Account string

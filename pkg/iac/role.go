@@ -55,25 +55,33 @@ func (w *work) role(arn string) {
 	facts.InstanceProfiles = slices.Compact(facts.InstanceProfiles)
 	put(&w.s.Roles, arn, facts)
 	if r.Existed || r.Read {
-		w.notCreated(r)
+		w.notCreated()
 	}
 }
 
 // notCreated notes that a role that exists may be used by clusters that are not in the code.
-func (w *work) notCreated(r Role) {
-	why := w.elsewhere("other clusters, which may use " + snapshot.NameOf(w.arns[r.Address]) + ", are")
-	if !w.s.IsMissing(snapshot.FactOtherClusters, "") || !slices.ContainsFunc(w.s.Missing, func(m snapshot.Missing) bool { return m.Fact == snapshot.FactOtherClusters && m.Error == why.Unknown }) {
-		w.missing(snapshot.FactOtherClusters, "", why)
+func (w *work) notCreated() {
+	if !slices.ContainsFunc(w.s.Missing, func(m snapshot.Missing) bool { return m.Fact == snapshot.FactOtherClusters && m.Subject == "" }) {
+		w.missing(snapshot.FactOtherClusters, "", w.elsewhere("other clusters of the account are"))
 	}
 }
 
-// isRole reports whether a value names a role; maybe is set where that is not known.
-func (w *work) isRole(v Value, r Role, arn string) (is, maybe bool) {
+// isRole reports whether a value names a role; the reason is set where that is not known.
+func (w *work) isRole(v Value, r Role, arn string) (is bool, why Value) {
 	if v.Unknown != "" {
-		return false, !r.Existed && !r.Read // the name of an existing role is known
+		if r.Existed || r.Read {
+			return false, Value{} // the name of a role that exists is known
+		}
+		return false, v
 	}
 	named, why := w.roleARN(v)
-	return named == arn || v.Text != "" && v.Text == snapshot.NameOf(arn), why.Unknown != ""
+	switch {
+	case why.Unknown != "" || named == arn || v.Text != "" && v.Text == snapshot.NameOf(arn):
+		return why.Unknown == "", why
+	case r.nameless() && v.Resource == "" && strings.HasPrefix(snapshot.NameOf(v.Text), r.Prefix) && !slices.Contains(text.SortedKeys(invert(w.arns)), named):
+		return false, Unknown(fmt.Sprintf("whether %s is role %s is known only after apply", r.Address, v.Text))
+	}
+	return false, Value{}
 }
 
 // attached are the managed policies of a role, as ARNs. What is not known is noted.
@@ -89,25 +97,25 @@ func (w *work) attached(r Role, arn string) []string {
 		}
 	}
 	for _, a := range w.code.Attachments {
-		switch is, maybe := w.isRole(a.Role, r, arn); {
+		switch is, why := w.isRole(a.Role, r, arn); {
 		case is:
 			list = w.attach(list, a.Policy, r, arn)
-		case maybe:
-			w.missing(snapshot.FactAttachedPolicies, arn, a.Role)
+		case why.Unknown != "":
+			w.missing(snapshot.FactAttachedPolicies, arn, why)
 		}
 	}
 	for _, a := range w.code.PolicyAttachments {
 		list = w.policyAttachment(list, a, r, arn)
 	}
 	for _, e := range w.code.ExclusiveAttachments {
-		switch is, maybe := w.isRole(e.Role, r, arn); {
+		switch is, why := w.isRole(e.Role, r, arn); {
 		case is:
 			list = nil
 			for _, v := range e.Only {
 				list = w.attach(list, v, r, arn)
 			}
-		case maybe:
-			w.missing(snapshot.FactAttachedPolicies, arn, e.Role)
+		case why.Unknown != "":
+			w.missing(snapshot.FactAttachedPolicies, arn, why)
 		}
 	}
 	if r.Read {
@@ -140,11 +148,9 @@ func (w *work) policyAttachment(list []string, a PolicyAttachment, r Role, arn s
 	policy, why := w.iamARN(a.Policy, "policy")
 	listed, perhaps := false, Value{}
 	for _, v := range a.Roles {
-		is, maybe := w.isRole(v, r, arn)
+		is, why := w.isRole(v, r, arn)
 		listed = listed || is
-		if maybe {
-			perhaps = v
-		}
+		perhaps = cmp.Or(perhaps, why)
 	}
 	switch {
 	case listed && why.Unknown != "":
@@ -155,7 +161,8 @@ func (w *work) policyAttachment(list []string, a PolicyAttachment, r Role, arn s
 		w.missing(snapshot.FactAttachedPolicies, arn, perhaps)
 	case why.Unknown != "" && len(list) > 0:
 		w.missing(snapshot.FactAttachedPolicies, arn, why) // it may be one of them
-	default:
+	case slices.Contains(list, policy):
+		w.derived("%s detaches %s from %s, which it does not name", a.Address, snapshot.NameOf(policy), snapshot.NameOf(arn))
 		list = slices.DeleteFunc(list, func(have string) bool { return have == policy })
 	}
 	return list
@@ -180,17 +187,17 @@ func (w *work) inline(r Role, arn string) map[string]string {
 		}
 	}
 	for _, p := range w.code.InlinePolicies {
-		switch is, maybe := w.isRole(p.Role, r, arn); {
+		switch is, why := w.isRole(p.Role, r, arn); {
 		case is:
 			add(p.Document, p.Address)
-		case maybe:
-			w.missing(snapshot.FactInlinePolicies, arn, p.Role)
+		case why.Unknown != "":
+			w.missing(snapshot.FactInlinePolicies, arn, why)
 		}
 	}
 	for _, e := range w.code.ExclusiveInline {
-		is, maybe := w.isRole(e.Role, r, arn)
-		if maybe {
-			w.missing(snapshot.FactInlinePolicies, arn, e.Role)
+		is, why := w.isRole(e.Role, r, arn)
+		if why.Unknown != "" {
+			w.missing(snapshot.FactInlinePolicies, arn, why)
 		}
 		if is {
 			w.keepInline(documents, e, arn)
@@ -262,8 +269,11 @@ func (w *work) policy(arn string, of Role) {
 // asksForName reports whether a document asks for the name of a role whose name AWS
 // completes: the answer is known only then.
 func (r Role) asksForName(document Value) bool {
-	return r.ARN == "" && r.Name.Name.Text == "" && strings.Contains(strings.ToLower(document.Text), "aws:principalarn")
+	return r.nameless() && strings.Contains(strings.ToLower(document.Text), "aws:principalarn")
 }
+
+// nameless reports whether the role's name is known only after apply.
+func (r Role) nameless() bool { return r.ARN == "" && r.Name.Name.Text == "" }
 
 func (r Role) nameUnknown() Value {
 	return Unknown(fmt.Sprintf("a condition asks for the name of %s, which is known only after apply", r.Address))

@@ -10,21 +10,29 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
+// Options say what the text of a plan or state does not.
+type Options struct {
+	// Place is the account and the region where the text does not say them.
+	Place iac.Place
+	// Sources is the folder of the .tf files that the plan was made of; empty for none. A
+	// folder with other files is not used.
+	Sources string
+}
+
 // Read returns what a plan declares, as it is when the plan has been applied, or what a state
-// has. The text is what "terraform show -json" writes; the place says what the text does not
-// say of the account and the region. Its errors are *problem.Error.
-func Read(name string, content []byte, place iac.Place) (*iac.Code, error) {
+// has. The text is what "terraform show -json" writes. Its errors are *problem.Error.
+func Read(name string, content []byte, o Options) (*iac.Code, error) {
 	doc, err := parse(name, content)
 	if err != nil {
 		return nil, err
 	}
-	d := &reader{doc: doc, blocks: map[string][]*resource{}, byAddress: map[string]*resource{}}
+	d := &reader{doc: doc, blocks: map[string][]*resource{}, byAddress: map[string]*resource{}, sources: openSources(o.Sources)}
 	d.code = &iac.Code{Kind: "plan", Command: "terraform plan", File: name, At: doc.Timestamp}
 	if doc.Values != nil {
 		d.code.Kind, d.code.Command = "state", "terraform state"
 	}
 	d.takeResources()
-	d.takePlaces(place)
+	d.takePlaces(o.Place)
 	for _, r := range d.resources {
 		if read, ok := readers[r.kind]; ok {
 			read(d, r)
@@ -46,6 +54,7 @@ type reader struct {
 	blocks             map[string][]*resource // by module and block
 	byAddress          map[string]*resource
 	places             places
+	sources            *sources
 }
 
 // resource is a resource or data source with its attributes.
@@ -145,7 +154,8 @@ func (d *reader) module(calls []step) *configModule {
 
 // declared is what every resource has.
 func (d *reader) declared(r *resource) iac.Declared {
-	return iac.Declared{Address: r.text, Place: d.placeOf(r), Existed: r.existed, Read: r.data}
+	file, line := d.position(r)
+	return iac.Declared{Address: r.text, Place: d.placeOf(r), Existed: r.existed, Read: r.data, File: file, Line: line}
 }
 
 // at returns the value at a path of names and indexes, and whether it is unknown or
@@ -297,10 +307,21 @@ type search struct {
 func (d *reader) search(r *resource, want []string, path []any) search {
 	s := search{want: want, found: map[string]bool{}, seen: map[string]bool{}}
 	e, ok := attributeOf(r.config.Expressions, path)
-	if !ok && len(path) > 1 {
-		s.dead = append(s.dead, "a dynamic block")
+	references := e.all()
+	if !ok {
+		var names []string
+		for _, p := range path {
+			if name, is := p.(string); is {
+				names = append(names, name)
+			}
+		}
+		var found bool
+		references, found = d.sources.module(r.modules, d.module(r.modules)).attribute(r.block(), names)
+		if !found && len(path) > 1 {
+			s.dead = append(s.dead, "a dynamic block")
+		}
 	}
-	d.follow(&s, scope{r.modules, r.name.key, r.config.ForEach}, e.all(), 0)
+	d.follow(&s, scope{r.modules, r.name.key, r.config.ForEach}, references, 0)
 	return s
 }
 
@@ -368,6 +389,10 @@ func (d *reader) follow(s *search, at scope, references []string, depth int) {
 		case first == "var":
 			d.followVariable(s, at, list[1].name, depth)
 		case first == "local":
+			if more, ok := d.sources.module(at.modules, d.module(at.modules)).local(list[1].name, list[2:]); ok {
+				d.follow(s, at, more, depth)
+				continue
+			}
 			s.dead = append(s.dead, strings.TrimPrefix(path(at.modules)+".", ".")+"local."+list[1].name)
 		case first == "module":
 			d.followModule(s, at, list[1:], keyed, depth)
