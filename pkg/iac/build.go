@@ -342,6 +342,11 @@ func (w *work) otherClusters() {
 	}
 }
 
+func has[V any](m map[string]V, key string) bool {
+	_, ok := m[key]
+	return ok
+}
+
 func put[V any](m *map[string]V, key string, v V) {
 	if *m == nil {
 		*m = map[string]V{}
@@ -378,6 +383,9 @@ func label(name Value, d Declared) string { return cmp.Or(name.Text, d.Address) 
 func (w *work) nodeGroups() {
 	for _, g := range w.code.NodeGroups {
 		name := label(g.Name, g.Declared)
+		if completed := g.Prefix + afterApply; g.Name.Text == "" && g.Prefix != "" && !has(w.s.NodeGroups, completed) {
+			name = completed
+		}
 		if !w.mine(g.Cluster, snapshot.FactNodeGroups, name) {
 			continue
 		}

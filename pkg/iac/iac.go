@@ -155,7 +155,9 @@ type AutoMode struct {
 type NodeGroup struct {
 	Declared
 	Name, Cluster, Role Value
-	AMIType             string
+	// Prefix is the beginning of a name that AWS completes.
+	Prefix  string
+	AMIType string
 	// LaunchTemplate is set where the group has one of its own.
 	LaunchTemplate bool
 }

@@ -282,14 +282,32 @@ func (d *reader) referenced(r *resource, want []string, path []any) iac.Value {
 	why := attributePath(r, path) + " is known only after apply"
 	targets := text.SortedKeys(s.found)
 	switch {
-	case len(targets) == 1 && (len(s.dead) == 0 || s.found[targets[0]]):
+	case len(targets) == 1 && (len(s.dead) == 0 || s.found[targets[0]] || d.onlyOne(want) == targets[0]):
 		return iac.Value{Resource: targets[0]}
+	case len(targets) == 0 && len(s.dead) > 0 && slices.Equal(want, clusters) && d.onlyOne(want) != "":
+		return iac.Value{Resource: d.onlyOne(want)}
 	case len(targets) > 1:
 		why += ": it is of " + strings.Join(targets, " or ")
 	case len(s.dead) > 0:
 		why += ": it comes from " + strings.Join(s.dead, ", ")
 	}
 	return iac.Unknown(why)
+}
+
+// onlyOne is the address of the resource of the kinds if the plan creates exactly one: a
+// value of such a resource that is not known is then this one's. It is empty otherwise.
+func (d *reader) onlyOne(kinds []string) string {
+	one := ""
+	for _, r := range d.resources {
+		if r.existed || r.data || !slices.Contains(kinds, r.kind) {
+			continue
+		}
+		if one != "" {
+			return ""
+		}
+		one = r.text
+	}
+	return one
 }
 
 // search is the search for what an unknown value refers to.
@@ -393,7 +411,9 @@ func (d *reader) follow(s *search, at scope, references []string, depth int) {
 				d.follow(s, at, more, depth)
 				continue
 			}
-			s.dead = append(s.dead, strings.TrimPrefix(path(at.modules)+".", ".")+"local."+list[1].name)
+			if name := strings.TrimPrefix(path(at.modules)+".", ".") + "local." + list[1].name; !slices.Contains(s.dead, name) {
+				s.dead = append(s.dead, name)
+			}
 		case first == "module":
 			d.followModule(s, at, list[1:], keyed, depth)
 		default:

@@ -22,7 +22,7 @@ var attributes = map[string][]string{
 	"aws_iam_instance_profile":                  {"arn", "name", "name_prefix", "path", "role"},
 	"aws_iam_openid_connect_provider":           {"arn", "url", "client_id_list"},
 	"aws_eks_cluster":                           {"arn", "id", "name", "version", "role_arn", "region", "access_config", "kubernetes_network_config", "compute_config", "remote_network_config", "identity", "bootstrap_self_managed_addons"},
-	"aws_eks_node_group":                        {"arn", "node_group_name", "cluster_name", "node_role_arn", "ami_type", "launch_template", "region"},
+	"aws_eks_node_group":                        {"arn", "node_group_name", "node_group_name_prefix", "cluster_name", "node_role_arn", "ami_type", "launch_template", "region"},
 	"aws_eks_fargate_profile":                   {"arn", "fargate_profile_name", "cluster_name", "pod_execution_role_arn"},
 	"aws_eks_access_entry":                      {"cluster_name", "principal_arn", "type", "user_name", "kubernetes_groups", "created_at"},
 	"aws_eks_access_policy_association":         {"cluster_name", "principal_arn", "policy_arn", "access_scope"},
@@ -253,7 +253,7 @@ func (d *reader) nodeGroup(r *resource) {
 		return
 	}
 	d.code.NodeGroups = append(d.code.NodeGroups, iac.NodeGroup{
-		Declared: d.declared(r), Name: d.value(r, nil, "node_group_name"), Cluster: d.value(r, clusters, "cluster_name"),
+		Declared: d.declared(r), Name: d.value(r, nil, "node_group_name"), Prefix: r.textAt("node_group_name_prefix"), Cluster: d.value(r, clusters, "cluster_name"),
 		Role: d.value(r, roles, "node_role_arn"), AMIType: r.textAt("ami_type"), LaunchTemplate: r.count("launch_template") > 0,
 	})
 }
