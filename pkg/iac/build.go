@@ -94,7 +94,7 @@ func (b *builder) clusterValues() []Value {
 		}
 	}
 	for _, g := range b.code.Groups {
-		values = append(values, Text(g.Cluster))
+		values = append(values, g.Cluster)
 	}
 	for _, c := range b.code.NodeClasses {
 		values = append(values, c.Cluster)
@@ -517,7 +517,7 @@ func (w *work) profile(arn string) {
 
 func (w *work) groups() {
 	for _, g := range w.code.Groups {
-		if !w.mine(Text(g.Cluster), snapshot.FactAutoScaling, g.Name) {
+		if !w.mine(g.Cluster, snapshot.FactAutoScaling, g.Name) {
 			continue
 		}
 		profile, why := w.iamARN(g.Profile, "instance-profile")

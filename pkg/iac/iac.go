@@ -236,7 +236,8 @@ type NodeClass struct {
 // Group is an Auto Scaling group whose instances belong to a cluster.
 type Group struct {
 	Declared
-	Name, Cluster string
+	Name    string
+	Cluster Value
 	// Profile is the instance profile in its launch template; unknown where that is not in
 	// the code.
 	Profile Value

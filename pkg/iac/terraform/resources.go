@@ -1,6 +1,7 @@
 package terraform
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -333,21 +334,21 @@ func (d *reader) association(r *resource) {
 const clusterTag = "kubernetes.io/cluster/"
 
 func (d *reader) group(r *resource) {
-	if anyMarked(child(r.unknown, "tag")) {
-		d.code.Unsure = append(d.code.Unsure, iac.Unsure{
-			Fact: snapshot.FactAutoScaling, Subject: r.text, Why: iac.Unknown("the tags of " + r.text + " are known only after apply"),
-		})
-		return
-	}
+	g := iac.Group{Declared: d.declared(r), Name: cmp.Or(r.textAt("name"), r.text)}
 	for i := range r.count("tag") {
-		name, ok := strings.CutPrefix(r.textAt("tag", i, "key"), clusterTag)
-		if !ok || r.textAt("tag", i, "value") != "owned" {
-			continue
+		if name, ok := strings.CutPrefix(r.textAt("tag", i, "key"), clusterTag); ok && r.textAt("tag", i, "value") == "owned" {
+			g.Cluster = iac.Text(name)
 		}
-		g := iac.Group{Declared: d.declared(r), Name: r.textAt("name"), Cluster: name}
-		if g.Name == "" {
-			g.Name = r.text
-		}
+	}
+	if g.Cluster.Empty() && anyMarked(child(r.unknown, "tag")) {
+		// Its tags name a cluster that the plan creates.
+		g.Cluster = d.referenced(r, clusters, []any{"tag", "key"})
+	}
+	switch {
+	case g.Cluster.Empty():
+	case g.Cluster.Unknown != "":
+		d.code.Unsure = append(d.code.Unsure, iac.Unsure{Fact: snapshot.FactAutoScaling, Subject: r.text, Why: g.Cluster})
+	default:
 		d.launched(r, &g)
 		d.code.Groups = append(d.code.Groups, g)
 	}
