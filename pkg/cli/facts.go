@@ -18,6 +18,8 @@ type factsOptions struct {
 	streams       genericiooptions.IOStreams
 	live          liveOptions
 	file, example string
+	// code is filled by check alone.
+	code codeOptions
 	// scope completes commands; complete and around say what is known of it.
 	scope scope
 }
@@ -40,7 +42,13 @@ func (o *factsOptions) complete(cmd *cobra.Command) error {
 	if o.file != "" && o.example != "" {
 		return usage("give one of them", "--filename and --example are two sources of facts")
 	}
-	if !o.saved() {
+	if err := o.code.complete(cmd); err != nil {
+		return err
+	}
+	if o.code.given() && (o.file != "" || o.example != "") {
+		return usage("give one of them", "--terraform and --filename or --example are two sources of facts")
+	}
+	if !o.saved() || o.code.given() {
 		return nil
 	}
 	return refuseLive(cmd, "omit it, or check the cluster live")
@@ -56,8 +64,8 @@ func refuseLive(cmd *cobra.Command, next string) error {
 	return nil
 }
 
-// saved reports whether the facts come from a file or an example.
-func (o *factsOptions) saved() bool { return o.file != "" || o.example != "" }
+// saved reports whether the facts come from a file, an example or infrastructure code.
+func (o *factsOptions) saved() bool { return o.file != "" || o.example != "" || o.code.given() }
 
 // read returns the facts, and for live ones what reading them cost.
 func (o *factsOptions) read(ctx context.Context) (facts *snapshot.Snapshot, footer string, err error) {

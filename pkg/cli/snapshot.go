@@ -9,12 +9,14 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
 // snapshotOptions are the options of the snapshot command.
 type snapshotOptions struct {
 	streams genericiooptions.IOStreams
 	live    liveOptions
+	code    codeOptions
 
 	output       string
 	allowPartial bool
@@ -36,7 +38,7 @@ checks it anywhere, without AWS and without the cluster.`,
   kubectl noderole check -f prod.yaml`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.complete(); err != nil {
+			if err := o.complete(cmd); err != nil {
 				return err
 			}
 			return o.live.timeout.within(cmd.Context(), o.run)
@@ -48,6 +50,7 @@ checks it anywhere, without AWS and without the cluster.`,
 		f.BoolVar(&o.allowPartial, "allow-partial", false, "Do not exit with 3 if some facts could not be read")
 	})
 	o.live.addFlags(f)
+	o.code.addFlags(f)
 	o.live.addFactsFlags(f)
 	return cmd
 }
@@ -57,7 +60,10 @@ var formatNames = append(jsonYAML{}.AllowedFormats(), "yml")
 
 // complete refuses a file that could not be written later, and the name of a format: -o
 // names a file here, and elsewhere a format.
-func (o *snapshotOptions) complete() error {
+func (o *snapshotOptions) complete(cmd *cobra.Command) error {
+	if err := o.code.complete(cmd); err != nil {
+		return err
+	}
 	if slices.Contains(formatNames, o.output) {
 		return usage(
 			fmt.Sprintf("for standard output leave it out; for a file of that name: -o ./%s", o.output),
@@ -73,7 +79,7 @@ func (o *snapshotOptions) complete() error {
 // run reads the facts and writes them completely. A partial snapshot is written too: it
 // says what is missing.
 func (o *snapshotOptions) run(ctx context.Context) error {
-	facts, footer, err := o.live.read(ctx)
+	facts, footer, err := o.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -95,4 +101,19 @@ func (o *snapshotOptions) run(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// read reads the facts, of a live cluster or of infrastructure code.
+func (o *snapshotOptions) read(ctx context.Context) (facts *snapshot.Snapshot, footer string, err error) {
+	if !o.code.given() {
+		return o.live.read(ctx)
+	}
+	all, err := o.code.read(ctx, &o.live)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := o.code.oneCluster(all, "a snapshot"); err != nil {
+		return nil, "", err
+	}
+	return all[0], "from " + o.code.terraform, nil
 }

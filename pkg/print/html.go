@@ -79,6 +79,7 @@ type page struct {
 	Excepted []item
 	Missing  []finding.Missing
 	Not      []string // not evaluated
+	Derived  []string // not read
 	Details  []roleDetail
 	Managed  []policyDetail
 	Passed   []ruleGroup
@@ -181,7 +182,7 @@ type ruleGroup struct {
 }
 
 func newPage(r *finding.Report, o Options) *page {
-	p := &page{Cluster: r.Cluster, AWSNode: r.AWSNode.Text, Not: r.NotEvaluated, Missing: r.Missing, Unknowns: r.Summary.Unknown, Version: o.Version}
+	p := &page{Cluster: r.Cluster, AWSNode: r.AWSNode.Text, Not: r.NotEvaluated, Derived: r.Derived, Missing: r.Missing, Unknowns: r.Summary.Unknown, Version: o.Version}
 	p.Style = template.CSS(htmlStyle)
 	sum := sha256.Sum256([]byte(htmlStyle))
 	p.Policy = "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"

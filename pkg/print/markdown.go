@@ -38,6 +38,9 @@ func writeMarkdown(w io.Writer, r *finding.Report, o Options) error {
 	d.findings(m.findings)
 	d.unknowns(m.unknown, r.Missing)
 	d.excepted(m.excepted)
+	for _, n := range r.Derived {
+		d.add(markdownRest, "Derived: "+escape(clip(n, 4*maxName))+"\n\n")
+	}
 	for _, n := range r.NotEvaluated {
 		d.add(markdownRest, "Not evaluated: "+escape(clip(n, 4*maxName))+"\n\n")
 	}
