@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"pkg/export":           {"pkg/change", "pkg/command", "pkg/need", "pkg/newrole", "pkg/planner", "pkg/snapshot", "pkg/text"},
 	"pkg/files":            {},
 	"pkg/finding":          {"pkg/command"},
+	"pkg/fleet":            {"pkg/files", "pkg/problem", "pkg/snapshot"},
 	"pkg/iampolicy":        {},
 	"pkg/locate":           {"pkg/problem", "pkg/text"},
 	"pkg/need":             {"pkg/iampolicy", "pkg/text"},

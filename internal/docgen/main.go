@@ -109,7 +109,7 @@ func schemas() error {
 			return err
 		}
 	}
-	for name, value := range map[string]any{"snapshot": &snapshot.Snapshot{}, "report": &finding.Report{}, "config": &teampolicy.Config{}} {
+	for name, value := range map[string]any{"snapshot": &snapshot.Snapshot{}, "report": &finding.Report{}, "fleet-report": &finding.FleetReport{}, "config": &teampolicy.Config{}} {
 		schema := reflector.Reflect(value)
 		text, err := json.MarshalIndent(schema, "", "  ")
 		if err != nil {

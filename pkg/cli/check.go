@@ -92,6 +92,9 @@ some facts could not be read.`,
   # See what a broken cluster looks like
   kubectl noderole check --example=broken
 
+  # Check every cluster of a directory that snapshot has written
+  kubectl noderole check -f fleet/
+
   # What keeps nodes from joining, in the order in which a node meets it
   kubectl noderole check --why-not-joining
 
@@ -153,7 +156,9 @@ func (o *checkOptions) addFlags(f *pflag.FlagSet) {
 }
 
 func (o *checkOptions) formats() []string {
-	return slices.Concat([]string{"table", "wide"}, o.jsonYAML.AllowedFormats(), print.Formats(), o.template.AllowedFormats())
+	written := slices.Concat(print.Formats(), print.FleetFormats())
+	slices.Sort(written)
+	return slices.Concat([]string{"table", "wide"}, o.jsonYAML.AllowedFormats(), slices.Compact(written), o.template.AllowedFormats())
 }
 
 var failOnRanks = map[string]int{
@@ -180,13 +185,18 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 		return err
 	}
 	var err error
-	if o.reports, err = parseReports(o.reportFlags, o.source.file); err != nil {
+	if o.fleet() {
+		err = o.completeFleet(cmd)
+	} else {
+		o.reports, err = parseReports(o.reportFlags, o.source.file)
+	}
+	if err != nil {
 		return err
 	}
 	if err := o.team.complete(cmd.Context()); err != nil {
 		return err
 	}
-	if table || slices.Contains(print.Formats(), o.output) {
+	if table || slices.Contains(print.Formats(), o.output) || slices.Contains(print.FleetFormats(), o.output) {
 		return nil
 	}
 	printer, err := o.jsonYAML.ToPrinter(o.output)
@@ -200,8 +210,14 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	return nil
 }
 
+// fleet reports whether many clusters are checked.
+func (o *checkOptions) fleet() bool { return o.source.file != "" && isDir(o.source.file) }
+
 // run checks the facts and prints the report.
 func (o *checkOptions) run(ctx context.Context) error {
+	if o.fleet() {
+		return o.runFleet(ctx, o.source.file, o.source.file, "")
+	}
 	facts, footer, err := o.source.read(ctx)
 	if err != nil {
 		return err
@@ -287,7 +303,7 @@ func (o *checkOptions) print(report *finding.Report, footer string) error {
 		}
 		return nil
 	}
-	if slices.Contains(print.Formats(), o.output) {
+	if slices.Contains(print.Formats(), o.output) || slices.Contains(print.FleetFormats(), o.output) {
 		return o.writeReport(o.streams.Out, o.output, report)
 	}
 	if err := print.Table(o.streams.Out, report, o.tableFor(o.streams.Out, report, footer)); err != nil {
