@@ -34,12 +34,16 @@ var Reads = []string{
 // ListReads are what list calls besides.
 var ListReads = []string{"iam:ListEntitiesForPolicy", "iam:ListInstanceProfiles", "iam:ListRoles"}
 
-// ReaderDocument is the IAM policy that check and snapshot need and, in a
-// statement of its own, what list needs besides.
+// FleetReads are what check and snapshot call besides to find the clusters of all regions.
+var FleetReads = []string{"ec2:DescribeRegions"}
+
+// ReaderDocument is the IAM policy that check and snapshot need and, in
+// statements of their own, what list and what fleets need besides.
 func ReaderDocument() Document {
 	return document(
 		Statement{Sid: "NodeRoleCheck", Effect: "Allow", Action: Reads, Resource: []string{"*"}},
 		Statement{Sid: "NodeRoleList", Effect: "Allow", Action: ListReads, Resource: []string{"*"}},
+		Statement{Sid: "NodeRoleFleet", Effect: "Allow", Action: FleetReads, Resource: []string{"*"}},
 	)
 }
 

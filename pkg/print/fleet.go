@@ -309,7 +309,9 @@ func findingLabel(g finding.FleetFinding) label {
 }
 
 // alone tells a finding about one subject of one cluster.
-func alone(g finding.FleetFinding) bool { return len(g.Clusters) == 1 && len(g.Clusters[0].Subjects) == 1 }
+func alone(g finding.FleetFinding) bool {
+	return len(g.Clusters) == 1 && len(g.Clusters[0].Subjects) == 1
+}
 
 // findingWords says what a finding is: the sentence about its subject where it has one, and
 // otherwise what the rule checks.
