@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"pkg/files":            {},
 	"pkg/finding":          {"pkg/command"},
 	"pkg/fleet":            {"pkg/files", "pkg/problem", "pkg/snapshot"},
+	"pkg/fleet/live":       {"pkg/collect", "pkg/collect/aws", "pkg/collect/kube", "pkg/fleet", "pkg/locate", "pkg/problem", "pkg/snapshot", "pkg/trace"},
 	"pkg/iampolicy":        {},
 	"pkg/locate":           {"pkg/problem", "pkg/text"},
 	"pkg/need":             {"pkg/iampolicy", "pkg/text"},

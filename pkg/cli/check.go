@@ -92,6 +92,10 @@ some facts could not be read.`,
   # See what a broken cluster looks like
   kubectl noderole check --example=broken
 
+  # Check the clusters of all contexts, or all clusters of an account
+  kubectl noderole check --all-contexts
+  kubectl noderole check --all-clusters --regions eu-west-1,us-east-1
+
   # Check every cluster of a directory that snapshot has written
   kubectl noderole check -f fleet/
 
@@ -120,6 +124,9 @@ some facts could not be read.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.complete(cmd); err != nil {
 				return err
+			}
+			if o.fleet() { // whose clusters have a time limit each
+				return o.run(cmd.Context())
 			}
 			return o.source.within(cmd.Context(), o.run)
 		},
@@ -180,6 +187,9 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	if err := o.source.complete(cmd); err != nil {
 		return err
 	}
+	if err := o.source.live.completeSelection(cmd); err != nil {
+		return err
+	}
 	table := slices.Contains([]string{"table", "wide"}, o.output)
 	if err := o.screen.complete(cmd, &o.source, table); err != nil {
 		return err
@@ -211,11 +221,16 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 }
 
 // fleet reports whether many clusters are checked.
-func (o *checkOptions) fleet() bool { return o.source.file != "" && isDir(o.source.file) }
+func (o *checkOptions) fleet() bool {
+	return o.source.live.selection.given() || o.source.file != "" && isDir(o.source.file)
+}
 
 // run checks the facts and prints the report.
 func (o *checkOptions) run(ctx context.Context) error {
-	if o.fleet() {
+	switch {
+	case o.source.live.selection.given():
+		return o.runLiveFleet(ctx)
+	case o.fleet():
 		return o.runFleet(ctx, o.source.file, o.source.file, "")
 	}
 	facts, footer, err := o.source.read(ctx)

@@ -93,7 +93,12 @@ func (o *checkOptions) runFleet(ctx context.Context, dir, shown, footer string) 
 		})
 	}
 	for _, s := range d.Skipped {
-		report.Skipped = append(report.Skipped, finding.SkippedFile(s))
+		report.Skipped = append(report.Skipped, finding.Skipped{Name: s.File, Reason: s.Reason})
+	}
+	for _, p := range d.Plans {
+		for _, s := range p.Skipped {
+			report.Skipped = append(report.Skipped, finding.Skipped{Name: "context " + s.Context, Reason: s.Reason})
+		}
 	}
 	if err := o.judgeAll(ctx, d, shown, report); err != nil {
 		return err

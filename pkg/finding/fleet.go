@@ -27,9 +27,9 @@ type FleetReport struct {
 	Findings []FleetFinding `json:"findings"`
 	// Missing is what could not be read of clusters that were read, by reason.
 	Missing []FleetMissing `json:"missing,omitempty"`
-	// Skipped are files in the directory that were not read.
-	Skipped []SkippedFile `json:"skipped,omitempty"`
-	Summary FleetSummary  `json:"summary"`
+	// Skipped are files in the directory and contexts that are not of the fleet.
+	Skipped []Skipped    `json:"skipped,omitempty"`
+	Summary FleetSummary `json:"summary"`
 }
 
 // FleetFacts says where the facts come from, and how they were judged.
@@ -116,9 +116,10 @@ type FleetMissing struct {
 	Clusters []string `json:"clusters"`
 }
 
-// SkippedFile is a file that was not read.
-type SkippedFile struct {
-	File   string `json:"file"`
+// Skipped is a file or a context that was not read.
+type Skipped struct {
+	// Name is the file's name in the directory, or context and its name.
+	Name   string `json:"name"`
 	Reason string `json:"reason"`
 }
 
@@ -256,7 +257,7 @@ func (f *FleetReport) Finish() {
 			cmp.Compare(a.Operation, b.Operation), cmp.Compare(a.Permission, b.Permission), cmp.Compare(a.Error, b.Error),
 		)
 	})
-	slices.SortFunc(f.Skipped, func(a, b SkippedFile) int { return cmp.Compare(a.File, b.File) })
+	slices.SortFunc(f.Skipped, func(a, b Skipped) int { return cmp.Compare(a.Name, b.Name) })
 	f.count()
 }
 

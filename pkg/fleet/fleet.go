@@ -46,6 +46,14 @@ type Plan struct {
 	Targets []Target `json:"targets,omitempty"`
 	// Unread are the parts of the selection whose clusters are not known.
 	Unread []Unread `json:"unread,omitempty"`
+	// Skipped are contexts that were selected and are not of EKS clusters.
+	Skipped []SkippedContext `json:"skipped,omitempty"`
+}
+
+// SkippedContext is a context that is not of an EKS cluster.
+type SkippedContext struct {
+	Context string `json:"context"`
+	Reason  string `json:"reason"`
 }
 
 // Target is a cluster to read.

@@ -427,13 +427,13 @@ func (t *table) skippedFiles(f *finding.FleetReport) {
 	if len(f.Skipped) == 0 {
 		return
 	}
-	t.rule("Files that were skipped")
+	t.rule("Skipped")
 	for i, s := range f.Skipped {
 		if i == manyClusters && !t.o.Wide {
 			t.line(fmt.Sprintf("and %d more (-o wide names them)", len(f.Skipped)-i))
 			break
 		}
-		t.wrapped("", indent, s.File+": "+s.Reason)
+		t.wrapped("", indent, s.Name+": "+s.Reason)
 	}
 	t.line("")
 }

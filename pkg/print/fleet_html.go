@@ -24,7 +24,7 @@ type fleetPage struct {
 	Rows, Clean     []fleetRow
 	Findings        []fleetItem
 	Missing         []string
-	Skipped         []finding.SkippedFile
+	Skipped         []finding.Skipped
 	Version         string
 }
 

@@ -144,6 +144,9 @@ func newAccount(loaded aws.Config, cfg Config) *Account {
 	return a
 }
 
+// Home returns the region of the configuration, where IAM and STS are called.
+func (a *Account) Home() string { return a.home.region }
+
 func (a *Account) site(region string) *site {
 	return &site{limits: a.limits, region: region, down: map[string]unreachable{}}
 }
