@@ -15,6 +15,7 @@ import (
 	"github.com/invopop/jsonschema"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/fleet"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
@@ -104,12 +105,12 @@ func readmeTable() error {
 // comments as descriptions.
 func schemas() error {
 	reflector := jsonschema.Reflector{Mapper: severities}
-	for _, dir := range []string{"./pkg/snapshot", "./pkg/finding", "./pkg/teampolicy"} {
+	for _, dir := range []string{"./pkg/snapshot", "./pkg/finding", "./pkg/teampolicy", "./pkg/fleet"} {
 		if err := reflector.AddGoComments(module, dir); err != nil {
 			return err
 		}
 	}
-	for name, value := range map[string]any{"snapshot": &snapshot.Snapshot{}, "report": &finding.Report{}, "fleet-report": &finding.FleetReport{}, "config": &teampolicy.Config{}} {
+	for name, value := range map[string]any{"snapshot": &snapshot.Snapshot{}, "report": &finding.Report{}, "fleet-report": &finding.FleetReport{}, "config": &teampolicy.Config{}, "targets": &fleet.Targets{}} {
 		schema := reflector.Reflect(value)
 		text, err := json.MarshalIndent(schema, "", "  ")
 		if err != nil {

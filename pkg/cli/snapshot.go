@@ -177,7 +177,7 @@ func (o *snapshotOptions) runFleet(ctx context.Context) error {
 		words += fmt.Sprintf(", %d not read in full", read.incomplete)
 	}
 	fmt.Fprintf(o.streams.ErrOut, "%s (%s)\n", words, read.footer)
-	if read.failed+len(plan.Unread) > 0 || read.incomplete > 0 && !o.allowPartial {
+	if !o.allowPartial && read.failed+len(plan.Unread)+read.incomplete > 0 {
 		return codeError{code: ExitIncomplete}
 	}
 	return nil

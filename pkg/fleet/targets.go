@@ -76,7 +76,10 @@ func LoadTargets(ctx context.Context, name string) (*Targets, error) {
 		return &problem.Error{Problem: name + ": " + fmt.Sprintf(format, args...), Next: "docs/fleets.md shows such a file"}
 	}
 	file, err := files.YAML(text)
-	if err != nil || len(file.Docs) != 1 || file.Docs[0].Body == nil {
+	switch {
+	case err != nil:
+		return nil, wrong("%s", yamlWords(err))
+	case len(file.Docs) != 1 || file.Docs[0].Body == nil:
 		return nil, wrong("it is not one YAML document")
 	}
 	t := &Targets{}
@@ -88,11 +91,7 @@ func LoadTargets(ctx context.Context, name string) (*Targets, error) {
 		return nil, wrong("%q, %q is not %q, %q", head.APIVersion, head.Kind, APIVersion, TargetsKind)
 	}
 	if err := yaml.NodeToValue(file.Docs[0].Body, t, yaml.Strict()); err != nil {
-		var y yaml.Error
-		if errors.As(err, &y) && y.GetToken() != nil {
-			return nil, wrong("line %d: %s", y.GetToken().Position.Line, firstLine(y.GetMessage()))
-		}
-		return nil, wrong("%s", firstLine(err.Error()))
+		return nil, wrong("%s", yamlWords(err))
 	}
 	if err := t.check(); err != nil {
 		return nil, wrong("%s", err)
@@ -100,9 +99,15 @@ func LoadTargets(ctx context.Context, name string) (*Targets, error) {
 	return t, nil
 }
 
-func firstLine(s string) string {
-	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
-	return s
+// yamlWords is an error of the YAML library in one line, with the line of the text.
+func yamlWords(err error) string {
+	words := err.Error()
+	var y yaml.Error
+	if errors.As(err, &y) && y.GetToken() != nil {
+		words = fmt.Sprintf("line %d: %s", y.GetToken().Position.Line, y.GetMessage())
+	}
+	words, _, _ = strings.Cut(strings.TrimSpace(words), "\n")
+	return words
 }
 
 // check returns what is wrong with the targets.
