@@ -93,6 +93,13 @@ some facts could not be read.`,
   # See what a broken cluster looks like
   kubectl noderole check --example=broken
 
+  # Check the clusters of all contexts, or all clusters of an account
+  kubectl noderole check --all-contexts
+  kubectl noderole check --all-clusters --regions eu-west-1,us-east-1
+
+  # Check every cluster of a directory that snapshot has written
+  kubectl noderole check -f fleet/
+
   # What keeps nodes from joining, in the order in which a node meets it
   kubectl noderole check --why-not-joining
 
@@ -118,6 +125,9 @@ some facts could not be read.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.complete(cmd); err != nil {
 				return err
+			}
+			if o.fleet() { // whose clusters have a time limit each
+				return o.run(cmd.Context())
 			}
 			return o.source.within(cmd.Context(), o.run)
 		},
@@ -155,7 +165,9 @@ func (o *checkOptions) addFlags(f *pflag.FlagSet) {
 }
 
 func (o *checkOptions) formats() []string {
-	return slices.Concat([]string{"table", "wide"}, o.jsonYAML.AllowedFormats(), print.Formats(), o.template.AllowedFormats())
+	written := slices.Concat(print.Formats(), print.FleetFormats())
+	slices.Sort(written)
+	return slices.Concat([]string{"table", "wide"}, o.jsonYAML.AllowedFormats(), slices.Compact(written), o.template.AllowedFormats())
 }
 
 var failOnRanks = map[string]int{
@@ -177,18 +189,26 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	if err := o.source.complete(cmd); err != nil {
 		return err
 	}
+	if err := o.source.live.completeSelection(cmd); err != nil {
+		return err
+	}
 	table := slices.Contains([]string{"table", "wide"}, o.output)
 	if err := o.screen.complete(cmd, &o.source, table); err != nil {
 		return err
 	}
 	var err error
-	if o.reports, err = parseReports(o.reportFlags, o.source.file); err != nil {
+	if o.fleet() {
+		err = o.completeFleet(cmd)
+	} else {
+		o.reports, err = parseReports(o.reportFlags, o.source.file)
+	}
+	if err != nil {
 		return err
 	}
 	if err := o.team.complete(cmd.Context()); err != nil {
 		return err
 	}
-	if table || slices.Contains(print.Formats(), o.output) {
+	if table || slices.Contains(print.Formats(), o.output) || slices.Contains(print.FleetFormats(), o.output) {
 		return nil
 	}
 	printer, err := o.jsonYAML.ToPrinter(o.output)
@@ -202,11 +222,21 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	return nil
 }
 
-// run checks the facts and prints the report, or for infrastructure code a report for each
-// cluster.
+// fleet reports whether many clusters are checked.
+func (o *checkOptions) fleet() bool {
+	return o.source.live.selection.given() || o.source.file != "" && isDir(o.source.file)
+}
+
+// run checks the facts and prints the report: of one cluster, of a fleet, or for
+// infrastructure code of each cluster.
 func (o *checkOptions) run(ctx context.Context) error {
-	if o.source.code.given() {
+	switch {
+	case o.source.code.given():
 		return o.runCode(ctx)
+	case o.source.live.selection.given():
+		return o.runLiveFleet(ctx)
+	case o.fleet():
+		return o.runFleet(ctx, o.source.file, o.source.file, "")
 	}
 	facts, footer, err := o.source.read(ctx)
 	if err != nil {
@@ -361,7 +391,7 @@ func (o *checkOptions) print(report *finding.Report, footer string) error {
 		}
 		return nil
 	}
-	if slices.Contains(print.Formats(), o.output) {
+	if slices.Contains(print.Formats(), o.output) || slices.Contains(print.FleetFormats(), o.output) {
 		return o.writeReport(o.streams.Out, o.output, report)
 	}
 	if err := print.Table(o.streams.Out, report, o.tableFor(o.streams.Out, report, footer)); err != nil {

@@ -91,9 +91,13 @@ func Decode(name string, text []byte) (*Snapshot, error) {
 }
 
 // Load reads a snapshot from a file, or from standard input where the name is
-// "-". It ends when the context does. Errors of the content are *FileError.
+// "-"; it may be compressed with gzip. It ends when the context does. Errors of the
+// content are *FileError.
 func Load(ctx context.Context, name string, stdin io.Reader) (*Snapshot, error) {
 	text, err := files.Read(ctx, name, stdin, files.MaxSnapshot)
+	if err == nil {
+		text, err = files.Gunzip(name, text, files.MaxSnapshot)
+	}
 	var fileErr *files.Error
 	switch {
 	case errors.As(err, &fileErr):
