@@ -19,7 +19,7 @@ const module = "github.com/kubectl-noderole/kubectl-noderole/"
 var mayImport = map[string][]string{
 	"cmd/kubectl-noderole": {"pkg/cli"},
 	"examples":             {},
-	"internal/docgen":      {"pkg/rules", "pkg/cli", "pkg/diff", "pkg/snapshot", "pkg/finding", "pkg/need", "pkg/print", "pkg/teampolicy", "pkg/usage"},
+	"internal/docgen":      {"pkg/rules", "pkg/cli", "pkg/diff", "pkg/snapshot", "pkg/finding", "pkg/fleet", "pkg/need", "pkg/print", "pkg/teampolicy", "pkg/usage"},
 	"internal/krew":        {},
 	"internal/linkgen":     {},
 	"pkg/apply":            {"pkg/change", "pkg/files", "pkg/finding", "pkg/planner", "pkg/problem", "pkg/snapshot", "pkg/view"},
@@ -35,6 +35,8 @@ var mayImport = map[string][]string{
 	"pkg/export":           {"pkg/change", "pkg/command", "pkg/need", "pkg/newrole", "pkg/planner", "pkg/snapshot", "pkg/text"},
 	"pkg/files":            {},
 	"pkg/finding":          {"pkg/command"},
+	"pkg/fleet":            {"pkg/files", "pkg/problem", "pkg/snapshot"},
+	"pkg/fleet/live":       {"pkg/collect", "pkg/collect/aws", "pkg/collect/kube", "pkg/fleet", "pkg/locate", "pkg/problem", "pkg/snapshot", "pkg/trace"},
 	"pkg/iampolicy":        {},
 	"pkg/locate":           {"pkg/problem", "pkg/text"},
 	"pkg/need":             {"pkg/iampolicy", "pkg/text"},

@@ -38,6 +38,9 @@ func writeMarkdown(w io.Writer, r *finding.Report, o Options) error {
 	d.findings(m.findings)
 	d.unknowns(m.unknown, r.Missing)
 	d.excepted(m.excepted)
+	for _, n := range r.Derived {
+		d.add(markdownRest, "Derived: "+escape(clip(n, 4*maxName))+"\n\n")
+	}
 	for _, n := range r.NotEvaluated {
 		d.add(markdownRest, "Not evaluated: "+escape(clip(n, 4*maxName))+"\n\n")
 	}
@@ -92,7 +95,7 @@ func (d *markdown) roles(rows []finding.RoleRow) {
 		d.b.WriteString("No node role was found.\n\n")
 		return
 	}
-	header := "| Node role | Used by |"
+	header := "| Node role | Used by (nodes) |"
 	for _, c := range finding.Concerns {
 		header += " " + strings.ToUpper(string(c)) + " |"
 	}
@@ -135,7 +138,7 @@ func findingBlock(e entry, evidence bool) string {
 			b.WriteString(escape(words) + "\n\n")
 		}
 	}
-	b.WriteString(nextBlocks(e.advice()))
+	b.WriteString(nextBlocks(e.advice))
 	if evidence && len(e.Evidence) > 0 {
 		b.WriteString("<details><summary>Evidence</summary>\n\n" + evidenceList(e.Evidence) + "\n</details>\n\n")
 	}

@@ -40,8 +40,9 @@ type Config struct {
 	// Profile is an AWS profile that was named explicitly; it wins over
 	// credentials in the environment.
 	Profile string
-	// RoleARN is a role to assume with those credentials.
-	RoleARN string
+	// RoleARN is a role to assume with those credentials, with ExternalID where its trust
+	// policy asks for one.
+	RoleARN, ExternalID string
 	// Env is laid over the process's environment: the variables that a
 	// kubeconfig gives its credential plugin. Of the AWS variables those are
 	// known that select credentials, region, files, endpoints and retries.
@@ -250,6 +251,9 @@ func assumedRole(base aws.Config, cfg Config) aws.CredentialsProvider {
 	client := (*stsCalls)(sts.NewFromConfig(base, func(o *sts.Options) { override(&o.BaseEndpoint, cfg.endpoint("STS")) }))
 	return stscreds.NewAssumeRoleProvider(client, cfg.RoleARN, func(o *stscreds.AssumeRoleOptions) {
 		o.RoleSessionName = "kubectl-noderole"
+		if cfg.ExternalID != "" {
+			o.ExternalID = &cfg.ExternalID
+		}
 	})
 }
 
@@ -332,7 +336,7 @@ func userAgent(stack *middleware.Stack) error {
 }
 
 // countCalls counts and records every request that is sent, as the last step before it is.
-func (c *Client) countCalls(stack *middleware.Stack) error {
+func (a *Account) countCalls(stack *middleware.Stack) error {
 	err := stack.Initialize.Add(middleware.InitializeMiddlewareFunc("NoteSubject",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 			return next.HandleInitialize(middleware.WithStackValue(ctx, subjectKey{}, subjectOf(in.Parameters)), in)
@@ -342,9 +346,9 @@ func (c *Client) countCalls(stack *middleware.Stack) error {
 	}
 	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("CountCalls",
 		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
-			c.mu.Lock()
-			c.calls[operationOf(ctx)]++
-			c.mu.Unlock()
+			a.mu.Lock()
+			a.calls[operationOf(ctx)]++
+			a.mu.Unlock()
 			made := trace.Call{API: "AWS", Operation: operationOf(ctx), Start: time.Now()}
 			made.Subject, _ = middleware.GetStackValue(ctx, subjectKey{}).(string)
 			out, metadata, err := next.HandleDeserialize(ctx, in)
@@ -352,7 +356,7 @@ func (c *Client) countCalls(stack *middleware.Stack) error {
 			if response, ok := out.RawResponse.(*smithyhttp.Response); ok && response.Response != nil {
 				made.Status = response.StatusCode
 			}
-			c.settings.Trace.Add(made)
+			a.settings.Trace.Add(made)
 			return out, metadata, err
 		}), middleware.After)
 }

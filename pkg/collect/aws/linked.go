@@ -37,6 +37,10 @@ func (c *ec2Calls) DescribeLaunchTemplateVersions(ctx context.Context, in *ec2.D
 	return (*ec2.Client)(c).DescribeLaunchTemplateVersions(ctx, in, o...)
 }
 
+func (c *ec2Calls) DescribeRegions(ctx context.Context, in *ec2.DescribeRegionsInput, o ...func(*ec2.Options)) (*ec2.DescribeRegionsOutput, error) {
+	return (*ec2.Client)(c).DescribeRegions(ctx, in, o...)
+}
+
 func (c *eksCalls) AssociateAccessPolicy(ctx context.Context, in *eks.AssociateAccessPolicyInput, o ...func(*eks.Options)) (*eks.AssociateAccessPolicyOutput, error) {
 	return (*eks.Client)(c).AssociateAccessPolicy(ctx, in, o...)
 }

@@ -87,6 +87,7 @@ var required = map[string][]string{
 
 	"ec2:DescribeLaunchTemplateVersions":       {"launchTemplateVersionSet[]"},
 	"ec2:DescribeInstances":                    {"reservationSet[]"},
+	"ec2:DescribeRegions":                      {"regionInfo[]"},
 	"autoscaling:DescribeAutoScalingGroups":    {"AutoScalingGroups[]"},
 	"autoscaling:DescribeLaunchConfigurations": {"LaunchConfigurations[]"},
 	"sts:GetCallerIdentity":                    {"Account", "Arn"},

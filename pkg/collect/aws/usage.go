@@ -83,7 +83,7 @@ func (c *Client) reportPage(ctx context.Context, job string, marker *string) (*i
 // awaitReport returns the first page of a report once it is made. It waits no longer than
 // an operation may take.
 func (c *Client) awaitReport(ctx context.Context, job string) (*iam.GetServiceLastAccessedDetailsOutput, error) {
-	limit := time.Now().Add(c.timeout)
+	limit := time.Now().Add(c.at.timeout)
 	for pause := firstReportPause; ; pause = min(2*pause, maxReportPause) {
 		page, err := c.reportPage(ctx, job, nil)
 		if err != nil {
@@ -95,7 +95,7 @@ func (c *Client) awaitReport(ctx context.Context, job string) (*iam.GetServiceLa
 		case page.JobStatus == iamtypes.JobStatusTypeFailed:
 			return nil, reportFailed(page.Error)
 		case time.Now().Add(pause).After(limit):
-			err := errors.New("IAM did not finish the report within " + c.timeout.String())
+			err := errors.New("IAM did not finish the report within " + c.at.timeout.String())
 			return nil, &collect.CallError{Operation: getLastAccessed, Message: err.Error(), Err: err}
 		}
 		select {
