@@ -124,6 +124,7 @@ const (
 	KindNode           ObjectKind = "node"
 	KindInstance       ObjectKind = "instance"
 	KindEvent          ObjectKind = "event"
+	KindOther          ObjectKind = "fact about"
 	KindFact           ObjectKind = "fact"
 )
 
@@ -131,7 +132,7 @@ var kindOrder = []ObjectKind{
 	KindCluster, KindNodeGroup, KindKarpenterClass, KindNodeTemplate, KindAutoModeClass, KindAutoScaling, KindNodeSource,
 	KindRole, KindPolicy, KindProfile, KindAccessEntry, KindAWSAuth, KindAddon, KindAssociation, KindServiceAccount, KindAWSNode,
 	KindPod, KindAgent, KindOIDCProvider, KindFargate, KindOtherCluster, KindImages, KindSimulation, KindNode, KindInstance,
-	KindEvent, KindFact,
+	KindEvent, KindOther, KindFact,
 }
 
 // Movement says how a verdict moved.

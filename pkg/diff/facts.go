@@ -19,6 +19,7 @@ func partsOfFacts(older, newer *snapshot.Snapshot) []part[*snapshot.Snapshot] {
 	f.access()
 	f.awsNode()
 	f.nodes()
+	f.others()
 	return f.list
 }
 
@@ -355,10 +356,11 @@ func (f *factParts) nodeClasses(kind ObjectKind, fact string, of func(*snapshot.
 		text: func(c snapshot.NodeClass) string {
 			var types []string
 			for _, condition := range c.Conditions {
-				types = append(types, condition.Type+" "+condition.Status)
+				types = append(types, strings.TrimSpace(condition.Type+" "+condition.Status+" "+condition.Reason))
 			}
 			return listed(types)
 		},
+		same:   func(a, b snapshot.NodeClass) bool { return slices.Equal(conditionTexts(a), conditionTexts(b)) },
 		copyTo: func(to *snapshot.NodeClass, from snapshot.NodeClass) { to.Conditions = from.Conditions },
 	}
 	addTable(f, table[snapshot.NodeClass]{
@@ -371,6 +373,15 @@ func (f *factParts) nodeClasses(kind ObjectKind, fact string, of func(*snapshot.
 		},
 		fields: []field[snapshot.NodeClass]{role, profile, single("AMI family", func(c *snapshot.NodeClass) *string { return &c.AMIFamily }), conditions},
 	})
+}
+
+func conditionTexts(c snapshot.NodeClass) []string {
+	var lines []string
+	for _, condition := range c.Conditions {
+		lines = append(lines, fmt.Sprintf("%q", condition))
+	}
+	slices.Sort(lines)
+	return lines
 }
 
 func firstOf(list ...string) string {

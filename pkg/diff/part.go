@@ -58,7 +58,9 @@ func (p part[T]) changed(older, newer T) (Change, bool) {
 	if wasThere == isThere && (!wasThere || p.equal(older, newer, oldText, newText)) {
 		return Change{}, false
 	}
-	c.Old, c.New = oldText, newText
+	if oldText != newText { // else what differs is too long to be shown
+		c.Old, c.New = oldText, newText
+	}
 	switch {
 	case !wasThere:
 		c.Action = Added
@@ -90,8 +92,7 @@ func (p part[T]) changedDocument(c Change, older, newer string) (Change, bool) {
 	was, wasErr := parsed(p.grammar, older)
 	is, isErr := parsed(p.grammar, newer)
 	if wasErr != nil || isErr != nil {
-		c.Old, c.New = older, newer
-		return c, true
+		return c, true // a text that is no policy document is not shown
 	}
 	if iampolicy.Equivalent(was, is) {
 		return Change{}, false

@@ -50,7 +50,7 @@ func (c Change) String() string {
 	switch {
 	case c.Field == "":
 		return object + c.whole(older, newer)
-	case c.PolicyDiff != "" && c.Action == Changed:
+	case c.Action == Changed && older == newer:
 		return object + ": " + c.Field + " changed"
 	case c.Action == Added:
 		return object + ": " + strings.TrimSpace(c.Field+" "+newer) + " added"
