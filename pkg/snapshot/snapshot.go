@@ -47,7 +47,8 @@ type Snapshot struct {
 	AccessEntries map[string]AccessEntry `json:"accessEntries,omitempty"`
 
 	// Roles are the IAM roles that matter here, by ARN: every role that a node
-	// can have and every role that aws-node is configured with.
+	// can have, every role that aws-node is configured with and, without its
+	// instance profiles, the cluster role.
 	Roles map[string]Role `json:"roles,omitempty"`
 	// Policies are the managed policies attached to Roles or used as their
 	// permissions boundary, by ARN.
@@ -534,6 +535,8 @@ const (
 	FactSystemImages     Fact = "systemImages" // Subject is the workload's name
 	FactAgent            Fact = "podIdentityAgent"
 	FactEvents           Fact = "events"
+	// What is optional; see Optional.
+	FactClusterRole Fact = "clusterRole" // Subject is the role's ARN, ARN#NAME for an inline policy, or a policy's ARN
 )
 
 // Facts lists every Fact.
@@ -542,7 +545,12 @@ var Facts = []Fact{
 	FactAccessEntries, FactAccessPolicies, FactHybridEntries, FactRoles, FactAttachedPolicies, FactInlinePolicies, FactPolicies, FactRoleProfiles,
 	FactInstanceProfiles, FactSimulations, FactOIDCProviders, FactAWSAuth, FactNodeClasses, FactAutoScaling,
 	FactNodes, FactInstances, FactServiceAccount, FactDaemonSet, FactPods, FactSystemImages, FactAgent, FactEvents,
+	FactClusterRole,
 }
+
+// Optional reports whether a run is complete without the fact: the caller may well not be
+// allowed to read it.
+func (f Fact) Optional() bool { return f == FactClusterRole }
 
 // Missing is a fact that could not be read.
 type Missing struct {

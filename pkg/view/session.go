@@ -373,6 +373,8 @@ func (v *View) SessionOf(roleARN string) *Session {
 		return v.InstanceSession()
 	case identity.Own() && identity.RoleARN == roleARN:
 		return v.sessionBy(identity.Kind)
+	case roleARN != "" && roleARN == v.Snapshot.Cluster.RoleARN:
+		return v.ClusterSession()
 	case v.AssociatedRole() == roleARN:
 		return v.PodIdentitySession()
 	case slices.ContainsFunc(v.HybridRoles(), func(r *Role) bool { return r.ARN == roleARN }):

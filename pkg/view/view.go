@@ -133,7 +133,8 @@ func (v *View) Role(arn string) *Role {
 	r := &Role{ARN: arn, Name: snapshot.NameOf(arn), v: v}
 	facts, ok := v.Snapshot.Roles[arn]
 	r.Facts = facts
-	switch missing := v.Snapshot.MissingOf(snapshot.FactRoles, arn); {
+	ofCluster, _ := v.unreadClusterRole(arn)
+	switch missing := append(v.Snapshot.MissingOf(snapshot.FactRoles, arn), ofCluster...); {
 	case len(missing) > 0:
 		r.Unread = missing
 	case !ok:
@@ -452,6 +453,9 @@ func (r *Role) grants() *granted {
 	if m := s.MissingOf(snapshot.FactAttachedPolicies, r.ARN); len(m) > 0 {
 		add(unreadDocument("attached policies of "+r.Name, m))
 	}
+	if _, m := r.v.unreadClusterRole(r.ARN); len(m) > 0 {
+		add(unreadDocument("policies of "+r.Name, m))
+	}
 	for name, text := range sortedPairs(r.Facts.InlinePolicies) {
 		add(r.v.parse(iampolicy.Identity, r.ARN+"#"+name, iampolicy.Policy{Name: InlineName(name)}, text))
 	}
@@ -473,7 +477,7 @@ func (r *Role) grants() *granted {
 func (v *View) managed(arn string) document {
 	policy, ok := v.Snapshot.Policies[arn]
 	name := iampolicy.Policy{Name: snapshot.NameOf(arn), ARN: arn, Version: policy.Version}
-	if m := v.Snapshot.MissingOf(snapshot.FactPolicies, arn); len(m) > 0 || !ok {
+	if m := append(v.Snapshot.MissingOf(snapshot.FactPolicies, arn), v.unreadOf(snapshot.FactClusterRole, arn)...); len(m) > 0 || !ok {
 		if len(m) == 0 {
 			m = []snapshot.Missing{{Fact: snapshot.FactPolicies, Subject: arn, Operation: "iam:GetPolicyVersion", Error: "the snapshot does not contain this policy"}}
 		}
