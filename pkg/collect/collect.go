@@ -123,6 +123,12 @@ type AWS interface {
 	// ConfigurationProfile is TemplateProfile for a launch configuration's name.
 	ConfigurationProfile(ctx context.Context, name string) (string, error)
 
+	// VPCEndpoints returns, by id, the endpoints of a VPC that snapshot.VPCEndpoint
+	// describes; those of gateways with the ids of their route tables in tables.
+	VPCEndpoints(ctx context.Context, vpc string) (endpoints map[string]snapshot.VPCEndpoint, tables map[string][]string, err error)
+	// RouteTables returns the route tables of a VPC by id.
+	RouteTables(ctx context.Context, vpc string) (map[string]RouteTable, error)
+
 	// Simulate asks the IAM policy simulator about every action on every resource.
 	Simulate(ctx context.Context, roleARN string, actions, resources []string) ([]snapshot.Simulation, error)
 
@@ -132,6 +138,13 @@ type AWS interface {
 
 	// Calls returns how many requests were sent so far, by operation.
 	Calls() map[string]int
+}
+
+// RouteTable is which subnets a route table is for.
+type RouteTable struct {
+	// Main is set for the table of the subnets that have none of their own.
+	Main    bool
+	Subnets []string
 }
 
 // Clusters is the calls of Amazon EKS by which the clusters of a region are known. Errors

@@ -52,6 +52,7 @@ func (c *collector) readCluster(ctx context.Context) error {
 	}
 	c.write(func(s *snapshot.Snapshot) { s.Cluster = cluster })
 	c.startClusterRole(cluster.RoleARN)
+	c.startEndpoints(cluster.VPCID)
 	if cluster.AutoMode != nil {
 		c.startRole(cluster.AutoMode.NodeRoleARN)
 	}

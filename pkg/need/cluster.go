@@ -48,3 +48,8 @@ const (
 	PodENIOwnerTag = "eks:eni:owner"
 	PodENIOwner    = "eks-vpc-resource-controller"
 )
+
+// LayerBucket is the bucket from which ECR has the layers of images downloaded, with a
+// placeholder for the region.
+// Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html#ecr-minimum-s3-perms
+const LayerBucket = "arn:{partition}:s3:::prod-{region}-starport-layer-bucket/*"

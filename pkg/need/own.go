@@ -1,5 +1,7 @@
 package need
 
+import "slices"
+
 // Reads are the AWS operations that check and snapshot call, and nothing else.
 // An end-to-end test compares them with the calls that are made.
 var Reads = []string{
@@ -31,6 +33,13 @@ var Reads = []string{
 	"iam:ListRolePolicies",
 }
 
+// EndpointReads are what check and snapshot call to know the policies of VPC endpoints.
+var EndpointReads = []string{"ec2:DescribeRouteTables", "ec2:DescribeVpcEndpoints"}
+
+// OptionalReads are what a run is complete without; each has a statement of its own in
+// ReaderDocument.
+var OptionalReads = slices.Concat(EndpointReads)
+
 // ListReads are what list calls besides.
 var ListReads = []string{"iam:ListEntitiesForPolicy", "iam:ListInstanceProfiles", "iam:ListRoles"}
 
@@ -39,6 +48,7 @@ var ListReads = []string{"iam:ListEntitiesForPolicy", "iam:ListInstanceProfiles"
 func ReaderDocument() Document {
 	return document(
 		Statement{Sid: "NodeRoleCheck", Effect: "Allow", Action: Reads, Resource: []string{"*"}},
+		Statement{Sid: "NodeRoleEndpoints", Effect: "Allow", Action: EndpointReads, Resource: []string{"*"}},
 		Statement{Sid: "NodeRoleList", Effect: "Allow", Action: ListReads, Resource: []string{"*"}},
 	)
 }

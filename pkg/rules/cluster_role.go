@@ -98,5 +98,6 @@ func unreadOptional(s *snapshot.Snapshot) []string {
 
 // optionalFacts are what the optional facts are called.
 var optionalFacts = map[snapshot.Fact]string{
-	snapshot.FactClusterRole: "the cluster role and its policies",
+	snapshot.FactClusterRole:  "the cluster role and its policies",
+	snapshot.FactVPCEndpoints: "the policies of VPC endpoints",
 }

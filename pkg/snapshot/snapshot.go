@@ -82,6 +82,11 @@ type Snapshot struct {
 	// node group made.
 	Instances map[string]Instance `json:"instances,omitempty"`
 
+	// VPCEndpoints are the VPC endpoints through which nodes of the cluster's VPC call
+	// AWS, by id: interface endpoints whose private names resolve to them, and gateway
+	// endpoints. Only those of services that nodes call are kept.
+	VPCEndpoints map[string]VPCEndpoint `json:"vpcEndpoints,omitempty"`
+
 	// AWSNode is the VPC CNI's node agent.
 	AWSNode AWSNode `json:"awsNode,omitzero"`
 	// SystemImages are the images of what every cluster runs in kube-system, by name:
@@ -130,6 +135,8 @@ type Cluster struct {
 	// AutoMode is set where EKS Auto Mode's compute is enabled.
 	AutoMode *AutoMode     `json:"autoMode,omitempty"`
 	Health   []HealthIssue `json:"health,omitempty"`
+	// VPCID is the cluster's VPC.
+	VPCID string `json:"vpcId,omitempty"`
 	// RemoteNodeNetworks are the CIDRs of hybrid nodes. A cluster without any has no hybrid nodes.
 	// Source: https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-cluster-create.html
 	RemoteNodeNetworks []string `json:"remoteNodeNetworks,omitempty"`
@@ -152,6 +159,8 @@ type NodeGroup struct {
 	// LaunchTemplate is the user's own template, as ID:VERSION.
 	LaunchTemplate string        `json:"launchTemplate,omitempty"`
 	Health         []HealthIssue `json:"health,omitempty"`
+	// Subnets are the ids of the subnets in which its nodes start.
+	Subnets []string `json:"subnets,omitempty"`
 }
 
 // HealthIssue is a problem that EKS reports on the cluster, a node group or an
@@ -259,6 +268,34 @@ type Condition struct {
 	Reason  string `json:"reason,omitempty"`
 	Message string `json:"message,omitempty"`
 }
+
+// VPCEndpoint is a VPC endpoint for a service of AWS.
+type VPCEndpoint struct {
+	// Service is the service's name without its region, such as ecr.dkr; see
+	// EndpointServices.
+	Service string `json:"service"`
+	// Policy is the JSON document of its policy.
+	Policy string `json:"policy"`
+	// Routes says, for a gateway endpoint, which subnets' traffic goes through it; nil for
+	// an interface endpoint, through which the whole VPC goes.
+	Routes *EndpointRoutes `json:"routes,omitempty"`
+}
+
+// EndpointRoutes are the route tables with a gateway endpoint.
+type EndpointRoutes struct {
+	// Main is set where the VPC's main route table has it: then all subnets go through it
+	// that have no route table of their own.
+	Main bool `json:"main,omitempty"`
+	// Subnets are the subnets whose own route table has it, Others those whose own route
+	// table has not.
+	Subnets []string `json:"subnets,omitempty"`
+	Others  []string `json:"others,omitempty"`
+}
+
+// EndpointServices are the services that nodes call, by the names that VPC endpoints have
+// for them.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/private-clusters.html
+var EndpointServices = []string{"ec2", "ecr.api", "ecr.dkr", "eks", "eks-auth", "s3", "ssm", "sts"}
 
 // AutoScalingGroup is an EC2 Auto Scaling group.
 type AutoScalingGroup struct {
@@ -536,7 +573,8 @@ const (
 	FactAgent            Fact = "podIdentityAgent"
 	FactEvents           Fact = "events"
 	// What is optional; see Optional.
-	FactClusterRole Fact = "clusterRole" // Subject is the role's ARN, ARN#NAME for an inline policy, or a policy's ARN
+	FactVPCEndpoints Fact = "vpcEndpoints"
+	FactClusterRole  Fact = "clusterRole" // Subject is the role's ARN, ARN#NAME for an inline policy, or a policy's ARN
 )
 
 // Facts lists every Fact.
@@ -545,12 +583,12 @@ var Facts = []Fact{
 	FactAccessEntries, FactAccessPolicies, FactHybridEntries, FactRoles, FactAttachedPolicies, FactInlinePolicies, FactPolicies, FactRoleProfiles,
 	FactInstanceProfiles, FactSimulations, FactOIDCProviders, FactAWSAuth, FactNodeClasses, FactAutoScaling,
 	FactNodes, FactInstances, FactServiceAccount, FactDaemonSet, FactPods, FactSystemImages, FactAgent, FactEvents,
-	FactClusterRole,
+	FactClusterRole, FactVPCEndpoints,
 }
 
 // Optional reports whether a run is complete without the fact: the caller may well not be
 // allowed to read it.
-func (f Fact) Optional() bool { return f == FactClusterRole }
+func (f Fact) Optional() bool { return f == FactClusterRole || f == FactVPCEndpoints }
 
 // Missing is a fact that could not be read.
 type Missing struct {

@@ -37,6 +37,14 @@ func (c *ec2Calls) DescribeLaunchTemplateVersions(ctx context.Context, in *ec2.D
 	return (*ec2.Client)(c).DescribeLaunchTemplateVersions(ctx, in, o...)
 }
 
+func (c *ec2Calls) DescribeRouteTables(ctx context.Context, in *ec2.DescribeRouteTablesInput, o ...func(*ec2.Options)) (*ec2.DescribeRouteTablesOutput, error) {
+	return (*ec2.Client)(c).DescribeRouteTables(ctx, in, o...)
+}
+
+func (c *ec2Calls) DescribeVpcEndpoints(ctx context.Context, in *ec2.DescribeVpcEndpointsInput, o ...func(*ec2.Options)) (*ec2.DescribeVpcEndpointsOutput, error) {
+	return (*ec2.Client)(c).DescribeVpcEndpoints(ctx, in, o...)
+}
+
 func (c *eksCalls) AssociateAccessPolicy(ctx context.Context, in *eks.AssociateAccessPolicyInput, o ...func(*eks.Options)) (*eks.AssociateAccessPolicyOutput, error) {
 	return (*eks.Client)(c).AssociateAccessPolicy(ctx, in, o...)
 }

@@ -84,6 +84,8 @@ var required = map[string][]string{
 
 	"ec2:DescribeLaunchTemplateVersions":       {"launchTemplateVersionSet[]"},
 	"ec2:DescribeInstances":                    {"reservationSet[]"},
+	"ec2:DescribeVpcEndpoints":                 {"vpcEndpointSet[]"},
+	"ec2:DescribeRouteTables":                  {"routeTableSet[]"},
 	"autoscaling:DescribeAutoScalingGroups":    {"AutoScalingGroups[]"},
 	"autoscaling:DescribeLaunchConfigurations": {"LaunchConfigurations[]"},
 	"sts:GetCallerIdentity":                    {"Account", "Arn"},
