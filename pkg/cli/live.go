@@ -30,8 +30,10 @@ type liveOptions struct {
 	config  *kubeFlags
 
 	clusterName, region, profile string
-	simulate                     bool
-	timeout                      timeout
+	// organization is the profile with which the organization is read; empty reads none.
+	organization string
+	simulate     bool
+	timeout      timeout
 	// regions are other regions whose cluster roles are read.
 	regions []string
 	// quiet keeps progress and warnings from standard error.
@@ -43,7 +45,7 @@ type liveOptions struct {
 }
 
 // liveFlags are the flags that addFlags adds.
-var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions", "timeout", "trace"}
+var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions", "org-profile", "timeout", "trace"}
 
 func (o *liveOptions) addFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
@@ -63,6 +65,7 @@ func addClusterFlags(f *pflag.FlagSet, clusterName, profile *string) {
 func (o *liveOptions) addFactsFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
 		f.BoolVar(&o.simulate, "simulate", false, "Also call iam:SimulatePrincipalPolicy, once for each role, and report where AWS and this program disagree")
+		f.StringVar(&o.organization, "org-profile", "", "Also read the policies of the account's organization, with this AWS profile of its management account or a delegated administrator")
 		f.StringSliceVar(&o.regions, "regions", nil, "Also read the cluster roles in these AWS regions, as REGION,…; nodes must not share them")
 	})
 	inSection(f, sectionOutput, func() {
@@ -125,7 +128,9 @@ type connection struct {
 	cluster   locate.Cluster
 	confirmed bool
 	cloud     *aws.Client
-	api       *kube.Client
+	// organization is nil where the organization is not read.
+	organization *aws.Client
+	api          *kube.Client
 }
 
 // open makes the clients for the cluster of the kube context. It asks nothing.
@@ -147,7 +152,14 @@ func (o *liveOptions) open(ctx context.Context) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &connection{o: o, target: target, cluster: locate.Cluster{Name: target.Name}, cloud: cloud, api: api}, nil
+	c := &connection{o: o, target: target, cluster: locate.Cluster{Name: target.Name}, cloud: cloud, api: api}
+	if o.organization != "" {
+		settings.Profile, settings.RoleARN = o.organization, ""
+		if c.organization, err = aws.New(ctx, settings); err != nil {
+			return nil, unread(err)
+		}
+	}
+	return c, nil
 }
 
 // connect goes from the kube context to the cluster.
@@ -206,6 +218,9 @@ func (c *connection) read(ctx context.Context) (facts *snapshot.Snapshot, calls 
 		}
 	}
 	options.Cluster = c.cluster
+	if c.organization != nil {
+		options.Organization = c.organization
+	}
 	if c.o.simulate {
 		options.Simulate = samples
 	}
@@ -297,11 +312,12 @@ func loadAuthority(raw clientcmdapi.Config, name string) error {
 
 // incomplete reports whether a snapshot says that facts are missing.
 func incomplete(s *snapshot.Snapshot) error {
-	if len(s.Missing) == 0 {
+	missing := slices.DeleteFunc(slices.Clone(s.Missing), func(m snapshot.Missing) bool { return m.Fact.Optional() })
+	if len(missing) == 0 {
 		return nil
 	}
-	first := s.Missing[0]
-	return unread(errors.New(countFacts(len(s.Missing)) + " could not be read, the first: " + first.Operation + ": " + first.Error))
+	first := missing[0]
+	return unread(errors.New(countFacts(len(missing)) + " could not be read, the first: " + first.Operation + ": " + first.Error))
 }
 
 func countFacts(n int) string {

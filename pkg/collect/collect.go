@@ -126,6 +126,9 @@ type AWS interface {
 	// VPCEndpoints returns, by id, the endpoints of a VPC that snapshot.VPCEndpoint
 	// describes; those of gateways with the ids of their route tables in tables.
 	VPCEndpoints(ctx context.Context, vpc string) (endpoints map[string]snapshot.VPCEndpoint, tables map[string][]string, err error)
+	// RepositoryPolicy returns the decoded policy of an ECR repository of a region and
+	// account; empty where the repository has none.
+	RepositoryPolicy(ctx context.Context, region, account, repository string) (string, error)
 	// RouteTables returns the route tables of a VPC by id.
 	RouteTables(ctx context.Context, vpc string) (map[string]RouteTable, error)
 
@@ -203,6 +206,8 @@ type Options struct {
 
 	AWS  AWS
 	Kube Kube
+	// Organization reads the organization of the cluster's account; nil reads nothing.
+	Organization Organization
 
 	// Regions are the regions besides the cluster's own whose clusters are read, for
 	// their cluster roles.
@@ -256,7 +261,7 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) 
 	c.snap.APIVersion, c.snap.Kind = snapshot.APIVersion, snapshot.Kind
 	c.snap.Source = snapshot.Source{Tool: o.Tool, CollectedAt: now().UTC(), Context: o.Context}
 
-	err := c.run(ctx, func() { c.startConfirm(o) }, c.startEKS, c.startKube)
+	err := c.run(ctx, func() { c.startConfirm(o) }, c.startEKS, c.startKube, func() { c.startOrganization(o.Organization) })
 	if err == nil {
 		err = c.run(ctx, c.startReplacedProfiles)
 	}

@@ -98,6 +98,8 @@ func unreadOptional(s *snapshot.Snapshot) []string {
 
 // optionalFacts are what the optional facts are called.
 var optionalFacts = map[snapshot.Fact]string{
-	snapshot.FactClusterRole:  "the cluster role and its policies",
-	snapshot.FactVPCEndpoints: "the policies of VPC endpoints",
+	snapshot.FactClusterRole:        "the cluster role and its policies",
+	snapshot.FactVPCEndpoints:       "the policies of VPC endpoints",
+	snapshot.FactOrganization:       "the policies of the organization",
+	snapshot.FactRepositoryPolicies: "the policies of repositories of other accounts",
 }

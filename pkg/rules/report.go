@@ -87,7 +87,7 @@ func Judge(v *view.View, o Options) *finding.Report {
 	}
 	report.AWSNode.Verdicts = verdicts(verdictsOf, func(s finding.Subject) bool { return s.Kind == finding.SubjectAWSNode })
 	report.Sort()
-	if len(s.Simulations) == 0 {
+	if len(s.Simulations) == 0 && !v.OrganizationRead() {
 		report.NotEvaluated = append(report.NotEvaluated, "service control policies, which a member account cannot read; --simulate asks AWS")
 	}
 	if o.WhyNotJoining {

@@ -61,6 +61,13 @@ type Snapshot struct {
 	// InstanceProfiles are the instance profiles of Roles and Instances, by ARN.
 	InstanceProfiles map[string]InstanceProfile `json:"instanceProfiles,omitempty"`
 
+	// Organization is what the account's organization limits; nil where it was not read,
+	// which happens only on request.
+	Organization *Organization `json:"organization,omitempty"`
+	// RepositoryPolicies are the policies of ECR repositories of other accounts from which
+	// the cluster pulls images, by ARN.
+	RepositoryPolicies map[string]RepositoryPolicy `json:"repositoryPolicies,omitempty"`
+
 	// Simulations are what AWS's own policy simulator answered about Roles, by role
 	// ARN. They are read only on request, and no other verdict depends on them.
 	Simulations map[string][]Simulation `json:"simulations,omitempty"`
@@ -296,6 +303,40 @@ type EndpointRoutes struct {
 // for them.
 // Source: https://docs.aws.amazon.com/eks/latest/userguide/private-clusters.html
 var EndpointServices = []string{"ec2", "ecr.api", "ecr.dkr", "eks", "eks-auth", "s3", "ssm", "sts"}
+
+// Organization is the part of an organization that limits an account.
+type Organization struct {
+	// ID is such as o-a1b2c3d4e5.
+	ID string `json:"id"`
+	// ManagementAccount is the account that no policy of the organization limits.
+	ManagementAccount string `json:"managementAccount,omitempty"`
+	// Levels are the root, the organizational units down to the account, and the account.
+	// The management account has none.
+	Levels []OrganizationLevel `json:"levels,omitempty"`
+	// Policies are the policies of Levels by id.
+	Policies map[string]OrganizationPolicy `json:"policies,omitempty"`
+}
+
+// OrganizationLevel is the policies that are attached to a root, an organizational unit or
+// an account.
+type OrganizationLevel struct {
+	ID string `json:"id"`
+	// SCPs and RCPs are keys of Policies.
+	SCPs []string `json:"scps,omitempty"`
+	RCPs []string `json:"rcps,omitempty"`
+}
+
+// OrganizationPolicy is a service control policy or resource control policy.
+type OrganizationPolicy struct {
+	Name     string `json:"name"`
+	Document string `json:"document"`
+}
+
+// RepositoryPolicy is the policy of an ECR repository.
+type RepositoryPolicy struct {
+	// Document is the JSON document; empty where the repository has no policy.
+	Document string `json:"document,omitempty"`
+}
 
 // AutoScalingGroup is an EC2 Auto Scaling group.
 type AutoScalingGroup struct {
@@ -573,8 +614,10 @@ const (
 	FactAgent            Fact = "podIdentityAgent"
 	FactEvents           Fact = "events"
 	// What is optional; see Optional.
-	FactVPCEndpoints Fact = "vpcEndpoints"
-	FactClusterRole  Fact = "clusterRole" // Subject is the role's ARN, ARN#NAME for an inline policy, or a policy's ARN
+	FactVPCEndpoints       Fact = "vpcEndpoints"
+	FactOrganization       Fact = "organization"       // read on request
+	FactRepositoryPolicies Fact = "repositoryPolicies" // Subject is the repository's ARN
+	FactClusterRole        Fact = "clusterRole"        // Subject is the role's ARN, ARN#NAME for an inline policy, or a policy's ARN
 )
 
 // Facts lists every Fact.
@@ -583,12 +626,14 @@ var Facts = []Fact{
 	FactAccessEntries, FactAccessPolicies, FactHybridEntries, FactRoles, FactAttachedPolicies, FactInlinePolicies, FactPolicies, FactRoleProfiles,
 	FactInstanceProfiles, FactSimulations, FactOIDCProviders, FactAWSAuth, FactNodeClasses, FactAutoScaling,
 	FactNodes, FactInstances, FactServiceAccount, FactDaemonSet, FactPods, FactSystemImages, FactAgent, FactEvents,
-	FactClusterRole, FactVPCEndpoints,
+	FactClusterRole, FactVPCEndpoints, FactOrganization, FactRepositoryPolicies,
 }
 
 // Optional reports whether a run is complete without the fact: the caller may well not be
 // allowed to read it.
-func (f Fact) Optional() bool { return f == FactClusterRole || f == FactVPCEndpoints }
+func (f Fact) Optional() bool {
+	return f == FactClusterRole || f == FactVPCEndpoints || f == FactOrganization || f == FactRepositoryPolicies
+}
 
 // Missing is a fact that could not be read.
 type Missing struct {

@@ -16,8 +16,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
@@ -43,7 +45,9 @@ type Client struct {
 	ec2 EC2
 	sts STS
 
-	autoscaling AutoScaling
+	autoscaling   AutoScaling
+	ecr           ECR
+	organizations Organizations
 
 	loaded   aws.Config // what clients of other regions are made from
 	settings Config
@@ -83,7 +87,9 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 			"ec2": make(chan struct{}, 5),
 			"sts": make(chan struct{}, 2),
 
-			"autoscaling": make(chan struct{}, 5),
+			"autoscaling":   make(chan struct{}, 5),
+			"ecr":           make(chan struct{}, 5),
+			"organizations": make(chan struct{}, 2),
 		},
 		calls: map[string]int{},
 		down:  map[string]unreachable{},
@@ -100,6 +106,8 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 	c.iam = (*iamCalls)(iam.NewFromConfig(loaded, func(o *iam.Options) { override(&o.BaseEndpoint, cfg.endpoint("IAM")) }))
 	c.ec2 = (*ec2Calls)(ec2.NewFromConfig(loaded, func(o *ec2.Options) { override(&o.BaseEndpoint, cfg.endpoint("EC2")) }))
 	c.autoscaling = (*autoscalingCalls)(autoscaling.NewFromConfig(loaded, func(o *autoscaling.Options) { override(&o.BaseEndpoint, cfg.endpoint("AUTO_SCALING")) }))
+	c.ecr = (*ecrCalls)(ecr.NewFromConfig(loaded, func(o *ecr.Options) { override(&o.BaseEndpoint, cfg.endpoint("ECR")) }))
+	c.organizations = (*organizationsCalls)(organizations.NewFromConfig(loaded, func(o *organizations.Options) { override(&o.BaseEndpoint, cfg.endpoint("ORGANIZATIONS")) }))
 	c.sts = (*stsCalls)(sts.NewFromConfig(loaded, func(o *sts.Options) { override(&o.BaseEndpoint, cfg.endpoint("STS")) }))
 	return c, nil
 }
