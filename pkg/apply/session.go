@@ -372,7 +372,7 @@ func (s *Session) applySteps(ctx context.Context, w *Work, path string) error {
 			return errors.Join(err, j.close())
 		}
 	}
-	run := run{Session: s, journal: j}
+	run := &run{Session: s, journal: j}
 	if err := run.steps(ctx, w.Plan.Steps, first); err != nil {
 		return errors.Join(err, j.close())
 	}

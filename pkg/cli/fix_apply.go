@@ -274,7 +274,7 @@ func (f *fixer) failed(ctx context.Context, err error, path string, of int) erro
 		return err
 	}
 	code := ExitIncomplete
-	if stopped.Phase != apply.Applying {
+	if stopped.Phase != apply.Applying && !stopped.Unread() {
 		code = ExitFindings
 	}
 	var next []string

@@ -26,6 +26,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"golang.org/x/time/rate"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
@@ -353,8 +354,17 @@ func (c *Client) countCalls(stack *middleware.Stack) error {
 				made.Status = response.StatusCode
 			}
 			c.settings.Trace.Add(made)
+			if !isRead(operationOf(ctx)) {
+				change.Sent(ctx, collect.Refused(made.Status))
+			}
 			return out, metadata, err
 		}), middleware.After)
+}
+
+// isRead tells by its name whether an operation changes nothing.
+func isRead(operation string) bool {
+	_, action, _ := strings.Cut(operation, ":")
+	return strings.HasPrefix(action, "Get") || strings.HasPrefix(action, "List") || strings.HasPrefix(action, "Describe") || strings.HasPrefix(action, "Simulate")
 }
 
 type subjectKey struct{}

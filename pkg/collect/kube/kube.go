@@ -23,6 +23,7 @@ import (
 	"k8s.io/client-go/gentype"
 	"k8s.io/client-go/rest"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
@@ -191,6 +192,9 @@ func (c counter) RoundTrip(r *http.Request) (*http.Response, error) {
 		made.Status = response.StatusCode
 	}
 	c.trace.Add(made)
+	if r.Method != http.MethodGet {
+		change.Sent(r.Context(), collect.Refused(made.Status))
+	}
 	return response, err
 }
 
