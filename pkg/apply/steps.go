@@ -163,6 +163,11 @@ func (r *run) step(ctx context.Context, step planner.Step, number int, tell func
 // change applies one change, and writes that to the journal before and after.
 func (r *run) change(ctx context.Context, c change.Change, step, number int) (wrote bool, err error) {
 	r.facts = nil
+	if r.lease != nil {
+		if err := r.lease.Held(); err != nil {
+			return false, err
+		}
+	}
 	if err := r.journal.write(line{Mark: begun, Step: step, Change: number}); err != nil {
 		return false, err
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -22,6 +23,7 @@ const (
 	accountPath = systemPath + "serviceaccounts/aws-node"
 	authPath    = systemPath + "configmaps/aws-auth"
 	setPath     = "/apis/apps/v1/namespaces/kube-system/daemonsets/aws-node"
+	leasesPath  = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
 	agentPath   = "/apis/apps/v1/namespaces/kube-system/daemonsets/eks-pod-identity-agent"
 )
 
@@ -45,6 +47,7 @@ type objects struct {
 	AuthMap    *string
 	PodEnv     []corev1.EnvVar
 	Nodes      map[string]string // provider IDs
+	Lease      *coordinationv1.Lease
 	Version    int
 }
 
@@ -117,6 +120,13 @@ func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		answer(w, corev1.ConfigMap{TypeMeta: typeOf("ConfigMap", "v1"), ObjectMeta: meta("aws-auth"), Data: map[string]string{"mapRoles": *h.AuthMap}})
+	case leasesPath, leasesPath + "/kubectl-noderole":
+		if h.Lease == nil {
+			kubeError(w, http.StatusNotFound, metav1.StatusReasonNotFound)
+			return
+		}
+		h.Lease.TypeMeta = typeOf("Lease", "coordination.k8s.io/v1")
+		answer(w, h.Lease)
 	case systemPath + "events", "/api/v1/namespaces/default/events":
 		answer(w, corev1.EventList{TypeMeta: typeOf("EventList", "v1"), Items: []corev1.Event{}})
 	default:
@@ -142,6 +152,12 @@ func (c *cluster) write(r *http.Request, body []byte) {
 		}
 	case setPath:
 		c.rollOut()
+	case leasesPath, leasesPath + "/kubectl-noderole":
+		object, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil)
+		if l, ok := object.(*coordinationv1.Lease); err == nil && ok {
+			l.ResourceVersion = fmt.Sprint(c.Held.Version)
+			c.Held.Lease = l
+		}
 	case systemPath + "configmaps", authPath:
 		object, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil)
 		if m, ok := object.(*corev1.ConfigMap); err == nil && ok {
@@ -214,5 +230,14 @@ func answer(w http.ResponseWriter, object any) {
 func kubeError(w http.ResponseWriter, status int32, reason metav1.StatusReason) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(int(status))
-	_ = json.NewEncoder(w).Encode(metav1.Status{TypeMeta: typeOf("Status", "v1"), Status: metav1.StatusFailure, Reason: reason, Code: status, Message: strings.ToLower(string(reason))})
+	_ = json.NewEncoder(w).Encode(metav1.Status{TypeMeta: typeOf("Status", "v1"), Status: metav1.StatusFailure, Reason: reason, Code: status, Message: messages[reason]})
+}
+
+// messages are those of the API server.
+var messages = map[metav1.StatusReason]string{
+	metav1.StatusReasonForbidden:          "the user cannot do this",
+	metav1.StatusReasonNotFound:           "not found",
+	metav1.StatusReasonTooManyRequests:    "too many requests, please try again later",
+	metav1.StatusReasonServiceUnavailable: "apiserver is shutting down",
+	metav1.StatusReasonUnauthorized:       "Unauthorized",
 }

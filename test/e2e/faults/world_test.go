@@ -38,13 +38,13 @@ import (
 const (
 	refused     = "refused"
 	throttled   = "throttled"
-	unavailable = "5xx"
-	hang        = "hang"
-	cut         = "cut body"
-	lost        = "lost answer" // the call was carried out
-	html        = "HTML"
+	unavailable = "status 503"
+	hang        = "no answer"
+	cut         = "body cut off"
+	lost        = "answer lost" // the call was carried out
+	html        = "sign-in page"
 	certificate = "wrong certificate"
-	expired     = "expired credentials"
+	expired     = "credentials expired"
 )
 
 var kinds = []string{refused, throttled, unavailable, hang, cut, lost, html, certificate, expired}
@@ -121,6 +121,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case cut:
 		w.Header().Set("Content-Length", "1000")
 		_, _ = io.WriteString(w, "{")
+		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	case lost:
 		f.next.ServeHTTP(httptest.NewRecorder(), r)
@@ -145,6 +146,7 @@ type world struct {
 	proxy    *awsproxy.Proxy
 	cluster  *cluster
 	aws, api *front
+	ca       []byte // PEM
 }
 
 // saved is the state of a world.
@@ -164,11 +166,12 @@ func newWorld(t *testing.T) *world {
 	w.must(err)
 	t.Cleanup(proxy.Close)
 	w.proxy, w.cluster = proxy, &cluster{eks: func() awsproxy.Cluster { return proxy.Cluster(clusterName) }}
-	own, other := w.newCertificate(), w.newCertificate()
+	own, other := w.newCertificate("server"), w.newCertificate("proxy")
 	isAWS := func(operation string) bool { return strings.Contains(operation, ":") }
 	w.aws = newFront(t, &front{name: awsproxy.Operation, next: proxy.Config.Handler, fail: failAWS, mine: isAWS, inj: w.injector}, own, other)
 	w.api = newFront(t, &front{name: kubeOperation, next: w.cluster, fail: failKube, mine: func(o string) bool { return !isAWS(o) }, inj: w.injector}, own, other)
-	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.api.Certificate().Raw})
+	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.Certificate[0]})
+	w.ca = authority
 	w.write("ca.pem", authority)
 	config, err := json.Marshal(map[string]any{
 		"apiVersion": "v1", "kind": "Config", "current-context": clusterARN,
@@ -194,11 +197,14 @@ func (w *world) write(name string, text []byte) {
 }
 
 // newCertificate is one that signs itself.
-func (w *world) newCertificate() tls.Certificate {
+func (w *world) newCertificate(name string) tls.Certificate {
 	w.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	w.must(err)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "proxy"}, NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	w.must(err)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
@@ -218,7 +224,7 @@ func (w *world) load(s *saved) {
 	w.must(errors.Join(json.Unmarshal(s.account, &w.account.Held), json.Unmarshal(s.cluster, &w.cluster.Held)))
 	w.proxy.Reset()
 	eks := s.eks
-	eks.Endpoint, eks.CA = w.api.URL, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.api.Certificate().Raw})
+	eks.Endpoint, eks.CA = w.api.URL, w.ca
 	w.proxy.SetCluster(clusterName, eks)
 	w.must(os.RemoveAll(w.stateDir()))
 	w.must(os.MkdirAll(w.stateDir(), 0o700))
@@ -266,7 +272,7 @@ func (w *world) state() string {
 		r.Created = time.Time{}
 		h.Roles[name] = r
 	}
-	o.Version = 0
+	o.Version, o.Lease = 0, nil
 	var associations []string
 	for _, a := range s.eks.Associations {
 		associations = append(associations, a.ServiceAccount+" "+a.RoleARN)
@@ -303,7 +309,7 @@ func (w *world) run(operation, kind string, args ...string) output {
 	w.aws.Config.SetKeepAlivesEnabled(kind != certificate)
 	w.api.Config.SetKeepAlivesEnabled(kind != certificate)
 	if kind == hang {
-		args = append(args, "--request-timeout", "1s")
+		args = append(args, "--request-timeout", "3s")
 	}
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
