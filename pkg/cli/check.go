@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -18,10 +17,7 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
 // checkOptions are the options of the check command.
@@ -86,6 +82,9 @@ some facts could not be read.`,
 
   # Another context, as JSON
   kubectl noderole check --context staging -o json
+
+  # Without the Kubernetes API, such as of a private endpoint
+  kubectl noderole check --cluster-name prod --region eu-west-1 --aws-only
 
   # Check facts that were saved earlier, without AWS or a cluster
   kubectl noderole check -f snapshot.yaml
@@ -207,17 +206,11 @@ func (o *checkOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	options := rules.Options{CNIVersion: o.cniVersion, WhyNotJoining: o.whyNotJoining}
-	options.Severities, options.Off = o.team.policy.Overrides()
-	v := view.New(facts)
-	report := rules.Judge(v, options)
-	if err := o.team.apply(report, time.Now(), !o.whyNotJoining); err != nil {
+	o.around = o.source.around(facts.Cluster.ARN)
+	report, err := o.newJudge().report(facts, o.around)
+	if err != nil {
 		return err
 	}
-	planner.Advise(v, report)
-	report.Facts.JudgedBy = toolName()
-	o.around = o.source.around(report.Cluster.ARN)
-	report.MapCommands(o.around.complete)
 	complete := o.choose(report)
 	if filters := o.filters(); len(report.Results) == 0 && len(filters) > 0 && !o.whyNotJoining { // no answer is not a pass
 		return unread(errors.New("no result matches " + strings.Join(filters, " and ")))
@@ -260,6 +253,7 @@ func (o *checkOptions) choose(report *finding.Report) (complete bool) {
 	if len(o.filters()) == 0 {
 		return report.Complete()
 	}
+	report.NarrowedBy = o.filters()
 	report.Results = slices.DeleteFunc(report.Results, func(r finding.Result) bool {
 		return len(o.only) > 0 && !slices.Contains(o.only, r.ID) ||
 			len(o.severities) > 0 && !slices.ContainsFunc(o.severities, func(s string) bool { return hasSeverity(r, finding.Severity(s)) }) ||

@@ -43,9 +43,14 @@ func (o *factsOptions) complete(cmd *cobra.Command) error {
 	if !o.saved() {
 		return nil
 	}
+	return refuseLive(cmd, "omit it, or check the cluster live")
+}
+
+// refuseLive refuses flags that say how to read a live cluster.
+func refuseLive(cmd *cobra.Command, next string) error {
 	for _, name := range append([]string{"context", "kubeconfig"}, liveFlags...) {
 		if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
-			return usage("omit it, or check the cluster live", "--%s does not apply to saved facts", name)
+			return usage(next, "--%s does not apply to saved facts", name)
 		}
 	}
 	return nil

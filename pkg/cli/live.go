@@ -34,6 +34,8 @@ type liveOptions struct {
 	timeout                      timeout
 	// regions are other regions whose cluster roles are read.
 	regions []string
+	// awsOnly is set where the Kubernetes API is not read.
+	awsOnly bool
 	// quiet keeps progress and warnings from standard error.
 	quiet bool
 
@@ -43,7 +45,7 @@ type liveOptions struct {
 }
 
 // liveFlags are the flags that addFlags adds.
-var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions", "timeout", "trace"}
+var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions", "aws-only", "timeout", "trace"}
 
 func (o *liveOptions) addFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
@@ -64,6 +66,7 @@ func (o *liveOptions) addFactsFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
 		f.BoolVar(&o.simulate, "simulate", false, "Also call iam:SimulatePrincipalPolicy, once for each role, and report where AWS and this program disagree")
 		f.StringSliceVar(&o.regions, "regions", nil, "Also read the cluster roles in these AWS regions, as REGION,…; nodes must not share them")
+		f.BoolVar(&o.awsOnly, "aws-only", false, "Do not read the Kubernetes API; the verdicts that need it are unknown")
 	})
 	inSection(f, sectionOutput, func() {
 		f.StringVar(&o.trace, "trace", "", "Also write which calls were made and when to this file, in Chrome's trace event format")
@@ -125,7 +128,7 @@ type connection struct {
 	cluster   locate.Cluster
 	confirmed bool
 	cloud     *aws.Client
-	api       *kube.Client
+	api       *kube.Client // nil for --aws-only
 }
 
 // open makes the clients for the cluster of the kube context. It asks nothing.
@@ -143,11 +146,13 @@ func (o *liveOptions) open(ctx context.Context) (*connection, error) {
 	if err != nil {
 		return nil, unread(err)
 	}
-	api, err := o.kubernetes(target)
-	if err != nil {
-		return nil, err
+	c := &connection{o: o, target: target, cluster: locate.Cluster{Name: target.Name}, cloud: cloud}
+	if !o.awsOnly {
+		if c.api, err = o.kubernetes(target); err != nil {
+			return nil, err
+		}
 	}
-	return &connection{o: o, target: target, cluster: locate.Cluster{Name: target.Name}, cloud: cloud, api: api}, nil
+	return c, nil
 }
 
 // connect goes from the kube context to the cluster.
@@ -194,7 +199,10 @@ func (o *liveOptions) kubernetes(target *locate.Target) (*kube.Client, error) {
 func (c *connection) read(ctx context.Context) (facts *snapshot.Snapshot, calls int, err error) {
 	known := c.confirmed
 	options := collect.Options{
-		Regions: c.o.regions, AWS: c.cloud, Kube: c.api, Tool: toolName(), Context: c.target.Context,
+		Regions: c.o.regions, AWS: c.cloud, WithoutKube: "it was not asked for (--aws-only)", Tool: toolName(), Context: c.target.Context,
+	}
+	if c.api != nil {
+		options.Kube = c.api
 	}
 	switch {
 	case c.confirmed:
@@ -241,6 +249,9 @@ func (o *liveOptions) target() (*locate.Target, error) {
 	raw, err := o.config.RawConfig()
 	if err != nil {
 		return nil, usage("check --kubeconfig and KUBECONFIG", "the kubeconfig cannot be read: %s", err)
+	}
+	if o.awsOnly && o.clusterName != "" && *o.config.Context == "" {
+		raw = clientcmdapi.Config{} // the flags name the cluster, and no context's API server is read
 	}
 	if err := loadAuthority(raw, *o.config.Context); err != nil {
 		return nil, err

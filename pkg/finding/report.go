@@ -99,6 +99,9 @@ type Report struct {
 	// WhyNotJoining is set where the report has only what may keep nodes from joining,
 	// in the order in which a node meets it.
 	WhyNotJoining bool `json:"whyNotJoining,omitempty"`
+	// NarrowedBy are the flags of check because of which the report has only a part of the
+	// results.
+	NarrowedBy []string `json:"narrowedBy,omitempty"`
 	// Results are in the order of Sort.
 	Results []Result `json:"results"`
 	Summary Summary  `json:"summary"`

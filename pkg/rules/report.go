@@ -41,6 +41,13 @@ func (o Options) chosen() []Rule {
 	return chosen
 }
 
+// Results are the results of the rules that Judge runs, before it says which of them
+// explain which.
+func Results(v *view.View, o Options) []finding.Result {
+	v.AssumeCNIVersion(o.CNIVersion)
+	return Run(v, o.chosen())
+}
+
 // Judge runs every rule on a view and returns the report. The same view and options
 // give the same report.
 func Judge(v *view.View, o Options) *finding.Report {

@@ -76,7 +76,7 @@ func TestSlowAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.answered.Store(true)
+	c.at.answered.Store(true)
 	began := time.Now()
 	_, err = c.ListClusters(t.Context())
 	var failed *collect.CallError

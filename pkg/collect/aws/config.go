@@ -333,7 +333,7 @@ func userAgent(stack *middleware.Stack) error {
 }
 
 // countCalls counts and records every request that is sent, as the last step before it is.
-func (c *Client) countCalls(stack *middleware.Stack) error {
+func (a *Account) countCalls(stack *middleware.Stack) error {
 	err := stack.Initialize.Add(middleware.InitializeMiddlewareFunc("NoteSubject",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 			return next.HandleInitialize(middleware.WithStackValue(ctx, subjectKey{}, subjectOf(in.Parameters)), in)
@@ -343,9 +343,9 @@ func (c *Client) countCalls(stack *middleware.Stack) error {
 	}
 	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("CountCalls",
 		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
-			c.mu.Lock()
-			c.calls[operationOf(ctx)]++
-			c.mu.Unlock()
+			a.mu.Lock()
+			a.calls[operationOf(ctx)]++
+			a.mu.Unlock()
 			made := trace.Call{API: "AWS", Operation: operationOf(ctx), Start: time.Now()}
 			made.Subject, _ = middleware.GetStackValue(ctx, subjectKey{}).(string)
 			out, metadata, err := next.HandleDeserialize(ctx, in)
@@ -353,7 +353,7 @@ func (c *Client) countCalls(stack *middleware.Stack) error {
 			if response, ok := out.RawResponse.(*smithyhttp.Response); ok && response.Response != nil {
 				made.Status = response.StatusCode
 			}
-			c.settings.Trace.Add(made)
+			a.settings.Trace.Add(made)
 			if !isRead(operationOf(ctx)) {
 				change.Sent(ctx, collect.Refused(made.Status))
 			}
@@ -364,7 +364,7 @@ func (c *Client) countCalls(stack *middleware.Stack) error {
 // isRead tells by its name whether an operation changes nothing.
 func isRead(operation string) bool {
 	_, action, _ := strings.Cut(operation, ":")
-	return strings.HasPrefix(action, "Get") || strings.HasPrefix(action, "List") || strings.HasPrefix(action, "Describe") || strings.HasPrefix(action, "Simulate")
+	return strings.HasPrefix(action, "Get") || strings.HasPrefix(action, "List") || strings.HasPrefix(action, "Describe") || strings.HasPrefix(action, "Simulate") || strings.HasPrefix(action, "Generate")
 }
 
 type subjectKey struct{}
