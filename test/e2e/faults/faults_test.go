@@ -457,7 +457,7 @@ func plain(line, call, kind string) string {
 	line = subject.ReplaceAllString(line, "$1$2 …: $3")
 	line = code.ReplaceAllString(line, "$1: ")
 	if !isWrite(call) && (kind == expired || kind == certificate) {
-		line = ends.ReplaceAllString(line, "… $1")
+		line, _, _ = strings.Cut(ends.ReplaceAllString(line, "… $1"), "; ")
 	}
 	return rule.ReplaceAllString(line, "NR… is unknown: CALL")
 }
