@@ -94,6 +94,13 @@ func prepare(dir string) error {
 	if err := command(clone, "git", "tag", tag); err != nil {
 		return err
 	}
+	key := filepath.Join(dir, "key.pem")
+	if err := command(dir, "openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key); err != nil {
+		return err
+	}
+	if err := os.Setenv("NODEROLE_SIGNING_KEY", key); err != nil {
+		return err
+	}
 	if err := command(clone, "make", "dist"); err != nil {
 		return err
 	}
@@ -186,6 +193,12 @@ func TestArchives(t *testing.T) {
 		content := read(t, clone, "dist", name)
 		bill := strings.TrimSuffix(strings.TrimSuffix(name, ".tar.gz"), ".zip") + ".cdx.json"
 		want = append(want, sum(content)+"  "+name, sum(read(t, clone, "dist", bill))+"  "+bill)
+		if strings.HasPrefix(platform, "linux") {
+			for _, ext := range []string{".deb", ".rpm"} {
+				name := strings.TrimSuffix(name, ".tar.gz") + ext
+				want = append(want, sum(read(t, clone, "dist", name))+"  "+name)
+			}
+		}
 
 		bin := "kubectl-noderole"
 		if strings.HasPrefix(platform, "windows") {
@@ -198,17 +211,27 @@ func TestArchives(t *testing.T) {
 			if f.name == bin && len(f.content) >= maxSize {
 				t.Errorf("%s is of %d bytes, want less than %d: what was linked in? go tool nm -size -sort size", name, len(f.content), maxSize)
 			}
-			if f.name != bin && !bytes.Equal(f.content, read(t, clone, f.name)) {
-				t.Errorf("%s: %s is not the repository's", name, f.name)
+			source := f.name
+			if strings.Contains(f.name, "/") {
+				source = "build/" + f.name // made for the release
 			}
-			if got, want := f.mode, map[bool]fs.FileMode{true: 0o755, false: 0o644}[f.name == bin]; got != want {
+			if f.name != bin && !bytes.Equal(f.content, read(t, clone, source)) {
+				t.Errorf("%s: %s is not that of the work tree", name, f.name)
+			}
+			program := f.name == bin || f.name == "completions/kubectl_complete-noderole"
+			if got, want := f.mode, map[bool]fs.FileMode{true: 0o755, false: 0o644}[program]; got != want {
 				t.Errorf("%s: %s has mode %o, want %o", name, f.name, got, want)
 			}
 			if got := f.modified.UTC().Format(time.RFC3339); got != commitDate(t) {
 				t.Errorf("%s: %s is of %s, want the commit's date %s", name, f.name, got, commitDate(t))
 			}
 		}
-		if diff := cmp.Diff([]string{"LICENSE", "README.md", bin}, names); diff != "" {
+		wantNames := []string{"LICENSE", "README.md", "completions/_kubectl-noderole", "completions/kubectl-noderole.bash", "completions/kubectl-noderole.fish", "completions/kubectl_complete-noderole", bin}
+		for _, command := range commands(t) {
+			wantNames = append(wantNames, "man/man1/"+command+".1.gz")
+		}
+		slices.Sort(wantNames)
+		if diff := cmp.Diff(wantNames, names); diff != "" {
 			t.Errorf("%s:\n%s", name, diff)
 		}
 		checkBill(t, read(t, clone, "dist", bill))
@@ -219,6 +242,19 @@ func TestArchives(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("checksums.txt (-want +got):\n%s", diff)
 	}
+}
+
+// commands are the pages of the reference, such as kubectl-noderole-check.
+func commands(t *testing.T) []string {
+	t.Helper()
+	pages, err := filepath.Glob(filepath.Join(clone, "docs", "reference", "*.md"))
+	if err != nil || len(pages) < 5 {
+		t.Fatalf("%v, %v", pages, err)
+	}
+	for i, page := range pages {
+		pages[i] = strings.ReplaceAll(strings.TrimSuffix(filepath.Base(page), ".md"), "_", "-")
+	}
+	return pages
 }
 
 type file struct {
@@ -321,7 +357,7 @@ func TestAgain(t *testing.T) {
 	}
 	run("git", "tag", tag)
 	run("make", "dist")
-	for _, name := range []string{"dist/checksums.txt", "dist/noderole.yaml", "plugins.yaml"} {
+	for _, name := range []string{"dist/checksums.txt", "dist/noderole.yaml", "dist/homebrew/kubectl-noderole.rb", "dist/image/index.json", "plugins.yaml"} {
 		if diff := cmp.Diff(string(read(t, clone, name)), string(read(t, dir, name))); diff != "" {
 			t.Errorf("%s of two builds of one commit:\n%s", name, diff)
 		}
