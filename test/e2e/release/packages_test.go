@@ -24,6 +24,44 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
+// TestRelease holds what make release commits, and that it refuses what is not ready.
+func TestRelease(t *testing.T) {
+	out, err := in(clone, "git", "log", "-2", "--format=%s", "--name-only").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "The plugin manifest names the archives of " + tag + "\n\nplugins.yaml\nRelease " + tag + "\n\nCHANGELOG.md\n"
+	if diff := cmp.Diff(want, string(out)); diff != "" {
+		t.Errorf("the commits of the release:\n%s", diff)
+	}
+	changelog := string(read(t, clone, "CHANGELOG.md"))
+	for _, part := range []string{"## [Unreleased]\n\n## [1.2.3] - 20", "\n[Unreleased]: https://" + modulePath + "/compare/" + tag + "...main\n[1.2.3]: https://" + modulePath + "/releases/tag/" + tag} {
+		if !strings.Contains(changelog, part) {
+			t.Errorf("CHANGELOG.md lacks %q:\n%s", part, changelog)
+		}
+	}
+	if notes := string(read(t, clone, "dist", "notes.md")); !strings.HasPrefix(strings.TrimSpace(notes), "### Added\n") || strings.Contains(notes, "releases/tag") {
+		t.Errorf("the notes of the release are\n%s", notes)
+	}
+	dirty := filepath.Join(t.TempDir(), "dirty")
+	if err := cloneTo(dirty, clone); err != nil {
+		t.Fatal(err)
+	}
+	refuse := func(version, want string) {
+		t.Helper()
+		if err := command(dirty, "make", "release", "VERSION="+version); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("make release VERSION=%s: %v, want %q", version, err, want)
+		}
+	}
+	refuse("1.2.4", `give a version such as v0.1.0, not "1.2.4"`)
+	refuse("v1.2.4", "CHANGELOG.md has nothing under Unreleased")
+	refuse("v1.3.0", "internal/docgen/testdata has no formats of v1.3.0")
+	if err := os.WriteFile(filepath.Join(dirty, "README.md"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refuse("v1.2.4", "there are changes that are not committed")
+}
+
 // TestDeb unpacks the package for Debian and uses what is in it: the binary, the program
 // that kubectl asks for completions, and a page of the manual.
 func TestDeb(t *testing.T) {
@@ -196,7 +234,7 @@ func checkConfig(t *testing.T, image v1.Image) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	commit, err := in(clone, "git", "rev-parse", "HEAD").Output()
+	commit, err := in(clone, "git", "rev-parse", tag+"^{commit}").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-// Package release builds the release with make dist from a clone of the commit
+// Package release makes a release with make release in a clone of the commit
 // that is checked out and uses it as people do: real krew installs it, real
 // kubectl runs it, go install builds it from a module proxy. What is not committed
 // is not tested.
@@ -41,7 +41,7 @@ const (
 // What all tests share.
 var (
 	tools     string // folder of krew and validate-krew-manifest
-	clone     string // of this repository, tagged, with dist/ made by make dist
+	clone     string // of this repository, with the release that make release made
 	platforms []string
 )
 
@@ -91,9 +91,6 @@ func prepare(dir string) error {
 		return err
 	}
 	started := time.Now()
-	if err := command(clone, "git", "tag", tag); err != nil {
-		return err
-	}
 	key := filepath.Join(dir, "key.pem")
 	if err := command(dir, "openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key); err != nil {
 		return err
@@ -101,10 +98,10 @@ func prepare(dir string) error {
 	if err := os.Setenv("NODEROLE_SIGNING_KEY", key); err != nil {
 		return err
 	}
-	if err := command(clone, "make", "dist"); err != nil {
+	if err := command(clone, "make", "release", "VERSION="+tag); err != nil {
 		return err
 	}
-	fmt.Printf("make dist for %s: %s\n", strings.Join(platforms, ", "), time.Since(started).Round(time.Second))
+	fmt.Printf("make release for %s: %s\n", strings.Join(platforms, ", "), time.Since(started).Round(time.Second))
 	return nil
 }
 
@@ -140,7 +137,7 @@ func buildOnly(platforms []string) error {
 	if err := os.WriteFile(name, []byte(strings.Join(left, item)), 0o600); err != nil {
 		return err
 	}
-	return command(clone, "git", "-c", "user.name=e2e", "-c", "user.email=e2e@example.com", "commit", "--quiet", "--all", "--message", "These platforms")
+	return command(clone, "git", "commit", "--quiet", "--all", "--message", "These platforms")
 }
 
 // cloneTo clones the commit that is checked out in a folder, with a remote as
@@ -149,7 +146,12 @@ func cloneTo(dir, from string) error {
 	if err := command(".", "git", "clone", "--quiet", "--no-tags", from, dir); err != nil {
 		return err
 	}
-	return command(dir, "git", "remote", "set-url", "origin", "https://"+modulePath+".git")
+	for name, value := range map[string]string{"remote.origin.url": "https://" + modulePath + ".git", "user.name": "e2e", "user.email": "e2e@example.com"} {
+		if err := command(dir, "git", "config", name, value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func command(dir, name string, args ...string) error {
@@ -310,7 +312,7 @@ func unpack(t *testing.T, name string, content []byte) []file {
 
 func commitDate(t *testing.T) string {
 	t.Helper()
-	cmd := in(clone, "git", "log", "-1", "--format=%cd", "--date=format-local:%Y-%m-%dT%H:%M:%SZ")
+	cmd := in(clone, "git", "log", "-1", "--format=%cd", "--date=format-local:%Y-%m-%dT%H:%M:%SZ", tag)
 	cmd.Env = append(os.Environ(), "TZ=UTC")
 	out, err := cmd.Output()
 	if err != nil {
@@ -355,6 +357,7 @@ func TestAgain(t *testing.T) {
 	if err := cloneTo(dir, clone); err != nil {
 		t.Fatal(err)
 	}
+	run("git", "checkout", "--quiet", "HEAD~1") // the tag's commit
 	run("git", "tag", tag)
 	run("make", "dist")
 	for _, name := range []string{"dist/checksums.txt", "dist/noderole.yaml", "dist/homebrew/kubectl-noderole.rb", "dist/image/index.json", "plugins.yaml"} {
@@ -414,7 +417,7 @@ func TestManifest(t *testing.T) {
 	if diff := cmp.Diff(string(read(t, clone, "plugins.yaml")), string(read(t, clone, "dist", "noderole.yaml"))); diff != "" {
 		t.Error(diff)
 	}
-	out, err := in(clone, "git", "diff", "--unified=0", "--", "plugins.yaml").Output()
+	out, err := in(clone, "git", "diff", "--unified=0", tag, "HEAD", "--", "plugins.yaml").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -498,7 +501,7 @@ func TestInstalled(t *testing.T) {
 	}
 	bin := filepath.Join(root, "bin")
 
-	commit, err := in(clone, "git", "rev-parse", "HEAD").Output()
+	commit, err := in(clone, "git", "rev-parse", tag+"^{commit}").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -568,10 +571,10 @@ func TestGoInstall(t *testing.T) {
 		t.Fatal(err)
 	}
 	var archive bytes.Buffer
-	if err := modzip.CreateFromVCS(&archive, module.Version{Path: modulePath, Version: tag}, clone, "HEAD", ""); err != nil {
+	if err := modzip.CreateFromVCS(&archive, module.Version{Path: modulePath, Version: tag}, clone, tag, ""); err != nil {
 		t.Fatal(err)
 	}
-	mod, err := in(clone, "git", "show", "HEAD:go.mod").Output()
+	mod, err := in(clone, "git", "show", tag+":go.mod").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
