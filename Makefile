@@ -4,7 +4,7 @@ GO      ?= go
 LINT     = $(GO) tool -modfile=tools/go.mod golangci-lint
 FUZZTIME ?= 20s
 
-.PHONY: build test coverage lint fmt generate verify e2e bench fuzz dist release
+.PHONY: build test coverage lint fmt generate verify e2e bench fuzz dist release site
 
 build: ## the plugin, as bin/kubectl-noderole
 	$(GO) build -trimpath -ldflags "-s -w" -o bin/kubectl-noderole ./cmd/kubectl-noderole
@@ -40,6 +40,9 @@ dist: ## the release's archives, packages and image in dist/, and the checksums 
 
 release: ## tags VERSION and builds its dist/ from a clean work tree; publishes nothing
 	./hack/release.sh "$(VERSION)"
+
+site: ## the documentation as a static site in build/site; open index.html there
+	$(GO) run ./internal/site build/site
 
 bench: ## figures of the evaluator, of reading, and of one whole check
 	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...

@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"internal/docgen":      {"pkg/rules", "pkg/cli", "pkg/snapshot", "pkg/finding", "pkg/need", "pkg/print", "pkg/teampolicy"},
 	"internal/krew":        {},
 	"internal/linkgen":     {},
+	"internal/site":        {},
 	"pkg/apply":            {"pkg/change", "pkg/files", "pkg/finding", "pkg/planner", "pkg/problem", "pkg/snapshot", "pkg/view"},
 	"pkg/awsauth":          {},
 	"pkg/candidate":        {"pkg/snapshot", "pkg/view", "pkg/need", "pkg/iampolicy"},
