@@ -11,8 +11,10 @@ import "time"
 
 // APIVersion and Kind identify the file format.
 const (
-	APIVersion = "noderole.dev/v1alpha1"
+	APIVersion = group + "v1alpha1"
 	Kind       = "Snapshot"
+
+	group = "noderole.dev/"
 )
 
 // Snapshot is the facts of one cluster. Maps are keyed by ARN where AWS gives
