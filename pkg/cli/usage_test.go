@@ -110,13 +110,13 @@ func TestUsageRefused(t *testing.T) {
 func TestUsageRefuses(t *testing.T) {
 	newLiveServers(t)
 	for want, args := range map[string][]string{
-		"--days 0 is not between 1 and 400":        {"--days", "0"},
-		"--days 401 is not between 1 and 400":      {"--days", "401"},
-		"--policy needs a role":                    {"--policy"},
-		"--policy prints a policy document":        {"eksNodeRole", "--policy", "-o", "json"},
-		"usage takes one role, got also \"other\"": {"eksNodeRole", "other"},
-		"no role or several are named \"other\"":   {"other"},
-		"unknown output format \"html\"":           {"-o", "html"},
+		"--days 0 is not between 1 and 400":               {"--days", "0"},
+		"--days 401 is not between 1 and 400":             {"--days", "401"},
+		"--policy needs a role":                           {"--policy"},
+		"--policy prints a policy document":               {"eksNodeRole", "--policy", "-o", "json"},
+		"usage takes one role, got also \"other\"":        {"eksNodeRole", "other"},
+		"no role of nodes or aws-node is named \"other\"": {"other"},
+		"unknown output format \"html\"":                  {"-o", "html"},
 	} {
 		out, errOut, code := ran(t, nil, append([]string{"usage"}, args...)...)
 		if code != ExitUsage || out != "" || !strings.Contains(errOut, want) {

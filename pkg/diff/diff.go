@@ -56,7 +56,8 @@ type Summary struct {
 	Changed  int `json:"changed"`
 	// Worse is how many of the verdicts count more than before.
 	Worse int `json:"worse"`
-	// Unread is how many changes and verdicts say that something can no longer be read.
+	// Unread is how many changes and verdicts say that something can no longer be read,
+	// optional facts aside.
 	Unread int `json:"unread"`
 }
 
@@ -119,6 +120,9 @@ const (
 	KindOIDCProvider   ObjectKind = "OIDC provider"
 	KindFargate        ObjectKind = "Fargate profile"
 	KindOtherCluster   ObjectKind = "other cluster"
+	KindOrganization   ObjectKind = "organization"
+	KindEndpoint       ObjectKind = "VPC endpoint"
+	KindRepository     ObjectKind = "ECR repository"
 	KindImages         ObjectKind = "images of"
 	KindSimulation     ObjectKind = "policy simulator on"
 	KindNode           ObjectKind = "node"
@@ -131,7 +135,7 @@ const (
 var kindOrder = []ObjectKind{
 	KindCluster, KindNodeGroup, KindKarpenterClass, KindNodeTemplate, KindAutoModeClass, KindAutoScaling, KindNodeSource,
 	KindRole, KindPolicy, KindProfile, KindAccessEntry, KindAWSAuth, KindAddon, KindAssociation, KindServiceAccount, KindAWSNode,
-	KindPod, KindAgent, KindOIDCProvider, KindFargate, KindOtherCluster, KindImages, KindSimulation, KindNode, KindInstance,
+	KindPod, KindAgent, KindOIDCProvider, KindFargate, KindOtherCluster, KindOrganization, KindEndpoint, KindRepository, KindImages, KindSimulation, KindNode, KindInstance,
 	KindEvent, KindOther, KindFact,
 }
 
@@ -237,7 +241,7 @@ func (s Side) source() Source {
 func (d *Diff) summarize() {
 	d.Summary.Changes = len(d.Changes)
 	for _, c := range d.Changes {
-		if c.Action == Unread {
+		if c.Action == Unread && !snapshot.Fact(c.Field).Optional() { // as for check, a run is complete without
 			d.Summary.Unread++
 		}
 	}

@@ -19,6 +19,7 @@ func partsOfFacts(older, newer *snapshot.Snapshot) []part[*snapshot.Snapshot] {
 	f.access()
 	f.awsNode()
 	f.nodes()
+	f.around()
 	f.others()
 	return f.list
 }
@@ -251,6 +252,7 @@ func (f *factParts) cluster() {
 	add("cluster role", func(c *snapshot.Cluster) *string { return &c.RoleARN })
 	add("IP family", func(c *snapshot.Cluster) *string { return &c.IPFamily })
 	add("authentication mode", func(c *snapshot.Cluster) *string { return &c.AuthenticationMode })
+	add("VPC", func(c *snapshot.Cluster) *string { return &c.VPCID })
 	add("OIDC issuer", func(c *snapshot.Cluster) *string { return &c.OIDCIssuer })
 	f.setting(KindCluster, name, "EKS Auto Mode", snapshot.FactCluster, func(s *snapshot.Snapshot) string {
 		a := s.Cluster.AutoMode
@@ -317,6 +319,7 @@ func (f *factParts) sources() {
 			single("status", func(g *snapshot.NodeGroup) *string { return &g.Status }),
 			single("AMI type", func(g *snapshot.NodeGroup) *string { return &g.AMIType }),
 			single("launch template", func(g *snapshot.NodeGroup) *string { return &g.LaunchTemplate }),
+			set("subnets", func(g *snapshot.NodeGroup) *[]string { return &g.Subnets }),
 			health(func(g *snapshot.NodeGroup) *[]snapshot.HealthIssue { return &g.Health }),
 		},
 	})

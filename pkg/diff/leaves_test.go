@@ -21,7 +21,7 @@ var notCompared = []string{
 	"Events[].Message", "Events[].Node", "Events[].Count", "Events[].LastSeen",
 	"KarpenterNodeClasses[].ProfileARN", "KarpenterNodeTemplates[].ProfileARN", "AutoModeNodeClasses[].ProfileARN",
 	"KarpenterNodeClasses[].Role", "KarpenterNodeTemplates[].Role", "AutoModeNodeClasses[].Role",
-	"Nodes[].KarpenterProvisioner",
+	"Nodes[].KarpenterProvisioner", "Organization.Policies[].Name",
 }
 
 // leaf changes one value of a snapshot.

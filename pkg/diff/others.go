@@ -22,6 +22,7 @@ var compared = map[string]bool{
 	"AccessEntries": true, "AWSAuth": true,
 	"Addons": true, "PodIdentityAssociations": true, "AWSNode": true, "SystemImages": true, "PodIdentityAgent": true,
 	"Nodes": true, "Instances": true, "Events": true,
+	"Organization": true, "VPCEndpoints": true, "RepositoryPolicies": true,
 }
 
 // others compares every other field of a snapshot: the entries of a map by key, anything

@@ -19,6 +19,8 @@ var factWords = map[snapshot.Fact]string{
 	snapshot.FactAWSAuth: "aws-auth", snapshot.FactNodeClasses: "node classes", snapshot.FactAutoScaling: "Auto Scaling groups",
 	snapshot.FactServiceAccount: "the service account of aws-node", snapshot.FactDaemonSet: "the DaemonSet aws-node", snapshot.FactPods: "pods of aws-node",
 	snapshot.FactSystemImages: "images", snapshot.FactAgent: "the Pod Identity Agent", snapshot.FactSimulations: "answers of the policy simulator",
+	snapshot.FactVPCEndpoints: "VPC endpoints", snapshot.FactOrganization: "policies of the organization", snapshot.FactRepositoryPolicies: "repository policies",
+	snapshot.FactClusterRole: "policies of the cluster role",
 }
 
 // factName is a fact in words.
@@ -65,7 +67,9 @@ func (c Change) String() string {
 func (c Change) whole(older, newer string) string {
 	added, removed := " added", " removed"
 	switch c.Kind { //nolint:exhaustive // the others are added and removed
-	case KindRole, KindProfile, KindOIDCProvider:
+	case KindOrganization:
+		added, removed = ": read now", ": not read now"
+	case KindRole, KindProfile, KindOIDCProvider, KindRepository:
 		added, removed = ": the cluster uses it now", ": the cluster does not use it any more"
 	case KindNode:
 		added, removed = " joined", " left"
