@@ -776,7 +776,7 @@ func TestRefused(t *testing.T) {
 
 func accessDenied(operation string) string {
 	switch service, _, _ := strings.Cut(operation, ":"); service {
-	case "eks":
+	case "eks", "ecr", "organizations":
 		return "AccessDeniedException"
 	case "ec2":
 		return "UnauthorizedOperation"
@@ -1075,6 +1075,7 @@ func TestOneServiceUnreachable(t *testing.T) {
 		{Fact: snapshot.FactAutoScaling, Subject: "asg-1", Operation: "ec2:DescribeLaunchTemplateVersions", Error: why},
 		{Fact: snapshot.FactAutoScaling, Subject: "asg-2", Operation: "ec2:DescribeLaunchTemplateVersions", Error: why},
 		{Fact: snapshot.FactInstances, Operation: "ec2:DescribeInstances", Error: why},
+		{Fact: snapshot.FactVPCEndpoints, Operation: "ec2:DescribeVpcEndpoints", Error: why},
 	}
 	if diff := cmp.Diff(want, got.Missing); diff != "" {
 		t.Errorf("missing (-want +got):\n%s", diff)

@@ -553,7 +553,7 @@ func writeJSON(w http.ResponseWriter, body any) {
 // fail answers with an error in the shape of the operation's protocol.
 func fail(w http.ResponseWriter, operation string, status int, code, message string) {
 	switch service, _, _ := strings.Cut(operation, ":"); service {
-	case "eks":
+	case "eks", "ecr", "organizations":
 		eksError(w, status, code, message)
 	case "ec2":
 		ec2Error(w, status, code, message)

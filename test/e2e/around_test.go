@@ -102,7 +102,7 @@ func TestLayersBlockPulls(t *testing.T) {
 			proxy.SetOrganization(organization(map[string]string{"NoImages": denyPulls}, nil))
 		}, "NR202", "denied by SCP NoImages statement 1 (NoPulls)"},
 		"resource control policy": {func(s *scenario) {
-			proxy.SetOrganization(organization(nil, map[string]string{"NoRoles": `{"Version":"2012-10-17","Statement":[{"Sid":"NoEC2","Principal":"*","Effect":"Deny","Action":"sts:AssumeRole","Resource":"*"}]}`}))
+			proxy.SetOrganization(organization(nil, map[string]string{"NoRoles": `{"Version":"2012-10-17","Statement":[{"Sid":"NoEC2","Principal":"*","Effect":"Deny","Action":"sts:AssumeRole","Resource":"arn:aws:iam::123456789012:role/eksNodeRole"}]}`}))
 		}, "NR301", "denied by RCP NoRoles statement 1 (NoEC2)"},
 		"endpoint policy of ECR": {func(s *scenario) {
 			s.endpoint(s.vpc(), "ecr.dkr", strings.Replace(everyone(denyPulls), `{"Sid"`, `{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"},{"Sid"`, 1))
