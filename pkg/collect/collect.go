@@ -204,8 +204,18 @@ type Options struct {
 	// needs no more than the name is read at the same time. An error ends the run.
 	Confirm func(context.Context) (locate.Cluster, error)
 
-	AWS  AWS
-	Kube Kube
+	AWS AWS
+	// Answers are what IAM has answered to other runs with the same credentials; nil where
+	// there were none.
+	Answers *Answers
+
+	// Kube is nil where the Kubernetes API is not to be read; WithoutKube then says why.
+	Kube        Kube
+	WithoutKube string
+	// KubeOptional is set where an API server that cannot be reached, or that refuses the
+	// credentials, costs what it knows and does not end the run.
+	KubeOptional bool
+
 	// Organization reads the organization of the cluster's account; nil reads nothing.
 	Organization Organization
 
@@ -249,7 +259,8 @@ type Stats struct {
 
 // Collect reads the facts of one cluster. It returns an error and no snapshot
 // where nothing could be judged: the context ended, credentials do not work, or
-// AWS or the Kubernetes API cannot be reached at all (a *problem.Error).
+// AWS or, unless it is optional, the Kubernetes API cannot be reached at all (a
+// *problem.Error).
 // Everything else that could not be read is under the snapshot's Missing.
 func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) {
 	now := o.Now
@@ -257,7 +268,11 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) 
 		now = time.Now
 	}
 	c := newCollector(o.AWS, o.Progress)
-	c.kube, c.cluster, c.regions = o.Kube, o.Cluster.Name, o.Regions
+	if o.Answers != nil {
+		c.answers = o.Answers
+	}
+	c.kube, c.withoutKube, c.kubeOptional = o.Kube, o.WithoutKube, o.KubeOptional
+	c.cluster, c.regions = o.Cluster.Name, o.Regions
 	c.snap.APIVersion, c.snap.Kind = snapshot.APIVersion, snapshot.Kind
 	c.snap.Source = snapshot.Source{Tool: o.Tool, CollectedAt: now().UTC(), Context: o.Context}
 
@@ -266,7 +281,10 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) 
 		err = c.run(ctx, c.startReplacedProfiles)
 	}
 
-	stats := Stats{PerOperation: o.AWS.Calls(), KubeCalls: o.Kube.Calls()}
+	stats := Stats{PerOperation: o.AWS.Calls()}
+	if o.Kube != nil {
+		stats.KubeCalls = o.Kube.Calls()
+	}
 	for _, n := range stats.PerOperation {
 		stats.AWSCalls += n
 	}
@@ -280,6 +298,7 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) 
 func newCollector(api AWS, progress func(Event)) *collector {
 	return &collector{
 		aws:       api,
+		answers:   NewAnswers(nil),
 		progress:  progress,
 		confirmed: make(chan struct{}),
 		started:   map[string]bool{},
@@ -341,9 +360,12 @@ type collector struct {
 	ctx     context.Context
 	group   *errgroup.Group
 	aws     AWS
-	kube    Kube
 	cluster string   // the cluster's name
 	regions []string // besides the cluster's own
+
+	kube         Kube   // nil for none
+	withoutKube  string // why there is none
+	kubeOptional bool   // whether its errors cost facts only
 
 	confirmed chan struct{} // closed when what follows is known
 	arn       snapshot.ARN  // the cluster's ARN; see identity
@@ -354,15 +376,11 @@ type collector struct {
 	mu      sync.Mutex // guards what follows
 	snap    *snapshot.Snapshot
 	started map[string]bool
-	// What was asked, so that it is asked once: roles, their policies and instance
-	// profiles by name, managed policies and access entries by ARN, and lists.
-	entries          Memo[snapshot.AccessEntry]
-	roles            Memo[namedRole]
-	attached, inline Memo[[]string]
-	profiles         Memo[namedProfile]
-	policies         Memo[snapshot.Policy]
-	principalLists   Memo[[]string]
-	versions         Memo[map[string]string]
+	// What was asked, so that it is asked once: IAM, and the cluster's access entries by
+	// ARN and their list.
+	answers        *Answers
+	entries        Memo[snapshot.AccessEntry]
+	principalLists Memo[[]string]
 
 	progress    func(Event)
 	done, total int

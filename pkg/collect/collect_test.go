@@ -69,7 +69,12 @@ type world struct {
 
 	simulate []collect.Question // about each role
 	trace    *trace.Recorder
+	// pause replaces the pauses of the budget of requests to IAM; nil is a real one.
+	pause func(context.Context, time.Duration) error
 }
+
+// noPause does not wait.
+func noPause(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 
 // mapRoles is the world's aws-auth: a role that is mapped as hybrid nodes are, by an ARN
 // without the role's path, and others.
@@ -81,7 +86,7 @@ const mapRoles = `- rolearn: x
 
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
-	w := &world{aws: newFakeAWS(tb), kube: newFakeKube(tb)}
+	w := &world{aws: newFakeAWS(tb), kube: newFakeKube(tb), pause: noPause}
 	f := w.aws
 	w.env = map[string]string{"AWS_ENDPOINT_URL": f.URL}
 	f.roles = map[string]fakeRole{
@@ -265,7 +270,7 @@ func TestMain(m *testing.M) {
 // clients returns the real clients for the world's servers.
 func (w *world) clients(tb testing.TB) (*aws.Client, *kube.Client) {
 	tb.Helper()
-	a, err := aws.New(context.Background(), aws.Config{Region: region, Env: w.env, Trace: w.trace})
+	a, err := aws.New(context.Background(), aws.Config{Region: region, Env: w.env, Trace: w.trace, Pause: w.pause})
 	if err != nil {
 		tb.Fatal(err)
 	}

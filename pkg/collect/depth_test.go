@@ -302,6 +302,7 @@ func TestDepth(t *testing.T) {
 // calls and the longest row of calls that came one after the other.
 func BenchmarkCollect(b *testing.B) {
 	w := newWorld(b)
+	w.pause = nil
 	f := w.aws
 	f.pageSize = 100
 	f.latency = latency

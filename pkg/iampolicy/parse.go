@@ -429,7 +429,7 @@ func checkPrincipal(kind Kind, principalType, entry string) string {
 }
 
 func (p *parser) conditions() ([]Condition, error) {
-	list := []Condition{}
+	var list []Condition // nil for {}, as json.Marshal leaves out both
 	err := p.object("Condition", func(operator string) error {
 		from := len(list)
 		err := p.object("a condition operator", func(key string) error {

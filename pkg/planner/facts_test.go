@@ -453,8 +453,8 @@ func hold(t tester, s *snapshot.Snapshot, checks []planner.Check) {
 	t.Helper()
 	v, results := view.New(s), rules.Judge(view.New(s), rules.Options{}).Results
 	for _, c := range checks {
-		if ok, why := c.Holds(v, results); !ok {
-			t.Errorf("%+v does not hold: %s", c, why)
+		if err := c.Unmet(v, results); err != nil {
+			t.Errorf("%+v does not hold: %s", c, err)
 		}
 	}
 }
