@@ -40,7 +40,9 @@ type Cluster struct {
 	AutoModeRole       string
 	AuthenticationMode string
 	OIDCIssuer         string
-	Addons             map[string]Addon
+	// VPCID is the cluster's VPC; empty is what moto says.
+	VPCID  string
+	Addons map[string]Addon
 	// AccessEntries are by principal ARN.
 	AccessEntries map[string]AccessEntry
 	// Simulated are decisions of the policy simulator by action; what is not listed
@@ -154,6 +156,9 @@ type Proxy struct {
 	reportedAt time.Time
 	// answered are answers to writes with a client request token, by request.
 	answered map[string][]byte
+	// organization and repositories are what SetOrganization and SetRepositoryPolicy set.
+	organization Organization
+	repositories map[string]string
 	// arrived is told the operation of every request that hangs.
 	arrived chan string
 }
@@ -166,7 +171,7 @@ func New(backend string) (*Proxy, error) {
 	}
 	p := &Proxy{
 		clusters: map[string]Cluster{}, faults: map[string]Fault{}, failed: map[string]int{},
-		answered: map[string][]byte{}, arrived: make(chan string, 100),
+		answered: map[string][]byte{}, arrived: make(chan string, 100), repositories: map[string]string{},
 	}
 	p.forward = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -188,6 +193,7 @@ func (p *Proxy) Reset() {
 	p.clusters, p.faults, p.failed = map[string]Cluster{}, map[string]Fault{}, map[string]int{}
 	p.latency, p.calls, p.answered, p.OnChange = 0, nil, map[string][]byte{}, nil
 	p.usage, p.jobs = nil, nil
+	p.organization, p.repositories = Organization{}, map[string]string{}
 }
 
 // SetCluster says what the proxy adds to a cluster. Writes change a copy of it.
@@ -308,6 +314,7 @@ func (p *Proxy) carryOut(w http.ResponseWriter, r *http.Request, service, operat
 		p.generateUsage(w, body)
 	case operation == "iam:GetServiceLastAccessedDetails":
 		p.getUsage(w, body)
+	case (service == "organizations" || service == "ecr") && p.around(w, r, operation, body):
 	default:
 		p.forward.ServeHTTP(w, r)
 	}
@@ -344,6 +351,9 @@ func identify(r *http.Request, body []byte) (service, operation, key string) {
 	_, service = scope(r)
 	if form, err := url.ParseQuery(string(body)); err == nil && form.Get("Action") != "" {
 		return service, service + ":" + form.Get("Action"), form.Encode()
+	}
+	if name, ok := target(r); ok {
+		return service, service + ":" + name, string(body)
 	}
 	operation = service + ":" + r.Method + " " + r.URL.Path
 	if service == "eks" {
@@ -792,6 +802,14 @@ func (p *Proxy) correctCluster(name string, body []byte) ([]byte, error) {
 	answer.Cluster["kubernetesNetworkConfig"] = map[string]string{"ipFamily": c.IPFamily}
 	answer.Cluster["accessConfig"] = map[string]string{"authenticationMode": c.AuthenticationMode}
 	answer.Cluster["identity"] = map[string]any{"oidc": map[string]string{"issuer": c.OIDCIssuer}}
+	if c.VPCID != "" {
+		network, _ := answer.Cluster["resourcesVpcConfig"].(map[string]any)
+		if network == nil {
+			network = map[string]any{}
+		}
+		network["vpcId"] = c.VPCID
+		answer.Cluster["resourcesVpcConfig"] = network
+	}
 	if c.AutoModeRole != "" {
 		answer.Cluster["computeConfig"] = map[string]any{"enabled": true, "nodePools": []string{"general-purpose", "system"}, "nodeRoleArn": c.AutoModeRole}
 	}
