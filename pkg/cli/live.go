@@ -36,6 +36,8 @@ type liveOptions struct {
 	regions []string
 	// awsOnly is set where the Kubernetes API is not read.
 	awsOnly bool
+	// selection is set where the facts of many clusters are read.
+	selection selection
 	// quiet keeps progress and warnings from standard error.
 	quiet bool
 
@@ -45,7 +47,7 @@ type liveOptions struct {
 }
 
 // liveFlags are the flags that addFlags adds.
-var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions", "aws-only", "timeout", "trace"}
+var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions", "aws-only", "timeout", "trace", "all-contexts", "contexts", "all-clusters", "accounts", "role-name", "external-id", "targets", "parallel"}
 
 func (o *liveOptions) addFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
@@ -65,9 +67,10 @@ func addClusterFlags(f *pflag.FlagSet, clusterName, profile *string) {
 func (o *liveOptions) addFactsFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
 		f.BoolVar(&o.simulate, "simulate", false, "Also call iam:SimulatePrincipalPolicy, once for each role, and report where AWS and this program disagree")
-		f.StringSliceVar(&o.regions, "regions", nil, "Also read the cluster roles in these AWS regions, as REGION,…; nodes must not share them")
+		f.StringSliceVar(&o.regions, "regions", nil, "Also read the cluster roles in these AWS regions, as REGION,…; nodes must not share them. With --all-clusters: the regions of the clusters")
 		f.BoolVar(&o.awsOnly, "aws-only", false, "Do not read the Kubernetes API; the verdicts that need it are unknown")
 	})
+	o.selection.addFlags(f)
 	inSection(f, sectionOutput, func() {
 		f.StringVar(&o.trace, "trace", "", "Also write which calls were made and when to this file, in Chrome's trace event format")
 	})

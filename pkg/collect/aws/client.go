@@ -8,6 +8,7 @@ package aws
 import (
 	"context"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,6 +43,7 @@ type Account struct {
 	iam IAM
 	sts STS
 
+	base     aws.Config // as it was loaded
 	loaded   aws.Config // what the clients of regions are made from
 	settings Config
 	limits   *limits
@@ -112,6 +114,15 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 // *problem.Error where the user can solve the problem: no region, no such profile.
 // Credentials are looked for by the first call.
 func NewAccount(ctx context.Context, cfg Config) (*Account, error) {
+	loaded, err := load(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return newAccount(loaded, cfg), nil
+}
+
+// newAccount returns the account of a configuration that was loaded.
+func newAccount(loaded aws.Config, cfg Config) *Account {
 	a := &Account{
 		limits: &limits{profile: cfg.profile(), timeout: operationTimeout, slots: map[string]chan struct{}{
 			"eks": make(chan struct{}, callsInFlight),
@@ -124,17 +135,17 @@ func NewAccount(ctx context.Context, cfg Config) (*Account, error) {
 		calls:   map[string]int{},
 		regions: map[string]*Client{},
 	}
-	loaded, err := load(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	loaded.APIOptions = append(loaded.APIOptions, userAgent, a.countCalls)
+	a.base = loaded
+	loaded.APIOptions = append(slices.Clone(loaded.APIOptions), userAgent, a.countCalls)
 	a.loaded, a.settings = loaded, cfg
 	a.home = a.site(loaded.Region)
 	a.iam = (*iamCalls)(iam.NewFromConfig(loaded, func(o *iam.Options) { override(&o.BaseEndpoint, cfg.endpoint("IAM")) }))
 	a.sts = (*stsCalls)(sts.NewFromConfig(loaded, func(o *sts.Options) { override(&o.BaseEndpoint, cfg.endpoint("STS")) }))
-	return a, nil
+	return a
 }
+
+// Home returns the region of the configuration, where IAM and STS are called.
+func (a *Account) Home() string { return a.home.region }
 
 func (a *Account) site(region string) *site {
 	return &site{limits: a.limits, region: region, down: map[string]unreachable{}}

@@ -64,6 +64,9 @@ var required = map[string][]string{
 	"iam:ListInstanceProfiles":        {"InstanceProfiles[]"},
 	"iam:ListEntitiesForPolicy":       {"PolicyRoles[]"},
 
+	"iam:GenerateServiceLastAccessedDetails": {"JobId"},
+	"iam:GetServiceLastAccessedDetails":      {"JobStatus"},
+
 	"iam:CreateRole":                              {"Role.Arn"},
 	"iam:DeleteRole":                              nil,
 	"iam:AttachRolePolicy":                        nil,
@@ -84,6 +87,7 @@ var required = map[string][]string{
 
 	"ec2:DescribeLaunchTemplateVersions":       {"launchTemplateVersionSet[]"},
 	"ec2:DescribeInstances":                    {"reservationSet[]"},
+	"ec2:DescribeRegions":                      {"regionInfo[]"},
 	"autoscaling:DescribeAutoScalingGroups":    {"AutoScalingGroups[]"},
 	"autoscaling:DescribeLaunchConfigurations": {"LaunchConfigurations[]"},
 	"sts:GetCallerIdentity":                    {"Account", "Arn"},
