@@ -17,8 +17,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
@@ -64,9 +66,11 @@ type Client struct {
 	*Account
 	at *site
 
-	eks         EKS
-	ec2         EC2
-	autoscaling AutoScaling
+	eks           EKS
+	ec2           EC2
+	autoscaling   AutoScaling
+	ecr           ECR
+	organizations Organizations
 
 	clusterNames collect.Memo[[]string]
 	clusters     collect.Memo[*ekstypes.Cluster]
@@ -130,7 +134,9 @@ func newAccount(loaded aws.Config, cfg Config) *Account {
 			"ec2": make(chan struct{}, 5),
 			"sts": make(chan struct{}, 2),
 
-			"autoscaling": make(chan struct{}, 5),
+			"autoscaling":   make(chan struct{}, 5),
+			"ecr":           make(chan struct{}, 5),
+			"organizations": make(chan struct{}, 2),
 		}},
 		calls:   map[string]int{},
 		regions: map[string]*Client{},
@@ -168,9 +174,11 @@ func (a *Account) In(region string) *Client {
 	loaded.Region = region
 	c := &Client{
 		Account: a, at: at,
-		eks:         (*eksCalls)(eks.NewFromConfig(loaded, func(o *eks.Options) { override(&o.BaseEndpoint, cfg.endpoint("EKS")) })),
-		ec2:         (*ec2Calls)(ec2.NewFromConfig(loaded, func(o *ec2.Options) { override(&o.BaseEndpoint, cfg.endpoint("EC2")) })),
-		autoscaling: (*autoscalingCalls)(autoscaling.NewFromConfig(loaded, func(o *autoscaling.Options) { override(&o.BaseEndpoint, cfg.endpoint("AUTO_SCALING")) })),
+		eks:           (*eksCalls)(eks.NewFromConfig(loaded, func(o *eks.Options) { override(&o.BaseEndpoint, cfg.endpoint("EKS")) })),
+		ec2:           (*ec2Calls)(ec2.NewFromConfig(loaded, func(o *ec2.Options) { override(&o.BaseEndpoint, cfg.endpoint("EC2")) })),
+		autoscaling:   (*autoscalingCalls)(autoscaling.NewFromConfig(loaded, func(o *autoscaling.Options) { override(&o.BaseEndpoint, cfg.endpoint("AUTO_SCALING")) })),
+		ecr:           (*ecrCalls)(ecr.NewFromConfig(loaded, func(o *ecr.Options) { override(&o.BaseEndpoint, cfg.endpoint("ECR")) })),
+		organizations: (*organizationsCalls)(organizations.NewFromConfig(loaded, func(o *organizations.Options) { override(&o.BaseEndpoint, cfg.endpoint("ORGANIZATIONS")) })),
 	}
 	a.regions[region] = c
 	return c

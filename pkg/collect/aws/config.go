@@ -24,8 +24,8 @@ import (
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-	"golang.org/x/time/rate"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
@@ -52,6 +52,9 @@ type Config struct {
 	RequestTimeout time.Duration
 	// Trace records the calls; nil records none.
 	Trace *trace.Recorder
+	// Pause waits until the budget of requests to IAM allows the next one, or until the
+	// context ends, and returns its error then; nil waits in real time.
+	Pause func(context.Context, time.Duration) error
 }
 
 // The limits of one request. A service that does not answer within them is not
@@ -143,7 +146,7 @@ func load(ctx context.Context, cfg Config) (aws.Config, error) {
 			Next:    "name it with --region, or set AWS_REGION",
 		}
 	}
-	loaded.Retryer = retryer(loaded)
+	loaded.Retryer = retryer(loaded, newBudget(cfg.Pause))
 	if cfg.RoleARN != "" {
 		loaded.Credentials = assumedRole(loaded, cfg)
 	}
@@ -272,14 +275,13 @@ func httpClient(timeout time.Duration) *awshttp.BuildableClient {
 // retries, or its standard ones where AWS_RETRY_MODE says so. The limits of one service do
 // not slow down another. The pause before an attempt is anything up to twice the last
 // one's limit, at most maxBackoff (full jitter). All clients send within one budget.
-func retryer(cfg aws.Config) func() aws.Retryer {
+func retryer(cfg aws.Config, shared *budget) func() aws.Retryer {
 	standard := func(o *retry.StandardOptions) {
 		o.MaxAttempts = cmp.Or(cfg.RetryMaxAttempts, maxAttempts)
 		o.MaxBackoff = maxBackoff
 		o.Backoff = retry.NewExponentialJitterBackoff(maxBackoff)
 		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(worthRetrying)}, o.Retryables...)
 	}
-	shared := &budget{limiters: map[string]*rate.Limiter{}}
 	return func() aws.Retryer {
 		if cfg.RetryMode == aws.RetryModeStandard {
 			return budgetedRetryer{retry.NewStandard(standard), shared}
@@ -357,8 +359,17 @@ func (a *Account) countCalls(stack *middleware.Stack) error {
 				made.Status = response.StatusCode
 			}
 			a.settings.Trace.Add(made)
+			if !isRead(operationOf(ctx)) {
+				change.Sent(ctx, collect.Refused(made.Status))
+			}
 			return out, metadata, err
 		}), middleware.After)
+}
+
+// isRead tells by its name whether an operation changes nothing.
+func isRead(operation string) bool {
+	_, action, _ := strings.Cut(operation, ":")
+	return strings.HasPrefix(action, "Get") || strings.HasPrefix(action, "List") || strings.HasPrefix(action, "Describe") || strings.HasPrefix(action, "Simulate") || strings.HasPrefix(action, "Generate")
 }
 
 type subjectKey struct{}

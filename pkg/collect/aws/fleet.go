@@ -79,7 +79,7 @@ func (a *Account) Assume(roleARN, externalID string) *Account {
 	cfg.RoleARN, cfg.ExternalID = roleARN, externalID
 	loaded := a.base.Copy()
 	loaded.Credentials = aws.NewCredentialsCache(explained{assumedRole(a.loaded, cfg)})
-	loaded.Retryer = retryer(loaded) // a budget of its own
+	loaded.Retryer = retryer(loaded, newBudget(cfg.Pause)) // of its own
 	return newAccount(loaded, cfg)
 }
 
