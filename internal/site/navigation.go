@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -43,7 +44,7 @@ func (s *site) navigation() []group {
 	var groups []group
 	for _, g := range listed {
 		sources := slices.Clone(g.sources)
-		for _, source := range slices.Sorted(mapKeys(s.pages)) {
+		for _, source := range slices.Sorted(maps.Keys(s.pages)) {
 			if path.Dir(source) == g.folder && !placed[source] {
 				placed[source] = true
 				sources = append(sources, source)
