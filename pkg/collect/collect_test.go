@@ -661,7 +661,7 @@ func unreadWithout() map[string][]missing {
 		"iam:GetRolePolicy":                        missingOf(snapshot.FactInlinePolicies, inline+"extra", inline+"more", inline+"third"),
 		"iam:ListInstanceProfilesForRole":          missingOf(snapshot.FactRoleProfiles, allRoles...),
 		"iam:ListPolicies":                         nil,                                                   // iam:GetPolicy has the same fact
-		"iam:GetPolicy":                            missingOf(snapshot.FactPolicies, cniPolicy, boundary), // not on the page of the attached policies
+		"iam:GetPolicy":                            missingOf(snapshot.FactPolicies, cniPolicy), // not on the page of the attached policies
 		"iam:GetPolicyVersion":                     missingOf(snapshot.FactPolicies, policies...),
 		"iam:GetInstanceProfile":                   missingOf(snapshot.FactInstanceProfiles, "arn:aws:iam::"+account+":instance-profile/gone", "arn:aws:iam::"+account+":instance-profile/own/self", "arn:aws:iam::"+account+":instance-profile/self", "arn:aws:iam::"+account+":instance-profile/swapped"),
 		"ec2:DescribeInstances":                    missingOf(snapshot.FactInstances, ""),
