@@ -18,6 +18,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
 // checkOptions are the options of the check command.
@@ -92,6 +93,13 @@ some facts could not be read.`,
   # See what a broken cluster looks like
   kubectl noderole check --example=broken
 
+  # Check the clusters of all contexts, or all clusters of an account
+  kubectl noderole check --all-contexts
+  kubectl noderole check --all-clusters --regions eu-west-1,us-east-1
+
+  # Check every cluster of a directory that snapshot has written
+  kubectl noderole check -f fleet/
+
   # What keeps nodes from joining, in the order in which a node meets it
   kubectl noderole check --why-not-joining
 
@@ -117,6 +125,9 @@ some facts could not be read.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.complete(cmd); err != nil {
 				return err
+			}
+			if o.fleet() { // whose clusters have a time limit each
+				return o.run(cmd.Context())
 			}
 			return o.source.within(cmd.Context(), o.run)
 		},
@@ -148,12 +159,15 @@ func (o *checkOptions) addFlags(f *pflag.FlagSet) {
 		f.BoolVar(&o.allowPartial, "allow-partial", false, "Do not exit with 3 if some facts could not be read")
 	})
 	o.source.addFlags(f)
+	o.source.code.addFlags(f)
 	o.source.live.addFactsFlags(f)
 	o.team.addFlags(f)
 }
 
 func (o *checkOptions) formats() []string {
-	return slices.Concat([]string{"table", "wide"}, o.jsonYAML.AllowedFormats(), print.Formats(), o.template.AllowedFormats())
+	written := slices.Concat(print.Formats(), print.FleetFormats())
+	slices.Sort(written)
+	return slices.Concat([]string{"table", "wide"}, o.jsonYAML.AllowedFormats(), slices.Compact(written), o.template.AllowedFormats())
 }
 
 var failOnRanks = map[string]int{
@@ -175,18 +189,26 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	if err := o.source.complete(cmd); err != nil {
 		return err
 	}
+	if err := o.source.live.completeSelection(cmd); err != nil {
+		return err
+	}
 	table := slices.Contains([]string{"table", "wide"}, o.output)
 	if err := o.screen.complete(cmd, &o.source, table); err != nil {
 		return err
 	}
 	var err error
-	if o.reports, err = parseReports(o.reportFlags, o.source.file); err != nil {
+	if o.fleet() {
+		err = o.completeFleet(cmd)
+	} else {
+		o.reports, err = parseReports(o.reportFlags, o.source.file)
+	}
+	if err != nil {
 		return err
 	}
 	if err := o.team.complete(cmd.Context()); err != nil {
 		return err
 	}
-	if table || slices.Contains(print.Formats(), o.output) {
+	if table || slices.Contains(print.Formats(), o.output) || slices.Contains(print.FleetFormats(), o.output) {
 		return nil
 	}
 	printer, err := o.jsonYAML.ToPrinter(o.output)
@@ -200,12 +222,91 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	return nil
 }
 
-// run checks the facts and prints the report.
+// fleet reports whether many clusters are checked.
+func (o *checkOptions) fleet() bool {
+	return o.source.live.selection.given() || o.source.file != "" && isDir(o.source.file)
+}
+
+// run checks the facts and prints the report: of one cluster, of a fleet, or for
+// infrastructure code of each cluster.
 func (o *checkOptions) run(ctx context.Context) error {
+	switch {
+	case o.source.code.given():
+		return o.runCode(ctx)
+	case o.source.live.selection.given():
+		return o.runLiveFleet(ctx)
+	case o.fleet():
+		return o.runFleet(ctx, o.source.file, o.source.file, "")
+	}
 	facts, footer, err := o.source.read(ctx)
 	if err != nil {
 		return err
 	}
+	return o.judge(facts, footer)
+}
+
+// severalFormats are the output formats in which reports can follow each other.
+var severalFormats = []string{"table", "wide", "json", "yaml", "markdown"}
+
+// runCode checks what infrastructure code says of each cluster. The exit code is that of the
+// worst report.
+func (o *checkOptions) runCode(ctx context.Context) error {
+	all, err := o.source.code.read(ctx, &o.source.live)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(severalFormats, o.output) {
+		if err := o.source.code.oneCluster(all, "--output "+o.output); err != nil {
+			return err
+		}
+	}
+	if len(o.reports) > 0 {
+		if err := o.source.code.oneCluster(all, "a file of --report"); err != nil {
+			return err
+		}
+	}
+	var worst error
+	for i, facts := range all {
+		if i > 0 && o.output == "yaml" {
+			fmt.Fprintln(o.streams.Out, "---")
+		} else if i > 0 && o.output != "json" {
+			fmt.Fprintln(o.streams.Out)
+		}
+		err := o.judge(facts, "")
+		var coded codeError
+		if errors.As(err, &coded) && coded.code == ExitIncomplete && coded.err != nil && i < len(all)-1 {
+			say(o.streams.ErrOut, "error", coded.err.Error()) // the others are reported too
+			err = codeError{code: ExitIncomplete}
+		}
+		worst = worse(worst, err)
+	}
+	return worst
+}
+
+// worse is the error with the exit code that counts more: findings, then facts that could not
+// be read.
+func worse(a, b error) error {
+	rank := func(err error) int {
+		var coded codeError
+		switch {
+		case err == nil:
+			return 0
+		case errors.As(err, &coded) && coded.code == ExitIncomplete:
+			return 1
+		case errors.As(err, &coded) && coded.code == ExitFindings:
+			return 2
+		default:
+			return 3
+		}
+	}
+	if rank(b) > rank(a) {
+		return b
+	}
+	return a
+}
+
+// judge checks the facts of one cluster and prints the report.
+func (o *checkOptions) judge(facts *snapshot.Snapshot, footer string) error {
 	o.around = o.source.around(facts.Cluster.ARN)
 	report, err := o.newJudge().report(facts, o.around)
 	if err != nil {
@@ -225,6 +326,8 @@ func (o *checkOptions) run(ctx context.Context) error {
 	switch {
 	case o.fails(report):
 		return codeError{code: ExitFindings}
+	case o.source.code.given() && len(report.NodeRoles) == 0:
+		return o.source.code.noNodeRole(report)
 	case !o.allowPartial && !complete:
 		return codeError{code: ExitIncomplete}
 	default:
@@ -288,7 +391,7 @@ func (o *checkOptions) print(report *finding.Report, footer string) error {
 		}
 		return nil
 	}
-	if slices.Contains(print.Formats(), o.output) {
+	if slices.Contains(print.Formats(), o.output) || slices.Contains(print.FleetFormats(), o.output) {
 		return o.writeReport(o.streams.Out, o.output, report)
 	}
 	if err := print.Table(o.streams.Out, report, o.tableFor(o.streams.Out, report, footer)); err != nil {

@@ -18,6 +18,8 @@ type factsOptions struct {
 	streams       genericiooptions.IOStreams
 	live          liveOptions
 	file, example string
+	// code is filled by check alone.
+	code codeOptions
 	// scope completes commands; complete and around say what is known of it.
 	scope scope
 }
@@ -28,7 +30,7 @@ func newFactsOptions(streams genericiooptions.IOStreams, config *kubeFlags) fact
 
 func (o *factsOptions) addFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
-		f.StringVarP(&o.file, "filename", "f", "", "Use the snapshot in this file instead of a live cluster, - for standard input")
+		f.StringVarP(&o.file, "filename", "f", "", "Use the snapshot in this file instead of a live cluster, - for standard input; for check also a directory of snapshots")
 		(&enum{one: &o.example, words: examples.Names(), implied: "broken", unknown: "unknown example %q"}).addTo(f, "example", "", "Use a built-in example instead of a live cluster: %s")
 		o.live.addFlags(f)
 	})
@@ -40,7 +42,13 @@ func (o *factsOptions) complete(cmd *cobra.Command) error {
 	if o.file != "" && o.example != "" {
 		return usage("give one of them", "--filename and --example are two sources of facts")
 	}
-	if !o.saved() {
+	if err := o.code.complete(cmd); err != nil {
+		return err
+	}
+	if o.code.given() && (o.file != "" || o.example != "") {
+		return usage("give one of them", "--terraform and --filename or --example are two sources of facts")
+	}
+	if !o.saved() || o.code.given() {
 		return nil
 	}
 	return refuseLive(cmd, "omit it, or check the cluster live")
@@ -56,12 +64,14 @@ func refuseLive(cmd *cobra.Command, next string) error {
 	return nil
 }
 
-// saved reports whether the facts come from a file or an example.
-func (o *factsOptions) saved() bool { return o.file != "" || o.example != "" }
+// saved reports whether the facts come from a file, an example or infrastructure code.
+func (o *factsOptions) saved() bool { return o.file != "" || o.example != "" || o.code.given() }
 
 // read returns the facts, and for live ones what reading them cost.
 func (o *factsOptions) read(ctx context.Context) (facts *snapshot.Snapshot, footer string, err error) {
 	switch {
+	case o.file != "" && isDir(o.file):
+		return nil, "", usage("name one of its snapshots: DIR/ACCOUNT/REGION/NAME.yaml.gz", "--filename %s is a directory, and only check takes many clusters", o.file)
 	case o.file != "":
 		facts, err = snapshot.Load(ctx, o.file, o.streams.In)
 	case o.example != "":

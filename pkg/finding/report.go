@@ -1,6 +1,8 @@
 package finding
 
 import (
+	"fmt"
+
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
@@ -54,6 +56,25 @@ type Result struct {
 	Exception *Exception `json:"exception,omitempty"`
 	// Known is set where the failure was already in the baseline.
 	Known bool `json:"known,omitempty"`
+	// Place is where infrastructure code declares the subject; nil where it does not.
+	Place *Place `json:"place,omitempty"`
+}
+
+// Place is where infrastructure code declares something.
+type Place struct {
+	// Address is the code's own name, such as module.eks.aws_iam_role.node[0].
+	Address string `json:"address"`
+	// File and Line are where its block begins; empty and 0 where that is not known.
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
+}
+
+// String returns the address and, where they are known, file and line.
+func (p Place) String() string {
+	if p.File == "" {
+		return p.Address
+	}
+	return fmt.Sprintf("%s (%s:%d)", p.Address, p.File, p.Line)
 }
 
 // Ref names a result.
@@ -94,6 +115,8 @@ type Report struct {
 	// NodeRoles has a row for each role that a node of the cluster can hold.
 	NodeRoles []RoleRow   `json:"nodeRoles"`
 	AWSNode   AWSNodeInfo `json:"awsNode"`
+	// ClusterRole is the row of the cluster's own role; nil where it was not read.
+	ClusterRole *RoleRow `json:"clusterRole,omitempty"`
 	// IAM is what the verdicts about permissions rest on: roles, policies, statements.
 	IAM IAM `json:"iam,omitzero"`
 	// WhyNotJoining is set where the report has only what may keep nodes from joining,
@@ -108,6 +131,8 @@ type Report struct {
 	// NotEvaluated is, in words, what could change a verdict about permissions and is
 	// never read, and which rules the team switched off.
 	NotEvaluated []string `json:"notEvaluated,omitempty"`
+	// Derived says, a clause each, which facts were not read but follow from what AWS does.
+	Derived []string `json:"derived,omitempty"`
 	// Missing is what could not be read.
 	Missing []Missing `json:"missing,omitempty"`
 }
@@ -144,6 +169,9 @@ type RoleRow struct {
 	// Verdicts has the worst verdict of each concern that was judged.
 	Verdicts map[Concern]Verdict `json:"verdicts"`
 }
+
+// SourceCluster is the kind of the only source of ClusterRole.
+const SourceCluster = "cluster"
 
 // Source is something that gives nodes a role.
 type Source struct {
@@ -199,6 +227,9 @@ type Missing struct {
 	Operation  string `json:"operation"`
 	Permission string `json:"permission,omitempty"`
 	Error      string `json:"error"`
+	// Until is apply for a fact of infrastructure code that is known when the code has
+	// been applied.
+	Until string `json:"until,omitempty"`
 }
 
 // Summarize counts results by Weight and, where they have none, by status. What is
@@ -240,7 +271,10 @@ func (r *Report) Recount() {
 	r.Summary = Summarize(r.Results)
 	for i := range r.NodeRoles {
 		row := &r.NodeRoles[i]
-		r.recountVerdicts(row.Verdicts, func(s Subject) bool { return s.ARN == row.ARN })
+		r.recountVerdicts(row.Verdicts, func(s Subject) bool { return s.ARN == row.ARN && s.Kind != SubjectClusterRole })
+	}
+	if r.ClusterRole != nil {
+		r.recountVerdicts(r.ClusterRole.Verdicts, func(s Subject) bool { return s.Kind == SubjectClusterRole })
 	}
 	r.recountVerdicts(r.AWSNode.Verdicts, func(s Subject) bool { return s.Kind == SubjectAWSNode })
 }

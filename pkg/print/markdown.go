@@ -12,9 +12,9 @@ import (
 )
 
 // Limits of the Markdown report, in bytes. GitHub takes 65,536 characters in a
-// comment.
+// comment; the rest is for the one who posts it, such as the action's marker.
 const (
-	maxMarkdown = 65536
+	maxMarkdown = 65536 - 512
 	// markdownRoles and markdownFindings are how far the node roles and the findings
 	// may go, so that what was not checked is shown too.
 	markdownRoles    = maxMarkdown / 4
@@ -38,6 +38,9 @@ func writeMarkdown(w io.Writer, r *finding.Report, o Options) error {
 	d.findings(m.findings)
 	d.unknowns(m.unknown, r.Missing)
 	d.excepted(m.excepted)
+	for _, n := range r.Derived {
+		d.add(markdownRest, "Derived: "+escape(clip(n, 4*maxName))+"\n\n")
+	}
 	for _, n := range r.NotEvaluated {
 		d.add(markdownRest, "Not evaluated: "+escape(clip(n, 4*maxName))+"\n\n")
 	}

@@ -8,6 +8,7 @@ package aws
 import (
 	"context"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,8 +17,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
@@ -42,6 +45,7 @@ type Account struct {
 	iam IAM
 	sts STS
 
+	base     aws.Config // as it was loaded
 	loaded   aws.Config // what the clients of regions are made from
 	settings Config
 	limits   *limits
@@ -62,9 +66,11 @@ type Client struct {
 	*Account
 	at *site
 
-	eks         EKS
-	ec2         EC2
-	autoscaling AutoScaling
+	eks           EKS
+	ec2           EC2
+	autoscaling   AutoScaling
+	ecr           ECR
+	organizations Organizations
 
 	clusterNames collect.Memo[[]string]
 	clusters     collect.Memo[*ekstypes.Cluster]
@@ -112,6 +118,15 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 // *problem.Error where the user can solve the problem: no region, no such profile.
 // Credentials are looked for by the first call.
 func NewAccount(ctx context.Context, cfg Config) (*Account, error) {
+	loaded, err := load(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return newAccount(loaded, cfg), nil
+}
+
+// newAccount returns the account of a configuration that was loaded.
+func newAccount(loaded aws.Config, cfg Config) *Account {
 	a := &Account{
 		limits: &limits{profile: cfg.profile(), timeout: operationTimeout, slots: map[string]chan struct{}{
 			"eks": make(chan struct{}, callsInFlight),
@@ -119,22 +134,24 @@ func NewAccount(ctx context.Context, cfg Config) (*Account, error) {
 			"ec2": make(chan struct{}, 5),
 			"sts": make(chan struct{}, 2),
 
-			"autoscaling": make(chan struct{}, 5),
+			"autoscaling":   make(chan struct{}, 5),
+			"ecr":           make(chan struct{}, 5),
+			"organizations": make(chan struct{}, 2),
 		}},
 		calls:   map[string]int{},
 		regions: map[string]*Client{},
 	}
-	loaded, err := load(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	loaded.APIOptions = append(loaded.APIOptions, userAgent, a.countCalls)
+	a.base = loaded
+	loaded.APIOptions = append(slices.Clone(loaded.APIOptions), userAgent, a.countCalls)
 	a.loaded, a.settings = loaded, cfg
 	a.home = a.site(loaded.Region)
 	a.iam = (*iamCalls)(iam.NewFromConfig(loaded, func(o *iam.Options) { override(&o.BaseEndpoint, cfg.endpoint("IAM")) }))
 	a.sts = (*stsCalls)(sts.NewFromConfig(loaded, func(o *sts.Options) { override(&o.BaseEndpoint, cfg.endpoint("STS")) }))
-	return a, nil
+	return a
 }
+
+// Home returns the region of the configuration, where IAM and STS are called.
+func (a *Account) Home() string { return a.home.region }
 
 func (a *Account) site(region string) *site {
 	return &site{limits: a.limits, region: region, down: map[string]unreachable{}}
@@ -157,9 +174,11 @@ func (a *Account) In(region string) *Client {
 	loaded.Region = region
 	c := &Client{
 		Account: a, at: at,
-		eks:         (*eksCalls)(eks.NewFromConfig(loaded, func(o *eks.Options) { override(&o.BaseEndpoint, cfg.endpoint("EKS")) })),
-		ec2:         (*ec2Calls)(ec2.NewFromConfig(loaded, func(o *ec2.Options) { override(&o.BaseEndpoint, cfg.endpoint("EC2")) })),
-		autoscaling: (*autoscalingCalls)(autoscaling.NewFromConfig(loaded, func(o *autoscaling.Options) { override(&o.BaseEndpoint, cfg.endpoint("AUTO_SCALING")) })),
+		eks:           (*eksCalls)(eks.NewFromConfig(loaded, func(o *eks.Options) { override(&o.BaseEndpoint, cfg.endpoint("EKS")) })),
+		ec2:           (*ec2Calls)(ec2.NewFromConfig(loaded, func(o *ec2.Options) { override(&o.BaseEndpoint, cfg.endpoint("EC2")) })),
+		autoscaling:   (*autoscalingCalls)(autoscaling.NewFromConfig(loaded, func(o *autoscaling.Options) { override(&o.BaseEndpoint, cfg.endpoint("AUTO_SCALING")) })),
+		ecr:           (*ecrCalls)(ecr.NewFromConfig(loaded, func(o *ecr.Options) { override(&o.BaseEndpoint, cfg.endpoint("ECR")) })),
+		organizations: (*organizationsCalls)(organizations.NewFromConfig(loaded, func(o *organizations.Options) { override(&o.BaseEndpoint, cfg.endpoint("ORGANIZATIONS")) })),
 	}
 	a.regions[region] = c
 	return c

@@ -40,8 +40,9 @@ type Config struct {
 	// Profile is an AWS profile that was named explicitly; it wins over
 	// credentials in the environment.
 	Profile string
-	// RoleARN is a role to assume with those credentials.
-	RoleARN string
+	// RoleARN is a role to assume with those credentials, with ExternalID where its trust
+	// policy asks for one.
+	RoleARN, ExternalID string
 	// Env is laid over the process's environment: the variables that a
 	// kubeconfig gives its credential plugin. Of the AWS variables those are
 	// known that select credentials, region, files, endpoints and retries.
@@ -253,6 +254,9 @@ func assumedRole(base aws.Config, cfg Config) aws.CredentialsProvider {
 	client := (*stsCalls)(sts.NewFromConfig(base, func(o *sts.Options) { override(&o.BaseEndpoint, cfg.endpoint("STS")) }))
 	return stscreds.NewAssumeRoleProvider(client, cfg.RoleARN, func(o *stscreds.AssumeRoleOptions) {
 		o.RoleSessionName = "kubectl-noderole"
+		if cfg.ExternalID != "" {
+			o.ExternalID = &cfg.ExternalID
+		}
 	})
 }
 

@@ -114,14 +114,14 @@ func TestUsage(t *testing.T) {
 // TestUsageFails: each way in which there is no report names the call.
 func TestUsageFails(t *testing.T) {
 	for name, test := range map[string]struct {
-		server             usageServer
+		server             *usageServer
 		operation, message string
 		permission         string
 	}{
-		"no report": {usageServer{status: "FAILED"}, "iam:GetServiceLastAccessedDetails", "IAM could not make the report: ServiceFailure: try again", ""},
-		"generate":  {usageServer{refuse: "GenerateServiceLastAccessedDetails"}, "iam:GenerateServiceLastAccessedDetails", "not you", "iam:GenerateServiceLastAccessedDetails"},
-		"get":       {usageServer{refuse: "GetServiceLastAccessedDetails"}, "iam:GetServiceLastAccessedDetails", "not you", "iam:GetServiceLastAccessedDetails"},
-		"endless":   {usageServer{endless: true}, "iam:GetServiceLastAccessedDetails", "repeats the token", ""},
+		"no report": {&usageServer{status: "FAILED"}, "iam:GetServiceLastAccessedDetails", "IAM could not make the report: ServiceFailure: try again", ""},
+		"generate":  {&usageServer{refuse: "GenerateServiceLastAccessedDetails"}, "iam:GenerateServiceLastAccessedDetails", "not you", "iam:GenerateServiceLastAccessedDetails"},
+		"get":       {&usageServer{refuse: "GetServiceLastAccessedDetails"}, "iam:GetServiceLastAccessedDetails", "not you", "iam:GetServiceLastAccessedDetails"},
+		"endless":   {&usageServer{endless: true}, "iam:GetServiceLastAccessedDetails", "repeats the token", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := test.server.client(t).Usage(t.Context(), usedRole)

@@ -60,7 +60,7 @@ const (
 
 // Options say how messages name the cluster.
 type Options struct {
-	// Context is the kube context, for messages.
+	// Context is the kube context, for messages; empty for a cluster that no context names.
 	Context string
 	// Trace records the calls; nil records none.
 	Trace *trace.Recorder
