@@ -14,6 +14,7 @@ import (
 
 	"github.com/invopop/jsonschema"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/diff"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/fleet"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
@@ -21,6 +22,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/teampolicy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/usage"
 )
 
 const module = "github.com/kubectl-noderole/kubectl-noderole"
@@ -105,12 +107,15 @@ func readmeTable() error {
 // comments as descriptions.
 func schemas() error {
 	reflector := jsonschema.Reflector{Mapper: severities}
-	for _, dir := range []string{"./pkg/snapshot", "./pkg/finding", "./pkg/teampolicy", "./pkg/fleet"} {
+	for _, dir := range []string{"./pkg/snapshot", "./pkg/finding", "./pkg/teampolicy", "./pkg/diff", "./pkg/fleet", "./pkg/usage"} {
 		if err := reflector.AddGoComments(module, dir); err != nil {
 			return err
 		}
 	}
-	for name, value := range map[string]any{"snapshot": &snapshot.Snapshot{}, "report": &finding.Report{}, "fleet-report": &finding.FleetReport{}, "config": &teampolicy.Config{}, "targets": &fleet.Targets{}} {
+	for name, value := range map[string]any{
+		"snapshot": &snapshot.Snapshot{}, "report": &finding.Report{}, "fleet-report": &finding.FleetReport{}, "config": &teampolicy.Config{},
+		"diff": &diff.Diff{}, "targets": &fleet.Targets{}, "usage": &usage.List{},
+	} {
 		schema := reflector.Reflect(value)
 		text, err := json.MarshalIndent(schema, "", "  ")
 		if err != nil {

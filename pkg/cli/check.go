@@ -18,6 +18,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
 // checkOptions are the options of the check command.
@@ -158,6 +159,7 @@ func (o *checkOptions) addFlags(f *pflag.FlagSet) {
 		f.BoolVar(&o.allowPartial, "allow-partial", false, "Do not exit with 3 if some facts could not be read")
 	})
 	o.source.addFlags(f)
+	o.source.code.addFlags(f)
 	o.source.live.addFactsFlags(f)
 	o.team.addFlags(f)
 }
@@ -225,9 +227,12 @@ func (o *checkOptions) fleet() bool {
 	return o.source.live.selection.given() || o.source.file != "" && isDir(o.source.file)
 }
 
-// run checks the facts and prints the report.
+// run checks the facts and prints the report: of one cluster, of a fleet, or for
+// infrastructure code of each cluster.
 func (o *checkOptions) run(ctx context.Context) error {
 	switch {
+	case o.source.code.given():
+		return o.runCode(ctx)
 	case o.source.live.selection.given():
 		return o.runLiveFleet(ctx)
 	case o.fleet():
@@ -237,6 +242,71 @@ func (o *checkOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return o.judge(facts, footer)
+}
+
+// severalFormats are the output formats in which reports can follow each other.
+var severalFormats = []string{"table", "wide", "json", "yaml", "markdown"}
+
+// runCode checks what infrastructure code says of each cluster. The exit code is that of the
+// worst report.
+func (o *checkOptions) runCode(ctx context.Context) error {
+	all, err := o.source.code.read(ctx, &o.source.live)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(severalFormats, o.output) {
+		if err := o.source.code.oneCluster(all, "--output "+o.output); err != nil {
+			return err
+		}
+	}
+	if len(o.reports) > 0 {
+		if err := o.source.code.oneCluster(all, "a file of --report"); err != nil {
+			return err
+		}
+	}
+	var worst error
+	for i, facts := range all {
+		if i > 0 && o.output == "yaml" {
+			fmt.Fprintln(o.streams.Out, "---")
+		} else if i > 0 && o.output != "json" {
+			fmt.Fprintln(o.streams.Out)
+		}
+		err := o.judge(facts, "")
+		var coded codeError
+		if errors.As(err, &coded) && coded.code == ExitIncomplete && coded.err != nil && i < len(all)-1 {
+			say(o.streams.ErrOut, "error", coded.err.Error()) // the others are reported too
+			err = codeError{code: ExitIncomplete}
+		}
+		worst = worse(worst, err)
+	}
+	return worst
+}
+
+// worse is the error with the exit code that counts more: findings, then facts that could not
+// be read.
+func worse(a, b error) error {
+	rank := func(err error) int {
+		var coded codeError
+		switch {
+		case err == nil:
+			return 0
+		case errors.As(err, &coded) && coded.code == ExitIncomplete:
+			return 1
+		case errors.As(err, &coded) && coded.code == ExitFindings:
+			return 2
+		default:
+			return 3
+		}
+	}
+	if rank(b) > rank(a) {
+		return b
+	}
+	return a
+}
+
+// judge checks the facts of one cluster and prints the report.
+func (o *checkOptions) judge(facts *snapshot.Snapshot, footer string) error {
 	o.around = o.source.around(facts.Cluster.ARN)
 	report, err := o.newJudge().report(facts, o.around)
 	if err != nil {
@@ -256,6 +326,8 @@ func (o *checkOptions) run(ctx context.Context) error {
 	switch {
 	case o.fails(report):
 		return codeError{code: ExitFindings}
+	case o.source.code.given() && len(report.NodeRoles) == 0:
+		return o.source.code.noNodeRole(report)
 	case !o.allowPartial && !complete:
 		return codeError{code: ExitIncomplete}
 	default:
@@ -284,6 +356,7 @@ func (o *checkOptions) choose(report *finding.Report) (complete bool) {
 	if len(o.filters()) == 0 {
 		return report.Complete()
 	}
+	report.NarrowedBy = o.filters()
 	report.Results = slices.DeleteFunc(report.Results, func(r finding.Result) bool {
 		return len(o.only) > 0 && !slices.Contains(o.only, r.ID) ||
 			len(o.severities) > 0 && !slices.ContainsFunc(o.severities, func(s string) bool { return hasSeverity(r, finding.Severity(s)) }) ||

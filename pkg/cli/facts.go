@@ -18,6 +18,8 @@ type factsOptions struct {
 	streams       genericiooptions.IOStreams
 	live          liveOptions
 	file, example string
+	// code is filled by check alone.
+	code codeOptions
 	// scope completes commands; complete and around say what is known of it.
 	scope scope
 }
@@ -40,19 +42,30 @@ func (o *factsOptions) complete(cmd *cobra.Command) error {
 	if o.file != "" && o.example != "" {
 		return usage("give one of them", "--filename and --example are two sources of facts")
 	}
-	if !o.saved() {
+	if err := o.code.complete(cmd); err != nil {
+		return err
+	}
+	if o.code.given() && (o.file != "" || o.example != "") {
+		return usage("give one of them", "--terraform and --filename or --example are two sources of facts")
+	}
+	if !o.saved() || o.code.given() {
 		return nil
 	}
+	return refuseLive(cmd, "omit it, or check the cluster live")
+}
+
+// refuseLive refuses flags that say how to read a live cluster.
+func refuseLive(cmd *cobra.Command, next string) error {
 	for _, name := range append([]string{"context", "kubeconfig"}, liveFlags...) {
 		if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
-			return usage("omit it, or check the cluster live", "--%s does not apply to saved facts", name)
+			return usage(next, "--%s does not apply to saved facts", name)
 		}
 	}
 	return nil
 }
 
-// saved reports whether the facts come from a file or an example.
-func (o *factsOptions) saved() bool { return o.file != "" || o.example != "" }
+// saved reports whether the facts come from a file, an example or infrastructure code.
+func (o *factsOptions) saved() bool { return o.file != "" || o.example != "" || o.code.given() }
 
 // read returns the facts, and for live ones what reading them cost.
 func (o *factsOptions) read(ctx context.Context) (facts *snapshot.Snapshot, footer string, err error) {

@@ -19,11 +19,16 @@ type judge struct {
 	now time.Time
 	// unused is set where an exception that no result needs is worth a warning.
 	unused bool
+	// advise says what to do next about the results.
+	advise func(*view.View, *finding.Report)
 }
 
 // newJudge returns the judge of this run.
 func (o *checkOptions) newJudge() judge {
-	j := judge{rules: rules.Options{CNIVersion: o.cniVersion, WhyNotJoining: o.whyNotJoining}, team: &o.team, now: time.Now(), unused: !o.whyNotJoining}
+	j := judge{rules: rules.Options{CNIVersion: o.cniVersion, WhyNotJoining: o.whyNotJoining}, team: &o.team, now: time.Now(), unused: !o.whyNotJoining, advise: planner.Advise}
+	if o.source.code.given() {
+		j.advise = func(_ *view.View, r *finding.Report) { o.source.code.advise(r) }
+	}
 	j.rules.Severities, j.rules.Off = o.team.policy.Overrides()
 	return j
 }
@@ -36,7 +41,7 @@ func (j judge) report(facts *snapshot.Snapshot, around scope) (*finding.Report, 
 	if err := j.team.apply(report, j.now, j.unused); err != nil {
 		return nil, err
 	}
-	planner.Advise(v, report)
+	j.advise(v, report)
 	report.Facts.JudgedBy = toolName()
 	report.MapCommands(around.complete)
 	return report, nil

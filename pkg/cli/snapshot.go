@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/fleet"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
@@ -20,6 +21,7 @@ import (
 type snapshotOptions struct {
 	streams genericiooptions.IOStreams
 	live    liveOptions
+	code    codeOptions
 
 	output       string
 	allowPartial bool
@@ -83,6 +85,7 @@ read.`,
 		f.BoolVar(&o.allowPartial, "allow-partial", false, "Do not exit with 3 if some facts could not be read")
 	})
 	o.live.addFlags(f)
+	o.code.addFlags(f)
 	o.live.addFactsFlags(f)
 	inSection(f, sectionFleet, func() {
 		f.DurationVar(&o.maxAge, "max-age", 0, "Keep the snapshots in the directory that are not older than this")
@@ -97,6 +100,9 @@ var formatNames = append(jsonYAML{}.AllowedFormats(), "yml")
 // complete refuses a file that could not be written later, and the name of a format: -o
 // names a file here, and elsewhere a format.
 func (o *snapshotOptions) complete(cmd *cobra.Command) error {
+	if err := o.code.complete(cmd); err != nil {
+		return err
+	}
 	if err := o.live.completeSelection(cmd); err != nil {
 		return err
 	}
@@ -200,7 +206,7 @@ func unreadWords(u fleet.Unread) string {
 // run reads the facts and writes them completely. A partial snapshot is written too: it
 // says what is missing.
 func (o *snapshotOptions) run(ctx context.Context) error {
-	facts, footer, err := o.live.read(ctx)
+	facts, footer, err := o.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -222,4 +228,19 @@ func (o *snapshotOptions) run(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// read reads the facts, of a live cluster or of infrastructure code.
+func (o *snapshotOptions) read(ctx context.Context) (facts *snapshot.Snapshot, footer string, err error) {
+	if !o.code.given() {
+		return o.live.read(ctx)
+	}
+	all, err := o.code.read(ctx, &o.live)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := o.code.oneCluster(all, "a snapshot"); err != nil {
+		return nil, "", err
+	}
+	return all[0], "from " + o.code.terraform, nil
 }

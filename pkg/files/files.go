@@ -22,6 +22,9 @@ import (
 const (
 	MaxSnapshot = 64 << 20 // snapshots, reports and journals
 	MaxConfig   = 1 << 20  // configuration, plans, policy documents and templates
+	// MaxPlan is for the JSON text of Terraform plans and states. A plan of 2,000 resources
+	// has some 20 MB.
+	MaxPlan = 128 << 20
 	// MaxKubeconfig is for kubeconfig files and the AWS configuration. A kubeconfig with
 	// 2,000 clusters has some 5 MB.
 	MaxKubeconfig = 8 << 20

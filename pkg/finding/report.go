@@ -1,6 +1,8 @@
 package finding
 
 import (
+	"fmt"
+
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
@@ -54,6 +56,25 @@ type Result struct {
 	Exception *Exception `json:"exception,omitempty"`
 	// Known is set where the failure was already in the baseline.
 	Known bool `json:"known,omitempty"`
+	// Place is where infrastructure code declares the subject; nil where it does not.
+	Place *Place `json:"place,omitempty"`
+}
+
+// Place is where infrastructure code declares something.
+type Place struct {
+	// Address is the code's own name, such as module.eks.aws_iam_role.node[0].
+	Address string `json:"address"`
+	// File and Line are where its block begins; empty and 0 where that is not known.
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
+}
+
+// String returns the address and, where they are known, file and line.
+func (p Place) String() string {
+	if p.File == "" {
+		return p.Address
+	}
+	return fmt.Sprintf("%s (%s:%d)", p.Address, p.File, p.Line)
 }
 
 // Ref names a result.
@@ -99,12 +120,17 @@ type Report struct {
 	// WhyNotJoining is set where the report has only what may keep nodes from joining,
 	// in the order in which a node meets it.
 	WhyNotJoining bool `json:"whyNotJoining,omitempty"`
+	// NarrowedBy are the flags of check because of which the report has only a part of the
+	// results.
+	NarrowedBy []string `json:"narrowedBy,omitempty"`
 	// Results are in the order of Sort.
 	Results []Result `json:"results"`
 	Summary Summary  `json:"summary"`
 	// NotEvaluated is, in words, what could change a verdict about permissions and is
 	// never read, and which rules the team switched off.
 	NotEvaluated []string `json:"notEvaluated,omitempty"`
+	// Derived says, a clause each, which facts were not read but follow from what AWS does.
+	Derived []string `json:"derived,omitempty"`
 	// Missing is what could not be read.
 	Missing []Missing `json:"missing,omitempty"`
 }
@@ -196,6 +222,9 @@ type Missing struct {
 	Operation  string `json:"operation"`
 	Permission string `json:"permission,omitempty"`
 	Error      string `json:"error"`
+	// Until is apply for a fact of infrastructure code that is known when the code has
+	// been applied.
+	Until string `json:"until,omitempty"`
 }
 
 // Summarize counts results by Weight and, where they have none, by status. What is

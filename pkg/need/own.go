@@ -34,15 +34,20 @@ var Reads = []string{
 // ListReads are what list calls besides.
 var ListReads = []string{"iam:ListEntitiesForPolicy", "iam:ListInstanceProfiles", "iam:ListRoles"}
 
+// UsageReads are what usage calls besides. The first makes a report in IAM and changes
+// nothing else.
+var UsageReads = []string{"iam:GenerateServiceLastAccessedDetails", "iam:GetServiceLastAccessedDetails"}
+
 // FleetReads are what check and snapshot call besides to find the clusters of all regions.
 var FleetReads = []string{"ec2:DescribeRegions"}
 
-// ReaderDocument is the IAM policy that check and snapshot need and, in
-// statements of their own, what list and what fleets need besides.
+// ReaderDocument is the IAM policy that check and snapshot need and, in statements of their
+// own, what list, usage and fleets need besides.
 func ReaderDocument() Document {
 	return document(
 		Statement{Sid: "NodeRoleCheck", Effect: "Allow", Action: Reads, Resource: []string{"*"}},
 		Statement{Sid: "NodeRoleList", Effect: "Allow", Action: ListReads, Resource: []string{"*"}},
+		Statement{Sid: "NodeRoleUsage", Effect: "Allow", Action: UsageReads, Resource: []string{"*"}},
 		Statement{Sid: "NodeRoleFleet", Effect: "Allow", Action: FleetReads, Resource: []string{"*"}},
 	)
 }

@@ -85,6 +85,7 @@ type page struct {
 	Excepted []item
 	Missing  []finding.Missing
 	Not      []string // not evaluated
+	Derived  []string // not read
 	Details  []roleDetail
 	Managed  []policyDetail
 	Passed   []ruleGroup
@@ -187,7 +188,7 @@ type ruleGroup struct {
 }
 
 func newPage(r *finding.Report, o Options) *page {
-	p := &page{Cluster: r.Cluster, AWSNode: r.AWSNode.Text, Not: r.NotEvaluated, Missing: r.Missing, Unknowns: r.Summary.Unknown, Version: o.Version}
+	p := &page{Cluster: r.Cluster, AWSNode: r.AWSNode.Text, Not: r.NotEvaluated, Derived: r.Derived, Missing: r.Missing, Unknowns: r.Summary.Unknown, Version: o.Version}
 	p.Style, p.Policy = pageStyle()
 	p.Facts = append(clusterFacts(r.Cluster), factsText(r.Facts)...)
 	docs := map[string]finding.RuleDoc{}

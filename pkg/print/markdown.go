@@ -38,6 +38,9 @@ func writeMarkdown(w io.Writer, r *finding.Report, o Options) error {
 	d.findings(m.findings)
 	d.unknowns(m.unknown, r.Missing)
 	d.excepted(m.excepted)
+	for _, n := range r.Derived {
+		d.add(markdownRest, "Derived: "+escape(clip(n, 4*maxName))+"\n\n")
+	}
 	for _, n := range r.NotEvaluated {
 		d.add(markdownRest, "Not evaluated: "+escape(clip(n, 4*maxName))+"\n\n")
 	}
@@ -254,13 +257,16 @@ func linkTo(link string) string {
 	return escape(link)
 }
 
-// codeBlock is a block of commands behind a fence that none of them can end.
-func codeBlock(command string) string {
+// codeBlock is a block of commands.
+func codeBlock(command string) string { return fenced("sh", command) }
+
+// fenced is a block of code behind a fence that nothing in it can end.
+func fenced(language, code string) string {
 	fence := "```"
-	for strings.Contains(command, fence) {
+	for strings.Contains(code, fence) {
 		fence += "`"
 	}
-	return fence + "sh\n" + command + "\n" + fence + "\n\n"
+	return fence + language + "\n" + code + "\n" + fence + "\n\n"
 }
 
 // nextBlocks are what to do: each command in a code block, and what is to be known of

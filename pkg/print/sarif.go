@@ -129,6 +129,9 @@ func writeSARIF(w io.Writer, raw *finding.Report, o Options) error {
 		Results:     []sarifResult{},
 		Properties:  map[string]any{"cluster": r.Cluster, "summary": r.Summary, "notEvaluated": r.NotEvaluated},
 	}
+	if len(r.Derived) > 0 {
+		run.Properties["derived"] = r.Derived
+	}
 	if r.Facts != (finding.Facts{}) {
 		run.Properties["facts"] = r.Facts
 	}
@@ -226,6 +229,11 @@ func newSARIFResult(r entry, cluster finding.ClusterInfo, id identity) sarifResu
 		Fingerprints: map[string]string{"primaryLocationLineHash": fingerprint[:16] + ":1", "noderole/v1": fingerprint},
 		Properties:   map[string]any{"status": r.Status, "severity": r.Severity, "subject": r.Subject},
 	}
+	if p := r.Place; p != nil && p.File != "" {
+		result.Locations[0].Physical = sarifPhysical{
+			Artifact: sarifArtifact{URI: pathOf(p.File)}, Region: sarifRegion{StartLine: p.Line, StartColumn: 1, EndLine: p.Line, EndColumn: 2},
+		}
+	}
 	if len(r.Next) > 0 {
 		result.Properties["next"] = r.Next
 	}
@@ -295,6 +303,15 @@ func securitySeverity(s finding.Severity) string {
 // clusterPath names a cluster as a relative path.
 func clusterPath(c finding.ClusterInfo) string {
 	return "eks/" + pathSegment(c.Account) + "/" + pathSegment(c.Region) + "/" + pathSegment(c.Name)
+}
+
+// pathOf is the relative URI of a file.
+func pathOf(file string) string {
+	segments := strings.Split(strings.TrimPrefix(strings.ReplaceAll(file, `\`, "/"), "/"), "/")
+	for i, s := range segments {
+		segments[i] = pathSegment(s)
+	}
+	return strings.Join(segments, "/")
 }
 
 // pathSegment escapes a name for one segment of a URI's path.

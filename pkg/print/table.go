@@ -99,6 +99,9 @@ func Table(w io.Writer, r *finding.Report, o TableOptions) error {
 	}
 	t.results(m)
 	if !o.Quiet {
+		for _, d := range r.Derived {
+			t.wrapped("derived: ", strings.Repeat(" ", 9), d)
+		}
 		for _, n := range r.NotEvaluated {
 			t.wrapped("not evaluated: ", strings.Repeat(" ", 15), n)
 		}

@@ -9,6 +9,7 @@ import (
 
 var nodeWithoutRole = Rule{
 	ID: "NR105", Name: "node-without-role", Severity: finding.Error, Concern: finding.ConcernJoin,
+	Runtime: true,
 	Joining: 30,
 	Repair:  finding.FillInstanceProfile,
 	Title:   "Every self-managed node has a role in its instance profile",

@@ -11,6 +11,7 @@ import (
 
 var instanceNotJoined = Rule{
 	ID: "NR108", Name: "instance-not-joined", Severity: finding.Warning, Concern: finding.ConcernJoin,
+	Runtime:  true,
 	Joining:  240,
 	NoRepair: "it is a symptom: it ends when its causes are repaired",
 	Title:    "Every running instance of the cluster has joined",

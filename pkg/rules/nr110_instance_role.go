@@ -13,6 +13,7 @@ import (
 
 var instanceRole = Rule{
 	ID: "NR110", Name: "instance-role", Severity: finding.Error, Concern: finding.ConcernJoin,
+	Runtime:  true,
 	Joining:  35,
 	Explains: []finding.SymptomKind{finding.NotReady, finding.NotJoined},
 	NoRepair: "fix does not replace instance profiles: which one the instance was launched with is not certain",

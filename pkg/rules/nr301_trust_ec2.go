@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -102,8 +103,8 @@ func trusted(r *view.Role) string {
 		if s.Effect != iampolicy.Allow {
 			continue
 		}
-		for _, list := range s.Principals {
-			for _, name := range list {
+		for _, kind := range slices.Sorted(maps.Keys(s.Principals)) {
+			for _, name := range s.Principals[kind] {
 				names = appendNew(names, name)
 			}
 		}

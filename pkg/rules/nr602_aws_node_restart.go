@@ -10,6 +10,7 @@ import (
 
 var awsNodeRestart = Rule{
 	ID: "NR602", Name: "aws-node-restart", Severity: finding.Warning, Concern: finding.ConcernCNI,
+	Runtime:  true,
 	Explains: []finding.SymptomKind{finding.NoNetwork},
 	Repair:   finding.RestartAWSNode,
 	Title:    "Every running aws-node pod uses the identity that is configured",

@@ -12,6 +12,7 @@ import (
 
 var runningPermissions = Rule{
 	ID: "NR607", Name: "aws-node-running-permissions", Severity: finding.Error, Concern: finding.ConcernCNI,
+	Runtime:  true,
 	Joining:  215,
 	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork, finding.DeniedCall},
 	Repair:   finding.RestartAWSNode,

@@ -12,6 +12,7 @@ import (
 
 var nodeGroupHealth = Rule{
 	ID: "NR801", Name: "node-group-health", Severity: finding.Error, Concern: finding.ConcernJoin,
+	Runtime:  true,
 	Joining:  220,
 	NoRepair: "it is a symptom: it ends when its causes are repaired",
 	Title:    "EKS reports no health issue with an IAM cause on the cluster, a node group or an add-on",

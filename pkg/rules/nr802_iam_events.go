@@ -15,6 +15,7 @@ import (
 
 var clusterEvents = Rule{
 	ID: "NR802", Name: "iam-events", Severity: finding.Warning, Concern: finding.ConcernJoin,
+	Runtime:  true,
 	Joining:  230,
 	NoRepair: "it is a symptom: it ends when its causes are repaired",
 	Title:    "The cluster reports no event and no node class condition with an IAM cause",

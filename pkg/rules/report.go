@@ -41,6 +41,13 @@ func (o Options) chosen() []Rule {
 	return chosen
 }
 
+// Results are the results of the rules that Judge runs, before it says which of them
+// explain which.
+func Results(v *view.View, o Options) []finding.Result {
+	v.AssumeCNIVersion(o.CNIVersion)
+	return Run(v, o.chosen())
+}
+
 // Judge runs every rule on a view and returns the report. The same view and options
 // give the same report.
 func Judge(v *view.View, o Options) *finding.Report {
@@ -65,6 +72,7 @@ func Judge(v *view.View, o Options) *finding.Report {
 		IAM:           iamOf(v),
 		WhyNotJoining: o.WhyNotJoining,
 		Results:       results,
+		Derived:       s.Source.Derived,
 		Summary:       finding.Summarize(results),
 	}
 	if at := s.Source.CollectedAt; !at.IsZero() {
@@ -79,16 +87,26 @@ func Judge(v *view.View, o Options) *finding.Report {
 	}
 	report.AWSNode.Verdicts = verdicts(verdictsOf, func(s finding.Subject) bool { return s.Kind == finding.SubjectAWSNode })
 	report.Sort()
+	for i, r := range report.Results {
+		if place, ok := s.Places[r.Subject.ARN]; ok {
+			at := finding.Place{Address: place.Address, File: place.File, Line: place.Line}
+			report.Results[i].Place = &at
+			if r.Failed() {
+				report.Results[i].Evidence = append([]string{"declared at " + at.String()}, r.Evidence...)
+			}
+		}
+	}
 	if len(s.Simulations) == 0 {
 		report.NotEvaluated = append(report.NotEvaluated, "service control policies, which a member account cannot read; --simulate asks AWS")
 	}
+	report.NotEvaluated = append(report.NotEvaluated, s.Source.Unseen...)
 	if o.WhyNotJoining {
 		report.NotEvaluated = append(report.NotEvaluated, "what is not IAM: subnets, security groups, VPC endpoints, DNS, user data and the AMI; the log of kubelet on the node (journalctl -u kubelet) and "+
 			"https://docs.aws.amazon.com/eks/latest/userguide/troubleshooting.html#worker-node-fail say more")
 	}
 	for _, m := range s.Missing {
 		report.Missing = append(report.Missing, finding.Missing{
-			Fact: string(m.Fact), Subject: m.Subject, Operation: m.Operation, Permission: m.Permission, Error: m.Error,
+			Fact: string(m.Fact), Subject: m.Subject, Operation: m.Operation, Permission: m.Permission, Error: m.Error, Until: m.Until,
 		})
 	}
 	return report

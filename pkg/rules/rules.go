@@ -34,6 +34,9 @@ type Rule struct {
 	// OfInstances is set where failures are about the instances that have a role, and not
 	// about the role.
 	OfInstances bool
+	// Runtime is set where the rule is about what runs: nodes, instances, pods, events and
+	// what EKS reports. Infrastructure code shows nothing of it.
+	Runtime bool
 	// Repair is the repair that fix has; NoRepair says why it has none.
 	Repair   finding.Repair
 	NoRepair string
@@ -105,6 +108,13 @@ func Docs() []finding.RuleDoc {
 func Run(v *view.View, rules []Rule) []finding.Result {
 	var results []finding.Result
 	for _, rule := range rules {
+		if code := v.Snapshot.Source.Code; code != "" && rule.Runtime {
+			results = append(results, finding.Result{
+				ID: rule.ID, Rule: rule.Name, Severity: rule.Severity, Concern: rule.Concern, Joining: rule.Joining,
+				Status: finding.NotApplicable, Subject: clusterSubject(v), Message: "a " + code + " does not show what runs",
+			})
+			continue
+		}
 		rule.Check(v, func(r finding.Result) {
 			if r.Severity == "" || rule.byTeam {
 				r.Severity = rule.Severity

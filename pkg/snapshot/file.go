@@ -64,9 +64,15 @@ func Decode(name string, text []byte) (*Snapshot, error) {
 	var head struct {
 		APIVersion string `json:"apiVersion"`
 		Kind       string `json:"kind"`
+		// What Terraform writes has one of these.
+		FormatVersion    string `json:"format_version"`
+		TerraformVersion string `json:"terraform_version"`
 	}
 	if err := yaml.NodeToValue(body, &head); err != nil {
 		return nil, fileError(name, file, err)
+	}
+	if head.FormatVersion != "" || head.TerraformVersion != "" {
+		return nil, &FileError{File: name, Problem: "is a plan or state of Terraform, not a snapshot: use it with --terraform"}
 	}
 	if head.APIVersion != APIVersion || head.Kind != Kind {
 		return nil, &FileError{File: name, Line: line(body), Field: "apiVersion, kind", Problem: fmt.Sprintf(

@@ -94,8 +94,26 @@ type Snapshot struct {
 	// MaxEvents at most.
 	Events []Event `json:"events,omitempty"`
 
+	// MappedRoles are roles that infrastructure code maps to nodes of the cluster, by ARN,
+	// with what maps them: an access entry's type, or aws-auth. They are node roles also
+	// where the code does not show what starts their nodes, such as Karpenter. Only facts
+	// that were read from code have them.
+	MappedRoles map[string]string `json:"mappedRoles,omitempty"`
+	// Places say where code declares what the snapshot has, by ARN. No verdict depends on
+	// them.
+	Places map[string]Place `json:"places,omitempty"`
+
 	// Missing lists what could not be read, in the order of Fact and Subject.
 	Missing []Missing `json:"missing,omitempty"`
+}
+
+// Place is where infrastructure code declares something.
+type Place struct {
+	// Address is the code's own name, such as module.eks.aws_iam_role.node[0].
+	Address string `json:"address"`
+	// File and Line are where its block begins; empty and 0 where that is not known.
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
 }
 
 // Source says how a snapshot came to be.
@@ -108,6 +126,13 @@ type Source struct {
 	Context string `json:"context,omitempty"`
 	// Evidence says, a sentence each, how the context led to the cluster.
 	Evidence []string `json:"evidence,omitempty"`
+	// Code is the kind of infrastructure code that the facts are from, such as plan; empty
+	// for facts that were read from AWS and Kubernetes.
+	Code string `json:"code,omitempty"`
+	// Derived says, a clause each, which facts were not read but follow from what AWS
+	// does; Unseen what the source of the facts cannot show.
+	Derived []string `json:"derived,omitempty"`
+	Unseen  []string `json:"unseen,omitempty"`
 }
 
 // Cluster is what eks:DescribeCluster returns of the cluster.
@@ -556,4 +581,10 @@ type Missing struct {
 	Permission string `json:"permission,omitempty"`
 	// Error is one line.
 	Error string `json:"error"`
+	// Until is UntilApply for a fact of infrastructure code that is known when the code
+	// has been applied; empty for any other.
+	Until string `json:"until,omitempty"`
 }
+
+// UntilApply is the value of Missing.Until.
+const UntilApply = "apply"

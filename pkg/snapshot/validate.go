@@ -62,6 +62,14 @@ func (s *Snapshot) validateKeys() *problem {
 			return p
 		}
 	}
+	for _, arn := range text.SortedKeys(s.MappedRoles) {
+		if p := iamARN(arn, false, "role/", "mappedRoles", arn); p != nil {
+			return p
+		}
+		if p := present(s, s.Roles, arn, FactRoles, "mappedRoles", arn); p != nil {
+			return p
+		}
+	}
 	for _, arn := range text.SortedKeys(s.OtherClusters) {
 		if a, ok := ParseARN(arn); !ok || a.Service != "eks" {
 			return bad("is not an EKS cluster's ARN", "otherClusters", arn)
@@ -232,6 +240,9 @@ func (s *Snapshot) validateMissing() *problem {
 		}
 		if m.Operation == "" || m.Error == "" {
 			return bad(fmt.Sprintf("the entry for %s needs operation and error", m.Fact), "missing")
+		}
+		if p := oneOf(m.Until, []string{"", UntilApply}, "missing"); p != nil {
+			return p
 		}
 	}
 	return nil

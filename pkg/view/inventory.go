@@ -35,6 +35,9 @@ const (
 	NodeTemplate   SourceKind = "AWSNodeTemplate"
 	AutoModeClass  SourceKind = "Auto Mode NodeClass"
 	AutoScaling    SourceKind = "Auto Scaling group"
+	// Mapped is what infrastructure code maps to nodes of the cluster, without what starts
+	// them.
+	Mapped SourceKind = "mapping"
 	// Unjoined is an instance of the cluster that is not a node of it yet.
 	Unjoined SourceKind = "instance that has not joined"
 )
@@ -137,6 +140,11 @@ func (v *View) resolveNodeRoles() {
 	}
 
 	v.resolveNodeSources(sources)
+	for arn, by := range sortedPairs(s.MappedRoles) {
+		if len(sources[arn]) == 0 {
+			sources[arn] = []Source{{Kind: Mapped, Name: by}}
+		}
+	}
 	v.takeDisplaced(sources)
 	for arn, list := range sources {
 		slices.SortFunc(list, func(a, b Source) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })

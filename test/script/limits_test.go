@@ -21,6 +21,7 @@ var inputs = []struct {
 	{name: "--filename", args: "check -f FILE", code: 2},
 	{name: "standard input", args: "check -f -", stdin: true, code: 2},
 	{name: "fix --filename", args: "fix -f FILE", code: 2},
+	{name: "--terraform", args: "check --terraform FILE", code: 2},
 	{name: "can --filename", args: "can r s3:GetObject -f FILE", code: 2},
 	{name: "--config", args: "check --example --config FILE", code: 2},
 	{name: "--baseline", args: "check --example --baseline FILE", code: 2},

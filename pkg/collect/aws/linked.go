@@ -181,6 +181,10 @@ func (c *iamCalls) DetachRolePolicy(ctx context.Context, in *iam.DetachRolePolic
 	return (*iam.Client)(c).DetachRolePolicy(ctx, in, o...)
 }
 
+func (c *iamCalls) GenerateServiceLastAccessedDetails(ctx context.Context, in *iam.GenerateServiceLastAccessedDetailsInput, o ...func(*iam.Options)) (*iam.GenerateServiceLastAccessedDetailsOutput, error) {
+	return (*iam.Client)(c).GenerateServiceLastAccessedDetails(ctx, in, o...)
+}
+
 func (c *iamCalls) GetInstanceProfile(ctx context.Context, in *iam.GetInstanceProfileInput, o ...func(*iam.Options)) (*iam.GetInstanceProfileOutput, error) {
 	return (*iam.Client)(c).GetInstanceProfile(ctx, in, o...)
 }
@@ -203,6 +207,10 @@ func (c *iamCalls) GetRole(ctx context.Context, in *iam.GetRoleInput, o ...func(
 
 func (c *iamCalls) GetRolePolicy(ctx context.Context, in *iam.GetRolePolicyInput, o ...func(*iam.Options)) (*iam.GetRolePolicyOutput, error) {
 	return (*iam.Client)(c).GetRolePolicy(ctx, in, o...)
+}
+
+func (c *iamCalls) GetServiceLastAccessedDetails(ctx context.Context, in *iam.GetServiceLastAccessedDetailsInput, o ...func(*iam.Options)) (*iam.GetServiceLastAccessedDetailsOutput, error) {
+	return (*iam.Client)(c).GetServiceLastAccessedDetails(ctx, in, o...)
 }
 
 func (c *iamCalls) ListAttachedRolePolicies(ctx context.Context, in *iam.ListAttachedRolePoliciesInput, o ...func(*iam.Options)) (*iam.ListAttachedRolePoliciesOutput, error) {

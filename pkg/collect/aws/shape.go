@@ -64,6 +64,9 @@ var required = map[string][]string{
 	"iam:ListInstanceProfiles":        {"InstanceProfiles[]"},
 	"iam:ListEntitiesForPolicy":       {"PolicyRoles[]"},
 
+	"iam:GenerateServiceLastAccessedDetails": {"JobId"},
+	"iam:GetServiceLastAccessedDetails":      {"JobStatus"},
+
 	"iam:CreateRole":                              {"Role.Arn"},
 	"iam:DeleteRole":                              nil,
 	"iam:AttachRolePolicy":                        nil,

@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac/terraform"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// codeOptions name infrastructure code whose facts are used instead of a live cluster's.
+type codeOptions struct {
+	terraform string
+	account   string
+}
+
+func (o *codeOptions) addFlags(f *pflag.FlagSet) {
+	inSection(f, sectionCluster, func() {
+		f.StringVar(&o.terraform, "terraform", "", `Use the plan or state in this file instead of a live cluster, as "terraform show -json" writes it, - for standard input`)
+		f.StringVar(&o.account, "account", "", "AWS account of what --terraform creates, where the plan does not say it")
+	})
+}
+
+// given reports whether the facts come from infrastructure code.
+func (o *codeOptions) given() bool { return o.terraform != "" }
+
+// codeFlags are the flags of a live cluster that also apply to infrastructure code.
+var codeFlags = []string{"region", "cluster-name"}
+
+// accountID is the form of the IDs of AWS accounts.
+var accountID = regexp.MustCompile(`^[0-9]{12}$`)
+
+// complete refuses flags that contradict each other.
+func (o *codeOptions) complete(cmd *cobra.Command) error {
+	switch {
+	case !o.given() && o.account != "":
+		return usage("give the plan too: --terraform plan.json", "--account applies to infrastructure code only")
+	case !o.given():
+		return nil
+	case o.account != "" && !accountID.MatchString(o.account):
+		return usage("such as --account 111122223333", "--account: %q is not the ID of an AWS account", o.account)
+	}
+	for _, name := range append([]string{"context", "kubeconfig"}, liveFlags...) {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Changed && !slices.Contains(codeFlags, name) {
+			return usage("omit it, or check the cluster live", "--%s does not apply to infrastructure code", name)
+		}
+	}
+	return nil
+}
+
+// read returns the facts of every cluster that the code is about, or of the one that live
+// names.
+func (o *codeOptions) read(ctx context.Context, live *liveOptions) ([]*snapshot.Snapshot, error) {
+	text, err := files.Read(ctx, o.terraform, live.streams.In, files.MaxPlan)
+	var fileErr *files.Error
+	switch {
+	case errors.As(err, &fileErr):
+		return nil, usage(nextForPlan(fileErr), "%s", fileErr)
+	case err != nil:
+		return nil, err
+	}
+	sources := "."
+	if o.terraform != "-" {
+		sources = filepath.Dir(o.terraform)
+	}
+	code, err := terraform.Read(o.terraform, text, terraform.Options{Place: iac.Place{Account: o.account, Region: live.region}, Sources: sources})
+	if err != nil {
+		return nil, codeError{code: ExitUsage, err: err}
+	}
+	snapshots, err := iac.Build(code)
+	if err != nil {
+		return nil, unread(err)
+	}
+	var names []string
+	for _, s := range snapshots {
+		s.Source.Tool = toolName()
+		s.Source.Evidence = []string{fmt.Sprintf("the facts are those of a Terraform %s, %s", code.Kind, o.terraform)}
+		names = append(names, s.Cluster.Identity().Name())
+	}
+	if live.clusterName == "" {
+		return snapshots, nil
+	}
+	snapshots = slices.DeleteFunc(snapshots, func(s *snapshot.Snapshot) bool { return s.Cluster.Identity().Name() != live.clusterName })
+	if len(snapshots) == 0 {
+		return nil, usage("it has "+strings.Join(names, ", "), "%s has nothing for cluster %s", o.terraform, live.clusterName)
+	}
+	return snapshots, nil
+}
+
+// nextForPlan says what to do about a file that cannot be read.
+func nextForPlan(err *files.Error) string {
+	if strings.Contains(err.Problem, "is larger than") {
+		return "leave out what check does not read: jq 'del(.planned_values)' " + command.Quote(err.Name) + " > small.json"
+	}
+	return "write it with: terraform plan -out tfplan && terraform show -json tfplan > plan.json"
+}
+
+// oneCluster refuses to write several reports where only one fits.
+func (o *codeOptions) oneCluster(snapshots []*snapshot.Snapshot, what string) error {
+	if len(snapshots) == 1 {
+		return nil
+	}
+	var names []string
+	for _, s := range snapshots {
+		names = append(names, s.Cluster.Identity().Name())
+	}
+	return usage("choose one: --cluster-name "+names[0], "%s has %d clusters, %s, and %s has room for one", o.terraform, len(snapshots), strings.Join(names, ", "), what)
+}
+
+// advise says what to do about findings in infrastructure code: no command of AWS or of this
+// program changes code.
+func (o *codeOptions) advise(report *finding.Report) {
+	for i := range report.Results {
+		r := &report.Results[i]
+		r.Next = nil
+		if !r.Failed() || len(r.Causes) > 0 {
+			continue
+		}
+		note := "says how to correct the code"
+		if r.Place != nil {
+			note = "says how to correct " + r.Place.Address
+		}
+		r.Next = []finding.Next{finding.Run(command.Noderole("explain", r.ID)).With(note)}
+	}
+	report.Sort()
+}
+
+// noNodeRole is the error of a report without a node role, which is no pass.
+func (o *codeOptions) noNodeRole(report *finding.Report) error {
+	if len(report.NodeRoles) > 0 {
+		return nil
+	}
+	return unread(&problem.Error{
+		Problem: fmt.Sprintf("%s has no node role of cluster %s that is known", o.terraform, report.Cluster.Name),
+		Next:    "check the plan that has its node groups, its access entries or its node classes",
+	})
+}

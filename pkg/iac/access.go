@@ -1,0 +1,312 @@
+package iac
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/awsauth"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
+)
+
+// nodeEntry reports whether access entries of a type are for nodes.
+func nodeEntry(kind string) bool {
+	return slices.Contains([]string{"EC2_LINUX", "EC2_WINDOWS", "EC2", "HYBRID_LINUX", "HYPERPOD_LINUX"}, kind)
+}
+
+// launched reports whether EC2 instances join by an entry of a type.
+func launched(kind string) bool { return strings.HasPrefix(kind, "EC2") }
+
+func (w *work) accessEntries() {
+	for _, e := range w.code.AccessEntries {
+		principal, why := w.roleARN(e.Principal)
+		if !w.mine(e.Cluster, snapshot.FactAccessEntries, principal) {
+			continue
+		}
+		if why = cmp.Or(why, e.Type.unknown()); why.Unknown != "" {
+			w.missing(snapshot.FactAccessEntries, principal, why)
+			continue
+		}
+		entry := e.Facts
+		entry.Type = cmp.Or(e.Type.Text, "STANDARD")
+		_, node := w.s.Roles[principal]
+		if !node && !nodeEntry(entry.Type) {
+			continue
+		}
+		w.role(principal)
+		if launched(entry.Type) {
+			put(&w.s.MappedRoles, principal, "access entry of type "+entry.Type)
+		}
+		w.accessPolicies(principal, &entry)
+		put(&w.s.AccessEntries, principal, entry)
+	}
+}
+
+func (w *work) accessPolicies(principal string, entry *snapshot.AccessEntry) {
+	for _, p := range w.code.AccessPolicies {
+		of, why := w.roleARN(p.Principal)
+		is, perhaps := w.belongs(p.Cluster)
+		why = cmp.Or(perhaps, why, p.Policy.unknown())
+		switch {
+		case !is && perhaps.Unknown == "" || of != "" && of != principal:
+		case why.Unknown != "":
+			w.missing(snapshot.FactAccessPolicies, principal, why)
+		default:
+			put(&entry.Policies, p.Policy.Text, p.Namespaces)
+		}
+	}
+}
+
+// entriesElsewhere notes, for a cluster that is not in the code, that access entries of its
+// node roles are not known.
+func (w *work) entriesElsewhere() {
+	if w.declared() {
+		return
+	}
+	for _, arn := range slices.Concat(text.SortedKeys(w.s.Roles), missingRoles(w.s)) {
+		if _, ok := w.s.AccessEntries[arn]; !ok {
+			w.missing(snapshot.FactAccessEntries, arn, w.elsewhere("the access entry of "+snapshot.NameOf(arn)+" is"))
+		}
+	}
+}
+
+func missingRoles(s *snapshot.Snapshot) []string {
+	var arns []string
+	for _, m := range s.Missing {
+		if m.Fact == snapshot.FactRoles && m.Subject != "" {
+			arns = append(arns, m.Subject)
+		}
+	}
+	return arns
+}
+
+// awsAuth adds the ConfigMap of the code, or else what EKS writes into it.
+func (w *work) awsAuth() {
+	found := false
+	for _, a := range w.code.AWSAuths {
+		is, why := w.belongs(a.Cluster)
+		if is {
+			why = a.MapRoles.unknown()
+		}
+		switch {
+		case why.Unknown != "":
+			w.missing(snapshot.FactAWSAuth, "", why)
+			return
+		case is:
+			w.s.AWSAuth, found = &snapshot.AWSAuth{MapRoles: a.MapRoles.Text}, true
+			w.mapped(a.MapRoles.Text)
+		}
+	}
+	switch {
+	case found:
+	case !w.created() && w.s.Cluster.AuthenticationMode != "API":
+		w.missing(snapshot.FactAWSAuth, "", w.elsewhere("the ConfigMap aws-auth is"))
+	case w.s.Cluster.AuthenticationMode == "CONFIG_MAP" && len(w.s.NodeGroups) > 0:
+		w.s.AWSAuth = &snapshot.AWSAuth{MapRoles: w.derivedMapping()}
+	}
+}
+
+// derivedMapping is what EKS writes into aws-auth for managed node groups.
+func (w *work) derivedMapping() string {
+	var b strings.Builder
+	var done []string
+	for _, name := range text.SortedKeys(w.s.NodeGroups) {
+		g := w.s.NodeGroups[name]
+		if g.NodeRoleARN == "" || slices.Contains(done, g.NodeRoleARN) {
+			continue
+		}
+		done = append(done, g.NodeRoleARN)
+		fmt.Fprintf(&b, "- rolearn: %s\n  username: %s\n  groups:\n    - system:bootstrappers\n    - system:nodes\n", snapshot.WithoutPath(g.NodeRoleARN), nodeUser)
+		if strings.HasPrefix(g.AMIType, "WINDOWS") {
+			b.WriteString("    - eks:kube-proxy-windows\n")
+		}
+	}
+	return b.String()
+}
+
+// mapped adds the roles of the code that aws-auth maps to nodes.
+func (w *work) mapped(mapRoles string) {
+	mappings, err := awsauth.Parse(mapRoles)
+	if err != nil {
+		return // a rule says so
+	}
+	for _, m := range mappings {
+		if !slices.Contains(m.Groups, "system:nodes") {
+			continue
+		}
+		for _, r := range w.code.Roles {
+			if arn := w.arns[r.Address]; strings.EqualFold(snapshot.WithoutPath(arn), m.RoleARN) {
+				w.role(arn)
+				put(&w.s.MappedRoles, arn, "aws-auth")
+			}
+		}
+	}
+}
+
+// The add-ons that matter here.
+const (
+	addonVPCCNI = "vpc-cni"
+	addonAgent  = "eks-pod-identity-agent"
+)
+
+func (w *work) addons() {
+	for _, a := range w.code.Addons {
+		name := label(a.Name, a.Declared)
+		if is, why := w.belongs(a.Cluster); a.Name.Unknown != "" && (is || why.Unknown != "") {
+			w.missing(snapshot.FactAddons, addonVPCCNI, a.Name)
+			continue
+		}
+		if name != addonVPCCNI && name != addonAgent || !w.mine(a.Cluster, snapshot.FactAddons, name) {
+			continue
+		}
+		addon := snapshot.Addon{Version: a.Version.Text}
+		role, why := w.roleARN(a.Role)
+		if why.Unknown != "" {
+			w.missing(snapshot.FactAddons, name, why)
+		}
+		addon.ServiceAccountRoleARN = role
+		put(&w.s.Addons, name, addon)
+		if name == addonAgent {
+			w.s.PodIdentityAgent = &snapshot.PodIdentityAgent{}
+			continue
+		}
+		w.role(role)
+		for i, association := range a.Associations {
+			association.Cluster, association.Namespace = a.Cluster, Text("kube-system")
+			association.Address = fmt.Sprintf("%s.pod_identity_association[%d]", a.Address, i)
+			w.association(association)
+		}
+	}
+	for _, a := range w.code.Associations {
+		w.association(a)
+	}
+	if !w.declared() {
+		w.missing(snapshot.FactPodIdentity, "", w.elsewhere("the cluster's Pod Identity associations are"))
+		if w.s.PodIdentityAgent == nil {
+			w.missing(snapshot.FactAgent, "", w.elsewhere("the EKS Pod Identity Agent is"))
+		}
+	}
+}
+
+// awsNode's service account.
+const (
+	awsNodeNamespace = "kube-system"
+	awsNodeName      = "aws-node"
+)
+
+// association adds a Pod Identity association of aws-node.
+func (w *work) association(a Association) {
+	may := func(v Value, want string) bool { return v.Unknown != "" || v.Text == want }
+	is, perhaps := w.belongs(a.Cluster)
+	if !may(a.Namespace, awsNodeNamespace) || !may(a.ServiceAccount, awsNodeName) || !is && perhaps.Unknown == "" {
+		return
+	}
+	role, why := w.roleARN(a.Role)
+	target, whyTarget := w.roleARN(a.TargetRole)
+	for _, v := range []Value{perhaps, a.Namespace, a.ServiceAccount, why, whyTarget, a.Policy} {
+		if v.Unknown != "" {
+			w.missing(snapshot.FactPodIdentity, cmp.Or(a.ID, a.Address), v)
+			return
+		}
+	}
+	w.role(role)
+	w.role(target)
+	put(&w.s.PodIdentityAssociations, cmp.Or(a.ID, a.Address), snapshot.PodIdentityAssociation{
+		Namespace: a.Namespace.Text, ServiceAccount: a.ServiceAccount.Text, RoleARN: role, TargetRoleARN: target,
+		ExternalID: a.ExternalID, DisableSessionTags: a.DisableSessionTags, Policy: a.Policy.Text,
+	})
+}
+
+// awsNode derives what runs as aws-node: EKS installs it in a new cluster, unless the code
+// says otherwise, and so does the add-on.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/eks-add-ons.html
+func (w *work) awsNode() {
+	n := &w.s.AWSNode
+	addon, installed := w.s.Addons[addonVPCCNI]
+	i := slices.IndexFunc(w.code.Addons, func(a Addon) bool { return a.Name.Text == addonVPCCNI && w.of(w.target, a.Cluster) })
+	switch {
+	case installed:
+		n.DaemonSet = &snapshot.DaemonSet{ServiceAccount: awsNodeName}
+		setEnv(n.DaemonSet, w.code.Addons[i])
+	case w.created() && w.SelfManagedAddons.Unknown != "":
+		w.missing(snapshot.FactDaemonSet, "", w.SelfManagedAddons)
+		return
+	case w.created() && w.SelfManagedAddons.Text == "false":
+		return
+	case w.created():
+		n.DaemonSet = &snapshot.DaemonSet{ServiceAccount: awsNodeName}
+		w.derived("EKS installs aws-node in the new cluster")
+	default:
+		w.missing(snapshot.FactDaemonSet, "", w.elsewhere("the DaemonSet aws-node is"))
+		w.missing(snapshot.FactServiceAccount, "", w.elsewhere("the service account aws-node is"))
+		return
+	}
+	n.ServiceAccount = &snapshot.ServiceAccount{RoleARN: addon.ServiceAccountRoleARN}
+	for _, sa := range w.code.ServiceAccounts {
+		role, why := w.roleARN(sa.Role)
+		is, perhaps := w.belongs(sa.Cluster)
+		switch why = cmp.Or(perhaps, why); {
+		case !is && perhaps.Unknown == "":
+		case why.Unknown != "":
+			w.missing(snapshot.FactServiceAccount, "", why)
+		default:
+			n.ServiceAccount.RoleARN = role
+		}
+	}
+	for _, m := range w.s.MissingOf(snapshot.FactAddons, addonVPCCNI) {
+		w.missing(snapshot.FactServiceAccount, "", Value{Unknown: m.Error, Until: m.Until})
+	}
+	if n.ServiceAccount.RoleARN != "" {
+		w.role(n.ServiceAccount.RoleARN)
+		w.oidcProvider()
+	}
+}
+
+// setEnv reads the variables of aws-node from the add-on's configuration.
+func setEnv(ds *snapshot.DaemonSet, a Addon) {
+	if a.Config.Unknown != "" {
+		ds.EnvFrom = []string{"the configuration of the add-on, where " + a.Config.Unknown}
+		return
+	}
+	var config struct {
+		Env map[string]any `yaml:"env"`
+	}
+	if err := yaml.Unmarshal([]byte(a.Config.Text), &config); err != nil {
+		ds.EnvFrom = []string{"the configuration of the add-on, which cannot be parsed"}
+		return
+	}
+	for _, name := range snapshot.KeptEnv {
+		if value, ok := config.Env[name]; ok {
+			put(&ds.Env, name, fmt.Sprint(value))
+		}
+	}
+}
+
+// oidcProvider adds the provider of the cluster's issuer, which only IRSA needs.
+func (w *work) oidcProvider() {
+	issuer, ok := strings.CutPrefix(w.s.Cluster.OIDCIssuer, "https://")
+	if !ok {
+		w.missing(snapshot.FactOIDCProviders, "", Unknown(w.issuerUnknown()))
+		return
+	}
+	arn := fmt.Sprintf("arn:%s:iam::%s:oidc-provider/%s", w.at.Partition, w.at.Account, issuer)
+	for _, p := range w.code.OIDCProviders {
+		if strings.TrimPrefix(p.URL.Text, "https://") == issuer {
+			put(&w.s.OIDCProviders, arn, snapshot.OIDCProvider{ClientIDs: p.ClientIDs})
+			w.declare(arn, p.Declared)
+			return
+		}
+	}
+	w.missing(snapshot.FactOIDCProviders, arn, w.elsewhere("the OIDC provider of the cluster's issuer is"))
+}
+
+func (w *work) issuerUnknown() string {
+	if w.Cluster != nil && w.Issuer.Unknown != "" {
+		return w.Issuer.Unknown
+	}
+	return "the cluster's OIDC issuer is known only after apply"
+}

@@ -1,0 +1,553 @@
+package iac
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/managed"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
+)
+
+// Build returns a snapshot for each cluster that the code declares, or that something in the
+// code is for, ordered by ARN. Its errors are *problem.Error.
+func Build(code *Code) ([]*snapshot.Snapshot, error) {
+	b := &builder{code: code, arns: map[string]string{}}
+	targets := b.targets()
+	if len(targets) == 0 {
+		return nil, &problem.Error{
+			Problem: fmt.Sprintf("%s has no EKS cluster, and nothing in it is for one", code.File),
+			Next:    "check the " + code.Kind + " that has the cluster, its node groups or its access entries",
+		}
+	}
+	b.alone = len(targets) == 1
+	for _, t := range targets {
+		if err := b.located(t); err != nil {
+			return nil, err
+		}
+	}
+	b.nameResources()
+	snapshots := make([]*snapshot.Snapshot, 0, len(targets))
+	for _, t := range targets {
+		snapshots = append(snapshots, b.build(t))
+	}
+	slices.SortFunc(snapshots, func(x, y *snapshot.Snapshot) int { return cmp.Compare(x.Cluster.ARN, y.Cluster.ARN) })
+	return snapshots, nil
+}
+
+// builder makes snapshots of one Code.
+type builder struct {
+	code *Code
+	// alone is set where there is only one cluster.
+	alone bool
+	// arns are the ARNs of the roles, policies and instance profiles of the code, by
+	// address.
+	arns map[string]string
+}
+
+// target is a cluster that a snapshot is made for: one of the code, or one that only its
+// name says.
+type target struct {
+	*Cluster
+	name string
+}
+
+// created reports whether the code creates the cluster.
+func (t target) created() bool { return t.Cluster != nil && !t.Existed && !t.Read }
+
+// declared reports whether the cluster is part of the code.
+func (t target) declared() bool { return t.Cluster != nil && !t.Read }
+
+// targets are the clusters of the code and those that something in it names.
+func (b *builder) targets() []target {
+	var targets []target
+	for i := range b.code.Clusters {
+		c := &b.code.Clusters[i]
+		targets = append(targets, target{c, cmp.Or(c.Name.Text, c.Address)})
+	}
+	for _, v := range b.clusterValues() {
+		if v.Text != "" && !slices.ContainsFunc(targets, func(t target) bool { return t.name == v.Text }) {
+			targets = append(targets, target{nil, v.Text})
+		}
+	}
+	return slices.DeleteFunc(targets, func(t target) bool { return t.Cluster != nil && t.Read && !b.used(t) })
+}
+
+// used reports whether something in the code is for a cluster.
+func (b *builder) used(t target) bool {
+	return slices.ContainsFunc(b.clusterValues(), func(v Value) bool { return b.of(t, v) })
+}
+
+// clusterValues are the names of clusters that make or map nodes.
+func (b *builder) clusterValues() []Value {
+	var values []Value
+	for _, g := range b.code.NodeGroups {
+		values = append(values, g.Cluster)
+	}
+	for _, e := range b.code.AccessEntries {
+		if nodeEntry(e.Type.Text) {
+			values = append(values, e.Cluster)
+		}
+	}
+	for _, g := range b.code.Groups {
+		values = append(values, g.Cluster)
+	}
+	for _, c := range b.code.NodeClasses {
+		values = append(values, c.Cluster)
+	}
+	return values
+}
+
+// of reports whether a cluster's name is that of a target.
+func (b *builder) of(t target, cluster Value) bool {
+	if t.Cluster != nil && cluster.Resource != "" {
+		return t.Address == cluster.Resource
+	}
+	return cluster.Text != "" && (cluster.Text == t.name || t.Cluster != nil && cluster.Text == t.ARN)
+}
+
+// located completes the place of the code from a cluster, and asks for what is not known.
+func (b *builder) located(t target) error {
+	p := b.placeOf(t)
+	switch {
+	case p.Account == "":
+		return &problem.Error{
+			Problem: fmt.Sprintf("%s does not say in which AWS account cluster %s is", b.code.File, t.name),
+			Next:    "give the account: --account 111122223333",
+		}
+	case p.Region == "":
+		return &problem.Error{
+			Problem: fmt.Sprintf("%s does not say in which AWS region cluster %s is", b.code.File, t.name),
+			Next:    "give the region, such as --region eu-west-1",
+		}
+	}
+	return nil
+}
+
+func (b *builder) placeOf(t target) Place {
+	if t.Cluster == nil {
+		return b.code.Place
+	}
+	if a, ok := snapshot.ParseARN(t.ARN); ok {
+		return Place{Partition: a.Partition, Region: a.Region, Account: a.Account}
+	}
+	return b.place(t.Place)
+}
+
+// place completes what is known of a resource's place.
+func (b *builder) place(p Place) Place {
+	all := b.code.Place
+	region := cmp.Or(p.Region, all.Region)
+	return Place{Partition: cmp.Or(p.Partition, all.Partition, "aws"), Region: region, Account: cmp.Or(p.Account, all.Account)}
+}
+
+// afterApply stands in for the part of a name that AWS chooses.
+const afterApply = "(after apply)"
+
+// nameResources gives roles, policies and instance profiles their ARNs.
+func (b *builder) nameResources() {
+	taken := map[string]bool{}
+	add := func(d Declared, n Name, kind string) {
+		arn := n.ARN
+		if arn == "" {
+			p := b.place(d.Place)
+			path := "/" + strings.Trim(n.Path, "/") + "/"
+			if path == "//" {
+				path = "/"
+			}
+			arn = fmt.Sprintf("arn:%s:iam::%s:%s%s%s", p.Partition, p.Account, kind, path, cmp.Or(n.Name.Text, n.Prefix+afterApply))
+			for base, i := arn, 2; taken[arn] && n.Name.Text == ""; i++ {
+				arn = fmt.Sprintf("%s-%d", base, i)
+			}
+		}
+		taken[arn] = true
+		b.arns[d.Address] = arn
+	}
+	for _, r := range b.code.Roles {
+		add(r.Declared, r.Name, "role")
+	}
+	for _, p := range b.code.Policies {
+		add(p.Declared, p.Name, "policy")
+	}
+	for _, p := range b.code.Profiles {
+		add(p.Declared, p.Name, "instance-profile")
+	}
+}
+
+// work is a snapshot as it is made.
+type work struct {
+	*builder
+	target
+	s  *snapshot.Snapshot
+	at Place
+}
+
+func (b *builder) build(t target) *snapshot.Snapshot {
+	w := &work{builder: b, target: t, at: b.placeOf(t)}
+	w.s = &snapshot.Snapshot{
+		APIVersion: snapshot.APIVersion, Kind: snapshot.Kind,
+		Cluster: snapshot.Cluster{ARN: fmt.Sprintf("arn:%s:eks:%s:%s:cluster/%s", w.at.Partition, w.at.Region, w.at.Account, t.name)},
+	}
+	if at, err := time.Parse(time.RFC3339, b.code.At); err == nil {
+		w.s.Source.CollectedAt = at.UTC()
+	}
+	w.s.Source.Code = b.code.Kind
+	w.cluster()
+	w.otherClusters()
+	w.nodeGroups()
+	w.fargateProfiles()
+	w.nodeClasses()
+	w.groups()
+	w.accessEntries()
+	w.awsAuth()
+	w.addons()
+	w.awsNode()
+	w.unsure()
+	w.entriesElsewhere()
+	w.unseen()
+	slices.SortStableFunc(w.s.Missing, func(x, y snapshot.Missing) int {
+		return cmp.Or(cmp.Compare(slices.Index(snapshot.Facts, x.Fact), slices.Index(snapshot.Facts, y.Fact)), cmp.Compare(x.Subject, y.Subject), cmp.Compare(x.Error, y.Error))
+	})
+	w.s.Missing = slices.Compact(w.s.Missing)
+	return w.s
+}
+
+// missing notes a fact that the code does not show.
+func (w *work) missing(fact snapshot.Fact, subject string, why Value) {
+	w.s.Missing = append(w.s.Missing, snapshot.Missing{Fact: fact, Subject: subject, Operation: w.code.Command, Error: why.Unknown, Until: why.Until})
+}
+
+// elsewhere is the reason for a fact that is not part of the code.
+func (w *work) elsewhere(what string) Value {
+	return Value{Unknown: fmt.Sprintf("%s not in the %s", what, w.code.Kind)}
+}
+
+// derived notes a fact that follows from what EKS does.
+func (w *work) derived(format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	if !slices.Contains(w.s.Source.Derived, line) {
+		w.s.Source.Derived = append(w.s.Source.Derived, line)
+	}
+}
+
+func (w *work) declare(arn string, d Declared) {
+	if w.s.Places == nil {
+		w.s.Places = map[string]snapshot.Place{}
+	}
+	w.s.Places[arn] = snapshot.Place{Address: d.Address, File: d.File, Line: d.Line}
+}
+
+func (w *work) cluster() {
+	c := &w.s.Cluster
+	if w.Cluster == nil {
+		w.missing(snapshot.FactCluster, "", w.elsewhere("cluster "+w.name+" is"))
+		return
+	}
+	w.declare(c.ARN, w.Declared)
+	c.Version = w.Version
+	c.IPFamily = w.IPFamily.Text
+	if w.IPFamily.Empty() {
+		c.IPFamily = "ipv4" // EKS's default
+	}
+	if w.IPFamily.Unknown != "" {
+		w.missing(snapshot.FactCluster, "", w.IPFamily)
+	}
+	c.RemoteNodeNetworks = w.RemoteNetworks
+	c.OIDCIssuer = w.Issuer.Text
+	c.AuthenticationMode = w.Mode.Text
+	switch {
+	case w.Mode.Unknown != "":
+		w.missing(snapshot.FactCluster, "", w.Mode)
+	case w.Mode.Empty():
+		// Source: https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateAccessConfigRequest.html
+		c.AuthenticationMode = "CONFIG_MAP"
+		w.derived("the authentication mode is CONFIG_MAP: the %s sets none, and that is the default of EKS's API", w.code.Kind)
+	}
+	role, why := w.roleARN(w.Role)
+	c.RoleARN = role
+	if why.Unknown != "" {
+		w.missing(snapshot.FactCluster, "", why)
+	}
+	switch {
+	case w.AutoModeUnknown.Unknown != "":
+		w.missing(snapshot.FactCluster, "", w.AutoModeUnknown)
+	case w.AutoMode != nil:
+		c.AutoMode = &snapshot.AutoMode{NodePools: w.AutoMode.Pools}
+		role, why := w.roleARN(w.AutoMode.Role)
+		if why.Unknown != "" {
+			w.missing(snapshot.FactNodeGroups, "", why)
+			return
+		}
+		c.AutoMode.NodeRoleARN = role
+		w.role(role)
+		if role != "" {
+			w.deriveEntry(role, "EC2", "the built-in node pools of EKS Auto Mode")
+		}
+	}
+}
+
+// roleARN resolves what names a role; the reason is set where that is not possible.
+func (w *work) roleARN(v Value) (arn string, why Value) { return w.iamARN(v, "role") }
+
+// iamARN resolves what names a role, a policy or an instance profile.
+func (w *work) iamARN(v Value, kind string) (arn string, why Value) {
+	switch {
+	case v.Empty():
+		return "", Value{}
+	case v.Unknown != "":
+		return "", v
+	case v.Resource != "":
+		if arn, ok := w.arns[v.Resource]; ok {
+			return arn, Value{}
+		}
+		return "", Unknown(v.Resource + " is known only after apply")
+	case strings.HasPrefix(v.Text, "arn:"):
+		return v.Text, Value{}
+	}
+	for _, arn := range text.SortedKeys(invert(w.arns)) {
+		if a, ok := snapshot.ParseARN(arn); ok && strings.HasPrefix(a.Resource, kind+"/") && a.Name() == v.Text {
+			return arn, Value{}
+		}
+	}
+	return fmt.Sprintf("arn:%s:iam::%s:%s/%s", w.at.Partition, w.at.Account, kind, strings.TrimPrefix(v.Text, "/")), Value{}
+}
+
+func invert(m map[string]string) map[string]string {
+	inverted := make(map[string]string, len(m))
+	for k, v := range m {
+		inverted[v] = k
+	}
+	return inverted
+}
+
+// otherClusters are those of the code. Others of the account are not known, but a role that
+// the code creates is not theirs.
+func (w *work) otherClusters() {
+	for _, c := range w.code.Clusters {
+		if c.Address == "" || w.Cluster != nil && c.Address == w.Address {
+			continue
+		}
+		p := w.placeOf(target{Cluster: &c})
+		arn := cmp.Or(c.ARN, fmt.Sprintf("arn:%s:eks:%s:%s:cluster/%s", p.Partition, p.Region, p.Account, cmp.Or(c.Name.Text, c.Address)))
+		role, why := w.roleARN(c.Role)
+		if why.Unknown != "" {
+			w.missing(snapshot.FactOtherClusters, arn, why)
+			continue
+		}
+		put(&w.s.OtherClusters, arn, snapshot.OtherCluster{RoleARN: role})
+	}
+}
+
+func has[V any](m map[string]V, key string) bool {
+	_, ok := m[key]
+	return ok
+}
+
+func put[V any](m *map[string]V, key string, v V) {
+	if *m == nil {
+		*m = map[string]V{}
+	}
+	(*m)[key] = v
+}
+
+// belongs reports whether something of the code is for the target's cluster; the reason is
+// set where that is not known.
+func (w *work) belongs(cluster Value) (is bool, why Value) {
+	switch {
+	case cluster.Unknown != "":
+		return false, cluster
+	case w.of(w.target, cluster), cluster.Empty() && w.alone:
+		return true, Value{}
+	case w.Cluster != nil && w.Cluster.Name.Unknown != "" && cluster.Text != "":
+		return false, Unknown(fmt.Sprintf("whether cluster %s is %s is known only after apply", cluster.Text, w.Address))
+	}
+	return false, Value{}
+}
+
+// mine is belongs, and notes a fact that is not known.
+func (w *work) mine(cluster Value, fact snapshot.Fact, subject string) bool {
+	is, why := w.belongs(cluster)
+	if why.Unknown != "" {
+		w.missing(fact, subject, why)
+	}
+	return is
+}
+
+// label is a name for people and for the keys of a snapshot.
+func label(name Value, d Declared) string { return cmp.Or(name.Text, d.Address) }
+
+func (w *work) nodeGroups() {
+	for _, g := range w.code.NodeGroups {
+		name := label(g.Name, g.Declared)
+		if completed := g.Prefix + afterApply; g.Name.Text == "" && g.Prefix != "" && !has(w.s.NodeGroups, completed) {
+			name = completed
+		}
+		if !w.mine(g.Cluster, snapshot.FactNodeGroups, name) {
+			continue
+		}
+		role, why := w.roleARN(g.Role)
+		group := snapshot.NodeGroup{NodeRoleARN: role, AMIType: g.AMIType}
+		if g.LaunchTemplate {
+			group.LaunchTemplate = g.Address
+		}
+		put(&w.s.NodeGroups, name, group)
+		if role == "" {
+			if why.Unknown == "" {
+				why = Unknown("the node role of " + g.Address + " is not known")
+			}
+			w.missing(snapshot.FactNodeGroups, name, why)
+			continue
+		}
+		w.role(role)
+		kind := "EC2_LINUX"
+		if strings.HasPrefix(g.AMIType, "WINDOWS") {
+			kind = "EC2_WINDOWS"
+		}
+		w.deriveEntry(role, kind, "managed node group "+name)
+	}
+	if !w.declared() {
+		w.missing(snapshot.FactNodeGroups, "", w.elsewhere("other node groups of the cluster are"))
+	}
+}
+
+// The user name and groups of the access entries that EKS creates.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/creating-access-entries.html
+const nodeUser = "system:node:{{EC2PrivateDNSName}}"
+
+// deriveEntry notes the access that EKS gives a role, in whichever way the cluster uses.
+func (w *work) deriveEntry(role, kind, source string) {
+	name := snapshot.NameOf(role)
+	if w.s.Cluster.AuthenticationMode == "CONFIG_MAP" {
+		w.derived("EKS maps %s in aws-auth, for %s", name, source)
+		return // awsAuth writes it
+	}
+	entry, ok := w.s.AccessEntries[role]
+	if !ok {
+		entry = snapshot.AccessEntry{Type: kind, Username: nodeUser, Groups: []string{"system:nodes"}}
+		if kind == "EC2" {
+			entry.Username = "system:node:{{SessionName}}"
+			entry.Policies = map[string][]string{fmt.Sprintf("arn:%s:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy", w.at.Partition): nil}
+		}
+		put(&w.s.AccessEntries, role, entry)
+	}
+	w.derived("EKS gives %s access to the cluster, for %s", name, source)
+}
+
+func (w *work) fargateProfiles() {
+	for _, p := range w.code.FargateProfiles {
+		name := label(p.Name, p.Declared)
+		if !w.mine(p.Cluster, snapshot.FactFargateProfiles, name) {
+			continue
+		}
+		role, why := w.roleARN(p.Role)
+		if why.Unknown != "" {
+			w.missing(snapshot.FactFargateProfiles, name, why)
+		}
+		put(&w.s.FargateProfiles, name, snapshot.FargateProfile{PodExecutionRoleARN: role})
+	}
+	if !w.declared() {
+		w.missing(snapshot.FactFargateProfiles, "", w.elsewhere("Fargate profiles of the cluster are"))
+	}
+}
+
+func (w *work) nodeClasses() {
+	for _, c := range w.code.NodeClasses {
+		subject := c.Kind + "/" + c.Name
+		if !w.mine(c.Cluster, snapshot.FactNodeClasses, subject) {
+			continue
+		}
+		class := snapshot.NodeClass{AMIFamily: c.AMIFamily}
+		role, why := w.roleARN(c.Role)
+		if why.Unknown == "" && !c.Role.Empty() {
+			class.Role, class.RoleARN = w.written(c.Role, role), role
+			w.role(role)
+		}
+		if why.Unknown == "" && !c.Profile.Empty() {
+			var profile string
+			profile, why = w.iamARN(c.Profile, "instance-profile")
+			if why.Unknown == "" {
+				class.InstanceProfile, class.ProfileARN = w.written(c.Profile, profile), profile
+				w.profile(profile)
+			}
+		}
+		if why.Unknown != "" {
+			w.missing(snapshot.FactNodeClasses, subject, why)
+			continue
+		}
+		if c.Kind == AutoModeClass {
+			put(&w.s.AutoModeNodeClasses, c.Name, class)
+		} else {
+			put(&w.s.KarpenterNodeClasses, c.Name, class)
+		}
+	}
+	if !w.declared() {
+		w.missing(snapshot.FactNodeClasses, "", w.elsewhere("other node classes of the cluster are"))
+	}
+}
+
+// written is how a node class names a role or profile: an ARN where the code has one.
+func (w *work) written(v Value, arn string) string { return cmp.Or(v.Text, snapshot.NameOf(arn)) }
+
+// profile adds an instance profile with its role.
+func (w *work) profile(arn string) {
+	for _, p := range w.code.Profiles {
+		if w.arns[p.Address] != arn {
+			continue
+		}
+		role, why := w.roleARN(p.Role)
+		if why.Unknown != "" {
+			w.missing(snapshot.FactInstanceProfiles, arn, why)
+			return
+		}
+		var roles []string
+		if role != "" {
+			roles = []string{role}
+			w.role(role)
+		}
+		put(&w.s.InstanceProfiles, arn, snapshot.InstanceProfile{Roles: roles})
+		w.declare(arn, p.Declared)
+		return
+	}
+	w.missing(snapshot.FactInstanceProfiles, arn, w.elsewhere("instance profile "+snapshot.NameOf(arn)+" is"))
+}
+
+func (w *work) groups() {
+	for _, g := range w.code.Groups {
+		if !w.mine(g.Cluster, snapshot.FactAutoScaling, g.Name) {
+			continue
+		}
+		profile, why := w.iamARN(g.Profile, "instance-profile")
+		if why.Unknown != "" {
+			w.missing(snapshot.FactAutoScaling, g.Name, why)
+		} else if profile != "" {
+			w.profile(profile)
+		}
+		put(&w.s.AutoScalingGroups, g.Name, snapshot.AutoScalingGroup{LaunchTemplate: g.Template, InstanceProfile: profile})
+	}
+}
+
+// unsure notes what may be a fact of the cluster.
+func (w *work) unsure() {
+	for _, u := range w.code.Unsure {
+		if is, why := w.belongs(u.Cluster); is || why.Unknown != "" || u.Cluster.Empty() {
+			w.missing(u.Fact, u.Subject, u.Why)
+		}
+	}
+}
+
+// unseen says what code does not show.
+func (w *work) unseen() {
+	s := &w.s.Source
+	if w.created() {
+		s.Unseen = append(s.Unseen, fmt.Sprintf("what is done outside the %s, such as policies that others attach and objects that Helm or kubectl create", w.code.Kind))
+	} else {
+		s.Unseen = append(s.Unseen, fmt.Sprintf("nodes, pods and events, and what was created outside the %s", w.code.Kind))
+	}
+	if slices.ContainsFunc(text.SortedKeys(w.s.Policies), managed.Is) {
+		s.Unseen = append(s.Unseen, "changes of AWS's managed policies since "+managed.AsOf()+": copies of that day were judged")
+	}
+}
