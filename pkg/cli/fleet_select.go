@@ -204,7 +204,8 @@ func (o *liveOptions) readFleet(ctx context.Context, dir string, found *live.Fle
 func (o *liveOptions) usage(found *live.Fleet, took time.Duration) string {
 	services := map[string]int{}
 	all := 0
-	for operation, n := range found.Calls() {
+	calls, throttled := found.Calls()
+	for operation, n := range calls {
 		service, _, _ := strings.Cut(operation, ":")
 		services[service] += n
 		all += n
@@ -217,7 +218,15 @@ func (o *liveOptions) usage(found *live.Fleet, took time.Duration) string {
 	if len(parts) > 0 {
 		line += " (" + strings.Join(parts, ", ") + ")"
 	}
-	return fmt.Sprintf("%s, %.1f s", line, took.Seconds())
+	slow := "none throttled"
+	if len(throttled) > 0 {
+		var names []string
+		for _, operation := range text.SortedKeys(throttled) {
+			names = append(names, fmt.Sprintf("%s %d times", operation, throttled[operation]))
+		}
+		slow = "throttled: " + strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s, %s, %.1f s", line, slow, took.Seconds())
 }
 
 // runLiveFleet reads the selected clusters into a directory of its own, which is removed, and

@@ -24,7 +24,6 @@ import (
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-	"golang.org/x/time/rate"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
@@ -50,6 +49,8 @@ type Config struct {
 	// RequestTimeout is how long one request may take, answer included; zero
 	// means 15 seconds.
 	RequestTimeout time.Duration
+	// Many is set where many clusters are read, so that their calls to EKS are paced too.
+	Many bool
 	// Trace records the calls; nil records none.
 	Trace *trace.Recorder
 }
@@ -125,7 +126,7 @@ func at(endpoint string) func(*sts.Options) {
 }
 
 // load returns the SDK's configuration.
-func load(ctx context.Context, cfg Config) (aws.Config, error) {
+func load(ctx context.Context, cfg Config, shared *budget) (aws.Config, error) {
 	if err := cfg.checkFiles(); err != nil {
 		return aws.Config{}, err
 	}
@@ -143,7 +144,7 @@ func load(ctx context.Context, cfg Config) (aws.Config, error) {
 			Next:    "name it with --region, or set AWS_REGION",
 		}
 	}
-	loaded.Retryer = retryer(loaded)
+	loaded.Retryer = retryer(loaded, shared)
 	if cfg.RoleARN != "" {
 		loaded.Credentials = assumedRole(loaded, cfg)
 	}
@@ -272,14 +273,13 @@ func httpClient(timeout time.Duration) *awshttp.BuildableClient {
 // retries, or its standard ones where AWS_RETRY_MODE says so. The limits of one service do
 // not slow down another. The pause before an attempt is anything up to twice the last
 // one's limit, at most maxBackoff (full jitter). All clients send within one budget.
-func retryer(cfg aws.Config) func() aws.Retryer {
+func retryer(cfg aws.Config, shared *budget) func() aws.Retryer {
 	standard := func(o *retry.StandardOptions) {
 		o.MaxAttempts = cmp.Or(cfg.RetryMaxAttempts, maxAttempts)
 		o.MaxBackoff = maxBackoff
 		o.Backoff = retry.NewExponentialJitterBackoff(maxBackoff)
 		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(worthRetrying)}, o.Retryables...)
 	}
-	shared := &budget{limiters: map[string]*rate.Limiter{}}
 	return func() aws.Retryer {
 		if cfg.RetryMode == aws.RetryModeStandard {
 			return budgetedRetryer{retry.NewStandard(standard), shared}

@@ -79,8 +79,9 @@ func (a *Account) Assume(roleARN, externalID string) *Account {
 	cfg.RoleARN, cfg.ExternalID = roleARN, externalID
 	loaded := a.base.Copy()
 	loaded.Credentials = aws.NewCredentialsCache(explained{assumedRole(a.loaded, cfg)})
-	loaded.Retryer = retryer(loaded) // a budget of its own
-	return newAccount(loaded, cfg)
+	shared := newBudget(cfg.Many)
+	loaded.Retryer = retryer(loaded, shared)
+	return newAccount(loaded, cfg, shared)
 }
 
 // Credentials reports why the credentials of the account cannot be used, nil where they can.

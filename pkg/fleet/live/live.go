@@ -67,7 +67,8 @@ type Fleet struct {
 	mu       sync.Mutex
 	accounts map[string]*account
 	sources  map[string]source // by ARN
-	calls    map[string]int    // of accounts that were forgotten
+	// calls and throttled are those of accounts that were forgotten.
+	calls, throttled map[string]int
 }
 
 // account is the credentials by which clusters of one account are read.
@@ -106,7 +107,8 @@ const inFlight = 16
 // Find finds the clusters of the targets. The error is a *problem.Error where the kubeconfig
 // or the AWS configuration cannot be used, or where nothing at all is selected.
 func Find(ctx context.Context, o Options) (*Fleet, error) {
-	f := &Fleet{o: o, accounts: map[string]*account{}, sources: map[string]source{}, calls: map[string]int{}}
+	o.AWS.Many = true
+	f := &Fleet{o: o, accounts: map[string]*account{}, sources: map[string]source{}, calls: map[string]int{}, throttled: map[string]int{}}
 	if slices.ContainsFunc(o.Targets.Include, func(in fleet.Include) bool { return len(in.Contexts) > 0 }) {
 		raw, err := o.Kubeconfig.RawConfig()
 		if err != nil {
@@ -456,20 +458,25 @@ func (f *Fleet) Close(id string) {
 }
 
 func (f *Fleet) count(a *account) {
-	for operation, n := range a.Calls() {
-		f.calls[operation] += n
+	add(f.calls, a.Calls())
+	add(f.throttled, a.Throttled())
+}
+
+func add(to, from map[string]int) {
+	for name, n := range from {
+		to[name] += n
 	}
 }
 
-// Calls returns how many requests were sent so far, by operation.
-func (f *Fleet) Calls() map[string]int {
+// Calls returns how many requests were sent so far, and how many of their answers said that
+// there were too many, both by operation.
+func (f *Fleet) Calls() (sent, throttled map[string]int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	calls := maps.Clone(f.calls)
+	sent, throttled = maps.Clone(f.calls), maps.Clone(f.throttled)
 	for _, a := range f.accounts {
-		for operation, n := range a.Calls() {
-			calls[operation] += n
-		}
+		add(sent, a.Calls())
+		add(throttled, a.Throttled())
 	}
-	return calls
+	return sent, throttled
 }

@@ -410,7 +410,7 @@ func TestRead(t *testing.T) {
 	if len(f.tokens) != 3 {
 		t.Errorf("the API server got %d tokens, want one for each cluster that was read", len(f.tokens))
 	}
-	if calls := found.Calls(); calls["eks:ListClusters"] == 0 || calls["ec2:DescribeRegions"] != 2 {
+	if calls, _ := found.Calls(); calls["eks:ListClusters"] == 0 || calls["ec2:DescribeRegions"] != 2 {
 		t.Errorf("calls: %v", calls)
 	}
 }
