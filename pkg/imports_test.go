@@ -19,9 +19,11 @@ const module = "github.com/kubectl-noderole/kubectl-noderole/"
 var mayImport = map[string][]string{
 	"cmd/kubectl-noderole": {"pkg/cli"},
 	"examples":             {},
+	"examples/policycheck": {"pkg/iampolicy"},
 	"internal/docgen":      {"pkg/rules", "pkg/cli", "pkg/diff", "pkg/snapshot", "pkg/finding", "pkg/fleet", "pkg/need", "pkg/print", "pkg/teampolicy", "pkg/usage"},
 	"internal/krew":        {},
 	"internal/linkgen":     {},
+	"internal/site":        {},
 	"pkg/apply":            {"pkg/change", "pkg/files", "pkg/finding", "pkg/planner", "pkg/problem", "pkg/snapshot", "pkg/view"},
 	"pkg/awsauth":          {},
 	"pkg/candidate":        {"pkg/snapshot", "pkg/view", "pkg/need", "pkg/iampolicy"},

@@ -1,6 +1,7 @@
 // Command docgen generates the parts of the documentation that come from the code: a page for
 // each rule and each command, the README's table of rules, and the JSON schemas
-// of the file formats. Run it from the project's root: make generate.
+// of the file formats. Run it from the project's root: make generate. With release DIR it
+// writes the man pages and completions of a release into the folder instead.
 package main
 
 import (
@@ -28,12 +29,25 @@ import (
 const module = "github.com/kubectl-noderole/kubectl-noderole"
 
 func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "docgen: "+err.Error())
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	if len(args) == 2 && args[0] == "release" {
+		return release(args[1])
+	}
+	if len(args) > 0 {
+		return fmt.Errorf("usage: docgen [release DIR]")
+	}
 	for _, generate := range []func() error{rulePages, readmeTable, permissions, schemas, commands, pictures} {
 		if err := generate(); err != nil {
-			fmt.Fprintln(os.Stderr, "docgen: "+err.Error())
-			os.Exit(1)
+			return err
 		}
 	}
+	return nil
 }
 
 // rulePages writes docs/rules/ID.md for every rule and removes pages of rules

@@ -123,6 +123,15 @@ type AWS interface {
 	// ConfigurationProfile is TemplateProfile for a launch configuration's name.
 	ConfigurationProfile(ctx context.Context, name string) (string, error)
 
+	// VPCEndpoints returns, by id, the endpoints of a VPC that snapshot.VPCEndpoint
+	// describes; those of gateways with the ids of their route tables in tables.
+	VPCEndpoints(ctx context.Context, vpc string) (endpoints map[string]snapshot.VPCEndpoint, tables map[string][]string, err error)
+	// RepositoryPolicy returns the decoded policy of an ECR repository of a region and
+	// account; empty where the repository has none.
+	RepositoryPolicy(ctx context.Context, region, account, repository string) (string, error)
+	// RouteTables returns the route tables of a VPC by id.
+	RouteTables(ctx context.Context, vpc string) (map[string]RouteTable, error)
+
 	// Simulate asks the IAM policy simulator about every action on every resource.
 	Simulate(ctx context.Context, roleARN string, actions, resources []string) ([]snapshot.Simulation, error)
 
@@ -132,6 +141,13 @@ type AWS interface {
 
 	// Calls returns how many requests were sent so far, by operation.
 	Calls() map[string]int
+}
+
+// RouteTable is which subnets a route table is for.
+type RouteTable struct {
+	// Main is set for the table of the subnets that have none of their own.
+	Main    bool
+	Subnets []string
 }
 
 // Clusters is the calls of Amazon EKS by which the clusters of a region are known. Errors
@@ -200,6 +216,9 @@ type Options struct {
 	// credentials, costs what it knows and does not end the run.
 	KubeOptional bool
 
+	// Organization reads the organization of the cluster's account; nil reads nothing.
+	Organization Organization
+
 	// Regions are the regions besides the cluster's own whose clusters are read, for
 	// their cluster roles.
 	Regions []string
@@ -257,7 +276,7 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) 
 	c.snap.APIVersion, c.snap.Kind = snapshot.APIVersion, snapshot.Kind
 	c.snap.Source = snapshot.Source{Tool: o.Tool, CollectedAt: now().UTC(), Context: o.Context}
 
-	err := c.run(ctx, func() { c.startConfirm(o) }, c.startEKS, c.startKube)
+	err := c.run(ctx, func() { c.startConfirm(o) }, c.startEKS, c.startKube, func() { c.startOrganization(o.Organization) })
 	if err == nil {
 		err = c.run(ctx, c.startReplacedProfiles)
 	}

@@ -78,6 +78,9 @@ func (c *collector) readAgent(ctx context.Context) error {
 func (c *collector) readEvents(ctx context.Context) error {
 	events, err := c.kube.Events(ctx)
 	c.write(func(s *snapshot.Snapshot) { s.Events = events })
+	for _, event := range events {
+		c.startRepository(event.Image())
+	}
 	return c.missingKube(snapshot.FactEvents, "", err)
 }
 

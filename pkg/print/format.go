@@ -33,6 +33,7 @@ type writer func(w io.Writer, r *finding.Report, o Options) error
 // writers are the formats by name, but for the table and those of cli-runtime.
 func writers() map[string]writer {
 	return map[string]writer{
+		"github":      writeGitHub,
 		"html":        writeHTML,
 		"junit":       writeJUnit,
 		"markdown":    writeMarkdown,

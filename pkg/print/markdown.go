@@ -12,9 +12,9 @@ import (
 )
 
 // Limits of the Markdown report, in bytes. GitHub takes 65,536 characters in a
-// comment.
+// comment; the rest is for the one who posts it, such as the action's marker.
 const (
-	maxMarkdown = 65536
+	maxMarkdown = 65536 - 512
 	// markdownRoles and markdownFindings are how far the node roles and the findings
 	// may go, so that what was not checked is shown too.
 	markdownRoles    = maxMarkdown / 4

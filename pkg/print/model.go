@@ -280,12 +280,16 @@ func verdictLabel(verdicts map[finding.Concern]finding.Verdict, c finding.Concer
 }
 
 // otherRows are the rows of the table of node roles for what holds none: aws-node with
-// credentials of its own or of the node role, and the nodes without a role.
+// credentials of its own or of the node role, the cluster's own role, and the nodes
+// without a role.
 func otherRows(r *finding.Report) []finding.RoleRow {
 	var rows []finding.RoleRow
 	if len(r.AWSNode.Verdicts) > 0 {
 		row := finding.RoleRow{Name: "aws-node", ARN: r.AWSNode.RoleARN, Verdicts: r.AWSNode.Verdicts}
 		rows = append(rows, row)
+	}
+	if r.ClusterRole != nil && len(r.ClusterRole.Verdicts) > 0 {
+		rows = append(rows, *r.ClusterRole)
 	}
 	worst := map[finding.Concern]finding.Result{}
 	without := finding.RoleRow{Name: "(no role)", Verdicts: map[finding.Concern]finding.Verdict{}}
@@ -378,12 +382,12 @@ func sourceKinds(sources []finding.Source) []sourceKind {
 		i := slices.IndexFunc(kinds, func(k sourceKind) bool { return k.name == s.Kind })
 		if i < 0 {
 			i = len(kinds)
-			kinds = append(kinds, sourceKind{name: s.Kind, eachANode: isNode(s)})
+			kinds = append(kinds, sourceKind{name: s.Kind, eachANode: isNode(s) || s.Kind == finding.SourceCluster})
 		}
 		k := &kinds[i]
 		k.sources = append(k.sources, s)
 		k.nodes += s.Nodes
-		k.eachANode = k.eachANode && s.Nodes == 1
+		k.eachANode = k.eachANode && (s.Nodes == 1 || s.Kind == finding.SourceCluster)
 	}
 	return kinds
 }

@@ -74,6 +74,8 @@ func subjectTitle(s finding.Subject) string {
 		return "role " + s.Name
 	case finding.SubjectCluster:
 		return "cluster " + s.Name
+	case finding.SubjectClusterRole:
+		return "cluster role " + s.Name
 	case finding.SubjectAWSNode:
 		return "aws-node"
 	case finding.SubjectNode:

@@ -47,6 +47,8 @@ const (
 // and, where many clusters are read, those to EKS by region.
 type budget struct {
 	many bool // whether many clusters are read
+	// pause waits for a time, or until the context ends, and returns its error then.
+	pause func(context.Context, time.Duration) error
 
 	mu       sync.Mutex
 	paces    map[string]*pace
@@ -60,8 +62,13 @@ type pace struct {
 	changed time.Time
 }
 
-func newBudget(many bool) *budget {
-	return &budget{many: many, paces: map[string]*pace{}, throttle: map[string]int{}}
+// newBudget returns a budget; without a pause it waits in real time.
+func newBudget(cfg Config) *budget {
+	b := &budget{many: cfg.Many, pause: cfg.Pause, paces: map[string]*pace{}, throttle: map[string]int{}}
+	if b.pause == nil {
+		b.pause = sleep
+	}
+	return b
 }
 
 // paceOf returns the pace of an operation in a region; nil where it has none.
@@ -89,10 +96,30 @@ func (b *budget) paceOf(operation, region string) *pace {
 // returns takes the error of the request.
 func (b *budget) wait(ctx context.Context, operation, region string) (done func(error), err error) {
 	p := b.paceOf(operation, region)
-	if p != nil && p.limiter.Wait(ctx) != nil { // it also ends early where the wait would be too long
-		return nil, cmp.Or(ctx.Err(), context.DeadlineExceeded)
+	if p != nil {
+		if err := b.turn(ctx, p); err != nil {
+			return nil, err
+		}
 	}
 	return func(err error) { b.note(p, operation, err, time.Now()) }, nil
+}
+
+// turn waits until a request may be sent. It ends early where the wait would be too long.
+func (b *budget) turn(ctx context.Context, p *pace) error {
+	turn := p.limiter.Reserve()
+	delay := turn.Delay()
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < delay {
+		turn.Cancel()
+		return context.DeadlineExceeded
+	}
+	if delay == 0 {
+		return ctx.Err()
+	}
+	if err := b.pause(ctx, delay); err != nil {
+		turn.Cancel()
+		return err
+	}
+	return nil
 }
 
 // note takes the answer to a request: what is throttled slows its operation down.
@@ -122,6 +149,17 @@ func (b *budget) throttled() map[string]int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return maps.Clone(b.throttle)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // budgetedRetryer sends each attempt within a budget.

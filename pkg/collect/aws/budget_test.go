@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/smithy-go"
@@ -56,6 +57,44 @@ func TestBudget(t *testing.T) {
 	if took := time.Since(began); len(times) != 21 || took < 1900*time.Millisecond {
 		t.Errorf("%d requests in %s", len(times), took)
 	}
+}
+
+// TestBudgetPauses: the pauses are those of the rate, and one that would end after the
+// context's deadline is not begun.
+func TestBudgetPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var paused time.Duration
+		b := newBudget(Config{Pause: func(ctx context.Context, d time.Duration) error {
+			paused += d
+			return sleep(ctx, d)
+		}})
+		wait := func(ctx context.Context, operation string) error {
+			_, err := b.wait(ctx, operation, "eu-west-1")
+			return err
+		}
+		began := time.Now()
+		for range 7 * 10 {
+			if err := wait(t.Context(), "iam:GetRole"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(began); took != paused || took.Round(10*time.Millisecond) != 9*time.Second {
+			t.Errorf("%s, of which %s were pauses", took, paused)
+		}
+		if err := wait(t.Context(), "eks:DescribeNodegroup"); err != nil || time.Since(began) != paused {
+			t.Errorf("another service waits: %v", err)
+		}
+		short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if err := wait(short, "iam:GetRole"); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != paused {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+		ended, end := context.WithCancel(t.Context())
+		end()
+		if err := wait(ended, "iam:GetRole"); !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+	})
 }
 
 // TestSlowAnswer: an answer that arrives byte by byte ends within the limit of a request,

@@ -17,8 +17,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
@@ -65,9 +67,11 @@ type Client struct {
 	*Account
 	at *site
 
-	eks         EKS
-	ec2         EC2
-	autoscaling AutoScaling
+	eks           EKS
+	ec2           EC2
+	autoscaling   AutoScaling
+	ecr           ECR
+	organizations Organizations
 
 	clusterNames collect.Memo[[]string]
 	clusters     collect.Memo[*ekstypes.Cluster]
@@ -115,7 +119,7 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 // *problem.Error where the user can solve the problem: no region, no such profile.
 // Credentials are looked for by the first call.
 func NewAccount(ctx context.Context, cfg Config) (*Account, error) {
-	shared := newBudget(cfg.Many)
+	shared := newBudget(cfg)
 	loaded, err := load(ctx, cfg, shared)
 	if err != nil {
 		return nil, err
@@ -132,7 +136,9 @@ func newAccount(loaded aws.Config, cfg Config, shared *budget) *Account {
 			"ec2": make(chan struct{}, 5),
 			"sts": make(chan struct{}, 2),
 
-			"autoscaling": make(chan struct{}, 5),
+			"autoscaling":   make(chan struct{}, 5),
+			"ecr":           make(chan struct{}, 5),
+			"organizations": make(chan struct{}, 2),
 		}},
 		budget:  shared,
 		calls:   map[string]int{},
@@ -171,9 +177,11 @@ func (a *Account) In(region string) *Client {
 	loaded.Region = region
 	c := &Client{
 		Account: a, at: at,
-		eks:         (*eksCalls)(eks.NewFromConfig(loaded, func(o *eks.Options) { override(&o.BaseEndpoint, cfg.endpoint("EKS")) })),
-		ec2:         (*ec2Calls)(ec2.NewFromConfig(loaded, func(o *ec2.Options) { override(&o.BaseEndpoint, cfg.endpoint("EC2")) })),
-		autoscaling: (*autoscalingCalls)(autoscaling.NewFromConfig(loaded, func(o *autoscaling.Options) { override(&o.BaseEndpoint, cfg.endpoint("AUTO_SCALING")) })),
+		eks:           (*eksCalls)(eks.NewFromConfig(loaded, func(o *eks.Options) { override(&o.BaseEndpoint, cfg.endpoint("EKS")) })),
+		ec2:           (*ec2Calls)(ec2.NewFromConfig(loaded, func(o *ec2.Options) { override(&o.BaseEndpoint, cfg.endpoint("EC2")) })),
+		autoscaling:   (*autoscalingCalls)(autoscaling.NewFromConfig(loaded, func(o *autoscaling.Options) { override(&o.BaseEndpoint, cfg.endpoint("AUTO_SCALING")) })),
+		ecr:           (*ecrCalls)(ecr.NewFromConfig(loaded, func(o *ecr.Options) { override(&o.BaseEndpoint, cfg.endpoint("ECR")) })),
+		organizations: (*organizationsCalls)(organizations.NewFromConfig(loaded, func(o *organizations.Options) { override(&o.BaseEndpoint, cfg.endpoint("ORGANIZATIONS")) })),
 	}
 	a.regions[region] = c
 	return c

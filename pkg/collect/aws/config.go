@@ -25,6 +25,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
@@ -53,6 +54,9 @@ type Config struct {
 	Many bool
 	// Trace records the calls; nil records none.
 	Trace *trace.Recorder
+	// Pause waits until the budget of requests to IAM allows the next one, or until the
+	// context ends, and returns its error then; nil waits in real time.
+	Pause func(context.Context, time.Duration) error
 }
 
 // The limits of one request. A service that does not answer within them is not
@@ -357,8 +361,17 @@ func (a *Account) countCalls(stack *middleware.Stack) error {
 				made.Status = response.StatusCode
 			}
 			a.settings.Trace.Add(made)
+			if !isRead(operationOf(ctx)) {
+				change.Sent(ctx, collect.Refused(made.Status))
+			}
 			return out, metadata, err
 		}), middleware.After)
+}
+
+// isRead tells by its name whether an operation changes nothing.
+func isRead(operation string) bool {
+	_, action, _ := strings.Cut(operation, ":")
+	return strings.HasPrefix(action, "Get") || strings.HasPrefix(action, "List") || strings.HasPrefix(action, "Describe") || strings.HasPrefix(action, "Simulate") || strings.HasPrefix(action, "Generate")
 }
 
 type subjectKey struct{}

@@ -52,6 +52,8 @@ var errorClasses = map[string]errorClass{
 	"NoSuchEntity":              absent,
 	"ResourceNotFoundException": absent,
 
+	"RepositoryPolicyNotFoundException": absent,
+
 	"Throttling":               throttled,
 	"ThrottlingException":      throttled,
 	"ThrottledException":       throttled,

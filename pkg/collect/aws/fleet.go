@@ -79,7 +79,7 @@ func (a *Account) Assume(roleARN, externalID string) *Account {
 	cfg.RoleARN, cfg.ExternalID = roleARN, externalID
 	loaded := a.base.Copy()
 	loaded.Credentials = aws.NewCredentialsCache(explained{assumedRole(a.loaded, cfg)})
-	shared := newBudget(cfg.Many)
+	shared := newBudget(cfg)
 	loaded.Retryer = retryer(loaded, shared)
 	return newAccount(loaded, cfg, shared)
 }
