@@ -93,12 +93,7 @@ func (o *checkOptions) runFleet(ctx context.Context, dir, shown, footer string) 
 		})
 	}
 	for _, s := range d.Skipped {
-		report.Skipped = append(report.Skipped, finding.Skipped{Name: s.File, Reason: s.Reason})
-	}
-	for _, p := range d.Plans {
-		for _, s := range p.Skipped {
-			report.Skipped = append(report.Skipped, finding.Skipped{Name: "context " + s.Context, Reason: s.Reason})
-		}
+		report.Skipped = append(report.Skipped, finding.Skipped(s))
 	}
 	if err := o.judgeAll(ctx, d, shown, report); err != nil {
 		return err

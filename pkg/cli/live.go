@@ -49,7 +49,7 @@ type liveOptions struct {
 }
 
 // liveFlags are the flags that addFlags adds.
-var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions", "org-profile", "aws-only", "timeout", "trace", "all-contexts", "contexts", "all-clusters", "accounts", "role-name", "external-id", "targets", "parallel"}
+var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions", "org-profile", "aws-only", "timeout", "trace", "all-contexts", "contexts", "all-clusters", "accounts", "org", "ou", "role-name", "external-id", "targets", "parallel"}
 
 func (o *liveOptions) addFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {

@@ -170,7 +170,7 @@ func (o *snapshotOptions) runFleet(ctx context.Context) error {
 		warn(o.streams.ErrOut, "%s", line)
 	}
 	for _, s := range plan.Skipped {
-		fmt.Fprintf(o.streams.ErrOut, "skipped context %s: %s\n", text.Visible(s.Context), text.Visible(s.Reason))
+		fmt.Fprintf(o.streams.ErrOut, "skipped %s: %s\n", text.Visible(s.Name), text.Visible(s.Reason))
 	}
 	words := fmt.Sprintf("wrote %s: %s read", o.output, text.Count(read.read, "cluster"))
 	if read.kept > 0 {
