@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,6 +93,9 @@ func (o *liveOptions) completeSelection(cmd *cobra.Command) error {
 	}
 	if o.simulate {
 		return usage("check one cluster with --simulate", "--simulate does not apply to a fleet, because the policy simulator is throttled first")
+	}
+	if o.timeout < 0 {
+		return o.timeout.negative()
 	}
 	if s.parallel < 1 || s.parallel > maxParallel {
 		return usage(fmt.Sprintf("such as --parallel %d", fleet.Parallel), "--parallel %d is not between 1 and %d", s.parallel, maxParallel)
@@ -243,6 +247,7 @@ func (o *liveOptions) usage(found *live.Fleet, took time.Duration) string {
 // runLiveFleet reads the selected clusters into a directory of its own, which is removed, and
 // checks them.
 func (o *checkOptions) runLiveFleet(ctx context.Context) (err error) {
+	defer func(write func() error) { err = cmp.Or(err, write()) }(o.source.live.startTrace())
 	found, plan, err := o.source.live.findFleet(ctx, fleet.Shard{}, 0)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -148,7 +149,8 @@ func (o *snapshotOptions) completeFleet() error {
 }
 
 // runFleet plans, and reads the clusters of the plan into the directory.
-func (o *snapshotOptions) runFleet(ctx context.Context) error {
+func (o *snapshotOptions) runFleet(ctx context.Context) (err error) {
+	defer func(write func() error) { err = cmp.Or(err, write()) }(o.live.startTrace())
 	found, plan, err := o.live.findFleet(ctx, o.shard, o.maxAge)
 	if err != nil {
 		return err

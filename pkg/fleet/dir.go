@@ -325,9 +325,12 @@ func (d *Directory) failure(ctx context.Context, e Entry) (*Failure, error) {
 	return f, nil
 }
 
-// Fresh reports whether a directory has a snapshot of a cluster that is not older than a
-// time and that no failure has followed.
-func Fresh(ctx context.Context, dir string, t Target, notBefore time.Time) bool {
-	_, err := (&Directory{path: dir}).Load(ctx, Entry{t, notBefore})
-	return err == nil
+// fresh returns the facts of a cluster that a directory has, where they are not older than a
+// time and no failure has followed; nil otherwise.
+func fresh(ctx context.Context, dir string, t Target, notBefore time.Time) *snapshot.Snapshot {
+	facts, err := (&Directory{path: dir}).Load(ctx, Entry{t, notBefore})
+	if err != nil {
+		return nil
+	}
+	return facts
 }
