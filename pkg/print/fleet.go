@@ -128,8 +128,13 @@ func fleetHeadline(f *finding.FleetReport) (string, tone) {
 	case s.Infos > 0:
 		t = toneNote
 		parts = append(parts, "no errors and no warnings")
+	case s.Planned > s.NotRead && s.Results.Known > 0:
+		parts = append(parts, "no new findings")
 	case s.Planned > s.NotRead:
 		parts = append(parts, "no findings")
+	}
+	if s.Results.Known > 0 {
+		parts = append(parts, fmt.Sprintf("%d known", s.Results.Known))
 	}
 	if s.NotRead > 0 {
 		parts = append(parts, fmt.Sprintf("%d of %d not read", s.NotRead, s.Planned))
@@ -269,6 +274,7 @@ func clusterResults(c finding.FleetCluster) string {
 		{c.Summary.Infos, fmt.Sprintf("%d info", c.Summary.Infos)},
 		{c.Summary.Unknown, fmt.Sprintf("%d unknown", c.Summary.Unknown)},
 		{c.Summary.Excepted, fmt.Sprintf("%d excepted", c.Summary.Excepted)},
+		{c.Summary.Known, fmt.Sprintf("%d known", c.Summary.Known)},
 	} {
 		if p.n > 0 && len(parts) < 2 {
 			parts = append(parts, strings.ReplaceAll(p.text, " ", hardSpace))
