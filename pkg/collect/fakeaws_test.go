@@ -168,6 +168,8 @@ func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.serveEC2(w, r)
 	case "autoscaling":
 		f.serveAutoScaling(w, r)
+	case "ecr", "organizations":
+		f.serveTargeted(w, r, operation)
 	case "sts":
 		writeXML(w, "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult><Account>%[1]s</Account><Arn>arn:aws:iam::%[1]s:user/ci</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>", f.account)
 	default:
@@ -177,6 +179,9 @@ func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // operation names what is asked for, and of which object.
 func (f *fakeAWS) operation(r *http.Request) (operation, object string) {
+	if operation, object, ok := f.targeted(r); ok {
+		return operation, object
+	}
 	if r.Method == http.MethodPost {
 		services := map[string]string{"2010-05-08": "iam", "2016-11-15": "ec2", "2011-06-15": "sts", "2011-01-01": "autoscaling"}
 		object = strings.Join([]string{
@@ -459,6 +464,9 @@ func (f *fakeAWS) serveAutoScaling(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *fakeAWS) serveEC2(w http.ResponseWriter, r *http.Request) {
+	if f.serveVPC(w, r) {
+		return
+	}
 	if r.Form.Get("Action") == "DescribeLaunchTemplateVersions" {
 		profile := element("name", "self")
 		if r.Form.Get("LaunchTemplateId") == "lt-2" {
@@ -545,7 +553,7 @@ func writeJSON(w http.ResponseWriter, body any) {
 // fail answers with an error in the shape of the operation's protocol.
 func fail(w http.ResponseWriter, operation string, status int, code, message string) {
 	switch service, _, _ := strings.Cut(operation, ":"); service {
-	case "eks":
+	case "eks", "ecr", "organizations":
 		eksError(w, status, code, message)
 	case "ec2":
 		ec2Error(w, status, code, message)
