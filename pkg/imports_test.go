@@ -34,8 +34,11 @@ var mayImport = map[string][]string{
 	"pkg/export":           {"pkg/change", "pkg/command", "pkg/need", "pkg/newrole", "pkg/planner", "pkg/snapshot", "pkg/text"},
 	"pkg/files":            {},
 	"pkg/finding":          {"pkg/command"},
+	"pkg/iac":              {"pkg/awsauth", "pkg/managed", "pkg/problem", "pkg/snapshot", "pkg/text"},
+	"pkg/iac/terraform":    {"pkg/files", "pkg/iac", "pkg/locate", "pkg/problem", "pkg/snapshot", "pkg/text"},
 	"pkg/iampolicy":        {},
 	"pkg/locate":           {"pkg/problem", "pkg/text"},
+	"pkg/managed":          {"pkg/snapshot"},
 	"pkg/need":             {"pkg/iampolicy", "pkg/text"},
 	"pkg/newrole":          {"pkg/change", "pkg/iampolicy", "pkg/need", "pkg/snapshot"},
 	"pkg/planner":          {"pkg/awsauth", "pkg/change", "pkg/command", "pkg/finding", "pkg/iampolicy", "pkg/need", "pkg/newrole", "pkg/snapshot", "pkg/text", "pkg/view"},
@@ -52,7 +55,7 @@ var mayImport = map[string][]string{
 }
 
 // pure packages reach neither the network, the environment nor a clock.
-var pure = []string{"pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/view", "pkg/rules", "pkg/finding", "pkg/print", "pkg/candidate", "pkg/change", "pkg/command", "pkg/export", "pkg/newrole", "pkg/planner", "pkg/text", "pkg/awsauth", "pkg/teampolicy", "pkg/problem"}
+var pure = []string{"pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/view", "pkg/rules", "pkg/finding", "pkg/print", "pkg/candidate", "pkg/change", "pkg/command", "pkg/export", "pkg/newrole", "pkg/planner", "pkg/text", "pkg/awsauth", "pkg/teampolicy", "pkg/problem", "pkg/iac", "pkg/managed"}
 
 type goPackage struct {
 	ImportPath string

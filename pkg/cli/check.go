@@ -74,6 +74,9 @@ func newCheckCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cob
 Without -f, check reads the facts live: the EKS cluster of the current kube
 context, its node groups and nodes, their roles and policies, and aws-node.
 
+--terraform checks a Terraform plan before it is applied, as "terraform show
+-json" writes it, without AWS and without a cluster.
+
 The team's severities and exceptions come from .noderole.yaml, in the working
 directory or a parent directory. --baseline compares with an earlier report.
 
@@ -90,6 +93,9 @@ some facts could not be read.`,
 
   # Check facts that were saved earlier, without AWS or a cluster
   kubectl noderole check -f snapshot.yaml
+
+  # Check a Terraform plan before it is applied
+  terraform show -json tfplan | kubectl noderole check --terraform -
 
   # See what a broken cluster looks like
   kubectl noderole check --example=broken

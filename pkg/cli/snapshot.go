@@ -35,7 +35,10 @@ checks it anywhere, without AWS and without the cluster.`,
 
   # Save them, and judge them later
   kubectl noderole snapshot -o prod.yaml
-  kubectl noderole check -f prod.yaml`,
+  kubectl noderole check -f prod.yaml
+
+  # Save the facts of a Terraform plan
+  kubectl noderole snapshot --terraform plan.json -o planned.yaml`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.complete(cmd); err != nil {
