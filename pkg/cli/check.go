@@ -22,6 +22,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/teampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
@@ -75,7 +76,8 @@ Without -f, check reads the facts live: the EKS cluster of the current kube
 context, its node groups and nodes, their roles and policies, and aws-node.
 
 --terraform checks a Terraform plan before it is applied, as "terraform show
--json" writes it, without AWS and without a cluster.
+-json" writes it, without AWS and without a cluster. --onto applies the plan to
+the facts of a cluster that exists, and reports as new only what the plan brings.
 
 The team's severities and exceptions come from .noderole.yaml, in the working
 directory or a parent directory. --baseline compares with an earlier report.
@@ -96,6 +98,9 @@ some facts could not be read.`,
 
   # Check a Terraform plan before it is applied
   terraform show -json tfplan | kubectl noderole check --terraform -
+
+  # Check what a plan changes in the cluster of the current context
+  kubectl noderole check --terraform plan.json --onto live
 
   # See what a broken cluster looks like
   kubectl noderole check --example=broken
@@ -157,6 +162,7 @@ func (o *checkOptions) addFlags(f *pflag.FlagSet) {
 	})
 	o.source.addFlags(f)
 	o.source.code.addFlags(f)
+	o.source.code.addOnto(f)
 	o.source.live.addFactsFlags(f)
 	o.team.addFlags(f)
 }
@@ -219,7 +225,7 @@ func (o *checkOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return o.judge(facts, footer)
+	return o.judge(facts, nil, footer)
 }
 
 // severalFormats are the output formats in which reports can follow each other.
@@ -228,6 +234,13 @@ var severalFormats = []string{"table", "wide", "json", "yaml", "markdown"}
 // runCode checks what infrastructure code says of each cluster. The exit code is that of the
 // worst report.
 func (o *checkOptions) runCode(ctx context.Context) error {
+	if o.source.code.onto != "" {
+		before, after, footer, err := o.source.code.readOnto(ctx, &o.source.live)
+		if err != nil {
+			return err
+		}
+		return o.judge(after, before, footer)
+	}
 	all, err := o.source.code.read(ctx, &o.source.live)
 	if err != nil {
 		return err
@@ -249,7 +262,7 @@ func (o *checkOptions) runCode(ctx context.Context) error {
 		} else if i > 0 && o.output != "json" {
 			fmt.Fprintln(o.streams.Out)
 		}
-		err := o.judge(facts, "")
+		err := o.judge(facts, nil, "")
 		var coded codeError
 		if errors.As(err, &coded) && coded.code == ExitIncomplete && coded.err != nil && i < len(all)-1 {
 			say(o.streams.ErrOut, "error", coded.err.Error()) // the others are reported too
@@ -282,14 +295,22 @@ func worse(a, b error) error {
 	return a
 }
 
-// judge checks the facts of one cluster and prints the report.
-func (o *checkOptions) judge(facts *snapshot.Snapshot, footer string) error {
+// judge checks the facts of one cluster and prints the report. Where it is given the facts
+// from before a change, their findings are known ones.
+func (o *checkOptions) judge(facts, before *snapshot.Snapshot, footer string) error {
 	options := rules.Options{CNIVersion: o.cniVersion, WhyNotJoining: o.whyNotJoining}
 	options.Severities, options.Off = o.team.policy.Overrides()
 	v := view.New(facts)
 	report := rules.Judge(v, options)
 	if err := o.team.apply(report, time.Now(), !o.whyNotJoining); err != nil {
 		return err
+	}
+	if before != nil {
+		known := rules.Judge(view.New(before), options)
+		o.team.policy.Apply(known, time.Now().UTC().Format(time.DateOnly))
+		if err := teampolicy.ApplyBaseline(report, known); err != nil {
+			return usage("", "--onto: %s", err)
+		}
 	}
 	if o.source.code.given() {
 		o.source.code.advise(report)

@@ -25,6 +25,8 @@ import (
 type codeOptions struct {
 	terraform string
 	account   string
+	// onto names the facts that the code is applied to: live, or a snapshot's file.
+	onto string
 }
 
 func (o *codeOptions) addFlags(f *pflag.FlagSet) {
@@ -33,6 +35,16 @@ func (o *codeOptions) addFlags(f *pflag.FlagSet) {
 		f.StringVar(&o.account, "account", "", "AWS account of what --terraform creates, where the plan does not say it")
 	})
 }
+
+// addOnto adds the flag of those who compare with what is there.
+func (o *codeOptions) addOnto(f *pflag.FlagSet) {
+	inSection(f, sectionCluster, func() {
+		f.StringVar(&o.onto, "onto", "", "Apply the plan of --terraform to the facts of the cluster, live or the snapshot in this file, and report as new only what the plan brings")
+	})
+}
+
+// ontoLive is the value of --onto for the cluster of the kube context.
+const ontoLive = "live"
 
 // given reports whether the facts come from infrastructure code.
 func (o *codeOptions) given() bool { return o.terraform != "" }
@@ -48,10 +60,17 @@ func (o *codeOptions) complete(cmd *cobra.Command) error {
 	switch {
 	case !o.given() && o.account != "":
 		return usage("give the plan too: --terraform plan.json", "--account applies to infrastructure code only")
+	case !o.given() && o.onto != "":
+		return usage("give the plan too: --terraform plan.json", "--onto applies to infrastructure code only")
+	case o.terraform == "-" && o.onto == "-":
+		return usage("save one of them in a file", "--terraform and --onto cannot both read standard input")
 	case !o.given():
 		return nil
 	case o.account != "" && !accountID.MatchString(o.account):
 		return usage("such as --account 111122223333", "--account: %q is not the ID of an AWS account", o.account)
+	}
+	if o.onto == ontoLive {
+		return nil
 	}
 	for _, name := range append([]string{"context", "kubeconfig"}, liveFlags...) {
 		if f := cmd.Flags().Lookup(name); f != nil && f.Changed && !slices.Contains(codeFlags, name) {
@@ -61,9 +80,8 @@ func (o *codeOptions) complete(cmd *cobra.Command) error {
 	return nil
 }
 
-// read returns the facts of every cluster that the code is about, or of the one that live
-// names.
-func (o *codeOptions) read(ctx context.Context, live *liveOptions) ([]*snapshot.Snapshot, error) {
+// code reads the infrastructure code.
+func (o *codeOptions) code(ctx context.Context, live *liveOptions) (*iac.Code, error) {
 	text, err := files.Read(ctx, o.terraform, live.streams.In, files.MaxPlan)
 	var fileErr *files.Error
 	switch {
@@ -80,6 +98,44 @@ func (o *codeOptions) read(ctx context.Context, live *liveOptions) ([]*snapshot.
 	if err != nil {
 		return nil, codeError{code: ExitUsage, err: err}
 	}
+	return code, nil
+}
+
+// evidence says where facts of infrastructure code come from.
+func (o *codeOptions) evidence(code *iac.Code) string {
+	return fmt.Sprintf("the facts are those of a Terraform %s, %s", code.Kind, o.terraform)
+}
+
+// readOnto returns the facts of the cluster as they are, and as they are when the code has
+// been applied to it; the footer says what reading them cost.
+func (o *codeOptions) readOnto(ctx context.Context, live *liveOptions) (before, after *snapshot.Snapshot, footer string, err error) {
+	code, err := o.code(ctx, live)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	if o.onto == ontoLive {
+		before, footer, err = live.read(ctx)
+	} else {
+		before, err = snapshot.Load(ctx, o.onto, live.streams.In)
+	}
+	if err != nil {
+		return nil, nil, "", err
+	}
+	after, err = iac.Onto(code, before)
+	if err != nil {
+		return nil, nil, "", codeError{code: ExitUsage, err: err}
+	}
+	after.Source.Evidence = append(slices.Clone(before.Source.Evidence), o.evidence(code)+", applied to the cluster")
+	return before, after, footer, nil
+}
+
+// read returns the facts of every cluster that the code is about, or of the one that live
+// names.
+func (o *codeOptions) read(ctx context.Context, live *liveOptions) ([]*snapshot.Snapshot, error) {
+	code, err := o.code(ctx, live)
+	if err != nil {
+		return nil, err
+	}
 	snapshots, err := iac.Build(code)
 	if err != nil {
 		return nil, unread(err)
@@ -87,7 +143,7 @@ func (o *codeOptions) read(ctx context.Context, live *liveOptions) ([]*snapshot.
 	var names []string
 	for _, s := range snapshots {
 		s.Source.Tool = toolName()
-		s.Source.Evidence = []string{fmt.Sprintf("the facts are those of a Terraform %s, %s", code.Kind, o.terraform)}
+		s.Source.Evidence = []string{o.evidence(code)}
 		names = append(names, s.Cluster.Identity().Name())
 	}
 	if live.clusterName == "" {

@@ -78,7 +78,7 @@ func (o *factsOptions) read(ctx context.Context) (facts *snapshot.Snapshot, foot
 
 // within makes a run, which may take no longer than --timeout where the facts are live.
 func (o *factsOptions) within(ctx context.Context, run func(context.Context) error) error {
-	if o.saved() {
+	if o.saved() && o.code.onto != ontoLive {
 		return run(ctx)
 	}
 	return o.live.timeout.within(ctx, run)
