@@ -76,8 +76,9 @@ Without -f, check reads the facts live: the EKS cluster of the current kube
 context, its node groups and nodes, their roles and policies, and aws-node.
 
 --terraform checks a Terraform plan before it is applied, as "terraform show
--json" writes it, without AWS and without a cluster. --onto applies the plan to
-the facts of a cluster that exists, and reports as new only what the plan brings.
+-json" writes it, and --cloudformation a template, without AWS and without a
+cluster. --onto applies the plan to the facts of a cluster that exists, and
+reports as new only what the plan brings.
 
 The team's severities and exceptions come from .noderole.yaml, in the working
 directory or a parent directory. --baseline compares with an earlier report.
@@ -98,6 +99,9 @@ some facts could not be read.`,
 
   # Check a Terraform plan before it is applied
   terraform show -json tfplan | kubectl noderole check --terraform -
+
+  # Check a CloudFormation template before it is deployed
+  kubectl noderole check --cloudformation template.yaml --account 111122223333 --region eu-west-1
 
   # Check what a plan changes in the cluster of the current context
   kubectl noderole check --terraform plan.json --onto live

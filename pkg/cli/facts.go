@@ -46,7 +46,7 @@ func (o *factsOptions) complete(cmd *cobra.Command) error {
 		return err
 	}
 	if o.code.given() && (o.file != "" || o.example != "") {
-		return usage("give one of them", "--terraform and --filename or --example are two sources of facts")
+		return usage("give one of them", "infrastructure code and --filename or --example are two sources of facts")
 	}
 	if !o.saved() || o.code.given() {
 		return nil

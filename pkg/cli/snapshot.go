@@ -118,5 +118,5 @@ func (o *snapshotOptions) read(ctx context.Context) (facts *snapshot.Snapshot, f
 	if err := o.code.oneCluster(all, "a snapshot"); err != nil {
 		return nil, "", err
 	}
-	return all[0], "from " + o.code.terraform, nil
+	return all[0], "from " + o.code.file(), nil
 }

@@ -148,6 +148,9 @@ func (b *builder) place(p Place) Place {
 // afterApply stands in for the part of a name that AWS chooses.
 const afterApply = "(after apply)"
 
+// StandIn is the name of something in IAM, of which only the beginning is known.
+func StandIn(prefix string) string { return prefix + afterApply }
+
 // nameResources gives roles, policies and instance profiles their ARNs.
 func (b *builder) nameResources() {
 	taken := map[string]bool{}
