@@ -18,6 +18,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac/cloudformation"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac/manifests"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac/terraform"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -29,6 +30,8 @@ type codeOptions struct {
 	// parameters are those of the template, as KEY=VALUE.
 	parameters []string
 	account    string
+	// manifests is a folder of Kubernetes manifests that are part of the code.
+	manifests string
 	// onto names the facts that the code is applied to: live, or a snapshot's file.
 	onto string
 }
@@ -38,6 +41,7 @@ func (o *codeOptions) addFlags(f *pflag.FlagSet) {
 		f.StringVar(&o.terraform, "terraform", "", `Use the plan or state in this file instead of a live cluster, as "terraform show -json" writes it, - for standard input`)
 		f.StringVar(&o.cloudformation, "cloudformation", "", "Use the CloudFormation template in this file instead of a live cluster, - for standard input")
 		f.StringArrayVar(&o.parameters, "parameter", nil, "Value of a parameter of the --cloudformation template, as NAME=VALUE, repeatable")
+		f.StringVar(&o.manifests, "manifests", "", "Folder of Kubernetes manifests that are part of the code: node classes, aws-auth, the service account aws-node")
 		f.StringVar(&o.account, "account", "", "AWS account of what --terraform or --cloudformation creates, where the code does not say it")
 	})
 }
@@ -71,6 +75,8 @@ func (o *codeOptions) complete(cmd *cobra.Command) error {
 		return usage("give one of them", "--terraform and --cloudformation are two sources of facts")
 	case o.cloudformation == "" && len(o.parameters) > 0:
 		return usage("give the template too: --cloudformation template.yaml", "--parameter applies to CloudFormation templates only")
+	case !o.given() && o.manifests != "":
+		return usage("give the code of the roles too: --terraform plan.json", "--manifests applies to infrastructure code only")
 	case !o.given() && o.account != "":
 		return usage("give the plan too: --terraform plan.json", "--account applies to infrastructure code only")
 	case o.terraform == "" && o.onto != "":
@@ -93,8 +99,24 @@ func (o *codeOptions) complete(cmd *cobra.Command) error {
 	return nil
 }
 
-// code reads the infrastructure code.
+// code reads the infrastructure code with its manifests.
 func (o *codeOptions) code(ctx context.Context, live *liveOptions) (*iac.Code, error) {
+	code, err := o.declared(ctx, live)
+	if err != nil || o.manifests == "" {
+		return code, err
+	}
+	var cluster iac.Value // the only one
+	if live.clusterName != "" {
+		cluster = iac.Text(live.clusterName)
+	}
+	if err := manifests.Read(code, o.manifests, cluster); err != nil {
+		return nil, codeError{code: ExitUsage, err: err}
+	}
+	return code, nil
+}
+
+// declared reads the plan, the state or the template.
+func (o *codeOptions) declared(ctx context.Context, live *liveOptions) (*iac.Code, error) {
 	place := iac.Place{Account: o.account, Region: live.region}
 	if o.cloudformation != "" {
 		return o.template(ctx, live, place)
@@ -191,6 +213,9 @@ func (o *codeOptions) read(ctx context.Context, live *liveOptions) ([]*snapshot.
 		s.Source.Tool = toolName()
 		s.Source.Evidence = []string{o.evidence(code)}
 		names = append(names, s.Cluster.Identity().Name())
+	}
+	if live.clusterName == "" && o.manifests != "" {
+		return snapshots, o.oneCluster(snapshots, "--manifests")
 	}
 	if live.clusterName == "" {
 		return snapshots, nil
