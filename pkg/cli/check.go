@@ -101,7 +101,8 @@ some facts could not be read.`,
   terraform show -json tfplan | kubectl noderole check --terraform -
 
   # Check a CloudFormation template before it is deployed
-  kubectl noderole check --cloudformation template.yaml --account 111122223333 --region eu-west-1
+  kubectl noderole check --cloudformation template.yaml \
+    --account 111122223333 --region eu-west-1
 
   # Check what a plan changes in the cluster of the current context
   kubectl noderole check --terraform plan.json --onto live

@@ -325,10 +325,16 @@ func (t *template) condition(name string) any {
 	if !ok {
 		return unknown("the template has no condition " + name)
 	}
-	if v, ok := t.evaluate(c).(bool); ok {
+	switch v := t.evaluate(c).(type) {
+	case bool:
 		return v
+	default:
+		reason := whyPart(v)
+		if strings.HasPrefix(reason, "condition ") {
+			return unknown(reason) // of another condition
+		}
+		return unknown("condition " + name + " is not known: " + reason)
 	}
-	return unknown("condition " + name + " is known only at deployment")
 }
 
 func (t *template) logic(name string, argument any) any {
@@ -338,19 +344,24 @@ func (t *template) logic(name string, argument any) any {
 		values = append(values, t.evaluate(a))
 	}
 	if name == "Fn::Equals" {
-		if len(values) != 2 || why(values[0]) != "" || why(values[1]) != "" {
-			return unknown("a condition is known only at deployment")
+		if len(values) != 2 {
+			return unknown("Fn::Equals compares two values")
+		}
+		if reason := why(values); reason != "" {
+			return unknown(reason)
 		}
 		return scalar(values[0]) == scalar(values[1])
 	}
-	undecided := slices.ContainsFunc(values, func(v any) bool { _, ok := v.(bool); return !ok })
+	undecided := slices.IndexFunc(values, func(v any) bool { _, ok := v.(bool); return !ok })
 	switch {
 	case name == "Fn::And" && slices.Contains(values, any(false)):
 		return false
 	case name == "Fn::Or" && slices.Contains(values, any(true)):
 		return true
-	case undecided || len(values) == 0:
-		return unknown("a condition is known only at deployment")
+	case undecided >= 0:
+		return unknown(whyPart(values[undecided]))
+	case len(values) == 0:
+		return unknown(name + " has no conditions")
 	case name == "Fn::Not":
 		return values[0] == false
 	}
