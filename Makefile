@@ -4,7 +4,7 @@ GO      ?= go
 LINT     = $(GO) tool -modfile=tools/go.mod golangci-lint
 FUZZTIME ?= 20s
 
-.PHONY: build test coverage lint fmt generate verify e2e bench fuzz dist
+.PHONY: build test coverage lint fmt generate verify e2e bench fuzz dist release site
 
 build: ## the plugin, as bin/kubectl-noderole
 	$(GO) build -trimpath -ldflags "-s -w" -o bin/kubectl-noderole ./cmd/kubectl-noderole
@@ -35,8 +35,14 @@ verify: generate ## fails where generated files or go.mod are not current
 e2e: ## a real kube-apiserver, moto, kubectl; builds the API server once
 	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -count=1 -p 1 -timeout 60m -v ./...
 
-dist: ## the release's archives in dist/, and their checksums in plugins.yaml; builds goreleaser once
+dist: ## the release's archives, packages and image in dist/, and the checksums in plugins.yaml; builds goreleaser once
 	./hack/dist.sh
+
+release: ## tags VERSION and builds its dist/ from a clean work tree; publishes nothing
+	./hack/release.sh "$(VERSION)"
+
+site: ## the documentation as a static site in build/site; open index.html there
+	$(GO) run ./internal/site build/site
 
 bench: ## figures of the evaluator, of reading, and of one whole check
 	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...

@@ -56,6 +56,11 @@ if ! command -v xmllint >/dev/null; then
   apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq libxml2-utils >&2
 fi
 
+if ! command -v jq >/dev/null || ! command -v man >/dev/null; then
+  say "installing jq and man-db with apt-get"
+  apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq jq man-db >&2
+fi
+
 if ! command -v chromium >/dev/null; then
   say "installing chromium with apt-get"
   apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >&2

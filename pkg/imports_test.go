@@ -19,9 +19,11 @@ const module = "github.com/kubectl-noderole/kubectl-noderole/"
 var mayImport = map[string][]string{
 	"cmd/kubectl-noderole":   {"pkg/cli"},
 	"examples":               {},
-	"internal/docgen":        {"pkg/rules", "pkg/cli", "pkg/snapshot", "pkg/finding", "pkg/need", "pkg/print", "pkg/teampolicy"},
+	"examples/policycheck":   {"pkg/iampolicy"},
+	"internal/docgen":        {"pkg/rules", "pkg/cli", "pkg/diff", "pkg/snapshot", "pkg/finding", "pkg/fleet", "pkg/need", "pkg/print", "pkg/teampolicy", "pkg/usage"},
 	"internal/krew":          {},
 	"internal/linkgen":       {},
+	"internal/site":          {},
 	"pkg/apply":              {"pkg/change", "pkg/files", "pkg/finding", "pkg/planner", "pkg/problem", "pkg/snapshot", "pkg/view"},
 	"pkg/awsauth":            {},
 	"pkg/candidate":          {"pkg/snapshot", "pkg/view", "pkg/need", "pkg/iampolicy"},
@@ -31,9 +33,12 @@ var mayImport = map[string][]string{
 	"pkg/collect/aws":        {"pkg/change", "pkg/collect", "pkg/files", "pkg/problem", "pkg/snapshot", "pkg/locate", "pkg/trace"},
 	"pkg/collect/kube":       {"pkg/awsauth", "pkg/change", "pkg/collect", "pkg/problem", "pkg/snapshot", "pkg/locate", "pkg/text", "pkg/trace"},
 	"pkg/command":            {"pkg/text"},
+	"pkg/diff":               {"pkg/awsauth", "pkg/finding", "pkg/iampolicy", "pkg/snapshot", "pkg/text"},
 	"pkg/export":             {"pkg/change", "pkg/command", "pkg/need", "pkg/newrole", "pkg/planner", "pkg/snapshot", "pkg/text"},
 	"pkg/files":              {},
 	"pkg/finding":            {"pkg/command"},
+	"pkg/fleet":              {"pkg/files", "pkg/problem", "pkg/snapshot"},
+	"pkg/fleet/live":         {"pkg/collect", "pkg/collect/aws", "pkg/collect/kube", "pkg/fleet", "pkg/locate", "pkg/problem", "pkg/snapshot", "pkg/trace"},
 	"pkg/iac":                {"pkg/awsauth", "pkg/managed", "pkg/problem", "pkg/snapshot", "pkg/text"},
 	"pkg/iac/cloudformation": {"pkg/files", "pkg/iac", "pkg/locate", "pkg/problem", "pkg/snapshot", "pkg/text"},
 	"pkg/iac/manifests":      {"pkg/files", "pkg/iac", "pkg/problem"},
@@ -44,20 +49,21 @@ var mayImport = map[string][]string{
 	"pkg/need":               {"pkg/iampolicy", "pkg/text"},
 	"pkg/newrole":            {"pkg/change", "pkg/iampolicy", "pkg/need", "pkg/snapshot"},
 	"pkg/planner":            {"pkg/awsauth", "pkg/change", "pkg/command", "pkg/finding", "pkg/iampolicy", "pkg/need", "pkg/newrole", "pkg/snapshot", "pkg/text", "pkg/view"},
-	"pkg/print":              {"pkg/command", "pkg/finding", "pkg/text"},
+	"pkg/print":              {"pkg/command", "pkg/diff", "pkg/finding", "pkg/text"},
 	"pkg/problem":            {},
 	"pkg/rules":              {"pkg/command", "pkg/view", "pkg/snapshot", "pkg/finding", "pkg/need", "pkg/iampolicy", "pkg/text"},
 	"pkg/snapshot":           {"pkg/files", "pkg/text"},
 	"pkg/text":               {},
 	"pkg/trace":              {},
 	"pkg/teampolicy":         {"pkg/files", "pkg/finding"},
+	"pkg/usage":              {"pkg/iampolicy", "pkg/need", "pkg/snapshot", "pkg/text", "pkg/view"},
 	"pkg/view":               {"pkg/awsauth", "pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/text"},
 	"test/hostile":           {},
 	"test/script":            {},
 }
 
 // pure packages reach neither the network, the environment nor a clock.
-var pure = []string{"pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/view", "pkg/rules", "pkg/finding", "pkg/print", "pkg/candidate", "pkg/change", "pkg/command", "pkg/export", "pkg/newrole", "pkg/planner", "pkg/text", "pkg/awsauth", "pkg/teampolicy", "pkg/problem", "pkg/iac", "pkg/managed"}
+var pure = []string{"pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/view", "pkg/rules", "pkg/finding", "pkg/print", "pkg/candidate", "pkg/change", "pkg/command", "pkg/diff", "pkg/export", "pkg/newrole", "pkg/planner", "pkg/text", "pkg/awsauth", "pkg/teampolicy", "pkg/problem", "pkg/usage", "pkg/iac", "pkg/managed"}
 
 type goPackage struct {
 	ImportPath string

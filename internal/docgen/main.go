@@ -1,6 +1,7 @@
 // Command docgen generates the parts of the documentation that come from the code: a page for
 // each rule and each command, the README's table of rules, and the JSON schemas
-// of the file formats. Run it from the project's root: make generate.
+// of the file formats. Run it from the project's root: make generate. With release DIR it
+// writes the man pages and completions of a release into the folder instead.
 package main
 
 import (
@@ -14,23 +15,39 @@ import (
 
 	"github.com/invopop/jsonschema"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/diff"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/fleet"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/teampolicy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/usage"
 )
 
 const module = "github.com/kubectl-noderole/kubectl-noderole"
 
 func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "docgen: "+err.Error())
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	if len(args) == 2 && args[0] == "release" {
+		return release(args[1])
+	}
+	if len(args) > 0 {
+		return fmt.Errorf("usage: docgen [release DIR]")
+	}
 	for _, generate := range []func() error{rulePages, readmeTable, permissions, schemas, commands, pictures} {
 		if err := generate(); err != nil {
-			fmt.Fprintln(os.Stderr, "docgen: "+err.Error())
-			os.Exit(1)
+			return err
 		}
 	}
+	return nil
 }
 
 // rulePages writes docs/rules/ID.md for every rule and removes pages of rules
@@ -104,12 +121,15 @@ func readmeTable() error {
 // comments as descriptions.
 func schemas() error {
 	reflector := jsonschema.Reflector{Mapper: severities}
-	for _, dir := range []string{"./pkg/snapshot", "./pkg/finding", "./pkg/teampolicy"} {
+	for _, dir := range []string{"./pkg/snapshot", "./pkg/finding", "./pkg/teampolicy", "./pkg/diff", "./pkg/fleet", "./pkg/usage"} {
 		if err := reflector.AddGoComments(module, dir); err != nil {
 			return err
 		}
 	}
-	for name, value := range map[string]any{"snapshot": &snapshot.Snapshot{}, "report": &finding.Report{}, "config": &teampolicy.Config{}} {
+	for name, value := range map[string]any{
+		"snapshot": &snapshot.Snapshot{}, "report": &finding.Report{}, "fleet-report": &finding.FleetReport{}, "config": &teampolicy.Config{},
+		"diff": &diff.Diff{}, "targets": &fleet.Targets{}, "usage": &usage.List{},
+	} {
 		schema := reflector.Reflect(value)
 		text, err := json.MarshalIndent(schema, "", "  ")
 		if err != nil {

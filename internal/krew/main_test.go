@@ -152,7 +152,7 @@ func TestPluginsYAML(t *testing.T) {
 	var actions []string
 	service := ""
 	for _, line := range strings.Split(p.Spec.Caveats, "\n") {
-		if m := regexp.MustCompile(`^  (?:for list also )?([a-z0-9]+): ([A-Z].*)$`).FindStringSubmatch(line); m != nil {
+		if m := regexp.MustCompile(`^  (?:for (?:list|usage|fleets) also )?([a-z0-9]+): ([A-Z].*)$`).FindStringSubmatch(line); m != nil {
 			service, line = m[1], m[2]
 		} else if !strings.HasPrefix(line, "    ") {
 			service = ""
@@ -164,7 +164,7 @@ func TestPluginsYAML(t *testing.T) {
 			actions = append(actions, service+":"+name)
 		}
 	}
-	want := slices.Concat(need.Reads, need.ListReads)
+	want := slices.Concat(need.Reads, need.ListReads, need.UsageReads, need.FleetReads)
 	slices.Sort(want)
 	slices.Sort(actions)
 	if diff := cmp.Diff(want, actions); diff != "" {

@@ -4,10 +4,12 @@ package apply
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -49,6 +51,8 @@ type Session struct {
 	Journal string
 	// Tool names this program and its version in a journal.
 	Tool string
+	// NewLease returns the lock that other machines see too, for a holder; nil for none.
+	NewLease func(holder string) Lease
 	// ProofTimeout is how long to wait for what the facts must show, as AWS may need some
 	// seconds to show a change. PollInterval is the time between two looks.
 	ProofTimeout, PollInterval time.Duration
@@ -57,7 +61,17 @@ type Session struct {
 
 	// journal is the file in use; empty where a new one is needed.
 	journal string
+	lease   Lease
 	unlock  func()
+}
+
+// Lease is a lock of a cluster that other machines see.
+type Lease interface {
+	// Acquire takes it until Release. Where another holder has it, it calls waits and waits.
+	Acquire(ctx context.Context, waits func()) error
+	// Held returns nil while it keeps other holders away, else why it does not.
+	Held() error
+	Release()
 }
 
 // Work is what is left to do of a plan.
@@ -76,11 +90,16 @@ type Work struct {
 // is found; test with errors.Is.
 var ErrStale = errors.New("what is to be changed was changed since")
 
-// Open locks the cluster, so that two runs of one user do not repair it at once, and
-// waits for a run that has the lock. On other machines each change is still applied only
-// where the state before it is found.
+// Open locks the cluster, so that two runs do not repair it at once, and waits for a run
+// that has the lock: on this machine by a file, on others by the lease. An error of the
+// lease is returned as it is.
 func (s *Session) Open(ctx context.Context) error {
 	if err := s.lock(ctx); err != nil {
+		return err
+	}
+	if err := s.acquire(ctx); err != nil {
+		s.unlock()
+		s.unlock = nil
 		return err
 	}
 	s.journal = s.Journal
@@ -92,15 +111,18 @@ func (s *Session) Open(ctx context.Context) error {
 
 // Close unlocks the cluster.
 func (s *Session) Close() {
+	if s.lease != nil {
+		s.lease.Release()
+		s.lease = nil
+	}
 	s.unlock()
 	s.unlock = nil
 }
 
 // lock takes the lock of the cluster.
 func (s *Session) lock(ctx context.Context) error {
-	const next = "set XDG_STATE_HOME to a folder that can be written"
 	if err := os.MkdirAll(s.StateDir, 0o700); err != nil {
-		return &problem.Error{Problem: fmt.Sprintf("nothing was changed: %s", err), Next: next, Err: err}
+		return noState(err)
 	}
 	type answer struct {
 		unlock func()
@@ -117,7 +139,7 @@ func (s *Session) lock(ctx context.Context) error {
 		select {
 		case a := <-locked:
 			if a.err != nil {
-				return &problem.Error{Problem: fmt.Sprintf("nothing was changed: %s", a.err), Next: next, Err: a.err}
+				return noState(a.err)
 			}
 			s.unlock = a.unlock
 			return nil
@@ -133,6 +155,46 @@ func (s *Session) lock(ctx context.Context) error {
 		}
 	}
 }
+
+// noState is the error of a state folder that cannot be used.
+func noState(err error) error {
+	return &problem.Error{Problem: fmt.Sprintf("nothing was changed: %s", err), Next: "set XDG_STATE_HOME to a folder that can be written", Err: err}
+}
+
+// acquire takes the lease. This machine's lock is held by then, so that a lease of the same
+// holder is one of a run that was killed.
+func (s *Session) acquire(ctx context.Context) error {
+	if s.NewLease == nil {
+		return nil
+	}
+	holder, err := s.holder()
+	if err != nil {
+		return noState(err)
+	}
+	lease := s.NewLease(holder)
+	if err := lease.Acquire(ctx, func() { s.tell(Event{Kind: Locked}) }); err != nil {
+		return err
+	}
+	s.lease = lease
+	return nil
+}
+
+// holder is the name of StateDir as the holder of a lease, the same for each run: random, as
+// everybody who can read leases sees it.
+func (s *Session) holder() (string, error) {
+	path := filepath.Join(s.StateDir, "holder")
+	text, err := files.Read(context.Background(), path, nil, files.MaxConfig)
+	if name := strings.TrimSpace(string(text)); err == nil && holderName.MatchString(name) {
+		return name, nil
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	name := "kubectl-noderole-" + strings.ToLower(rand.Text())
+	return name, files.Write(path, []byte(name+"\n"), 0o600)
+}
+
+var holderName = regexp.MustCompile(`^kubectl-noderole-[a-z2-7]{26}$`)
 
 func (s *Session) tell(e Event) {
 	if s.OnEvent != nil {
@@ -372,7 +434,7 @@ func (s *Session) applySteps(ctx context.Context, w *Work, path string) error {
 			return errors.Join(err, j.close())
 		}
 	}
-	run := run{Session: s, journal: j}
+	run := &run{Session: s, journal: j}
 	if err := run.steps(ctx, w.Plan.Steps, first); err != nil {
 		return errors.Join(err, j.close())
 	}

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -514,3 +516,117 @@ func TestProofTimeout(t *testing.T) {
 }
 
 func (s *Session) unfinished() (*Work, error) { return s.Unfinished(context.Background()) }
+
+// sharedLease is a lease that several machines use.
+type sharedLease struct {
+	mu     sync.Mutex
+	holder string
+	taken  chan struct{} // closed where it is released
+}
+
+// leaseOf is the lease for one holder.
+type leaseOf struct {
+	*sharedLease
+	name string
+	err  error // of Acquire
+	lost error
+}
+
+func (l *leaseOf) Acquire(ctx context.Context, waits func()) error {
+	for l.err == nil {
+		l.mu.Lock()
+		if l.holder == "" || l.holder == l.name {
+			l.holder, l.taken = l.name, make(chan struct{})
+			l.mu.Unlock()
+			return nil
+		}
+		taken := l.taken
+		l.mu.Unlock()
+		waits()
+		select {
+		case <-taken:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return l.err
+}
+
+func (l *leaseOf) Held() error { return l.lost }
+
+func (l *leaseOf) Release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.holder = ""
+	close(l.taken)
+}
+
+// TestTwoMachines: a session on another machine waits until the first one is closed; what a
+// killed one left does not stop the next one of the same machine.
+func TestTwoMachines(t *testing.T) {
+	shared := &sharedLease{}
+	var holders []string
+	on := func(dir string) (*rig, *Session) {
+		r, s := newSession(t)
+		s.StateDir = dir
+		s.NewLease = func(holder string) Lease {
+			holders = append(holders, holder)
+			return &leaseOf{sharedLease: shared, name: holder}
+		}
+		return r, s
+	}
+	here, there := t.TempDir(), t.TempDir()
+	_, first := on(here)
+	if err := first.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	waits := make(chan struct{})
+	_, second := on(there)
+	second.OnEvent = func(e Event) {
+		if e.Kind == Locked {
+			close(waits)
+		}
+	}
+	opened := make(chan error)
+	go func() { opened <- second.Open(t.Context()) }()
+	<-waits
+	first.Close()
+	if err := <-opened; err != nil || shared.holder != holders[1] || holders[0] == holders[1] {
+		t.Fatalf("%v; %s holds it of %v", err, shared.holder, holders)
+	}
+	second.lease = nil // killed
+	second.Close()
+	_, third := on(there)
+	if err := third.Open(t.Context()); err != nil || holders[2] != holders[1] {
+		t.Errorf("%v; holders %v", err, holders)
+	}
+	third.Close()
+	if !regexp.MustCompile(`^kubectl-noderole-[a-z2-7]{26}$`).MatchString(holders[0]) {
+		t.Errorf("the holder is %q", holders[0])
+	}
+}
+
+// TestLeaseErrors: without the lease nothing is begun, and where it is lost, nothing more is
+// changed.
+func TestLeaseErrors(t *testing.T) {
+	r, s := newSession(t)
+	no := errors.New("no lease")
+	lease := &leaseOf{sharedLease: &sharedLease{}, name: "a", err: no}
+	s.NewLease = func(string) Lease { return lease }
+	if err := s.Open(t.Context()); !errors.Is(err, no) || s.unlock != nil {
+		t.Errorf("%v", err)
+	}
+	lease.err, lease.lost = nil, errors.New("another run has it")
+	_, err := s.run(t, applying(plan()))
+	var stopped *Error
+	if !errors.As(err, &stopped) || stopped.Phase != Applying || !errors.Is(err, lease.lost) || len(r.world.there) > 0 || lease.holder != "" {
+		t.Errorf("%v; there is %v", err, r.world.there)
+	}
+	if err := os.Remove(filepath.Join(s.StateDir, "holder")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(s.StateDir, "holder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	holdProblem(t, s.Open(t.Context()), "nothing was changed: ")
+}

@@ -67,7 +67,7 @@ func (w *world) State(_ context.Context, c change.Change) (*change.State, error)
 	return w.there[c.Target()], nil
 }
 
-func (w *world) Write(_ context.Context, c change.Change) error {
+func (w *world) Write(ctx context.Context, c change.Change) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.onWrite != nil {
@@ -78,6 +78,7 @@ func (w *world) Write(_ context.Context, c change.Change) error {
 	if what == killBefore {
 		panic(killed{})
 	}
+	change.Sent(ctx, what == refused)
 	if what != refused {
 		w.put(c)
 	}
@@ -216,7 +217,7 @@ func (r *rig) apply(ctx context.Context, steps []planner.Step) error {
 	if err != nil {
 		return err
 	}
-	if err := (run{Session: r.session(), journal: j}).steps(ctx, steps, first); err != nil {
+	if err := (&run{Session: r.session(), journal: j}).steps(ctx, steps, first); err != nil {
 		return err
 	}
 	return j.end()
@@ -264,7 +265,7 @@ func TestSteps(t *testing.T) {
 			events: []string{"1/2 begins", "1/2 changing a", "1/2 changed a", "1/2 changing b", "1/2 changed b", "1/2 proven", "2/2 begins", "2/2 changing c", "2/2 changed c", "2/2 waiting NR201: denied", "2/2 proven"},
 		},
 		"a write is refused": {
-			results: [][]finding.Result{pass}, at: map[int]trouble{1: refused}, made: 1, phase: Applying, err: "step 1 (first) was not applied: refused",
+			results: [][]finding.Result{pass}, at: map[int]trouble{1: refused}, made: 1, phase: Applying, err: "step 1 (first) was applied in part, 1 of 2 changes: refused",
 			marks: []string{"begun 0.0", "done 0.0 wrote", "begun 0.1", "done 0.1"},
 		},
 		"an answer is lost": {
@@ -273,7 +274,7 @@ func TestSteps(t *testing.T) {
 		},
 		"whether it was made is unknown": {
 			results: [][]finding.Result{pass}, at: map[int]trouble{1: unsure}, made: 2, phase: Applying,
-			err:   "step 1 (first) was not applied: the response ended early (whether it was made is unknown)",
+			err:   "step 1 (first) was applied in part, 1 of 2 changes: the response ended early (whether it was made is unknown)",
 			marks: []string{"begun 0.0", "done 0.0 wrote", "begun 0.1"},
 		},
 		"accepted and failed": {
@@ -293,7 +294,7 @@ func TestSteps(t *testing.T) {
 			marks: []string{"begun 0.0", "done 0.0 wrote", "begun 0.1", "done 0.1 wrote", "proven 0", "begun 1.0", "done 1.0 wrote"},
 		},
 		"the facts cannot be read": {
-			judge: errRefused, made: 2, phase: Precondition, err: "step 2 (second) was not started, because it is not safe yet: refused",
+			judge: errRefused, made: 2, phase: Precondition, err: "step 2 (second) was not started, because facts could not be read: refused",
 			marks: []string{"begun 0.0", "done 0.0 wrote", "begun 0.1", "done 0.1 wrote", "proven 0"},
 		},
 	}
@@ -386,7 +387,7 @@ func TestJournalFails(t *testing.T) {
 	if err := j.close(); err != nil {
 		t.Fatal(err)
 	}
-	err = run{Session: &Session{Store: w}, journal: j}.steps(t.Context(), plan(), 0)
+	err = (&run{Session: &Session{Store: w}, journal: j}).steps(t.Context(), plan(), 0)
 	if !errors.Is(err, os.ErrClosed) || len(w.there) > 0 {
 		t.Errorf("%v, there is %v", err, w.there)
 	}

@@ -17,11 +17,16 @@ type one struct {
 	err   error
 	// wrote answers a write, and unread the read after it.
 	wrote, unread error
+	refused       bool
 }
 
 func (o *one) State(context.Context, change.Change) (*change.State, error) { return o.there, o.err }
 
-func (o *one) Write(_ context.Context, c change.Change) error {
+func (o *one) Write(ctx context.Context, c change.Change) error {
+	if o.wrote != nil {
+		change.Sent(ctx, true) // the first attempt
+		change.Sent(ctx, o.refused)
+	}
 	o.there, o.err = c.After, o.unread
 	return o.wrote
 }
@@ -177,6 +182,9 @@ func TestApplyUnsure(t *testing.T) {
 	var unsure *change.UnsureError
 	if wrote || !errors.As(err, &unsure) || !errors.Is(err, errLost) || err.Error() != "the response ended early (whether it was made is unknown)" {
 		t.Errorf("wrote %v, %v", wrote, err)
+	}
+	if wrote, err := change.Apply(t.Context(), &one{wrote: errLost, refused: true, unread: errors.New("no")}, c); wrote || errors.As(err, &unsure) || !errors.Is(err, errLost) {
+		t.Errorf("refused: wrote %v, %v", wrote, err)
 	}
 	unreadable := errors.New("cannot be read")
 	if wrote, err := change.Apply(t.Context(), &one{err: unreadable}, c); wrote || !errors.Is(err, unreadable) {

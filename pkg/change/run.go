@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -15,7 +16,8 @@ type Store interface {
 	// State returns the present state of what the change is about, nil where that does
 	// not exist. Before and After of the change do not matter.
 	State(ctx context.Context, c Change) (*State, error)
-	// Write makes the change, without reading the state first.
+	// Write makes the change, without reading the state first. It calls Sent for each
+	// request that changes something.
 	Write(ctx context.Context, c Change) error
 }
 
@@ -46,7 +48,7 @@ type FailedError struct{ Reason string }
 // Error says what became of it.
 func (f *FailedError) Error() string { return f.Reason }
 
-// UnsureError is an answer that was lost, where the state could not be read
+// UnsureError is a request that was not refused, where the state could not be read
 // afterwards: the change may have been made.
 type UnsureError struct{ Err error }
 
@@ -152,6 +154,36 @@ func Pending(ctx context.Context, store Store, changes []Change) (pending []Chan
 	return pending, err
 }
 
+// requests are those that Write sends for one change.
+type requests struct {
+	mu            sync.Mutex
+	sent, refused int
+}
+
+type requestsKey struct{}
+
+// Sent notes a request of Write, in its context, that may change something, and whether it
+// was refused: whoever has no answer does not know.
+func Sent(ctx context.Context, refused bool) {
+	r, ok := ctx.Value(requestsKey{}).(*requests)
+	if !ok {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sent++
+	if refused {
+		r.refused++
+	}
+}
+
+// changed reports whether a request may have changed something.
+func (r *requests) changed() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sent > r.refused
+}
+
 // Apply makes one change: it reads the state, writes only where that is the state
 // before the change, and reports whether it wrote. Where the state is already the one
 // after, it does nothing; where it is a third one, the error is a *ConflictError. An
@@ -167,15 +199,18 @@ func Apply(ctx context.Context, store Store, c Change) (wrote bool, err error) {
 	case !c.AppliesTo(found):
 		return false, &ConflictError{Change: c, Found: found}
 	}
-	if err := store.Write(ctx, c); err != nil {
+	sent := &requests{}
+	if err := store.Write(context.WithValue(ctx, requestsKey{}, sent), c); err != nil {
 		var failed *FailedError
 		if errors.As(err, &failed) {
 			return true, err
 		}
 		found, readErr := store.State(ctx, c)
 		switch {
-		case readErr != nil:
+		case readErr != nil && sent.changed():
 			return false, &UnsureError{Err: err}
+		case readErr != nil:
+			return false, err
 		case !c.AppliedIn(found):
 			return false, err
 		}

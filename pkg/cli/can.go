@@ -31,8 +31,11 @@ type canOptions struct {
 	explain bool
 
 	// For documents on disk.
-	policyFiles, scpFiles     []string
-	trustFile, boundaryFile   string
+	policyFiles               []string
+	scpFiles, rcpFiles        []string
+	trustFile, resourceFile   string
+	boundaryFile, sessionFile string
+	endpointFile              string
 	principal                 string
 	contextKeys               []string
 	completeContext           bool
@@ -47,9 +50,9 @@ func newCanCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobra
 		Long: `Ask whether a role is allowed an action, and which statement decides it.
 
 ROLE is a node role of the cluster or the role of aws-node, by name or ARN. With
---policy-file, --trust-policy, --boundary or --scp, the policies in these files
-are evaluated instead, and there is no ROLE. The flags of a cluster are for a
-ROLE only, the flags of documents for documents only.
+--policy-file or another flag of documents, the policies in these files are
+evaluated instead, and there is no ROLE. The flags of a cluster are for a ROLE
+only, the flags of documents for documents only.
 
 RESOURCE is an ARN. An ARN with wildcards means every resource that it matches.
 "*" alone is the resource of an action without resource types, and nothing else.
@@ -73,6 +76,11 @@ Exit code 0: allowed; 1: denied; 2: wrong usage; 3: a policy could not be read;
   kubectl noderole can --trust-policy trust.json sts:AssumeRole \
     --principal ec2.amazonaws.com
 
+  # The pull of another account's image, through a VPC endpoint
+  kubectl noderole can --policy-file pull.json --endpoint-policy vpce.json \
+    --resource-policy repository.json ecr:BatchGetImage \
+    arn:aws:ecr:eu-west-1:444455556666:repository/app --explain
+
   # Many requests, one JSON object per line
   kubectl noderole can --batch < questions.jsonl`,
 		ValidArgsFunction: o.completeArgs,
@@ -91,8 +99,12 @@ Exit code 0: allowed; 1: denied; 2: wrong usage; 3: a policy could not be read;
 	inSection(f, sectionDocuments, func() {
 		f.StringArrayVar(&o.policyFiles, "policy-file", nil, "File with an identity policy of the principal; may be repeated")
 		f.StringVar(&o.trustFile, "trust-policy", "", "File with the trust policy of the role that is assumed")
+		f.StringVar(&o.resourceFile, "resource-policy", "", "File with the policy of the resource, such as a repository or a key")
 		f.StringVar(&o.boundaryFile, "boundary", "", "File with the permissions boundary of the principal")
+		f.StringVar(&o.sessionFile, "session-policy", "", "File with the session policy of the principal's session")
 		f.StringArrayVar(&o.scpFiles, "scp", nil, "Files with the service control policies of one level, separated by commas; repeat for each level, from the root to the account")
+		f.StringArrayVar(&o.rcpFiles, "rcp", nil, "Files with the resource control policies of one level of the resource's account, as with --scp")
+		f.StringVar(&o.endpointFile, "endpoint-policy", "", "File with the policy of the VPC endpoint that the request goes through")
 		f.StringVar(&o.principal, "principal", "", "Principal of the request, an ARN or the name of a service (default a role of account 111122223333, or ec2.amazonaws.com if only --trust-policy is given)")
 		f.StringArrayVar(&o.contextKeys, "context-key", nil, "Condition key of the request as KEY=VALUE; repeat for several values")
 		f.BoolVar(&o.completeContext, "complete-context", false, "Treat condition keys that are not given as absent instead of unknown")
@@ -106,11 +118,13 @@ Exit code 0: allowed; 1: denied; 2: wrong usage; 3: a policy could not be read;
 
 // documents reports whether documents on disk are evaluated.
 func (o *canOptions) documents() bool {
-	return len(o.policyFiles) > 0 || o.trustFile != "" || o.boundaryFile != "" || len(o.scpFiles) > 0
+	return len(o.policyFiles)+len(o.scpFiles)+len(o.rcpFiles) > 0 || o.trustFile+o.resourceFile+o.boundaryFile+o.sessionFile+o.endpointFile != ""
 }
 
 // documentFlags are the flags that are about documents on disk.
-var documentFlags = []string{"policy-file", "trust-policy", "boundary", "scp", "principal", "context-key", "complete-context"}
+var documentFlags = []string{
+	"policy-file", "trust-policy", "resource-policy", "boundary", "session-policy", "scp", "rcp", "endpoint-policy", "principal", "context-key", "complete-context",
+}
 
 // factsFlags are the flags that say where the facts about a role come from.
 var factsFlags = append([]string{"filename", "example", "context", "kubeconfig", "proxy-url"}, liveFlags...)
@@ -125,6 +139,9 @@ func (o *canOptions) complete(cmd *cobra.Command, args []string) error {
 		return nil
 	case o.documents():
 		form = cmd.CommandPath() + " --policy-file FILE ACTION [RESOURCE]"
+		if o.trustFile != "" && o.resourceFile != "" {
+			return usage("a role's policy is its trust policy; every other resource has --resource-policy", "--trust-policy and --resource-policy are both the policy of the resource")
+		}
 		if flag := firstChanged(cmd, factsFlags); flag != "" {
 			return usage("leave it out, or name a ROLE instead of documents", "--%s is for a ROLE, not for documents on disk", flag)
 		}
@@ -266,23 +283,9 @@ func (o *canOptions) needed() need.Action {
 
 // askDocuments asks about the documents on disk.
 func (o *canOptions) askDocuments(ctx context.Context) error {
-	var p iampolicy.Policies
-	var err error
-	if p.Identity, err = loadPolicies(ctx, iampolicy.Identity, o.policyFiles); err != nil {
+	p, err := o.policies(ctx)
+	if err != nil {
 		return err
-	}
-	if p.Boundary, err = loadPolicy(ctx, iampolicy.Identity, o.boundaryFile); err != nil {
-		return err
-	}
-	if p.Resource, err = loadPolicy(ctx, iampolicy.Trust, o.trustFile); err != nil {
-		return err
-	}
-	for _, level := range o.scpFiles {
-		policies, err := loadPolicies(ctx, iampolicy.Identity, strings.Split(level, ","))
-		if err != nil {
-			return err
-		}
-		p.SCPs = append(p.SCPs, policies)
 	}
 	known, err := o.context()
 	if err != nil {
@@ -301,6 +304,38 @@ func (o *canOptions) askDocuments(ctx context.Context) error {
 	}
 	requests := o.needed().Requests(need.Place{Partition: "aws", Region: "*", Account: "111122223333", Cluster: "*"}, principal, known)
 	return o.evaluate(iampolicy.Prepare(p), requests)
+}
+
+// policies reads the documents of every layer.
+func (o *canOptions) policies(ctx context.Context) (iampolicy.Policies, error) {
+	var p iampolicy.Policies
+	var err error
+	if p.Identity, err = loadPolicies(ctx, iampolicy.Identity, o.policyFiles); err != nil {
+		return p, err
+	}
+	for _, layer := range []struct {
+		policy **iampolicy.Policy
+		kind   iampolicy.Kind
+		file   string
+	}{
+		{&p.Boundary, iampolicy.Identity, o.boundaryFile},
+		{&p.Session, iampolicy.Identity, o.sessionFile},
+		{&p.Endpoint, iampolicy.Resource, o.endpointFile},
+		{&p.Resource, iampolicy.Resource, o.resourceFile},
+		{&p.Resource, iampolicy.Trust, o.trustFile},
+	} {
+		if layer.file == "" {
+			continue
+		}
+		if *layer.policy, err = loadPolicy(ctx, layer.kind, layer.file); err != nil {
+			return p, err
+		}
+	}
+	if p.SCPs, err = loadLevels(ctx, iampolicy.Identity, o.scpFiles); err != nil {
+		return p, err
+	}
+	p.RCPs, err = loadLevels(ctx, iampolicy.ResourceControl, o.rcpFiles)
+	return p, err
 }
 
 // evaluate asks policies about an action on each of its resource types: all of them
@@ -362,11 +397,22 @@ func loadPolicies(ctx context.Context, kind iampolicy.Kind, files []string) ([]i
 	return list, nil
 }
 
-// loadPolicy reads a document; without a name there is none.
-func loadPolicy(ctx context.Context, kind iampolicy.Kind, file string) (*iampolicy.Policy, error) {
-	if file == "" {
-		return nil, nil
+// loadLevels reads the documents of an organization's levels: the names of the files of
+// one level have commas between them.
+func loadLevels(ctx context.Context, kind iampolicy.Kind, files []string) ([][]iampolicy.Policy, error) {
+	var levels [][]iampolicy.Policy
+	for _, level := range files {
+		policies, err := loadPolicies(ctx, kind, strings.Split(level, ","))
+		if err != nil {
+			return nil, err
+		}
+		levels = append(levels, policies)
 	}
+	return levels, nil
+}
+
+// loadPolicy reads a document.
+func loadPolicy(ctx context.Context, kind iampolicy.Kind, file string) (*iampolicy.Policy, error) {
 	text, err := readFile(ctx, file, files.MaxConfig)
 	if err != nil {
 		return nil, err
@@ -424,7 +470,16 @@ func (o *canOptions) head(decision, who string, r *iampolicy.Request) {
 }
 
 func (o *canOptions) trace(traces []iampolicy.Trace) {
+	layer := ""
 	for _, t := range traces {
+		of := t.Layer.String()
+		if t.Level > 0 {
+			of += fmt.Sprintf(", level %d", t.Level)
+		}
+		if of != layer && of != "" {
+			fmt.Fprintf(o.streams.Out, "%s:\n", of)
+		}
+		layer = of
 		fmt.Fprintf(o.streams.Out, "  %s\n", t.Sentence)
 	}
 }

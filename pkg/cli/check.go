@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -18,12 +17,8 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/teampolicy"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
 // checkOptions are the options of the check command.
@@ -94,6 +89,9 @@ some facts could not be read.`,
   # Another context, as JSON
   kubectl noderole check --context staging -o json
 
+  # Without the Kubernetes API, such as of a private endpoint
+  kubectl noderole check --cluster-name prod --region eu-west-1 --aws-only
+
   # Check facts that were saved earlier, without AWS or a cluster
   kubectl noderole check -f snapshot.yaml
 
@@ -109,6 +107,13 @@ some facts could not be read.`,
 
   # See what a broken cluster looks like
   kubectl noderole check --example=broken
+
+  # Check the clusters of all contexts, or all clusters of an account
+  kubectl noderole check --all-contexts
+  kubectl noderole check --all-clusters --regions eu-west-1,us-east-1
+
+  # Check every cluster of a directory that snapshot has written
+  kubectl noderole check -f fleet/
 
   # What keeps nodes from joining, in the order in which a node meets it
   kubectl noderole check --why-not-joining
@@ -135,6 +140,9 @@ some facts could not be read.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.complete(cmd); err != nil {
 				return err
+			}
+			if o.fleet() { // whose clusters have a time limit each
+				return o.run(cmd.Context())
 			}
 			return o.source.within(cmd.Context(), o.run)
 		},
@@ -173,7 +181,9 @@ func (o *checkOptions) addFlags(f *pflag.FlagSet) {
 }
 
 func (o *checkOptions) formats() []string {
-	return slices.Concat([]string{"table", "wide"}, o.jsonYAML.AllowedFormats(), print.Formats(), o.template.AllowedFormats())
+	written := slices.Concat(print.Formats(), print.FleetFormats())
+	slices.Sort(written)
+	return slices.Concat([]string{"table", "wide"}, o.jsonYAML.AllowedFormats(), slices.Compact(written), o.template.AllowedFormats())
 }
 
 var failOnRanks = map[string]int{
@@ -195,18 +205,26 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	if err := o.source.complete(cmd); err != nil {
 		return err
 	}
+	if err := o.source.live.completeSelection(cmd); err != nil {
+		return err
+	}
 	table := slices.Contains([]string{"table", "wide"}, o.output)
 	if err := o.screen.complete(cmd, &o.source, table); err != nil {
 		return err
 	}
 	var err error
-	if o.reports, err = parseReports(o.reportFlags, o.source.file); err != nil {
+	if o.fleet() {
+		err = o.completeFleet(cmd)
+	} else {
+		o.reports, err = parseReports(o.reportFlags, o.source.file)
+	}
+	if err != nil {
 		return err
 	}
 	if err := o.team.complete(cmd.Context()); err != nil {
 		return err
 	}
-	if table || slices.Contains(print.Formats(), o.output) {
+	if table || slices.Contains(print.Formats(), o.output) || slices.Contains(print.FleetFormats(), o.output) {
 		return nil
 	}
 	printer, err := o.jsonYAML.ToPrinter(o.output)
@@ -220,11 +238,21 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	return nil
 }
 
-// run checks the facts and prints the report, or for infrastructure code a report for each
-// cluster.
+// fleet reports whether many clusters are checked.
+func (o *checkOptions) fleet() bool {
+	return o.source.live.selection.given() || o.source.file != "" && isDir(o.source.file)
+}
+
+// run checks the facts and prints the report: of one cluster, of a fleet, or for
+// infrastructure code of each cluster.
 func (o *checkOptions) run(ctx context.Context) error {
-	if o.source.code.given() {
+	switch {
+	case o.source.code.given():
 		return o.runCode(ctx)
+	case o.source.live.selection.given():
+		return o.runLiveFleet(ctx)
+	case o.fleet():
+		return o.runFleet(ctx, o.source.file, o.source.file, "")
 	}
 	facts, footer, err := o.source.read(ctx)
 	if err != nil {
@@ -303,28 +331,13 @@ func worse(a, b error) error {
 // judge checks the facts of one cluster and prints the report. Where it is given the facts
 // from before a change, their findings are known ones.
 func (o *checkOptions) judge(facts, before *snapshot.Snapshot, footer string) error {
-	options := rules.Options{CNIVersion: o.cniVersion, WhyNotJoining: o.whyNotJoining}
-	options.Severities, options.Off = o.team.policy.Overrides()
-	v := view.New(facts)
-	report := rules.Judge(v, options)
-	if err := o.team.apply(report, time.Now(), !o.whyNotJoining); err != nil {
+	o.around = o.source.around(facts.Cluster.ARN)
+	j := o.newJudge()
+	j.before = before
+	report, err := j.report(facts, o.around)
+	if err != nil {
 		return err
 	}
-	if before != nil {
-		known := rules.Judge(view.New(before), options)
-		o.team.policy.Apply(known, time.Now().UTC().Format(time.DateOnly))
-		if err := teampolicy.ApplyBaseline(report, known); err != nil {
-			return usage("", "--onto: %s", err)
-		}
-	}
-	if o.source.code.given() {
-		o.source.code.advise(report)
-	} else {
-		planner.Advise(v, report)
-	}
-	report.Facts.JudgedBy = toolName()
-	o.around = o.source.around(report.Cluster.ARN)
-	report.MapCommands(o.around.complete)
 	complete := o.choose(report)
 	if filters := o.filters(); len(report.Results) == 0 && len(filters) > 0 && !o.whyNotJoining { // no answer is not a pass
 		return unread(errors.New("no result matches " + strings.Join(filters, " and ")))
@@ -369,6 +382,7 @@ func (o *checkOptions) choose(report *finding.Report) (complete bool) {
 	if len(o.filters()) == 0 {
 		return report.Complete()
 	}
+	report.NarrowedBy = o.filters()
 	report.Results = slices.DeleteFunc(report.Results, func(r finding.Result) bool {
 		return len(o.only) > 0 && !slices.Contains(o.only, r.ID) ||
 			len(o.severities) > 0 && !slices.ContainsFunc(o.severities, func(s string) bool { return hasSeverity(r, finding.Severity(s)) }) ||
@@ -403,7 +417,7 @@ func (o *checkOptions) print(report *finding.Report, footer string) error {
 		}
 		return nil
 	}
-	if slices.Contains(print.Formats(), o.output) {
+	if slices.Contains(print.Formats(), o.output) || slices.Contains(print.FleetFormats(), o.output) {
 		return o.writeReport(o.streams.Out, o.output, report)
 	}
 	if err := print.Table(o.streams.Out, report, o.tableFor(o.streams.Out, report, footer)); err != nil {

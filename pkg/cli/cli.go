@@ -157,8 +157,8 @@ asked.`,
 	root.AddGroup(commandGroups...)
 	root.SetHelpCommand(newHelpCommand())
 	for group, commands := range map[string][]*cobra.Command{
-		"cluster": {newCheckCommand(streams, config), newExplainCommand(streams), newFixCommand(streams, config), newSnapshotCommand(streams, config)},
-		"roles":   {newCanCommand(streams, config), newCreateCommand(streams, config), newListCommand(streams, config), newPolicyCommand(streams, config)},
+		"cluster": {newCheckCommand(streams, config), newDiffCommand(streams, config), newExplainCommand(streams), newFixCommand(streams, config), newSnapshotCommand(streams, config)},
+		"roles":   {newCanCommand(streams, config), newCreateCommand(streams, config), newListCommand(streams, config), newPolicyCommand(streams, config), newUsageCommand(streams, config)},
 		"other":   {newCompletionCommand(streams), newVersionCommand(streams)},
 	} {
 		for _, cmd := range commands {

@@ -30,7 +30,7 @@ func newFactsOptions(streams genericiooptions.IOStreams, config *kubeFlags) fact
 
 func (o *factsOptions) addFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
-		f.StringVarP(&o.file, "filename", "f", "", "Use the snapshot in this file instead of a live cluster, - for standard input")
+		f.StringVarP(&o.file, "filename", "f", "", "Use the snapshot in this file instead of a live cluster, - for standard input; for check also a directory of snapshots")
 		(&enum{one: &o.example, words: examples.Names(), implied: "broken", unknown: "unknown example %q"}).addTo(f, "example", "", "Use a built-in example instead of a live cluster: %s")
 		o.live.addFlags(f)
 	})
@@ -51,9 +51,14 @@ func (o *factsOptions) complete(cmd *cobra.Command) error {
 	if !o.saved() || o.code.given() {
 		return nil
 	}
+	return refuseLive(cmd, "omit it, or check the cluster live")
+}
+
+// refuseLive refuses flags that say how to read a live cluster.
+func refuseLive(cmd *cobra.Command, next string) error {
 	for _, name := range append([]string{"context", "kubeconfig"}, liveFlags...) {
 		if f := cmd.Flags().Lookup(name); f != nil && f.Changed {
-			return usage("omit it, or check the cluster live", "--%s does not apply to saved facts", name)
+			return usage(next, "--%s does not apply to saved facts", name)
 		}
 	}
 	return nil
@@ -65,6 +70,8 @@ func (o *factsOptions) saved() bool { return o.file != "" || o.example != "" || 
 // read returns the facts, and for live ones what reading them cost.
 func (o *factsOptions) read(ctx context.Context) (facts *snapshot.Snapshot, footer string, err error) {
 	switch {
+	case o.file != "" && isDir(o.file):
+		return nil, "", usage("name one of its snapshots: DIR/ACCOUNT/REGION/NAME.yaml.gz", "--filename %s is a directory, and only check takes many clusters", o.file)
 	case o.file != "":
 		facts, err = snapshot.Load(ctx, o.file, o.streams.In)
 	case o.example != "":

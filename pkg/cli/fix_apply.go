@@ -19,6 +19,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/apply"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/kube"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
@@ -53,11 +54,48 @@ func (o *fixOptions) open(ctx context.Context) (*fixer, error) {
 	}
 	f := &fixer{fixOptions: o, conn: conn}
 	f.session = &apply.Session{
-		Cluster: conn.cluster.ARN, Store: stores{conn.cloud.Writing(), conn.api.Writing()}, Judge: f.judge,
+		Cluster: conn.cluster.ARN, Store: stores{conn.cloud.Writing(), conn.api.Writing()}, Judge: f.judge, NewLease: f.newLease,
 		StateDir: stateDir(), Journal: o.journal, Tool: "kubectl-noderole " + version(),
 		ProofTimeout: o.proofTimeout, PollInterval: min(3*time.Second, o.proofTimeout/4+time.Millisecond), OnEvent: f.show,
 	}
 	return f, nil
+}
+
+// optionalLease goes on without the lease where its right is missing.
+type optionalLease struct {
+	*kube.Lease
+	warn    func(format string, args ...any)
+	missing bool
+}
+
+func (f *fixer) newLease(holder string) apply.Lease {
+	return &optionalLease{
+		Lease: f.conn.api.Writing().NewLease(holder),
+		warn:  func(format string, args ...any) { warn(f.streams.ErrOut, format, args...) },
+	}
+}
+
+// Acquire takes the lease, or says that it cannot be taken.
+func (o *optionalLease) Acquire(ctx context.Context, waits func()) error {
+	err := o.Lease.Acquire(ctx, waits)
+	var refused *collect.CallError
+	if errors.As(err, &refused) && refused.Permission != "" {
+		o.missing = true
+		o.warn("runs of fix on other machines are not kept apart: no permission to %s", refused.Permission)
+		return nil
+	}
+	if err != nil {
+		return unread(err)
+	}
+	return nil
+}
+
+// Held returns nil where there is no lease.
+func (o *optionalLease) Held() error {
+	if o.missing {
+		return nil
+	}
+	return o.Lease.Held()
 }
 
 // stores are those of AWS and of the cluster as one.
@@ -274,7 +312,7 @@ func (f *fixer) failed(ctx context.Context, err error, path string, of int) erro
 		return err
 	}
 	code := ExitIncomplete
-	if stopped.Phase != apply.Applying {
+	if stopped.Phase != apply.Applying && !stopped.Unread() {
 		code = ExitFindings
 	}
 	var next []string

@@ -34,12 +34,13 @@ const (
 	sectionExitCode   = "Exit code"
 	sectionTeam       = "Team"
 	sectionCluster    = "Cluster"
+	sectionFleet      = "Fleet"
 	sectionConnection = "Connection"
 )
 
 var flagSections = []string{
 	"", sectionResults, sectionPlan, sectionRole, sectionApply, sectionRequest, sectionDocuments,
-	sectionOutput, sectionExitCode, sectionTeam, sectionCluster, sectionConnection,
+	sectionOutput, sectionExitCode, sectionTeam, sectionCluster, sectionFleet, sectionConnection,
 }
 
 // sectionKey is the annotation of a flag that names its section.

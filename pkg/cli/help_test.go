@@ -41,7 +41,7 @@ func TestHelpWidth(t *testing.T) {
 func TestHelpSections(t *testing.T) {
 	for name, want := range map[string][]string{
 		"":      {"Usage", "Examples", "Check and repair a cluster", "Roles and policies", "Other", "Connection"},
-		"check": {"Usage", "Examples", "Results", "Output", "Exit code", "Team", "Cluster", "Connection"},
+		"check": {"Usage", "Examples", "Results", "Output", "Exit code", "Team", "Cluster", "Fleet", "Connection"},
 		"fix":   {"Usage", "Examples", "Plan", "Apply", "Output", "Team", "Cluster", "Connection"},
 		"can":   {"Usage", "Examples", "Request", "Documents on disk", "Cluster", "Connection"},
 	} {

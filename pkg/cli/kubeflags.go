@@ -96,21 +96,54 @@ func (k *kubeFlags) RawConfig() (clientcmdapi.Config, error) {
 	if err != nil {
 		return raw, err
 	}
-	if kubeContext, ok := raw.Contexts[cmp.Or(*k.Context, raw.CurrentContext)]; ok {
-		var named []string
-		if cluster, ok := raw.Clusters[kubeContext.Cluster]; ok {
-			named = append(named, cluster.CertificateAuthority)
-		}
-		if user, ok := raw.AuthInfos[kubeContext.AuthInfo]; ok {
-			named = append(named, user.ClientCertificate, user.ClientKey, user.TokenFile)
-		}
-		for _, name := range named {
-			if err := files.Check(name, files.MaxConfig); err != nil {
-				return raw, err
-			}
+	return raw, checkNamed(raw, cmp.Or(*k.Context, raw.CurrentContext))
+}
+
+// checkNamed returns an error where a file that a context names is larger than what is read
+// of such files.
+func checkNamed(raw clientcmdapi.Config, name string) error {
+	kubeContext, ok := raw.Contexts[name]
+	if !ok {
+		return nil
+	}
+	var named []string
+	if cluster, ok := raw.Clusters[kubeContext.Cluster]; ok {
+		named = append(named, cluster.CertificateAuthority)
+	}
+	if user, ok := raw.AuthInfos[kubeContext.AuthInfo]; ok {
+		named = append(named, user.ClientCertificate, user.ClientKey, user.TokenFile)
+	}
+	for _, name := range named {
+		if err := files.Check(name, files.MaxConfig); err != nil {
+			return err
 		}
 	}
-	return raw, nil
+	return nil
+}
+
+// eachContext is the kubeconfig for runs over several contexts; see live.Kubeconfig.
+type eachContext struct{ *kubeFlags }
+
+// Prepare implements live.Kubeconfig.
+func (k eachContext) Prepare(raw clientcmdapi.Config, name string) error {
+	if err := checkNamed(raw, name); err != nil {
+		return err
+	}
+	return loadAuthority(raw, name)
+}
+
+// REST implements live.Kubeconfig. A credential plugin may not ask the user anything.
+func (k eachContext) REST(raw clientcmdapi.Config, name string) (*rest.Config, error) {
+	overrides := k.overrides
+	overrides.CurrentContext = name
+	c, err := clientcmd.NewNonInteractiveClientConfig(raw, name, &overrides, nil).ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("the kubeconfig cannot be used: %w", err)
+	}
+	if c.ExecProvider != nil {
+		c.ExecProvider.InteractiveMode = clientcmdapi.NeverExecInteractiveMode
+	}
+	return c, nil
 }
 
 // ToRESTConfig returns how to reach the API server.

@@ -30,10 +30,16 @@ type liveOptions struct {
 	config  *kubeFlags
 
 	clusterName, region, profile string
-	simulate                     bool
-	timeout                      timeout
+	// organization is the profile with which the organization is read; empty reads none.
+	organization string
+	simulate     bool
+	timeout      timeout
 	// regions are other regions whose cluster roles are read.
 	regions []string
+	// awsOnly is set where the Kubernetes API is not read.
+	awsOnly bool
+	// selection is set where the facts of many clusters are read.
+	selection selection
 	// quiet keeps progress and warnings from standard error.
 	quiet bool
 
@@ -43,7 +49,7 @@ type liveOptions struct {
 }
 
 // liveFlags are the flags that addFlags adds.
-var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions", "timeout", "trace"}
+var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions", "org-profile", "aws-only", "timeout", "trace", "all-contexts", "contexts", "all-clusters", "accounts", "role-name", "external-id", "targets", "parallel"}
 
 func (o *liveOptions) addFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
@@ -63,8 +69,11 @@ func addClusterFlags(f *pflag.FlagSet, clusterName, profile *string) {
 func (o *liveOptions) addFactsFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
 		f.BoolVar(&o.simulate, "simulate", false, "Also call iam:SimulatePrincipalPolicy, once for each role, and report where AWS and this program disagree")
-		f.StringSliceVar(&o.regions, "regions", nil, "Also read the cluster roles in these AWS regions, as REGION,…; nodes must not share them")
+		f.StringVar(&o.organization, "org-profile", "", "Also read the policies of the account's organization, with this AWS profile of its management account or a delegated administrator")
+		f.StringSliceVar(&o.regions, "regions", nil, "Also read the cluster roles in these AWS regions, as REGION,…; nodes must not share them. With --all-clusters: the regions of the clusters")
+		f.BoolVar(&o.awsOnly, "aws-only", false, "Do not read the Kubernetes API; the verdicts that need it are unknown")
 	})
+	o.selection.addFlags(f)
 	inSection(f, sectionOutput, func() {
 		f.StringVar(&o.trace, "trace", "", "Also write which calls were made and when to this file, in Chrome's trace event format")
 	})
@@ -125,7 +134,9 @@ type connection struct {
 	cluster   locate.Cluster
 	confirmed bool
 	cloud     *aws.Client
-	api       *kube.Client
+	// organization is nil where the organization is not read.
+	organization *aws.Client
+	api          *kube.Client // nil for --aws-only
 }
 
 // open makes the clients for the cluster of the kube context. It asks nothing.
@@ -143,11 +154,19 @@ func (o *liveOptions) open(ctx context.Context) (*connection, error) {
 	if err != nil {
 		return nil, unread(err)
 	}
-	api, err := o.kubernetes(target)
-	if err != nil {
-		return nil, err
+	c := &connection{o: o, target: target, cluster: locate.Cluster{Name: target.Name}, cloud: cloud}
+	if !o.awsOnly {
+		if c.api, err = o.kubernetes(target); err != nil {
+			return nil, err
+		}
 	}
-	return &connection{o: o, target: target, cluster: locate.Cluster{Name: target.Name}, cloud: cloud, api: api}, nil
+	if o.organization != "" {
+		settings.Profile, settings.RoleARN = o.organization, ""
+		if c.organization, err = aws.New(ctx, settings); err != nil {
+			return nil, unread(err)
+		}
+	}
+	return c, nil
 }
 
 // connect goes from the kube context to the cluster.
@@ -194,7 +213,10 @@ func (o *liveOptions) kubernetes(target *locate.Target) (*kube.Client, error) {
 func (c *connection) read(ctx context.Context) (facts *snapshot.Snapshot, calls int, err error) {
 	known := c.confirmed
 	options := collect.Options{
-		Regions: c.o.regions, AWS: c.cloud, Kube: c.api, Tool: toolName(), Context: c.target.Context,
+		Regions: c.o.regions, AWS: c.cloud, WithoutKube: "it was not asked for (--aws-only)", Tool: toolName(), Context: c.target.Context,
+	}
+	if c.api != nil {
+		options.Kube = c.api
 	}
 	switch {
 	case c.confirmed:
@@ -206,6 +228,9 @@ func (c *connection) read(ctx context.Context) (facts *snapshot.Snapshot, calls 
 		}
 	}
 	options.Cluster = c.cluster
+	if c.organization != nil {
+		options.Organization = c.organization
+	}
 	if c.o.simulate {
 		options.Simulate = samples
 	}
@@ -241,6 +266,9 @@ func (o *liveOptions) target() (*locate.Target, error) {
 	raw, err := o.config.RawConfig()
 	if err != nil {
 		return nil, usage("check --kubeconfig and KUBECONFIG", "the kubeconfig cannot be read: %s", err)
+	}
+	if o.awsOnly && o.clusterName != "" && *o.config.Context == "" {
+		raw = clientcmdapi.Config{} // the flags name the cluster, and no context's API server is read
 	}
 	if err := loadAuthority(raw, *o.config.Context); err != nil {
 		return nil, err
@@ -297,11 +325,12 @@ func loadAuthority(raw clientcmdapi.Config, name string) error {
 
 // incomplete reports whether a snapshot says that facts are missing.
 func incomplete(s *snapshot.Snapshot) error {
-	if len(s.Missing) == 0 {
+	missing := slices.DeleteFunc(slices.Clone(s.Missing), func(m snapshot.Missing) bool { return m.Fact.Optional() })
+	if len(missing) == 0 {
 		return nil
 	}
-	first := s.Missing[0]
-	return unread(errors.New(countFacts(len(s.Missing)) + " could not be read, the first: " + first.Operation + ": " + first.Error))
+	first := missing[0]
+	return unread(errors.New(countFacts(len(missing)) + " could not be read, the first: " + first.Operation + ": " + first.Error))
 }
 
 func countFacts(n int) string {

@@ -33,7 +33,7 @@ var policyDocuments = []policyDocument{
 	{"pull", "image pulls from ECR", func(o *policyOptions) string { return need.PullDocument(o.minimal).String() }, []string{"minimal"}},
 	{"cni", "the permissions that the VPC CNI needs, by IP family", (*policyOptions).cni, []string{"original"}},
 	{"pod-identity", "the permission of the node role for the EKS Pod Identity Agent", func(*policyOptions) string { return need.PodIdentityAgentDocument().String() }, nil},
-	{"reader", "the permissions that check, snapshot and list need", (*policyOptions).reader, []string{"rbac"}},
+	{"reader", "the permissions that check, diff, snapshot, list and usage need", (*policyOptions).reader, []string{"rbac"}},
 	{"admin", "the permissions that create and fix need, with all of reader", (*policyOptions).admin, []string{"rbac"}},
 }
 

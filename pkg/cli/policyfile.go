@@ -33,10 +33,17 @@ type teamOptions struct {
 }
 
 func (o *teamOptions) addFlags(f *pflag.FlagSet) {
+	o.addConfigFlags(f)
+	inSection(f, sectionTeam, func() {
+		f.StringVar(&o.baselineFile, "baseline", "", "Ignore findings that are already in this report, which check -o json wrote")
+	})
+}
+
+// addConfigFlags adds the flags that say which configuration counts.
+func (o *teamOptions) addConfigFlags(f *pflag.FlagSet) {
 	inSection(f, sectionTeam, func() {
 		f.StringVar(&o.config, "config", "", "File with the team configuration (default "+policyFile+" in the working directory or the nearest one above it)")
 		f.BoolVar(&o.noConfig, "no-config", false, "Do not look for "+policyFile)
-		f.StringVar(&o.baselineFile, "baseline", "", "Ignore findings that are already in this report, which check -o json wrote")
 	})
 }
 

@@ -22,7 +22,8 @@ type reportFile struct{ format, path string }
 // reportFormats are those of --report: all that need no template.
 func reportFormats() []string {
 	json := jsonYAML{}
-	return slices.Sorted(slices.Values(slices.Concat([]string{"table"}, json.AllowedFormats(), print.Formats())))
+	list := slices.Sorted(slices.Values(slices.Concat([]string{"table"}, json.AllowedFormats(), print.Formats(), print.FleetFormats())))
+	return slices.Compact(list)
 }
 
 // parseReports reads the values of --report, FORMAT=FILE. What could not be written
@@ -104,12 +105,23 @@ func (o *checkOptions) writeReports(report *finding.Report, footer string) error
 
 // writeReport writes a report in one of reportFormats but the table.
 func (o *checkOptions) writeReport(w io.Writer, format string, report *finding.Report) error {
-	if slices.Contains(print.Formats(), format) {
-		return print.Write(w, format, report, print.Options{Version: version(), Rules: rules.Docs(), FailOn: failOnRanks[o.failOn], Complete: o.around.complete})
+	switch {
+	case slices.Contains(print.Formats(), format):
+		return print.Write(w, format, report, o.printOptions(o.around))
+	case slices.Contains(print.FleetFormats(), format): // of a fleet of one cluster
+		f := &finding.FleetReport{}
+		f.Add(finding.FleetCluster{}, report)
+		f.Finish()
+		return print.WriteFleet(w, format, f, o.printOptions(o.around))
 	}
 	printer, err := jsonYAML{}.ToPrinter(format)
 	if err != nil {
 		return err
 	}
 	return printer.PrintObj(report, w)
+}
+
+// printOptions are what formats say beside a report, whose commands around completes.
+func (o *checkOptions) printOptions(around scope) print.Options {
+	return print.Options{Version: version(), Rules: rules.Docs(), FailOn: failOnRanks[o.failOn], Complete: around.complete}
 }

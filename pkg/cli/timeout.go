@@ -27,7 +27,7 @@ const grace = time.Second
 type timeout time.Duration
 
 func (t *timeout) addFlag(f *pflag.FlagSet) {
-	f.DurationVar((*time.Duration)(t), "timeout", defaultTimeout, "The length of time to wait before giving up on the whole run, zero means wait without limit")
+	f.DurationVar((*time.Duration)(t), "timeout", defaultTimeout, "The length of time to wait before giving up on the whole run, or on each cluster of a fleet, zero means wait without limit")
 }
 
 // timeoutError is the cause of a context that ended because of --timeout.

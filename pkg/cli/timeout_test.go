@@ -39,7 +39,7 @@ func TestTimeout(t *testing.T) {
 		"a step": {timeout(50 * time.Millisecond), func(ctx context.Context) error {
 			<-ctx.Done()
 			return &apply.Error{Step: 1, Title: "x", Err: ctx.Err()}
-		}, "step 1 (x) was not started, because it is not safe yet: context canceled", 0},
+		}, "step 1 (x) was not started, because facts could not be read: context canceled", 0},
 		"its own error":  {timeout(time.Minute), func(context.Context) error { return errors.New("x") }, "x", 0},
 		"a person":       {timeout(50 * time.Millisecond), asked, "", 0},
 		"without limit":  {0, func(ctx context.Context) error { return ctx.Err() }, "", 0},

@@ -95,7 +95,7 @@ func TestReadAccount(t *testing.T) {
 		f.roleARN("node-b"): {ID: "AROANODE-B", CreatedAt: created, TrustPolicy: document, AttachedPolicies: []string{workerPolicy}},
 		f.roleARN("lost"):   {NotFound: true},
 	}
-	for _, name := range []string{"self", "cni", "pod-cni", "hybrid", "hyperpod", "mapped", "quick"} {
+	for _, name := range []string{"self", "cni", "pod-cni", "cluster", "hybrid", "hyperpod", "mapped", "quick"} {
 		wantRoles[f.roleARN(name)] = snapshot.Role{ID: "AROA" + strings.ToUpper(name), CreatedAt: created, TrustPolicy: document}
 	}
 	if diff := cmp.Diff(wantRoles, got.Snapshot.Roles, cmpopts.SortSlices(strings.Compare)); diff != "" {

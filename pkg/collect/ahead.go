@@ -37,7 +37,7 @@ func (c *collector) readPolicyPage(ctx context.Context) error {
 }
 
 func (c *collector) policyVersions(ctx context.Context) (map[string]string, error) {
-	return c.versions.Get(ctx, "", c.aws.PolicyVersions)
+	return c.answers.versions.Get(ctx, "", c.aws.PolicyVersions)
 }
 
 // maxPrincipals is with how many principals the roles that have access entries are read

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 )
 
 // MaxAnswer is how much of one answer is read, in bytes. The largest answers are
@@ -76,4 +77,10 @@ func (t *PageTokens) Next(token string) error {
 	}
 	t.seen[token] = true
 	return nil
+}
+
+// Refused reports whether an HTTP status, zero for none, says that a request was not carried
+// out.
+func Refused(status int) bool {
+	return status >= http.StatusBadRequest && status < http.StatusInternalServerError && status != http.StatusRequestTimeout
 }

@@ -123,6 +123,15 @@ type AWS interface {
 	// ConfigurationProfile is TemplateProfile for a launch configuration's name.
 	ConfigurationProfile(ctx context.Context, name string) (string, error)
 
+	// VPCEndpoints returns, by id, the endpoints of a VPC that snapshot.VPCEndpoint
+	// describes; those of gateways with the ids of their route tables in tables.
+	VPCEndpoints(ctx context.Context, vpc string) (endpoints map[string]snapshot.VPCEndpoint, tables map[string][]string, err error)
+	// RepositoryPolicy returns the decoded policy of an ECR repository of a region and
+	// account; empty where the repository has none.
+	RepositoryPolicy(ctx context.Context, region, account, repository string) (string, error)
+	// RouteTables returns the route tables of a VPC by id.
+	RouteTables(ctx context.Context, vpc string) (map[string]RouteTable, error)
+
 	// Simulate asks the IAM policy simulator about every action on every resource.
 	Simulate(ctx context.Context, roleARN string, actions, resources []string) ([]snapshot.Simulation, error)
 
@@ -132,6 +141,13 @@ type AWS interface {
 
 	// Calls returns how many requests were sent so far, by operation.
 	Calls() map[string]int
+}
+
+// RouteTable is which subnets a route table is for.
+type RouteTable struct {
+	// Main is set for the table of the subnets that have none of their own.
+	Main    bool
+	Subnets []string
 }
 
 // Clusters is the calls of Amazon EKS by which the clusters of a region are known. Errors
@@ -188,8 +204,20 @@ type Options struct {
 	// needs no more than the name is read at the same time. An error ends the run.
 	Confirm func(context.Context) (locate.Cluster, error)
 
-	AWS  AWS
-	Kube Kube
+	AWS AWS
+	// Answers are what IAM has answered to other runs with the same credentials; nil where
+	// there were none.
+	Answers *Answers
+
+	// Kube is nil where the Kubernetes API is not to be read; WithoutKube then says why.
+	Kube        Kube
+	WithoutKube string
+	// KubeOptional is set where an API server that cannot be reached, or that refuses the
+	// credentials, costs what it knows and does not end the run.
+	KubeOptional bool
+
+	// Organization reads the organization of the cluster's account; nil reads nothing.
+	Organization Organization
 
 	// Regions are the regions besides the cluster's own whose clusters are read, for
 	// their cluster roles.
@@ -231,7 +259,8 @@ type Stats struct {
 
 // Collect reads the facts of one cluster. It returns an error and no snapshot
 // where nothing could be judged: the context ended, credentials do not work, or
-// AWS or the Kubernetes API cannot be reached at all (a *problem.Error).
+// AWS or, unless it is optional, the Kubernetes API cannot be reached at all (a
+// *problem.Error).
 // Everything else that could not be read is under the snapshot's Missing.
 func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) {
 	now := o.Now
@@ -239,16 +268,23 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) 
 		now = time.Now
 	}
 	c := newCollector(o.AWS, o.Progress)
-	c.kube, c.cluster, c.regions = o.Kube, o.Cluster.Name, o.Regions
+	if o.Answers != nil {
+		c.answers = o.Answers
+	}
+	c.kube, c.withoutKube, c.kubeOptional = o.Kube, o.WithoutKube, o.KubeOptional
+	c.cluster, c.regions = o.Cluster.Name, o.Regions
 	c.snap.APIVersion, c.snap.Kind = snapshot.APIVersion, snapshot.Kind
 	c.snap.Source = snapshot.Source{Tool: o.Tool, CollectedAt: now().UTC(), Context: o.Context}
 
-	err := c.run(ctx, func() { c.startConfirm(o) }, c.startEKS, c.startKube)
+	err := c.run(ctx, func() { c.startConfirm(o) }, c.startEKS, c.startKube, func() { c.startOrganization(o.Organization) })
 	if err == nil {
 		err = c.run(ctx, c.startReplacedProfiles)
 	}
 
-	stats := Stats{PerOperation: o.AWS.Calls(), KubeCalls: o.Kube.Calls()}
+	stats := Stats{PerOperation: o.AWS.Calls()}
+	if o.Kube != nil {
+		stats.KubeCalls = o.Kube.Calls()
+	}
 	for _, n := range stats.PerOperation {
 		stats.AWSCalls += n
 	}
@@ -262,6 +298,7 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) 
 func newCollector(api AWS, progress func(Event)) *collector {
 	return &collector{
 		aws:       api,
+		answers:   NewAnswers(nil),
 		progress:  progress,
 		confirmed: make(chan struct{}),
 		started:   map[string]bool{},
@@ -323,9 +360,12 @@ type collector struct {
 	ctx     context.Context
 	group   *errgroup.Group
 	aws     AWS
-	kube    Kube
 	cluster string   // the cluster's name
 	regions []string // besides the cluster's own
+
+	kube         Kube   // nil for none
+	withoutKube  string // why there is none
+	kubeOptional bool   // whether its errors cost facts only
 
 	confirmed chan struct{} // closed when what follows is known
 	arn       snapshot.ARN  // the cluster's ARN; see identity
@@ -336,15 +376,11 @@ type collector struct {
 	mu      sync.Mutex // guards what follows
 	snap    *snapshot.Snapshot
 	started map[string]bool
-	// What was asked, so that it is asked once: roles, their policies and instance
-	// profiles by name, managed policies and access entries by ARN, and lists.
-	entries          Memo[snapshot.AccessEntry]
-	roles            Memo[namedRole]
-	attached, inline Memo[[]string]
-	profiles         Memo[namedProfile]
-	policies         Memo[snapshot.Policy]
-	principalLists   Memo[[]string]
-	versions         Memo[map[string]string]
+	// What was asked, so that it is asked once: IAM, and the cluster's access entries by
+	// ARN and their list.
+	answers        *Answers
+	entries        Memo[snapshot.AccessEntry]
+	principalLists Memo[[]string]
 
 	progress    func(Event)
 	done, total int

@@ -41,6 +41,8 @@ const (
 	cniPolicy    = "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"
 	boundary     = "arn:aws:iam::" + account + ":policy/limits"
 
+	clusterPolicy = "arn:aws:iam::aws:policy/service-role/EKSCluster" // not on the first page of the attached policies
+
 	rawDocument = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:Describe*","Resource":"arn:aws:s3:::a+b/c%20d"}]}`
 	document    = `{
   "Version": "2012-10-17",
@@ -67,7 +69,12 @@ type world struct {
 
 	simulate []collect.Question // about each role
 	trace    *trace.Recorder
+	// pause replaces the pauses of the budget of requests to IAM; nil is a real one.
+	pause func(context.Context, time.Duration) error
 }
+
+// noPause does not wait.
+func noPause(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 
 // mapRoles is the world's aws-auth: a role that is mapped as hybrid nodes are, by an ARN
 // without the role's path, and others.
@@ -79,7 +86,7 @@ const mapRoles = `- rolearn: x
 
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
-	w := &world{aws: newFakeAWS(tb), kube: newFakeKube(tb)}
+	w := &world{aws: newFakeAWS(tb), kube: newFakeKube(tb), pause: noPause}
 	f := w.aws
 	w.env = map[string]string{"AWS_ENDPOINT_URL": f.URL}
 	f.roles = map[string]fakeRole{
@@ -92,10 +99,11 @@ func newWorld(tb testing.TB) *world {
 		"self":    {trust: rawDocument, attached: []string{workerPolicy, pullPolicy}},
 		"cni":     {trust: rawDocument, attached: []string{cniPolicy}},
 		"pod-cni": {trust: rawDocument},
+		"cluster": {trust: rawDocument, attached: []string{clusterPolicy}, inline: map[string]string{"kms": rawDocument}},
 		// Of other nodes: hybrid ones, by access entry and by aws-auth, HyperPod's, and an instance whose profile was replaced.
 		"hybrid": {trust: rawDocument}, "mapped": {path: "/on-prem/", trust: rawDocument}, "hyperpod": {trust: rawDocument}, "quick": {trust: rawDocument},
 	}
-	f.policies = map[string]string{workerPolicy: rawDocument, pullPolicy: rawDocument, cniPolicy: rawDocument, boundary: rawDocument}
+	f.policies = map[string]string{workerPolicy: rawDocument, pullPolicy: rawDocument, cniPolicy: rawDocument, boundary: rawDocument, clusterPolicy: rawDocument}
 	f.profiles = map[string]fakeProfile{
 		"eks-1": {role: "node-a"}, "eks-2": {role: "node-a"}, "eks-3": {role: "node-a"},
 		"self": {role: "self", path: "/own/"}, "swapped": {role: "quick"},
@@ -260,7 +268,7 @@ func TestMain(m *testing.M) {
 // clients returns the real clients for the world's servers.
 func (w *world) clients(tb testing.TB) (*aws.Client, *kube.Client) {
 	tb.Helper()
-	a, err := aws.New(context.Background(), aws.Config{Region: region, Env: w.env, Trace: w.trace})
+	a, err := aws.New(context.Background(), aws.Config{Region: region, Env: w.env, Trace: w.trace, Pause: w.pause})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -403,8 +411,11 @@ func (w *world) want() *snapshot.Snapshot {
 			f.roleARN("quick"):   role("quick", func(r *snapshot.Role) { r.InstanceProfiles = []string{f.profileARN("swapped")} }),
 			f.roleARN("cni"):     role("cni", func(r *snapshot.Role) { r.AttachedPolicies = []string{cniPolicy} }),
 			f.roleARN("pod-cni"): role("pod-cni", nil),
+			f.roleARN("cluster"): role("cluster", func(r *snapshot.Role) {
+				r.AttachedPolicies, r.InlinePolicies = []string{clusterPolicy}, map[string]string{"kms": document}
+			}),
 		},
-		Policies: map[string]snapshot.Policy{workerPolicy: policy, pullPolicy: policy, cniPolicy: policy, boundary: policy},
+		Policies: map[string]snapshot.Policy{workerPolicy: policy, pullPolicy: policy, cniPolicy: policy, boundary: policy, clusterPolicy: policy},
 		InstanceProfiles: map[string]snapshot.InstanceProfile{
 			f.profileARN("eks-1"): {Roles: []string{f.roleARN("node-a")}},
 			f.profileARN("eks-2"): {Roles: []string{f.roleARN("node-a")}},
@@ -625,6 +636,11 @@ func unreadWithout() map[string][]missing {
 	allRoles := worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid", "hyperpod", "mapped", "quick")
 	policies := []string{workerPolicy, pullPolicy, cniPolicy, boundary}
 	inline := worldRoles("node-a")[0] + "#"
+	cluster := worldRoles("cluster")[0]
+	// and what an operation costs of the cluster role
+	with := func(list []missing, subject string) []missing {
+		return append(list, missing{snapshot.FactClusterRole, subject})
+	}
 	return map[string][]missing{
 		"eks:ListClusters":                   missingOf(snapshot.FactOtherClusters, ""),
 		"eks:DescribeCluster":                append(missingOf(snapshot.FactCluster, ""), missingOf(snapshot.FactOtherClusters, clusterARN("dev"), clusterARN("staging"))...),
@@ -637,8 +653,8 @@ func unreadWithout() map[string][]missing {
 		"eks:DescribePodIdentityAssociation": missingOf(snapshot.FactPodIdentity, "a-1"),
 		// The other roles have none, as the list of the entries says.
 		"eks:DescribeAccessEntry": append(missingOf(snapshot.FactAccessEntries, worldRoles("node-a", "node-b")...), missingOf(snapshot.FactHybridEntries, "")...),
-		"iam:GetRole": missingOf(snapshot.FactRoles, append([]string{"arn:aws:iam::" + account + ":role/node-b", "arn:aws:iam::" + account + ":role/mapped"},
-			worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid", "hyperpod", "quick")...)...),
+		"iam:GetRole": with(missingOf(snapshot.FactRoles, append([]string{"arn:aws:iam::" + account + ":role/node-b", "arn:aws:iam::" + account + ":role/mapped"},
+			worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid", "hyperpod", "quick")...)...), cluster),
 		"iam:GetOpenIDConnectProvider":             missingOf(snapshot.FactOIDCProviders, "arn:aws:iam::"+account+":oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"),
 		"eks:ListAssociatedAccessPolicies":         missingOf(snapshot.FactAccessPolicies, worldRoles("node-b")...),
 		"get configmaps in kube-system":            missingOf(snapshot.FactAWSAuth, ""),
@@ -651,13 +667,13 @@ func unreadWithout() map[string][]missing {
 		"list ec2nodeclasses.karpenter.k8s.aws":    missingOf(snapshot.FactNodeClasses, "karpenter"),
 		"list awsnodetemplates.karpenter.k8s.aws":  missingOf(snapshot.FactNodeClasses, "karpenter"),
 		"list nodeclasses.eks.amazonaws.com":       missingOf(snapshot.FactNodeClasses, "autoMode"),
-		"iam:ListAttachedRolePolicies":             missingOf(snapshot.FactAttachedPolicies, allRoles...),
-		"iam:ListRolePolicies":                     missingOf(snapshot.FactInlinePolicies, allRoles...),
-		"iam:GetRolePolicy":                        missingOf(snapshot.FactInlinePolicies, inline+"extra", inline+"more", inline+"third"),
+		"iam:ListAttachedRolePolicies":             with(missingOf(snapshot.FactAttachedPolicies, allRoles...), cluster),
+		"iam:ListRolePolicies":                     with(missingOf(snapshot.FactInlinePolicies, allRoles...), cluster),
+		"iam:GetRolePolicy":                        with(missingOf(snapshot.FactInlinePolicies, inline+"extra", inline+"more", inline+"third"), cluster+"#kms"),
 		"iam:ListInstanceProfilesForRole":          missingOf(snapshot.FactRoleProfiles, allRoles...),
-		"iam:ListPolicies":                         nil,                                                   // iam:GetPolicy has the same fact
-		"iam:GetPolicy":                            missingOf(snapshot.FactPolicies, cniPolicy, boundary), // not on the page of the attached policies
-		"iam:GetPolicyVersion":                     missingOf(snapshot.FactPolicies, policies...),
+		"iam:ListPolicies":                         nil,                                                                        // iam:GetPolicy has the same fact
+		"iam:GetPolicy":                            with(missingOf(snapshot.FactPolicies, cniPolicy, boundary), clusterPolicy), // not on the page of the attached policies
+		"iam:GetPolicyVersion":                     with(missingOf(snapshot.FactPolicies, policies...), clusterPolicy),
 		"iam:GetInstanceProfile":                   missingOf(snapshot.FactInstanceProfiles, "arn:aws:iam::"+account+":instance-profile/gone", "arn:aws:iam::"+account+":instance-profile/own/self", "arn:aws:iam::"+account+":instance-profile/self", "arn:aws:iam::"+account+":instance-profile/swapped"),
 		"ec2:DescribeInstances":                    missingOf(snapshot.FactInstances, ""),
 		"list nodes":                               missingOf(snapshot.FactNodes, ""),
@@ -1139,7 +1155,7 @@ func TestSimulate(t *testing.T) {
 		{Action: "ecr:BatchGetImage", Resource: pull, Decision: "implicitDeny", MissingContext: []string{"aws:SourceVpc"}},
 		{Action: "eks:DescribeCluster", Resource: clusterARN("prod"), Decision: "explicitDeny", DeniedBy: "organizations"},
 	}
-	if len(got.Simulations) != len(got.Roles) {
+	if len(got.Simulations) != len(got.Roles)-1 { // all but the cluster role
 		t.Errorf("%d of %d roles were simulated", len(got.Simulations), len(got.Roles))
 	}
 	for arn, answers := range got.Simulations {

@@ -302,6 +302,7 @@ func TestDepth(t *testing.T) {
 // calls and the longest row of calls that came one after the other.
 func BenchmarkCollect(b *testing.B) {
 	w := newWorld(b)
+	w.pause = nil
 	f := w.aws
 	f.pageSize = 100
 	f.latency = latency
@@ -320,9 +321,10 @@ func BenchmarkCollect(b *testing.B) {
 		f.policies[arn] = rawDocument
 	}
 	f.roles = map[string]fakeRole{
-		"node-a": {trust: rawDocument, attached: arns[:6], inline: map[string]string{"inline": rawDocument}},
-		"node-b": {path: "/team/", trust: rawDocument, attached: append(slices.Clone(arns[4:10]), arns[11])},
-		"self":   {trust: rawDocument, attached: arns[8:11]},
+		"node-a":  {trust: rawDocument, attached: arns[:6], inline: map[string]string{"inline": rawDocument}},
+		"node-b":  {path: "/team/", trust: rawDocument, attached: append(slices.Clone(arns[4:10]), arns[11])},
+		"self":    {trust: rawDocument, attached: arns[8:11]},
+		"cluster": {trust: rawDocument, attached: arns[11:]},
 	}
 	delete(f.addons["vpc-cni"], "serviceAccountRoleArn")
 	f.associations["a-1"]["roleArn"] = f.roleARN("self")
@@ -354,7 +356,7 @@ func BenchmarkCollect(b *testing.B) {
 		if err != nil || len(s.Missing) > 0 {
 			b.Fatal(err, s.Missing)
 		}
-		if len(s.Roles) != 3 || len(s.Policies) != 12 {
+		if len(s.Roles) != 4 || len(s.Policies) != 12 {
 			b.Fatalf("%d roles, %d policies", len(s.Roles), len(s.Policies))
 		}
 		for object, n := range f.objects {

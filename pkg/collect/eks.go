@@ -51,6 +51,8 @@ func (c *collector) readCluster(ctx context.Context) error {
 		return c.missing(snapshot.FactCluster, "", err)
 	}
 	c.write(func(s *snapshot.Snapshot) { s.Cluster = cluster })
+	c.startClusterRole(cluster.RoleARN)
+	c.startEndpoints(cluster.VPCID)
 	if cluster.AutoMode != nil {
 		c.startRole(cluster.AutoMode.NodeRoleARN)
 	}

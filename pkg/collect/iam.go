@@ -91,7 +91,7 @@ type (
 // roleNamed, attachedTo and inlineOf ask IAM about a role by its name, which is unique in
 // an account whatever the role's path is.
 func (c *collector) roleNamed(ctx context.Context, name string) (string, snapshot.Role, error) {
-	role, err := c.roles.Get(ctx, name, func(ctx context.Context) (role namedRole, err error) {
+	role, err := c.answers.roles.Get(ctx, name, func(ctx context.Context) (role namedRole, err error) {
 		role.arn, role.facts, err = c.aws.Role(ctx, name)
 		return role, err
 	})
@@ -99,15 +99,15 @@ func (c *collector) roleNamed(ctx context.Context, name string) (string, snapsho
 }
 
 func (c *collector) attachedTo(ctx context.Context, role string) ([]string, error) {
-	return c.attached.Get(ctx, role, func(ctx context.Context) ([]string, error) { return c.aws.AttachedPolicies(ctx, role) })
+	return c.answers.attached.Get(ctx, role, func(ctx context.Context) ([]string, error) { return c.aws.AttachedPolicies(ctx, role) })
 }
 
 func (c *collector) inlineOf(ctx context.Context, role string) ([]string, error) {
-	return c.inline.Get(ctx, role, func(ctx context.Context) ([]string, error) { return c.aws.InlinePolicies(ctx, role) })
+	return c.answers.inline.Get(ctx, role, func(ctx context.Context) ([]string, error) { return c.aws.InlinePolicies(ctx, role) })
 }
 
 func (c *collector) profileNamed(ctx context.Context, name string) (string, snapshot.InstanceProfile, error) {
-	profile, err := c.profiles.Get(ctx, name, func(ctx context.Context) (profile namedProfile, err error) {
+	profile, err := c.answers.profiles.Get(ctx, name, func(ctx context.Context) (profile namedProfile, err error) {
 		profile.arn, profile.facts, err = c.aws.InstanceProfile(ctx, name)
 		return profile, err
 	})
@@ -188,7 +188,9 @@ func (c *collector) followProfile(ctx context.Context, class *snapshot.NodeClass
 
 // readOIDCProvider reads the account's OIDC provider of the cluster's issuer.
 func (c *collector) readOIDCProvider(ctx context.Context, arn string) error {
-	provider, err := c.aws.OIDCProvider(ctx, arn)
+	provider, err := c.answers.providers.Get(ctx, arn, func(ctx context.Context) (snapshot.OIDCProvider, error) {
+		return c.aws.OIDCProvider(ctx, arn)
+	})
 	switch {
 	case errors.Is(err, ErrNotFound):
 		provider = snapshot.OIDCProvider{NotFound: true}
@@ -257,7 +259,9 @@ func (c *collector) readInlinePolicies(ctx context.Context, roleARN, name string
 }
 
 func (c *collector) readInlinePolicy(ctx context.Context, roleARN, role, name string) error {
-	document, err := c.aws.InlinePolicy(ctx, role, name)
+	document, err := c.answers.documents.Get(ctx, role+"#"+name, func(ctx context.Context) (string, error) {
+		return c.aws.InlinePolicy(ctx, role, name)
+	})
 	if errors.Is(err, ErrNotFound) {
 		return nil // deleted since it was listed
 	}
@@ -269,12 +273,15 @@ func (c *collector) readInlinePolicy(ctx context.Context, roleARN, role, name st
 }
 
 func (c *collector) readRoleProfiles(ctx context.Context, roleARN, name string) error {
-	profiles, err := c.aws.RoleProfiles(ctx, name)
+	profiles, err := c.answers.roleProfiles.Get(ctx, name, func(ctx context.Context) (map[string]snapshot.InstanceProfile, error) {
+		return c.aws.RoleProfiles(ctx, name)
+	})
 	if errors.Is(err, ErrNotFound) {
 		c.writeRole(roleARN, notFound)
 		return nil
 	}
 	// Asked by name, IAM may answer for a role of that name under another path.
+	profiles = maps.Clone(profiles)
 	maps.DeleteFunc(profiles, func(_ string, p snapshot.InstanceProfile) bool { return !slices.Contains(p.Roles, roleARN) })
 	if len(profiles) > 0 {
 		c.writeRole(roleARN, func(r *snapshot.Role) { r.InstanceProfiles = text.SortedKeys(profiles) })
@@ -337,10 +344,10 @@ func (c *collector) readPolicy(ctx context.Context, policyARN string) error {
 // policy returns the default version of a managed policy. Which one that is, the page of
 // attached policies says; IAM is asked about a policy that is not on it.
 func (c *collector) policy(ctx context.Context, arn string) (snapshot.Policy, error) {
-	return c.policies.Get(ctx, arn, func(ctx context.Context) (snapshot.Policy, error) {
+	return c.answers.policies.Get(ctx, arn, func(ctx context.Context) (snapshot.Policy, error) {
 		versions, _ := c.policyVersions(ctx) // without them every policy is asked about
 		if version := versions[arn]; version != "" {
-			document, err := c.aws.PolicyDocument(ctx, arn, version)
+			document, err := c.document(ctx, arn, version)
 			if !errors.Is(err, ErrNotFound) {
 				return snapshot.Policy{Version: version, Document: document}, err
 			}
@@ -350,8 +357,14 @@ func (c *collector) policy(ctx context.Context, arn string) (snapshot.Policy, er
 		if err != nil {
 			return snapshot.Policy{}, err
 		}
-		document, err := c.aws.PolicyDocument(ctx, arn, version)
+		document, err := c.document(ctx, arn, version)
 		return snapshot.Policy{Version: version, Document: document}, err
+	})
+}
+
+func (c *collector) document(ctx context.Context, arn, version string) (string, error) {
+	return c.answers.document(ctx, arn, version, func(ctx context.Context) (string, error) {
+		return c.aws.PolicyDocument(ctx, arn, version)
 	})
 }
 

@@ -2,26 +2,54 @@ package collect
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/awsauth"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
+// kubeOperation is how a call of the Kubernetes API is called where none was made or none
+// had an answer.
+const kubeOperation = "read the Kubernetes API"
+
 func (c *collector) startKube() {
-	c.startOnce("nodes of", c.cluster, c.readNodes)
-	c.startOnce("service account", awsNodeName, c.readServiceAccount)
-	c.startOnce("DaemonSet", awsNodeName, c.readDaemonSet)
-	c.startOnce("DaemonSet", snapshot.WorkloadKubeProxy, c.readKubeProxy)
-	c.startOnce("Deployment", snapshot.WorkloadCoreDNS, c.readCoreDNS)
-	c.startOnce("pods of", awsNodeName, c.readPods)
-	c.startOnce("ConfigMap", "aws-auth", c.readAWSAuth)
-	c.startOnce("DaemonSet", addonPodIdentityAgent, c.readAgent)
-	c.startOnce("node classes of", "Karpenter", c.readKarpenterClasses)
-	c.startOnce("node classes of", "EKS Auto Mode", c.readAutoModeClasses)
-	c.startOnce("events of", c.cluster, c.readEvents)
+	for _, part := range []struct {
+		what, subject string
+		read          func(context.Context) error
+		// fact is what is missing where there is no API to read it from.
+		fact snapshot.Fact
+	}{
+		{"nodes of", c.cluster, c.readNodes, snapshot.FactNodes},
+		{"service account", awsNodeName, c.readServiceAccount, snapshot.FactServiceAccount},
+		{"DaemonSet", awsNodeName, c.readDaemonSet, snapshot.FactDaemonSet},
+		{"DaemonSet", snapshot.WorkloadKubeProxy, c.readKubeProxy, snapshot.FactSystemImages},
+		{"Deployment", snapshot.WorkloadCoreDNS, c.readCoreDNS, snapshot.FactSystemImages},
+		{"pods of", awsNodeName, c.readPods, snapshot.FactPods},
+		{"ConfigMap", "aws-auth", c.readAWSAuth, snapshot.FactAWSAuth},
+		{"DaemonSet", addonPodIdentityAgent, c.readAgent, snapshot.FactAgent},
+		{"node classes of", "Karpenter", c.readKarpenterClasses, snapshot.FactNodeClasses},
+		{"node classes of", "EKS Auto Mode", c.readAutoModeClasses, snapshot.FactNodeClasses},
+		{"events of", c.cluster, c.readEvents, snapshot.FactEvents},
+	} {
+		if c.kube == nil {
+			c.note(snapshot.Missing{Fact: part.fact, Operation: kubeOperation, Error: c.withoutKube})
+			continue
+		}
+		c.startOnce(part.what, part.subject, part.read)
+	}
+}
+
+// missingKube is missing for what the Kubernetes API knows.
+func (c *collector) missingKube(fact snapshot.Fact, subject string, err error) error {
+	var unusable *problem.Error
+	if c.kubeOptional && errors.As(err, &unusable) {
+		subject, err = "", &CallError{Operation: kubeOperation, Message: unusable.Problem, Err: err}
+	}
+	return c.missing(fact, subject, err)
 }
 
 // startOnce is start for the Kubernetes API. Its errors do not depend on what AWS has
@@ -36,7 +64,7 @@ func (c *collector) readAWSAuth(ctx context.Context) error {
 	c.write(func(s *snapshot.Snapshot) { s.AWSAuth = auth })
 	c.readMappedAhead(auth)
 	c.startMappedRoles()
-	return c.missing(snapshot.FactAWSAuth, "", err)
+	return c.missingKube(snapshot.FactAWSAuth, "", err)
 }
 
 func (c *collector) readAgent(ctx context.Context) error {
@@ -44,13 +72,16 @@ func (c *collector) readAgent(ctx context.Context) error {
 	if err == nil {
 		c.write(func(s *snapshot.Snapshot) { s.PodIdentityAgent = agent })
 	}
-	return c.missing(snapshot.FactAgent, "", err)
+	return c.missingKube(snapshot.FactAgent, "", err)
 }
 
 func (c *collector) readEvents(ctx context.Context) error {
 	events, err := c.kube.Events(ctx)
 	c.write(func(s *snapshot.Snapshot) { s.Events = events })
-	return c.missing(snapshot.FactEvents, "", err)
+	for _, event := range events {
+		c.startRepository(event.Image())
+	}
+	return c.missingKube(snapshot.FactEvents, "", err)
 }
 
 func (c *collector) readKarpenterClasses(ctx context.Context) error {
@@ -58,7 +89,7 @@ func (c *collector) readKarpenterClasses(ctx context.Context) error {
 	c.startNodeClasses("EC2NodeClass", classes, func(s *snapshot.Snapshot, name string, class snapshot.NodeClass) {
 		put(&s.KarpenterNodeClasses, name, class)
 	})
-	return c.missing(snapshot.FactNodeClasses, "karpenter", err)
+	return c.missingKube(snapshot.FactNodeClasses, "karpenter", err)
 }
 
 func (c *collector) readKarpenterTemplates(ctx context.Context) error {
@@ -66,7 +97,7 @@ func (c *collector) readKarpenterTemplates(ctx context.Context) error {
 	c.startNodeClasses("AWSNodeTemplate", templates, func(s *snapshot.Snapshot, name string, template snapshot.NodeClass) {
 		put(&s.KarpenterNodeTemplates, name, template)
 	})
-	return c.missing(snapshot.FactNodeClasses, "karpenter", err)
+	return c.missingKube(snapshot.FactNodeClasses, "karpenter", err)
 }
 
 func (c *collector) readAutoModeClasses(ctx context.Context) error {
@@ -74,7 +105,7 @@ func (c *collector) readAutoModeClasses(ctx context.Context) error {
 	c.startNodeClasses("NodeClass", classes, func(s *snapshot.Snapshot, name string, class snapshot.NodeClass) {
 		put(&s.AutoModeNodeClasses, name, class)
 	})
-	return c.missing(snapshot.FactNodeClasses, "autoMode", err)
+	return c.missingKube(snapshot.FactNodeClasses, "autoMode", err)
 }
 
 // readClusterInstances reads the instances that are the cluster's own, joined or not. It
@@ -120,7 +151,7 @@ func (c *collector) readNodes(ctx context.Context) error {
 	})
 	flush()
 	c.startMappedRoles()
-	return c.missing(snapshot.FactNodes, "", err)
+	return c.missingKube(snapshot.FactNodes, "", err)
 }
 
 // builtinNodeClass is the NodeClass of Auto Mode's built-in node pools, whose
@@ -164,7 +195,7 @@ func (c *collector) readInstances(ctx context.Context, ids []string) error {
 func (c *collector) readServiceAccount(ctx context.Context) error {
 	account, err := c.kube.ServiceAccount(ctx)
 	if err != nil {
-		return c.missing(snapshot.FactServiceAccount, "", err)
+		return c.missingKube(snapshot.FactServiceAccount, "", err)
 	}
 	c.write(func(s *snapshot.Snapshot) { s.AWSNode.ServiceAccount = account })
 	if account != nil {
@@ -176,7 +207,7 @@ func (c *collector) readServiceAccount(ctx context.Context) error {
 func (c *collector) readDaemonSet(ctx context.Context) error {
 	set, images, err := c.kube.DaemonSet(ctx)
 	if err != nil {
-		return c.missing(snapshot.FactDaemonSet, "", err)
+		return c.missingKube(snapshot.FactDaemonSet, "", err)
 	}
 	c.write(func(s *snapshot.Snapshot) {
 		s.AWSNode.DaemonSet = set
@@ -202,7 +233,7 @@ func (c *collector) putImages(workload string, images snapshot.PodImages, err er
 	if err == nil {
 		c.write(func(s *snapshot.Snapshot) { put(&s.SystemImages, workload, images) })
 	}
-	return c.missing(snapshot.FactSystemImages, workload, err)
+	return c.missingKube(snapshot.FactSystemImages, workload, err)
 }
 
 // envRoleARN is the variable by which the admission webhook gives a pod its
@@ -214,7 +245,7 @@ func (c *collector) readPods(ctx context.Context) error {
 		c.write(func(s *snapshot.Snapshot) { put(&s.AWSNode.Pods, name, pod) })
 		c.startRole(pod.Env[envRoleARN])
 	})
-	return c.missing(snapshot.FactPods, "", err)
+	return c.missingKube(snapshot.FactPods, "", err)
 }
 
 // readAutoScaling reads the cluster's own Auto Scaling groups, whether or not they

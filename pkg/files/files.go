@@ -4,6 +4,7 @@ package files
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -106,6 +107,26 @@ func readAll(r io.Reader, limit int64) ([]byte, error) {
 		}
 	}
 	return nil, nil
+}
+
+// Gunzip returns a text that is compressed with gzip as it was before, and any other text
+// as it is. A text that is cut off or damaged, or longer than limit bytes, is an *Error.
+func Gunzip(name string, text []byte, limit int64) ([]byte, error) {
+	if !bytes.HasPrefix(text, []byte{0x1f, 0x8b}) {
+		return text, nil
+	}
+	var out []byte
+	z, err := gzip.NewReader(bytes.NewReader(text))
+	if err == nil {
+		out, err = io.ReadAll(io.LimitReader(z, limit+1))
+	}
+	switch {
+	case err != nil:
+		return nil, &Error{Name: name, Problem: "cannot be decompressed: " + err.Error(), err: err}
+	case int64(len(out)) > limit:
+		return nil, tooLarge(name, limit)
+	}
+	return out, nil
 }
 
 // Check returns an *Error where a library would read more of a file than limit bytes: the

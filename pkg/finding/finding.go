@@ -64,7 +64,9 @@ const (
 	SubjectAWSNode  SubjectKind = "AWSNode"
 	SubjectNode     SubjectKind = "Node"
 	SubjectEvent    SubjectKind = "Event"
-	SubjectSource   SubjectKind = "Source" // what starts nodes: a node class, an Auto Scaling group, an instance
+	// SubjectClusterRole is the IAM role of the cluster itself.
+	SubjectClusterRole SubjectKind = "EKSClusterRole"
+	SubjectSource      SubjectKind = "Source" // what starts nodes: a node class, an Auto Scaling group, an instance
 )
 
 // Subject is what a result is about.

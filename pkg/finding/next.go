@@ -2,6 +2,7 @@ package finding
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 )
@@ -19,6 +20,8 @@ type Next struct {
 	Text string `json:"text,omitempty"`
 	// Note is an explanation in words, of the command where there is one.
 	Note string `json:"note,omitempty"`
+	// Plan is what a repair changes, step by step.
+	Plan []string `json:"plan,omitempty"`
 	// Link is a page that explains more.
 	Link string `json:"link,omitempty"`
 
@@ -30,6 +33,38 @@ func Run(c command.Command) Next {
 	return Next{
 		Command: c.Args(), Placeholders: c.Placeholders(), Stdin: c.Stdin(), Text: c.String(), command: c,
 	}
+}
+
+// Fix returns a Next that is a command of fix, with the steps that it plans.
+func Fix(c command.Command, plan []string) Next {
+	n := Run(c).With("plan: " + strings.Join(plan, ", then "))
+	n.Plan = plan
+	return n
+}
+
+// Joined returns one command for two repairs whose commands differ only in the rules that
+// they repair; false for any other two.
+func (n Next) Joined(o Next) (Next, bool) {
+	const only = "--only"
+	i := slices.Index(n.Command, only) + 1
+	if len(n.Plan) == 0 || len(o.Plan) == 0 || i == 0 || i == len(n.Command) || len(n.Command) != len(o.Command) || n.Command[i-1] != o.Command[i-1] {
+		return Next{}, false
+	}
+	args := slices.Clone(n.Command)
+	args[i] = o.Command[i]
+	if !slices.Equal(args, o.Command) {
+		return Next{}, false
+	}
+	ids := append(strings.Split(n.Command[i], ","), strings.Split(o.Command[i], ",")...)
+	slices.Sort(ids)
+	args[i] = strings.Join(slices.Compact(ids), ",")
+	plan := slices.Clone(n.Plan)
+	for _, step := range o.Plan {
+		if !slices.Contains(plan, step) {
+			plan = append(plan, step)
+		}
+	}
+	return Fix(command.New(args[0], args[1:]...), plan), true
 }
 
 // Advise returns a Next in words alone.
@@ -55,7 +90,9 @@ func (n Next) Map(f func(command.Command) command.Command) Next {
 	if n.command.IsZero() {
 		return n
 	}
-	return Run(n.command.Map(f)).With(n.Note).See(n.Link)
+	mapped := Run(n.command.Map(f)).With(n.Note).See(n.Link)
+	mapped.Plan = n.Plan
+	return mapped
 }
 
 // Equal reports whether two are the same for a reader.

@@ -115,11 +115,16 @@ type Report struct {
 	// NodeRoles has a row for each role that a node of the cluster can hold.
 	NodeRoles []RoleRow   `json:"nodeRoles"`
 	AWSNode   AWSNodeInfo `json:"awsNode"`
+	// ClusterRole is the row of the cluster's own role; nil where it was not read.
+	ClusterRole *RoleRow `json:"clusterRole,omitempty"`
 	// IAM is what the verdicts about permissions rest on: roles, policies, statements.
 	IAM IAM `json:"iam,omitzero"`
 	// WhyNotJoining is set where the report has only what may keep nodes from joining,
 	// in the order in which a node meets it.
 	WhyNotJoining bool `json:"whyNotJoining,omitempty"`
+	// NarrowedBy are the flags of check because of which the report has only a part of the
+	// results.
+	NarrowedBy []string `json:"narrowedBy,omitempty"`
 	// Results are in the order of Sort.
 	Results []Result `json:"results"`
 	Summary Summary  `json:"summary"`
@@ -164,6 +169,9 @@ type RoleRow struct {
 	// Verdicts has the worst verdict of each concern that was judged.
 	Verdicts map[Concern]Verdict `json:"verdicts"`
 }
+
+// SourceCluster is the kind of the only source of ClusterRole.
+const SourceCluster = "cluster"
 
 // Source is something that gives nodes a role.
 type Source struct {
@@ -263,7 +271,10 @@ func (r *Report) Recount() {
 	r.Summary = Summarize(r.Results)
 	for i := range r.NodeRoles {
 		row := &r.NodeRoles[i]
-		r.recountVerdicts(row.Verdicts, func(s Subject) bool { return s.ARN == row.ARN })
+		r.recountVerdicts(row.Verdicts, func(s Subject) bool { return s.ARN == row.ARN && s.Kind != SubjectClusterRole })
+	}
+	if r.ClusterRole != nil {
+		r.recountVerdicts(r.ClusterRole.Verdicts, func(s Subject) bool { return s.Kind == SubjectClusterRole })
 	}
 	r.recountVerdicts(r.AWSNode.Verdicts, func(s Subject) bool { return s.Kind == SubjectAWSNode })
 }

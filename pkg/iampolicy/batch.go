@@ -35,9 +35,13 @@ type BatchRequest struct {
 	// Session and Boundary have one policy at most.
 	Session  []BatchPolicy `json:"session"`
 	Boundary []BatchPolicy `json:"boundary"`
-	// SCPs are lists of policies from the root to the account. Without them no
-	// SCP is evaluated.
+	// SCPs and RCPs are lists of policies from the root to the account. Without them
+	// none is evaluated.
 	SCPs [][]BatchPolicy `json:"scps"`
+	RCPs [][]BatchPolicy `json:"rcps"`
+	// Endpoint has one policy at most: that of the VPC endpoint that the request goes
+	// through.
+	Endpoint []BatchPolicy `json:"endpoint"`
 	// ResourcePolicy is the resource's policy, for a role its trust policy. Null is
 	// the same as leaving it out: ResourceState says what is known of it then.
 	ResourcePolicy stdjson.RawMessage `json:"resourcePolicy"`
@@ -251,22 +255,23 @@ func (b *BatchRequest) answer() (answer BatchAnswer, valid bool) {
 func (b *BatchRequest) prepare() (*Set, *Request, error) {
 	p := Policies{ResourceState: b.ResourceState}
 	var err error
-	if p.Identity, err = parseBatch("identity", b.Identity); err != nil {
+	if p.Identity, err = parseBatch(Identity, "identity", b.Identity); err != nil {
 		return nil, nil, err
 	}
-	if p.Session, err = parseOne("session", b.Session); err != nil {
+	if p.Session, err = parseOne(Identity, "session", b.Session); err != nil {
 		return nil, nil, err
 	}
-	if p.Boundary, err = parseOne("boundary", b.Boundary); err != nil {
+	if p.Boundary, err = parseOne(Identity, "boundary", b.Boundary); err != nil {
 		return nil, nil, err
 	}
-	if b.SCPs != nil {
-		p.SCPs = make([][]Policy, len(b.SCPs))
+	if p.SCPs, err = parseLevels(Identity, "scps", b.SCPs); err != nil {
+		return nil, nil, err
 	}
-	for i, level := range b.SCPs {
-		if p.SCPs[i], err = parseBatch("scps", level); err != nil {
-			return nil, nil, err
-		}
+	if p.RCPs, err = parseLevels(ResourceControl, "rcps", b.RCPs); err != nil {
+		return nil, nil, err
+	}
+	if p.Endpoint, err = parseOne(Resource, "endpoint", b.Endpoint); err != nil {
+		return nil, nil, err
 	}
 	if policy := jsontext.Value(b.ResourcePolicy); len(policy) > 0 && policy.Kind() != 'n' {
 		kind, name := Resource, "resource policy"
@@ -304,8 +309,8 @@ func (b *BatchRequest) known() (*Context, error) {
 }
 
 // parseOne parses the document of a layer that has one at most.
-func parseOne(layer string, list []BatchPolicy) (*Policy, error) {
-	policies, err := parseBatch(layer, list)
+func parseOne(kind Kind, layer string, list []BatchPolicy) (*Policy, error) {
+	policies, err := parseBatch(kind, layer, list)
 	switch {
 	case err != nil:
 		return nil, err
@@ -317,11 +322,24 @@ func parseOne(layer string, list []BatchPolicy) (*Policy, error) {
 	return &policies[0], nil
 }
 
-// parseBatch parses the documents of one layer whose policies have no principals.
-func parseBatch(layer string, list []BatchPolicy) ([]Policy, error) {
+// parseLevels parses the documents of an organization's levels; nil for no list.
+func parseLevels(kind Kind, layer string, list [][]BatchPolicy) ([][]Policy, error) {
+	var levels [][]Policy
+	for _, level := range list {
+		policies, err := parseBatch(kind, layer, level)
+		if err != nil {
+			return nil, err
+		}
+		levels = append(levels, policies)
+	}
+	return levels, nil
+}
+
+// parseBatch parses the documents of one layer.
+func parseBatch(kind Kind, layer string, list []BatchPolicy) ([]Policy, error) {
 	policies := make([]Policy, 0, len(list))
 	for _, p := range list {
-		d, err := parseValue(Identity, jsontext.Value(p.Document))
+		d, err := parseValue(kind, jsontext.Value(p.Document))
 		if err != nil {
 			return nil, fmt.Errorf("%s: policy %q: %w", layer, p.Name, err)
 		}

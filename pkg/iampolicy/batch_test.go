@@ -84,6 +84,14 @@ func TestBatch_Lines(t *testing.T) {
 			want: `{"id":"a","error":"boundary: one policy at most, got 2"}`, invalid: true,
 		},
 		{
+			name: "two endpoint policies", line: `{` + batchHead + `,"endpoint":[{"name":"a","document":{"Statement":[]}},{"name":"b","document":{"Statement":[]}}]}`,
+			want: `{"id":"a","error":"endpoint: one policy at most, got 2"}`, invalid: true,
+		},
+		{
+			name: "a resource control policy without a principal", line: `{` + batchHead + `,"rcps":[[{"name":"r","document":{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}}]]}`,
+			want: `{"id":"a","error":"rcps: policy \"r\": line 1, column 58 (/Statement): a statement of a resource control policy needs \"Principal\": \"*\""}`,
+		},
+		{
 			name: "a key twice", line: `{` + batchHead + `,"context":{"aws:a":"x","AWS:A":"y"}}`,
 			want: `{"id":"a","error":"context: key \"aws:a\" is repeated; keys are case-insensitive"}`, invalid: true,
 		},

@@ -51,7 +51,8 @@ func (v verdict) join(w verdict) verdict {
 	}
 	return verdict{
 		result: agreed(v.result, w.result), deny: agreed(v.deny, w.deny), identity: agreed(v.identity, w.identity),
-		session: agreed(v.session, w.session), boundary: agreed(v.boundary, w.boundary), scp: agreed(v.scp, w.scp), resource: agreed(v.resource, w.resource),
+		session: agreed(v.session, w.session), boundary: agreed(v.boundary, w.boundary), scp: agreed(v.scp, w.scp),
+		endpoint: agreed(v.endpoint, w.endpoint), resource: agreed(v.resource, w.resource),
 	}
 }
 
@@ -142,7 +143,7 @@ func (e *evaluation) openParts(v verdict) []openPart {
 			settled[level{m.layer, m.level}] = true
 		}
 	})
-	e.unread(func(_ Layer, p *Policy, why string) {
+	e.unread(func(_ Layer, _ int, p *Policy, why string) {
 		d := Dependency{Reason: why}
 		add(unreadPolicy{p, Deny}, Deny, d)
 		add(unreadPolicy{p, Allow}, Deny, d)
@@ -175,6 +176,9 @@ func (e *evaluation) openParts(v verdict) []openPart {
 
 // namingReason says why it is open how a statement names the caller.
 func namingReason(m match) string {
+	if m.layer == LayerEndpoint {
+		return "the policy of a gateway endpoint that names an account means its root user only, that of an interface endpoint the whole account"
+	}
 	if m.naming.any() == yes {
 		return "AWS does not document whether a permissions boundary or a session policy limits an Allow with NotPrincipal"
 	}

@@ -32,3 +32,34 @@ func TestKeysByPrefix(t *testing.T) {
 		}
 	}
 }
+
+// TestContextClone: a clone is what the context was, and a change of one does not
+// change the other.
+func TestContextClone(t *testing.T) {
+	doc, err := iampolicy.Parse(iampolicy.Identity, []byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:RequestTag/team":"core"}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := iampolicy.Prepare(iampolicy.Policies{Identity: []iampolicy.Policy{{Name: "p", Document: doc}}})
+	decide := func(known *iampolicy.Context) iampolicy.Decision {
+		t.Helper()
+		got, err := set.Decide(&iampolicy.Request{Principal: "arn:aws:iam::111122223333:role/r", Action: "ec2:DescribeInstances", Resource: "*", Context: known})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	before := iampolicy.NewContext().AbsentPrefix("aws:RequestTag/")
+	clone := before.Clone()
+	if got := decide(clone); got != iampolicy.Denied {
+		t.Errorf("the clone has lost what the context knew: %s", got)
+	}
+	clone.Set("aws:RequestTag/team", "core")
+	if a, b := decide(before), decide(clone); a != iampolicy.Denied || b != iampolicy.Allowed {
+		t.Errorf("the context %s, the clone %s after a key was set in the clone", a, b)
+	}
+	before.AbsentPrefix("")
+	if got := decide(clone); got != iampolicy.Allowed {
+		t.Errorf("a change of the context changed the clone: %s", got)
+	}
+}

@@ -15,11 +15,13 @@ const (
 	Identity Kind = iota
 	// Trust is a role's trust policy: it names principals and no resource.
 	Trust
-	// Resource is any other resource's policy.
+	// Resource is any other resource's policy, and that of a VPC endpoint.
 	Resource
+	// ResourceControl is an RCP: it is about every principal.
+	ResourceControl
 )
 
-var kindNames = []string{"identity policy", "trust policy", "resource policy"}
+var kindNames = []string{"identity policy", "trust policy", "resource policy", "resource control policy"}
 
 // String returns the kind's name in a sentence.
 func (k Kind) String() string { return nameOf("Kind", kindNames, k) }

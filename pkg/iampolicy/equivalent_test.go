@@ -2,6 +2,7 @@ package iampolicy
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand"
 	"strings"
 	"testing"
@@ -16,6 +17,13 @@ func TestEquivalent(t *testing.T) {
 		cni       = `{"Version":"2012-10-17","Statement":[{"Sid":"CNI","Effect":"Allow","Action":["ec2:A","ec2:B"],"Resource":["*"]},{"Sid":"CNITags","Effect":"Allow","Action":["ec2:CreateTags"],"Resource":["arn:aws:ec2:*:*:network-interface/*"]}]}`
 		variable  = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/${aws:username}"}}`
 	)
+	many := func(n int) string {
+		names := make([]string, n)
+		for i := range names {
+			names[i] = fmt.Sprintf("%q", fmt.Sprintf("s:A%04d", i))
+		}
+		return strings.Join(names, ",")
+	}
 	tests := []struct {
 		name string
 		kind Kind
@@ -41,6 +49,8 @@ func TestEquivalent(t *testing.T) {
 		{"order, division and Sids of statements", Identity, cni, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:CreateTags","Resource":"arn:aws:ec2:*:*:network-interface/*"},{"Effect":"Allow","Action":"ec2:B","Resource":"*"},{"Effect":"Allow","Action":"ec2:A","Resource":"*"}]}`, true},
 		{"actions on each other's resources", Identity, cni, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:A","ec2:B","ec2:CreateTags"],"Resource":["*","arn:aws:ec2:*:*:network-interface/*"]}]}`, false},
 		{"NotAction is not divided", Identity, `{"Statement":{"Effect":"Deny","NotAction":["a:b","a:c"],"Resource":"*"}}`, `{"Statement":[{"Effect":"Deny","NotAction":"a:b","Resource":"*"},{"Effect":"Deny","NotAction":"a:c","Resource":"*"}]}`, false},
+		{"a statement of more than maxGrants parts, which is not divided", Identity, `{"Statement":{"Effect":"Allow","Action":[` + many(maxGrants+1) + `],"Resource":"*"}}`, `{"Statement":{"Sid":"x","Effect":"Allow","Action":[` + many(maxGrants+1) + `],"Resource":["*"]}}`, true},
+		{"another of more than maxGrants parts", Identity, `{"Statement":{"Effect":"Allow","Action":[` + many(maxGrants+1) + `],"Resource":"*"}}`, `{"Statement":{"Effect":"Allow","Action":[` + many(maxGrants+2) + `],"Resource":"*"}}`, false},
 		{"a variable", Identity, variable, variable, true},
 		{"a variable that an older version takes literally", Identity, variable, strings.Replace(variable, "2012-10-17", "2008-10-17", 1), false},
 	}

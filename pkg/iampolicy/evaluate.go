@@ -77,6 +77,13 @@ type Policies struct {
 	// SCPs are the service control policies by level, from the organization's
 	// root to the account; nil means that they are not evaluated.
 	SCPs [][]Policy
+	// RCPs are the resource control policies of the resource's account, by level as
+	// SCPs; nil means that they are not evaluated. They only deny: the policy that
+	// allows, RCPFullAWSAccess, cannot be detached, and need not be given.
+	RCPs [][]Policy
+	// Endpoint is the policy of the VPC endpoint that the request goes through; nil
+	// means that it goes through none.
+	Endpoint *Policy
 	// Resource is the resource's own policy, for a role its trust policy. Nil means
 	// that there is no document of it, and ResourceState says what that means.
 	Resource *Policy
@@ -90,6 +97,8 @@ type Set struct {
 	session       []Policy
 	boundary      []Policy
 	scps          [][]Policy
+	rcps          [][]Policy
+	endpoint      []Policy
 	resource      []Policy
 	resourceState ResourceState
 }
@@ -98,12 +107,18 @@ type Set struct {
 func Prepare(p Policies) *Set {
 	s := &Set{
 		identity: evaluable(p.Identity), session: optional(p.Session), boundary: optional(p.Boundary),
+		scps: levels(p.SCPs), rcps: levels(p.RCPs), endpoint: optional(p.Endpoint),
 		resource: optional(p.Resource), resourceState: p.ResourceState,
 	}
-	for _, level := range p.SCPs {
-		s.scps = append(s.scps, evaluable(level))
-	}
 	return s
+}
+
+func levels(of [][]Policy) [][]Policy {
+	var list [][]Policy
+	for _, level := range of {
+		list = append(list, evaluable(level))
+	}
+	return list
 }
 
 func optional(p *Policy) []Policy {
@@ -132,7 +147,8 @@ func evaluable(policies []Policy) []Policy {
 	return policies
 }
 
-// Layer is a kind of policy; each layer decides on its own.
+// Layer is a kind of policy; each layer decides on its own. A result names the
+// layers in this order.
 type Layer uint8
 
 // The layers.
@@ -142,10 +158,14 @@ const (
 	LayerSession
 	LayerBoundary
 	LayerSCP
+	LayerRCP
+	LayerEndpoint
 	LayerResource
 )
 
-var layerNames = []string{"", "identity policies", "session policy", "permissions boundary", "service control policies", "resource policy"}
+var layerNames = []string{
+	"", "identity policies", "session policy", "permissions boundary", "service control policies", "resource control policies", "VPC endpoint policy", "resource policy",
+}
 
 // String returns the layer's name in a sentence.
 func (l Layer) String() string { return nameOf("Layer", layerNames, l) }
@@ -198,7 +218,7 @@ type evaluation struct {
 	own ownPolicy
 	// delegates: see Delegates.
 	delegates bool
-	// free: the action needs no permission.
+	// free: the action needs no permission. A VPC endpoint can still block it.
 	free bool
 	// assumed decides what is open, in one of the cases that tryCases tries: a truth
 	// for the *Condition, *resource, *Statement (its principal) or unreadPolicy.
@@ -278,19 +298,25 @@ type verdict struct {
 	result ternary
 	deny   ternary
 	// The Allow side of each layer: yes where a layer does not apply.
-	identity, session, boundary, scp, resource ternary
+	identity, session, boundary, scp, endpoint, resource ternary
 }
 
 // decide combines the layers.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 func (e *evaluation) decide() verdict {
-	if e.free {
-		return verdict{result: yes, identity: yes, session: yes, boundary: yes, scp: yes, resource: yes}
+	v := verdict{identity: yes, session: yes, boundary: yes, scp: yes, endpoint: yes, resource: yes}
+	var deny ternary
+	if e.usesEndpoint() {
+		v.endpoint, v.deny = e.endpointLayer()
 	}
-	v := verdict{identity: no, session: yes, boundary: yes, scp: yes, resource: no}
+	if e.free {
+		v.result = and(v.endpoint, not(v.deny))
+		return v
+	}
+	v.identity = no
 	if !e.ctx.caller.outsideIAM() {
-		var deny ternary
-		v.identity, v.deny = e.layer(e.set.identity)
+		v.identity, deny = e.layer(e.set.identity)
+		v.deny = or(v.deny, deny)
 		if e.ctx.caller.kind == rootCaller {
 			v.identity = yes // no policy limits an account's root user
 		}
@@ -309,6 +335,12 @@ func (e *evaluation) decide() verdict {
 			}
 		}
 	}
+	if !e.serviceLinked() {
+		for _, level := range e.set.rcps {
+			_, deny := e.layer(level)
+			v.deny = or(v.deny, deny)
+		}
+	}
 	named, deny := e.resourceLayer()
 	v.deny = or(v.deny, deny)
 	v.resource = named.any()
@@ -319,7 +351,7 @@ func (e *evaluation) decide() verdict {
 	var allow ternary
 	switch {
 	case e.ctx.caller.outsideIAM():
-		allow = named.direct
+		allow, v.resource = named.direct, named.direct
 	case e.crossAccount:
 		allow = and(own, named.any())
 	case e.own != noOwnPolicy:
@@ -327,12 +359,13 @@ func (e *evaluation) decide() verdict {
 	default:
 		allow = or(own, byPolicy)
 	}
-	v.result = and(and(allow, v.scp), not(v.deny))
+	v.result = and(and(and(allow, v.scp), v.endpoint), not(v.deny))
 	return v
 }
 
-// serviceLinked reports whether SCPs do not apply to the caller.
-// Source: https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html
+// serviceLinked reports whether SCPs and RCPs do not apply to the caller.
+// Sources: https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html
+// and https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps.html
 func (e *evaluation) serviceLinked() bool {
 	return e.ctx.caller.kind == roleCaller && strings.HasPrefix(e.ctx.caller.arn.resource, "role/aws-service-role/") ||
 		e.ctx.caller.kind == sessionCaller && strings.HasPrefix(e.ctx.caller.role, "AWSServiceRoleFor")
@@ -373,6 +406,53 @@ func (e *evaluation) statement(s *Statement) ternary {
 		return no
 	}
 	return and(m, e.matchesConditions(s))
+}
+
+// usesEndpoint reports whether the request goes through the VPC endpoint: a service
+// does not call from a customer's VPC.
+func (e *evaluation) usesEndpoint() bool {
+	return len(e.set.endpoint) > 0 && e.ctx.caller.kind != serviceCaller
+}
+
+// endpointLayer returns what the Allow and the Deny statements of the VPC endpoint's
+// policy say.
+func (e *evaluation) endpointLayer() (allow, deny ternary) {
+	for i := range e.set.endpoint {
+		p := &e.set.endpoint[i]
+		if !p.Document.evaluable() {
+			return e.mayDo(p, Allow), e.mayDo(p, Deny)
+		}
+		for j := range p.Document.Statements {
+			s := &p.Document.Statements[j]
+			m := and(e.statement(s), e.namedByEndpoint(s))
+			if s.Effect == Allow {
+				allow = or(allow, m)
+			} else {
+				deny = or(deny, m)
+			}
+		}
+	}
+	return allow, deny
+}
+
+// namedByEndpoint decides whether a statement of an endpoint policy names the caller.
+// An account is, in the policy of a gateway endpoint, its root user only; elsewhere it
+// is every principal of the account. Which of them the endpoint is, is not known.
+// Source: https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html
+func (e *evaluation) namedByEndpoint(s *Statement) ternary {
+	principals := s.Principals
+	if s.NotPrincipals != nil {
+		principals = s.NotPrincipals
+	}
+	n := namedBy(principals, &e.ctx.caller, false, s.Effect)
+	if e.ctx.caller.kind != rootCaller {
+		n.delegated = and(n.delegated, maybe)
+	}
+	named := n.any()
+	if s.NotPrincipals != nil {
+		named = not(named)
+	}
+	return e.settled(s, named)
 }
 
 // resourceLayer returns how the resource's policy allows the caller, and what its

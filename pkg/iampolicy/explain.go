@@ -10,6 +10,9 @@ import (
 // be named, it says why: a policy has no document, or the action needs no permission.
 type Trace struct {
 	Layer Layer `json:"layer,omitzero"`
+	// Level is, for SCPs and RCPs, the level of the organization, counted from 1 at
+	// the root.
+	Level int `json:"level,omitzero"`
 	// Statement is the statement. For a policy without a document it has only the
 	// policy's names, and Index -1.
 	Statement Reference `json:"statement"`
@@ -27,22 +30,29 @@ func (s *Set) Explain(r *Request) ([]Trace, error) {
 	if err := e.init(s, r); err != nil {
 		return nil, err
 	}
-	if e.free {
+	if e.free && !e.usesEndpoint() {
 		return []Trace{{Statement: Reference{Index: -1}, Applies: Allowed, Sentence: e.freeReason() + "."}}, nil
 	}
 	var traces []Trace
 	e.each(func(m match) {
 		ref := m.reference()
-		traces = append(traces, Trace{Layer: m.layer, Statement: ref, Applies: decision(m.applies), Sentence: e.sentence(m, ref)})
+		traces = append(traces, Trace{Layer: m.layer, Level: levelOf(m.layer, m.level), Statement: ref, Applies: decision(m.applies), Sentence: e.sentence(m, ref)})
 	})
-	e.unread(func(l Layer, p *Policy, why string) {
+	e.unread(func(l Layer, level int, p *Policy, why string) {
 		traces = append(traces, Trace{
-			Layer:     l,
+			Layer: l, Level: levelOf(l, level),
 			Statement: Reference{Policy: p.Name, ARN: p.ARN, Version: p.Version, Index: -1},
 			Applies:   Depends, Sentence: why + ": it may say anything.",
 		})
 	})
 	return traces, nil
+}
+
+func levelOf(l Layer, level int) int {
+	if l == LayerSCP || l == LayerRCP {
+		return level + 1
+	}
+	return 0
 }
 
 // sentence says whether the statement applies. It names the first element that does
@@ -78,7 +88,7 @@ func satisfied(s *Statement) string {
 func (e *evaluation) ifs(m match) []string {
 	s := m.statement
 	var list []string
-	if m.layer == LayerResource && m.naming.any() == maybe {
+	if m.naming.any() == maybe {
 		list = append(list, e.ctx.caller.name+" is the principal that it names")
 	}
 	if e.matchesResource(s) == maybe {
@@ -98,7 +108,7 @@ func (e *evaluation) obstacle(m match) string {
 	switch {
 	case !s.matchesAction(e.action):
 		return fmt.Sprintf("it covers %s, not %s", alternatives(s.Actions, s.NotActions), e.action)
-	case m.layer == LayerResource && m.naming.any() == no:
+	case m.naming.any() == no:
 		return fmt.Sprintf("its principal is %s, not %s", principalText(s), e.ctx.caller.name)
 	case e.matchesResource(s) == no:
 		return fmt.Sprintf("it covers %s, not %s", alternatives(s.Resources, s.NotResources), e.target.text)

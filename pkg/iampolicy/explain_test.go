@@ -1,8 +1,10 @@
 package iampolicy
 
 import (
-	"strings"
+	"fmt"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestExplain_Sentences(t *testing.T) {
@@ -64,6 +66,10 @@ func TestExplain_Sentences(t *testing.T) {
 			"resource policy statement 1 does not apply: its principal is everyone but arn:aws:iam::111122223333:role/node, not arn:aws:iam::111122223333:role/node.",
 		},
 		{
+			question{name: "an account in an endpoint policy", action: "sts:GetCallerIdentity", resource: "*", endpoint: allow(`"Action":"sts:*"`, `"Resource":"*"`, names(testAccount))},
+			"endpoint statement 1 allows sts:GetCallerIdentity on * only if arn:aws:iam::111122223333:role/node is the principal that it names.",
+		},
+		{
 			question{name: "one session of the role", resourcePolicy: allow(`"Resource":"*"`, `"Principal":{"AWS":"arn:aws:sts::111122223333:assumed-role/node/i-1"}`)},
 			"resource policy statement 1 allows s3:GetObject on arn:aws:s3:::bucket/key only if arn:aws:iam::111122223333:role/node is the principal that it names.",
 		},
@@ -84,7 +90,11 @@ func TestExplain_Sentences(t *testing.T) {
 }
 
 func TestExplain_EveryLayerAndWhatCouldNotBeRead(t *testing.T) {
-	q := question{identity: allow(), boundary: allow(), scps: [][]string{{deny()}}, resourcePolicy: allow(names(nodeRole), `"Resource":"*"`)}
+	everyone := allow(`"Principal":"*"`, `"Resource":"*"`)
+	q := question{
+		identity: allow(), session: allow(), boundary: allow(), scps: [][]string{{allow()}, {deny()}}, rcps: [][]string{{everyone}}, endpoint: everyone,
+		resourcePolicy: allow(names(nodeRole), `"Resource":"*"`),
+	}
 	r := q.request()
 	set, request, err := r.prepare()
 	if err != nil {
@@ -95,10 +105,14 @@ func TestExplain_EveryLayerAndWhatCouldNotBeRead(t *testing.T) {
 		if trace.Applies != Allowed {
 			t.Errorf("%+v", trace)
 		}
-		got = append(got, trace.Layer.String())
+		got = append(got, fmt.Sprintf("%s %d", trace.Layer, trace.Level))
 	}
-	if want := "identity policies, permissions boundary, service control policies, resource policy"; strings.Join(got, ", ") != want {
-		t.Errorf("layers %v", got)
+	want := []string{
+		"identity policies 0", "session policy 0", "permissions boundary 0", "service control policies 1", "service control policies 2",
+		"resource control policies 1", "VPC endpoint policy 0", "resource policy 0",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 	set = Prepare(Policies{Identity: []Policy{{Name: "a", ARN: "arn:a", Version: "v2"}}})
 	traces := explain(t, set, request)

@@ -13,6 +13,7 @@ import (
 func FuzzParse(f *testing.F) {
 	f.Add(uint8(Identity), []byte(`{"Version":"2012-10-17","Statement":[{"Sid":"a","Effect":"Allow","Action":"*","Resource":["*"],"Condition":{"Bool":{"aws:a":[true,1,"x"]},"Foo":{}}}]}`))
 	f.Add(uint8(Trust), []byte(`{"Statement":{"Effect":"Deny","Principal":{"Service":"ec2.amazonaws.com","AWS":["*"]},"NotAction":[]}}`))
+	f.Add(uint8(Identity), []byte(`{"Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":{}}}`))
 	f.Add(uint8(Resource), []byte(`%7B%22Statement%22%3A%5B%5D%7D`))
 	f.Add(uint8(Resource), []byte(`{"Statement":{"Effect":"Deny","NotPrincipal":"*","Action":"s3:*","NotResource":"arn:aws:s3:::a"}}`))
 	f.Fuzz(func(t *testing.T, kind uint8, text []byte) {

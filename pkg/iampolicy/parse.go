@@ -274,8 +274,23 @@ func (p *parser) complete(s *Statement) error {
 		if !principal {
 			return p.fail("the statement needs one of Principal and NotPrincipal")
 		}
+	case ResourceControl:
+		if !s.everyPrincipal() {
+			return p.fail(`a statement of a resource control policy needs "Principal": "*"`)
+		}
+		if !resource {
+			return p.fail("the statement needs one of Resource and NotResource")
+		}
 	}
 	return nil
+}
+
+// everyPrincipal reports whether the statement's principal is "*" and nothing else,
+// as AWS Organizations requires of RCPs.
+// Source: https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps_syntax.html
+func (s *Statement) everyPrincipal() bool {
+	everyone := func(kind string) bool { return slices.Equal(s.Principals[kind], []string{"*"}) }
+	return len(s.Principals) == 1 && (everyone("*") || everyone("AWS"))
 }
 
 func (p *parser) sid() (string, error) {
@@ -414,7 +429,7 @@ func checkPrincipal(kind Kind, principalType, entry string) string {
 }
 
 func (p *parser) conditions() ([]Condition, error) {
-	list := []Condition{}
+	var list []Condition // nil for {}, as json.Marshal leaves out both
 	err := p.object("Condition", func(operator string) error {
 		from := len(list)
 		err := p.object("a condition operator", func(key string) error {

@@ -102,8 +102,8 @@ func genRequest() *rapid.Generator[*Request] {
 
 // layers are statements by layer; nil is a layer that is not there.
 type layers struct {
-	identity, session, boundary, scp, resource []string
-	state                                      ResourceState
+	identity, session, boundary, scp, rcp, endpoint, resource []string
+	state                                                     ResourceState
 }
 
 func genLayers() *rapid.Generator[layers] {
@@ -118,16 +118,36 @@ func genLayers() *rapid.Generator[layers] {
 		if rapid.Bool().Draw(t, "scp?") {
 			l.scp = append([]string{}, genStatements().Draw(t, "scp")...)
 		}
+		if rapid.IntRange(0, 3).Draw(t, "rcp?") == 0 {
+			l.rcp = genRCP(t)
+		}
+		if rapid.IntRange(0, 3).Draw(t, "endpoint?") == 0 {
+			l.endpoint = genPrincipalStatements(t, "endpoint")
+		}
 		if rapid.Bool().Draw(t, "resource?") {
-			l.resource = []string{}
-			for _, s := range genStatements().Draw(t, "resource") {
-				who := rapid.SampledFrom([]string{`"*"`, `{"AWS":"` + nodeRole + `"}`, `{"AWS":"` + nodeSession + `"}`, `{"AWS":"` + testAccount + `"}`, `{"Service":"ec2.amazonaws.com"}`}).Draw(t, "who")
-				element := rapid.SampledFrom([]string{"Principal", "Principal", "Principal", "NotPrincipal"}).Draw(t, "element")
-				l.resource = append(l.resource, strings.TrimSuffix(s, "}")+`,"`+element+`":`+who+"}")
-			}
+			l.resource = genPrincipalStatements(t, "resource")
 		}
 		return l
 	})
+}
+
+func genRCP(t *rapid.T) []string {
+	list := []string{}
+	for _, s := range genStatements().Draw(t, "rcp") {
+		list = append(list, strings.TrimSuffix(s, "}")+`,"Principal":"*"}`)
+	}
+	return list
+}
+
+// genPrincipalStatements draws the statements of a policy that names principals.
+func genPrincipalStatements(t *rapid.T, label string) []string {
+	list := []string{}
+	for _, s := range genStatements().Draw(t, label) {
+		who := rapid.SampledFrom([]string{`"*"`, `{"AWS":"` + nodeRole + `"}`, `{"AWS":"` + nodeSession + `"}`, `{"AWS":"` + testAccount + `"}`, `{"Service":"ec2.amazonaws.com"}`}).Draw(t, "who")
+		element := rapid.SampledFrom([]string{"Principal", "Principal", "Principal", "NotPrincipal"}).Draw(t, "element")
+		list = append(list, strings.TrimSuffix(s, "}")+`,"`+element+`":`+who+"}")
+	}
+	return list
 }
 
 func (l layers) prepare(t interface{ Fatalf(string, ...any) }) *Set {
@@ -147,6 +167,12 @@ func (l layers) prepare(t interface{ Fatalf(string, ...any) }) *Set {
 	}
 	if l.scp != nil {
 		p.SCPs = [][]Policy{{*policy(Identity, l.scp)}}
+	}
+	if l.rcp != nil {
+		p.RCPs = [][]Policy{{*policy(ResourceControl, l.rcp)}}
+	}
+	if l.endpoint != nil {
+		p.Endpoint = policy(Resource, l.endpoint)
 	}
 	if l.resource != nil {
 		p.Resource = policy(Resource, l.resource)
@@ -176,13 +202,91 @@ func TestProperty_AddedAllowNeverNarrows(t *testing.T) {
 	})
 }
 
+// Every layer but the identity policies and the resource's policy only restricts.
+func TestProperty_AddedLayerNeverWidens(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l, r := genLayers().Draw(t, "layers"), rapid.OneOf(genRequest(), genOwnPolicyRequest()).Draw(t, "request")
+		without := l
+		without.session, without.boundary, without.scp, without.rcp, without.endpoint = nil, nil, nil, nil, nil
+		for name, remove := range map[string]func(*layers){
+			"session policy":            func(l *layers) { l.session = nil },
+			"permissions boundary":      func(l *layers) { l.boundary = nil },
+			"service control policies":  func(l *layers) { l.scp = nil },
+			"resource control policies": func(l *layers) { l.rcp = nil },
+			"VPC endpoint policy":       func(l *layers) { l.endpoint = nil },
+			"all of them":               func(l *layers) { *l = without },
+		} {
+			fewer := l
+			remove(&fewer)
+			if before, after := decide(t, fewer.prepare(t), r), decide(t, l.prepare(t), r); after > before {
+				t.Fatalf("%s: %v became %v", name, before, after)
+			}
+		}
+	})
+}
+
+// A resource's policy widens only in the same account and, in another account, never
+// what the principal's own policies do not allow.
+func TestProperty_ResourcePolicyAcrossAccounts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l, r := genLayers().Draw(t, "layers"), genRequest().Draw(t, "request")
+		r.Account = otherAccount
+		if l.resource == nil {
+			l.resource = genPrincipalStatements(t, "resource")
+		}
+		if c := newCaller(r.Principal); c.outsideIAM() {
+			return
+		}
+		same := l
+		same.resource = nil
+		own := *r
+		own.Account = testAccount
+		if before, after := decide(t, same.prepare(t), &own), decide(t, l.prepare(t), r); after > before {
+			t.Fatalf("without the resource's policy %v, with it and across accounts %v", before, after)
+		}
+	})
+}
+
+// A layer that could not be read is every policy that the layer can have, and none is
+// allowed because of it.
+func TestProperty_UnreadLayerIsEveryPolicy(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l, r := genLayers().Draw(t, "layers"), genRequest().Draw(t, "request")
+		l.session, l.boundary, l.scp, l.rcp, l.endpoint = nil, nil, nil, nil, nil
+		statements := genStatements().Draw(t, "statements")
+		for name, layer := range map[string]struct {
+			set    func(*layers)
+			unread func(*Set)
+		}{
+			"session policy":            {func(l *layers) { l.session = statements }, func(s *Set) { s.session = []Policy{{Name: "p"}} }},
+			"permissions boundary":      {func(l *layers) { l.boundary = statements }, func(s *Set) { s.boundary = []Policy{{Name: "p"}} }},
+			"service control policies":  {func(l *layers) { l.scp = statements }, func(s *Set) { s.scps = [][]Policy{{{Name: "p"}}} }},
+			"resource control policies": {func(l *layers) { l.rcp = genRCP(t) }, func(s *Set) { s.rcps = [][]Policy{{{Name: "p"}}} }},
+			"VPC endpoint policy":       {func(l *layers) { l.endpoint = genPrincipalStatements(t, "endpoint") }, func(s *Set) { s.endpoint = []Policy{{Name: "p"}} }},
+		} {
+			given := l
+			layer.set(&given)
+			unread := l.prepare(t)
+			layer.unread(unread)
+			before, after := decide(t, unread, r), decide(t, given.prepare(t), r)
+			caller := newCaller(r.Principal)
+			concerns := !caller.outsideIAM() || name == "resource control policies"
+			if concerns && before == Allowed || before != Depends && before != after {
+				t.Fatalf("%s: %v became %v", name, before, after)
+			}
+		}
+	})
+}
+
 func TestProperty_OrderNeverMatters(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l, r := genLayers().Draw(t, "layers"), genRequest().Draw(t, "request")
 		before := evaluate(t, l.prepare(t), r)
-		turned := layers{reversed(l.identity), reversed(l.session), reversed(l.boundary), reversed(l.scp), reversed(l.resource), l.state}
+		turned := layers{
+			reversed(l.identity), reversed(l.session), reversed(l.boundary), reversed(l.scp), reversed(l.rcp), reversed(l.endpoint), reversed(l.resource), l.state,
+		}
 		s := turned.prepare(t)
-		for _, p := range slices.Concat(append(s.scps, s.identity, s.session, s.boundary, s.resource)...) {
+		for _, p := range slices.Concat(append(slices.Concat(s.scps, s.rcps), s.identity, s.session, s.boundary, s.endpoint, s.resource)...) {
 			reverseLists(p.Document)
 		}
 		after := evaluate(t, s, r)

@@ -25,9 +25,9 @@ type question struct {
 	// version of the documents; "none" leaves the element out.
 	version string
 	// The layers hold statements, as JSON objects with commas between them.
-	identity, session, boundary, resourcePolicy string
-	resourceState                               ResourceState
-	scps                                        [][]string
+	identity, session, boundary, endpoint, resourcePolicy string
+	resourceState                                         ResourceState
+	scps, rcps                                            [][]string
 	// want is allowed, denied, explicit, depends, or error and a part of its text.
 	want string
 }
@@ -67,16 +67,19 @@ func (q question) request() BatchRequest {
 	if q.resourcePolicy != "" {
 		r.ResourcePolicy = q.document(q.resourcePolicy)
 	}
-	if q.scps != nil {
-		r.SCPs = [][]BatchPolicy{}
-	}
-	for i, level := range q.scps {
-		policies := []BatchPolicy{}
-		for j, statements := range level {
-			policies = append(policies, BatchPolicy{Name: fmt.Sprintf("scp %d.%d", i, j), Document: q.document(statements)})
+	r.Endpoint = layer("endpoint", q.endpoint)
+	levels := func(name string, of [][]string) [][]BatchPolicy {
+		var list [][]BatchPolicy
+		for i, level := range of {
+			policies := []BatchPolicy{}
+			for j, statements := range level {
+				policies = append(policies, BatchPolicy{Name: fmt.Sprintf("%s %d.%d", name, i, j), Document: q.document(statements)})
+			}
+			list = append(list, policies)
 		}
-		r.SCPs = append(r.SCPs, policies)
+		return list
 	}
+	r.SCPs, r.RCPs = levels("scp", q.scps), levels("rcp", q.rcps)
 	return r
 }
 

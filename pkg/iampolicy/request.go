@@ -85,7 +85,8 @@ func ofService(action, service string) bool {
 	return len(action) > len(service) && action[len(service)] == ':' && strings.EqualFold(action[:len(service)], service)
 }
 
-// permissionFree are actions that need no permission and that no policy can deny.
+// permissionFree are actions that need no permission and that no policy can deny,
+// except that of a VPC endpoint, which limits what passes through it.
 var permissionFree = []struct {
 	action string
 	// usersOnly: only users and the root user can call it.

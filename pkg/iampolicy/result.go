@@ -102,10 +102,10 @@ func (s *Set) Evaluate(r *Request) (Result, error) {
 	if err := e.init(s, r); err != nil {
 		return Result{Decision: Depends}, err
 	}
-	if e.free {
+	v := e.decide()
+	if e.free && v.result == yes {
 		return Result{Decision: Allowed, Reason: e.freeReason()}, nil
 	}
-	v := e.decide()
 	final := e.tryCases(v)
 	result := Result{Decision: decision(final.result)}
 	if e.target.pattern && result.Decision != Allowed {
@@ -127,18 +127,21 @@ func (s *Set) Evaluate(r *Request) (Result, error) {
 }
 
 func (e *evaluation) freeReason() string {
+	if e.usesEndpoint() {
+		return e.action + " needs no permission, and the VPC endpoint policy allows it"
+	}
 	return e.action + " needs no permission, and no policy can deny it"
 }
 
 // match is a statement, and whether it applies.
 type match struct {
 	layer     Layer
-	level     int // of SCPs
+	level     int // of SCPs and RCPs, from 0
 	policy    *Policy
 	index     int
 	statement *Statement
 	applies   ternary
-	// naming is how a statement of the resource's policy names the caller.
+	// naming is how a statement names the caller, where the layer names principals.
 	naming naming
 }
 
@@ -151,7 +154,7 @@ func (m match) reference() Reference {
 
 // each visits the statements of every layer that applies to the caller.
 func (e *evaluation) each(visit func(match)) {
-	layer := func(l Layer, level int, policies []Policy) {
+	e.layers(func(l Layer, level int, policies []Policy) {
 		for i := range policies {
 			m := match{layer: l, level: level, policy: &policies[i]}
 			if !m.policy.Document.evaluable() {
@@ -160,47 +163,57 @@ func (e *evaluation) each(visit func(match)) {
 			for j := range m.policy.Document.Statements {
 				m.index, m.statement = j, &m.policy.Document.Statements[j]
 				m.applies = e.statement(m.statement)
-				if l == LayerResource {
+				switch l {
+				case LayerEndpoint:
+					m.naming = naming{direct: e.namedByEndpoint(m.statement)}
+				case LayerResource:
 					m.naming = e.namedIn(m.statement)
-					m.applies = and(m.applies, m.naming.any())
+				default:
+					m.naming = naming{direct: yes}
 				}
+				m.applies = and(m.applies, m.naming.any())
 				visit(m)
 			}
 		}
-	}
-	if !e.ctx.caller.outsideIAM() {
-		layer(LayerIdentity, 0, e.set.identity)
-		layer(LayerSession, 0, e.set.session)
-		layer(LayerBoundary, 0, e.set.boundary)
-		if !e.serviceLinked() {
-			for i, level := range e.set.scps {
-				layer(LayerSCP, i, level)
-			}
+	})
+}
+
+// layers visits the layers that apply to the caller, in order, SCPs and RCPs level by
+// level.
+func (e *evaluation) layers(visit func(l Layer, level int, policies []Policy)) {
+	levels := func(l Layer, of [][]Policy) {
+		for i, level := range of {
+			visit(l, i, level)
 		}
 	}
-	layer(LayerResource, 0, e.resource)
+	if !e.free && !e.ctx.caller.outsideIAM() {
+		visit(LayerIdentity, 0, e.set.identity)
+		visit(LayerSession, 0, e.set.session)
+		visit(LayerBoundary, 0, e.set.boundary)
+		if !e.serviceLinked() {
+			levels(LayerSCP, e.set.scps)
+		}
+	}
+	if !e.free && !e.serviceLinked() {
+		levels(LayerRCP, e.set.rcps)
+	}
+	if e.usesEndpoint() {
+		visit(LayerEndpoint, 0, e.set.endpoint)
+	}
+	if !e.free {
+		visit(LayerResource, 0, e.resource)
+	}
 }
 
 // unread visits the policies that may say anything, and says why they may.
-func (e *evaluation) unread(visit func(layer Layer, p *Policy, why string)) {
-	layer := func(l Layer, policies []Policy) {
+func (e *evaluation) unread(visit func(layer Layer, level int, p *Policy, why string)) {
+	e.layers(func(l Layer, level int, policies []Policy) {
 		for i := range policies {
 			if p := &policies[i]; !p.Document.evaluable() {
-				visit(l, p, e.whyUnread(p))
+				visit(l, level, p, e.whyUnread(p))
 			}
 		}
-	}
-	if !e.ctx.caller.outsideIAM() {
-		layer(LayerIdentity, e.set.identity)
-		layer(LayerSession, e.set.session)
-		layer(LayerBoundary, e.set.boundary)
-		if !e.serviceLinked() {
-			for _, level := range e.set.scps {
-				layer(LayerSCP, level)
-			}
-		}
-	}
-	layer(LayerResource, e.resource)
+	})
 }
 
 func (e *evaluation) whyUnread(p *Policy) string {
@@ -235,7 +248,7 @@ func (e *evaluation) explainDenial(open, v verdict, result *Result) {
 		return
 	}
 	switch {
-	case e.ctx.caller.outsideIAM():
+	case e.ctx.caller.outsideIAM() && v.resource == no:
 		result.By = LayerResource
 	case v.identity == no && (e.own == noOwnPolicy || v.resource != no):
 		result.By = LayerIdentity
@@ -245,6 +258,8 @@ func (e *evaluation) explainDenial(open, v verdict, result *Result) {
 		result.By = LayerBoundary
 	case v.scp == no:
 		result.By = LayerSCP
+	case v.endpoint == no:
+		result.By = LayerEndpoint
 	case v.resource == no && (e.own != noOwnPolicy || e.crossAccount):
 		result.By = LayerResource
 	default:
@@ -286,6 +301,10 @@ func (v verdict) needs(l Layer) bool {
 		return v.boundary == maybe
 	case LayerSCP:
 		return v.scp == maybe
+	case LayerRCP:
+		return false // an Allow of an RCP changes nothing
+	case LayerEndpoint:
+		return v.endpoint == maybe
 	default: // LayerResource
 		return v.resource != no // how it names the caller counts too
 	}

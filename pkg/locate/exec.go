@@ -25,6 +25,7 @@ func (t *Target) readExec(user string, exec *clientcmdapi.ExecConfig) []clue {
 	if !ok {
 		return nil
 	}
+	t.EKSToken = strings.TrimSuffix(path.Base(exec.Command), ".exe") == "aws" && flags["cluster"] != "" && !slices.Contains(exec.Args, "--cluster-id")
 	from := "credential plugin " + program + " of user " + user
 	if t.Profile = flags["profile"]; t.Profile != "" {
 		t.note("AWS profile %s: %s", t.Profile, from)

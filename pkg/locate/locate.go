@@ -25,6 +25,10 @@ import (
 // test with errors.Is.
 var ErrNoCluster = errors.New("no such cluster")
 
+// ErrNotEKS is the cause of the error about a context that nothing says is an EKS cluster's;
+// test with errors.Is.
+var ErrNotEKS = errors.New("not an EKS cluster")
+
 // Flags is what the command line says; it wins over the kubeconfig.
 type Flags struct {
 	Context, ClusterName, Region, Profile string
@@ -48,6 +52,9 @@ type Target struct {
 	// authority, as the kubeconfig has them.
 	Server string
 	CAData []byte
+	// EKSToken is set where the context's credential plugin is aws eks get-token itself, not
+	// a program around it: its token depends on Name, Profile, RoleARN and Env alone.
+	EKSToken bool
 	// Env holds the AWS_… variables that the kubeconfig gives the credential
 	// plugin. It may hold secrets and is not to be printed.
 	Env map[string]string
@@ -101,7 +108,7 @@ func FromKubeconfig(raw clientcmdapi.Config, flags Flags, getenv func(string) st
 }
 
 func notEKS(t *Target) *problem.Error {
-	e := &problem.Error{Next: "name the cluster: " + t.command + " --cluster-name NAME --region REGION"}
+	e := &problem.Error{Next: "name the cluster: " + t.command + " --cluster-name NAME --region REGION", Err: ErrNotEKS}
 	switch {
 	case t.Context == "":
 		e.Problem = "the kubeconfig has no current context"

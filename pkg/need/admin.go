@@ -122,6 +122,13 @@ rules:
   resources: [daemonsets]
   resourceNames: [aws-node]
   verbs: [patch]
+- apiGroups: [coordination.k8s.io] # optional: keeps the runs on several machines apart
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [kubectl-noderole]
+  verbs: [get, update]
 `
 
 // AdminRBAC is what fix needs in the cluster, as YAML.

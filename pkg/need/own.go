@@ -1,5 +1,7 @@
 package need
 
+import "slices"
+
 // Reads are the AWS operations that check and snapshot call, and nothing else.
 // An end-to-end test compares them with the calls that are made.
 var Reads = []string{
@@ -31,15 +33,42 @@ var Reads = []string{
 	"iam:ListRolePolicies",
 }
 
+// EndpointReads are what check and snapshot call to know the policies of VPC endpoints.
+var EndpointReads = []string{"ec2:DescribeRouteTables", "ec2:DescribeVpcEndpoints"}
+
+// OrganizationReads are what check and snapshot call in the management or a delegated
+// administrator account, with --org-profile. RepositoryReads they call for repositories of
+// other accounts, whose policies have to allow it too.
+var (
+	OrganizationReads = []string{"organizations:DescribeOrganization", "organizations:DescribePolicy", "organizations:ListParents", "organizations:ListPoliciesForTarget"}
+	RepositoryReads   = []string{"ecr:GetRepositoryPolicy"}
+)
+
+// OptionalReads are what a run is complete without; each has a statement of its own in
+// ReaderDocument.
+var OptionalReads = slices.Concat(EndpointReads, OrganizationReads, RepositoryReads)
+
 // ListReads are what list calls besides.
 var ListReads = []string{"iam:ListEntitiesForPolicy", "iam:ListInstanceProfiles", "iam:ListRoles"}
 
-// ReaderDocument is the IAM policy that check and snapshot need and, in a
-// statement of its own, what list needs besides.
+// UsageReads are what usage calls besides. The first makes a report in IAM and changes
+// nothing else.
+var UsageReads = []string{"iam:GenerateServiceLastAccessedDetails", "iam:GetServiceLastAccessedDetails"}
+
+// FleetReads are what check and snapshot call besides to find the clusters of all regions.
+var FleetReads = []string{"ec2:DescribeRegions"}
+
+// ReaderDocument is the IAM policy that check and snapshot need and, in statements of their
+// own, what list, usage and fleets need besides.
 func ReaderDocument() Document {
 	return document(
 		Statement{Sid: "NodeRoleCheck", Effect: "Allow", Action: Reads, Resource: []string{"*"}},
+		Statement{Sid: "NodeRoleEndpoints", Effect: "Allow", Action: EndpointReads, Resource: []string{"*"}},
+		Statement{Sid: "NodeRoleOrganization", Effect: "Allow", Action: OrganizationReads, Resource: []string{"*"}},
+		Statement{Sid: "NodeRoleRepositories", Effect: "Allow", Action: RepositoryReads, Resource: []string{"*"}},
 		Statement{Sid: "NodeRoleList", Effect: "Allow", Action: ListReads, Resource: []string{"*"}},
+		Statement{Sid: "NodeRoleUsage", Effect: "Allow", Action: UsageReads, Resource: []string{"*"}},
+		Statement{Sid: "NodeRoleFleet", Effect: "Allow", Action: FleetReads, Resource: []string{"*"}},
 	)
 }
 

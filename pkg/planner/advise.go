@@ -134,11 +134,11 @@ func (a adviser) fix(r finding.Result, only []string) finding.Next {
 			titles = append(titles, brief(s))
 		}
 	}
-	next := finding.Run(command.Noderole("fix", "--only", strings.Join(only, ",")))
+	fix := command.Noderole("fix", "--only", strings.Join(only, ","))
 	if slices.ContainsFunc(a.results, func(m finding.Result) bool { return m.Repair == finding.MoveCNI && slices.Contains(only, m.ID) }) {
-		next = finding.Run(command.Noderole("fix", "--cni-identity", "auto"))
+		fix = command.Noderole("fix", "--cni-identity", "auto")
 	}
-	return next.With("plan: " + strings.Join(titles, ", then "))
+	return finding.Fix(fix, titles)
 }
 
 // brief says what a step changes: the policies that it attaches, or its title.

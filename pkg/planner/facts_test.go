@@ -46,7 +46,7 @@ func factsOf(t tester, s *snapshot.Snapshot) *facts {
 		f.byHand = account.RoleARN != s.Addons["vpc-cni"].ServiceAccountRoleARN
 	}
 	partition := s.Cluster.Identity().Partition
-	for _, name := range []string{"AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy", "AmazonEKS_CNI_Policy", "AmazonSSMManagedInstanceCore", "AmazonElasticContainerRegistryPublicReadOnly"} {
+	for _, name := range []string{"AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonEKSWorkerNodeMinimalPolicy", "AmazonEKS_CNI_Policy", "AmazonSSMManagedInstanceCore", "AmazonElasticContainerRegistryPublicReadOnly", need.ClusterRolePolicy, need.PodENIPolicy} {
 		if arn := need.ManagedPolicy(partition, name); s.Policies[arn].Document == "" {
 			if s.Policies == nil {
 				s.Policies = map[string]snapshot.Policy{}
@@ -66,6 +66,10 @@ func managed(t tester, name string) need.Document {
 		return d
 	case "AmazonEC2ContainerRegistryPullOnly":
 		return need.PullDocument(false)
+	case need.ClusterRolePolicy:
+		return allowing(need.ClusterRole)
+	case need.PodENIPolicy:
+		return allowing(need.PodENI)
 	case "AmazonSSMManagedInstanceCore":
 		return allowing(need.HybridSSM)
 	case "AmazonElasticContainerRegistryPublicReadOnly":
@@ -449,8 +453,8 @@ func hold(t tester, s *snapshot.Snapshot, checks []planner.Check) {
 	t.Helper()
 	v, results := view.New(s), rules.Judge(view.New(s), rules.Options{}).Results
 	for _, c := range checks {
-		if ok, why := c.Holds(v, results); !ok {
-			t.Errorf("%+v does not hold: %s", c, why)
+		if err := c.Unmet(v, results); err != nil {
+			t.Errorf("%+v does not hold: %s", c, err)
 		}
 	}
 }

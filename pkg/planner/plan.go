@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
@@ -70,13 +71,21 @@ type Check struct {
 	Agent bool `json:"agent,omitempty"`
 }
 
-// Holds reports whether results and facts show it, and if not, why.
-func (c Check) Holds(v *view.View, results []finding.Result) (ok bool, why string) {
+// UnreadError is a check that could not be made, because facts were not read.
+type UnreadError struct {
+	// Problem is what is unknown; Unread are the calls that failed, each with its error.
+	Problem string
+	Unread  []string
+}
+
+// Error returns one line.
+func (u *UnreadError) Error() string { return u.Problem + ": " + strings.Join(u.Unread, "; ") }
+
+// Unmet returns nil where results and facts show it, an *UnreadError where that is unknown,
+// and otherwise an error that says why they do not.
+func (c Check) Unmet(v *view.View, results []finding.Result) error {
 	if c.Agent {
-		if without := v.WithoutAgent(); v.Snapshot.PodIdentityAgent == nil || len(without) > 0 {
-			return false, fmt.Sprintf("%s is not ready on %s with aws-node", agentAddon, text.Count(max(1, len(without)), "node"))
-		}
-		return true, ""
+		return agentUnmet(v)
 	}
 	asked := false
 	for _, r := range results {
@@ -84,16 +93,38 @@ func (c Check) Holds(v *view.View, results []finding.Result) (ok bool, why strin
 			continue
 		}
 		asked = true
-		good := r.Status == finding.Pass || !c.Strict && (r.Status == finding.Depends || r.Status == finding.NotApplicable)
-		if !good {
-			return false, r.ID + ": " + r.Message
+		switch {
+		case r.Status == finding.Pass, !c.Strict && (r.Status == finding.Depends || r.Status == finding.NotApplicable):
+		case r.Status == finding.Unknown:
+			return &UnreadError{r.ID + ": " + r.Message, r.Evidence}
+		default:
+			return errors.New(r.ID + ": " + r.Message)
 		}
 	}
 	if !asked {
-		return false, fmt.Sprintf("%s was not judged for %s", c.Rule, snapshot.NameOf(c.Subject))
+		what := fmt.Sprintf("%s was not judged for %s", c.Rule, snapshot.NameOf(c.Subject))
+		if missing := v.Snapshot.Missing; len(missing) > 0 {
+			return &UnreadError{what, []string{unreadCall(missing[0])}}
+		}
+		return errors.New(what)
 	}
-	return true, ""
+	return nil
 }
+
+// agentUnmet is Unmet for the Pod Identity Agent.
+func agentUnmet(v *view.View) error {
+	for _, m := range v.Snapshot.Missing {
+		if m.Fact == snapshot.FactAgent || m.Fact == snapshot.FactPods {
+			return &UnreadError{"whether " + agentAddon + " is ready is unknown", []string{unreadCall(m)}}
+		}
+	}
+	if without := v.WithoutAgent(); v.Snapshot.PodIdentityAgent == nil || len(without) > 0 {
+		return fmt.Errorf("%s is not ready on %s with aws-node", agentAddon, text.Count(max(1, len(without)), "node"))
+	}
+	return nil
+}
+
+func unreadCall(m snapshot.Missing) string { return m.Operation + ": " + m.Error }
 
 // Manual is a finding that no step repairs.
 type Manual struct {

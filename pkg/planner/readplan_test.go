@@ -1,7 +1,10 @@
 package planner_test
 
 import (
+	stdcmp "cmp"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -10,7 +13,6 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
@@ -58,38 +60,45 @@ func TestReadPlanErrors(t *testing.T) {
 	}
 }
 
-// TestHolds: what is not judged, or not known, does not hold; what depends does where a
+// TestUnmet: what is not judged, or not known, does not hold; what depends does where a
 // pass is not asked for.
-func TestHolds(t *testing.T) {
+func TestUnmet(t *testing.T) {
 	healthy := view.New(&snapshot.Snapshot{})
 	result := func(status finding.Status) finding.Result {
-		return finding.Result{ID: "NR201", Status: status, Message: "m", Subject: finding.Subject{Name: "a", ARN: nodeRole}}
+		return finding.Result{ID: "NR201", Status: status, Message: "m", Subject: finding.Subject{Name: "a", ARN: nodeRole}, Evidence: []string{"iam:GetRole of a: denied"}}
 	}
 	other := finding.Result{ID: "NR201", Status: finding.Fail, Message: "other", Subject: finding.Subject{Name: "b"}}
 	for name, tt := range map[string]struct {
 		check   planner.Check
 		results []finding.Result
 		why     string
+		unread  bool
 	}{
-		"pass":                    {planner.Check{Rule: "NR201", Subject: "a", Strict: true}, []finding.Result{other, result(finding.Pass)}, ""},
-		"by ARN":                  {planner.Check{Rule: "NR201", Subject: nodeRole}, []finding.Result{result(finding.Pass)}, ""},
-		"fail":                    {planner.Check{Rule: "NR201", Subject: "a"}, []finding.Result{result(finding.Fail)}, "NR201: m"},
-		"unknown":                 {planner.Check{Rule: "NR201", Subject: "a"}, []finding.Result{result(finding.Unknown)}, "NR201: m"},
-		"depends":                 {planner.Check{Rule: "NR201", Subject: "a"}, []finding.Result{result(finding.Depends)}, ""},
-		"depends, strictly":       {planner.Check{Rule: "NR201", Subject: "a", Strict: true}, []finding.Result{result(finding.Depends)}, "NR201: m"},
-		"does not apply":          {planner.Check{Rule: "NR201", Subject: "a"}, []finding.Result{result(finding.NotApplicable)}, ""},
-		"does not apply strictly": {planner.Check{Rule: "NR201", Subject: "a", Strict: true}, []finding.Result{result(finding.NotApplicable)}, "NR201: m"},
-		"everything":              {planner.Check{Rule: "NR201"}, []finding.Result{result(finding.Pass), other}, "NR201: other"},
-		"not judged":              {planner.Check{Rule: "NR202", Subject: nodeRole}, []finding.Result{other}, "NR202 was not judged for eksNodeRole"},
-		"no agent":                {planner.Check{Agent: true}, nil, "eks-pod-identity-agent is not ready on 1 node with aws-node"},
+		"pass":                    {planner.Check{Rule: "NR201", Subject: "a", Strict: true}, []finding.Result{other, result(finding.Pass)}, "", false},
+		"by ARN":                  {planner.Check{Rule: "NR201", Subject: nodeRole}, []finding.Result{result(finding.Pass)}, "", false},
+		"fail":                    {planner.Check{Rule: "NR201", Subject: "a"}, []finding.Result{result(finding.Fail)}, "NR201: m", false},
+		"unknown":                 {planner.Check{Rule: "NR201", Subject: "a"}, []finding.Result{result(finding.Unknown)}, "NR201: m: iam:GetRole of a: denied", true},
+		"depends":                 {planner.Check{Rule: "NR201", Subject: "a"}, []finding.Result{result(finding.Depends)}, "", false},
+		"depends, strictly":       {planner.Check{Rule: "NR201", Subject: "a", Strict: true}, []finding.Result{result(finding.Depends)}, "NR201: m", false},
+		"does not apply":          {planner.Check{Rule: "NR201", Subject: "a"}, []finding.Result{result(finding.NotApplicable)}, "", false},
+		"does not apply strictly": {planner.Check{Rule: "NR201", Subject: "a", Strict: true}, []finding.Result{result(finding.NotApplicable)}, "NR201: m", false},
+		"everything":              {planner.Check{Rule: "NR201"}, []finding.Result{result(finding.Pass), other}, "NR201: other", false},
+		"not judged":              {planner.Check{Rule: "NR202", Subject: nodeRole}, []finding.Result{other}, "NR202 was not judged for eksNodeRole", false},
+		"no agent":                {planner.Check{Agent: true}, nil, "eks-pod-identity-agent is not ready on 1 node with aws-node", false},
 	} {
-		ok, why := tt.check.Holds(healthy, tt.results)
-		if ok != (tt.why == "") || why != tt.why {
-			t.Errorf("%s: %v, %q", name, ok, why)
+		err := tt.check.Unmet(healthy, tt.results)
+		var unread *planner.UnreadError
+		if why := fmt.Sprint(err); why != stdcmp.Or(tt.why, "<nil>") || errors.As(err, &unread) != tt.unread {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 	s := load(t, "healthy", "podIdentityAgent: {nodes: {ip-10-0-1-17.eu-west-1.compute.internal: true}}")
-	if ok, why := (planner.Check{Agent: true}).Holds(view.New(s), rules.Judge(view.New(s), rules.Options{}).Results); ok || why != "eks-pod-identity-agent is not ready on 2 nodes with aws-node" {
-		t.Errorf("%v, %q", ok, why)
+	if err := (planner.Check{Agent: true}).Unmet(view.New(s), nil); err == nil || err.Error() != "eks-pod-identity-agent is not ready on 2 nodes with aws-node" {
+		t.Errorf("%v", err)
+	}
+	s = load(t, "healthy", "podIdentityAgent: {nodes: {ip-10-0-1-17.eu-west-1.compute.internal: true}}\nmissing: [{fact: pods, operation: list pods in kube-system, error: forbidden}]")
+	s.AWSNode.Pods = nil
+	if err := (planner.Check{Agent: true}).Unmet(view.New(s), nil); err == nil || err.Error() != "whether eks-pod-identity-agent is ready is unknown: list pods in kube-system: forbidden" {
+		t.Errorf("%v", err)
 	}
 }

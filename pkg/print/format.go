@@ -22,6 +22,9 @@ type Options struct {
 	// Complete, where set, completes the commands that a format adds to those of the
 	// report, so that they act on the cluster that was judged.
 	Complete func(command.Command) command.Command
+	// Page, where set, returns the address of a cluster's own page, relative to the page
+	// of the fleet.
+	Page func(finding.FleetCluster) string
 }
 
 // writer writes a report in one format.
@@ -30,6 +33,7 @@ type writer func(w io.Writer, r *finding.Report, o Options) error
 // writers are the formats by name, but for the table and those of cli-runtime.
 func writers() map[string]writer {
 	return map[string]writer{
+		"github":      writeGitHub,
 		"html":        writeHTML,
 		"junit":       writeJUnit,
 		"markdown":    writeMarkdown,

@@ -34,7 +34,7 @@ func write(t tester, format string, r *finding.Report) string {
 // first, and that it makes the same of it again.
 func TestBrokenExample(t *testing.T) {
 	for format, file := range map[string]string{
-		"junit": "broken.junit.xml", "markdown": "broken.md", "openreports": "broken.openreports.yaml", "sarif": "broken.sarif",
+		"github": "broken.github", "junit": "broken.junit.xml", "markdown": "broken.md", "openreports": "broken.openreports.yaml", "sarif": "broken.sarif",
 	} {
 		t.Run(format, func(t *testing.T) {
 			name := filepath.Join("testdata", file)
@@ -55,6 +55,36 @@ func TestBrokenExample(t *testing.T) {
 				t.Error("the same report gives another text")
 			}
 		})
+	}
+}
+
+// TestGitHubAnnotations: each level is that of what counts, what follows from a finding is
+// a part of it, and no text ends a command or a property.
+func TestGitHubAnnotations(t *testing.T) {
+	r := every()
+	r.Results[0].Message = "100% of a, b: c\n::error::d"
+	r.Results[0].Subject.Name = "a,b:c"
+	var got []string
+	for line := range strings.Lines(write(t, "github", r)) {
+		_, command, _ := strings.Cut(line, "::")
+		properties, message, _ := strings.Cut(command, "::")
+		message, _, _ = strings.Cut(strings.TrimSpace(message), "%0A")
+		got = append(got, properties+": "+message)
+	}
+	want := []string{
+		"error title=NR201 role a%2Cb%3Ac: 100%25 of a, b: c ::error::d",
+		"error title=NR801 node sources: message of NR801", // its cause has another name now
+		"error title=NR208 role nodes: message of NR208",
+		"warning title=NR203 role nodes: message of NR203",
+		"warning title=NR802 role nodes: message of NR802",
+		"warning title=NR301 role nodes: message of NR301",
+		"notice title=NR210 role nodes: message of NR210",
+		"warning title=NR202 unknown: message of NR202",
+		"notice title=NR207 excepted: message of NR207",
+		"notice title=NR303 known: message of NR303",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

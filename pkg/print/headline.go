@@ -105,11 +105,13 @@ func knownText(r *finding.Report) string {
 // repairText says what errors are about: nodes do not join or do not work, or AWS does not
 // support what there is.
 func repairText(r *finding.Report) string {
-	roles, nodes, sources, awsNode := map[string]bool{}, map[string]bool{}, map[string]bool{}, false
+	roles, nodes, sources, awsNode, clusterRole := map[string]bool{}, map[string]bool{}, map[string]bool{}, false, false
 	under := finding.Under(r.Results)
 	for i, res := range r.Results {
 		switch {
 		case res.Weight() != finding.Error || under[i] >= 0:
+		case res.Subject.Kind == finding.SubjectClusterRole:
+			clusterRole = true
 		case slices.ContainsFunc(r.NodeRoles, func(row finding.RoleRow) bool { return row.ARN == res.Subject.ARN }):
 			roles[res.Subject.ARN] = true
 		case res.Subject.Kind == finding.SubjectAWSNode:
@@ -127,6 +129,9 @@ func repairText(r *finding.Report) string {
 	if awsNode {
 		parts = append(parts, "aws-node")
 	}
+	if clusterRole {
+		parts = append(parts, "the cluster role")
+	}
 	if len(nodes) > 0 {
 		parts = append(parts, text.Count(len(nodes), "node"))
 	}
@@ -137,7 +142,7 @@ func repairText(r *finding.Report) string {
 	switch {
 	case len(parts) == 0:
 		return "the cluster needs repair"
-	case len(parts) == 1 && (awsNode || max(len(roles), len(nodes), len(sources)) == 1):
+	case len(parts) == 1 && (awsNode || clusterRole || max(len(roles), len(nodes), len(sources)) == 1):
 		verb = " needs repair"
 	}
 	return and(parts) + verb

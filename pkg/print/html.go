@@ -22,6 +22,9 @@ var htmlStyle string
 //go:embed html.tmpl
 var htmlText string
 
+//go:embed fleet.tmpl
+var fleetHTMLText string
+
 const (
 	// maxLines bounds lists that grow with the number of nodes.
 	maxLines = 100
@@ -51,6 +54,9 @@ var htmlTemplate = sync.OnceValues(func() (*template.Template, error) {
 		"marks": func(marks []mark, roles []string) markList { return markList{marks, len(roles) > 0} },
 		"rows":  func(concerns []string, rows []roleRow) roleTable { return roleTable{concerns, rows} },
 	}).Parse(htmlText)
+	if err == nil {
+		_, err = t.New("fleet").Parse(fleetHTMLText)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("parse the page's template: %w", err)
 	}
@@ -183,9 +189,7 @@ type ruleGroup struct {
 
 func newPage(r *finding.Report, o Options) *page {
 	p := &page{Cluster: r.Cluster, AWSNode: r.AWSNode.Text, Not: r.NotEvaluated, Derived: r.Derived, Missing: r.Missing, Unknowns: r.Summary.Unknown, Version: o.Version}
-	p.Style = template.CSS(htmlStyle)
-	sum := sha256.Sum256([]byte(htmlStyle))
-	p.Policy = "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"
+	p.Style, p.Policy = pageStyle()
 	p.Facts = append(clusterFacts(r.Cluster), factsText(r.Facts)...)
 	docs := map[string]finding.RuleDoc{}
 	for _, d := range o.Rules {
@@ -198,6 +202,12 @@ func newPage(r *finding.Report, o Options) *page {
 	p.policies(r)
 	p.Picture = draw(r, p.Details)
 	return p
+}
+
+// pageStyle is the style of a page, and the Content-Security-Policy that allows nothing else.
+func pageStyle() (style template.CSS, policy string) {
+	sum := sha256.Sum256([]byte(htmlStyle))
+	return template.CSS(htmlStyle), "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; base-uri 'none'; form-action 'none'"
 }
 
 // results puts every result into the section where it belongs.

@@ -12,9 +12,9 @@ import (
 )
 
 // Limits of the Markdown report, in bytes. GitHub takes 65,536 characters in a
-// comment.
+// comment; the rest is for the one who posts it, such as the action's marker.
 const (
-	maxMarkdown = 65536
+	maxMarkdown = 65536 - 512
 	// markdownRoles and markdownFindings are how far the node roles and the findings
 	// may go, so that what was not checked is shown too.
 	markdownRoles    = maxMarkdown / 4
@@ -95,7 +95,7 @@ func (d *markdown) roles(rows []finding.RoleRow) {
 		d.b.WriteString("No node role was found.\n\n")
 		return
 	}
-	header := "| Node role | Used by |"
+	header := "| Node role | Used by (nodes) |"
 	for _, c := range finding.Concerns {
 		header += " " + strings.ToUpper(string(c)) + " |"
 	}
@@ -138,7 +138,7 @@ func findingBlock(e entry, evidence bool) string {
 			b.WriteString(escape(words) + "\n\n")
 		}
 	}
-	b.WriteString(nextBlocks(e.advice()))
+	b.WriteString(nextBlocks(e.advice))
 	if evidence && len(e.Evidence) > 0 {
 		b.WriteString("<details><summary>Evidence</summary>\n\n" + evidenceList(e.Evidence) + "\n</details>\n\n")
 	}
@@ -257,13 +257,16 @@ func linkTo(link string) string {
 	return escape(link)
 }
 
-// codeBlock is a block of commands behind a fence that none of them can end.
-func codeBlock(command string) string {
+// codeBlock is a block of commands.
+func codeBlock(command string) string { return fenced("sh", command) }
+
+// fenced is a block of code behind a fence that nothing in it can end.
+func fenced(language, code string) string {
 	fence := "```"
-	for strings.Contains(command, fence) {
+	for strings.Contains(code, fence) {
 		fence += "`"
 	}
-	return fence + "sh\n" + command + "\n" + fence + "\n\n"
+	return fence + language + "\n" + code + "\n" + fence + "\n\n"
 }
 
 // nextBlocks are what to do: each command in a code block, and what is to be known of

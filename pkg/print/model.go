@@ -32,18 +32,11 @@ type entry struct {
 	label
 	// explains are the results that only follow from this one.
 	explains []entry
-	// block is the subject that it is listed with, and adviceBelow is set where the next
-	// finding has the same advice.
-	block       finding.Subject
-	adviceBelow bool
-}
-
-// advice is what to do about the entry, said once for findings that one command repairs.
-func (e entry) advice() []finding.Next {
-	if e.adviceBelow {
-		return nil
-	}
-	return e.Next
+	// block is the subject that it is listed with.
+	block finding.Subject
+	// advice is what to do about the entry and those above it; empty where it stands
+	// below.
+	advice []finding.Next
 }
 
 // newModel sorts the results that keep keeps, and what is excepted, in the order of the
@@ -77,12 +70,32 @@ func newModel(r *finding.Report, keep func(finding.Result) bool) *model {
 	return m
 }
 
-// adviseOnce marks findings whose advice stands below the next one.
+// adviseOnce gives findings of a subject that follow each other one advice, below the
+// last of them: where it is the same, and where it is a repair that one command plans.
 func adviseOnce(findings []entry) {
 	for i := range findings {
 		e := &findings[i]
-		e.adviceBelow = i+1 < len(findings) && e.block == findings[i+1].block && len(e.Next) > 0 && slices.EqualFunc(e.Next, findings[i+1].Next, finding.Next.Equal)
+		e.advice = e.Next
+		if i == 0 {
+			continue
+		}
+		above := &findings[i-1]
+		if joined, ok := joinedAdvice(above.advice, e.Next); ok && e.block == above.block {
+			above.advice, e.advice = nil, joined
+		}
 	}
+}
+
+// joinedAdvice is one advice for two findings, where there is one.
+func joinedAdvice(above, below []finding.Next) ([]finding.Next, bool) {
+	if len(above) == 0 || len(above) != len(below) {
+		return nil, false
+	}
+	if slices.EqualFunc(above, below, finding.Next.Equal) {
+		return below, true
+	}
+	joined, ok := above[0].Joined(below[0])
+	return []finding.Next{joined}, ok && len(above) == 1
 }
 
 // explainedResults are the results that are shown under the one at an index.
@@ -267,21 +280,25 @@ func verdictLabel(verdicts map[finding.Concern]finding.Verdict, c finding.Concer
 }
 
 // otherRows are the rows of the table of node roles for what holds none: aws-node with
-// credentials of its own or of the node role, and the nodes without a role.
+// credentials of its own or of the node role, the cluster's own role, and the nodes
+// without a role.
 func otherRows(r *finding.Report) []finding.RoleRow {
 	var rows []finding.RoleRow
 	if len(r.AWSNode.Verdicts) > 0 {
 		row := finding.RoleRow{Name: "aws-node", ARN: r.AWSNode.RoleARN, Verdicts: r.AWSNode.Verdicts}
 		rows = append(rows, row)
 	}
+	if r.ClusterRole != nil && len(r.ClusterRole.Verdicts) > 0 {
+		rows = append(rows, *r.ClusterRole)
+	}
 	worst := map[finding.Concern]finding.Result{}
 	without := finding.RoleRow{Name: "(no role)", Verdicts: map[finding.Concern]finding.Verdict{}}
 	for _, s := range r.IAM.WithoutRole {
-		nodes := 0
-		if strings.HasSuffix(s.Kind, "node") {
-			nodes = 1
+		source := finding.Source{Kind: s.Kind, Name: s.Name}
+		if isNode(source) {
+			source.Nodes = 1
 		}
-		without.Sources = append(without.Sources, finding.Source{Kind: s.Kind, Name: s.Name, Nodes: nodes})
+		without.Sources = append(without.Sources, source)
 		for _, res := range r.Results {
 			if res.Subject.Name != s.Name || !res.Failed() && res.Status != finding.Unknown {
 				continue
@@ -346,6 +363,9 @@ func factsProperties(f finding.Facts) map[string]string {
 	return properties
 }
 
+// isNode reports whether a source is a node itself, not what starts nodes.
+func isNode(s finding.Source) bool { return strings.HasSuffix(s.Kind, "node") }
+
 // sourceKind is the sources of one kind.
 type sourceKind struct {
 	name    string
@@ -362,12 +382,12 @@ func sourceKinds(sources []finding.Source) []sourceKind {
 		i := slices.IndexFunc(kinds, func(k sourceKind) bool { return k.name == s.Kind })
 		if i < 0 {
 			i = len(kinds)
-			kinds = append(kinds, sourceKind{name: s.Kind, eachANode: strings.HasSuffix(s.Kind, "node")})
+			kinds = append(kinds, sourceKind{name: s.Kind, eachANode: isNode(s) || s.Kind == finding.SourceCluster})
 		}
 		k := &kinds[i]
 		k.sources = append(k.sources, s)
 		k.nodes += s.Nodes
-		k.eachANode = k.eachANode && s.Nodes == 1
+		k.eachANode = k.eachANode && (s.Nodes == 1 || s.Kind == finding.SourceCluster)
 	}
 	return kinds
 }

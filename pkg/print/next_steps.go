@@ -48,9 +48,7 @@ func nextSteps(r *finding.Report, complete func(command.Command) command.Command
 }
 
 // isFix reports whether a next step is a repair that fix plans.
-func isFix(n finding.Next) bool {
-	return len(n.Command) > 2 && n.Command[1] == "noderole" && n.Command[2] == "fix"
-}
+func isFix(n finding.Next) bool { return len(n.Plan) > 0 }
 
 // nextSteps ends the report: what to type for all of it.
 func (t *table) nextSteps(r *finding.Report) {

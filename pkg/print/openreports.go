@@ -169,7 +169,7 @@ func resource(s finding.Subject) objectReference {
 		ref.APIVersion = "v1"
 	case finding.SubjectAWSNode:
 		ref.APIVersion, ref.Kind, ref.Namespace = "apps/v1", "DaemonSet", "kube-system"
-	case finding.SubjectNodeRole, finding.SubjectCluster, finding.SubjectEvent, finding.SubjectSource:
+	case finding.SubjectNodeRole, finding.SubjectCluster, finding.SubjectClusterRole, finding.SubjectEvent, finding.SubjectSource:
 	}
 	return ref
 }

@@ -74,6 +74,8 @@ func subjectTitle(s finding.Subject) string {
 		return "role " + s.Name
 	case finding.SubjectCluster:
 		return "cluster " + s.Name
+	case finding.SubjectClusterRole:
+		return "cluster role " + s.Name
 	case finding.SubjectAWSNode:
 		return "aws-node"
 	case finding.SubjectNode:
@@ -152,7 +154,7 @@ func (t *table) finding(e entry) {
 	}
 	t.details(e.Result, t.impact(e))
 	t.explains(e.explains)
-	t.next(e.advice())
+	t.next(e.advice)
 }
 
 // impact is what happens if a finding is left, once for each rule.
@@ -217,14 +219,18 @@ func (t *table) details(r finding.Result, impact string) {
 	if beside {
 		left = (total - len(indent)) * 11 / 20
 	}
-	if whole := strings.Join(evidence, "; "); !t.o.Wide && cut == 0 && columns(whole) <= left {
-		evidence = []string{whole}
+	if !t.o.Wide {
+		evidence = packed(t.short(evidence), left)
 	}
 	var lines []string
 	if t.o.Wide && r.Subject.ARN != "" {
 		lines = append(lines, r.Subject.ARN)
 	}
 	for _, e := range evidence {
+		if columns(e) <= left {
+			lines = append(lines, e)
+			continue
+		}
 		for i, l := range wrap(e, left-2) {
 			if i > 0 {
 				l = "  " + l
@@ -260,6 +266,32 @@ func (t *table) details(r finding.Result, impact string) {
 			t.line(indent + pad(l, left) + bar + r)
 		}
 	}
+}
+
+// short leaves the cluster's own account out of ARNs of IAM.
+func (t *table) short(evidence []string) []string {
+	if t.account == "" {
+		return evidence
+	}
+	lines := make([]string, len(evidence))
+	for i, e := range evidence {
+		lines[i] = strings.ReplaceAll(e, t.account, t.glyphs.more)
+	}
+	return lines
+}
+
+// packed joins items to lines of so many columns, without a break in an item.
+func packed(items []string, limit int) []string {
+	var lines []string
+	for _, item := range items {
+		last := len(lines) - 1
+		if last >= 0 && columns(lines[last])+len("; ")+columns(item) <= limit {
+			lines[last] += "; " + item
+		} else {
+			lines = append(lines, item)
+		}
+	}
+	return lines
 }
 
 // next writes what to type. A command is never wrapped, so that it can be pasted;

@@ -87,6 +87,9 @@ func Table(w io.Writer, r *finding.Report, o TableOptions) error {
 		see = text.VisibleASCII
 	}
 	r = clean(r, see)
+	if partition := strings.Split(r.Cluster.ARN, ":"); len(partition) > 1 && r.Cluster.Account != "" {
+		t.account = "arn:" + partition[1] + ":iam::" + r.Cluster.Account + ":"
+	}
 	m := newModel(r, func(r finding.Result) bool { return slices.Contains(o.Show, r.Status) })
 
 	if !o.Quiet {
@@ -115,6 +118,8 @@ type table struct {
 	glyphs glyphs
 	// impacts are those that were written, by rule.
 	impacts []string
+	// account begins the ARNs of the cluster's own account in IAM; Wide alone shows it.
+	account string
 }
 
 func (t *table) line(s string) { t.b.WriteString(strings.TrimRight(s, " ") + "\n") }
@@ -211,7 +216,7 @@ func (t *table) roles(r *finding.Report) {
 	for _, c := range finding.Concerns {
 		g.head = append(g.head, pad(strings.ToUpper(string(c)), 4))
 	}
-	g.head = append(g.head, "USED BY")
+	g.head = append(g.head, "USED BY (NODES)")
 	cut := false
 	for _, r := range rows {
 		row := gridRow{name: r.Name}
@@ -256,6 +261,17 @@ func (t *table) sources(sources []finding.Source, limit int) (lines []string, cu
 		return lines, false
 	}
 	// More names than fit into the lines at one column each are not tried.
+	if len(sources) <= limit {
+		if lines = wrap(sourcesText(sources, len(sources)), limit); len(lines) == 1 {
+			return lines, false
+		}
+	}
+	sources = slices.Clone(sources)
+	for i, s := range sources {
+		if host, _, qualified := strings.Cut(s.Name, "."); qualified && isNode(s) {
+			sources[i].Name = host + t.glyphs.more
+		}
+	}
 	for named := min(len(sources), maxSources*limit); named > 0; named-- {
 		if lines = wrap(sourcesText(sources, named), limit); len(lines) <= maxSources {
 			return lines, named < len(sources)
@@ -264,7 +280,8 @@ func (t *table) sources(sources []finding.Source, limit int) (lines []string, cu
 	return wrap(sourcesText(sources, 0), limit), true
 }
 
-// sourcesText names the first sources, by kind, and counts the rest.
+// sourcesText names the first sources, by kind, and counts the rest; in parentheses how
+// many nodes they have.
 func sourcesText(sources []finding.Source, named int) string {
 	var parts []string
 	for _, k := range sourceKinds(sources) {
@@ -288,7 +305,7 @@ func sourcesText(sources []finding.Source, named int) string {
 			words += " " + strings.Join(names, ", ")
 		}
 		if !k.eachANode {
-			words += " (" + strings.ReplaceAll(text.Count(k.nodes, "node"), " ", hardSpace) + ")"
+			words += fmt.Sprintf("%s(%d)", hardSpace, k.nodes)
 		}
 		parts = append(parts, words)
 	}
@@ -330,7 +347,7 @@ func summaryCounts(s finding.Summary) []string {
 	}{
 		{s.Depends, "depends", false},
 		{s.Infos, "info", false},
-		{s.Explained, "explained by others", false},
+		{s.Explained, "explained", false},
 		{s.Unknown, "unknown", true},
 		{s.Excepted, "excepted", false},
 		{s.Known, "known", false},

@@ -222,9 +222,9 @@ func TestDisplayWidth(t *testing.T) {
 		},
 		AWSNode: finding.AWSNodeInfo{Text: strings.Repeat("節点 ", 16) + "end"},
 	}
-	want := `NODE ROLE  UNIQUE  TRUST  NODE  PULL  CNI   JOIN  USED BY
-ノード     -       -      -     -     -     -     node group größer (2 nodes)
-` + "e\u0301te\u0301" + `        -       -      -     -     -     -     node group a (1 node)
+	want := `NODE ROLE  UNIQUE  TRUST  NODE  PULL  CNI   JOIN  USED BY (NODES)
+ノード     -       -      -     -     -     -     node group größer (2)
+` + "e\u0301te\u0301" + `        -       -      -     -     -     -     node group a (1)
 
 aws-node  節点 節点 節点 節点 節点 節点 節点 節点 節点 節点 節点 節点 節点 節点
           節点 節点 end

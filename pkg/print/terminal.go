@@ -106,7 +106,7 @@ func cleaned(v reflect.Value, see func(string) string) reflect.Value {
 			switch [2]string{v.Type().Name(), v.Type().Field(i).Name} {
 			case [2]string{"RolePolicy", "Document"}, [2]string{"ManagedPolicy", "Document"}:
 				how = visibleDocument
-			case [2]string{"Next", "Text"}, [2]string{"Next", "Stdin"}:
+			case [2]string{"Next", "Text"}, [2]string{"Next", "Stdin"}, [2]string{"Change", "PolicyDiff"}:
 				how = func(s string) string { return eachLine(s, see) }
 			}
 			c.Field(i).Set(cleaned(v.Field(i), how))

@@ -381,7 +381,7 @@ func (r *iamRole) written(cited string) string {
 // deniedBy names what denies, where that is not one of the role's own policies.
 func deniedBy(a view.Answer) string {
 	switch {
-	case a.Organization != nil:
+	case a.ByOrganization():
 		return "organization"
 	case a.Result.Explicit:
 		return ""

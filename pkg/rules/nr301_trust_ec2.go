@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -85,7 +86,9 @@ func judgeTrust(v *view.View, r *view.NodeRole) finding.Result {
 	if names := trusted(r.Role); names != "" {
 		result.Evidence = append(result.Evidence, "the trust policy allows "+names)
 	}
-	if slices.ContainsFunc(denied, func(a view.Answer) bool { return a.Result.Explicit }) {
+	if i := slices.IndexFunc(denied, view.Answer.ByOrganization); i >= 0 {
+		result.Next = []finding.Next{askOrganization(denied[i])}
+	} else if slices.ContainsFunc(denied, func(a view.Answer) bool { return a.Result.Explicit }) {
 		result.Next = []finding.Next{finding.Advise("change the Deny statement of the trust policy: an Allow statement does not override it")}
 	}
 	return result
@@ -102,8 +105,8 @@ func trusted(r *view.Role) string {
 		if s.Effect != iampolicy.Allow {
 			continue
 		}
-		for _, list := range s.Principals {
-			for _, name := range list {
+		for _, kind := range slices.Sorted(maps.Keys(s.Principals)) {
+			for _, name := range s.Principals[kind] {
 				names = appendNew(names, name)
 			}
 		}

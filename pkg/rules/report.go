@@ -41,6 +41,13 @@ func (o Options) chosen() []Rule {
 	return chosen
 }
 
+// Results are the results of the rules that Judge runs, before it says which of them
+// explain which.
+func Results(v *view.View, o Options) []finding.Result {
+	v.AssumeCNIVersion(o.CNIVersion)
+	return Run(v, o.chosen())
+}
+
 // Judge runs every rule on a view and returns the report. The same view and options
 // give the same report.
 func Judge(v *view.View, o Options) *finding.Report {
@@ -78,6 +85,14 @@ func Judge(v *view.View, o Options) *finding.Report {
 		}
 		report.NodeRoles = append(report.NodeRoles, row)
 	}
+	if r := v.ClusterRole(); r != nil {
+		row := &finding.RoleRow{Name: r.Name, ARN: r.ARN, Sources: []finding.Source{{Kind: finding.SourceCluster, Name: v.Place.Cluster}}}
+		row.Verdicts = verdicts(verdictsOf, func(s finding.Subject) bool { return s.Kind == finding.SubjectClusterRole })
+		maps.DeleteFunc(row.Verdicts, func(_ finding.Concern, v finding.Verdict) bool { return v.Status == finding.NotApplicable })
+		if len(row.Verdicts) > 0 {
+			report.ClusterRole = row
+		}
+	}
 	report.AWSNode.Verdicts = verdicts(verdictsOf, func(s finding.Subject) bool { return s.Kind == finding.SubjectAWSNode })
 	report.Sort()
 	for i, r := range report.Results {
@@ -89,7 +104,7 @@ func Judge(v *view.View, o Options) *finding.Report {
 			}
 		}
 	}
-	if len(s.Simulations) == 0 {
+	if len(s.Simulations) == 0 && !v.OrganizationRead() {
 		report.NotEvaluated = append(report.NotEvaluated, "service control policies, which a member account cannot read; --simulate asks AWS")
 	}
 	report.NotEvaluated = append(report.NotEvaluated, s.Source.Unseen...)
@@ -97,7 +112,11 @@ func Judge(v *view.View, o Options) *finding.Report {
 		report.NotEvaluated = append(report.NotEvaluated, "what is not IAM: subnets, security groups, VPC endpoints, DNS, user data and the AMI; the log of kubelet on the node (journalctl -u kubelet) and "+
 			"https://docs.aws.amazon.com/eks/latest/userguide/troubleshooting.html#worker-node-fail say more")
 	}
+	report.NotEvaluated = append(report.NotEvaluated, unreadOptional(s)...)
 	for _, m := range s.Missing {
+		if m.Fact.Optional() {
+			continue
+		}
 		report.Missing = append(report.Missing, finding.Missing{
 			Fact: string(m.Fact), Subject: m.Subject, Operation: m.Operation, Permission: m.Permission, Error: m.Error, Until: m.Until,
 		})

@@ -168,6 +168,8 @@ func whyDenied(a view.Answer) string {
 		return "denied by a service control policy, according to the IAM policy simulator (" + a.Organization.Decision + " on " + a.Organization.Resource + ")"
 	case a.Result.Explicit:
 		return "denied by " + statementList(a.Result.Statements)
+	case a.Result.By == iampolicy.LayerSCP:
+		return "the service control policies (SCPs) of the organization do not allow it at every level" + nearest(a.Result)
 	case a.Result.By == iampolicy.LayerBoundary:
 		return "the permissions boundary does not allow it" + nearest(a.Result)
 	case a.Result.By == iampolicy.LayerSession:
@@ -279,8 +281,8 @@ func (all allowedAll) unblock(result finding.Result) finding.Result {
 	}
 	for _, a := range all.denied {
 		switch {
-		case a.Organization != nil:
-			result.Next = []finding.Next{finding.Advise("ask the administrators of your organization's service control policies to allow " + a.Action.Name + ": no policy of the account can override them")}
+		case a.ByOrganization():
+			result.Next = []finding.Next{askOrganization(a)}
 			return result
 		case !a.Result.Explicit && a.Result.By == iampolicy.LayerSession:
 			result.Next = []finding.Next{finding.Advise("allow " + a.Action.Name + " in the session policy of the Pod Identity association too: the policies of the role are not enough")}
@@ -291,6 +293,15 @@ func (all allowedAll) unblock(result finding.Result) finding.Result {
 		}
 	}
 	return result
+}
+
+// askOrganization says who can change what the organization denies.
+func askOrganization(a view.Answer) finding.Next {
+	policies := "service control policies"
+	if a.Result.By == iampolicy.LayerRCP {
+		policies = "resource control policies"
+	}
+	return finding.Advise("ask the administrators of your organization's " + policies + " to allow " + a.Action.Name + ": no policy of the account can override them")
 }
 
 // explainTrust is the command that shows statement by statement whether a trust policy

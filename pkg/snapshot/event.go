@@ -109,6 +109,22 @@ func (e Event) DeniedRole() string {
 	return ""
 }
 
+// imageWord is an image of a private registry of ECR in a text.
+var imageWord = regexp.MustCompile(`[0-9]{12}\.dkr[.-]ecr[A-Za-z0-9.:/@_-]+`)
+
+// Image returns the image that could not be pulled from a private registry of ECR; the zero
+// Image where the event is about none.
+func (e Event) Image() Image {
+	if e.Cause() != CauseImage {
+		return Image{}
+	}
+	image, ok := ParseImage(strings.TrimRight(imageWord.FindString(e.Message), ".:/"))
+	if !ok || !image.Private() {
+		return Image{}
+	}
+	return image
+}
+
 // NamesPublicECR reports whether the message names a host of public ECR.
 func (e Event) NamesPublicECR() bool { return namesHost(e.Message, isPublicECR) }
 

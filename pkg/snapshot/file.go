@@ -74,6 +74,10 @@ func Decode(name string, text []byte) (*Snapshot, error) {
 	if head.FormatVersion != "" || head.TerraformVersion != "" {
 		return nil, &FileError{File: name, Problem: "is a plan or state of Terraform, not a snapshot: use it with --terraform"}
 	}
+	if version, ours := strings.CutPrefix(head.APIVersion, group); ours && head.Kind == Kind && head.APIVersion != APIVersion {
+		return nil, &FileError{File: name, Line: line(body), Field: "apiVersion, kind", Problem: fmt.Sprintf(
+			"is a snapshot of version %s, and this release reads %s: save it again, or use the release that wrote it", version, strings.TrimPrefix(APIVersion, group))}
+	}
 	if head.APIVersion != APIVersion || head.Kind != Kind {
 		return nil, &FileError{File: name, Line: line(body), Field: "apiVersion, kind", Problem: fmt.Sprintf(
 			"%q, %q is not a snapshot of this program, which is %q, %q", head.APIVersion, head.Kind, APIVersion, Kind)}
@@ -91,9 +95,13 @@ func Decode(name string, text []byte) (*Snapshot, error) {
 }
 
 // Load reads a snapshot from a file, or from standard input where the name is
-// "-". It ends when the context does. Errors of the content are *FileError.
+// "-"; it may be compressed with gzip. It ends when the context does. Errors of the
+// content are *FileError.
 func Load(ctx context.Context, name string, stdin io.Reader) (*Snapshot, error) {
 	text, err := files.Read(ctx, name, stdin, files.MaxSnapshot)
+	if err == nil {
+		text, err = files.Gunzip(name, text, files.MaxSnapshot)
+	}
 	var fileErr *files.Error
 	switch {
 	case errors.As(err, &fileErr):

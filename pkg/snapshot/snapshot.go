@@ -11,8 +11,10 @@ import "time"
 
 // APIVersion and Kind identify the file format.
 const (
-	APIVersion = "noderole.dev/v1alpha1"
+	APIVersion = group + "v1alpha1"
 	Kind       = "Snapshot"
+
+	group = "noderole.dev/"
 )
 
 // Snapshot is the facts of one cluster. Maps are keyed by ARN where AWS gives
@@ -47,7 +49,8 @@ type Snapshot struct {
 	AccessEntries map[string]AccessEntry `json:"accessEntries,omitempty"`
 
 	// Roles are the IAM roles that matter here, by ARN: every role that a node
-	// can have and every role that aws-node is configured with.
+	// can have, every role that aws-node is configured with and, without its
+	// instance profiles, the cluster role.
 	Roles map[string]Role `json:"roles,omitempty"`
 	// Policies are the managed policies attached to Roles or used as their
 	// permissions boundary, by ARN.
@@ -59,6 +62,13 @@ type Snapshot struct {
 	AWSAuth *AWSAuth `json:"awsAuth,omitempty"`
 	// InstanceProfiles are the instance profiles of Roles and Instances, by ARN.
 	InstanceProfiles map[string]InstanceProfile `json:"instanceProfiles,omitempty"`
+
+	// Organization is what the account's organization limits; nil where it was not read,
+	// which happens only on request.
+	Organization *Organization `json:"organization,omitempty"`
+	// RepositoryPolicies are the policies of ECR repositories of other accounts from which
+	// the cluster pulls images, by ARN.
+	RepositoryPolicies map[string]RepositoryPolicy `json:"repositoryPolicies,omitempty"`
 
 	// Simulations are what AWS's own policy simulator answered about Roles, by role
 	// ARN. They are read only on request, and no other verdict depends on them.
@@ -80,6 +90,11 @@ type Snapshot struct {
 	// kubernetes.io/cluster/NAME, joined or not, and those of nodes that no managed
 	// node group made.
 	Instances map[string]Instance `json:"instances,omitempty"`
+
+	// VPCEndpoints are the VPC endpoints through which nodes of the cluster's VPC call
+	// AWS, by id: interface endpoints whose private names resolve to them, and gateway
+	// endpoints. Only those of services that nodes call are kept.
+	VPCEndpoints map[string]VPCEndpoint `json:"vpcEndpoints,omitempty"`
 
 	// AWSNode is the VPC CNI's node agent.
 	AWSNode AWSNode `json:"awsNode,omitzero"`
@@ -154,6 +169,8 @@ type Cluster struct {
 	// AutoMode is set where EKS Auto Mode's compute is enabled.
 	AutoMode *AutoMode     `json:"autoMode,omitempty"`
 	Health   []HealthIssue `json:"health,omitempty"`
+	// VPCID is the cluster's VPC.
+	VPCID string `json:"vpcId,omitempty"`
 	// RemoteNodeNetworks are the CIDRs of hybrid nodes. A cluster without any has no hybrid nodes.
 	// Source: https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-cluster-create.html
 	RemoteNodeNetworks []string `json:"remoteNodeNetworks,omitempty"`
@@ -176,6 +193,8 @@ type NodeGroup struct {
 	// LaunchTemplate is the user's own template, as ID:VERSION.
 	LaunchTemplate string        `json:"launchTemplate,omitempty"`
 	Health         []HealthIssue `json:"health,omitempty"`
+	// Subnets are the ids of the subnets in which its nodes start.
+	Subnets []string `json:"subnets,omitempty"`
 }
 
 // HealthIssue is a problem that EKS reports on the cluster, a node group or an
@@ -282,6 +301,68 @@ type Condition struct {
 	Status  string `json:"status"`
 	Reason  string `json:"reason,omitempty"`
 	Message string `json:"message,omitempty"`
+}
+
+// VPCEndpoint is a VPC endpoint for a service of AWS.
+type VPCEndpoint struct {
+	// Service is the service's name without its region, such as ecr.dkr; see
+	// EndpointServices.
+	Service string `json:"service"`
+	// Policy is the JSON document of its policy.
+	Policy string `json:"policy"`
+	// Routes says, for a gateway endpoint, which subnets' traffic goes through it; nil for
+	// an interface endpoint, through which the whole VPC goes.
+	Routes *EndpointRoutes `json:"routes,omitempty"`
+}
+
+// EndpointRoutes are the route tables with a gateway endpoint.
+type EndpointRoutes struct {
+	// Main is set where the VPC's main route table has it: then all subnets go through it
+	// that have no route table of their own.
+	Main bool `json:"main,omitempty"`
+	// Subnets are the subnets whose own route table has it, Others those whose own route
+	// table has not.
+	Subnets []string `json:"subnets,omitempty"`
+	Others  []string `json:"others,omitempty"`
+}
+
+// EndpointServices are the services that nodes call, by the names that VPC endpoints have
+// for them.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/private-clusters.html
+var EndpointServices = []string{"ec2", "ecr.api", "ecr.dkr", "eks", "eks-auth", "s3", "ssm", "sts"}
+
+// Organization is the part of an organization that limits an account.
+type Organization struct {
+	// ID is such as o-a1b2c3d4e5.
+	ID string `json:"id"`
+	// ManagementAccount is the account that no policy of the organization limits.
+	ManagementAccount string `json:"managementAccount,omitempty"`
+	// Levels are the root, the organizational units down to the account, and the account.
+	// The management account has none.
+	Levels []OrganizationLevel `json:"levels,omitempty"`
+	// Policies are the policies of Levels by id.
+	Policies map[string]OrganizationPolicy `json:"policies,omitempty"`
+}
+
+// OrganizationLevel is the policies that are attached to a root, an organizational unit or
+// an account.
+type OrganizationLevel struct {
+	ID string `json:"id"`
+	// SCPs and RCPs are keys of Policies.
+	SCPs []string `json:"scps,omitempty"`
+	RCPs []string `json:"rcps,omitempty"`
+}
+
+// OrganizationPolicy is a service control policy or resource control policy.
+type OrganizationPolicy struct {
+	Name     string `json:"name"`
+	Document string `json:"document"`
+}
+
+// RepositoryPolicy is the policy of an ECR repository.
+type RepositoryPolicy struct {
+	// Document is the JSON document; empty where the repository has no policy.
+	Document string `json:"document,omitempty"`
 }
 
 // AutoScalingGroup is an EC2 Auto Scaling group.
@@ -559,6 +640,11 @@ const (
 	FactSystemImages     Fact = "systemImages" // Subject is the workload's name
 	FactAgent            Fact = "podIdentityAgent"
 	FactEvents           Fact = "events"
+	// What is optional; see Optional.
+	FactVPCEndpoints       Fact = "vpcEndpoints"
+	FactOrganization       Fact = "organization"       // read on request
+	FactRepositoryPolicies Fact = "repositoryPolicies" // Subject is the repository's ARN
+	FactClusterRole        Fact = "clusterRole"        // Subject is the role's ARN, ARN#NAME for an inline policy, or a policy's ARN
 )
 
 // Facts lists every Fact.
@@ -567,6 +653,13 @@ var Facts = []Fact{
 	FactAccessEntries, FactAccessPolicies, FactHybridEntries, FactRoles, FactAttachedPolicies, FactInlinePolicies, FactPolicies, FactRoleProfiles,
 	FactInstanceProfiles, FactSimulations, FactOIDCProviders, FactAWSAuth, FactNodeClasses, FactAutoScaling,
 	FactNodes, FactInstances, FactServiceAccount, FactDaemonSet, FactPods, FactSystemImages, FactAgent, FactEvents,
+	FactClusterRole, FactVPCEndpoints, FactOrganization, FactRepositoryPolicies,
+}
+
+// Optional reports whether a run is complete without the fact: the caller may well not be
+// allowed to read it.
+func (f Fact) Optional() bool {
+	return f == FactClusterRole || f == FactVPCEndpoints || f == FactOrganization || f == FactRepositoryPolicies
 }
 
 // Missing is a fact that could not be read.

@@ -253,7 +253,7 @@ func present[V any](s *Snapshot, in map[string]V, key string, fact Fact, path ..
 	if key == "" {
 		return nil
 	}
-	if _, ok := in[key]; ok || s.IsMissing(fact, key) {
+	if _, ok := in[key]; ok || s.IsMissing(fact, key) || s.IsMissing(FactClusterRole, key) {
 		return nil
 	}
 	return bad(fmt.Sprintf("%s is neither under %s nor listed under missing", key, fact), path...)

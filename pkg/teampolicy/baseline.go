@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
@@ -29,6 +30,10 @@ func ParseBaseline(name string, text []byte) (*finding.Report, error) {
 			e.Line, e.Column = lineColumn(text, kind.Offset)
 		}
 		return nil, e
+	}
+	group, version := path.Split(finding.APIVersion)
+	if is, ours := strings.CutPrefix(r.APIVersion, group); ours && is != version && r.Kind == finding.ReportKind {
+		return nil, &FileError{File: name, Problem: fmt.Sprintf("is a report of version %s, and this release reads %s", is, version), Next: next}
 	}
 	if r.APIVersion != finding.APIVersion || r.Kind != finding.ReportKind {
 		return nil, &FileError{File: name, Problem: fmt.Sprintf("apiVersion %q, kind %q is not a report of this program", r.APIVersion, r.Kind), Next: next}

@@ -16,6 +16,9 @@ import (
 // noncharacters, and what turns the direction of writing or cannot be seen. Source:
 // https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point
 func Safe(r rune) bool {
+	if ' ' <= r && r <= '~' { // the tables say the same, but they are slow
+		return true
+	}
 	return r != utf8.RuneError && !unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co, unicode.Cs,
 		unicode.Noncharacter_Code_Point, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }

@@ -60,6 +60,7 @@ func (s *Session) known(r *Role) *iampolicy.Context {
 	maps.DeleteFunc(tags, func(key, _ string) bool { return slices.Contains(podIdentityTags, key) && len(s.tags) > 0 })
 	c := iampolicy.RoleSession(r.ARN, cmp.Or(accountOf(r.ARN), place.Account), place.Region, tags)
 	direct(c)
+	r.v.inOrganization(c)
 	s.use(c)
 	return c
 }
@@ -373,6 +374,8 @@ func (v *View) SessionOf(roleARN string) *Session {
 		return v.InstanceSession()
 	case identity.Own() && identity.RoleARN == roleARN:
 		return v.sessionBy(identity.Kind)
+	case roleARN != "" && roleARN == v.Snapshot.Cluster.RoleARN:
+		return v.ClusterSession()
 	case v.AssociatedRole() == roleARN:
 		return v.PodIdentitySession()
 	case slices.ContainsFunc(v.HybridRoles(), func(r *Role) bool { return r.ARN == roleARN }):

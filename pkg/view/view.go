@@ -31,6 +31,7 @@ type View struct {
 	authLines   []int
 	access      map[string]Access
 	images      *systemImages // made on the first question
+	limits      *organization // made on the first question
 	// cniVersion stands in for the version of vpc-cni that runs.
 	cniVersion string
 }
@@ -92,13 +93,24 @@ type granted struct {
 type use struct {
 	// In delegated, a resource's policy that is not known delegates to the account's
 	// own policies; in set it may say anything.
-	set, delegated *iampolicy.Set
+	set, delegated limited
 	unread         []snapshot.Missing
 	known          *iampolicy.Context
 }
 
+// limited is a role's policies with those of the organization, and without its resource
+// control policies, which are not about resources of other accounts.
+type limited struct{ all, withoutRCPs *iampolicy.Set }
+
+func prepare(p iampolicy.Policies) limited {
+	l := limited{all: iampolicy.Prepare(p)}
+	p.RCPs = nil
+	l.withoutRCPs = iampolicy.Prepare(p)
+	return l
+}
+
 // policies returns the role's policies for a question about an action.
-func (u use) policies(a need.Action) *iampolicy.Set {
+func (u use) policies(a need.Action) limited {
 	if a.Delegated {
 		return u.delegated
 	}
@@ -133,7 +145,8 @@ func (v *View) Role(arn string) *Role {
 	r := &Role{ARN: arn, Name: snapshot.NameOf(arn), v: v}
 	facts, ok := v.Snapshot.Roles[arn]
 	r.Facts = facts
-	switch missing := v.Snapshot.MissingOf(snapshot.FactRoles, arn); {
+	ofCluster, _ := v.unreadClusterRole(arn)
+	switch missing := append(v.Snapshot.MissingOf(snapshot.FactRoles, arn), ofCluster...); {
 	case len(missing) > 0:
 		r.Unread = missing
 	case !ok:
@@ -178,7 +191,12 @@ type Answer struct {
 // Blocked reports whether another policy would not change a denial: an explicit Deny,
 // the permissions boundary, the session policy or a service control policy denies.
 func (a Answer) Blocked() bool {
-	return a.Organization != nil || a.Result.Explicit || a.Result.By == iampolicy.LayerBoundary || a.Result.By == iampolicy.LayerSession
+	return a.Organization != nil || a.Result.Explicit || a.Result.By == iampolicy.LayerBoundary || a.Result.By == iampolicy.LayerSession || a.ByOrganization()
+}
+
+// ByOrganization reports whether a policy of the organization denies.
+func (a Answer) ByOrganization() bool {
+	return a.Organization != nil || a.Verdict == Denied && (a.Result.By == iampolicy.LayerSCP || a.Result.By == iampolicy.LayerRCP)
 }
 
 // Can answers whether the role is effectively allowed an action, everywhere that
@@ -213,7 +231,7 @@ func (r *Role) ByPolicies(s *Session, a need.Action) Answer {
 	var worst Answer
 	same := true
 	for i, request := range a.Requests(r.v.Place, r.ARN, u.known) {
-		result, err := set.Evaluate(request)
+		result, err := r.v.evaluate(set.all, set.withoutRCPs, request)
 		one := answer(a, result, err, u.unread)
 		one.On = resourceType(request.Resource)
 		if i > 0 && one.Verdict != worst.Verdict {
@@ -290,7 +308,11 @@ func (r *Role) Explain(a need.Action) ([]iampolicy.Trace, error) {
 	u := r.use(r.session())
 	var traces []iampolicy.Trace
 	for _, request := range a.Requests(r.v.Place, r.ARN, u.known) {
-		more, err := u.policies(a).Explain(request)
+		set := u.policies(a).all
+		if foreign, _ := r.v.foreignResource(request.Resource); foreign {
+			set = u.policies(a).withoutRCPs
+		}
+		more, err := set.Explain(request)
 		if err != nil {
 			return nil, err
 		}
@@ -329,7 +351,9 @@ func (r *Role) trustAllows(s *Session, action string, own granted) Answer {
 	d := r.trustDocument()
 	policies, base := own.policies, iampolicy.NewContext
 	policies.Resource = &d.policy
-	unread := slices.Concat(d.unread, own.unread)
+	limits := r.v.organization()
+	policies.SCPs, policies.RCPs = limits.scps, limits.rcps
+	unread := slices.Concat(d.unread, own.unread, limits.unread)
 	if s.via != nil {
 		base = func() *iampolicy.Context { return s.viaSession.known(s.via) }
 	}
@@ -345,6 +369,9 @@ func (r *Role) trustAllows(s *Session, action string, own granted) Answer {
 	known := func() *iampolicy.Context {
 		c := base()
 		s.assume(c)
+		if len(policies.RCPs) > 0 && !strings.HasPrefix(s.Principal, "arn:") {
+			c.Set("aws:PrincipalIsAWSService", "true").Absent("aws:PrincipalOrgID").Absent("aws:PrincipalAccount")
+		}
 		return c
 	}
 	doc := d.policy.Document
@@ -421,9 +448,12 @@ func (r *Role) use(s *Session) use {
 		policies.Session = &s.policy.policy
 		u.unread = slices.Concat(u.unread, s.policy.unread)
 	}
-	u.set = iampolicy.Prepare(policies)
+	limits := r.v.organization()
+	policies.SCPs, policies.RCPs = limits.scps, limits.rcps
+	u.unread = slices.Concat(u.unread, limits.unread)
+	u.set = prepare(policies)
 	policies.ResourceState = iampolicy.Delegates
-	u.delegated = iampolicy.Prepare(policies)
+	u.delegated = prepare(policies)
 	if r.uses == nil {
 		r.uses = map[*Session]use{}
 	}
@@ -452,6 +482,9 @@ func (r *Role) grants() *granted {
 	if m := s.MissingOf(snapshot.FactAttachedPolicies, r.ARN); len(m) > 0 {
 		add(unreadDocument("attached policies of "+r.Name, m))
 	}
+	if _, m := r.v.unreadClusterRole(r.ARN); len(m) > 0 {
+		add(unreadDocument("policies of "+r.Name, m))
+	}
 	for name, text := range sortedPairs(r.Facts.InlinePolicies) {
 		add(r.v.parse(iampolicy.Identity, r.ARN+"#"+name, iampolicy.Policy{Name: InlineName(name)}, text))
 	}
@@ -473,7 +506,7 @@ func (r *Role) grants() *granted {
 func (v *View) managed(arn string) document {
 	policy, ok := v.Snapshot.Policies[arn]
 	name := iampolicy.Policy{Name: snapshot.NameOf(arn), ARN: arn, Version: policy.Version}
-	if m := v.Snapshot.MissingOf(snapshot.FactPolicies, arn); len(m) > 0 || !ok {
+	if m := append(v.Snapshot.MissingOf(snapshot.FactPolicies, arn), v.unreadOf(snapshot.FactClusterRole, arn)...); len(m) > 0 || !ok {
 		if len(m) == 0 {
 			m = []snapshot.Missing{{Fact: snapshot.FactPolicies, Subject: arn, Operation: "iam:GetPolicyVersion", Error: "the snapshot does not contain this policy"}}
 		}

@@ -47,6 +47,7 @@ func TestAdminRBAC(t *testing.T) {
 		{"", "serviceaccounts", []string{"aws-node", "other"}},
 		{"apps", "daemonsets", []string{"aws-node", "eks-pod-identity-agent", "kube-proxy", "other"}},
 		{"apps", "deployments", []string{"coredns", "other"}},
+		{"coordination.k8s.io", "leases", []string{"kubectl-noderole", "other"}},
 		{"eks.amazonaws.com", "nodeclasses", []string{"default"}},
 		{"karpenter.k8s.aws", "ec2nodeclasses", []string{"default"}},
 		{"rbac.authorization.k8s.io", "roles", []string{"noderole-fix"}},
@@ -87,6 +88,7 @@ func TestAdminRBAC(t *testing.T) {
 		"get serviceaccounts in kube-system: aws-node", "patch serviceaccounts in kube-system: aws-node",
 		"get daemonsets in kube-system: aws-node", "get daemonsets in kube-system: eks-pod-identity-agent", "get daemonsets in kube-system: kube-proxy",
 		"patch daemonsets in kube-system: aws-node", "get deployments in kube-system: coredns",
+		"get leases in kube-system: kubectl-noderole", "create leases in kube-system", "update leases in kube-system: kubectl-noderole",
 		"list nodeclasses in ", "list nodeclasses in kube-system", "list nodeclasses in default", "list nodeclasses in other",
 		"list ec2nodeclasses in ", "list ec2nodeclasses in kube-system", "list ec2nodeclasses in default", "list ec2nodeclasses in other",
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -306,6 +307,10 @@ func (s *scenario) cleanKubernetes() {
 	now := int64(0)
 	options := metav1.DeleteOptions{GracePeriodSeconds: &now}
 	all := metav1.ListOptions{}
+	// A run that was killed leaves its lease.
+	if err := s.kube.CoordinationV1().Leases("kube-system").Delete(s.ctx, "kubectl-noderole", options); err != nil && !apierrors.IsNotFound(err) {
+		s.t.Fatal(err)
+	}
 	s.must(s.kube.CoreV1().Nodes().DeleteCollection(s.ctx, options, all))
 	s.must(s.kube.CoreV1().Pods("kube-system").DeleteCollection(s.ctx, options, all))
 	s.must(s.kube.AppsV1().DaemonSets("kube-system").DeleteCollection(s.ctx, options, all))

@@ -28,8 +28,9 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
-// all puts every hostile text into every field; without it each field gets some.
-var all = flag.Bool("hostile.all", false, "put every hostile text into every field (minutes instead of seconds)")
+// all puts every hostile text into every field and looks at every format; without it each
+// field gets one text, and some formats in turn.
+var all = flag.Bool("hostile.all", false, "put every hostile text into every field and look at every format (many minutes)")
 
 // hostile are texts that break out of a shell, a comment, a format or a terminal.
 var hostile = []string{
@@ -158,11 +159,16 @@ func with(v any, path []string, key bool, replace func(string) string) any {
 	}
 }
 
-// formats are the output formats of check, and the texts of fix.
-var formats = [][]string{
+// commandFormats have commands to run: each field is looked at in both.
+var commandFormats = [][]string{
+	{"check", "-o", "json"},
+	{"fix", "-o", "aws-cli"},
+}
+
+// otherFormats are the other output formats of check, and the other texts of fix.
+var otherFormats = [][]string{
 	{"check", "-o", "table"},
 	{"check", "-o", "wide", "--show", "all"},
-	{"check", "-o", "json"},
 	{"check", "-o", "yaml"},
 	{"check", "-o", "html"},
 	{"check", "-o", "markdown"},
@@ -171,7 +177,6 @@ var formats = [][]string{
 	{"check", "-o", "openreports"},
 	{"check", "--why-not-joining"},
 	{"fix"},
-	{"fix", "-o", "aws-cli"},
 	{"fix", "-o", "terraform"},
 	{"fix", "-o", "json"},
 	{"fix", "--cni-identity", "auto", "-o", "aws-cli"},
@@ -186,20 +191,18 @@ func run(args []string, in []byte) (code int, out, errOut string) {
 	return code, stdout.String(), stderr.String()
 }
 
-// TestHostileFields puts hostile texts into every field and looks at every format.
+// TestHostileFields puts hostile texts into every field and looks at what is printed.
 func TestHostileFields(t *testing.T) {
 	list := bases(t)
 	places := leaves(list)
 	shell := newShell(t)
-	const some = 1
-	n := 0
-	for _, l := range places {
-		texts := hostile
+	for n, l := range places {
+		texts, formats := hostile, slices.Concat(commandFormats, otherFormats)
 		if !*all {
-			texts = nil
-			for range some {
-				texts = append(texts, hostile[n%len(hostile)])
-				n++
+			texts = []string{hostile[n%len(hostile)]}
+			formats = slices.Clone(commandFormats)
+			for i := range 2 {
+				formats = append(formats, otherFormats[(2*n+i)%len(otherFormats)])
 			}
 		}
 		for at, h := range texts {
@@ -212,7 +215,7 @@ func TestHostileFields(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			inert(t, shell, l, h, snapshot)
+			inert(t, shell, formats, l, h, snapshot)
 		}
 	}
 	shell.flush(t)
@@ -223,7 +226,7 @@ func TestHostileFields(t *testing.T) {
 }
 
 // inert fails where what is printed about a snapshot could do harm.
-func inert(t *testing.T, shell *shell, l leaf, h string, snapshot []byte) {
+func inert(t *testing.T, shell *shell, formats [][]string, l leaf, h string, snapshot []byte) {
 	t.Helper()
 	for _, format := range formats {
 		code, out, errOut := run(format, snapshot)

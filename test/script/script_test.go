@@ -4,6 +4,8 @@
 package script_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"flag"
 	"fmt"
@@ -57,6 +59,12 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "build the plugin:", err)
 		return 1
 	}
+	// The kubeconfigs of EKS clusters run the AWS CLI for a token; the scripts do not need it.
+	token := "#!/bin/sh\necho '" + `{"apiVersion":"client.authentication.k8s.io/v1beta1","kind":"ExecCredential","status":{"token":"k8s-aws-v1.x"}}` + "'\n"
+	if err := os.WriteFile(filepath.Join(dir, "aws"), []byte(token), 0o755); err != nil { //nolint:gosec // a program
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	binDir = dir
 	return m.Run()
 }
@@ -68,7 +76,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		UpdateScripts:       *update,
 		Setup:               setup,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "sub": sub, "misshape": misshape},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "sub": sub, "misshape": misshape, "gz": gz},
 	})
 }
 
@@ -83,7 +91,23 @@ func setup(env *testscript.Env) error {
 	env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	env.Setenv("SERVER", server.URL)
 	env.Setenv("GOCOVERDIR", os.Getenv("GOCOVERDIR"))
-	return nil
+	examples, err := filepath.Abs("../../examples")
+	env.Setenv("EXAMPLES", examples)
+	return err
+}
+
+// gz compresses a file: gz FROM TO. The folders of TO are made.
+func gz(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: gz FROM TO")
+	}
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, err := z.Write([]byte(ts.ReadFile(args[0])))
+	ts.Check(errors.Join(err, z.Close()))
+	to := ts.MkAbs(args[1])
+	ts.Check(os.MkdirAll(filepath.Dir(to), 0o700))
+	ts.Check(os.WriteFile(to, b.Bytes(), 0o600))
 }
 
 // answerFrom serves EKS from files named after the path (eks/clusters/prod.json)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"golang.org/x/time/rate"
@@ -24,8 +25,18 @@ var iamRates = map[string]int{"iam:GetPolicy": 17, "iam:GetPolicyVersion": 17}
 
 // budget limits the requests to IAM of one account, retries included.
 type budget struct {
+	// pause waits for a time, or until the context ends, and returns its error then.
+	pause    func(context.Context, time.Duration) error
 	mu       sync.Mutex
 	limiters map[string]*rate.Limiter // by operation
+}
+
+// newBudget returns a budget; without a pause it waits in real time.
+func newBudget(pause func(context.Context, time.Duration) error) *budget {
+	if pause == nil {
+		pause = sleep
+	}
+	return &budget{pause: pause, limiters: map[string]*rate.Limiter{}}
 }
 
 // wait returns when a request for an operation may be sent, or the context's error.
@@ -41,10 +52,31 @@ func (b *budget) wait(ctx context.Context, operation string) error {
 		b.limiters[operation] = limiter
 	}
 	b.mu.Unlock()
-	if limiter.Wait(ctx) != nil { // it also ends early where the wait would be too long
-		return cmp.Or(ctx.Err(), context.DeadlineExceeded)
+	turn := limiter.Reserve()
+	delay := turn.Delay()
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < delay {
+		turn.Cancel()
+		return context.DeadlineExceeded
+	}
+	if delay == 0 {
+		return ctx.Err()
+	}
+	if err := b.pause(ctx, delay); err != nil {
+		turn.Cancel()
+		return err
 	}
 	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // budgetedRetryer sends each attempt within a budget.

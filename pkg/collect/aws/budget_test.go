@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
@@ -56,6 +57,40 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// TestBudgetPauses: the pauses are those of the rate, and one that would end after the
+// context's deadline is not begun.
+func TestBudgetPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var paused time.Duration
+		b := newBudget(func(ctx context.Context, d time.Duration) error {
+			paused += d
+			return sleep(ctx, d)
+		})
+		began := time.Now()
+		for range 7 * 10 {
+			if err := b.wait(t.Context(), "iam:GetRole"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if took := time.Since(began); took != paused || took.Round(10*time.Millisecond) != 9*time.Second {
+			t.Errorf("%s, of which %s were pauses", took, paused)
+		}
+		if err := b.wait(t.Context(), "eks:DescribeNodegroup"); err != nil || time.Since(began) != paused {
+			t.Errorf("another service waits: %v", err)
+		}
+		short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if err := b.wait(short, "iam:GetRole"); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != paused {
+			t.Errorf("%v after %s", err, time.Since(began))
+		}
+		ended, end := context.WithCancel(t.Context())
+		end()
+		if err := b.wait(ended, "iam:GetRole"); !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
 // TestSlowAnswer: an answer that arrives byte by byte ends within the limit of a request,
 // and is not asked for again.
 func TestSlowAnswer(t *testing.T) {
@@ -76,7 +111,7 @@ func TestSlowAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.answered.Store(true)
+	c.at.answered.Store(true)
 	began := time.Now()
 	_, err = c.ListClusters(t.Context())
 	var failed *collect.CallError

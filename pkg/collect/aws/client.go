@@ -1,5 +1,5 @@
 // Package aws reads and writes the AWS APIs. A Client reads what the snapshot of a
-// cluster needs. Changes also applies the changes of repairs, and nothing else writes.
+// cluster needs, in one region and with the credentials of an Account. Changes also applies the changes of repairs, and nothing else writes.
 // The package wraps the AWS SDK: standard configuration and credentials, adaptive
 // retries, time limits, a bound on calls in flight, a check that every answer has the
 // shape of its operation, and errors that a person can act on.
@@ -8,6 +8,7 @@ package aws
 import (
 	"context"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,8 +17,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
@@ -34,35 +37,67 @@ const operationTimeout = 2 * time.Minute
 // shared by the whole account. The largest level of a usual cluster fits in.
 const callsInFlight = 20
 
-// Client reads from AWS as one caller in one region. It implements collect.AWS
-// and locate.API, answers ListClusters, clusters and the caller's account from
-// memory where they were asked for before, and may be used concurrently.
-type Client struct {
-	eks EKS
+// Account is one caller's credentials: IAM and STS, which answer the same in every region,
+// and what the calls to all regions share: the budget of requests, the bound on calls in
+// flight and the count of calls. It answers the caller's account from memory where it was
+// asked for before, and may be used concurrently.
+type Account struct {
 	iam IAM
-	ec2 EC2
 	sts STS
 
-	autoscaling AutoScaling
-
-	loaded   aws.Config // what clients of other regions are made from
+	base     aws.Config // as it was loaded
+	loaded   aws.Config // what the clients of regions are made from
 	settings Config
+	limits   *limits
+	// home is where IAM and STS are called, and the cluster of a run with one cluster.
+	home *site
 
-	region  string
-	profile string // for messages: what to log in to
-	timeout time.Duration
-	slots   map[string]chan struct{} // by service: calls in flight
+	id collect.Memo[string]
+
+	mu      sync.Mutex // guards what follows
+	calls   map[string]int
+	regions map[string]*Client
+}
+
+// Client reads the clusters of one region, with the credentials of its Account. It
+// implements collect.AWS and locate.API, answers ListClusters and clusters from memory
+// where they were asked for before, and may be used concurrently.
+type Client struct {
+	*Account
+	at *site
+
+	eks           EKS
+	ec2           EC2
+	autoscaling   AutoScaling
+	ecr           ECR
+	organizations Organizations
 
 	clusterNames collect.Memo[[]string]
 	clusters     collect.Memo[*ekstypes.Cluster]
-	account      collect.Memo[string]
+}
 
+// limits are what all calls of an account share.
+type limits struct {
+	profile string // for messages: what to log in to
+	timeout time.Duration
+	slots   map[string]chan struct{} // by service: calls in flight
+}
+
+// site is the region that calls go to, and what is known of how it answers.
+type site struct {
+	*limits
+	region   string
 	answered atomic.Bool // whether AWS has answered anything yet
 
-	mu    sync.Mutex // guards what follows
-	calls map[string]int
-	down  map[string]unreachable // services that cannot be reached
+	mu   sync.Mutex
+	down map[string]unreachable // services that cannot be reached
 }
+
+// caller is an Account or a Client, which make calls.
+type caller interface{ where() *site }
+
+func (a *Account) where() *site { return a.home }
+func (c *Client) where() *site  { return c.at }
 
 // The interfaces that a Client must satisfy.
 var (
@@ -70,56 +105,88 @@ var (
 	_ locate.API  = (*Client)(nil)
 )
 
-// New loads the standard AWS configuration, overlaid with cfg, and returns a
-// client for it. It returns a *problem.Error where the user can solve the
-// problem: no region, no such profile. Credentials are looked for by the first
-// call.
+// New is NewAccount and its client for the region of the configuration.
 func New(ctx context.Context, cfg Config) (*Client, error) {
-	c := &Client{
-		timeout: operationTimeout,
-		slots: map[string]chan struct{}{
+	a, err := NewAccount(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return a.In(a.home.region), nil
+}
+
+// NewAccount loads the standard AWS configuration, overlaid with cfg. It returns a
+// *problem.Error where the user can solve the problem: no region, no such profile.
+// Credentials are looked for by the first call.
+func NewAccount(ctx context.Context, cfg Config) (*Account, error) {
+	loaded, err := load(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return newAccount(loaded, cfg), nil
+}
+
+// newAccount returns the account of a configuration that was loaded.
+func newAccount(loaded aws.Config, cfg Config) *Account {
+	a := &Account{
+		limits: &limits{profile: cfg.profile(), timeout: operationTimeout, slots: map[string]chan struct{}{
 			"eks": make(chan struct{}, callsInFlight),
 			"iam": make(chan struct{}, callsInFlight),
 			"ec2": make(chan struct{}, 5),
 			"sts": make(chan struct{}, 2),
 
-			"autoscaling": make(chan struct{}, 5),
-		},
-		calls: map[string]int{},
-		down:  map[string]unreachable{},
+			"autoscaling":   make(chan struct{}, 5),
+			"ecr":           make(chan struct{}, 5),
+			"organizations": make(chan struct{}, 2),
+		}},
+		calls:   map[string]int{},
+		regions: map[string]*Client{},
 	}
-	loaded, err := load(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	loaded.APIOptions = append(loaded.APIOptions, userAgent, c.countCalls)
-	c.loaded, c.settings = loaded, cfg
-	c.region = loaded.Region
-	c.profile = cfg.profile()
-	c.eks = newEKS(loaded, cfg)
-	c.iam = (*iamCalls)(iam.NewFromConfig(loaded, func(o *iam.Options) { override(&o.BaseEndpoint, cfg.endpoint("IAM")) }))
-	c.ec2 = (*ec2Calls)(ec2.NewFromConfig(loaded, func(o *ec2.Options) { override(&o.BaseEndpoint, cfg.endpoint("EC2")) }))
-	c.autoscaling = (*autoscalingCalls)(autoscaling.NewFromConfig(loaded, func(o *autoscaling.Options) { override(&o.BaseEndpoint, cfg.endpoint("AUTO_SCALING")) }))
-	c.sts = (*stsCalls)(sts.NewFromConfig(loaded, func(o *sts.Options) { override(&o.BaseEndpoint, cfg.endpoint("STS")) }))
-	return c, nil
+	a.base = loaded
+	loaded.APIOptions = append(slices.Clone(loaded.APIOptions), userAgent, a.countCalls)
+	a.loaded, a.settings = loaded, cfg
+	a.home = a.site(loaded.Region)
+	a.iam = (*iamCalls)(iam.NewFromConfig(loaded, func(o *iam.Options) { override(&o.BaseEndpoint, cfg.endpoint("IAM")) }))
+	a.sts = (*stsCalls)(sts.NewFromConfig(loaded, func(o *sts.Options) { override(&o.BaseEndpoint, cfg.endpoint("STS")) }))
+	return a
 }
 
-func newEKS(loaded aws.Config, cfg Config) *eksCalls {
-	return (*eksCalls)(eks.NewFromConfig(loaded, func(o *eks.Options) { override(&o.BaseEndpoint, cfg.endpoint("EKS")) }))
+// Home returns the region of the configuration, where IAM and STS are called.
+func (a *Account) Home() string { return a.home.region }
+
+func (a *Account) site(region string) *site {
+	return &site{limits: a.limits, region: region, down: map[string]unreachable{}}
 }
 
-// InRegion returns a client for the EKS clusters of another region. It has the same
-// credentials, its calls are bounded and counted together with those of c.
-func (c *Client) InRegion(region string) collect.Clusters {
-	loaded := c.loaded.Copy()
+// In returns the client for the clusters of a region: always the same one, so that nothing
+// is asked twice.
+func (a *Account) In(region string) *Client {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if c, ok := a.regions[region]; ok {
+		return c
+	}
+	at := a.home
+	if region != at.region {
+		at = a.site(region)
+		at.answered.Store(true) // a region that gives no answer is not all of AWS
+	}
+	loaded, cfg := a.loaded.Copy(), a.settings
 	loaded.Region = region
-	r := &Client{
-		eks: newEKS(loaded, c.settings), region: region, profile: c.profile, timeout: c.timeout, slots: c.slots,
-		calls: map[string]int{}, down: map[string]unreachable{},
+	c := &Client{
+		Account: a, at: at,
+		eks:           (*eksCalls)(eks.NewFromConfig(loaded, func(o *eks.Options) { override(&o.BaseEndpoint, cfg.endpoint("EKS")) })),
+		ec2:           (*ec2Calls)(ec2.NewFromConfig(loaded, func(o *ec2.Options) { override(&o.BaseEndpoint, cfg.endpoint("EC2")) })),
+		autoscaling:   (*autoscalingCalls)(autoscaling.NewFromConfig(loaded, func(o *autoscaling.Options) { override(&o.BaseEndpoint, cfg.endpoint("AUTO_SCALING")) })),
+		ecr:           (*ecrCalls)(ecr.NewFromConfig(loaded, func(o *ecr.Options) { override(&o.BaseEndpoint, cfg.endpoint("ECR")) })),
+		organizations: (*organizationsCalls)(organizations.NewFromConfig(loaded, func(o *organizations.Options) { override(&o.BaseEndpoint, cfg.endpoint("ORGANIZATIONS")) })),
 	}
-	r.answered.Store(true) // a region that gives no answer is not all of AWS
-	return r
+	a.regions[region] = c
+	return c
 }
+
+// InRegion returns what knows the EKS clusters of another region: In, as collect asks for
+// it.
+func (c *Client) InRegion(region string) collect.Clusters { return c.In(region) }
 
 func override(to **string, value string) {
 	if value != "" {
@@ -128,37 +195,38 @@ func override(to **string, value string) {
 }
 
 // Region returns the region that the client reads.
-func (c *Client) Region() string { return c.region }
+func (c *Client) Region() string { return c.at.region }
 
 // Calls returns how many requests were sent so far, by operation such as
 // iam:GetRole. A retried request counts again.
-func (c *Client) Calls() map[string]int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return maps.Clone(c.calls)
+func (a *Account) Calls() map[string]int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return maps.Clone(a.calls)
 }
 
 // call makes one call within the limits and explains its error.
-func call[Out any](ctx context.Context, c *Client, operation string, do func(context.Context) (Out, error)) (Out, error) {
+func call[Out any](ctx context.Context, by caller, operation string, do func(context.Context) (Out, error)) (Out, error) {
 	var none Out
+	at := by.where()
 	defer collect.Wait(ctx, func() string { return operation })()
 	service, _, _ := strings.Cut(operation, ":")
 	select {
-	case c.slots[service] <- struct{}{}:
-		defer func() { <-c.slots[service] }()
+	case at.slots[service] <- struct{}{}:
+		defer func() { <-at.slots[service] }()
 	case <-ctx.Done():
 		return none, ctx.Err()
 	}
-	if why, down := c.isUnreachable(service); down {
-		return none, c.unreachable(operation, why)
+	if why, down := at.isUnreachable(service); down {
+		return none, at.unreachable(operation, why)
 	}
-	limited, cancel := context.WithTimeout(ctx, c.timeout)
+	limited, cancel := context.WithTimeout(ctx, at.timeout)
 	defer cancel()
 	out, err := do(limited)
 	if err != nil {
-		return none, c.explain(ctx, operation, err)
+		return none, at.explain(ctx, operation, err)
 	}
-	c.answered.Store(true)
+	at.answered.Store(true)
 	return out, nil
 }
 
@@ -170,10 +238,10 @@ type paginator[Out, Options any] interface {
 
 // pages calls each for every page of a list. It returns the token of the next page,
 // and whether there is one; see byToken and byMarker.
-func pages[Out, Options any](ctx context.Context, c *Client, operation string, p paginator[Out, Options], each func(*Out) (token string, more bool)) error {
+func pages[Out, Options any](ctx context.Context, by caller, operation string, p paginator[Out, Options], each func(*Out) (token string, more bool)) error {
 	var tokens collect.PageTokens
 	for {
-		page, err := call(ctx, c, operation, func(ctx context.Context) (*Out, error) { return p.NextPage(ctx) })
+		page, err := call(ctx, by, operation, func(ctx context.Context) (*Out, error) { return p.NextPage(ctx) })
 		if err != nil {
 			return err
 		}
@@ -193,9 +261,9 @@ func byToken(token *string) (string, bool) { return aws.ToString(token), aws.ToS
 // byMarker is the next page of IAM, which says by a flag of its own whether there is one.
 func byMarker(truncated bool, marker *string) (string, bool) { return aws.ToString(marker), truncated }
 
-func (c *Client) isUnreachable(service string) (unreachable, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	why, down := c.down[service]
+func (s *site) isUnreachable(service string) (unreachable, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	why, down := s.down[service]
 	return why, down
 }

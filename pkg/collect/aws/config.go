@@ -24,8 +24,8 @@ import (
 	"github.com/aws/smithy-go/logging"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-	"golang.org/x/time/rate"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
@@ -40,8 +40,9 @@ type Config struct {
 	// Profile is an AWS profile that was named explicitly; it wins over
 	// credentials in the environment.
 	Profile string
-	// RoleARN is a role to assume with those credentials.
-	RoleARN string
+	// RoleARN is a role to assume with those credentials, with ExternalID where its trust
+	// policy asks for one.
+	RoleARN, ExternalID string
 	// Env is laid over the process's environment: the variables that a
 	// kubeconfig gives its credential plugin. Of the AWS variables those are
 	// known that select credentials, region, files, endpoints and retries.
@@ -51,6 +52,9 @@ type Config struct {
 	RequestTimeout time.Duration
 	// Trace records the calls; nil records none.
 	Trace *trace.Recorder
+	// Pause waits until the budget of requests to IAM allows the next one, or until the
+	// context ends, and returns its error then; nil waits in real time.
+	Pause func(context.Context, time.Duration) error
 }
 
 // The limits of one request. A service that does not answer within them is not
@@ -142,7 +146,7 @@ func load(ctx context.Context, cfg Config) (aws.Config, error) {
 			Next:    "name it with --region, or set AWS_REGION",
 		}
 	}
-	loaded.Retryer = retryer(loaded)
+	loaded.Retryer = retryer(loaded, newBudget(cfg.Pause))
 	if cfg.RoleARN != "" {
 		loaded.Credentials = assumedRole(loaded, cfg)
 	}
@@ -250,6 +254,9 @@ func assumedRole(base aws.Config, cfg Config) aws.CredentialsProvider {
 	client := (*stsCalls)(sts.NewFromConfig(base, func(o *sts.Options) { override(&o.BaseEndpoint, cfg.endpoint("STS")) }))
 	return stscreds.NewAssumeRoleProvider(client, cfg.RoleARN, func(o *stscreds.AssumeRoleOptions) {
 		o.RoleSessionName = "kubectl-noderole"
+		if cfg.ExternalID != "" {
+			o.ExternalID = &cfg.ExternalID
+		}
 	})
 }
 
@@ -268,14 +275,13 @@ func httpClient(timeout time.Duration) *awshttp.BuildableClient {
 // retries, or its standard ones where AWS_RETRY_MODE says so. The limits of one service do
 // not slow down another. The pause before an attempt is anything up to twice the last
 // one's limit, at most maxBackoff (full jitter). All clients send within one budget.
-func retryer(cfg aws.Config) func() aws.Retryer {
+func retryer(cfg aws.Config, shared *budget) func() aws.Retryer {
 	standard := func(o *retry.StandardOptions) {
 		o.MaxAttempts = cmp.Or(cfg.RetryMaxAttempts, maxAttempts)
 		o.MaxBackoff = maxBackoff
 		o.Backoff = retry.NewExponentialJitterBackoff(maxBackoff)
 		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(worthRetrying)}, o.Retryables...)
 	}
-	shared := &budget{limiters: map[string]*rate.Limiter{}}
 	return func() aws.Retryer {
 		if cfg.RetryMode == aws.RetryModeStandard {
 			return budgetedRetryer{retry.NewStandard(standard), shared}
@@ -332,7 +338,7 @@ func userAgent(stack *middleware.Stack) error {
 }
 
 // countCalls counts and records every request that is sent, as the last step before it is.
-func (c *Client) countCalls(stack *middleware.Stack) error {
+func (a *Account) countCalls(stack *middleware.Stack) error {
 	err := stack.Initialize.Add(middleware.InitializeMiddlewareFunc("NoteSubject",
 		func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
 			return next.HandleInitialize(middleware.WithStackValue(ctx, subjectKey{}, subjectOf(in.Parameters)), in)
@@ -342,9 +348,9 @@ func (c *Client) countCalls(stack *middleware.Stack) error {
 	}
 	return stack.Deserialize.Add(middleware.DeserializeMiddlewareFunc("CountCalls",
 		func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
-			c.mu.Lock()
-			c.calls[operationOf(ctx)]++
-			c.mu.Unlock()
+			a.mu.Lock()
+			a.calls[operationOf(ctx)]++
+			a.mu.Unlock()
 			made := trace.Call{API: "AWS", Operation: operationOf(ctx), Start: time.Now()}
 			made.Subject, _ = middleware.GetStackValue(ctx, subjectKey{}).(string)
 			out, metadata, err := next.HandleDeserialize(ctx, in)
@@ -352,9 +358,18 @@ func (c *Client) countCalls(stack *middleware.Stack) error {
 			if response, ok := out.RawResponse.(*smithyhttp.Response); ok && response.Response != nil {
 				made.Status = response.StatusCode
 			}
-			c.settings.Trace.Add(made)
+			a.settings.Trace.Add(made)
+			if !isRead(operationOf(ctx)) {
+				change.Sent(ctx, collect.Refused(made.Status))
+			}
 			return out, metadata, err
 		}), middleware.After)
+}
+
+// isRead tells by its name whether an operation changes nothing.
+func isRead(operation string) bool {
+	_, action, _ := strings.Cut(operation, ":")
+	return strings.HasPrefix(action, "Get") || strings.HasPrefix(action, "List") || strings.HasPrefix(action, "Describe") || strings.HasPrefix(action, "Simulate") || strings.HasPrefix(action, "Generate")
 }
 
 type subjectKey struct{}

@@ -66,6 +66,9 @@ func (c *Client) Cluster(ctx context.Context, name string) (snapshot.Cluster, er
 		Status:  string(cluster.Status),
 		RoleARN: aws.ToString(cluster.RoleArn),
 	}
+	if vpc := cluster.ResourcesVpcConfig; vpc != nil {
+		out.VPCID = aws.ToString(vpc.VpcId)
+	}
 	if network := cluster.KubernetesNetworkConfig; network != nil {
 		out.IPFamily = string(network.IpFamily)
 	}
@@ -137,6 +140,7 @@ func (c *Client) NodeGroup(ctx context.Context, cluster, name string) (snapshot.
 		NodeRoleARN: aws.ToString(group.NodeRole),
 		Status:      string(group.Status),
 		AMIType:     string(group.AmiType),
+		Subnets:     slices.Sorted(slices.Values(group.Subnets)),
 	}
 	if template := group.LaunchTemplate; template != nil {
 		facts.LaunchTemplate = aws.ToString(template.Id) + ":" + aws.ToString(template.Version)

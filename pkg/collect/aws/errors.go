@@ -52,6 +52,8 @@ var errorClasses = map[string]errorClass{
 	"NoSuchEntity":              absent,
 	"ResourceNotFoundException": absent,
 
+	"RepositoryPolicyNotFoundException": absent,
+
 	"Throttling":               throttled,
 	"ThrottlingException":      throttled,
 	"ThrottledException":       throttled,
@@ -83,13 +85,13 @@ var errorClasses = map[string]errorClass{
 // explain turns the SDK's error into a *collect.CallError or, where nothing
 // else can be read either, into a *problem.Error. An ended context is returned
 // as such.
-func (c *Client) explain(ctx context.Context, operation string, err error) error {
+func (s *site) explain(ctx context.Context, operation string, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	var credentials *credentialsError
 	if errors.As(err, &credentials) {
-		return c.explainCredentials(credentials.err)
+		return s.explainCredentials(credentials.err)
 	}
 	if endedEarly(err) {
 		return &collect.CallError{Operation: operation, Message: collect.ErrAnswerEndedEarly.Error(), Err: err}
@@ -101,18 +103,18 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 		return &collect.CallError{Operation: operation, Message: other.Error(), Err: err}
 	}
 	if httpResponse(err) != nil {
-		c.answered.Store(true)
+		s.answered.Store(true)
 	}
 	var api smithy.APIError
 	if errors.As(err, &api) {
-		return c.explainCode(operation, api, err)
+		return s.explainCode(operation, api, err)
 	}
 	var network net.Error
 	if httpResponse(err) != nil && errors.As(err, &network) && network.Timeout() {
 		return &collect.CallError{Operation: operation, Message: "the response was not complete in time", Err: err}
 	}
 	if why, is := cannotReach(err); is {
-		return c.unreachable(operation, why)
+		return s.unreachable(operation, why)
 	}
 	return &collect.CallError{Operation: operation, Message: innermost(err), Err: err}
 }
@@ -123,7 +125,7 @@ func endedEarly(err error) bool {
 }
 
 // explainCode explains an error that the API answered with.
-func (c *Client) explainCode(operation string, api smithy.APIError, err error) error {
+func (s *site) explainCode(operation string, api smithy.APIError, err error) error {
 	message := answerText(api, err)
 	switch kind := classOf(api); kind {
 	case denied:
@@ -133,28 +135,28 @@ func (c *Client) explainCode(operation string, api smithy.APIError, err error) e
 	case throttled:
 		return &collect.CallError{Operation: operation, Message: "throttled, again and again: " + message, Err: err}
 	case expiredCredentials, badCredentials, clockSkew, optInRequired:
-		return c.callerProblem(kind, message, err)
+		return s.callerProblem(kind, message, err)
 	case otherClass:
 	}
 	return &collect.CallError{Operation: operation, Message: message, Err: err}
 }
 
 // callerProblem returns the error for a problem that every call would have.
-func (c *Client) callerProblem(kind errorClass, message string, err error) error {
+func (s *site) callerProblem(kind errorClass, message string, err error) error {
 	out := &problem.Error{Err: err}
 	switch kind {
 	case expiredCredentials:
-		out.Problem = "the AWS credentials" + c.ofProfile() + " have expired (" + message + ")"
-		out.Next = "get new ones, for example with: aws sso login" + c.profileFlag()
+		out.Problem = "the AWS credentials" + s.ofProfile() + " have expired (" + message + ")"
+		out.Next = "get new ones, for example with: aws sso login" + s.profileFlag()
 	case clockSkew:
 		out.Problem = "AWS refuses this computer's clock (" + message + ")"
 		out.Next = "set the clock, then try again"
 	case optInRequired:
-		out.Problem = "the account is not signed up for this service in " + c.region + " (" + message + ")"
+		out.Problem = "the account is not signed up for this service in " + s.region + " (" + message + ")"
 		out.Next = "check the region, or name it with --region"
 	case badCredentials, otherClass, denied, absent, throttled:
-		out.Problem = "AWS does not accept the credentials" + c.ofProfile() + " (" + message + ")"
-		out.Next = "see who you are with: aws sts get-caller-identity" + c.profileFlag() +
+		out.Problem = "AWS does not accept the credentials" + s.ofProfile() + " (" + message + ")"
+		out.Next = "see who you are with: aws sts get-caller-identity" + s.profileFlag() +
 			"; another profile is named with --profile, and a region that is not enabled refuses every credential"
 	}
 	return out
@@ -167,7 +169,7 @@ func (e *credentialsError) Error() string { return "no credentials: " + e.err.Er
 func (e *credentialsError) Unwrap() error { return e.err }
 
 // explainCredentials says why there are no credentials.
-func (c *Client) explainCredentials(err error) error {
+func (s *site) explainCredentials(err error) error {
 	out := &problem.Error{Err: err}
 	var api smithy.APIError
 	hasCode := errors.As(err, &api)
@@ -178,36 +180,36 @@ func (c *Client) explainCredentials(err error) error {
 	var other *nonAWSResponseError
 	switch {
 	case errors.As(err, &other):
-		out.Problem = "no AWS credentials" + c.ofProfile() + ": " + other.Error()
-		out.Next = "check the network, the proxy (HTTPS_PROXY), the region (" + c.region + ") and AWS_ENDPOINT_URL"
+		out.Problem = "no AWS credentials" + s.ofProfile() + ": " + other.Error()
+		out.Next = "check the network, the proxy (HTTPS_PROXY), the region (" + s.region + ") and AWS_ENDPOINT_URL"
 	case errors.As(err, &token), service == "SSO", service == "SSO OIDC", strings.Contains(err.Error(), "SSO token"):
 		if cut {
-			return c.noEndpoint("AWS SSO", why)
+			return s.noEndpoint("AWS SSO", why)
 		}
-		out.Problem = "the AWS SSO session" + c.ofProfile() + " has expired or was never opened"
-		out.Next = "log in with: aws sso login" + c.profileFlag()
+		out.Problem = "the AWS SSO session" + s.ofProfile() + " has expired or was never opened"
+		out.Next = "log in with: aws sso login" + s.profileFlag()
 	case service == "Signin", strings.Contains(err.Error(), "login"):
-		out.Problem = "the AWS login session" + c.ofProfile() + " has expired or was never opened"
-		out.Next = "log in with: aws login" + c.profileFlag()
+		out.Problem = "the AWS login session" + s.ofProfile() + " has expired or was never opened"
+		out.Next = "log in with: aws login" + s.profileFlag()
 	case errors.As(err, &process):
-		out.Problem = "the credential_process" + c.ofProfile() + " failed: " + innermost(err)
+		out.Problem = "the credential_process" + s.ofProfile() + " failed: " + innermost(err)
 		out.Next = "run it directly and correct it; it is configured in ~/.aws/config"
 	case service == "STS" && hasCode:
 		switch kind := classOf(api); kind {
 		case expiredCredentials, badCredentials, clockSkew:
-			return c.callerProblem(kind, answerText(api, err), err)
+			return s.callerProblem(kind, answerText(api, err), err)
 		case otherClass, denied, absent, throttled, optInRequired:
 		}
-		out.Problem = "the role" + c.ofProfile() + " cannot be assumed (" + answerText(api, err) + ")"
-		out.Next = "check the role's trust policy and who you are: aws sts get-caller-identity" + c.profileFlag()
+		out.Problem = "the role" + s.ofProfile() + " cannot be assumed (" + answerText(api, err) + ")"
+		out.Next = "check the role's trust policy and who you are: aws sts get-caller-identity" + s.profileFlag()
 	case service == "STS" && cut:
-		return c.noEndpoint("AWS STS", why)
+		return s.noEndpoint("AWS STS", why)
 	case strings.Contains(err.Error(), "IMDS") || service == "ec2imds" || strings.Contains(err.Error(), "static credentials are empty"):
-		out.Problem = "no AWS credentials" + c.ofProfile() + " were found"
-		out.Next = "log in, for example with: aws sso login" + c.profileFlag() + "; or name a profile with --profile or AWS_PROFILE"
+		out.Problem = "no AWS credentials" + s.ofProfile() + " were found"
+		out.Next = "log in, for example with: aws sso login" + s.profileFlag() + "; or name a profile with --profile or AWS_PROFILE"
 	default:
-		out.Problem = "no AWS credentials" + c.ofProfile() + ": " + innermost(err)
-		out.Next = "see what the AWS CLI makes of it: aws sts get-caller-identity" + c.profileFlag()
+		out.Problem = "no AWS credentials" + s.ofProfile() + ": " + innermost(err)
+		out.Next = "see what the AWS CLI makes of it: aws sts get-caller-identity" + s.profileFlag()
 	}
 	return out
 }
@@ -253,15 +255,15 @@ func (u unreachable) String() string {
 // unreachable notes that a service cannot be reached, so that the other calls
 // to it do not wait too. It ends the run where nothing has answered yet; later
 // it costs what that service knows.
-func (c *Client) unreachable(operation string, why unreachable) error {
+func (s *site) unreachable(operation string, why unreachable) error {
 	service, _, _ := strings.Cut(operation, ":")
 	if why.dial {
-		c.mu.Lock()
-		c.down[service] = why
-		c.mu.Unlock()
+		s.mu.Lock()
+		s.down[service] = why
+		s.mu.Unlock()
 	}
-	if !c.answered.Load() {
-		return c.noEndpoint("AWS ("+operation+")", why)
+	if !s.answered.Load() {
+		return s.noEndpoint("AWS ("+operation+")", why)
 	}
 	message := why.String()
 	if why.host != "" {
@@ -270,10 +272,10 @@ func (c *Client) unreachable(operation string, why unreachable) error {
 	return &collect.CallError{Operation: operation, Message: message, Err: why.err}
 }
 
-func (c *Client) noEndpoint(what string, why unreachable) error {
+func (s *site) noEndpoint(what string, why unreachable) error {
 	return &problem.Error{
 		Problem: "cannot reach " + what + " at " + why.String(),
-		Next:    "check the network, the proxy (HTTPS_PROXY), the region (" + c.region + ") and AWS_ENDPOINT_URL",
+		Next:    "check the network, the proxy (HTTPS_PROXY), the region (" + s.region + ") and AWS_ENDPOINT_URL",
 		Err:     why.err,
 	}
 }
@@ -405,18 +407,18 @@ func present[T any](operation string, part *T) (*T, error) {
 }
 
 // ofProfile and profileFlag put the profile's name into a message.
-func (c *Client) ofProfile() string {
-	if c.profile == "" {
+func (s *site) ofProfile() string {
+	if s.profile == "" {
 		return ""
 	}
-	return fmt.Sprintf(" of profile %q", c.profile)
+	return fmt.Sprintf(" of profile %q", s.profile)
 }
 
-func (c *Client) profileFlag() string {
-	if c.profile == "" {
+func (s *site) profileFlag() string {
+	if s.profile == "" {
 		return ""
 	}
-	return " --profile " + c.profile
+	return " --profile " + s.profile
 }
 
 func utc(t *time.Time) time.Time {

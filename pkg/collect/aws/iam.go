@@ -13,15 +13,15 @@ import (
 
 // Role returns a role's ARN and what iam:GetRole says of it: everything but its
 // policies and instance profiles.
-func (c *Client) Role(ctx context.Context, name string) (string, snapshot.Role, error) {
-	arn, facts, _, err := c.RoleUse(ctx, name)
+func (a *Account) Role(ctx context.Context, name string) (string, snapshot.Role, error) {
+	arn, facts, _, err := a.RoleUse(ctx, name)
 	return arn, facts, err
 }
 
 // AttachedPolicies returns the ARNs of a role's managed policies, in order.
-func (c *Client) AttachedPolicies(ctx context.Context, role string) ([]string, error) {
+func (a *Account) AttachedPolicies(ctx context.Context, role string) ([]string, error) {
 	var arns []string
-	err := pages(ctx, c, "iam:ListAttachedRolePolicies", iam.NewListAttachedRolePoliciesPaginator(c.iam, &iam.ListAttachedRolePoliciesInput{RoleName: &role}),
+	err := pages(ctx, a, "iam:ListAttachedRolePolicies", iam.NewListAttachedRolePoliciesPaginator(a.iam, &iam.ListAttachedRolePoliciesInput{RoleName: &role}),
 		func(page *iam.ListAttachedRolePoliciesOutput) (string, bool) {
 			for _, policy := range page.AttachedPolicies {
 				arns = append(arns, aws.ToString(policy.PolicyArn))
@@ -33,9 +33,9 @@ func (c *Client) AttachedPolicies(ctx context.Context, role string) ([]string, e
 }
 
 // InlinePolicies returns the names of a role's inline policies.
-func (c *Client) InlinePolicies(ctx context.Context, role string) ([]string, error) {
+func (a *Account) InlinePolicies(ctx context.Context, role string) ([]string, error) {
 	var names []string
-	err := pages(ctx, c, "iam:ListRolePolicies", iam.NewListRolePoliciesPaginator(c.iam, &iam.ListRolePoliciesInput{RoleName: &role}),
+	err := pages(ctx, a, "iam:ListRolePolicies", iam.NewListRolePoliciesPaginator(a.iam, &iam.ListRolePoliciesInput{RoleName: &role}),
 		func(page *iam.ListRolePoliciesOutput) (string, bool) {
 			names = append(names, page.PolicyNames...)
 			return byMarker(page.IsTruncated, page.Marker)
@@ -44,9 +44,9 @@ func (c *Client) InlinePolicies(ctx context.Context, role string) ([]string, err
 }
 
 // InlinePolicy returns the document of an inline policy, decoded.
-func (c *Client) InlinePolicy(ctx context.Context, role, name string) (string, error) {
-	out, err := call(ctx, c, "iam:GetRolePolicy", func(ctx context.Context) (*iam.GetRolePolicyOutput, error) {
-		return c.iam.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &role, PolicyName: &name})
+func (a *Account) InlinePolicy(ctx context.Context, role, name string) (string, error) {
+	out, err := call(ctx, a, "iam:GetRolePolicy", func(ctx context.Context) (*iam.GetRolePolicyOutput, error) {
+		return a.iam.GetRolePolicy(ctx, &iam.GetRolePolicyInput{RoleName: &role, PolicyName: &name})
 	})
 	if err != nil {
 		return "", err
@@ -59,9 +59,9 @@ func (c *Client) InlinePolicy(ctx context.Context, role, name string) (string, e
 }
 
 // RoleProfiles returns the instance profiles that hold a role, by ARN.
-func (c *Client) RoleProfiles(ctx context.Context, role string) (map[string]snapshot.InstanceProfile, error) {
+func (a *Account) RoleProfiles(ctx context.Context, role string) (map[string]snapshot.InstanceProfile, error) {
 	profiles := map[string]snapshot.InstanceProfile{}
-	err := pages(ctx, c, "iam:ListInstanceProfilesForRole", iam.NewListInstanceProfilesForRolePaginator(c.iam, &iam.ListInstanceProfilesForRoleInput{RoleName: &role}),
+	err := pages(ctx, a, "iam:ListInstanceProfilesForRole", iam.NewListInstanceProfilesForRolePaginator(a.iam, &iam.ListInstanceProfilesForRoleInput{RoleName: &role}),
 		func(page *iam.ListInstanceProfilesForRoleOutput) (string, bool) {
 			for i := range page.InstanceProfiles {
 				profile := &page.InstanceProfiles[i]
@@ -73,9 +73,9 @@ func (c *Client) RoleProfiles(ctx context.Context, role string) (map[string]snap
 }
 
 // InstanceProfile returns an instance profile's ARN and the facts about it.
-func (c *Client) InstanceProfile(ctx context.Context, name string) (string, snapshot.InstanceProfile, error) {
-	out, err := call(ctx, c, "iam:GetInstanceProfile", func(ctx context.Context) (*iam.GetInstanceProfileOutput, error) {
-		return c.iam.GetInstanceProfile(ctx, &iam.GetInstanceProfileInput{InstanceProfileName: &name})
+func (a *Account) InstanceProfile(ctx context.Context, name string) (string, snapshot.InstanceProfile, error) {
+	out, err := call(ctx, a, "iam:GetInstanceProfile", func(ctx context.Context) (*iam.GetInstanceProfileOutput, error) {
+		return a.iam.GetInstanceProfile(ctx, &iam.GetInstanceProfileInput{InstanceProfileName: &name})
 	})
 	if err != nil {
 		return "", snapshot.InstanceProfile{}, err
@@ -88,9 +88,9 @@ func (c *Client) InstanceProfile(ctx context.Context, name string) (string, snap
 }
 
 // OIDCProvider returns the facts about an OIDC identity provider.
-func (c *Client) OIDCProvider(ctx context.Context, arn string) (snapshot.OIDCProvider, error) {
-	out, err := call(ctx, c, "iam:GetOpenIDConnectProvider", func(ctx context.Context) (*iam.GetOpenIDConnectProviderOutput, error) {
-		return c.iam.GetOpenIDConnectProvider(ctx, &iam.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: &arn})
+func (a *Account) OIDCProvider(ctx context.Context, arn string) (snapshot.OIDCProvider, error) {
+	out, err := call(ctx, a, "iam:GetOpenIDConnectProvider", func(ctx context.Context) (*iam.GetOpenIDConnectProviderOutput, error) {
+		return a.iam.GetOpenIDConnectProvider(ctx, &iam.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: &arn})
 	})
 	if err != nil {
 		return snapshot.OIDCProvider{}, err
@@ -108,9 +108,9 @@ func instanceProfile(profile *iamtypes.InstanceProfile) snapshot.InstanceProfile
 
 // PolicyVersions returns the default versions by ARN of the managed policies on the first
 // page of those that are attached in the account. Few accounts have more than one page.
-func (c *Client) PolicyVersions(ctx context.Context) (map[string]string, error) {
-	out, err := call(ctx, c, "iam:ListPolicies", func(ctx context.Context) (*iam.ListPoliciesOutput, error) {
-		return c.iam.ListPolicies(ctx, &iam.ListPoliciesInput{OnlyAttached: true, MaxItems: aws.Int32(listPage)})
+func (a *Account) PolicyVersions(ctx context.Context) (map[string]string, error) {
+	out, err := call(ctx, a, "iam:ListPolicies", func(ctx context.Context) (*iam.ListPoliciesOutput, error) {
+		return a.iam.ListPolicies(ctx, &iam.ListPoliciesInput{OnlyAttached: true, MaxItems: aws.Int32(listPage)})
 	})
 	if err != nil {
 		return nil, err
@@ -123,9 +123,9 @@ func (c *Client) PolicyVersions(ctx context.Context) (map[string]string, error) 
 }
 
 // PolicyVersion returns the id of a managed policy's default version.
-func (c *Client) PolicyVersion(ctx context.Context, arn string) (string, error) {
-	out, err := call(ctx, c, "iam:GetPolicy", func(ctx context.Context) (*iam.GetPolicyOutput, error) {
-		return c.iam.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &arn})
+func (a *Account) PolicyVersion(ctx context.Context, arn string) (string, error) {
+	out, err := call(ctx, a, "iam:GetPolicy", func(ctx context.Context) (*iam.GetPolicyOutput, error) {
+		return a.iam.GetPolicy(ctx, &iam.GetPolicyInput{PolicyArn: &arn})
 	})
 	if err != nil {
 		return "", err
@@ -143,9 +143,9 @@ func (c *Client) PolicyVersion(ctx context.Context, arn string) (string, error) 
 
 // PolicyDocument returns the document of one version of a managed policy,
 // decoded.
-func (c *Client) PolicyDocument(ctx context.Context, arn, version string) (string, error) {
-	out, err := call(ctx, c, "iam:GetPolicyVersion", func(ctx context.Context) (*iam.GetPolicyVersionOutput, error) {
-		return c.iam.GetPolicyVersion(ctx, &iam.GetPolicyVersionInput{PolicyArn: &arn, VersionId: &version})
+func (a *Account) PolicyDocument(ctx context.Context, arn, version string) (string, error) {
+	out, err := call(ctx, a, "iam:GetPolicyVersion", func(ctx context.Context) (*iam.GetPolicyVersionOutput, error) {
+		return a.iam.GetPolicyVersion(ctx, &iam.GetPolicyVersionInput{PolicyArn: &arn, VersionId: &version})
 	})
 	if err != nil {
 		return "", err
@@ -170,7 +170,7 @@ func (c *Client) Simulate(ctx context.Context, roleARN string, actions, resource
 	err := pages(ctx, c, operation, iam.NewSimulatePrincipalPolicyPaginator(c.iam, &iam.SimulatePrincipalPolicyInput{
 		PolicySourceArn: &roleARN, ActionNames: actions, ResourceArns: resources,
 		ContextEntries: []iamtypes.ContextEntry{
-			contextEntry("aws:RequestedRegion", c.region, iamtypes.ContextKeyTypeEnumString),
+			contextEntry("aws:RequestedRegion", c.at.region, iamtypes.ContextKeyTypeEnumString),
 			contextEntry("aws:SecureTransport", "true", iamtypes.ContextKeyTypeEnumBoolean),
 		},
 	}), func(page *iam.SimulatePrincipalPolicyOutput) (string, bool) {

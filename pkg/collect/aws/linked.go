@@ -7,18 +7,22 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/autoscaling"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/eks"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
 // The SDK's clients, with the calls in use as their only methods.
 type (
-	autoscalingCalls autoscaling.Client
-	ec2Calls         ec2.Client
-	eksCalls         eks.Client
-	iamCalls         iam.Client
-	stsCalls         sts.Client
+	autoscalingCalls   autoscaling.Client
+	ec2Calls           ec2.Client
+	ecrCalls           ecr.Client
+	eksCalls           eks.Client
+	iamCalls           iam.Client
+	organizationsCalls organizations.Client
+	stsCalls           sts.Client
 )
 
 func (c *autoscalingCalls) DescribeAutoScalingGroups(ctx context.Context, in *autoscaling.DescribeAutoScalingGroupsInput, o ...func(*autoscaling.Options)) (*autoscaling.DescribeAutoScalingGroupsOutput, error) {
@@ -35,6 +39,22 @@ func (c *ec2Calls) DescribeInstances(ctx context.Context, in *ec2.DescribeInstan
 
 func (c *ec2Calls) DescribeLaunchTemplateVersions(ctx context.Context, in *ec2.DescribeLaunchTemplateVersionsInput, o ...func(*ec2.Options)) (*ec2.DescribeLaunchTemplateVersionsOutput, error) {
 	return (*ec2.Client)(c).DescribeLaunchTemplateVersions(ctx, in, o...)
+}
+
+func (c *ec2Calls) DescribeRegions(ctx context.Context, in *ec2.DescribeRegionsInput, o ...func(*ec2.Options)) (*ec2.DescribeRegionsOutput, error) {
+	return (*ec2.Client)(c).DescribeRegions(ctx, in, o...)
+}
+
+func (c *ec2Calls) DescribeRouteTables(ctx context.Context, in *ec2.DescribeRouteTablesInput, o ...func(*ec2.Options)) (*ec2.DescribeRouteTablesOutput, error) {
+	return (*ec2.Client)(c).DescribeRouteTables(ctx, in, o...)
+}
+
+func (c *ec2Calls) DescribeVpcEndpoints(ctx context.Context, in *ec2.DescribeVpcEndpointsInput, o ...func(*ec2.Options)) (*ec2.DescribeVpcEndpointsOutput, error) {
+	return (*ec2.Client)(c).DescribeVpcEndpoints(ctx, in, o...)
+}
+
+func (c *ecrCalls) GetRepositoryPolicy(ctx context.Context, in *ecr.GetRepositoryPolicyInput, o ...func(*ecr.Options)) (*ecr.GetRepositoryPolicyOutput, error) {
+	return (*ecr.Client)(c).GetRepositoryPolicy(ctx, in, o...)
 }
 
 func (c *eksCalls) AssociateAccessPolicy(ctx context.Context, in *eks.AssociateAccessPolicyInput, o ...func(*eks.Options)) (*eks.AssociateAccessPolicyOutput, error) {
@@ -177,6 +197,10 @@ func (c *iamCalls) DetachRolePolicy(ctx context.Context, in *iam.DetachRolePolic
 	return (*iam.Client)(c).DetachRolePolicy(ctx, in, o...)
 }
 
+func (c *iamCalls) GenerateServiceLastAccessedDetails(ctx context.Context, in *iam.GenerateServiceLastAccessedDetailsInput, o ...func(*iam.Options)) (*iam.GenerateServiceLastAccessedDetailsOutput, error) {
+	return (*iam.Client)(c).GenerateServiceLastAccessedDetails(ctx, in, o...)
+}
+
 func (c *iamCalls) GetInstanceProfile(ctx context.Context, in *iam.GetInstanceProfileInput, o ...func(*iam.Options)) (*iam.GetInstanceProfileOutput, error) {
 	return (*iam.Client)(c).GetInstanceProfile(ctx, in, o...)
 }
@@ -199,6 +223,10 @@ func (c *iamCalls) GetRole(ctx context.Context, in *iam.GetRoleInput, o ...func(
 
 func (c *iamCalls) GetRolePolicy(ctx context.Context, in *iam.GetRolePolicyInput, o ...func(*iam.Options)) (*iam.GetRolePolicyOutput, error) {
 	return (*iam.Client)(c).GetRolePolicy(ctx, in, o...)
+}
+
+func (c *iamCalls) GetServiceLastAccessedDetails(ctx context.Context, in *iam.GetServiceLastAccessedDetailsInput, o ...func(*iam.Options)) (*iam.GetServiceLastAccessedDetailsOutput, error) {
+	return (*iam.Client)(c).GetServiceLastAccessedDetails(ctx, in, o...)
 }
 
 func (c *iamCalls) ListAttachedRolePolicies(ctx context.Context, in *iam.ListAttachedRolePoliciesInput, o ...func(*iam.Options)) (*iam.ListAttachedRolePoliciesOutput, error) {
@@ -247,6 +275,22 @@ func (c *iamCalls) SimulatePrincipalPolicy(ctx context.Context, in *iam.Simulate
 
 func (c *iamCalls) UpdateAssumeRolePolicy(ctx context.Context, in *iam.UpdateAssumeRolePolicyInput, o ...func(*iam.Options)) (*iam.UpdateAssumeRolePolicyOutput, error) {
 	return (*iam.Client)(c).UpdateAssumeRolePolicy(ctx, in, o...)
+}
+
+func (c *organizationsCalls) DescribeOrganization(ctx context.Context, in *organizations.DescribeOrganizationInput, o ...func(*organizations.Options)) (*organizations.DescribeOrganizationOutput, error) {
+	return (*organizations.Client)(c).DescribeOrganization(ctx, in, o...)
+}
+
+func (c *organizationsCalls) DescribePolicy(ctx context.Context, in *organizations.DescribePolicyInput, o ...func(*organizations.Options)) (*organizations.DescribePolicyOutput, error) {
+	return (*organizations.Client)(c).DescribePolicy(ctx, in, o...)
+}
+
+func (c *organizationsCalls) ListParents(ctx context.Context, in *organizations.ListParentsInput, o ...func(*organizations.Options)) (*organizations.ListParentsOutput, error) {
+	return (*organizations.Client)(c).ListParents(ctx, in, o...)
+}
+
+func (c *organizationsCalls) ListPoliciesForTarget(ctx context.Context, in *organizations.ListPoliciesForTargetInput, o ...func(*organizations.Options)) (*organizations.ListPoliciesForTargetOutput, error) {
+	return (*organizations.Client)(c).ListPoliciesForTarget(ctx, in, o...)
 }
 
 func (c *stsCalls) AssumeRole(ctx context.Context, in *sts.AssumeRoleInput, o ...func(*sts.Options)) (*sts.AssumeRoleOutput, error) {

@@ -17,9 +17,9 @@ var _ collect.AccountAWS = (*Client)(nil)
 
 // Roles returns the account's roles by ARN, as far as iam:ListRoles tells of
 // them: without policies, boundary and tags.
-func (c *Client) Roles(ctx context.Context) (map[string]snapshot.Role, error) {
+func (a *Account) Roles(ctx context.Context) (map[string]snapshot.Role, error) {
 	roles := map[string]snapshot.Role{}
-	err := pages(ctx, c, "iam:ListRoles", iam.NewListRolesPaginator(c.iam, &iam.ListRolesInput{MaxItems: aws.Int32(listPage)}),
+	err := pages(ctx, a, "iam:ListRoles", iam.NewListRolesPaginator(a.iam, &iam.ListRolesInput{MaxItems: aws.Int32(listPage)}),
 		func(page *iam.ListRolesOutput) (string, bool) {
 			for i := range page.Roles {
 				role := &page.Roles[i]
@@ -31,9 +31,9 @@ func (c *Client) Roles(ctx context.Context) (map[string]snapshot.Role, error) {
 }
 
 // InstanceProfiles returns the account's instance profiles by ARN.
-func (c *Client) InstanceProfiles(ctx context.Context) (map[string]snapshot.InstanceProfile, error) {
+func (a *Account) InstanceProfiles(ctx context.Context) (map[string]snapshot.InstanceProfile, error) {
 	profiles := map[string]snapshot.InstanceProfile{}
-	err := pages(ctx, c, "iam:ListInstanceProfiles", iam.NewListInstanceProfilesPaginator(c.iam, &iam.ListInstanceProfilesInput{MaxItems: aws.Int32(listPage)}),
+	err := pages(ctx, a, "iam:ListInstanceProfiles", iam.NewListInstanceProfilesPaginator(a.iam, &iam.ListInstanceProfilesInput{MaxItems: aws.Int32(listPage)}),
 		func(page *iam.ListInstanceProfilesOutput) (string, bool) {
 			for i := range page.InstanceProfiles {
 				profile := &page.InstanceProfiles[i]
@@ -45,9 +45,9 @@ func (c *Client) InstanceProfiles(ctx context.Context) (map[string]snapshot.Inst
 }
 
 // PolicyRoles returns the names of the roles that a managed policy is attached to.
-func (c *Client) PolicyRoles(ctx context.Context, policyARN string) ([]string, error) {
+func (a *Account) PolicyRoles(ctx context.Context, policyARN string) ([]string, error) {
 	var names []string
-	err := pages(ctx, c, "iam:ListEntitiesForPolicy", iam.NewListEntitiesForPolicyPaginator(c.iam, &iam.ListEntitiesForPolicyInput{
+	err := pages(ctx, a, "iam:ListEntitiesForPolicy", iam.NewListEntitiesForPolicyPaginator(a.iam, &iam.ListEntitiesForPolicyInput{
 		PolicyArn: &policyARN, EntityFilter: iamtypes.EntityTypeRole, PolicyUsageFilter: iamtypes.PolicyUsageTypePermissionsPolicy, MaxItems: aws.Int32(listPage),
 	}), func(page *iam.ListEntitiesForPolicyOutput) (string, bool) {
 		for _, role := range page.PolicyRoles {
@@ -61,9 +61,9 @@ func (c *Client) PolicyRoles(ctx context.Context, policyARN string) ([]string, e
 
 // RoleUse is Role with when the role was last used; the zero time where IAM has
 // seen no use in the 400 days that it keeps.
-func (c *Client) RoleUse(ctx context.Context, name string) (arn string, facts snapshot.Role, lastUsed time.Time, err error) {
-	out, err := call(ctx, c, "iam:GetRole", func(ctx context.Context) (*iam.GetRoleOutput, error) {
-		return c.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
+func (a *Account) RoleUse(ctx context.Context, name string) (arn string, facts snapshot.Role, lastUsed time.Time, err error) {
+	out, err := call(ctx, a, "iam:GetRole", func(ctx context.Context) (*iam.GetRoleOutput, error) {
+		return a.iam.GetRole(ctx, &iam.GetRoleInput{RoleName: &name})
 	})
 	if err != nil {
 		return "", snapshot.Role{}, time.Time{}, err

@@ -22,8 +22,8 @@ import (
 // path of a text that is not empty, or of a list with [] after it, which may be empty.
 // The SDK takes an answer without them for an empty one. The last group are the calls
 // of the SDK's own credential providers.
-// Sources: the output shapes in the API references of EKS, IAM, EC2, Auto Scaling, STS,
-// IAM Identity Center and AWS Sign-In, with the member names of the wire format.
+// Sources: the output shapes in the API references of EKS, IAM, EC2, ECR, Auto Scaling,
+// AWS Organizations, STS, IAM Identity Center and AWS Sign-In, with the member names of the wire format.
 var required = map[string][]string{
 	"eks:ListClusters":                   {"clusters[]"},
 	"eks:DescribeCluster":                {"cluster.arn"},
@@ -64,6 +64,9 @@ var required = map[string][]string{
 	"iam:ListInstanceProfiles":        {"InstanceProfiles[]"},
 	"iam:ListEntitiesForPolicy":       {"PolicyRoles[]"},
 
+	"iam:GenerateServiceLastAccessedDetails": {"JobId"},
+	"iam:GetServiceLastAccessedDetails":      {"JobStatus"},
+
 	"iam:CreateRole":                              {"Role.Arn"},
 	"iam:DeleteRole":                              nil,
 	"iam:AttachRolePolicy":                        nil,
@@ -84,8 +87,16 @@ var required = map[string][]string{
 
 	"ec2:DescribeLaunchTemplateVersions":       {"launchTemplateVersionSet[]"},
 	"ec2:DescribeInstances":                    {"reservationSet[]"},
+	"ec2:DescribeRegions":                      {"regionInfo[]"},
+	"ec2:DescribeVpcEndpoints":                 {"vpcEndpointSet[]"},
+	"ec2:DescribeRouteTables":                  {"routeTableSet[]"},
 	"autoscaling:DescribeAutoScalingGroups":    {"AutoScalingGroups[]"},
 	"autoscaling:DescribeLaunchConfigurations": {"LaunchConfigurations[]"},
+	"ecr:GetRepositoryPolicy":                  {"policyText"},
+	"organizations:DescribeOrganization":       {"Organization.Id"},
+	"organizations:ListParents":                {"Parents[]"},
+	"organizations:ListPoliciesForTarget":      {"Policies[]"},
+	"organizations:DescribePolicy":             {"Policy.Content"},
 	"sts:GetCallerIdentity":                    {"Account", "Arn"},
 
 	"sts:AssumeRole":                {"Credentials.AccessKeyId"},

@@ -7,10 +7,10 @@ import (
 )
 
 // CallerAccount returns the id of the account that the credentials belong to.
-func (c *Client) CallerAccount(ctx context.Context) (string, error) {
-	return c.account.Get(ctx, "", func(ctx context.Context) (string, error) {
-		out, err := call(ctx, c, "sts:GetCallerIdentity", func(ctx context.Context) (*sts.GetCallerIdentityOutput, error) {
-			return c.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+func (a *Account) CallerAccount(ctx context.Context) (string, error) {
+	return a.id.Get(ctx, "", func(ctx context.Context) (string, error) {
+		out, err := call(ctx, a, "sts:GetCallerIdentity", func(ctx context.Context) (*sts.GetCallerIdentityOutput, error) {
+			return a.sts.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 		})
 		if err != nil {
 			return "", err

@@ -13,13 +13,16 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 )
 
-// The calls that change something, which are their own names for the permission
+// The calls that change something, and those for the lock of the cluster, which are their own names for the permission
 // that they need.
 const (
 	createConfigMap     = "create configmaps in " + namespace
 	updateConfigMap     = "update configmaps in " + namespace
 	patchServiceAccount = "patch serviceaccounts in " + namespace
 	patchDaemonSet      = "patch daemonsets.apps in " + namespace
+	getLease            = "get leases.coordination.k8s.io in " + namespace
+	createLease         = "create leases.coordination.k8s.io in " + namespace
+	updateLease         = "update leases.coordination.k8s.io in " + namespace
 )
 
 // Changes is a client that also writes: it is a change.Store for what is in the
@@ -29,6 +32,7 @@ type Changes struct {
 	configMaps      configMapWriter
 	serviceAccounts serviceAccountPatcher
 	daemonSets      daemonSetPatcher
+	leases          leaseWriter
 	// pollInterval is between two looks at a rollout, stallTimeout how long it may stand still.
 	pollInterval, stallTimeout time.Duration
 	// now is the time that a restart is marked with.
@@ -57,7 +61,7 @@ type (
 // Writing returns the client with its writes.
 func (c *Client) Writing() *Changes {
 	return &Changes{
-		Client: c, configMaps: c.configMaps.(configMapWriter), serviceAccounts: c.serviceAccounts.(serviceAccountPatcher), daemonSets: c.daemonSets.(daemonSetPatcher),
+		Client: c, configMaps: c.configMaps.(configMapWriter), serviceAccounts: c.serviceAccounts.(serviceAccountPatcher), daemonSets: c.daemonSets.(daemonSetPatcher), leases: c.leases,
 		pollInterval: 2 * time.Second, stallTimeout: 5 * time.Minute, now: time.Now,
 	}
 }

@@ -27,6 +27,12 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 		return ctx.Err()
 	}
 	switch {
+	case apierrors.IsUnauthorized(err) && c.context == "":
+		return &problem.Error{
+			Problem: "the Kubernetes API server " + c.server + " does not accept the AWS credentials (Unauthorized)",
+			Next:    "give the role an access entry: kubectl noderole policy reader --rbac prints what it needs in the cluster",
+			Err:     err,
+		}
 	case apierrors.IsUnauthorized(err):
 		return &problem.Error{
 			Problem: "the Kubernetes API server " + c.server + " does not accept the credentials of the kubeconfig (Unauthorized)",

@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,6 +24,7 @@ import (
 	"k8s.io/client-go/gentype"
 	"k8s.io/client-go/rest"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
@@ -58,7 +60,7 @@ const (
 
 // Options say how messages name the cluster.
 type Options struct {
-	// Context is the kube context, for messages.
+	// Context is the kube context, for messages; empty for a cluster that no context names.
 	Context string
 	// Trace records the calls; nil records none.
 	Trace *trace.Recorder
@@ -74,6 +76,7 @@ type Client struct {
 	deployments     deploymentGetter
 	configMaps      configMapGetter
 	events          map[string]eventLister // by namespace
+	leases          leaseWriter
 	raw             rest.Interface
 
 	server  string
@@ -137,10 +140,10 @@ func New(config *rest.Config, o Options) (*Client, error) {
 		waiting.plugin = config.ExecProvider.Command
 	}
 	client.Transport = waiting
-	// The types of the two groups that are read; client-go's own clients would
+	// The types of the groups in use; client-go's own clients would
 	// bring those of every group into the program.
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, appsv1.AddToScheme, coordinationv1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return nil, c.configError(err)
 		}
@@ -159,12 +162,17 @@ func New(config *rest.Config, o Options) (*Client, error) {
 	if err != nil {
 		return nil, c.configError(err)
 	}
+	coordination, err := of(coordinationv1.SchemeGroupVersion, "/apis")
+	if err != nil {
+		return nil, c.configError(err)
+	}
 	c.nodes = gentype.NewClientWithList("nodes", core, codec, "", empty[corev1.Node], empty[corev1.NodeList])
 	c.pods = gentype.NewClientWithList("pods", core, codec, namespace, empty[corev1.Pod], empty[corev1.PodList])
 	c.serviceAccounts = gentype.NewClient("serviceaccounts", core, codec, namespace, empty[corev1.ServiceAccount])
 	c.daemonSets = gentype.NewClient("daemonsets", apps, codec, namespace, empty[appsv1.DaemonSet])
 	c.deployments = gentype.NewClient("deployments", apps, codec, namespace, empty[appsv1.Deployment])
 	c.configMaps = gentype.NewClient("configmaps", core, codec, namespace, empty[corev1.ConfigMap])
+	c.leases = gentype.NewClient("leases", coordination, codec, namespace, empty[coordinationv1.Lease])
 	c.events = map[string]eventLister{}
 	for _, ns := range eventNamespaces {
 		c.events[ns] = gentype.NewClientWithList("events", core, codec, ns, empty[corev1.Event], empty[corev1.EventList])
@@ -191,6 +199,9 @@ func (c counter) RoundTrip(r *http.Request) (*http.Response, error) {
 		made.Status = response.StatusCode
 	}
 	c.trace.Add(made)
+	if r.Method != http.MethodGet {
+		change.Sent(r.Context(), collect.Refused(made.Status))
+	}
 	return response, err
 }
 

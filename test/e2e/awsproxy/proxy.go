@@ -322,6 +322,12 @@ func everyEntity(body []byte) []byte {
 	return []byte(form.Encode())
 }
 
+// Operation names the operation of a request that has this body, such as iam:GetRole.
+func Operation(r *http.Request, body []byte) string {
+	_, operation, _ := identify(r, body)
+	return operation
+}
+
 // identify names the operation of a request: from the body of the query
 // protocol, from method and path of EKS.
 func identify(r *http.Request, body []byte) (service, operation, key string) {

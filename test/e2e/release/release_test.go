@@ -1,4 +1,4 @@
-// Package release builds the release with make dist from a clone of the commit
+// Package release makes a release with make release in a clone of the commit
 // that is checked out and uses it as people do: real krew installs it, real
 // kubectl runs it, go install builds it from a module proxy. What is not committed
 // is not tested.
@@ -41,7 +41,7 @@ const (
 // What all tests share.
 var (
 	tools     string // folder of krew and validate-krew-manifest
-	clone     string // of this repository, tagged, with dist/ made by make dist
+	clone     string // of this repository, with the release that make release made
 	platforms []string
 )
 
@@ -91,13 +91,17 @@ func prepare(dir string) error {
 		return err
 	}
 	started := time.Now()
-	if err := command(clone, "git", "tag", tag); err != nil {
+	key := filepath.Join(dir, "key.pem")
+	if err := command(dir, "openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key); err != nil {
 		return err
 	}
-	if err := command(clone, "make", "dist"); err != nil {
+	if err := os.Setenv("NODEROLE_SIGNING_KEY", key); err != nil {
 		return err
 	}
-	fmt.Printf("make dist for %s: %s\n", strings.Join(platforms, ", "), time.Since(started).Round(time.Second))
+	if err := command(clone, "make", "release", "VERSION="+tag); err != nil {
+		return err
+	}
+	fmt.Printf("make release for %s: %s\n", strings.Join(platforms, ", "), time.Since(started).Round(time.Second))
 	return nil
 }
 
@@ -133,7 +137,7 @@ func buildOnly(platforms []string) error {
 	if err := os.WriteFile(name, []byte(strings.Join(left, item)), 0o600); err != nil {
 		return err
 	}
-	return command(clone, "git", "-c", "user.name=e2e", "-c", "user.email=e2e@example.com", "commit", "--quiet", "--all", "--message", "These platforms")
+	return command(clone, "git", "commit", "--quiet", "--all", "--message", "These platforms")
 }
 
 // cloneTo clones the commit that is checked out in a folder, with a remote as
@@ -142,7 +146,12 @@ func cloneTo(dir, from string) error {
 	if err := command(".", "git", "clone", "--quiet", "--no-tags", from, dir); err != nil {
 		return err
 	}
-	return command(dir, "git", "remote", "set-url", "origin", "https://"+modulePath+".git")
+	for name, value := range map[string]string{"remote.origin.url": "https://" + modulePath + ".git", "user.name": "e2e", "user.email": "e2e@example.com"} {
+		if err := command(dir, "git", "config", name, value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func command(dir, name string, args ...string) error {
@@ -186,6 +195,12 @@ func TestArchives(t *testing.T) {
 		content := read(t, clone, "dist", name)
 		bill := strings.TrimSuffix(strings.TrimSuffix(name, ".tar.gz"), ".zip") + ".cdx.json"
 		want = append(want, sum(content)+"  "+name, sum(read(t, clone, "dist", bill))+"  "+bill)
+		if strings.HasPrefix(platform, "linux") {
+			for _, ext := range []string{".deb", ".rpm"} {
+				name := strings.TrimSuffix(name, ".tar.gz") + ext
+				want = append(want, sum(read(t, clone, "dist", name))+"  "+name)
+			}
+		}
 
 		bin := "kubectl-noderole"
 		if strings.HasPrefix(platform, "windows") {
@@ -198,17 +213,27 @@ func TestArchives(t *testing.T) {
 			if f.name == bin && len(f.content) >= maxSize {
 				t.Errorf("%s is of %d bytes, want less than %d: what was linked in? go tool nm -size -sort size", name, len(f.content), maxSize)
 			}
-			if f.name != bin && !bytes.Equal(f.content, read(t, clone, f.name)) {
-				t.Errorf("%s: %s is not the repository's", name, f.name)
+			source := f.name
+			if strings.Contains(f.name, "/") {
+				source = "build/" + f.name // made for the release
 			}
-			if got, want := f.mode, map[bool]fs.FileMode{true: 0o755, false: 0o644}[f.name == bin]; got != want {
+			if f.name != bin && !bytes.Equal(f.content, read(t, clone, source)) {
+				t.Errorf("%s: %s is not that of the work tree", name, f.name)
+			}
+			program := f.name == bin || f.name == "completions/kubectl_complete-noderole"
+			if got, want := f.mode, map[bool]fs.FileMode{true: 0o755, false: 0o644}[program]; got != want {
 				t.Errorf("%s: %s has mode %o, want %o", name, f.name, got, want)
 			}
 			if got := f.modified.UTC().Format(time.RFC3339); got != commitDate(t) {
 				t.Errorf("%s: %s is of %s, want the commit's date %s", name, f.name, got, commitDate(t))
 			}
 		}
-		if diff := cmp.Diff([]string{"LICENSE", "README.md", bin}, names); diff != "" {
+		wantNames := []string{"LICENSE", "README.md", "completions/_kubectl-noderole", "completions/kubectl-noderole.bash", "completions/kubectl-noderole.fish", "completions/kubectl_complete-noderole", bin}
+		for _, command := range commands(t) {
+			wantNames = append(wantNames, "man/man1/"+command+".1.gz")
+		}
+		slices.Sort(wantNames)
+		if diff := cmp.Diff(wantNames, names); diff != "" {
 			t.Errorf("%s:\n%s", name, diff)
 		}
 		checkBill(t, read(t, clone, "dist", bill))
@@ -219,6 +244,19 @@ func TestArchives(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("checksums.txt (-want +got):\n%s", diff)
 	}
+}
+
+// commands are the pages of the reference, such as kubectl-noderole-check.
+func commands(t *testing.T) []string {
+	t.Helper()
+	pages, err := filepath.Glob(filepath.Join(clone, "docs", "reference", "*.md"))
+	if err != nil || len(pages) < 5 {
+		t.Fatalf("%v, %v", pages, err)
+	}
+	for i, page := range pages {
+		pages[i] = strings.ReplaceAll(strings.TrimSuffix(filepath.Base(page), ".md"), "_", "-")
+	}
+	return pages
 }
 
 type file struct {
@@ -274,7 +312,7 @@ func unpack(t *testing.T, name string, content []byte) []file {
 
 func commitDate(t *testing.T) string {
 	t.Helper()
-	cmd := in(clone, "git", "log", "-1", "--format=%cd", "--date=format-local:%Y-%m-%dT%H:%M:%SZ")
+	cmd := in(clone, "git", "log", "-1", "--format=%cd", "--date=format-local:%Y-%m-%dT%H:%M:%SZ", tag)
 	cmd.Env = append(os.Environ(), "TZ=UTC")
 	out, err := cmd.Output()
 	if err != nil {
@@ -319,9 +357,10 @@ func TestAgain(t *testing.T) {
 	if err := cloneTo(dir, clone); err != nil {
 		t.Fatal(err)
 	}
+	run("git", "checkout", "--quiet", "HEAD~1") // the tag's commit
 	run("git", "tag", tag)
 	run("make", "dist")
-	for _, name := range []string{"dist/checksums.txt", "dist/noderole.yaml", "plugins.yaml"} {
+	for _, name := range []string{"dist/checksums.txt", "dist/noderole.yaml", "dist/homebrew/kubectl-noderole.rb", "dist/image/index.json", "plugins.yaml"} {
 		if diff := cmp.Diff(string(read(t, clone, name)), string(read(t, dir, name))); diff != "" {
 			t.Errorf("%s of two builds of one commit:\n%s", name, diff)
 		}
@@ -378,7 +417,7 @@ func TestManifest(t *testing.T) {
 	if diff := cmp.Diff(string(read(t, clone, "plugins.yaml")), string(read(t, clone, "dist", "noderole.yaml"))); diff != "" {
 		t.Error(diff)
 	}
-	out, err := in(clone, "git", "diff", "--unified=0", "--", "plugins.yaml").Output()
+	out, err := in(clone, "git", "diff", "--unified=0", tag, "HEAD", "--", "plugins.yaml").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -462,7 +501,7 @@ func TestInstalled(t *testing.T) {
 	}
 	bin := filepath.Join(root, "bin")
 
-	commit, err := in(clone, "git", "rev-parse", "HEAD").Output()
+	commit, err := in(clone, "git", "rev-parse", tag+"^{commit}").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -532,10 +571,10 @@ func TestGoInstall(t *testing.T) {
 		t.Fatal(err)
 	}
 	var archive bytes.Buffer
-	if err := modzip.CreateFromVCS(&archive, module.Version{Path: modulePath, Version: tag}, clone, "HEAD", ""); err != nil {
+	if err := modzip.CreateFromVCS(&archive, module.Version{Path: modulePath, Version: tag}, clone, tag, ""); err != nil {
 		t.Fatal(err)
 	}
-	mod, err := in(clone, "git", "show", "HEAD:go.mod").Output()
+	mod, err := in(clone, "git", "show", tag+":go.mod").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

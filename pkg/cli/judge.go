@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/teampolicy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+// judge turns the facts of a cluster into its report, by the rules and the team's
+// decisions. It reads nothing, so that it may judge any number of clusters.
+type judge struct {
+	rules rules.Options
+	team  *teamOptions
+	// now is when the team's exceptions are compared with their last day.
+	now time.Time
+	// unused is set where an exception that no result needs is worth a warning.
+	unused bool
+	// advise says what to do next about the results.
+	advise func(*view.View, *finding.Report)
+	// before are the facts from before a change, whose findings are known ones; nil for
+	// none.
+	before *snapshot.Snapshot
+}
+
+// newJudge returns the judge of this run.
+func (o *checkOptions) newJudge() judge {
+	j := judge{rules: rules.Options{CNIVersion: o.cniVersion, WhyNotJoining: o.whyNotJoining}, team: &o.team, now: time.Now(), unused: !o.whyNotJoining, advise: planner.Advise}
+	if o.source.code.given() {
+		j.advise = func(_ *view.View, r *finding.Report) { o.source.code.advise(r) }
+	}
+	j.rules.Severities, j.rules.Off = o.team.policy.Overrides()
+	return j
+}
+
+// report returns the report of a cluster, with what to do next. around completes its
+// commands. It returns an error where the baseline is that of another cluster.
+func (j judge) report(facts *snapshot.Snapshot, around scope) (*finding.Report, error) {
+	v := view.New(facts)
+	report := rules.Judge(v, j.rules)
+	if err := j.team.apply(report, j.now, j.unused); err != nil {
+		return nil, err
+	}
+	if j.before != nil {
+		known := rules.Judge(view.New(j.before), j.rules)
+		j.team.policy.Apply(known, j.now.UTC().Format(time.DateOnly))
+		if err := teampolicy.ApplyBaseline(report, known); err != nil {
+			return nil, usage("compare with the facts of the same cluster", "--onto: %s", err)
+		}
+	}
+	j.advise(v, report)
+	report.Facts.JudgedBy = toolName()
+	report.MapCommands(around.complete)
+	return report, nil
+}

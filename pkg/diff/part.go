@@ -1,0 +1,221 @@
+package diff
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// part is a fact that can change on its own, of facts or of a report.
+type part[T any] struct {
+	kind      ObjectKind
+	name, arn string
+	field     string
+	// needs are the facts that have to be read for the part to be known.
+	needs []factRef
+	// value is the text that people read; it is not there for an absent part.
+	value func(T) (text string, there bool)
+	// same says whether the values mean the same; nil compares the texts.
+	same func(older, newer T) bool
+	// document is set for a policy: its text, empty for none, and its grammar.
+	document func(T) string
+	grammar  iampolicy.Kind
+	// copyTo makes the part of one as it is in the other; nil for one that follows from others
+	// or is of a report.
+	copyTo func(to, from T)
+	// grouped is set where the same change of several is one.
+	grouped bool
+}
+
+// factRef names a fact, as an entry under missing does.
+type factRef struct{ fact, subject string }
+
+func factOf(fact snapshot.Fact, subject string) factRef { return factRef{string(fact), subject} }
+
+// missing reports whether an entry leaves one of the needed facts unread.
+func (p part[T]) missing(list []finding.Missing) bool {
+	return slices.ContainsFunc(list, func(m finding.Missing) bool { return p.needsFact(m.Fact, m.Subject) })
+}
+
+func (p part[T]) needsFact(fact, subject string) bool {
+	return slices.ContainsFunc(p.needs, func(n factRef) bool {
+		return n.fact == fact && (subject == "" || n.subject == "" || n.subject == subject)
+	})
+}
+
+// changed compares the part.
+func (p part[T]) changed(older, newer T) (Change, bool) {
+	c := Change{Action: Changed, Kind: p.kind, Names: []string{p.name}, ARN: p.arn, Field: p.field}
+	if p.document != nil {
+		return p.changedDocument(c, p.document(older), p.document(newer))
+	}
+	oldText, wasThere := p.value(older)
+	newText, isThere := p.value(newer)
+	if wasThere == isThere && (!wasThere || p.equal(older, newer, oldText, newText)) {
+		return Change{}, false
+	}
+	c.Old, c.New = oldText, newText
+	switch {
+	case !wasThere:
+		c.Action = Added
+	case !isThere:
+		c.Action = Removed
+	}
+	return c, true
+}
+
+func (p part[T]) equal(older, newer T, oldText, newText string) bool {
+	if p.same != nil {
+		return p.same(older, newer)
+	}
+	return oldText == newText
+}
+
+// changedDocument compares policy documents by what they grant. One that cannot be parsed
+// is compared as a text.
+func (p part[T]) changedDocument(c Change, older, newer string) (Change, bool) {
+	if older == newer {
+		return Change{}, false
+	}
+	switch {
+	case older == "":
+		c.Action = Added
+	case newer == "":
+		c.Action = Removed
+	}
+	was, wasErr := parsed(p.grammar, older)
+	is, isErr := parsed(p.grammar, newer)
+	if wasErr != nil || isErr != nil {
+		c.Old, c.New = older, newer
+		return c, true
+	}
+	if iampolicy.Equivalent(was, is) {
+		return Change{}, false
+	}
+	c.PolicyDiff = iampolicy.Diff(was, is)
+	return c, true
+}
+
+// parsed is a document; nil for none.
+func parsed(grammar iampolicy.Kind, text string) (*iampolicy.Document, error) {
+	if text == "" {
+		return nil, nil
+	}
+	return iampolicy.Parse(grammar, []byte(text))
+}
+
+// group is a change with what makes it: the parts of facts, or what is no longer read.
+type group struct {
+	change Change
+	// revert makes the facts of one side as those of the other where this change is; nil
+	// where the change follows from others.
+	revert []func(to, from *snapshot.Snapshot)
+	// key is equal for changes that are one.
+	key string
+}
+
+// compareParts returns the changes of the parts that both sides could read, and what one
+// of them alone could read.
+func compareParts[T any](parts []part[T], older, newer T, was, is *finding.Report) []group {
+	var list []group
+	for _, p := range parts {
+		if p.missing(was.Missing) || p.missing(is.Missing) {
+			continue
+		}
+		if c, changed := p.changed(older, newer); changed {
+			g := group{change: c}
+			if p.grouped {
+				g.key = strings.Join([]string{string(c.Action), string(c.Kind), c.Field, c.Old, c.New}, "\x00")
+			}
+			if copyTo, ok := any(p.copyTo).(func(to, from *snapshot.Snapshot)); ok && copyTo != nil {
+				g.revert = append(g.revert, copyTo)
+			}
+			list = append(list, g)
+		}
+	}
+	return append(list, readability(parts, was.Missing, is.Missing)...)
+}
+
+// readability returns what only one side could read.
+func readability[T any](parts []part[T], was, is []finding.Missing) []group {
+	lines := func(list []finding.Missing) map[factRef]string {
+		found := map[factRef]string{}
+		for _, m := range list {
+			ref, line := factRef{m.Fact, m.Subject}, m.Operation+": "+m.Error
+			if have, ok := found[ref]; !ok || line < have {
+				found[ref] = line
+			}
+		}
+		return found
+	}
+	before, after := lines(was), lines(is)
+	both := maps.Clone(before)
+	maps.Copy(both, after)
+	var list []group
+	for ref := range both {
+		old, wasMissing := before[ref]
+		now, isMissing := after[ref]
+		if wasMissing == isMissing {
+			continue
+		}
+		c := Change{Action: Unread, Kind: KindFact, Names: []string{snapshot.NameOf(ref.subject)}, Field: ref.fact, Old: old, New: now}
+		if a, ok := snapshot.ParseARN(ref.subject); ok && a.Service != "" {
+			c.ARN = ref.subject
+		}
+		if wasMissing {
+			c.Action = Readable
+		}
+		g := group{change: c, revert: []func(to, from *snapshot.Snapshot){func(to, from *snapshot.Snapshot) { copyMissing(to, from, ref) }}}
+		for _, p := range parts {
+			if copyTo, ok := any(p.copyTo).(func(to, from *snapshot.Snapshot)); ok && copyTo != nil && p.needsFact(ref.fact, ref.subject) {
+				g.revert = append(g.revert, copyTo)
+			}
+		}
+		list = append(list, g)
+	}
+	return list
+}
+
+// copyMissing makes what is missing of a fact as it is on the other side.
+func copyMissing(to, from *snapshot.Snapshot, ref factRef) {
+	of := func(m snapshot.Missing) bool { return string(m.Fact) == ref.fact && m.Subject == ref.subject }
+	to.Missing = slices.DeleteFunc(slices.Clone(to.Missing), of)
+	for _, m := range from.Missing {
+		if of(m) {
+			to.Missing = append(to.Missing, m)
+		}
+	}
+}
+
+// collapse makes one change of the same change of several nodes, and sorts the changes.
+func collapse(list []group) []group {
+	var kept []group
+	at := map[string]int{}
+	for _, g := range list {
+		i, seen := at[g.key]
+		if g.key == "" || !seen {
+			at[g.key] = len(kept)
+			kept = append(kept, g)
+			continue
+		}
+		kept[i].change.Names = append(kept[i].change.Names, g.change.Names...)
+		kept[i].revert = append(kept[i].revert, g.revert...)
+	}
+	for i := range kept {
+		slices.Sort(kept[i].change.Names)
+	}
+	slices.SortFunc(kept, func(a, b group) int { return compareChanges(a.change, b.change) })
+	return kept
+}
+
+// factName is a fact in words.
+func factName(fact, subject string) string {
+	if subject == "" {
+		return fact
+	}
+	return fact + " of " + snapshot.NameOf(subject)
+}

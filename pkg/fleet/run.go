@@ -1,0 +1,215 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// Parallel is how many clusters are read at once where nothing else is said.
+const Parallel = 8
+
+// Options are how Collect reads.
+type Options struct {
+	// Read returns the facts of one cluster. It ends when the context does. An error costs
+	// this cluster.
+	Read func(context.Context, Target) (*snapshot.Snapshot, error)
+	// Close, where set, is called when the last cluster of an account has been read.
+	Close func(account string)
+	// Parallel is how many clusters are read at once; 0 is Parallel.
+	Parallel int
+	// Limit is how long one cluster may take; 0 is without limit.
+	Limit time.Duration
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Progress, where set, is called when a cluster is done, one call at a time.
+	Progress func(Outcome)
+}
+
+// Outcome is what became of one cluster.
+type Outcome struct {
+	Target Target
+	// Kept is set where the directory already had its snapshot; Err where it was not read.
+	Kept bool
+	Err  error
+	// Missing is how many facts of it could not be read.
+	Missing     int
+	Done, Total int
+}
+
+// Collect reads the clusters of a plan, which is in the directory, into it: each snapshot is
+// written as soon as it is read, and then forgotten. Clusters whose snapshot is not older
+// than the plan's NotBefore are kept. What fails costs its cluster. The error is that of the
+// directory, or of the context where that ended first.
+func Collect(ctx context.Context, dir string, plan *Plan, o Options) error {
+	if o.Parallel < 1 {
+		o.Parallel = Parallel
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	q := newQueue(plan.Targets)
+	var mu sync.Mutex
+	var failed error
+	done := 0
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var group sync.WaitGroup
+	for range min(o.Parallel, len(plan.Targets)) {
+		group.Go(func() {
+			for {
+				t, ok := q.next()
+				if !ok || ctx.Err() != nil {
+					return
+				}
+				out, err := one(ctx, dir, t, plan.NotBefore, o)
+				if account, last := q.finished(t); last && o.Close != nil {
+					o.Close(account)
+				}
+				mu.Lock()
+				done++
+				out.Done, out.Total = done, len(plan.Targets)
+				if err != nil {
+					failed = errors.Join(failed, err)
+					cancel()
+				} else if o.Progress != nil && ctx.Err() == nil {
+					o.Progress(out)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	if failed != nil {
+		return failed
+	}
+	return ctx.Err()
+}
+
+// one reads one cluster into the directory. The error is that of the directory.
+func one(ctx context.Context, dir string, t Target, notBefore time.Time, o Options) (Outcome, error) {
+	out := Outcome{Target: t}
+	if Fresh(ctx, dir, t, notBefore) {
+		out.Kept = true
+		return out, nil
+	}
+	limited, cancel := ctx, context.CancelFunc(func() {})
+	if o.Limit > 0 {
+		limited, cancel = context.WithTimeout(ctx, o.Limit)
+	}
+	defer cancel()
+	facts, err := read(limited, t, o)
+	switch {
+	case ctx.Err() != nil:
+		return out, nil // the run was interrupted, and nothing is known of the cluster
+	case err != nil && limited.Err() != nil:
+		err = &problem.Error{
+			Problem: fmt.Sprintf("it was not read within --timeout %s", o.Limit),
+			Next:    fmt.Sprintf("check the network, or allow more time for each cluster, such as --timeout %s", 2*o.Limit),
+			Err:     err,
+		}
+	case err == nil && facts.Cluster.ARN != t.ARN:
+		err = fmt.Errorf("AWS answered with another cluster, %s", facts.Cluster.ARN)
+	}
+	if err != nil {
+		out.Err = err
+		return out, WriteFailure(dir, t, o.Now(), err)
+	}
+	out.Missing = len(facts.Missing)
+	return out, WriteSnapshot(dir, t, facts)
+}
+
+// read waits for a reader no longer than its context: a credential plugin does not know of
+// the context.
+func read(ctx context.Context, t Target, o Options) (*snapshot.Snapshot, error) {
+	type answer struct {
+		facts *snapshot.Snapshot
+		err   error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		facts, err := o.Read(ctx, t)
+		answers <- answer{facts, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.facts, a.err
+	case <-ctx.Done():
+	}
+	select {
+	case a := <-answers:
+		return a.facts, a.err
+	case <-time.After(grace):
+		return nil, ctx.Err()
+	}
+}
+
+// grace is how long a reader may take to end after its context.
+const grace = time.Second
+
+// queue hands out the clusters of accounts: to each account with clusters left as few at
+// once as can be, and the accounts with the most clusters first, so that no account is
+// asked much more than another and the largest does not remain alone at the end.
+type queue struct {
+	mu     sync.Mutex
+	groups []*group
+}
+
+// group is the clusters of an account.
+type group struct {
+	account         string
+	targets         []Target
+	given, finished int
+}
+
+func newQueue(targets []Target) *queue {
+	by := map[string]*group{}
+	q := &queue{}
+	for _, t := range targets {
+		account := t.Identity().Account
+		if by[account] == nil {
+			by[account] = &group{account: account}
+			q.groups = append(q.groups, by[account])
+		}
+		by[account].targets = append(by[account].targets, t)
+	}
+	slices.SortStableFunc(q.groups, func(a, b *group) int { return len(b.targets) - len(a.targets) })
+	return q
+}
+
+// next returns the cluster to read next, and false where none is left.
+func (q *queue) next() (Target, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var best *group
+	for _, g := range q.groups {
+		if g.given < len(g.targets) && (best == nil || g.given-g.finished < best.given-best.finished) {
+			best = g
+		}
+	}
+	if best == nil {
+		return Target{}, false
+	}
+	best.given++
+	return best.targets[best.given-1], true
+}
+
+// finished notes that a cluster has been read, and whether it was its account's last.
+func (q *queue) finished(t Target) (account string, last bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	account = t.Identity().Account
+	for _, g := range q.groups {
+		if g.account == account {
+			g.finished++
+			return account, g.finished == len(g.targets)
+		}
+	}
+	return account, false
+}

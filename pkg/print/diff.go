@@ -1,0 +1,216 @@
+package print
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/diff"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
+)
+
+// Diff writes for a person what changed in a cluster: the verdict on it, the verdicts
+// that moved with the changes on which they rest, and the changes.
+func Diff(w io.Writer, d *diff.Diff, o TableOptions) error {
+	o.Width = max(cmp.Or(o.Width, DefaultWidth), minWidth)
+	see := text.Visible
+	if o.ASCII {
+		see = text.VisibleASCII
+	}
+	d = cleanDiff(d, see)
+	t := &table{o: o, glyphs: asciiGlyphs}
+	if o.Symbols {
+		t.glyphs = unicodeGlyphs
+	}
+	t.diffHead(d)
+	for _, v := range d.Verdicts {
+		t.moved(d, v)
+	}
+	if len(d.Verdicts) > 0 {
+		t.line("")
+	}
+	if len(d.Changes) > 0 {
+		t.rule("changes")
+	}
+	for _, c := range d.Changes {
+		t.change(c)
+	}
+	for _, n := range d.NotCompared {
+		t.wrapped("not compared: ", strings.Repeat(" ", 14), n)
+	}
+	if o.Footer != "" {
+		t.line(t.paint(o.Footer, text.Dim))
+	}
+	_, err := io.WriteString(w, t.b.String())
+	return err
+}
+
+// cleanDiff is clean for a diff.
+func cleanDiff(d *diff.Diff, see func(string) string) *diff.Diff {
+	c := cleaned(reflect.ValueOf(*d), see).Interface().(diff.Diff) //nolint:forcetypeassert // the type that went in
+	return &c
+}
+
+// diffTone is the tone of the headline.
+func diffTone(d *diff.Diff) tone {
+	switch {
+	case d.Summary.Worse > 0:
+		worst := 0
+		for _, v := range d.Verdicts {
+			if v.Worse {
+				worst = max(worst, v.New.Severity.Rank())
+			}
+		}
+		if worst == finding.Error.Rank() {
+			return toneBad
+		}
+		return toneCaution
+	case d.Summary.Unread > 0:
+		return toneUnknown
+	case len(d.Verdicts) > 0:
+		return toneNote
+	default:
+		return toneGood
+	}
+}
+
+func (t *table) diffHead(d *diff.Diff) {
+	t.line(strings.Join(append([]string{t.paint(d.Cluster.Name, text.Bold)}, clusterFacts(d.Cluster)...), "  "))
+	for _, side := range []struct {
+		word string
+		from diff.Source
+	}{{"old  ", d.Old}, {"new  ", d.New}} {
+		t.wrapped(side.word, "     ", sourceText(side.from))
+	}
+	for _, l := range wrap(d.Headline(), t.prose()) {
+		t.line(t.paint(l, headlineColor(diffTone(d))))
+	}
+	t.line("")
+}
+
+// sourceText says where one side comes from.
+func sourceText(s diff.Source) string {
+	words := s.Name
+	if s.Kind == finding.ReportKind {
+		words += ", a report"
+	}
+	if s.CollectedAt != "" {
+		words += ", facts of " + s.CollectedAt
+	}
+	return words
+}
+
+// stateLabel is the label of a verdict at one time.
+func stateLabel(s *diff.State) label {
+	switch {
+	case s == nil:
+		return labelNotApplicable
+	case s.Excepted:
+		return labelExcepted
+	default:
+		return labelOf(s.Status, s.Severity)
+	}
+}
+
+// movedText says from what to what a verdict moved.
+func movedText(v diff.Verdict) string {
+	switch {
+	case v.Movement == diff.New:
+		return stateLabel(v.New).Word
+	case v.New == nil:
+		return stateLabel(v.Old).Word + " -> gone"
+	case v.Old == nil:
+		return stateLabel(v.New).Word
+	default:
+		return stateLabel(v.Old).Word + " -> " + stateLabel(v.New).Word
+	}
+}
+
+// movedTone is the tone of a verdict that moved.
+func movedTone(v diff.Verdict) tone {
+	if v.Movement == diff.Resolved {
+		return toneGood
+	}
+	return stateLabel(v.New).Tone
+}
+
+func (t *table) moved(d *diff.Diff, v diff.Verdict) {
+	lead := fmt.Sprintf("%-8s  %s  %s  ", v.Movement, movedText(v), v.ID)
+	below := strings.Repeat(" ", 10)
+	words := v.Message()
+	if v.Explained {
+		words += " (follows from another finding)"
+	}
+	for i, l := range wrap(words, t.prose()-columns(lead)) {
+		if i == 0 {
+			t.line(t.paint(string(v.Movement), text.Bold) + strings.Repeat(" ", 10-len(v.Movement)) + t.paint(movedText(v), colorOf(movedTone(v))) + "  " + v.ID + "  " + l)
+			continue
+		}
+		t.line(strings.Repeat(" ", columns(lead)) + l)
+	}
+	for _, number := range v.Causes {
+		first := fmt.Sprintf("%s%s [%d] ", below, t.glyphs.arrow, number)
+		t.wrapped(first, strings.Repeat(" ", columns(first)), d.Changes[number-1].String())
+	}
+}
+
+func (t *table) change(c diff.Change) {
+	number := fmt.Sprintf("[%d] ", c.Number)
+	t.wrapped(number, strings.Repeat(" ", len(number)), c.String())
+	for _, l := range policyLines(c.PolicyDiff) {
+		style := text.Plain
+		switch {
+		case strings.HasPrefix(l, "-"):
+			style = text.Red
+		case strings.HasPrefix(l, "+"):
+			style = text.Green
+		}
+		t.line(strings.Repeat(" ", len(number)) + t.paint(l, style))
+	}
+}
+
+// policyLines are the lines of a policy's diff.
+func policyLines(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(s, "\n"), "\n")
+}
+
+// DiffMarkdown writes what changed in a cluster as GitHub's Markdown, for a comment on a
+// pull request. No name or policy text in it is read as Markdown or HTML.
+func DiffMarkdown(w io.Writer, d *diff.Diff) error {
+	d = cleanDiff(d, text.Visible)
+	m := &markdown{}
+	fmt.Fprintf(&m.b, "### kubectl noderole diff: %s\n\n", escape(clip(d.Headline(), maxName)))
+	fmt.Fprintf(&m.b, "Cluster %s\n\n- old: %s\n- new: %s\n\n", escape(clip(d.Cluster.ARN, maxName)), escape(clip(sourceText(d.Old), maxName)), escape(clip(sourceText(d.New), maxName)))
+	var blocks []string
+	for _, v := range d.Verdicts {
+		line := fmt.Sprintf("- **%s** %s [%s](%s%s.md) %s", v.Movement, escape(movedText(v)), escape(v.ID), rulePages, pathSegment(v.ID), escape(clip(v.Message(), 4*maxName)))
+		for _, number := range v.Causes {
+			line += fmt.Sprintf("\n  - change %d: %s", number, escape(clip(d.Changes[number-1].String(), 4*maxName)))
+		}
+		blocks = append(blocks, line+"\n")
+	}
+	m.addAll(markdownFindings, "#### Verdicts\n\n", blocks)
+	blocks = nil
+	for _, c := range d.Changes {
+		block := fmt.Sprintf("%d\\. %s\n\n", c.Number, escape(clip(c.String(), 4*maxName)))
+		if c.PolicyDiff != "" {
+			block += "<details><summary>Policy</summary>\n\n" + fenced("diff", strings.TrimSuffix(c.PolicyDiff, "\n")) + "</details>\n\n"
+		}
+		blocks = append(blocks, block)
+	}
+	m.addAll(markdownRest, "#### Changes\n\n", blocks)
+	for _, n := range d.NotCompared {
+		m.add(markdownRest, "Not compared: "+escape(clip(n, 4*maxName))+"\n\n")
+	}
+	if m.leftOut > 0 {
+		fmt.Fprintf(&m.b, "… and %d more; `kubectl noderole diff` shows all\n", m.leftOut)
+	}
+	_, err := io.WriteString(w, m.b.String())
+	return err
+}

@@ -1,0 +1,515 @@
+package print
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
+)
+
+// fleetWriters are the formats of a fleet's report by name, but for the table and those of
+// cli-runtime. The other formats of Formats are of one cluster.
+func fleetWriters() map[string]func(w io.Writer, f *finding.FleetReport, o Options) error {
+	return map[string]func(w io.Writer, f *finding.FleetReport, o Options) error{
+		"html":        writeFleetHTML,
+		"junit":       writeFleetJUnit,
+		"markdown":    writeFleetMarkdown,
+		"openmetrics": writeOpenMetrics,
+	}
+}
+
+// FleetFormats returns the names that WriteFleet takes, sorted.
+func FleetFormats() []string { return slices.Sorted(maps.Keys(fleetWriters())) }
+
+// WriteFleet writes a fleet's report in a format of FleetFormats.
+func WriteFleet(w io.Writer, format string, f *finding.FleetReport, o Options) error {
+	write, ok := fleetWriters()[format]
+	if !ok {
+		return fmt.Errorf("unknown format %q", format)
+	}
+	return write(w, f, o)
+}
+
+// cleanFleet returns a copy of the report with every string passed through see.
+func cleanFleet(f *finding.FleetReport, see func(string) string) *finding.FleetReport {
+	c := cleaned(reflect.ValueOf(*f), see).Interface().(finding.FleetReport) //nolint:forcetypeassert // the type that went in
+	return &c
+}
+
+// The limits of a fleet's table where it is not wide.
+const (
+	manyClusters    = 40 // above, clusters without findings are only counted
+	namedClusters   = 8  // of one finding
+	plannedClusters = 5  // whose repair is named
+)
+
+// FleetTable writes a fleet's report for a person: a row for each cluster with a verdict for
+// each concern, the worst first and what was not read last; each finding once, with the
+// clusters that have it; what could not be read; and what to do now.
+func FleetTable(w io.Writer, f *finding.FleetReport, o TableOptions, rules []finding.RuleDoc) error {
+	o.Width = max(cmp.Or(o.Width, DefaultWidth), minWidth)
+	t := &table{o: o, glyphs: asciiGlyphs}
+	if o.Symbols {
+		t.glyphs = unicodeGlyphs
+	}
+	see := text.Visible
+	if o.ASCII {
+		see = text.VisibleASCII
+	}
+	f = cleanFleet(f, see)
+	if !o.Quiet {
+		words, tone := fleetHeadline(f)
+		t.line(t.paint(fleetTitle(f), text.Bold))
+		t.wrapped("", "", strings.Join(fleetFacts(f.Facts), ", "))
+		for _, l := range wrap(words, t.prose()) {
+			t.line(t.paint(l, headlineColor(tone)))
+		}
+		t.line("")
+		t.clusters(f)
+	}
+	t.fleetFindings(f, rules)
+	t.notRead(f)
+	if !o.Quiet {
+		t.fleetMissing(f)
+		t.skippedFiles(f)
+		t.wrapped("", "", strings.Join(fleetCounts(f.Summary), ", "))
+		if o.Footer != "" {
+			t.wrapped("", "", o.Footer)
+		}
+		t.fleetSteps(f)
+	}
+	_, err := io.WriteString(w, t.b.String())
+	return err
+}
+
+// fleetTitle says how many clusters there are and where.
+func fleetTitle(f *finding.FleetReport) string {
+	s := f.Summary
+	return fmt.Sprintf("%s  %s  %s", text.Count(s.Planned, "cluster"), text.Count(s.Accounts, "account"), text.Count(s.Regions, "region"))
+}
+
+// fleetFacts says where the facts come from, a few words each.
+func fleetFacts(facts finding.FleetFacts) []string {
+	var list []string
+	if facts.Selection != "" {
+		list = append(list, "selected by "+facts.Selection)
+	}
+	if facts.Directory != "" {
+		list = append(list, "facts from "+facts.Directory)
+	}
+	if facts.PlannedAt != "" {
+		list = append(list, "planned at "+facts.PlannedAt)
+	}
+	if facts.CNIVersion != "" {
+		list = append(list, "checked for vpc-cni "+facts.CNIVersion)
+	}
+	return list
+}
+
+// fleetHeadline is the verdict on the fleet in a sentence, and its tone.
+func fleetHeadline(f *finding.FleetReport) (string, tone) {
+	s := f.Summary
+	t := toneGood
+	var parts []string
+	switch {
+	case s.Errors > 0:
+		t = toneBad
+		parts = append(parts, text.Count(s.Errors, "cluster")+needs(s.Errors)+" repair")
+	case s.Warnings > 0:
+		t = toneCaution
+		parts = append(parts, text.Count(s.Warnings, "cluster")+has(s.Warnings)+" warnings")
+	case s.Infos > 0:
+		t = toneNote
+		parts = append(parts, "no errors and no warnings")
+	case s.Planned > s.NotRead:
+		parts = append(parts, "no findings")
+	}
+	if s.NotRead > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %d not read", s.NotRead, s.Planned))
+	}
+	if s.Incomplete > 0 {
+		parts = append(parts, fmt.Sprintf("%d not read in full", s.Incomplete))
+	}
+	if t == toneGood && s.NotRead+s.Incomplete > 0 {
+		t = toneUnknown
+	}
+	words := strings.Join(parts, ", ")
+	if len(f.Findings) > 0 {
+		words += "; begin with " + f.Findings[0].ID
+	}
+	return words, t
+}
+
+func needs(n int) string {
+	if n == 1 {
+		return " needs"
+	}
+	return " need"
+}
+
+func has(n int) string {
+	if n == 1 {
+		return " has"
+	}
+	return " have"
+}
+
+// clusters writes a row for each cluster.
+func (t *table) clusters(f *finding.FleetReport) {
+	g := grid{head: []string{"CLUSTER"}, width: t.o.Width, color: t.o.Color}
+	for _, c := range finding.Concerns {
+		g.head = append(g.head, pad(strings.ToUpper(string(c)), 4))
+	}
+	g.head = append(g.head, "ACCOUNT, REGION: RESULTS")
+	clean := 0
+	for _, c := range f.Clusters {
+		if !t.o.Wide && len(f.Clusters) > manyClusters && c.Complete() && fine(c) {
+			clean++
+			continue
+		}
+		row := gridRow{name: clusterName(c)}
+		for _, concern := range finding.Concerns {
+			l := rowLabel(c, concern)
+			row.cells = append(row.cells, cell{l.Word, colorOf(l.Tone)})
+		}
+		last := strings.Join(slices.DeleteFunc([]string{c.Cluster.Account, c.Cluster.Region}, func(s string) bool { return s == "" }), hardSpace)
+		if last != "" {
+			last += ": "
+		}
+		last += clusterResults(c)
+		row.last = func(limit int) []string { return wrap(last, limit) }
+		if t.o.Wide {
+			row.below = wideCluster(c)
+		}
+		g.rows = append(g.rows, row)
+	}
+	if len(g.rows) > 0 {
+		for _, l := range g.lines() {
+			t.line(l)
+		}
+	}
+	if clean > 0 {
+		t.line(text.Count(clean, "cluster") + " without findings (-o wide names them)")
+	}
+	t.line("")
+}
+
+// rowLabel is the label of a concern in a cluster's row.
+func rowLabel(c finding.FleetCluster, concern finding.Concern) label {
+	if !c.Read {
+		return labelUnknown
+	}
+	return verdictLabel(c.Verdicts, concern)
+}
+
+// fine tells a cluster without findings.
+func fine(c finding.FleetCluster) bool {
+	return c.Summary.Errors+c.Summary.Warnings+c.Summary.Depends+c.Summary.Infos == 0
+}
+
+// wideCluster are the lines below a cluster's row in the wide table.
+func wideCluster(c finding.FleetCluster) []string {
+	var lines []string
+	add := func(name, value string) {
+		if value != "" {
+			lines = append(lines, "  "+name+value)
+		}
+	}
+	add("", c.Cluster.ARN)
+	add("context ", c.Context)
+	add("profile ", c.Profile)
+	add("group ", c.Group)
+	add("file ", c.File)
+	add("node roles ", strings.Join(c.NodeRoles, ", "))
+	return lines
+}
+
+// clusterName is what a row is called.
+func clusterName(c finding.FleetCluster) string {
+	switch {
+	case c.Cluster.Name != "":
+		return c.Cluster.Name
+	case c.Context != "":
+		return "(context " + c.Context + ")"
+	case c.Cluster.Account != "" || c.Cluster.Region != "" || c.Profile != "":
+		return "(all clusters)"
+	default:
+		return "(a part of the fleet)"
+	}
+}
+
+// clusterResults counts the worst results of a cluster, or says that it was not read.
+func clusterResults(c finding.FleetCluster) string {
+	if !c.Read {
+		return "not read"
+	}
+	var parts []string
+	for _, p := range []struct {
+		n    int
+		text string
+	}{
+		{c.Summary.Errors, text.Count(c.Summary.Errors, "error")},
+		{c.Summary.Warnings, text.Count(c.Summary.Warnings, "warning")},
+		{c.Summary.Depends, fmt.Sprintf("%d depends", c.Summary.Depends)},
+		{c.Summary.Infos, fmt.Sprintf("%d info", c.Summary.Infos)},
+		{c.Summary.Unknown, fmt.Sprintf("%d unknown", c.Summary.Unknown)},
+		{c.Summary.Excepted, fmt.Sprintf("%d excepted", c.Summary.Excepted)},
+	} {
+		if p.n > 0 && len(parts) < 2 {
+			parts = append(parts, strings.ReplaceAll(p.text, " ", hardSpace))
+		}
+	}
+	if c.MissingFacts > 0 && c.Summary.Unknown == 0 {
+		parts = append(parts, "not read in full")
+	}
+	if len(parts) == 0 {
+		return "no findings"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// fleetFindings writes each finding once, with its clusters.
+func (t *table) fleetFindings(f *finding.FleetReport, rules []finding.RuleDoc) {
+	if len(f.Findings) == 0 {
+		return
+	}
+	if !t.o.Quiet {
+		t.rule("Findings")
+	}
+	for _, g := range f.Findings {
+		l := findingLabel(g)
+		lead := pad(l.Full, 7) + "  " + g.ID + "  "
+		t.wrapped(t.paint(pad(l.Full, 7), colorOf(l.Tone))+"  "+g.ID+"  ", strings.Repeat(" ", columns(lead)), findingWords(g, f.Summary.Planned, rules))
+		if alone(g) {
+			continue
+		}
+		limit := namedClusters
+		if t.o.Wide {
+			limit = len(g.Clusters)
+		}
+		lead = strings.Repeat(" ", columns(lead))
+		t.wrapped(lead, lead, clusterNames(g.Clusters, limit))
+	}
+	t.line("")
+}
+
+// findingLabel is the label of what a finding counts with.
+func findingLabel(g finding.FleetFinding) label {
+	if g.Status == finding.Depends {
+		return labelDepends
+	}
+	return severityLabel(g.Severity)
+}
+
+// alone tells a finding about one subject of one cluster.
+func alone(g finding.FleetFinding) bool {
+	return len(g.Clusters) == 1 && len(g.Clusters[0].Subjects) == 1
+}
+
+// findingWords says what a finding is: the sentence about its subject where it has one, and
+// otherwise what the rule checks.
+func findingWords(g finding.FleetFinding, of int, rules []finding.RuleDoc) string {
+	if alone(g) {
+		return g.Clusters[0].Name + ": " + g.Clusters[0].Subjects[0].Message
+	}
+	subjects := 0
+	for _, c := range g.Clusters {
+		subjects += len(c.Subjects)
+	}
+	words := fmt.Sprintf("%d of %s", len(g.Clusters), text.Count(of, "cluster"))
+	if subjects > len(g.Clusters) {
+		words += fmt.Sprintf(", %d times", subjects)
+	}
+	title := g.Rule
+	if i := slices.IndexFunc(rules, func(d finding.RuleDoc) bool { return d.ID == g.ID }); i >= 0 {
+		title = rules[i].Title
+	}
+	return words + " fail the check: " + title
+}
+
+// clusterNames names the first clusters of a finding and counts the rest. Names that several
+// clusters have get their account and region.
+func clusterNames(clusters []finding.FindingCluster, limit int) string {
+	names := map[string]int{}
+	for _, c := range clusters {
+		names[c.Name]++
+	}
+	var list []string
+	for i, c := range clusters {
+		if i == limit {
+			list = append(list, fmt.Sprintf("and %d%smore", len(clusters)-i, hardSpace))
+			break
+		}
+		name := c.Name
+		if names[name] > 1 {
+			name += hardSpace + "(" + place(c.ARN) + ")"
+		}
+		list = append(list, name)
+	}
+	return strings.Join(list, ", ")
+}
+
+// place is the account and region in the ARN of a cluster.
+func place(arn string) string {
+	if p := strings.Split(arn, ":"); len(p) > 5 {
+		return p[4] + hardSpace + p[3]
+	}
+	return arn
+}
+
+// notRead writes what nothing is known of, and why.
+func (t *table) notRead(f *finding.FleetReport) {
+	if f.Summary.NotRead == 0 {
+		return
+	}
+	if !t.o.Quiet {
+		t.rule("Not read")
+	}
+	for _, c := range f.Clusters {
+		if !c.Read {
+			t.wrapped(t.paint(rowName(c), text.Yellow)+": ", indent, c.Reason)
+		}
+	}
+	t.line("")
+}
+
+// rowName is a row's name with the account and region.
+func rowName(c finding.FleetCluster) string {
+	parts := []string{clusterName(c)}
+	for _, p := range []string{c.Cluster.Account, c.Cluster.Region} {
+		if p != "" {
+			parts = append(parts, p)
+		}
+	}
+	if c.Cluster.Name == "" && c.Context == "" && c.Profile != "" {
+		parts = append(parts, "profile "+c.Profile)
+	}
+	return strings.Join(parts, " ")
+}
+
+// fleetMissing writes what could not be read of clusters that were read.
+func (t *table) fleetMissing(f *finding.FleetReport) {
+	if len(f.Missing) == 0 {
+		return
+	}
+	t.rule("Not read in full")
+	for _, m := range f.Missing {
+		t.wrapped("", indent, missingWords(m))
+	}
+	t.line("")
+}
+
+// missingWords says which facts were not read, of which clusters, and why.
+func missingWords(m finding.FleetMissing) string {
+	var names []string
+	for i, arn := range m.Clusters {
+		if i == maxNames {
+			names = append(names, fmt.Sprintf("and %d more", len(m.Clusters)-i))
+			break
+		}
+		names = append(names, arn[strings.LastIndexByte(arn, '/')+1:])
+	}
+	words := fmt.Sprintf("%s: %s: %s of %s", m.Operation, m.Error, strings.Join(m.Facts, ", "), strings.Join(names, ", "))
+	if m.Permission != "" {
+		words += " (needs " + m.Permission + ")"
+	}
+	return words
+}
+
+func (t *table) skippedFiles(f *finding.FleetReport) {
+	if len(f.Skipped) == 0 {
+		return
+	}
+	t.rule("Skipped")
+	for i, s := range f.Skipped {
+		if i == manyClusters && !t.o.Wide {
+			t.line(fmt.Sprintf("and %d more (-o wide names them)", len(f.Skipped)-i))
+			break
+		}
+		t.wrapped("", indent, s.Name+": "+s.Reason)
+	}
+	t.line("")
+}
+
+// fleetCounts are the counts of a fleet, in words.
+func fleetCounts(s finding.FleetSummary) []string {
+	return []string{
+		text.Count(s.Errors, "cluster") + " with errors", fmt.Sprintf("%d with warnings", s.Warnings),
+		fmt.Sprintf("%d with infos", s.Infos), fmt.Sprintf("%d without findings", s.Clean),
+		fmt.Sprintf("%d not read in full", s.Incomplete), fmt.Sprintf("%d not read", s.NotRead),
+	}
+}
+
+// fleetStep is one thing to do: words, and commands.
+type fleetStep struct {
+	Text     string
+	Commands []string
+}
+
+// fleetNext is what to do now, in order: what to repair first and where, how to see one
+// cluster's report, how to read what was not read.
+func fleetNext(f *finding.FleetReport, limit int) []fleetStep {
+	var steps []fleetStep
+	var repairs []string
+	for _, c := range f.Clusters {
+		for _, n := range c.Next {
+			repairs = append(repairs, n.Text)
+		}
+	}
+	if len(repairs) > 0 {
+		s := fleetStep{Text: "Plan the repair of each cluster, the worst first; this changes nothing:", Commands: repairs}
+		if len(repairs) > limit {
+			s.Commands = repairs[:limit]
+			s.Text = fmt.Sprintf("Plan the repair of the worst %d of %d clusters; this changes nothing, and -o wide has all:", limit, len(repairs))
+		}
+		steps = append(steps, s)
+	}
+	if len(f.Clusters) > 0 && f.Clusters[0].Read && f.Clusters[0].File != "" {
+		steps = append(steps, fleetStep{
+			Text:     "See the report of the worst cluster, with evidence:",
+			Commands: []string{command.Noderole("check", "-f", f.Clusters[0].File).String()},
+		})
+	}
+	advice := map[string]int{}
+	for _, c := range f.Clusters {
+		if !c.Read && c.Advice != "" {
+			advice[c.Advice]++
+		}
+	}
+	for _, a := range slices.SortedFunc(maps.Keys(advice), func(a, b string) int { return advice[b]*1000 - advice[a]*1000 + strings.Compare(a, b) }) {
+		steps = append(steps, fleetStep{Text: fmt.Sprintf("To read %d that %s not read: %s", advice[a], map[bool]string{true: "was", false: "were"}[advice[a] == 1], a)})
+	}
+	if slices.ContainsFunc(f.Missing, func(m finding.FleetMissing) bool { return m.Permission != "" }) {
+		steps = append(steps, fleetStep{
+			Text:     "Print the permissions that allow what was not read, in AWS and in the clusters:",
+			Commands: []string{command.Noderole("policy", "reader").String(), command.Noderole("policy", "reader", "--rbac").String()},
+		})
+	}
+	return steps
+}
+
+func (t *table) fleetSteps(f *finding.FleetReport) {
+	limit := plannedClusters
+	if t.o.Wide {
+		limit = len(f.Clusters)
+	}
+	steps := fleetNext(f, limit)
+	if len(steps) == 0 {
+		return
+	}
+	t.line("")
+	t.rule("What to do now")
+	for _, s := range steps {
+		t.wrapped("", "", s.Text)
+		for _, c := range s.Commands {
+			t.command("   ", c)
+		}
+	}
+}

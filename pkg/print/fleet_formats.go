@@ -1,0 +1,176 @@
+package print
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
+)
+
+// writeFleetMarkdown writes GitHub's Markdown for a comment on a pull request.
+func writeFleetMarkdown(w io.Writer, f *finding.FleetReport, o Options) error {
+	f = cleanFleet(f, text.Visible)
+	d := &markdown{}
+	words, _ := fleetHeadline(f)
+	fmt.Fprintf(&d.b, "### kubectl noderole: %s\n\n%s. %s.\n\n", escape(fleetTitle(f)), escape(words), escape(strings.Join(fleetCounts(f.Summary), ", ")))
+	// What was not read goes before what may be left out.
+	var unread, rows, found, missing []string
+	for _, c := range f.Clusters {
+		if !c.Read {
+			unread = append(unread, "- **not read** "+escape(clip(rowName(c), maxName))+": "+escape(clip(c.Reason, 4*maxName))+"\n")
+		}
+		row := "| " + escape(clip(clusterName(c), maxName)) + " | " + escape(c.Cluster.Account) + " | " + escape(c.Cluster.Region) + " |"
+		for _, concern := range finding.Concerns {
+			l := rowLabel(c, concern)
+			if l.Word == labelError.Word {
+				l.Word = "**" + l.Word + "**"
+			}
+			row += " " + l.Word + " |"
+		}
+		rows = append(rows, row+" "+strings.ReplaceAll(clusterResults(c), hardSpace, " ")+" |\n")
+	}
+	for _, g := range f.Findings {
+		found = append(found, fmt.Sprintf("#### %s [%s](%s%s.md) %s\n\n%s\n\n", findingLabel(g).Word, escape(g.ID), rulePages, pathSegment(g.ID),
+			escape(findingWords(g, f.Summary.Planned, o.Rules)), escape(strings.ReplaceAll(clusterNames(g.Clusters, maxEvidenceLines), hardSpace, " "))))
+	}
+	for _, m := range f.Missing {
+		missing = append(missing, "- "+escape(clip(missingWords(m), 4*maxName))+"\n")
+	}
+	d.addAll(markdownRoles, "#### Not read\n\n", unread)
+	head := "| Cluster | Account | Region |"
+	for _, c := range finding.Concerns {
+		head += " " + strings.ToUpper(string(c)) + " |"
+	}
+	d.addAll(2*markdownRoles, head+" Results |\n|"+strings.Repeat(" --- |", 4+len(finding.Concerns))+"\n", rows)
+	d.addAll(markdownFindings, "", found)
+	d.addAll(markdownRest, "#### Not read in full\n\n", missing)
+	d.foot(o.Version, finding.Facts{JudgedBy: f.Facts.JudgedBy})
+	_, err := io.WriteString(w, d.b.String())
+	return err
+}
+
+// writeFleetJUnit writes a JUnit report: a suite for each cluster, with a case for each
+// finding, as for one cluster. What was not read is an error.
+func writeFleetJUnit(w io.Writer, f *finding.FleetReport, o Options) error {
+	f = cleanFleet(f, text.Visible)
+	suites := map[string]*junitSuite{}
+	all := &junitSuites{Name: "kubectl noderole " + fleetTitle(f)}
+	for i, c := range f.Clusters {
+		s := &junitSuite{Name: rowName(c), Properties: []junitProperty{{"cluster", c.Cluster.ARN}}}
+		for name, value := range map[string]string{"context": c.Context, "group": c.Group, "factsCollectedAt": c.CollectedAt} {
+			if value != "" {
+				s.Properties = append(s.Properties, junitProperty{name, value})
+			}
+		}
+		slices.SortFunc(s.Properties, func(a, b junitProperty) int { return strings.Compare(a.Name, b.Name) })
+		class := strings.ReplaceAll(rowName(c), ".", "_")
+		switch {
+		case !c.Read:
+			s.add(junitCase{Name: "the cluster was read", ClassName: class, Error: &junitDetail{Message: "not read: " + c.Reason, Type: "unread", Text: c.Advice}})
+		case c.Complete():
+			s.add(junitCase{Name: "the cluster was read", ClassName: class, Output: fmt.Sprintf("%d passed", c.Summary.Passed)})
+		default:
+			words := fmt.Sprintf("%d unknown, %s could not be read", c.Summary.Unknown, text.Count(c.MissingFacts, "fact"))
+			s.add(junitCase{Name: "the cluster was read", ClassName: class, Error: &junitDetail{Message: words, Type: "unknown"}})
+		}
+		suites[c.Cluster.ARN] = s
+		f.Clusters[i] = c
+		all.Suites = append(all.Suites, s)
+	}
+	for _, g := range f.Findings {
+		for _, c := range g.Clusters {
+			for _, subject := range c.Subjects {
+				one := junitCase{Name: g.ID + " " + g.Rule + ": " + subject.Name, ClassName: strings.ReplaceAll(c.Name, ".", "_") + "." + strings.ReplaceAll(string(subject.Kind)+" "+subject.Name, ".", "_")}
+				if l := findingLabel(g); g.Severity.Rank() < o.FailOn {
+					one.Skipped = l.Full + ", below --fail-on: " + subject.Message
+				} else {
+					one.Failure = &junitDetail{Message: subject.Message, Type: string(g.Severity), Text: subject.ARN}
+				}
+				suites[c.ARN].add(one)
+			}
+		}
+	}
+	for _, s := range all.Suites {
+		all.Tests += s.Tests
+		all.Failures += s.Failures
+		all.Errors += s.Errors
+	}
+	out, err := xml.MarshalIndent(all, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write JUnit: %w", err)
+	}
+	_, err = io.WriteString(w, xml.Header+string(out)+"\n")
+	return err
+}
+
+// writeOpenMetrics writes the text format of OpenMetrics, for a textfile collector: whether
+// each cluster was read, how many findings and unknown results it has by rule, and the
+// counts of the fleet.
+// Source: https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md
+func writeOpenMetrics(w io.Writer, f *finding.FleetReport, _ Options) error {
+	var b strings.Builder
+	metric := func(name, help string, samples func(sample func(value int, labels ...string))) {
+		fmt.Fprintf(&b, "# TYPE %s gauge\n# HELP %s %s\n", name, name, help)
+		samples(func(value int, labels ...string) {
+			var parts []string
+			for i := 0; i < len(labels); i += 2 {
+				parts = append(parts, labels[i]+`="`+metricLabel(labels[i+1])+`"`)
+			}
+			fmt.Fprintf(&b, "%s{%s} %d\n", name, strings.Join(parts, ","), value)
+		})
+	}
+	// Rows of which nothing is known may be alike.
+	seen := map[string]bool{}
+	metric("noderole_cluster_read", "Whether the cluster was read (1) or not (0).", func(sample func(int, ...string)) {
+		for _, c := range f.Clusters {
+			read := 0
+			if c.Read {
+				read = 1
+			}
+			labels := clusterLabels(c)
+			if key := strings.Join(labels, "\x00"); !seen[key] {
+				seen[key] = true
+				sample(read, labels...)
+			}
+		}
+	})
+	metric("noderole_cluster_unknown", "Verdicts that are unknown, and facts that could not be read, whichever are more.", func(sample func(int, ...string)) {
+		for _, c := range f.Clusters {
+			if c.Read {
+				sample(max(c.Summary.Unknown, c.MissingFacts), clusterLabels(c)...)
+			}
+		}
+	})
+	metric("noderole_results", "Results that are findings.", func(sample func(int, ...string)) {
+		for _, g := range f.Findings {
+			for _, c := range g.Clusters {
+				p := strings.SplitN(c.ARN, ":", 6)
+				sample(len(c.Subjects), "cluster", c.Name, "account", p[4], "region", p[3], "rule", g.ID, "severity", string(g.Severity), "status", string(g.Status))
+			}
+		}
+	})
+	metric("noderole_fleet_clusters", "Clusters of the fleet by their worst result.", func(sample func(int, ...string)) {
+		s := f.Summary
+		sample(s.Errors, "worst", "error")
+		sample(s.Warnings, "worst", "warning")
+		sample(s.Infos, "worst", "info")
+		sample(s.Clean, "worst", "none")
+		sample(s.NotRead, "worst", "notRead")
+	})
+	b.WriteString("# EOF\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func clusterLabels(c finding.FleetCluster) []string {
+	return []string{"cluster", clusterName(c), "account", c.Cluster.Account, "region", c.Cluster.Region}
+}
+
+// metricLabel is the value of a label, with what the format escapes.
+func metricLabel(s string) string {
+	return strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`).Replace(text.Visible(s))
+}

@@ -1,0 +1,105 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+// clusterRolePatch adds the cluster role to the healthy example: with a trust policy of
+// one service and an inline policy, a list of statements.
+func clusterRolePatch(service, statements string) string {
+	return fmt.Sprintf(`
+roles:
+  "arn:aws:iam::111122223333:role/eksClusterRole":
+    createdAt: "2026-01-12T09:00:00Z"
+    trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":%q},"Action":"sts:AssumeRole"}}'
+    attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"]
+    inlinePolicies: {cluster: '{"Version":"2012-10-17","Statement":[%s]}'}
+`, service, statements)
+}
+
+// clusterDescribes is what the control plane calls, as a statement.
+const clusterDescribes = `{"Effect":"Allow","Action":["ec2:DescribeInstances","ec2:DescribeNetworkInterfaces","ec2:DescribeVpcs","ec2:DescribeDhcpOptions"],"Resource":"*"}`
+
+func clusterRoleSubject(v *view.View) finding.Subject {
+	arn := v.Snapshot.Cluster.RoleARN
+	return finding.Subject{Kind: finding.SubjectClusterRole, Name: snapshot.NameOf(arn), ARN: arn}
+}
+
+// judgedClusterRole returns the cluster role where a rule that nothing depends on can judge
+// it. Otherwise it returns nil and reports why: the role is optional to read, and nodes
+// must not hold it.
+func judgedClusterRole(v *view.View, report Reporter) *view.Role {
+	r := v.ClusterRole()
+	idle := finding.Result{Status: finding.NotApplicable, Subject: clusterRoleSubject(v)}
+	switch {
+	case v.Snapshot.Cluster.RoleARN == "":
+		return nil
+	case r == nil:
+		idle.Message = "the facts do not have the cluster role " + idle.Subject.Name
+	case r.Facts.NotFound:
+		idle.Message = "the cluster role " + idle.Subject.Name + " does not exist; where EKS misses it, the health of the cluster says so"
+		idle.Evidence = []string{"iam:GetRole " + r.Name + ": NoSuchEntity"}
+	case v.ClusterRoleForNodes():
+		idle.Message = "nodes hold the cluster role " + idle.Subject.Name + ", which has to end first"
+	case optionalOnly(r.Unread):
+		idle.Message = "the cluster role " + idle.Subject.Name + " was not read"
+		for _, m := range r.Unread {
+			idle.Evidence = appendNew(idle.Evidence, missingLine(m))
+		}
+	default:
+		return r
+	}
+	report(idle)
+	return nil
+}
+
+// optionalOnly reports whether something was not read, and all of it is optional.
+func optionalOnly(unread []snapshot.Missing) bool {
+	return len(unread) > 0 && !slices.ContainsFunc(unread, func(m snapshot.Missing) bool { return !m.Fact.Optional() })
+}
+
+// unreadOptional says, in a line for each kind, which optional facts could not be read.
+func unreadOptional(s *snapshot.Snapshot) []string {
+	var lines []string
+	for _, fact := range snapshot.Facts {
+		if !fact.Optional() {
+			continue
+		}
+		var why, permissions []string
+		for _, m := range s.Missing {
+			if m.Fact != fact {
+				continue
+			}
+			why = appendNew(why, missingLine(m))
+			if m.Permission != "" {
+				permissions = appendNew(permissions, m.Permission)
+			}
+		}
+		if len(why) == 0 {
+			continue
+		}
+		line := optionalFacts[fact] + ", which could not be read: " + why[0]
+		if len(why) > 1 {
+			line += fmt.Sprintf(", and %d more", len(why)-1)
+		}
+		if len(permissions) > 0 {
+			line += "; it needs " + strings.Join(permissions, ", ")
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// optionalFacts are what the optional facts are called.
+var optionalFacts = map[snapshot.Fact]string{
+	snapshot.FactClusterRole:        "the cluster role and its policies",
+	snapshot.FactVPCEndpoints:       "the policies of VPC endpoints",
+	snapshot.FactOrganization:       "the policies of the organization",
+	snapshot.FactRepositoryPolicies: "the policies of repositories of other accounts",
+}

@@ -1,0 +1,59 @@
+package rules
+
+import (
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var podENIPermissions = Rule{
+	ID: "NR214", Name: "pod-eni-permissions", Severity: finding.Error, Concern: finding.ConcernCNI,
+	NoRepair: "fix does not change the cluster role",
+	Title:    "The cluster role has the permissions that security groups for pods need",
+	Why: `Pods with security groups of their own stay in ContainerCreating. aws-node is set to ENABLE_POD_ENI=true: the VPC
+resource controller of EKS then creates the network interfaces of these pods, with the cluster role. AmazonEKSClusterPolicy
+does not allow that.`,
+	Fix: `Attach AmazonEKSVPCResourceController to the cluster role, or add the actions to your own policy.`,
+	Refs: []string{
+		"https://docs.aws.amazon.com/eks/latest/userguide/security-groups-pods-deployment.html",
+		"https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEKSVPCResourceController.html",
+	},
+	Needs: []snapshot.Fact{
+		snapshot.FactRoles, snapshot.FactAttachedPolicies, snapshot.FactInlinePolicies, snapshot.FactPolicies, snapshot.FactDaemonSet, snapshot.FactClusterRole,
+	},
+	Bad: podENI + clusterRolePatch(need.ClusterService, clusterDescribes),
+	Good: podENI + clusterRolePatch(need.ClusterService, clusterDescribes+`,
+      {"Effect":"Allow","Action":"ec2:CreateNetworkInterfacePermission","Resource":"*","Condition":{"ForAnyValue:StringEquals":{"ec2:ResourceTag/eks:eni:owner":"eks-vpc-resource-controller"}}},
+      {"Effect":"Allow","Action":["ec2:CreateNetworkInterface","ec2:DetachNetworkInterface","ec2:ModifyNetworkInterfaceAttribute","ec2:DeleteNetworkInterface","ec2:AttachNetworkInterface"],"Resource":"*"}`),
+	Check: func(v *view.View, report Reporter) {
+		subject := clusterRoleSubject(v)
+		on, unread := v.PodENI()
+		r := v.ClusterRole()
+		switch {
+		case len(unread) > 0 && r != nil:
+			report(unknown(subject, "whether pods have security groups of their own is unknown", unread))
+			return
+		case len(unread) > 0 || subject.ARN == "":
+			return // without aws-node and the cluster role nothing says that the rule applies
+		case !on:
+			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "aws-node is not set to " + need.PodENISetting + "=true"})
+			return
+		case r == nil:
+			r = v.Role(subject.ARN) // whose Unread says that the facts do not have it
+		}
+		all := askAs(v.ClusterSession(), r, need.PodENI)
+		result := all.result(subject, r.Name, "has the permissions that security groups for pods need", "is missing permissions that security groups for pods need")
+		if r.Facts.NotFound {
+			result.Evidence = []string{"iam:GetRole " + r.Name + ": NoSuchEntity"}
+		}
+		if result.Status == finding.Fail {
+			result.Evidence = append(result.Evidence, "aws-node has "+need.PodENISetting+"=true")
+			result.Next = []finding.Next{attach(r, v.Place.Partition, need.PodENIPolicy)}
+		}
+		report(all.unblock(result))
+	},
+}
+
+const podENI = `
+awsNode: {daemonSet: {env: {ENABLE_POD_ENI: "true"}}}`

@@ -1,0 +1,99 @@
+package view
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+)
+
+// ClusterRole returns the cluster's own role; nil where the facts do not have it: it is
+// optional. Its Unread says what could not be read of it.
+func (v *View) ClusterRole() *Role {
+	arn := v.Snapshot.Cluster.RoleARN
+	_, read := v.Snapshot.Roles[arn]
+	if arn == "" || !read && !v.Snapshot.IsMissing(snapshot.FactClusterRole, arn) {
+		return nil
+	}
+	return v.Role(arn)
+}
+
+// unreadClusterRole returns what the facts lack of a role where it is the cluster's own:
+// of the role itself, and of its lists of policies and inline policies.
+func (v *View) unreadClusterRole(roleARN string) (role, policies []snapshot.Missing) {
+	if roleARN != v.Snapshot.Cluster.RoleARN {
+		return nil, nil
+	}
+	for _, m := range v.Snapshot.Missing {
+		switch {
+		case m.Fact != snapshot.FactClusterRole:
+		case m.Subject == "", m.Subject == roleARN && m.Operation == "iam:GetRole":
+			role = append(role, m)
+		case m.Subject == roleARN, strings.HasPrefix(m.Subject, roleARN+"#"):
+			policies = append(policies, m)
+		}
+	}
+	return role, policies
+}
+
+// PodENI reports whether aws-node gives pods network interfaces with security groups of
+// their own. unread says why that is not known.
+func (v *View) PodENI() (on bool, unread []snapshot.Missing) {
+	if m := v.Unread(snapshot.FactDaemonSet); len(m) > 0 {
+		return false, m
+	}
+	ds := v.Snapshot.AWSNode.DaemonSet
+	if ds == nil {
+		return false, nil
+	}
+	on, known := ds.Setting(need.PodENISetting, false)
+	if !known {
+		return false, []snapshot.Missing{{Fact: snapshot.FactDaemonSet, Operation: "read " + need.PodENISetting + " of aws-node", Error: ds.Origin(need.PodENISetting)}}
+	}
+	return on, nil
+}
+
+// ClusterSession is the session of EKS with the cluster role. EKS names the cluster as the
+// source of the request that assumes the role; in Auto Mode it tags the session.
+// Sources: https://docs.aws.amazon.com/eks/latest/userguide/cluster-iam-role.html,
+// https://docs.aws.amazon.com/eks/latest/userguide/auto-cluster-iam-role.html,
+// https://docs.aws.amazon.com/eks/latest/userguide/cross-service-confused-deputy-prevention.html
+func (v *View) ClusterSession() *Session {
+	return cached(v, "cluster", func() []*Session {
+		s := &Session{
+			Name: "Amazon EKS", Principal: need.ClusterService, TrustActions: []string{"sts:AssumeRole"},
+			assume: func(c *iampolicy.Context) {
+				c.Set("aws:SourceArn", v.Snapshot.Cluster.ARN).Set("aws:SourceAccount", v.Place.Account).Absent("sts:ExternalId")
+				withoutMFA(c)
+			},
+			// The requests for security groups of pods are about interfaces that the VPC
+			// resource controller has tagged.
+			use: func(c *iampolicy.Context) {
+				c.Absent("aws:FederatedProvider").Set("ec2:ResourceTag/"+need.PodENIOwnerTag, need.PodENIOwner)
+			},
+			asks: "EKS asks with aws:SourceArn " + v.Snapshot.Cluster.ARN + " and aws:SourceAccount " + v.Place.Account,
+		}
+		if v.Snapshot.Cluster.AutoMode != nil {
+			s.TrustActions = append(s.TrustActions, "sts:TagSession")
+		}
+		return []*Session{s}
+	})[0]
+}
+
+// ClusterRoleForNodes reports whether nodes hold the cluster role too.
+func (v *View) ClusterRoleForNodes() bool {
+	return slices.ContainsFunc(v.roles, func(r *NodeRole) bool { return r.ARN == v.Snapshot.Cluster.RoleARN })
+}
+
+// unreadOf returns what is missing of one thing of a kind that has no wider entry.
+func (v *View) unreadOf(fact snapshot.Fact, subject string) []snapshot.Missing {
+	var list []snapshot.Missing
+	for _, m := range v.Snapshot.Missing {
+		if m.Fact == fact && m.Subject == subject {
+			list = append(list, m)
+		}
+	}
+	return list
+}
