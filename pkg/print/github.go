@@ -1,6 +1,7 @@
 package print
 
 import (
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ func writeGitHub(w io.Writer, r *finding.Report, _ Options) error {
 	m := newModel(r, everything)
 	var b strings.Builder
 	for _, e := range m.findings {
-		b.WriteString(annotation(githubLevel(e.Weight()), e.ID+" "+subjectTitle(e.Subject), slices.Concat([]string{e.Message}, details(e))))
+		b.WriteString(annotation(githubLevel(e.Weight()), e.ID+" "+subjectTitle(e.Subject), e.Place, slices.Concat([]string{e.Message}, details(e))))
 	}
 	for _, g := range m.unknown {
 		lines := slices.Concat([]string{g.title()}, g.rules(), g.first.Evidence, nextLines(g.first.Next))
@@ -27,10 +28,10 @@ func writeGitHub(w io.Writer, r *finding.Report, _ Options) error {
 		if g.verdicts() == 1 {
 			title = g.first.ID + " unknown"
 		}
-		b.WriteString(annotation("warning", title, lines))
+		b.WriteString(annotation("warning", title, nil, lines))
 	}
 	for _, e := range m.excepted {
-		b.WriteString(annotation("notice", e.ID+" "+e.Word, slices.Concat([]string{e.Message}, details(e))))
+		b.WriteString(annotation("notice", e.ID+" "+e.Word, e.Place, slices.Concat([]string{e.Message}, details(e))))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -49,10 +50,15 @@ func githubLevel(s finding.Severity) string {
 	}
 }
 
-// annotation is one workflow command. A line break ends a command, and a comma or a colon
-// its property, so that they are escaped as the runner reads them.
-func annotation(level, title string, lines []string) string {
-	return "::" + level + " title=" + githubProperty.Replace(title) + "::" + githubData.Replace(strings.Join(lines, "\n")) + "\n"
+// annotation is one workflow command, about a line of a file where infrastructure code
+// declares the subject. A line break ends a command, and a comma or a colon its property, so
+// that they are escaped as the runner reads them.
+func annotation(level, title string, place *finding.Place, lines []string) string {
+	at := ""
+	if place != nil && place.File != "" {
+		at = fmt.Sprintf("file=%s,line=%d,", githubProperty.Replace(place.File), place.Line)
+	}
+	return "::" + level + " " + at + "title=" + githubProperty.Replace(title) + "::" + githubData.Replace(strings.Join(lines, "\n")) + "\n"
 }
 
 var (
