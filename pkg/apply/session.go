@@ -97,7 +97,11 @@ func (s *Session) Open(ctx context.Context) error {
 	if err := s.lock(ctx); err != nil {
 		return err
 	}
-	if err := s.acquire(ctx); err != nil {
+	err := s.checkJournal(ctx)
+	if err == nil {
+		err = s.acquire(ctx)
+	}
+	if err != nil {
 		s.unlock()
 		s.unlock = nil
 		return err
@@ -159,6 +163,16 @@ func (s *Session) lock(ctx context.Context) error {
 // noState is the error of a state folder that cannot be used.
 func noState(err error) error {
 	return &problem.Error{Problem: fmt.Sprintf("nothing was changed: %s", err), Next: "set XDG_STATE_HOME to a folder that can be written", Err: err}
+}
+
+// checkJournal reads the journal that was named, where there is one, before another machine
+// is made to wait.
+func (s *Session) checkJournal(ctx context.Context) error {
+	if info, err := os.Stat(s.Journal); err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return nil
+	}
+	_, err := s.readJournal(ctx, s.Journal)
+	return err
 }
 
 // acquire takes the lease. This machine's lock is held by then, so that a lease of the same
