@@ -8,9 +8,9 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
-// Answers are what IAM has answered about one account: roles, their policies and instance
-// profiles by name, managed policies and OIDC providers by ARN, and the list of attached
-// policies. Runs that are given the same Answers ask for nothing twice. They may be used
+// Answers are what AWS has answered about one account: roles, their policies and instance
+// profiles by name, managed policies and OIDC providers by ARN, the list of attached
+// policies, and the policies around the roles. Runs that are given the same Answers ask for nothing twice. They may be used
 // concurrently.
 type Answers struct {
 	roles            Memo[namedRole]
@@ -21,6 +21,10 @@ type Answers struct {
 	policies         Memo[snapshot.Policy]
 	providers        Memo[snapshot.OIDCProvider]
 	versions         Memo[map[string]string]
+	// What stands around the roles.
+	organizations Memo[*snapshot.Organization]
+	endpoints     Memo[map[string]snapshot.VPCEndpoint] // by VPC
+	repositories  Memo[string]                          // policies, by ARN
 
 	managed *ManagedPolicies
 }
