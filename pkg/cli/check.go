@@ -246,7 +246,7 @@ func (o *checkOptions) run(ctx context.Context) error {
 }
 
 // severalFormats are the output formats in which reports can follow each other.
-var severalFormats = []string{"table", "wide", "json", "yaml", "markdown"}
+var severalFormats = []string{"table", "wide", "json", "yaml", "markdown", "github"}
 
 // runCode checks what infrastructure code says of each cluster. The exit code is that of the
 // worst report.

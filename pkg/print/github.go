@@ -1,6 +1,7 @@
 package print
 
 import (
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -11,7 +12,7 @@ import (
 
 // writeGitHub writes workflow commands, of which GitHub Actions makes annotations: one for
 // each finding, for the verdicts that are unknown for one reason, and for each excepted
-// result. GitHub shows ten of each level for a step, so that the order of the report
+// result. What infrastructure code declares is shown at its line. GitHub shows ten of each level for a step, so that the order of the report
 // decides which. Source:
 // https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
 func writeGitHub(w io.Writer, r *finding.Report, _ Options) error {
@@ -19,7 +20,7 @@ func writeGitHub(w io.Writer, r *finding.Report, _ Options) error {
 	m := newModel(r, everything)
 	var b strings.Builder
 	for _, e := range m.findings {
-		b.WriteString(annotation(githubLevel(e.Weight()), e.ID+" "+subjectTitle(e.Subject), slices.Concat([]string{e.Message}, details(e))))
+		b.WriteString(annotation(githubLevel(e.Weight()), e.Place, e.ID+" "+subjectTitle(e.Subject), slices.Concat([]string{e.Message}, details(e))))
 	}
 	for _, g := range m.unknown {
 		lines := slices.Concat([]string{g.title()}, g.rules(), g.first.Evidence, nextLines(g.first.Next))
@@ -27,10 +28,10 @@ func writeGitHub(w io.Writer, r *finding.Report, _ Options) error {
 		if g.verdicts() == 1 {
 			title = g.first.ID + " unknown"
 		}
-		b.WriteString(annotation("warning", title, lines))
+		b.WriteString(annotation("warning", g.first.Place, title, lines))
 	}
 	for _, e := range m.excepted {
-		b.WriteString(annotation("notice", e.ID+" "+e.Word, slices.Concat([]string{e.Message}, details(e))))
+		b.WriteString(annotation("notice", e.Place, e.ID+" "+e.Word, slices.Concat([]string{e.Message}, details(e))))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -51,8 +52,14 @@ func githubLevel(s finding.Severity) string {
 
 // annotation is one workflow command. A line break ends a command, and a comma or a colon
 // its property, so that they are escaped as the runner reads them.
-func annotation(level, title string, lines []string) string {
-	return "::" + level + " title=" + githubProperty.Replace(title) + "::" + githubData.Replace(strings.Join(lines, "\n")) + "\n"
+func annotation(level string, place *finding.Place, title string, lines []string) string {
+	var b strings.Builder
+	b.WriteString("::" + level + " ")
+	if place != nil && place.File != "" {
+		fmt.Fprintf(&b, "file=%s,line=%d,", githubProperty.Replace(place.File), place.Line)
+	}
+	b.WriteString("title=" + githubProperty.Replace(title) + "::" + githubData.Replace(strings.Join(lines, "\n")) + "\n")
+	return b.String()
 }
 
 var (

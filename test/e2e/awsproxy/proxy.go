@@ -149,6 +149,11 @@ type Proxy struct {
 	faults   map[string]Fault
 	failed   map[string]int
 	calls    []Call
+	// usage is what IAM has seen of roles, by ARN and service; jobs are its reports.
+	usage map[string]map[string]ServiceUse
+	jobs  map[string]*usageJob
+	// reportedAt is when reports are made.
+	reportedAt time.Time
 	// answered are answers to writes with a client request token, by request.
 	answered map[string][]byte
 	// organization and repositories are what SetOrganization and SetRepositoryPolicy set.
@@ -187,6 +192,7 @@ func (p *Proxy) Reset() {
 	defer p.mu.Unlock()
 	p.clusters, p.faults, p.failed = map[string]Cluster{}, map[string]Fault{}, map[string]int{}
 	p.latency, p.calls, p.answered, p.OnChange = 0, nil, map[string][]byte{}, nil
+	p.usage, p.jobs = nil, nil
 	p.organization, p.repositories = Organization{}, map[string]string{}
 }
 
@@ -304,6 +310,10 @@ func (p *Proxy) carryOut(w http.ResponseWriter, r *http.Request, service, operat
 	case service == "eks" && (p.write(w, r, operation, body) || p.answer(w, r)):
 	case operation == "iam:SimulatePrincipalPolicy":
 		p.simulate(w, body)
+	case operation == "iam:GenerateServiceLastAccessedDetails":
+		p.generateUsage(w, body)
+	case operation == "iam:GetServiceLastAccessedDetails":
+		p.getUsage(w, body)
 	case (service == "organizations" || service == "ecr") && p.around(w, r, operation, body):
 	default:
 		p.forward.ServeHTTP(w, r)
