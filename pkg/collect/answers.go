@@ -8,10 +8,10 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
-// Answers are what AWS has answered about one account: roles, their policies and instance
-// profiles by name, managed policies and OIDC providers by ARN, the list of attached
-// policies, and the policies around the roles. Runs that are given the same Answers ask for nothing twice. They may be used
-// concurrently.
+// Answers are what was answered about one account: by IAM roles, their policies and instance
+// profiles by name, managed policies and OIDC providers by ARN, and the list of attached
+// policies; the account's organization; the endpoints of VPCs; and the policies of repositories. Runs that are given
+// the same Answers ask for nothing twice. They may be used concurrently.
 type Answers struct {
 	roles            Memo[namedRole]
 	attached, inline Memo[[]string]
@@ -21,10 +21,9 @@ type Answers struct {
 	policies         Memo[snapshot.Policy]
 	providers        Memo[snapshot.OIDCProvider]
 	versions         Memo[map[string]string]
-	// What stands around the roles.
-	organizations Memo[*snapshot.Organization]
-	endpoints     Memo[map[string]snapshot.VPCEndpoint] // by VPC
-	repositories  Memo[string]                          // policies, by ARN
+	organization     Memo[*snapshot.Organization]
+	repositories     Memo[string]                          // their policies, by ARN
+	endpoints        Memo[map[string]snapshot.VPCEndpoint] // by VPC
 
 	managed *ManagedPolicies
 }

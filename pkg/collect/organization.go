@@ -45,7 +45,7 @@ func (c *collector) startOrganization(api Organization) {
 		if account == "" {
 			return ctx.Err() // the run ended
 		}
-		organization, err := c.answers.organizations.Get(ctx, account, func(ctx context.Context) (*snapshot.Organization, error) {
+		organization, err := c.answers.organization.Get(ctx, account, func(ctx context.Context) (*snapshot.Organization, error) {
 			return readOrganization(ctx, api, account)
 		})
 		if err != nil {
