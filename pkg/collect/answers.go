@@ -10,7 +10,7 @@ import (
 
 // Answers are what was answered about one account: by IAM roles, their policies and instance
 // profiles by name, managed policies and OIDC providers by ARN, and the list of attached
-// policies; the account's organization; and the policies of repositories. Runs that are given
+// policies; the account's organization; the endpoints of VPCs; and the policies of repositories. Runs that are given
 // the same Answers ask for nothing twice. They may be used concurrently.
 type Answers struct {
 	roles            Memo[namedRole]
@@ -22,7 +22,8 @@ type Answers struct {
 	providers        Memo[snapshot.OIDCProvider]
 	versions         Memo[map[string]string]
 	organization     Memo[*snapshot.Organization]
-	repositories     Memo[string] // their policies, by ARN
+	repositories     Memo[string]                          // their policies, by ARN
+	endpoints        Memo[map[string]snapshot.VPCEndpoint] // by VPC
 
 	managed *ManagedPolicies
 }

@@ -60,7 +60,9 @@ func (c *collector) readClusterInline(ctx context.Context, roleARN, name string)
 	}
 	for _, policy := range policies {
 		c.start("inline policy "+policy+" of cluster role", roleARN, func(ctx context.Context) error {
-			document, err := c.aws.InlinePolicy(ctx, name, policy)
+			document, err := c.answers.documents.Get(ctx, name+"#"+policy, func(ctx context.Context) (string, error) {
+				return c.aws.InlinePolicy(ctx, name, policy)
+			})
 			if errors.Is(err, ErrNotFound) {
 				return nil // deleted since it was listed
 			}

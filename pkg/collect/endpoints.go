@@ -20,10 +20,13 @@ func (c *collector) startEndpoints(vpc string) {
 // readEndpoints keeps the endpoints of a VPC as a whole or not at all: without one of
 // them, what passes the others says little.
 func (c *collector) readEndpoints(ctx context.Context, vpc string) error {
-	endpoints, tables, err := c.aws.VPCEndpoints(ctx, vpc)
-	if err == nil && len(tables) > 0 {
-		err = c.followRoutes(ctx, vpc, endpoints, tables)
-	}
+	endpoints, err := c.answers.endpoints.Get(ctx, vpc, func(ctx context.Context) (map[string]snapshot.VPCEndpoint, error) {
+		endpoints, tables, err := c.aws.VPCEndpoints(ctx, vpc)
+		if err == nil && len(tables) > 0 {
+			err = c.followRoutes(ctx, vpc, endpoints, tables)
+		}
+		return endpoints, err
+	})
 	if err != nil {
 		return c.missing(snapshot.FactVPCEndpoints, "", err)
 	}

@@ -241,6 +241,8 @@ func (f *facts) paste(command []string) {
 		f.s.Instances[option("instance-id")] = i
 	case has("aws eks update-cluster-config") && option("access-config") != "":
 		_, f.s.Cluster.AuthenticationMode, _ = strings.Cut(option("access-config"), "authenticationMode=")
+	case has("aws eks delete-access-entry"):
+		delete(f.s.AccessEntries, option("principal-arn"))
 	case has("aws eks create-access-entry"):
 		f.write(change.Change{Kind: change.AccessEntry, Name: option("principal-arn"), After: &change.State{Type: option("type")}})
 	case has("aws eks update-cluster-config"):

@@ -29,8 +29,8 @@ arn:aws:s3:::prod-REGION-starport-layer-bucket/* for everyone.`,
 		"https://github.com/aws/amazon-vpc-cni-k8s/issues/917",
 	},
 	Needs: []snapshot.Fact{snapshot.FactDaemonSet, snapshot.FactSystemImages},
-	Bad:   endpointPatch("ecr.dkr", `{"Effect":"Allow","Principal":"*","Action":"ecr:*","Resource":"arn:aws:ecr:eu-west-1:111122223333:repository/*"}`),
-	Good:  endpointPatch("ecr.dkr", `{"Effect":"Allow","Principal":"*","Action":"ecr:*","Resource":["arn:aws:ecr:eu-west-1:602401143452:repository/*","arn:aws:ecr:eu-west-1:111122223333:repository/*"]}`),
+	Bad:   endpointPatch(`{"Effect":"Allow","Principal":"*","Action":"ecr:*","Resource":"arn:aws:ecr:eu-west-1:111122223333:repository/*"}`),
+	Good:  endpointPatch(`{"Effect":"Allow","Principal":"*","Action":"ecr:*","Resource":["arn:aws:ecr:eu-west-1:602401143452:repository/*","arn:aws:ecr:eu-west-1:111122223333:repository/*"]}`),
 	Check: func(v *view.View, report Reporter) {
 		if len(v.Snapshot.VPCEndpoints) == 0 {
 			return
@@ -44,14 +44,14 @@ arn:aws:s3:::prod-REGION-starport-layer-bucket/* for everyone.`,
 	},
 }
 
-// endpointPatch adds an interface endpoint to the healthy example, with a statement as its
-// policy.
-func endpointPatch(service, statement string) string {
+// endpointPatch adds an interface endpoint for image pulls to the healthy example, with a
+// statement as its policy.
+func endpointPatch(statement string) string {
 	return fmt.Sprintf(`
 cluster: {vpcId: vpc-0a1b2c3d}
 vpcEndpoints:
-  vpce-0a1b2c3d: {service: %s, policy: '{"Version":"2012-10-17","Statement":[%s]}'}
-`, service, statement)
+  vpce-0a1b2c3d: {service: ecr.dkr, policy: '{"Version":"2012-10-17","Statement":[%s]}'}
+`, statement)
 }
 
 // passage is a call and the endpoint that it goes through.

@@ -87,11 +87,12 @@ func (v *View) UsedByNodes(roleARN string) bool {
 	return slices.ContainsFunc(v.roles, func(r *NodeRole) bool { return r.ARN == roleARN })
 }
 
-// unreadOf returns what is missing of one thing of a kind that has no wider entry.
-func (v *View) unreadOf(fact snapshot.Fact, subject string) []snapshot.Missing {
+// unreadOfCluster returns what is missing of a managed policy that was read for the cluster
+// role.
+func (v *View) unreadOfCluster(policyARN string) []snapshot.Missing {
 	var list []snapshot.Missing
 	for _, m := range v.Snapshot.Missing {
-		if m.Fact == fact && m.Subject == subject {
+		if m.Fact == snapshot.FactClusterRole && m.Subject == policyARN {
 			list = append(list, m)
 		}
 	}

@@ -506,7 +506,7 @@ func (r *Role) grants() *granted {
 func (v *View) managed(arn string) document {
 	policy, ok := v.Snapshot.Policies[arn]
 	name := iampolicy.Policy{Name: snapshot.NameOf(arn), ARN: arn, Version: policy.Version}
-	if m := append(v.Snapshot.MissingOf(snapshot.FactPolicies, arn), v.unreadOf(snapshot.FactClusterRole, arn)...); len(m) > 0 || !ok {
+	if m := append(v.Snapshot.MissingOf(snapshot.FactPolicies, arn), v.unreadOfCluster(arn)...); len(m) > 0 || !ok {
 		if len(m) == 0 {
 			m = []snapshot.Missing{{Fact: snapshot.FactPolicies, Subject: arn, Operation: "iam:GetPolicyVersion", Error: "the snapshot does not contain this policy"}}
 		}
