@@ -7,6 +7,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/teampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
@@ -33,13 +34,25 @@ func (o *checkOptions) newJudge() judge {
 	return j
 }
 
-// report returns the report of a cluster, with what to do next. around completes its
-// commands. It returns an error where the baseline is that of another cluster.
-func (j judge) report(facts *snapshot.Snapshot, around scope) (*finding.Report, error) {
+// report returns the report of a cluster, with what to do next. What the earlier facts of
+// the cluster show too, nil for none, is known. around completes its commands. It returns an
+// error where the baseline is that of another cluster.
+func (j judge) report(facts, earlier *snapshot.Snapshot, around scope) (*finding.Report, error) {
 	v := view.New(facts)
 	report := rules.Judge(v, j.rules)
 	if err := j.team.apply(report, j.now, j.unused); err != nil {
 		return nil, err
+	}
+	if earlier != nil {
+		running := j.rules
+		running.CNIVersion = "" // they are judged as they were
+		baseline := rules.Judge(view.New(earlier), running)
+		if err := j.team.apply(baseline, j.now, false); err != nil {
+			return nil, err
+		}
+		if err := teampolicy.ApplyBaseline(report, baseline); err != nil {
+			return nil, err
+		}
 	}
 	j.advise(v, report)
 	report.Facts.JudgedBy = toolName()

@@ -384,6 +384,13 @@ func TestAnswerTooLarge(t *testing.T) {
 // more and not where. What was read stays.
 func TestRepeatedTokens(t *testing.T) {
 	lists := map[string]func(*Client) error{
+		"organizations:ListAccounts": func(c *Client) error { _, err := c.OrganizationAccounts(t.Context(), nil); return err },
+		"organizations:ListAccountsForParent": func(c *Client) error {
+			_, err := c.OrganizationAccounts(t.Context(), []string{"ou-1"})
+			return err
+		},
+		"organizations:ListOrganizationalUnitsForParent": func(c *Client) error { _, err := c.unitsBelow(t.Context(), "ou-1"); return err },
+
 		"eks:ListClusters":                 func(c *Client) error { _, err := c.ListClusters(t.Context()); return err },
 		"eks:ListNodegroups":               func(c *Client) error { _, err := c.NodeGroups(t.Context(), "c"); return err },
 		"eks:ListFargateProfiles":          func(c *Client) error { _, err := c.FargateProfiles(t.Context(), "c"); return err },
