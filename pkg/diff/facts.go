@@ -63,15 +63,15 @@ type table[V any] struct {
 	findBy []snapshot.Fact
 	// skip leaves out entries that only one side has.
 	skip func(key string) bool
-	// with copies what belongs to an entry.
-	with func(to, from *snapshot.Snapshot, key string)
+	// with copies what belongs to entries, before them.
+	with func(to, from *snapshot.Snapshot, keys []string)
 }
 
 func addTable[V any](f *factParts, t table[V]) {
 	for _, key := range keysOf(*t.of(f.older), *t.of(f.newer)) {
 		_, was := (*t.of(f.older))[key]
 		_, is := (*t.of(f.newer))[key]
-		base := part[*snapshot.Snapshot]{kind: t.kind, name: snapshot.NameOf(key), needs: []factRef{t.factOf(t.fact, key)}, grouped: t.grouped}
+		base := part[*snapshot.Snapshot]{kind: t.kind, name: snapshot.NameOf(key), needs: []factRef{t.factOf(t.fact, key)}, key: key}
 		if _, ok := snapshot.ParseARN(key); ok {
 			base.arn = key
 		}
@@ -109,13 +109,18 @@ func (t table[V]) whole(p part[*snapshot.Snapshot], key string) part[*snapshot.S
 	if t.referred {
 		return p
 	}
-	p.copyTo = func(to, from *snapshot.Snapshot) {
-		setKey(t.of(to), *t.of(from), key)
-		if t.with != nil {
-			t.with(to, from, key)
-		}
+	p.copyTo = func(to, from *snapshot.Snapshot) { t.copyEntries(to, from, []string{key}) }
+	if t.grouped {
+		p.copyAll = t.copyEntries
 	}
 	return p
+}
+
+func (t table[V]) copyEntries(to, from *snapshot.Snapshot, keys []string) {
+	if t.with != nil {
+		t.with(to, from, keys)
+	}
+	setKeys(t.of(to), *t.of(from), keys)
 }
 
 func (t table[V]) field(p part[*snapshot.Snapshot], key string, fd field[V]) part[*snapshot.Snapshot] {
@@ -130,10 +135,18 @@ func (t table[V]) field(p part[*snapshot.Snapshot], key string, fd field[V]) par
 	if fd.same != nil {
 		p.same = func(older, newer *snapshot.Snapshot) bool { return fd.same((*t.of(older))[key], (*t.of(newer))[key]) }
 	}
-	p.copyTo = func(to, from *snapshot.Snapshot) {
-		v := (*t.of(to))[key]
-		fd.copyTo(&v, (*t.of(from))[key])
-		put(t.of(to), key, v)
+	copyFields := func(to, from *snapshot.Snapshot, keys []string) {
+		changed := cloned(*t.of(to))
+		for _, k := range keys {
+			v := changed[k]
+			fd.copyTo(&v, (*t.of(from))[k])
+			changed[k] = v
+		}
+		*t.of(to) = changed
+	}
+	p.copyTo = func(to, from *snapshot.Snapshot) { copyFields(to, from, []string{key}) }
+	if t.grouped {
+		p.copyAll = copyFields
 	}
 	return p
 }
@@ -143,24 +156,34 @@ func keysOf[V any](older, newer map[string]V) []string {
 	return text.SortedKeys(united(older, newer))
 }
 
+// cloned is a copy of a map that can be changed.
+func cloned[V any](m map[string]V) map[string]V {
+	if m == nil {
+		return map[string]V{}
+	}
+	return maps.Clone(m)
+}
+
 // put sets a key of a map that others may share.
 func put[V any](m *map[string]V, key string, v V) {
-	changed := maps.Clone(*m)
-	if changed == nil {
-		changed = map[string]V{}
-	}
+	changed := cloned(*m)
 	changed[key] = v
 	*m = changed
 }
 
 // setKey makes a key of a map that others may share as it is in another.
-func setKey[V any](m *map[string]V, from map[string]V, key string) {
-	if v, ok := from[key]; ok {
-		put(m, key, v)
-		return
+func setKey[V any](m *map[string]V, from map[string]V, key string) { setKeys(m, from, []string{key}) }
+
+// setKeys is setKey for several keys.
+func setKeys[V any](m *map[string]V, from map[string]V, keys []string) {
+	changed := cloned(*m)
+	for _, key := range keys {
+		if v, ok := from[key]; ok {
+			changed[key] = v
+		} else {
+			delete(changed, key)
+		}
 	}
-	changed := maps.Clone(*m)
-	delete(changed, key)
 	*m = changed
 }
 

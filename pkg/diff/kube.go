@@ -2,6 +2,7 @@ package diff
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -187,49 +188,60 @@ func (f *factParts) nodes() {
 			flag("Windows", func(n *snapshot.Node) *bool { return &n.Windows }),
 			flag("ready", func(n *snapshot.Node) *bool { return &n.Ready }),
 		},
-		with: copyOnNode,
+		with: copyOnNodes,
 	})
 	f.instances(both)
 	f.pods(both)
 	f.events()
 }
 
-// copyOnNode makes what is on a node, and its instance, as on the other side.
-func copyOnNode(to, from *snapshot.Snapshot, node string) {
+// copyOnNodes makes what is on nodes, and their instances, as on the other side.
+func copyOnNodes(to, from *snapshot.Snapshot, nodes []string) {
+	var ids []string
 	for _, s := range []*snapshot.Snapshot{to, from} {
-		if id := s.Nodes[node].InstanceID(); id != "" {
-			setKey(&to.Instances, from.Instances, id)
+		for _, node := range nodes {
+			if id := s.Nodes[node].InstanceID(); id != "" {
+				ids = append(ids, id)
+			}
 		}
 	}
-	copyPods(to, from, node)
-	copyAgent(to, from, node)
+	setKeys(&to.Instances, from.Instances, ids)
+	copyPods(to, from, nodes)
+	copyAgent(to, from, nodes)
 }
 
-func copyAgent(to, from *snapshot.Snapshot, node string) {
+func copyAgent(to, from *snapshot.Snapshot, nodes []string) {
 	if to.PodIdentityAgent == nil || from.PodIdentityAgent == nil {
 		return // whether there is an agent is a change of its own
 	}
 	agent := *to.PodIdentityAgent
-	setKey(&agent.Nodes, from.PodIdentityAgent.Nodes, node)
+	setKeys(&agent.Nodes, from.PodIdentityAgent.Nodes, nodes)
 	to.PodIdentityAgent = &agent
 }
 
-// podsOn are the names of the pods on a node, sorted.
-func podsOn(s *snapshot.Snapshot, node string) []string {
-	var names []string
-	for name, pod := range s.AWSNode.Pods {
-		if pod.Node == node {
-			names = append(names, name)
-		}
+// podsByNode are the pods of aws-node on each node.
+func podsByNode(s *snapshot.Snapshot) map[string][]snapshot.Pod {
+	pods := map[string][]snapshot.Pod{}
+	for _, pod := range s.AWSNode.Pods {
+		pods[pod.Node] = append(pods[pod.Node], pod)
 	}
-	slices.Sort(names)
-	return names
+	return pods
 }
 
-func copyPods(to, from *snapshot.Snapshot, node string) {
-	for _, name := range slices.Concat(podsOn(to, node), podsOn(from, node)) {
-		setKey(&to.AWSNode.Pods, from.AWSNode.Pods, name)
+// copyPods makes the pods on nodes as on the other side.
+func copyPods(to, from *snapshot.Snapshot, nodes []string) {
+	on := map[string]bool{}
+	for _, node := range nodes {
+		on[node] = true
 	}
+	changed := cloned(to.AWSNode.Pods)
+	maps.DeleteFunc(changed, func(_ string, pod snapshot.Pod) bool { return on[pod.Node] })
+	for name, pod := range from.AWSNode.Pods {
+		if on[pod.Node] {
+			changed[name] = pod
+		}
+	}
+	to.AWSNode.Pods = changed
 }
 
 func (f *factParts) instances(both func(node string) bool) {
@@ -275,9 +287,11 @@ func (f *factParts) instances(both func(node string) bool) {
 // change with every restart.
 func (f *factParts) pods(both func(node string) bool) {
 	nodes := map[string]bool{}
+	pods := map[*snapshot.Snapshot]map[string][]snapshot.Pod{}
 	for _, s := range []*snapshot.Snapshot{f.older, f.newer} {
-		for _, pod := range s.AWSNode.Pods {
-			nodes[pod.Node] = true
+		pods[s] = podsByNode(s)
+		for node := range pods[s] {
+			nodes[node] = true
 		}
 		if s.PodIdentityAgent != nil {
 			for name := range s.PodIdentityAgent.Nodes {
@@ -299,20 +313,20 @@ func (f *factParts) pods(both func(node string) bool) {
 		}
 		for field, of := range podFields {
 			f.add(part[*snapshot.Snapshot]{
-				kind: KindPod, name: node, field: field, grouped: true, needs: []factRef{factOf(snapshot.FactPods, "")},
+				kind: KindPod, name: node, field: field, key: node, needs: []factRef{factOf(snapshot.FactPods, "")},
 				value: func(s *snapshot.Snapshot) (string, bool) {
 					var values []string
-					for _, name := range podsOn(s, node) {
-						values = append(values, of(s.AWSNode.Pods[name]))
+					for _, pod := range pods[s][node] {
+						values = append(values, of(pod))
 					}
 					return listed(values), len(values) > 0
 				},
-				copyTo: func(to, from *snapshot.Snapshot) { copyPods(to, from, node) },
+				copyAll: copyPods,
 			})
 		}
 		if agent(f.older) && agent(f.newer) {
 			f.add(part[*snapshot.Snapshot]{
-				kind: KindAgent, name: node, field: "pod", grouped: true, needs: []factRef{factOf(snapshot.FactAgent, "")},
+				kind: KindAgent, name: node, field: "pod", key: node, needs: []factRef{factOf(snapshot.FactAgent, "")},
 				value: func(s *snapshot.Snapshot) (string, bool) {
 					if s.PodIdentityAgent == nil {
 						return "", false
@@ -320,7 +334,7 @@ func (f *factParts) pods(both func(node string) bool) {
 					ready, ok := s.PodIdentityAgent.Nodes[node]
 					return map[bool]string{true: "ready", false: "not ready"}[ready], ok
 				},
-				copyTo: func(to, from *snapshot.Snapshot) { copyAgent(to, from, node) },
+				copyAll: copyAgent,
 			})
 		}
 	}

@@ -27,8 +27,10 @@ type part[T any] struct {
 	// copyTo makes the part of one as it is in the other; nil for one that follows from others
 	// or is of a report.
 	copyTo func(to, from T)
-	// grouped is set where the same change of several is one.
-	grouped bool
+	// copyAll is copyTo for all of several parts at once, by key, of a part whose change may
+	// be one with the same change of others; nil for any other.
+	copyAll func(to, from T, keys []string)
+	key     string
 }
 
 // factRef names a fact, as an entry under missing does.
@@ -115,8 +117,17 @@ type group struct {
 	// revert makes the facts of one side as those of the other where this change is; nil
 	// where the change follows from others.
 	revert []func(to, from *snapshot.Snapshot)
-	// key is equal for changes that are one.
-	key string
+	// id is equal for changes that are one; all and keys are then what reverts them.
+	id   string
+	all  func(to, from *snapshot.Snapshot, keys []string)
+	keys []string
+}
+
+// reverting returns what copies a part of facts; nil for a part of a report.
+func (p part[T]) reverting() (one func(to, from *snapshot.Snapshot), all func(to, from *snapshot.Snapshot, keys []string)) {
+	one, _ = any(p.copyTo).(func(to, from *snapshot.Snapshot))
+	all, _ = any(p.copyAll).(func(to, from *snapshot.Snapshot, keys []string))
+	return one, all
 }
 
 // compareParts returns the changes of the parts that both sides could read, and what one
@@ -129,11 +140,13 @@ func compareParts[T any](parts []part[T], older, newer T, was, is *finding.Repor
 		}
 		if c, changed := p.changed(older, newer); changed {
 			g := group{change: c}
-			if p.grouped {
-				g.key = strings.Join([]string{string(c.Action), string(c.Kind), c.Field, c.Old, c.New}, "\x00")
-			}
-			if copyTo, ok := any(p.copyTo).(func(to, from *snapshot.Snapshot)); ok && copyTo != nil {
-				g.revert = append(g.revert, copyTo)
+			one, all := p.reverting()
+			switch {
+			case all != nil:
+				g.id = strings.Join([]string{string(c.Action), string(c.Kind), c.Field, c.Old, c.New}, "\x00")
+				g.all, g.keys = all, []string{p.key}
+			case one != nil:
+				g.revert = append(g.revert, one)
 			}
 			list = append(list, g)
 		}
@@ -171,14 +184,31 @@ func readability[T any](parts []part[T], was, is []finding.Missing) []group {
 			c.Action = Readable
 		}
 		g := group{change: c, revert: []func(to, from *snapshot.Snapshot){func(to, from *snapshot.Snapshot) { copyMissing(to, from, ref) }}}
+		many := map[string]group{}
 		for _, p := range parts {
-			if copyTo, ok := any(p.copyTo).(func(to, from *snapshot.Snapshot)); ok && copyTo != nil && p.needsFact(ref.fact, ref.subject) {
-				g.revert = append(g.revert, copyTo)
+			if !p.needsFact(ref.fact, ref.subject) {
+				continue
 			}
+			one, all := p.reverting()
+			switch {
+			case all != nil:
+				id := string(p.kind) + " " + p.field
+				many[id] = group{all: all, keys: append(many[id].keys, p.key)}
+			case one != nil:
+				g.revert = append(g.revert, one)
+			}
+		}
+		for _, m := range many {
+			g.revert = append(g.revert, m.together())
 		}
 		list = append(list, g)
 	}
 	return list
+}
+
+// together is what reverts changes that are one.
+func (g group) together() func(to, from *snapshot.Snapshot) {
+	return func(to, from *snapshot.Snapshot) { g.all(to, from, g.keys) }
 }
 
 // copyMissing makes what is missing of a fact as it is on the other side.
@@ -197,17 +227,20 @@ func collapse(list []group) []group {
 	var kept []group
 	at := map[string]int{}
 	for _, g := range list {
-		i, seen := at[g.key]
-		if g.key == "" || !seen {
-			at[g.key] = len(kept)
+		i, seen := at[g.id]
+		if g.id == "" || !seen {
+			at[g.id] = len(kept)
 			kept = append(kept, g)
 			continue
 		}
 		kept[i].change.Names = append(kept[i].change.Names, g.change.Names...)
-		kept[i].revert = append(kept[i].revert, g.revert...)
+		kept[i].keys = append(kept[i].keys, g.keys...)
 	}
 	for i := range kept {
 		slices.Sort(kept[i].change.Names)
+		if kept[i].all != nil {
+			kept[i].revert = append(kept[i].revert, kept[i].together())
+		}
 	}
 	slices.SortFunc(kept, func(a, b group) int { return compareChanges(a.change, b.change) })
 	return kept
