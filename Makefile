@@ -30,7 +30,8 @@ generate: ## docs, schemas and the narrow AWS clients from the code
 verify: generate ## fails where generated files or go.mod are not current
 	$(GO) mod tidy -diff
 	cd test/e2e && $(GO) mod tidy -diff
-	git diff --exit-code -- docs README.md pkg/collect/aws/linked.go
+	cd tools/image && $(GO) mod tidy -diff
+	git diff --exit-code -- deploy docs README.md pkg/collect/aws/linked.go
 
 e2e: ## a real kube-apiserver, moto, kubectl; builds the API server once
 	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -count=1 -p 1 -timeout 60m -v ./...

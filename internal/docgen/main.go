@@ -42,7 +42,7 @@ func run(args []string) error {
 	if len(args) > 0 {
 		return fmt.Errorf("usage: docgen [release DIR]")
 	}
-	for _, generate := range []func() error{rulePages, readmeTable, permissions, schemas, commands, pictures} {
+	for _, generate := range []func() error{rulePages, readmeTable, permissions, deployment, schemas, commands, pictures} {
 		if err := generate(); err != nil {
 			return err
 		}
@@ -105,6 +105,15 @@ func permissions() error {
 		return err
 	}
 	return replaceBlock(file, "fix-rbac", "```yaml\n"+need.FixRBAC+"```\n")
+}
+
+// deployment writes the rights of the CronJob in deploy: what policy reader prints.
+func deployment() error {
+	const note = "# generated from pkg/need by make generate: what kubectl noderole policy reader --rbac prints\n"
+	if err := os.WriteFile(filepath.Join("deploy", "base", "reader.yaml"), []byte(note+need.ReaderRBAC), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join("deploy", "iam-policy.json"), []byte(need.ReaderDocument().String()), 0o644)
 }
 
 // readmeTable replaces the table between the markers in README.md.

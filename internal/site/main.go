@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -81,7 +82,7 @@ func (s *site) write(to string, groups []group) error {
 		return err
 	}
 	var index []entry
-	for _, source := range slices.Sorted(mapKeys(s.pages)) {
+	for _, source := range slices.Sorted(maps.Keys(s.pages)) {
 		p := s.pages[source]
 		text, err := s.render(p, groups)
 		if err != nil {

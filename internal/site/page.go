@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"html/template"
-	"iter"
-	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -236,5 +234,3 @@ func plain(n ast.Node, source []byte) string {
 	})
 	return strings.Join(strings.FieldsFunc(b.String(), unicode.IsSpace), " ")
 }
-
-func mapKeys[V any](m map[string]V) iter.Seq[string] { return maps.Keys(m) }

@@ -17,6 +17,7 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/fleet"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
@@ -42,6 +43,9 @@ type checkOptions struct {
 	screen        screenOptions
 	jsonYAML      jsonYAML
 	template      *templates
+
+	// earlier is the directory of --baseline of a fleet.
+	earlier *fleet.Directory
 
 	// around completes the commands of the report.
 	around scope
@@ -141,7 +145,7 @@ some facts could not be read.`,
 			if err := o.complete(cmd); err != nil {
 				return err
 			}
-			if o.fleet() { // whose clusters have a time limit each
+			if o.many() { // whose clusters have a time limit each
 				return o.run(cmd.Context())
 			}
 			return o.source.within(cmd.Context(), o.run)
@@ -213,7 +217,7 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 		return err
 	}
 	var err error
-	if o.fleet() {
+	if o.many() {
 		err = o.completeFleet(cmd)
 	} else {
 		o.reports, err = parseReports(o.reportFlags, o.source.file)
@@ -238,8 +242,8 @@ func (o *checkOptions) complete(cmd *cobra.Command) error {
 	return nil
 }
 
-// fleet reports whether many clusters are checked.
-func (o *checkOptions) fleet() bool {
+// many reports whether many clusters are checked.
+func (o *checkOptions) many() bool {
 	return o.source.live.selection.given() || o.source.file != "" && isDir(o.source.file)
 }
 
@@ -251,7 +255,7 @@ func (o *checkOptions) run(ctx context.Context) error {
 		return o.runCode(ctx)
 	case o.source.live.selection.given():
 		return o.runLiveFleet(ctx)
-	case o.fleet():
+	case o.many():
 		return o.runFleet(ctx, o.source.file, o.source.file, "")
 	}
 	facts, footer, err := o.source.read(ctx)
@@ -262,7 +266,7 @@ func (o *checkOptions) run(ctx context.Context) error {
 }
 
 // severalFormats are the output formats in which reports can follow each other.
-var severalFormats = []string{"table", "wide", "json", "yaml", "markdown"}
+var severalFormats = []string{"table", "wide", "json", "yaml", "markdown", "github"}
 
 // runCode checks what infrastructure code says of each cluster. The exit code is that of the
 // worst report.
@@ -332,9 +336,10 @@ func worse(a, b error) error {
 // from before a change, their findings are known ones.
 func (o *checkOptions) judge(facts, before *snapshot.Snapshot, footer string) error {
 	o.around = o.source.around(facts.Cluster.ARN)
-	j := o.newJudge()
-	j.before = before
-	report, err := j.report(facts, o.around)
+	report, err := o.newJudge().report(facts, before, o.around)
+	if before != nil && err != nil && !errors.As(err, new(codeError)) {
+		return usage("compare with the facts of the same cluster", "--onto: %s", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ const completionTimeout = 2 * time.Second
 func completeValues(cmd *cobra.Command, config *kubeFlags) {
 	sources := map[string]func() []string{
 		"context":      func() []string { return contexts(config) },
+		"contexts":     func() []string { return contexts(config) },
 		"cluster-name": func() []string { return clusterNames(config) },
 		"region":       func() []string { return locate.Regions },
 		"regions":      func() []string { return locate.Regions },

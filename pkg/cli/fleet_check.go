@@ -22,6 +22,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/fleet"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
 // perCluster are the formats that have a file for each cluster in a fleet.
@@ -35,13 +36,23 @@ func isDir(name string) bool {
 
 // completeFleet checks what the flags say where many clusters are checked.
 func (o *checkOptions) completeFleet(cmd *cobra.Command) error {
-	for _, name := range []string{"baseline", "show", "group-by"} {
+	for _, name := range []string{"show", "group-by"} {
 		if cmd.Flags().Changed(name) {
 			return usage("check one cluster: -f DIR/ACCOUNT/REGION/NAME.yaml.gz", "--%s applies to one cluster, not to a fleet", name)
 		}
 	}
 	if slices.Contains(perCluster, o.output) && o.output != "html" {
 		return usage(fmt.Sprintf("for example --report %s=%s/", o.output, o.output), "--output %s has a file for each cluster of a fleet, so that it needs a folder", o.output)
+	}
+	if dir := o.team.baselineFile; dir != "" {
+		if !isDir(dir) {
+			return usage("name the directory of an earlier snapshot", "--baseline %s: the baseline of a fleet is a directory of snapshots", dir)
+		}
+		earlier, err := fleet.Open(cmd.Context(), dir)
+		if err != nil {
+			return fmt.Errorf("--baseline %s: %w", dir, err)
+		}
+		o.earlier, o.team.baselineFile = earlier, ""
 	}
 	var err error
 	o.reports, err = parseFleetReports(o.reportFlags, o.source.file)
@@ -93,12 +104,7 @@ func (o *checkOptions) runFleet(ctx context.Context, dir, shown, footer string) 
 		})
 	}
 	for _, s := range d.Skipped {
-		report.Skipped = append(report.Skipped, finding.Skipped{Name: s.File, Reason: s.Reason})
-	}
-	for _, p := range d.Plans {
-		for _, s := range p.Skipped {
-			report.Skipped = append(report.Skipped, finding.Skipped{Name: "context " + s.Context, Reason: s.Reason})
-		}
+		report.Skipped = append(report.Skipped, finding.Skipped(s))
 	}
 	if err := o.judgeAll(ctx, d, shown, report); err != nil {
 		return err
@@ -179,7 +185,11 @@ func (o *checkOptions) judgeOne(ctx context.Context, j judge, d *fleet.Directory
 	if err != nil {
 		return row, nil, err
 	}
-	report, err := j.report(facts, around)
+	earlier, err := o.earlierFacts(ctx, e.ARN)
+	if err != nil {
+		return row, nil, err
+	}
+	report, err := j.report(facts, earlier, around)
 	if err != nil {
 		return row, nil, err
 	}
@@ -191,6 +201,24 @@ func (o *checkOptions) judgeOne(ctx context.Context, j judge, d *fleet.Directory
 		row.Next = []finding.Next{finding.Run(command.Noderole("fix").Map(around.complete))}
 	}
 	return row, report, o.writeClusterReports(e.Target, report, around)
+}
+
+// earlierFacts returns the facts of a cluster in the directory of --baseline; nil where it
+// has none.
+func (o *checkOptions) earlierFacts(ctx context.Context, arn string) (*snapshot.Snapshot, error) {
+	if o.earlier == nil {
+		return nil, nil //nolint:nilnil // no baseline is no error
+	}
+	i := slices.IndexFunc(o.earlier.Entries, func(e fleet.Entry) bool { return e.ARN == arn })
+	if i < 0 {
+		return nil, nil //nolint:nilnil // a new cluster
+	}
+	facts, err := o.earlier.Load(ctx, o.earlier.Entries[i])
+	var unread *fleet.NotReadError
+	if errors.As(err, &unread) {
+		return nil, nil //nolint:nilnil // what was not read has no known findings
+	}
+	return facts, err
 }
 
 // unreadReport is the report of a cluster that was not read: it has no verdict, and says why.

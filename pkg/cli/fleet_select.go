@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,8 @@ import (
 type selection struct {
 	allContexts, allClusters bool
 	contexts, accounts       []string
+	organization             bool
+	units                    []string
 	roleName, externalID     string
 	file                     string
 	parallel                 int
@@ -34,7 +37,7 @@ type selection struct {
 }
 
 // selectionFlags are the flags that select clusters, and those that say more about it.
-var selectionFlags = []string{"all-contexts", "contexts", "all-clusters", "targets", "accounts", "role-name", "regions"}
+var selectionFlags = []string{"all-contexts", "contexts", "all-clusters", "targets", "accounts", "org", "ou", "role-name", "regions"}
 
 func (s *selection) addFlags(f *pflag.FlagSet) {
 	inSection(f, sectionFleet, func() {
@@ -42,7 +45,9 @@ func (s *selection) addFlags(f *pflag.FlagSet) {
 		f.StringSliceVar(&s.contexts, "contexts", nil, "Select the clusters of the contexts with these names, in which * matches any characters; repeatable or with commas")
 		f.BoolVar(&s.allClusters, "all-clusters", false, "Select all EKS clusters of the account in --regions, by default in all enabled regions")
 		f.StringSliceVar(&s.accounts, "accounts", nil, "With --all-clusters: the ids of the accounts, in each of which --role-name is assumed")
-		f.StringVar(&s.roleName, "role-name", "", "With --accounts: the name of the role to assume in each account, with its path")
+		f.BoolVar(&s.organization, "org", false, "With --all-clusters: all active accounts of the organization, in each of which --role-name is assumed")
+		f.StringSliceVar(&s.units, "ou", nil, "With --org: the ids of the roots or organizational units whose accounts are meant, with those below them")
+		f.StringVar(&s.roleName, "role-name", "", "With --accounts or --org: the name of the role to assume in each account, with its path")
 		f.StringVar(&s.externalID, "external-id", "", "With --role-name: the external ID that the role's trust policy asks for")
 		f.StringVar(&s.file, "targets", "", "Select the clusters that this file of kind Targets names")
 		f.IntVar(&s.parallel, "parallel", fleet.Parallel, "How many clusters to read at once")
@@ -59,7 +64,7 @@ func (o *liveOptions) completeSelection(cmd *cobra.Command) error {
 	s := &o.selection
 	changed := cmd.Flags().Changed
 	if !s.given() {
-		for _, name := range []string{"accounts", "role-name", "external-id"} {
+		for _, name := range []string{"accounts", "org", "ou", "role-name", "external-id"} {
 			if changed(name) {
 				return usage("kubectl noderole "+cmd.Name()+" --all-clusters --"+name+" …", "--%s needs --all-clusters", name)
 			}
@@ -83,14 +88,20 @@ func (o *liveOptions) completeSelection(cmd *cobra.Command) error {
 			return usage("omit it, or check one cluster", "--%s names one cluster, and the selection many", name)
 		}
 	}
+	if o.organization != "" {
+		return usage("check one cluster with --org-profile", "--org-profile applies to one cluster, not to a fleet")
+	}
 	if o.simulate {
 		return usage("check one cluster with --simulate", "--simulate does not apply to a fleet, because the policy simulator is throttled first")
+	}
+	if o.timeout < 0 {
+		return o.timeout.negative()
 	}
 	if s.parallel < 1 || s.parallel > maxParallel {
 		return usage(fmt.Sprintf("such as --parallel %d", fleet.Parallel), "--parallel %d is not between 1 and %d", s.parallel, maxParallel)
 	}
 	if !s.allClusters {
-		for _, name := range []string{"accounts", "role-name", "external-id", "regions"} {
+		for _, name := range []string{"accounts", "org", "ou", "role-name", "external-id", "regions"} {
 			if changed(name) {
 				return usage("use --all-clusters, or a file of --targets", "--%s applies to --all-clusters", name)
 			}
@@ -126,7 +137,10 @@ func (o *liveOptions) selectTargets(ctx context.Context) error {
 		s.targets = targets
 		return nil
 	}
-	in := fleet.Include{Contexts: s.contexts, Accounts: s.accounts, Regions: o.regions, RoleName: s.roleName, ExternalID: s.externalID, AWSOnly: o.awsOnly}
+	in := fleet.Include{
+		Contexts: s.contexts, Accounts: s.accounts, Organization: s.organization, Units: s.units, Regions: o.regions,
+		RoleName: s.roleName, ExternalID: s.externalID, AWSOnly: o.awsOnly,
+	}
 	if s.allContexts {
 		in.Contexts = []string{"*"}
 	}
@@ -138,7 +152,8 @@ func (o *liveOptions) selectTargets(ctx context.Context) error {
 }
 
 // flagWords are the flags for the fields of a file of --targets.
-var flagWords = strings.NewReplacer("roleName", "--role-name", "externalId", "--external-id", "accounts need", "--accounts needs", "needs accounts", "needs --accounts")
+var flagWords = strings.NewReplacer("roleName", "--role-name", "externalId", "--external-id", "accounts need", "--accounts needs", "needs accounts", "needs --accounts",
+	"organization needs", "--org needs", "organization excludes", "--org excludes", "organizationalUnits needs organization: true", "--ou needs --org")
 
 // findFleet finds the selected clusters and plans to read them.
 func (o *liveOptions) findFleet(ctx context.Context, shard fleet.Shard, maxAge time.Duration) (*live.Fleet, *fleet.Plan, error) {
@@ -204,7 +219,8 @@ func (o *liveOptions) readFleet(ctx context.Context, dir string, found *live.Fle
 func (o *liveOptions) usage(found *live.Fleet, took time.Duration) string {
 	services := map[string]int{}
 	all := 0
-	for operation, n := range found.Calls() {
+	calls, throttled := found.Calls()
+	for operation, n := range calls {
 		service, _, _ := strings.Cut(operation, ":")
 		services[service] += n
 		all += n
@@ -217,12 +233,21 @@ func (o *liveOptions) usage(found *live.Fleet, took time.Duration) string {
 	if len(parts) > 0 {
 		line += " (" + strings.Join(parts, ", ") + ")"
 	}
-	return fmt.Sprintf("%s, %.1f s", line, took.Seconds())
+	slow := "none throttled"
+	if len(throttled) > 0 {
+		var names []string
+		for _, operation := range text.SortedKeys(throttled) {
+			names = append(names, fmt.Sprintf("%s %d times", operation, throttled[operation]))
+		}
+		slow = "throttled: " + strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s, %s, %.1f s", line, slow, took.Seconds())
 }
 
 // runLiveFleet reads the selected clusters into a directory of its own, which is removed, and
 // checks them.
 func (o *checkOptions) runLiveFleet(ctx context.Context) (err error) {
+	defer func(write func() error) { err = cmp.Or(err, write()) }(o.source.live.startTrace())
 	found, plan, err := o.source.live.findFleet(ctx, fleet.Shard{}, 0)
 	if err != nil {
 		return err

@@ -22,9 +22,6 @@ type judge struct {
 	unused bool
 	// advise says what to do next about the results.
 	advise func(*view.View, *finding.Report)
-	// before are the facts from before a change, whose findings are known ones; nil for
-	// none.
-	before *snapshot.Snapshot
 }
 
 // newJudge returns the judge of this run.
@@ -37,19 +34,24 @@ func (o *checkOptions) newJudge() judge {
 	return j
 }
 
-// report returns the report of a cluster, with what to do next. around completes its
-// commands. It returns an error where the baseline is that of another cluster.
-func (j judge) report(facts *snapshot.Snapshot, around scope) (*finding.Report, error) {
+// report returns the report of a cluster, with what to do next. What the earlier facts of
+// the cluster show too, nil for none, is known. around completes its commands. It returns an
+// error where the baseline is that of another cluster.
+func (j judge) report(facts, earlier *snapshot.Snapshot, around scope) (*finding.Report, error) {
 	v := view.New(facts)
 	report := rules.Judge(v, j.rules)
 	if err := j.team.apply(report, j.now, j.unused); err != nil {
 		return nil, err
 	}
-	if j.before != nil {
-		known := rules.Judge(view.New(j.before), j.rules)
-		j.team.policy.Apply(known, j.now.UTC().Format(time.DateOnly))
-		if err := teampolicy.ApplyBaseline(report, known); err != nil {
-			return nil, usage("compare with the facts of the same cluster", "--onto: %s", err)
+	if earlier != nil {
+		running := j.rules
+		running.CNIVersion = "" // they are judged as they were
+		baseline := rules.Judge(view.New(earlier), running)
+		if err := j.team.apply(baseline, j.now, false); err != nil {
+			return nil, err
+		}
+		if err := teampolicy.ApplyBaseline(report, baseline); err != nil {
+			return nil, err
 		}
 	}
 	j.advise(v, report)

@@ -49,7 +49,7 @@ type liveOptions struct {
 }
 
 // liveFlags are the flags that addFlags adds.
-var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions", "org-profile", "aws-only", "timeout", "trace", "all-contexts", "contexts", "all-clusters", "accounts", "role-name", "external-id", "targets", "parallel"}
+var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions", "org-profile", "aws-only", "timeout", "trace", "all-contexts", "contexts", "all-clusters", "accounts", "org", "ou", "role-name", "external-id", "targets", "parallel"}
 
 func (o *liveOptions) addFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
@@ -99,10 +99,7 @@ var regionName = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
 // says what that cost.
 func (o *liveOptions) read(ctx context.Context) (facts *snapshot.Snapshot, footer string, err error) {
 	started := time.Now()
-	if o.trace != "" {
-		o.recorder = &trace.Recorder{}
-		defer func() { err = cmp.Or(err, o.writeTrace()) }()
-	}
+	defer func(write func() error) { err = cmp.Or(err, write()) }(o.startTrace())
 	c, err := o.open(ctx)
 	if err != nil {
 		return nil, "", err
@@ -112,6 +109,16 @@ func (o *liveOptions) read(ctx context.Context) (facts *snapshot.Snapshot, foote
 		return nil, "", err
 	}
 	return facts, fmt.Sprintf("%d AWS calls, %.1f s", calls, time.Since(started).Seconds()), nil
+}
+
+// startTrace records the calls from now on where --trace asks for it, and returns what writes
+// them.
+func (o *liveOptions) startTrace() (write func() error) {
+	if o.trace == "" {
+		return func() error { return nil }
+	}
+	o.recorder = &trace.Recorder{}
+	return o.writeTrace
 }
 
 // writeTrace writes the calls, those of a run that failed too.

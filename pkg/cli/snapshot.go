@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -151,7 +152,8 @@ func (o *snapshotOptions) completeFleet() error {
 }
 
 // runFleet plans, and reads the clusters of the plan into the directory.
-func (o *snapshotOptions) runFleet(ctx context.Context) error {
+func (o *snapshotOptions) runFleet(ctx context.Context) (err error) {
+	defer func(write func() error) { err = cmp.Or(err, write()) }(o.live.startTrace())
 	found, plan, err := o.live.findFleet(ctx, o.shard, o.maxAge)
 	if err != nil {
 		return err
@@ -173,7 +175,7 @@ func (o *snapshotOptions) runFleet(ctx context.Context) error {
 		warn(o.streams.ErrOut, "%s", line)
 	}
 	for _, s := range plan.Skipped {
-		fmt.Fprintf(o.streams.ErrOut, "skipped context %s: %s\n", text.Visible(s.Context), text.Visible(s.Reason))
+		fmt.Fprintf(o.streams.ErrOut, "skipped %s: %s\n", text.Visible(s.Name), text.Visible(s.Reason))
 	}
 	words := fmt.Sprintf("wrote %s: %s read", o.output, text.Count(read.read, "cluster"))
 	if read.kept > 0 {

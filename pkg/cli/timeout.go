@@ -56,7 +56,7 @@ func (e *timeoutError) Unwrap() error { return e.problem }
 func (t timeout) within(ctx context.Context, run func(context.Context) error) error {
 	limit := time.Duration(t)
 	if limit < 0 {
-		return usage("such as --timeout 2m; 0 waits without limit", "--timeout %s is negative", limit)
+		return t.negative()
 	}
 	if limit == 0 {
 		return run(ctx)
@@ -82,6 +82,11 @@ func (t timeout) within(ctx context.Context, run func(context.Context) error) er
 	case <-time.After(grace):
 		return unread(context.Cause(ctx))
 	}
+}
+
+// negative is the error of a limit that is below zero.
+func (t timeout) negative() error {
+	return usage("such as --timeout 2m; 0 waits without limit", "--timeout %s is negative", time.Duration(t))
 }
 
 // isTimeout tells whether a run's time has ended.

@@ -135,8 +135,8 @@ func (o *usageOptions) run(ctx context.Context) error {
 	roles := roleusage.Roles(v)
 	if o.role != "" {
 		role, ok := v.FindRole(o.role)
-		if !ok {
-			return usage("the roles are "+strings.Join(roleNames(facts), ", "), "no role or several are named %q", o.role)
+		if !ok || !slices.Contains(roles, role.ARN) {
+			return usage("the roles are "+strings.Join(namesOf(roles), ", "), "no role of nodes or aws-node is named %q, or several are", o.role)
 		}
 		roles = []string{role.ARN}
 	}
@@ -160,6 +160,14 @@ func (o *usageOptions) run(ctx context.Context) error {
 	default:
 		return o.printPolicy(v, list.Items[0])
 	}
+}
+
+func namesOf(arns []string) []string {
+	var names []string
+	for _, arn := range arns {
+		names = append(names, snapshot.NameOf(arn))
+	}
+	return names
 }
 
 // printPolicy prints the smaller policy of a role, unless a verdict would get worse.
@@ -236,7 +244,7 @@ func (o *usageOptions) print(l *roleusage.List) error {
 	if err != nil {
 		return fmt.Errorf("write the list: %w", err)
 	}
-	if len(l.Missing) > 0 {
+	if slices.ContainsFunc(l.Missing, func(m snapshot.Missing) bool { return !m.Fact.Optional() }) {
 		return codeError{code: ExitIncomplete}
 	}
 	return nil

@@ -110,13 +110,13 @@ func TestUsageRefused(t *testing.T) {
 func TestUsageRefuses(t *testing.T) {
 	newLiveServers(t)
 	for want, args := range map[string][]string{
-		"--days 0 is not between 1 and 400":        {"--days", "0"},
-		"--days 401 is not between 1 and 400":      {"--days", "401"},
-		"--policy needs a role":                    {"--policy"},
-		"--policy prints a policy document":        {"eksNodeRole", "--policy", "-o", "json"},
-		"usage takes one role, got also \"other\"": {"eksNodeRole", "other"},
-		"no role or several are named \"other\"":   {"other"},
-		"unknown output format \"html\"":           {"-o", "html"},
+		"--days 0 is not between 1 and 400":               {"--days", "0"},
+		"--days 401 is not between 1 and 400":             {"--days", "401"},
+		"--policy needs a role":                           {"--policy"},
+		"--policy prints a policy document":               {"eksNodeRole", "--policy", "-o", "json"},
+		"usage takes one role, got also \"other\"":        {"eksNodeRole", "other"},
+		"no role of nodes or aws-node is named \"other\"": {"other"},
+		"unknown output format \"html\"":                  {"-o", "html"},
 	} {
 		out, errOut, code := ran(t, nil, append([]string{"usage"}, args...)...)
 		if code != ExitUsage || out != "" || !strings.Contains(errOut, want) {
@@ -146,7 +146,7 @@ func TestDiffLive(t *testing.T) {
 	}
 	// The other way round a live cluster is OLD for nobody: it is always the newer one.
 	servers.refuse("GetRolePolicy")
-	if out, errOut, code := ran(t, nil, "diff", "old.yaml", "--no-config"); code != ExitIncomplete || !strings.Contains(out, "could not be read: iam:GetRolePolicy") {
+	if out, errOut, code := ran(t, nil, "diff", "old.yaml", "--no-config"); code != ExitIncomplete || !strings.Contains(out, "inline policy node of eksNodeRole could not be read") {
 		t.Errorf("%d\n%s%s", code, out, errOut)
 	}
 }

@@ -49,15 +49,18 @@ const maxPrincipals = 8
 // that may be node roles.
 func (c *collector) readPrincipals(ctx context.Context) error {
 	principals, err := c.principals(ctx)
-	var names []string
+	var names, roles []string
 	for _, principal := range principals {
 		a, ok := snapshot.ParseARN(principal)
 		if ok && isIAM(a, "role/") && a.Account == c.identity().Account && !ofService(a) {
-			names = append(names, a.Name())
+			names, roles = append(names, a.Name()), append(roles, principal)
 		}
 	}
 	if len(names) <= maxPrincipals {
 		c.readAhead(names)
+		for _, role := range roles {
+			c.startOrphan(role)
+		}
 	}
 	return ending(err)
 }
@@ -66,6 +69,22 @@ func (c *collector) readPrincipals(ctx context.Context) error {
 // Identity Center, which nodes cannot have.
 func ofService(role snapshot.ARN) bool {
 	return strings.HasPrefix(role.Resource, "role/aws-service-role/") || strings.HasPrefix(role.Resource, "role/aws-reserved/")
+}
+
+// startOrphan keeps the access entry of a role that was read ahead and does not exist,
+// where the entry is one of nodes.
+func (c *collector) startOrphan(roleARN string) {
+	c.startAhead("access entry of a deleted role", roleARN, func(ctx context.Context) error {
+		if _, _, err := c.roleNamed(ctx, snapshot.NameOf(roleARN)); !errors.Is(err, ErrNotFound) || !c.mayHaveEntries(ctx) {
+			return err
+		}
+		entry, err := c.accessEntry(ctx, roleARN)
+		if err == nil && strings.HasPrefix(entry.Type, "EC2") {
+			c.writeRole(roleARN, notFound)
+			c.write(func(s *snapshot.Snapshot) { put(&s.AccessEntries, roleARN, entry) })
+		}
+		return err
+	})
 }
 
 // principals returns the principals that have an access entry.

@@ -111,6 +111,7 @@ func newWorld(tb testing.TB) *world {
 	f.clusters = map[string]map[string]any{
 		"prod": {
 			"name": "prod", "arn": clusterARN("prod"), "version": "1.33", "status": "ACTIVE", "roleArn": f.roleARN("cluster"),
+			"resourcesVpcConfig":      map[string]any{"vpcId": "vpc-1"},
 			"endpoint":                "https://ABC.gr7.eu-west-1.eks.amazonaws.com",
 			"certificateAuthority":    map[string]any{"data": "UEVN"},
 			"kubernetesNetworkConfig": map[string]any{"ipFamily": "ipv4"},
@@ -124,7 +125,7 @@ func newWorld(tb testing.TB) *world {
 		"staging": {"name": "staging", "arn": clusterARN("staging"), "roleArn": f.roleARN("staging-cluster")},
 	}
 	f.nodeGroups = map[string]map[string]any{
-		"a1": {"nodeRole": f.roleARN("node-a"), "status": "ACTIVE", "amiType": "AL2023_x86_64_STANDARD"},
+		"a1": {"nodeRole": f.roleARN("node-a"), "status": "ACTIVE", "amiType": "AL2023_x86_64_STANDARD", "subnets": []string{"subnet-b", "subnet-a"}},
 		"a2": {"nodeRole": f.roleARN("node-a"), "status": "DEGRADED", "launchTemplate": map[string]any{"id": "lt-1", "version": "7"}, "health": map[string]any{
 			"issues": []map[string]any{{"code": "AccessDenied", "message": "no", "resourceIds": []string{"i-9"}}},
 		}},
@@ -170,6 +171,7 @@ func newWorld(tb testing.TB) *world {
 	w.kube.events = []corev1.Event{
 		event("MissingIAMPermissions", "aws-node-1", "old", 2, 1), event("MissingIAMPermissions", "aws-node-1", "new", 3, 2),
 		event("Failed", "app", "pulling 111122223333.dkr.ecr.eu-west-1.amazonaws.com/app: 403 Forbidden", 1, 3), event("Failed", "other", "pulling docker.io/app: 403 Forbidden", 1, 4),
+		event("Failed", "theirs", "Failed to pull image \"444455556666.dkr.ecr.eu-west-1.amazonaws.com/team/web:1.2\": 403 Forbidden", 1, 0),
 		event("BackOff", "app", "restarting", 1, 5), event("FailedCreatePodSandBox", "web", "plugin type=\"aws-cni\" failed", 1, 0),
 	}
 	w.kube.nodeClasses = map[string]string{
@@ -284,7 +286,7 @@ func (w *world) options(tb testing.TB) collect.Options {
 	a, k := w.clients(tb)
 	return collect.Options{
 		Cluster: locate.Cluster{Name: "prod", ARN: clusterARN("prod")},
-		AWS:     a, Kube: k,
+		AWS:     a, Kube: k, Organization: a,
 		Tool: "noderole test", Context: "prod",
 		Now: func() time.Time { return created }, Simulate: func(snapshot.ARN) []collect.Question { return w.simulate },
 	}
@@ -333,14 +335,14 @@ func (w *world) want() *snapshot.Snapshot {
 		APIVersion: snapshot.APIVersion, Kind: snapshot.Kind,
 		Source: snapshot.Source{Tool: "noderole test", CollectedAt: created, Context: "prod"},
 		Cluster: snapshot.Cluster{
-			ARN: clusterARN("prod"), Version: "1.33", Status: "ACTIVE", RoleARN: f.roleARN("cluster"), IPFamily: "ipv4",
+			ARN: clusterARN("prod"), Version: "1.33", Status: "ACTIVE", RoleARN: f.roleARN("cluster"), IPFamily: "ipv4", VPCID: "vpc-1",
 			RemoteNodeNetworks: []string{"10.200.0.0/16"},
 			AuthenticationMode: "API_AND_CONFIG_MAP", OIDCIssuer: "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC",
 			AutoMode: &snapshot.AutoMode{NodeRoleARN: f.roleARN("node-b"), NodePools: []string{"general-purpose", "system"}},
 			Health:   []snapshot.HealthIssue{{Code: "IamRoleNotFound", Message: "gone", ResourceIDs: []string{"cluster"}}},
 		},
 		NodeGroups: map[string]snapshot.NodeGroup{
-			"a1": {NodeRoleARN: f.roleARN("node-a"), Status: "ACTIVE", AMIType: "AL2023_x86_64_STANDARD"},
+			"a1": {NodeRoleARN: f.roleARN("node-a"), Status: "ACTIVE", AMIType: "AL2023_x86_64_STANDARD", Subnets: []string{"subnet-a", "subnet-b"}},
 			"a2": {
 				NodeRoleARN: f.roleARN("node-a"), Status: "DEGRADED", LaunchTemplate: "lt-1:7",
 				Health: []snapshot.HealthIssue{{Code: "AccessDenied", Message: "no", ResourceIDs: []string{"i-9"}}},
@@ -391,6 +393,7 @@ func (w *world) want() *snapshot.Snapshot {
 		Events: []snapshot.Event{
 			{Reason: "Failed", Object: "Pod/app", Message: "pulling 111122223333.dkr.ecr.eu-west-1.amazonaws.com/app: 403 Forbidden", Count: 1, LastSeen: created.Add(3 * time.Minute)},
 			{Reason: "MissingIAMPermissions", Object: "Pod/aws-node-1", Message: "new", Count: 5, LastSeen: created.Add(2 * time.Minute)},
+			{Reason: "Failed", Object: "Pod/theirs", Message: `Failed to pull image "444455556666.dkr.ecr.eu-west-1.amazonaws.com/team/web:1.2": 403 Forbidden`, Count: 1, LastSeen: created},
 			{Reason: "FailedCreatePodSandBox", Object: "Pod/web", Message: `plugin type="aws-cni" failed`, Count: 1, LastSeen: created},
 		},
 		Roles: map[string]snapshot.Role{
@@ -416,6 +419,20 @@ func (w *world) want() *snapshot.Snapshot {
 			}),
 		},
 		Policies: map[string]snapshot.Policy{workerPolicy: policy, pullPolicy: policy, cniPolicy: policy, boundary: policy, clusterPolicy: policy},
+		VPCEndpoints: map[string]snapshot.VPCEndpoint{
+			"vpce-api": {Service: "ecr.api", Policy: document}, "vpce-cn": {Service: "sts", Policy: document},
+			"vpce-s3": {Service: "s3", Policy: document, Routes: &snapshot.EndpointRoutes{Main: true, Subnets: []string{"subnet-b"}, Others: []string{"subnet-a", "subnet-c"}}},
+		},
+		Organization: &snapshot.Organization{
+			ID: "o-1", ManagementAccount: "999999999999",
+			Levels: []snapshot.OrganizationLevel{
+				{ID: "r-1", SCPs: []string{"p-full"}, RCPs: []string{"p-rcp"}}, {ID: "ou-1", SCPs: []string{"p-full", "p-own"}}, {ID: account, SCPs: []string{"p-full"}},
+			},
+			Policies: map[string]snapshot.OrganizationPolicy{
+				"p-full": {Name: "name of p-full", Document: document}, "p-own": {Name: "name of p-own", Document: document}, "p-rcp": {Name: "name of p-rcp", Document: document},
+			},
+		},
+		RepositoryPolicies: map[string]snapshot.RepositoryPolicy{otherRepository: {Document: document}},
 		InstanceProfiles: map[string]snapshot.InstanceProfile{
 			f.profileARN("eks-1"): {Roles: []string{f.roleARN("node-a")}},
 			f.profileARN("eks-2"): {Roles: []string{f.roleARN("node-a")}},
@@ -667,12 +684,19 @@ func unreadWithout() map[string][]missing {
 		"list ec2nodeclasses.karpenter.k8s.aws":    missingOf(snapshot.FactNodeClasses, "karpenter"),
 		"list awsnodetemplates.karpenter.k8s.aws":  missingOf(snapshot.FactNodeClasses, "karpenter"),
 		"list nodeclasses.eks.amazonaws.com":       missingOf(snapshot.FactNodeClasses, "autoMode"),
+		"ec2:DescribeVpcEndpoints":                 missingOf(snapshot.FactVPCEndpoints, ""),
+		"ec2:DescribeRouteTables":                  missingOf(snapshot.FactVPCEndpoints, ""),
+		"ecr:GetRepositoryPolicy":                  missingOf(snapshot.FactRepositoryPolicies, otherRepository),
+		"organizations:DescribeOrganization":       missingOf(snapshot.FactOrganization, ""),
+		"organizations:ListParents":                missingOf(snapshot.FactOrganization, ""),
+		"organizations:ListPoliciesForTarget":      missingOf(snapshot.FactOrganization, ""),
+		"organizations:DescribePolicy":             missingOf(snapshot.FactOrganization, ""),
 		"iam:ListAttachedRolePolicies":             with(missingOf(snapshot.FactAttachedPolicies, allRoles...), cluster),
 		"iam:ListRolePolicies":                     with(missingOf(snapshot.FactInlinePolicies, allRoles...), cluster),
 		"iam:GetRolePolicy":                        with(missingOf(snapshot.FactInlinePolicies, inline+"extra", inline+"more", inline+"third"), cluster+"#kms"),
 		"iam:ListInstanceProfilesForRole":          missingOf(snapshot.FactRoleProfiles, allRoles...),
-		"iam:ListPolicies":                         nil,                                                                        // iam:GetPolicy has the same fact
-		"iam:GetPolicy":                            with(missingOf(snapshot.FactPolicies, cniPolicy, boundary), clusterPolicy), // not on the page of the attached policies
+		"iam:ListPolicies":                         nil,                                                              // iam:GetPolicy has the same fact
+		"iam:GetPolicy":                            with(missingOf(snapshot.FactPolicies, cniPolicy), clusterPolicy), // not on the page of the attached policies
 		"iam:GetPolicyVersion":                     with(missingOf(snapshot.FactPolicies, policies...), clusterPolicy),
 		"iam:GetInstanceProfile":                   missingOf(snapshot.FactInstanceProfiles, "arn:aws:iam::"+account+":instance-profile/gone", "arn:aws:iam::"+account+":instance-profile/own/self", "arn:aws:iam::"+account+":instance-profile/self", "arn:aws:iam::"+account+":instance-profile/swapped"),
 		"ec2:DescribeInstances":                    missingOf(snapshot.FactInstances, ""),
@@ -757,7 +781,7 @@ func TestRefused(t *testing.T) {
 
 func accessDenied(operation string) string {
 	switch service, _, _ := strings.Cut(operation, ":"); service {
-	case "eks":
+	case "eks", "ecr", "organizations":
 		return "AccessDeniedException"
 	case "ec2":
 		return "UnauthorizedOperation"
@@ -1056,6 +1080,7 @@ func TestOneServiceUnreachable(t *testing.T) {
 		{Fact: snapshot.FactAutoScaling, Subject: "asg-1", Operation: "ec2:DescribeLaunchTemplateVersions", Error: why},
 		{Fact: snapshot.FactAutoScaling, Subject: "asg-2", Operation: "ec2:DescribeLaunchTemplateVersions", Error: why},
 		{Fact: snapshot.FactInstances, Operation: "ec2:DescribeInstances", Error: why},
+		{Fact: snapshot.FactVPCEndpoints, Operation: "ec2:DescribeVpcEndpoints", Error: why},
 	}
 	if diff := cmp.Diff(want, got.Missing); diff != "" {
 		t.Errorf("missing (-want +got):\n%s", diff)

@@ -168,6 +168,8 @@ func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.serveEC2(w, r)
 	case "autoscaling":
 		f.serveAutoScaling(w, r)
+	case "ecr", "organizations":
+		f.serveTargeted(w, r, operation)
 	case "sts":
 		writeXML(w, "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult><Account>%[1]s</Account><Arn>arn:aws:iam::%[1]s:user/ci</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>", f.account)
 	default:
@@ -177,10 +179,13 @@ func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // operation names what is asked for, and of which object.
 func (f *fakeAWS) operation(r *http.Request) (operation, object string) {
+	if operation, object, ok := f.targeted(r); ok {
+		return operation, object
+	}
 	if r.Method == http.MethodPost {
 		services := map[string]string{"2010-05-08": "iam", "2016-11-15": "ec2", "2011-06-15": "sts", "2011-01-01": "autoscaling"}
 		object = strings.Join([]string{
-			r.Form.Get("RoleName"), r.Form.Get("PolicyName"), r.Form.Get("PolicyArn"), r.Form.Get("InstanceProfileName"),
+			r.Form.Get("RoleName"), r.Form.Get("PolicyName"), r.Form.Get("PolicyUsageFilter"), r.Form.Get("PolicyArn"), r.Form.Get("InstanceProfileName"),
 			r.Form.Get("Marker"), r.Form.Get("NextToken"), r.Form.Get("Filter.1.Value.1"), r.Form.Get("LaunchTemplateId"),
 		}, " ")
 		return services[r.Form.Get("Version")] + ":" + r.Form.Get("Action"), strings.TrimSpace(object)
@@ -310,14 +315,20 @@ func (f *fakeAWS) serveIAM(w http.ResponseWriter, r *http.Request) {
 		}
 		result = f.members(r, "InstanceProfiles", names, f.profileXML)
 	case "ListPolicies":
-		if r.Form.Get("OnlyAttached") != "true" || r.Form.Get("MaxItems") != "1000" {
+		boundaries := r.Form.Get("PolicyUsageFilter") == "PermissionsBoundary"
+		if boundaries == (r.Form.Get("OnlyAttached") == "true") || r.Form.Get("MaxItems") != "1000" {
 			queryError(w, http.StatusBadRequest, "InvalidInput", "all the policies of AWS")
 			return
 		}
 		attached := map[string]bool{}
 		for _, role := range f.roles {
-			for _, arn := range role.attached {
-				attached[arn] = true
+			switch {
+			case !boundaries:
+				for _, arn := range role.attached {
+					attached[arn] = true
+				}
+			case role.boundary != "":
+				attached[role.boundary] = true
 			}
 		}
 		result = f.members(r, "Policies", keysOf(attached), func(arn string) string {
@@ -459,6 +470,9 @@ func (f *fakeAWS) serveAutoScaling(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *fakeAWS) serveEC2(w http.ResponseWriter, r *http.Request) {
+	if f.serveVPC(w, r) {
+		return
+	}
 	if r.Form.Get("Action") == "DescribeLaunchTemplateVersions" {
 		profile := element("name", "self")
 		if r.Form.Get("LaunchTemplateId") == "lt-2" {
@@ -545,7 +559,7 @@ func writeJSON(w http.ResponseWriter, body any) {
 // fail answers with an error in the shape of the operation's protocol.
 func fail(w http.ResponseWriter, operation string, status int, code, message string) {
 	switch service, _, _ := strings.Cut(operation, ":"); service {
-	case "eks":
+	case "eks", "ecr", "organizations":
 		eksError(w, status, code, message)
 	case "ec2":
 		ec2Error(w, status, code, message)

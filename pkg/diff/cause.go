@@ -92,6 +92,7 @@ func withReferred(facts, other *snapshot.Snapshot) *snapshot.Snapshot {
 	s.Policies = united(s.Policies, other.Policies)
 	s.InstanceProfiles = united(s.InstanceProfiles, other.InstanceProfiles)
 	s.OIDCProviders = united(s.OIDCProviders, other.OIDCProviders)
+	s.RepositoryPolicies = united(s.RepositoryPolicies, other.RepositoryPolicies)
 	s.Missing = slices.Clone(s.Missing)
 	for _, m := range other.Missing {
 		if slices.Contains(referredFacts, m.Fact) && m.Subject != "" && !knows(facts, m) {
@@ -114,7 +115,7 @@ func united[V any](first, second map[string]V) map[string]V {
 // referredFacts are the facts about what other facts refer to.
 var referredFacts = []snapshot.Fact{
 	snapshot.FactRoles, snapshot.FactAttachedPolicies, snapshot.FactInlinePolicies, snapshot.FactRoleProfiles,
-	snapshot.FactPolicies, snapshot.FactInstanceProfiles, snapshot.FactOIDCProviders,
+	snapshot.FactPolicies, snapshot.FactInstanceProfiles, snapshot.FactOIDCProviders, snapshot.FactClusterRole, snapshot.FactRepositoryPolicies,
 }
 
 // knows reports whether facts say anything of what an entry under missing is about.
@@ -124,5 +125,6 @@ func knows(facts *snapshot.Snapshot, m snapshot.Missing) bool {
 	_, policy := facts.Policies[arn]
 	_, profile := facts.InstanceProfiles[arn]
 	_, provider := facts.OIDCProviders[arn]
-	return role || policy || profile || provider || facts.IsMissing(m.Fact, m.Subject)
+	_, repository := facts.RepositoryPolicies[arn]
+	return role || policy || profile || provider || repository || facts.IsMissing(m.Fact, m.Subject)
 }

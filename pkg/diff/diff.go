@@ -56,7 +56,8 @@ type Summary struct {
 	Changed  int `json:"changed"`
 	// Worse is how many of the verdicts count more than before.
 	Worse int `json:"worse"`
-	// Unread is how many changes and verdicts say that something can no longer be read.
+	// Unread is how many changes and verdicts say that something can no longer be read,
+	// optional facts aside.
 	Unread int `json:"unread"`
 }
 
@@ -119,19 +120,23 @@ const (
 	KindOIDCProvider   ObjectKind = "OIDC provider"
 	KindFargate        ObjectKind = "Fargate profile"
 	KindOtherCluster   ObjectKind = "other cluster"
+	KindOrganization   ObjectKind = "organization"
+	KindEndpoint       ObjectKind = "VPC endpoint"
+	KindRepository     ObjectKind = "ECR repository"
 	KindImages         ObjectKind = "images of"
 	KindSimulation     ObjectKind = "policy simulator on"
 	KindNode           ObjectKind = "node"
 	KindInstance       ObjectKind = "instance"
 	KindEvent          ObjectKind = "event"
+	KindOther          ObjectKind = "fact about"
 	KindFact           ObjectKind = "fact"
 )
 
 var kindOrder = []ObjectKind{
 	KindCluster, KindNodeGroup, KindKarpenterClass, KindNodeTemplate, KindAutoModeClass, KindAutoScaling, KindNodeSource,
 	KindRole, KindPolicy, KindProfile, KindAccessEntry, KindAWSAuth, KindAddon, KindAssociation, KindServiceAccount, KindAWSNode,
-	KindPod, KindAgent, KindOIDCProvider, KindFargate, KindOtherCluster, KindImages, KindSimulation, KindNode, KindInstance,
-	KindEvent, KindFact,
+	KindPod, KindAgent, KindOIDCProvider, KindFargate, KindOtherCluster, KindOrganization, KindEndpoint, KindRepository, KindImages, KindSimulation, KindNode, KindInstance,
+	KindEvent, KindOther, KindFact,
 }
 
 // Movement says how a verdict moved.
@@ -236,7 +241,7 @@ func (s Side) source() Source {
 func (d *Diff) summarize() {
 	d.Summary.Changes = len(d.Changes)
 	for _, c := range d.Changes {
-		if c.Action == Unread {
+		if c.Action == Unread && !snapshot.Fact(c.Field).Optional() { // as for check, a run is complete without
 			d.Summary.Unread++
 		}
 	}
@@ -266,7 +271,7 @@ func unreadTwice(older, newer []finding.Missing) []string {
 	var lines []string
 	for _, m := range newer {
 		if slices.ContainsFunc(older, func(o finding.Missing) bool { return o.Fact == m.Fact && o.Subject == m.Subject }) {
-			line := factName(m.Fact, m.Subject) + ", which could not be read either time"
+			line := factName(m.Fact, snapshot.NameOf(m.Subject)) + ", which could not be read either time"
 			if !slices.Contains(lines, line) {
 				lines = append(lines, line)
 			}

@@ -19,6 +19,8 @@ func partsOfFacts(older, newer *snapshot.Snapshot) []part[*snapshot.Snapshot] {
 	f.access()
 	f.awsNode()
 	f.nodes()
+	f.around()
+	f.others()
 	return f.list
 }
 
@@ -250,6 +252,7 @@ func (f *factParts) cluster() {
 	add("cluster role", func(c *snapshot.Cluster) *string { return &c.RoleARN })
 	add("IP family", func(c *snapshot.Cluster) *string { return &c.IPFamily })
 	add("authentication mode", func(c *snapshot.Cluster) *string { return &c.AuthenticationMode })
+	add("VPC", func(c *snapshot.Cluster) *string { return &c.VPCID })
 	add("OIDC issuer", func(c *snapshot.Cluster) *string { return &c.OIDCIssuer })
 	f.setting(KindCluster, name, "EKS Auto Mode", snapshot.FactCluster, func(s *snapshot.Snapshot) string {
 		a := s.Cluster.AutoMode
@@ -316,6 +319,7 @@ func (f *factParts) sources() {
 			single("status", func(g *snapshot.NodeGroup) *string { return &g.Status }),
 			single("AMI type", func(g *snapshot.NodeGroup) *string { return &g.AMIType }),
 			single("launch template", func(g *snapshot.NodeGroup) *string { return &g.LaunchTemplate }),
+			set("subnets", func(g *snapshot.NodeGroup) *[]string { return &g.Subnets }),
 			health(func(g *snapshot.NodeGroup) *[]snapshot.HealthIssue { return &g.Health }),
 		},
 	})
@@ -355,10 +359,11 @@ func (f *factParts) nodeClasses(kind ObjectKind, fact string, of func(*snapshot.
 		text: func(c snapshot.NodeClass) string {
 			var types []string
 			for _, condition := range c.Conditions {
-				types = append(types, condition.Type+" "+condition.Status)
+				types = append(types, strings.TrimSpace(condition.Type+" "+condition.Status+" "+condition.Reason))
 			}
 			return listed(types)
 		},
+		same:   func(a, b snapshot.NodeClass) bool { return slices.Equal(conditionTexts(a), conditionTexts(b)) },
 		copyTo: func(to *snapshot.NodeClass, from snapshot.NodeClass) { to.Conditions = from.Conditions },
 	}
 	addTable(f, table[snapshot.NodeClass]{
@@ -371,6 +376,15 @@ func (f *factParts) nodeClasses(kind ObjectKind, fact string, of func(*snapshot.
 		},
 		fields: []field[snapshot.NodeClass]{role, profile, single("AMI family", func(c *snapshot.NodeClass) *string { return &c.AMIFamily }), conditions},
 	})
+}
+
+func conditionTexts(c snapshot.NodeClass) []string {
+	var lines []string
+	for _, condition := range c.Conditions {
+		lines = append(lines, fmt.Sprintf("%q", condition))
+	}
+	slices.Sort(lines)
+	return lines
 }
 
 func firstOf(list ...string) string {

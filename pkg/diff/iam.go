@@ -36,7 +36,7 @@ func (f *factParts) roles() {
 		copyTo: func(to *snapshot.Role, from snapshot.Role) { to.ID, to.CreatedAt = from.ID, from.CreatedAt },
 	}
 	for _, arn := range keysOf(f.older.Roles, f.newer.Roles) {
-		base := part[*snapshot.Snapshot]{kind: KindRole, name: snapshot.NameOf(arn), arn: arn, needs: []factRef{factOf(snapshot.FactRoles, arn)}}
+		base := part[*snapshot.Snapshot]{kind: KindRole, name: snapshot.NameOf(arn), arn: arn, needs: []factRef{factOf(snapshot.FactRoles, arn), factOf(snapshot.FactClusterRole, arn)}}
 		was, wasThere := f.older.Roles[arn]
 		is, isThere := f.newer.Roles[arn]
 		switch {
@@ -80,7 +80,7 @@ func (f *factParts) roleItems(t table[snapshot.Role], base part[*snapshot.Snapsh
 	for _, name := range keysOf(was.InlinePolicies, is.InlinePolicies) {
 		p := base
 		p.field = "inline policy " + name
-		p.needs = append(slices.Clone(base.needs), factOf(snapshot.FactInlinePolicies, arn), factOf(snapshot.FactInlinePolicies, arn+"#"+name))
+		p.needs = append(slices.Clone(base.needs), factOf(snapshot.FactInlinePolicies, arn), factOf(snapshot.FactInlinePolicies, arn+"#"+name), factOf(snapshot.FactClusterRole, arn+"#"+name))
 		p.grammar, p.document = iampolicy.Identity, func(s *snapshot.Snapshot) string { return s.Roles[arn].InlinePolicies[name] }
 		p.copyTo = func(to, from *snapshot.Snapshot) {
 			r := to.Roles[arn]
@@ -144,7 +144,7 @@ func (f *factParts) policies() {
 			continue
 		}
 		f.add(part[*snapshot.Snapshot]{
-			kind: KindPolicy, name: snapshot.NameOf(arn), arn: arn, field: "document", needs: []factRef{factOf(snapshot.FactPolicies, arn)},
+			kind: KindPolicy, name: snapshot.NameOf(arn), arn: arn, field: "document", needs: []factRef{factOf(snapshot.FactPolicies, arn), factOf(snapshot.FactClusterRole, arn)},
 			grammar: iampolicy.Identity, document: func(s *snapshot.Snapshot) string { return s.Policies[arn].Document },
 			copyTo: func(to, from *snapshot.Snapshot) { put(&to.Policies, arn, from.Policies[arn]) },
 		})

@@ -58,7 +58,9 @@ func (p part[T]) changed(older, newer T) (Change, bool) {
 	if wasThere == isThere && (!wasThere || p.equal(older, newer, oldText, newText)) {
 		return Change{}, false
 	}
-	c.Old, c.New = oldText, newText
+	if oldText != newText { // else what differs is too long to be shown
+		c.Old, c.New = oldText, newText
+	}
 	switch {
 	case !wasThere:
 		c.Action = Added
@@ -90,8 +92,7 @@ func (p part[T]) changedDocument(c Change, older, newer string) (Change, bool) {
 	was, wasErr := parsed(p.grammar, older)
 	is, isErr := parsed(p.grammar, newer)
 	if wasErr != nil || isErr != nil {
-		c.Old, c.New = older, newer
-		return c, true
+		return c, true // a text that is no policy document is not shown
 	}
 	if iampolicy.Equivalent(was, is) {
 		return Change{}, false
@@ -164,7 +165,7 @@ func readability[T any](parts []part[T], was, is []finding.Missing) []group {
 		}
 		c := Change{Action: Unread, Kind: KindFact, Names: []string{snapshot.NameOf(ref.subject)}, Field: ref.fact, Old: old, New: now}
 		if a, ok := snapshot.ParseARN(ref.subject); ok && a.Service != "" {
-			c.ARN = ref.subject
+			c.ARN, _, _ = strings.Cut(ref.subject, "#")
 		}
 		if wasMissing {
 			c.Action = Readable
@@ -210,12 +211,4 @@ func collapse(list []group) []group {
 	}
 	slices.SortFunc(kept, func(a, b group) int { return compareChanges(a.change, b.change) })
 	return kept
-}
-
-// factName is a fact in words.
-func factName(fact, subject string) string {
-	if subject == "" {
-		return fact
-	}
-	return fact + " of " + snapshot.NameOf(subject)
 }

@@ -1,12 +1,43 @@
 package diff
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
+
+// factWords are what the facts are called in a sentence, where their name is no word.
+var factWords = map[snapshot.Fact]string{
+	snapshot.FactNodeGroups: "node groups", snapshot.FactFargateProfiles: "Fargate profiles", snapshot.FactOtherClusters: "other clusters",
+	snapshot.FactAddons: "add-ons", snapshot.FactPodIdentity: "Pod Identity associations", snapshot.FactAccessEntries: "access entries",
+	snapshot.FactAccessPolicies: "access policies", snapshot.FactHybridEntries: "access entries of hybrid nodes", snapshot.FactRoles: "the role itself",
+	snapshot.FactAttachedPolicies: "attached policies", snapshot.FactInlinePolicies: "inline policies", snapshot.FactPolicies: "the document",
+	snapshot.FactRoleProfiles: "instance profiles of the role", snapshot.FactInstanceProfiles: "instance profiles", snapshot.FactOIDCProviders: "OIDC providers",
+	snapshot.FactAWSAuth: "aws-auth", snapshot.FactNodeClasses: "node classes", snapshot.FactAutoScaling: "Auto Scaling groups",
+	snapshot.FactServiceAccount: "the service account of aws-node", snapshot.FactDaemonSet: "the DaemonSet aws-node", snapshot.FactPods: "pods of aws-node",
+	snapshot.FactSystemImages: "images", snapshot.FactAgent: "the Pod Identity Agent", snapshot.FactSimulations: "answers of the policy simulator",
+	snapshot.FactVPCEndpoints: "VPC endpoints", snapshot.FactOrganization: "policies of the organization", snapshot.FactRepositoryPolicies: "repository policies",
+	snapshot.FactClusterRole: "policies of the cluster role",
+}
+
+// factName is a fact in words.
+func factName(fact, subject string) string {
+	words := cmp.Or(factWords[snapshot.Fact(fact)], fact)
+	role, policy, one := strings.Cut(subject, "#")
+	switch {
+	case one:
+		return "inline policy " + policy + " of " + role
+	case subject == "":
+		return words
+	case snapshot.Fact(fact) == snapshot.FactRoles:
+		return "role " + subject
+	default:
+		return words + " of " + subject
+	}
+}
 
 // maxNames is how many names a line has before it counts them.
 const maxNames = 3
@@ -21,7 +52,7 @@ func (c Change) String() string {
 	switch {
 	case c.Field == "":
 		return object + c.whole(older, newer)
-	case c.PolicyDiff != "" && c.Action == Changed:
+	case c.Action == Changed && older == newer:
 		return object + ": " + c.Field + " changed"
 	case c.Action == Added:
 		return object + ": " + strings.TrimSpace(c.Field+" "+newer) + " added"
@@ -36,7 +67,9 @@ func (c Change) String() string {
 func (c Change) whole(older, newer string) string {
 	added, removed := " added", " removed"
 	switch c.Kind { //nolint:exhaustive // the others are added and removed
-	case KindRole, KindProfile, KindOIDCProvider:
+	case KindOrganization:
+		added, removed = ": read now", ": not read now"
+	case KindRole, KindProfile, KindOIDCProvider, KindRepository:
 		added, removed = ": the cluster uses it now", ": the cluster does not use it any more"
 	case KindNode:
 		added, removed = " joined", " left"
@@ -57,16 +90,25 @@ func (c Change) whole(older, newer string) string {
 	}
 }
 
-// fact says what can no longer be read, or can be read now.
+// fact says what can no longer be read, or can be read now, and why it could not.
 func (c Change) fact() string {
-	what := c.Field
-	if name := c.names(); name != "" {
-		what += " of " + name
-	}
 	if c.Action == Readable {
-		return what + ": read now; before: " + c.Old
+		return c.Brief() + "; before: " + c.Old
 	}
-	return what + ": could not be read: " + c.New
+	return c.Brief() + ": " + c.New
+}
+
+// Brief is the change in fewer words, for a verdict that rests on it: without the error of a
+// call.
+func (c Change) Brief() string {
+	if c.Kind != KindFact {
+		return c.String()
+	}
+	what := factName(c.Field, c.names())
+	if c.Action == Readable {
+		return what + " can be read now"
+	}
+	return what + " could not be read"
 }
 
 func (c Change) names() string {

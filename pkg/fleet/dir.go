@@ -101,7 +101,7 @@ type Directory struct {
 	// Unread are the parts of the selection whose clusters are not known, and the shards
 	// whose plan is not there.
 	Unread []Unread
-	// Skipped are files that belong to no planned cluster, with the reason.
+	// Skipped are files that belong to no planned cluster, and what the plans skipped.
 	Skipped []Skipped
 }
 
@@ -109,12 +109,6 @@ type Directory struct {
 type Entry struct {
 	Target
 	notBefore time.Time
-}
-
-// Skipped is a file that was not read.
-type Skipped struct {
-	File   string `json:"file"`
-	Reason string `json:"reason"`
 }
 
 // Open reads the plans of a directory and finds what is in it. It returns an error where
@@ -143,6 +137,7 @@ func Open(ctx context.Context, dir string) (*Directory, error) {
 			continue
 		}
 		d.Plans = append(d.Plans, *plan)
+		d.Skipped = append(d.Skipped, plan.Skipped...)
 		d.Unread = append(d.Unread, plan.Unread...)
 		for _, t := range plan.Targets {
 			if !planned[t.ARN] {
@@ -330,9 +325,12 @@ func (d *Directory) failure(ctx context.Context, e Entry) (*Failure, error) {
 	return f, nil
 }
 
-// Fresh reports whether a directory has a snapshot of a cluster that is not older than a
-// time and that no failure has followed.
-func Fresh(ctx context.Context, dir string, t Target, notBefore time.Time) bool {
-	_, err := (&Directory{path: dir}).Load(ctx, Entry{t, notBefore})
-	return err == nil
+// fresh returns the facts of a cluster that a directory has, where they are not older than a
+// time and no failure has followed; nil otherwise.
+func fresh(ctx context.Context, dir string, t Target, notBefore time.Time) *snapshot.Snapshot {
+	facts, err := (&Directory{path: dir}).Load(ctx, Entry{t, notBefore})
+	if err != nil {
+		return nil
+	}
+	return facts
 }

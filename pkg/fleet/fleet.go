@@ -46,14 +46,16 @@ type Plan struct {
 	Targets []Target `json:"targets,omitempty"`
 	// Unread are the parts of the selection whose clusters are not known.
 	Unread []Unread `json:"unread,omitempty"`
-	// Skipped are contexts that were selected and are not of EKS clusters.
-	Skipped []SkippedContext `json:"skipped,omitempty"`
+	// Skipped are contexts that were selected and are not of EKS clusters, and accounts of an
+	// organization that are not active.
+	Skipped []Skipped `json:"skipped,omitempty"`
 }
 
-// SkippedContext is a context that is not of an EKS cluster.
-type SkippedContext struct {
-	Context string `json:"context"`
-	Reason  string `json:"reason"`
+// Skipped is a context, an account or a file that is not of the fleet.
+type Skipped struct {
+	// Name is context NAME, account ID, or the file's name in the directory.
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
 }
 
 // Target is a cluster to read.

@@ -401,7 +401,7 @@ func TestOpenRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 			d, err := fleet.Open(t.Context(), dir)
-			if err != nil || len(d.Entries) != 1 || len(d.Unread) == 0 || len(d.Skipped) != 1 || d.Skipped[0].File != test.file {
+			if err != nil || len(d.Entries) != 1 || len(d.Unread) == 0 || len(d.Skipped) != 1 || d.Skipped[0].Name != test.file {
 				t.Errorf("with a second plan: %v %+v", err, d)
 			}
 		})

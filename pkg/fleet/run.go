@@ -95,8 +95,8 @@ func Collect(ctx context.Context, dir string, plan *Plan, o Options) error {
 // one reads one cluster into the directory. The error is that of the directory.
 func one(ctx context.Context, dir string, t Target, notBefore time.Time, o Options) (Outcome, error) {
 	out := Outcome{Target: t}
-	if Fresh(ctx, dir, t, notBefore) {
-		out.Kept = true
+	if facts := fresh(ctx, dir, t, notBefore); facts != nil {
+		out.Kept, out.Missing = true, len(facts.Missing)
 		return out, nil
 	}
 	limited, cancel := ctx, context.CancelFunc(func() {})

@@ -34,6 +34,11 @@ type Include struct {
 	// Accounts are the ids of the accounts, in each of which RoleName is assumed; none is the
 	// account of the credentials.
 	Accounts []string `json:"accounts,omitempty"`
+	// Organization is set for every active account of the organization that the credentials
+	// belong to, in each of which RoleName is assumed but in their own; Units are the ids of
+	// the roots or organizational units whose accounts are meant, with those below them.
+	Organization bool     `json:"organization,omitempty"`
+	Units        []string `json:"organizationalUnits,omitempty"`
 	// Regions are names of regions; none, or all, is every region that is enabled.
 	Regions []string `json:"regions,omitempty"`
 	// Clusters are names of clusters; none is every cluster.
@@ -133,12 +138,23 @@ func (in Include) Check() error {
 	switch {
 	case len(in.Contexts) > 0 && len(in.Accounts)+len(in.Regions) > 0, len(in.Contexts) > 0 && in.RoleName != "":
 		return errors.New("contexts name their own accounts, regions and roles")
+	case len(in.Contexts) > 0 && in.Organization, len(in.Accounts) > 0 && in.Organization:
+		return errors.New("organization excludes contexts and accounts")
+	case len(in.Units) > 0 && !in.Organization:
+		return errors.New("organizationalUnits needs organization: true")
+	case in.Organization && in.RoleName == "":
+		return errors.New("organization needs roleName, the role to assume in each account")
 	case len(in.Accounts) > 0 && in.RoleName == "":
 		return errors.New("accounts need roleName, the role to assume in each of them")
-	case len(in.Accounts) == 0 && in.RoleName != "":
+	case len(in.Accounts) == 0 && !in.Organization && in.RoleName != "":
 		return errors.New("roleName needs accounts, in which it is assumed")
 	case in.ExternalID != "" && in.RoleName == "":
 		return errors.New("externalId is for roleName")
+	}
+	for _, u := range in.Units {
+		if !unitForm.MatchString(u) {
+			return fmt.Errorf("%q is not the id of a root or an organizational unit, such as ou-ab12-cdefgh34", u)
+		}
 	}
 	for _, a := range in.Accounts {
 		if !accountForm.MatchString(a) {
@@ -155,6 +171,10 @@ func (in Include) Check() error {
 	}
 	return nil
 }
+
+// unitForm is the form of the ids of roots and organizational units.
+// Source: https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccountsForParent.html
+var unitForm = regexp.MustCompile(`^(r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[0-9a-z]{8,32})$`)
 
 // roleForm is the form of the name of a role with its path.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html

@@ -56,7 +56,11 @@ var ListReads = []string{"iam:ListEntitiesForPolicy", "iam:ListInstanceProfiles"
 var UsageReads = []string{"iam:GenerateServiceLastAccessedDetails", "iam:GetServiceLastAccessedDetails"}
 
 // FleetReads are what check and snapshot call besides to find the clusters of all regions.
-var FleetReads = []string{"ec2:DescribeRegions"}
+// The last three are for --org, in the management account or a delegated administrator's.
+var FleetReads = []string{
+	"ec2:DescribeRegions",
+	"organizations:ListAccounts", "organizations:ListAccountsForParent", "organizations:ListOrganizationalUnitsForParent",
+}
 
 // ReaderDocument is the IAM policy that check and snapshot need and, in statements of their
 // own, what list, usage and fleets need besides.

@@ -71,7 +71,7 @@ func managed(t tester, name string) need.Document {
 	case need.PodENIPolicy:
 		return allowing(need.PodENI)
 	case "AmazonSSMManagedInstanceCore":
-		return allowing(need.HybridSSM)
+		return allowing(slices.Concat(need.HybridSSM, need.SSM))
 	case "AmazonElasticContainerRegistryPublicReadOnly":
 		return allowing(need.PublicPull)
 	case "AmazonEKSWorkerNodeMinimalPolicy":

@@ -26,8 +26,8 @@ func Diff(w io.Writer, d *diff.Diff, o TableOptions) error {
 		t.glyphs = unicodeGlyphs
 	}
 	t.diffHead(d)
-	for _, v := range d.Verdicts {
-		t.moved(d, v)
+	for _, group := range movedGroups(d.Verdicts) {
+		t.moved(d, group)
 	}
 	if len(d.Verdicts) > 0 {
 		t.line("")
@@ -137,23 +137,57 @@ func movedTone(v diff.Verdict) tone {
 	return stateLabel(v.New).Tone
 }
 
-func (t *table) moved(d *diff.Diff, v diff.Verdict) {
+// movedGroups puts verdicts on one subject together that are unknown now for the same
+// changes. The others are alone.
+func movedGroups(verdicts []diff.Verdict) [][]diff.Verdict {
+	var groups [][]diff.Verdict
+	at := map[string]int{}
+	for _, v := range verdicts {
+		if v.New == nil || v.New.Status != finding.Unknown || len(v.Causes) == 0 {
+			groups = append(groups, []diff.Verdict{v})
+			continue
+		}
+		key := fmt.Sprintf("%q %v %v", movedText(v), v.Subject, v.Causes)
+		if i, ok := at[key]; ok {
+			groups[i] = append(groups[i], v)
+			continue
+		}
+		at[key] = len(groups)
+		groups = append(groups, []diff.Verdict{v})
+	}
+	return groups
+}
+
+// moved writes a verdict, or several that are unknown now, and the changes on which they
+// rest.
+func (t *table) moved(d *diff.Diff, group []diff.Verdict) {
+	v := group[0]
 	lead := fmt.Sprintf("%-8s  %s  %s  ", v.Movement, movedText(v), v.ID)
-	below := strings.Repeat(" ", 10)
+	painted := t.paint(string(v.Movement), text.Bold) + strings.Repeat(" ", 10-len(v.Movement)) + t.paint(movedText(v), colorOf(movedTone(v))) + "  "
 	words := v.Message()
 	if v.Explained {
 		words += " (follows from another finding)"
 	}
+	if len(group) > 1 {
+		lead = fmt.Sprintf("%-8s  %s  ", v.Movement, movedText(v))
+		var ids []string
+		for _, one := range group {
+			ids = append(ids, one.ID)
+		}
+		words = fmt.Sprintf("%d verdicts on %s: %s", len(group), v.Subject.Name, strings.Join(ids, ", "))
+	} else {
+		painted += v.ID + "  "
+	}
 	for i, l := range wrap(words, t.prose()-columns(lead)) {
 		if i == 0 {
-			t.line(t.paint(string(v.Movement), text.Bold) + strings.Repeat(" ", 10-len(v.Movement)) + t.paint(movedText(v), colorOf(movedTone(v))) + "  " + v.ID + "  " + l)
+			t.line(painted + l)
 			continue
 		}
 		t.line(strings.Repeat(" ", columns(lead)) + l)
 	}
 	for _, number := range v.Causes {
-		first := fmt.Sprintf("%s%s [%d] ", below, t.glyphs.arrow, number)
-		t.wrapped(first, strings.Repeat(" ", columns(first)), d.Changes[number-1].String())
+		first := fmt.Sprintf("%10s%s [%d] ", "", t.glyphs.arrow, number)
+		t.wrapped(first, strings.Repeat(" ", columns(first)), d.Changes[number-1].Brief())
 	}
 }
 
@@ -191,7 +225,7 @@ func DiffMarkdown(w io.Writer, d *diff.Diff) error {
 	for _, v := range d.Verdicts {
 		line := fmt.Sprintf("- **%s** %s [%s](%s%s.md) %s", v.Movement, escape(movedText(v)), escape(v.ID), rulePages, pathSegment(v.ID), escape(clip(v.Message(), 4*maxName)))
 		for _, number := range v.Causes {
-			line += fmt.Sprintf("\n  - change %d: %s", number, escape(clip(d.Changes[number-1].String(), 4*maxName)))
+			line += fmt.Sprintf("\n  - change %d: %s", number, escape(clip(d.Changes[number-1].Brief(), 4*maxName)))
 		}
 		blocks = append(blocks, line+"\n")
 	}

@@ -32,6 +32,7 @@ func sampleDiff() *diff.Diff {
 			{Movement: diff.New, Worse: true, ID: "NR201", Subject: subject, Old: pass("eksNodeRole has the permissions that a node needs to join"), New: fail(finding.Error, "eksNodeRole is missing permissions that a node needs to join"), Causes: []int{2, 3}},
 			{Movement: diff.New, Worse: true, ID: "NR203", Subject: subject, New: fail(finding.Warning, "eksNodeRole allows less than AmazonEKSWorkerNodePolicy grants"), Explained: true},
 			{Movement: diff.Moved, ID: "NR202", Subject: subject, Old: pass("eksNodeRole can pull images from ECR"), New: &diff.State{Status: finding.Unknown, Severity: finding.Error, Message: "whether eksNodeRole can pull images from ECR is unknown"}, Causes: []int{5}},
+			{Movement: diff.Moved, ID: "NR208", Subject: subject, Old: pass("eksNodeRole has no more permissions for repositories than a pull needs"), New: &diff.State{Status: finding.Unknown, Severity: finding.Info, Message: "unknown"}, Causes: []int{5}},
 			{Movement: diff.Moved, ID: "NR303", Subject: subject, Old: fail(finding.Warning, "eksNodeRole can also be assumed by ci"), New: &diff.State{Status: finding.Fail, Severity: finding.Warning, Excepted: true, Message: "eksNodeRole can also be assumed by ci"}},
 			{Movement: diff.Resolved, ID: "NR105", Subject: finding.Subject{Kind: finding.SubjectNode, Name: "ip-10-0-3-9"}, Old: fail(finding.Error, "ip-10-0-3-9 has no role")},
 		},

@@ -45,7 +45,7 @@ func cleanFleet(f *finding.FleetReport, see func(string) string) *finding.FleetR
 
 // The limits of a fleet's table where it is not wide.
 const (
-	manyClusters    = 40 // above, clusters without findings are only counted
+	manyClusters    = 40 // above, clusters without findings, and others after so many, are only counted
 	namedClusters   = 8  // of one finding
 	plannedClusters = 5  // whose repair is named
 )
@@ -128,8 +128,13 @@ func fleetHeadline(f *finding.FleetReport) (string, tone) {
 	case s.Infos > 0:
 		t = toneNote
 		parts = append(parts, "no errors and no warnings")
+	case s.Planned > s.NotRead && s.Results.Known > 0:
+		parts = append(parts, "no new findings")
 	case s.Planned > s.NotRead:
 		parts = append(parts, "no findings")
+	}
+	if s.Results.Known > 0 {
+		parts = append(parts, fmt.Sprintf("%d known", s.Results.Known))
 	}
 	if s.NotRead > 0 {
 		parts = append(parts, fmt.Sprintf("%d of %d not read", s.NotRead, s.Planned))
@@ -168,10 +173,15 @@ func (t *table) clusters(f *finding.FleetReport) {
 		g.head = append(g.head, pad(strings.ToUpper(string(c)), 4))
 	}
 	g.head = append(g.head, "ACCOUNT, REGION: RESULTS")
-	clean := 0
+	many := !t.o.Wide && len(f.Clusters) > manyClusters
+	clean, more := 0, 0
 	for _, c := range f.Clusters {
-		if !t.o.Wide && len(f.Clusters) > manyClusters && c.Complete() && fine(c) {
+		switch {
+		case many && c.Complete() && fine(c):
 			clean++
+			continue
+		case many && c.Read && len(g.rows) >= manyClusters:
+			more++
 			continue
 		}
 		row := gridRow{name: clusterName(c)}
@@ -194,6 +204,9 @@ func (t *table) clusters(f *finding.FleetReport) {
 		for _, l := range g.lines() {
 			t.line(l)
 		}
+	}
+	if more > 0 {
+		t.line(fmt.Sprintf("and %s with findings or unknown verdicts (-o wide names them)", text.Count(more, "more cluster")))
 	}
 	if clean > 0 {
 		t.line(text.Count(clean, "cluster") + " without findings (-o wide names them)")
@@ -261,6 +274,7 @@ func clusterResults(c finding.FleetCluster) string {
 		{c.Summary.Infos, fmt.Sprintf("%d info", c.Summary.Infos)},
 		{c.Summary.Unknown, fmt.Sprintf("%d unknown", c.Summary.Unknown)},
 		{c.Summary.Excepted, fmt.Sprintf("%d excepted", c.Summary.Excepted)},
+		{c.Summary.Known, fmt.Sprintf("%d known", c.Summary.Known)},
 	} {
 		if p.n > 0 && len(parts) < 2 {
 			parts = append(parts, strings.ReplaceAll(p.text, " ", hardSpace))

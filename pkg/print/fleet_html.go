@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
@@ -31,14 +32,18 @@ type fleetPage struct {
 type unreadRow struct{ Name, Reason string }
 
 type fleetRow struct {
-	Name, ARN, Where, Account, Region, Group, Results string
-	Verdicts                                          []verdictCell
+	Name, ARN, Where, Results string
+	// Place is the account, the region and the group, as far as they are known.
+	Place    []string
+	Verdicts []verdictCell
 }
 
 type fleetItem struct {
 	label
 	finding.FleetFinding
 	Words, Link string
+	// Alone is set where Words says all of it.
+	Alone bool
 }
 
 // fleetTable is some rows with the heads of their columns.
@@ -92,7 +97,7 @@ func newFleetPage(f *finding.FleetReport, o Options) *fleetPage {
 			p.Unread = append(p.Unread, unreadRow{rowName(c), c.Reason})
 		}
 		row := fleetRow{
-			Name: clusterName(c), ARN: c.Cluster.ARN, Account: c.Cluster.Account, Region: c.Cluster.Region, Group: c.Group,
+			Name: clusterName(c), ARN: c.Cluster.ARN, Place: slices.DeleteFunc([]string{c.Cluster.Account, c.Cluster.Region, c.Group}, func(s string) bool { return s == "" }),
 			Results: strings.ReplaceAll(clusterResults(c), hardSpace, " "),
 		}
 		if o.Page != nil && c.Cluster.ARN != "" {
@@ -109,7 +114,7 @@ func newFleetPage(f *finding.FleetReport, o Options) *fleetPage {
 		}
 	}
 	for _, g := range f.Findings {
-		p.Findings = append(p.Findings, fleetItem{findingLabel(g), g, findingWords(g, s.Planned, o.Rules), rulePages + pathSegment(g.ID) + ".md"})
+		p.Findings = append(p.Findings, fleetItem{findingLabel(g), g, findingWords(g, s.Planned, o.Rules), rulePages + pathSegment(g.ID) + ".md", alone(g)})
 	}
 	for _, m := range f.Missing {
 		p.Missing = append(p.Missing, missingWords(m))

@@ -64,6 +64,7 @@ func TestGitHubAnnotations(t *testing.T) {
 	r := every()
 	r.Results[0].Message = "100% of a, b: c\n::error::d"
 	r.Results[0].Subject.Name = "a,b:c"
+	r.Results[0].Place = &finding.Place{Address: "aws_iam_role.node", File: "a,b/main.tf", Line: 5}
 	var got []string
 	for line := range strings.Lines(write(t, "github", r)) {
 		_, command, _ := strings.Cut(line, "::")
@@ -72,7 +73,7 @@ func TestGitHubAnnotations(t *testing.T) {
 		got = append(got, properties+": "+message)
 	}
 	want := []string{
-		"error title=NR201 role a%2Cb%3Ac: 100%25 of a, b: c ::error::d",
+		"error file=a%2Cb/main.tf,line=5,title=NR201 role a%2Cb%3Ac: 100%25 of a, b: c ::error::d",
 		"error title=NR801 node sources: message of NR801", // its cause has another name now
 		"error title=NR208 role nodes: message of NR208",
 		"warning title=NR203 role nodes: message of NR203",

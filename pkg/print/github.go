@@ -12,7 +12,7 @@ import (
 
 // writeGitHub writes workflow commands, of which GitHub Actions makes annotations: one for
 // each finding, for the verdicts that are unknown for one reason, and for each excepted
-// result. GitHub shows ten of each level for a step, so that the order of the report
+// result. What infrastructure code declares is shown at its line. GitHub shows ten of each level for a step, so that the order of the report
 // decides which. Source:
 // https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
 func writeGitHub(w io.Writer, r *finding.Report, _ Options) error {
@@ -28,7 +28,7 @@ func writeGitHub(w io.Writer, r *finding.Report, _ Options) error {
 		if g.verdicts() == 1 {
 			title = g.first.ID + " unknown"
 		}
-		b.WriteString(annotation("warning", title, nil, lines))
+		b.WriteString(annotation("warning", title, g.first.Place, lines))
 	}
 	for _, e := range m.excepted {
 		b.WriteString(annotation("notice", e.ID+" "+e.Word, e.Place, slices.Concat([]string{e.Message}, details(e))))

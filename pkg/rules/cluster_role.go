@@ -45,7 +45,7 @@ func judgedClusterRole(v *view.View, report Reporter) *view.Role {
 	case r.Facts.NotFound:
 		idle.Message = "the cluster role " + idle.Subject.Name + " does not exist; where EKS misses it, the health of the cluster says so"
 		idle.Evidence = []string{"iam:GetRole " + r.Name + ": NoSuchEntity"}
-	case v.ClusterRoleForNodes():
+	case v.UsedByNodes(r.ARN):
 		idle.Message = "nodes hold the cluster role " + idle.Subject.Name + ", which has to end first"
 	case optionalOnly(r.Unread):
 		idle.Message = "the cluster role " + idle.Subject.Name + " was not read"

@@ -87,6 +87,7 @@ func judgeTrust(v *view.View, r *view.NodeRole) finding.Result {
 		result.Evidence = append(result.Evidence, "the trust policy allows "+names)
 	}
 	if i := slices.IndexFunc(denied, view.Answer.ByOrganization); i >= 0 {
+		result.Message = "the organization does not allow EC2 to assume " + r.Name
 		result.Next = []finding.Next{askOrganization(denied[i])}
 	} else if slices.ContainsFunc(denied, func(a view.Answer) bool { return a.Result.Explicit }) {
 		result.Next = []finding.Next{finding.Advise("change the Deny statement of the trust policy: an Allow statement does not override it")}

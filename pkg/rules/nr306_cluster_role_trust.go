@@ -45,7 +45,10 @@ sts:TagSession too.`,
 		switch {
 		case result.Status == finding.Fail:
 			result.Evidence = append(result.Evidence, "the trust policy allows "+text.OrNone(trusted(r)))
-			if slices.ContainsFunc(all.denied, func(a view.Answer) bool { return a.Result.Explicit }) {
+			if i := slices.IndexFunc(all.denied, view.Answer.ByOrganization); i >= 0 {
+				result.Message = "the organization does not allow EKS to assume " + r.Name
+				result.Next = []finding.Next{askOrganization(all.denied[i])}
+			} else if slices.ContainsFunc(all.denied, func(a view.Answer) bool { return a.Result.Explicit }) {
 				result.Next = []finding.Next{finding.Advise("change the Deny statement of the trust policy: an Allow statement does not override it")}
 			} else {
 				result.Next = []finding.Next{finding.Advise("allow " + strings.Join(session.TrustActions, " and ") + " for " + need.ClusterService + " in the trust policy of " + r.Name)}

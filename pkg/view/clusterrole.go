@@ -82,9 +82,9 @@ func (v *View) ClusterSession() *Session {
 	})[0]
 }
 
-// ClusterRoleForNodes reports whether nodes hold the cluster role too.
-func (v *View) ClusterRoleForNodes() bool {
-	return slices.ContainsFunc(v.roles, func(r *NodeRole) bool { return r.ARN == v.Snapshot.Cluster.RoleARN })
+// UsedByNodes reports whether nodes of EC2 can hold a role.
+func (v *View) UsedByNodes(roleARN string) bool {
+	return slices.ContainsFunc(v.roles, func(r *NodeRole) bool { return r.ARN == roleARN })
 }
 
 // unreadOf returns what is missing of one thing of a kind that has no wider entry.

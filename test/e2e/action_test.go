@@ -429,6 +429,19 @@ func TestAction(t *testing.T) {
 		}
 	})
 
+	for name, code := range map[string]int{"right.json": 0, "mistakes.json": 1} {
+		t.Run("plan "+name, func(t *testing.T) {
+			plan, err := filepath.Abs(filepath.Join("..", "..", "pkg", "iac", "terraform", "testdata", name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			run := runAction(t, g, baseEnv(), map[string]string{"args": "--terraform " + plan})
+			if run.code != code || run.outputs["sarif"] == "" || (code == 0) != (len(run.annotations) == 0) {
+				t.Errorf("exit %d, annotations %q\n%s", run.code, run.annotations, run.log)
+			}
+		})
+	}
+
 	t.Run("live", func(t *testing.T) {
 		s := newScenario(t, "shop")
 		s.healthy()
@@ -614,40 +627,66 @@ func TestPreCommitHooks(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	for name, example := range map[string]string{"prod.snapshot.yaml": "healthy.yaml", "it's staging.snapshot.yml": "broken.yaml"} {
-		text, err := os.ReadFile(filepath.Join("..", "..", "examples", example))
+	for name, source := range map[string]string{
+		"prod.snapshot.yaml": "examples/healthy.yaml", "it's staging.snapshot.yml": "examples/broken.yaml",
+		"plan.json": "pkg/iac/terraform/testdata/right.json", "team a.plan.json": "pkg/iac/terraform/testdata/mistakes.json",
+	} {
+		text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(source)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		write(t, filepath.Join(dir, name), string(text))
 	}
+	type test struct {
+		args []string
+		code int
+	}
+	tests := map[string]struct {
+		match, other []string
+		runs         []test
+	}{
+		"noderole-snapshot": {
+			[]string{"clusters/prod.snapshot.yaml", "it's staging.snapshot.yml"}, []string{".noderole.yaml", "snapshot.json"},
+			[]test{{[]string{"prod.snapshot.yaml"}, 0}, {[]string{"it's staging.snapshot.yml", "prod.snapshot.yaml"}, 1}, {[]string{"--fail-on=none", "it's staging.snapshot.yml"}, 0}},
+		},
+		"noderole-terraform": {
+			[]string{"infra/plan.json", "plan.json", "team a.plan.json"}, []string{"explan.json", "plan.json.bak"},
+			[]test{{[]string{"plan.json"}, 0}, {[]string{"team a.plan.json", "plan.json"}, 1}},
+		},
+	}
 	for _, h := range hooks {
-		if h.ID != "noderole-snapshot" || h.Language != "system" {
+		tt, ok := tests[h.ID]
+		if !ok || h.Language != "system" {
 			t.Errorf("the hook %s is not tested here", h.ID)
 			continue
 		}
-		matches := regexp.MustCompile(h.Files)
-		if matches.MatchString(".noderole.yaml") || !matches.MatchString("clusters/prod.snapshot.yaml") {
-			t.Errorf("the hook %s is for %s", h.ID, h.Files)
+		delete(tests, h.ID)
+		files := regexp.MustCompile(h.Files)
+		for _, name := range tt.match {
+			if !files.MatchString(name) {
+				t.Errorf("the hook %s is not for %s", h.ID, name)
+			}
 		}
-		for _, tt := range []struct {
-			files []string
-			code  int
-		}{
-			{[]string{"prod.snapshot.yaml"}, 0},
-			{[]string{"it's staging.snapshot.yml", "prod.snapshot.yaml"}, 1},
-		} {
+		for _, name := range tt.other {
+			if files.MatchString(name) {
+				t.Errorf("the hook %s is for %s", h.ID, name)
+			}
+		}
+		for _, run := range tt.runs {
 			// pre-commit splits the entry like a shell and runs it without one.
-			cmd := exec.Command("sh", append([]string{"-c", h.Entry + ` "$@"`, "sh"}, tt.files...)...)
+			cmd := exec.Command("sh", append([]string{"-c", h.Entry + ` "$@"`, "sh"}, run.args...)...)
 			cmd.Dir, cmd.Env = dir, baseEnv()
 			out, err := cmd.CombinedOutput()
 			var exit *exec.ExitError
 			if err != nil && !errors.As(err, &exit) {
 				t.Fatal(err)
 			}
-			if code := cmd.ProcessState.ExitCode(); code != tt.code {
-				t.Errorf("%s %q: exit %d\n%s", h.ID, tt.files, code, out)
+			if code := cmd.ProcessState.ExitCode(); code != run.code {
+				t.Errorf("%s %q: exit %d\n%s", h.ID, run.args, code, out)
 			}
 		}
+	}
+	if len(tests) > 0 {
+		t.Errorf("there are no hooks %v", tests)
 	}
 }

@@ -3,11 +3,14 @@ package aws
 import (
 	"cmp"
 	"context"
+	"maps"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"golang.org/x/time/rate"
 )
 
@@ -23,36 +26,87 @@ const iamRate = 7
 // iamRates are the rates of the operations that have another one.
 var iamRates = map[string]int{"iam:GetPolicy": 17, "iam:GetPolicyVersion": 17}
 
-// budget limits the requests to IAM of one account, retries included.
+// eksRate is how many requests to Amazon EKS are sent per second to one region, and how many
+// at once after a pause, where many clusters are read. EKS's limits are not published either.
+// Nodes that start ask for their cluster, and do not join where EKS throttles them.
+// Source: https://github.com/awslabs/amazon-eks-ami/issues/218.
+const (
+	eksRate  = 5
+	eksBurst = 20
+)
+
+// A throttled answer halves the rate of its operation, down to a part of what it was; a time
+// without one raises it by a part, up to what it was.
+const (
+	leastPart  = 16
+	raisePart  = 10
+	raiseAfter = time.Second
+)
+
+// budget limits the requests of one account, retries included: those to IAM by operation
+// and, where many clusters are read, those to EKS by region.
 type budget struct {
+	many bool // whether many clusters are read
 	// pause waits for a time, or until the context ends, and returns its error then.
-	pause    func(context.Context, time.Duration) error
+	pause func(context.Context, time.Duration) error
+
 	mu       sync.Mutex
-	limiters map[string]*rate.Limiter // by operation
+	paces    map[string]*pace
+	throttle map[string]int // throttled answers by operation
+}
+
+// pace is the rate of some requests.
+type pace struct {
+	limiter *rate.Limiter
+	full    rate.Limit
+	changed time.Time
 }
 
 // newBudget returns a budget; without a pause it waits in real time.
-func newBudget(pause func(context.Context, time.Duration) error) *budget {
-	if pause == nil {
-		pause = sleep
+func newBudget(cfg Config) *budget {
+	b := &budget{many: cfg.Many, pause: cfg.Pause, paces: map[string]*pace{}, throttle: map[string]int{}}
+	if b.pause == nil {
+		b.pause = sleep
 	}
-	return &budget{pause: pause, limiters: map[string]*rate.Limiter{}}
+	return b
 }
 
-// wait returns when a request for an operation may be sent, or the context's error.
-func (b *budget) wait(ctx context.Context, operation string) error {
-	if !strings.HasPrefix(operation, "iam:") {
+// paceOf returns the pace of an operation in a region; nil where it has none.
+func (b *budget) paceOf(operation, region string) *pace {
+	key, perSecond, burst := operation, cmp.Or(iamRates[operation], iamRate), 0
+	switch service, _, _ := strings.Cut(operation, ":"); {
+	case service == "iam":
+		burst = perSecond
+	case service == "eks" && b.many:
+		key, perSecond, burst = "eks "+region, eksRate, eksBurst
+	default:
 		return nil
 	}
 	b.mu.Lock()
-	limiter, ok := b.limiters[operation]
+	defer b.mu.Unlock()
+	p, ok := b.paces[key]
 	if !ok {
-		perSecond := cmp.Or(iamRates[operation], iamRate)
-		limiter = rate.NewLimiter(rate.Limit(perSecond), perSecond)
-		b.limiters[operation] = limiter
+		p = &pace{limiter: rate.NewLimiter(rate.Limit(perSecond), burst), full: rate.Limit(perSecond)}
+		b.paces[key] = p
 	}
-	b.mu.Unlock()
-	turn := limiter.Reserve()
+	return p
+}
+
+// wait returns when a request for an operation may be sent, or the context's error. What it
+// returns takes the error of the request.
+func (b *budget) wait(ctx context.Context, operation, region string) (done func(error), err error) {
+	p := b.paceOf(operation, region)
+	if p != nil {
+		if err := b.turn(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	return func(err error) { b.note(p, operation, err, time.Now()) }, nil
+}
+
+// turn waits until a request may be sent. It ends early where the wait would be too long.
+func (b *budget) turn(ctx context.Context, p *pace) error {
+	turn := p.limiter.Reserve()
 	delay := turn.Delay()
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < delay {
 		turn.Cancel()
@@ -66,6 +120,35 @@ func (b *budget) wait(ctx context.Context, operation string) error {
 		return err
 	}
 	return nil
+}
+
+// note takes the answer to a request: what is throttled slows its operation down.
+func (b *budget) note(p *pace, operation string, err error, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	throttled := err != nil && throttles.IsErrorThrottle(err) == aws.TrueTernary
+	if throttled {
+		b.throttle[operation]++
+	}
+	switch {
+	case p == nil:
+	case throttled:
+		p.limiter.SetLimit(max(p.limiter.Limit()/2, p.full/leastPart))
+		p.changed = now
+	case p.limiter.Limit() < p.full && now.Sub(p.changed) >= raiseAfter:
+		p.limiter.SetLimit(min(p.limiter.Limit()+p.full/raisePart, p.full))
+		p.changed = now
+	}
+}
+
+// throttles tells throttled answers from others.
+var throttles = retry.IsErrorThrottles(retry.DefaultThrottles)
+
+// throttled returns how many answers were throttled so far, by operation.
+func (b *budget) throttled() map[string]int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.throttle)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -87,8 +170,16 @@ type budgetedRetryer struct {
 
 // GetAttemptToken implements aws.RetryerV2.
 func (r budgetedRetryer) GetAttemptToken(ctx context.Context) (func(error) error, error) {
-	if err := r.budget.wait(ctx, operationOf(ctx)); err != nil {
+	done, err := r.budget.wait(ctx, operationOf(ctx), awsmiddleware.GetRegion(ctx))
+	if err != nil {
 		return nil, err
 	}
-	return r.RetryerV2.GetAttemptToken(ctx)
+	release, err := r.RetryerV2.GetAttemptToken(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func(err error) error {
+		done(err)
+		return release(err)
+	}, nil
 }

@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/smithy-go"
+
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 )
 
@@ -62,30 +64,34 @@ func TestBudget(t *testing.T) {
 func TestBudgetPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var paused time.Duration
-		b := newBudget(func(ctx context.Context, d time.Duration) error {
+		b := newBudget(Config{Pause: func(ctx context.Context, d time.Duration) error {
 			paused += d
 			return sleep(ctx, d)
-		})
+		}})
+		wait := func(ctx context.Context, operation string) error {
+			_, err := b.wait(ctx, operation, "eu-west-1")
+			return err
+		}
 		began := time.Now()
 		for range 7 * 10 {
-			if err := b.wait(t.Context(), "iam:GetRole"); err != nil {
+			if err := wait(t.Context(), "iam:GetRole"); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if took := time.Since(began); took != paused || took.Round(10*time.Millisecond) != 9*time.Second {
 			t.Errorf("%s, of which %s were pauses", took, paused)
 		}
-		if err := b.wait(t.Context(), "eks:DescribeNodegroup"); err != nil || time.Since(began) != paused {
+		if err := wait(t.Context(), "eks:DescribeNodegroup"); err != nil || time.Since(began) != paused {
 			t.Errorf("another service waits: %v", err)
 		}
 		short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		if err := b.wait(short, "iam:GetRole"); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != paused {
+		if err := wait(short, "iam:GetRole"); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != paused {
 			t.Errorf("%v after %s", err, time.Since(began))
 		}
 		ended, end := context.WithCancel(t.Context())
 		end()
-		if err := b.wait(ended, "iam:GetRole"); !errors.Is(err, context.Canceled) {
+		if err := wait(ended, "iam:GetRole"); !errors.Is(err, context.Canceled) {
 			t.Errorf("%v", err)
 		}
 	})
@@ -157,5 +163,89 @@ func TestThrottledEnds(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > 3*time.Second {
 			t.Errorf("%d: %v in %s", status, err, time.Since(began))
 		}
+	}
+}
+
+// TestHalved: a throttled answer halves the rate of its operation and of no other, and is
+// counted; time without one raises the rate again, never above what it was.
+func TestHalved(t *testing.T) {
+	c, _ := clientOf(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm()
+		if r.PostForm.Get("Action") == "ListRolePolicies" {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>`)
+			return
+		}
+		_, _ = io.WriteString(w, smallest("iam:"+r.PostForm.Get("Action")))
+	}))
+	if _, err := c.InlinePolicies(t.Context(), "r"); err == nil {
+		t.Fatal("no error")
+	}
+	if _, err := c.AttachedPolicies(t.Context(), "r"); err != nil {
+		t.Fatal(err)
+	}
+	p := c.budget.paceOf("iam:ListRolePolicies", "")
+	if n := c.Throttled(); len(n) != 1 || n["iam:ListRolePolicies"] != 1 || p.limiter.Limit() != iamRate/2. {
+		t.Errorf("throttled %v, rate %v", n, p.limiter.Limit())
+	}
+	if other := c.budget.paceOf("iam:ListAttachedRolePolicies", ""); other.limiter.Limit() != iamRate {
+		t.Errorf("another operation has the rate %v", other.limiter.Limit())
+	}
+	throttled := &smithy.GenericAPIError{Code: "Throttling"}
+	for range 20 {
+		c.budget.note(p, "iam:ListRolePolicies", throttled, p.changed)
+	}
+	if p.limiter.Limit() != p.full/leastPart {
+		t.Errorf("the least rate is %v of %v", p.limiter.Limit(), p.full)
+	}
+	now := p.changed
+	c.budget.note(p, "iam:ListRolePolicies", nil, now.Add(raiseAfter/2))
+	if p.limiter.Limit() != p.full/leastPart {
+		t.Error("the rate was raised at once")
+	}
+	for range 20 {
+		now = now.Add(raiseAfter)
+		c.budget.note(p, "iam:ListRolePolicies", nil, now)
+	}
+	if p.limiter.Limit() != p.full {
+		t.Errorf("the rate is %v again, was %v", p.limiter.Limit(), p.full)
+	}
+}
+
+// TestPacedEKS: where many clusters are read, the requests to EKS of one region are paced, and
+// those of another one do not wait for them.
+func TestPacedEKS(t *testing.T) {
+	one, _ := clientOf(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, smallest("eks:ListNodegroups"))
+	}))
+	cfg := one.settings
+	cfg.Many = true
+	many, err := New(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(c *Client) time.Duration {
+		began := time.Now()
+		var group sync.WaitGroup
+		for range eksBurst + 3 {
+			group.Go(func() {
+				if _, err := c.NodeGroups(t.Context(), "prod"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		return time.Since(began)
+	}
+	if took := ask(many); took < 550*time.Millisecond {
+		t.Errorf("%d requests in %s", eksBurst+3, took)
+	}
+	began := time.Now()
+	if _, err := many.In("us-east-1").NodeGroups(t.Context(), "prod"); err != nil || time.Since(began) > 150*time.Millisecond {
+		t.Errorf("another region waited %s: %v", time.Since(began), err)
+	}
+	if one.budget.paceOf("eks:ListNodegroups", "eu-west-1") != nil {
+		t.Error("the calls for one cluster are paced")
 	}
 }

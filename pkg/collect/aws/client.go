@@ -49,6 +49,7 @@ type Account struct {
 	loaded   aws.Config // what the clients of regions are made from
 	settings Config
 	limits   *limits
+	budget   *budget
 	// home is where IAM and STS are called, and the cluster of a run with one cluster.
 	home *site
 
@@ -118,15 +119,16 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 // *problem.Error where the user can solve the problem: no region, no such profile.
 // Credentials are looked for by the first call.
 func NewAccount(ctx context.Context, cfg Config) (*Account, error) {
-	loaded, err := load(ctx, cfg)
+	shared := newBudget(cfg)
+	loaded, err := load(ctx, cfg, shared)
 	if err != nil {
 		return nil, err
 	}
-	return newAccount(loaded, cfg), nil
+	return newAccount(loaded, cfg, shared), nil
 }
 
 // newAccount returns the account of a configuration that was loaded.
-func newAccount(loaded aws.Config, cfg Config) *Account {
+func newAccount(loaded aws.Config, cfg Config, shared *budget) *Account {
 	a := &Account{
 		limits: &limits{profile: cfg.profile(), timeout: operationTimeout, slots: map[string]chan struct{}{
 			"eks": make(chan struct{}, callsInFlight),
@@ -138,6 +140,7 @@ func newAccount(loaded aws.Config, cfg Config) *Account {
 			"ecr":           make(chan struct{}, 5),
 			"organizations": make(chan struct{}, 2),
 		}},
+		budget:  shared,
 		calls:   map[string]int{},
 		regions: map[string]*Client{},
 	}
@@ -204,6 +207,10 @@ func (a *Account) Calls() map[string]int {
 	defer a.mu.Unlock()
 	return maps.Clone(a.calls)
 }
+
+// Throttled returns how many answers so far said that there were too many requests, by
+// operation.
+func (a *Account) Throttled() map[string]int { return a.budget.throttled() }
 
 // call makes one call within the limits and explains its error.
 func call[Out any](ctx context.Context, by caller, operation string, do func(context.Context) (Out, error)) (Out, error) {

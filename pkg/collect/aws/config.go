@@ -50,6 +50,8 @@ type Config struct {
 	// RequestTimeout is how long one request may take, answer included; zero
 	// means 15 seconds.
 	RequestTimeout time.Duration
+	// Many is set where many clusters are read, so that their calls to EKS are paced too.
+	Many bool
 	// Trace records the calls; nil records none.
 	Trace *trace.Recorder
 	// Pause waits until the budget of requests to IAM allows the next one, or until the
@@ -128,7 +130,7 @@ func at(endpoint string) func(*sts.Options) {
 }
 
 // load returns the SDK's configuration.
-func load(ctx context.Context, cfg Config) (aws.Config, error) {
+func load(ctx context.Context, cfg Config, shared *budget) (aws.Config, error) {
 	if err := cfg.checkFiles(); err != nil {
 		return aws.Config{}, err
 	}
@@ -146,7 +148,7 @@ func load(ctx context.Context, cfg Config) (aws.Config, error) {
 			Next:    "name it with --region, or set AWS_REGION",
 		}
 	}
-	loaded.Retryer = retryer(loaded, newBudget(cfg.Pause))
+	loaded.Retryer = retryer(loaded, shared)
 	if cfg.RoleARN != "" {
 		loaded.Credentials = assumedRole(loaded, cfg)
 	}

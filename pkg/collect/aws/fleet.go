@@ -1,9 +1,11 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -11,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/organizations"
+	orgtypes "github.com/aws/aws-sdk-go-v2/service/organizations/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
@@ -79,8 +83,9 @@ func (a *Account) Assume(roleARN, externalID string) *Account {
 	cfg.RoleARN, cfg.ExternalID = roleARN, externalID
 	loaded := a.base.Copy()
 	loaded.Credentials = aws.NewCredentialsCache(explained{assumedRole(a.loaded, cfg)})
-	loaded.Retryer = retryer(loaded, newBudget(cfg.Pause)) // of its own
-	return newAccount(loaded, cfg)
+	shared := newBudget(cfg)
+	loaded.Retryer = retryer(loaded, shared)
+	return newAccount(loaded, cfg, shared)
 }
 
 // Credentials reports why the credentials of the account cannot be used, nil where they can.
@@ -94,3 +99,71 @@ func (a *Account) Credentials(ctx context.Context) error {
 }
 
 var _ collect.Clusters = (*Client)(nil)
+
+// OrganizationAccount is an account of an organization.
+type OrganizationAccount struct {
+	ID string
+	// Active is false for an account that is suspended or being closed.
+	Active bool
+}
+
+// OrganizationAccounts returns the accounts of the caller's organization or, where units are
+// given, those in these roots and organizational units and in all below them, by id.
+func (c *Client) OrganizationAccounts(ctx context.Context, units []string) ([]OrganizationAccount, error) {
+	active := map[string]bool{}
+	add := func(accounts []orgtypes.Account) {
+		for i := range accounts {
+			// State replaces Status, which an endpoint may still have alone.
+			// Source: https://docs.aws.amazon.com/organizations/latest/APIReference/API_Account.html
+			state := cmp.Or(string(accounts[i].State), string(accounts[i].Status))
+			active[aws.ToString(accounts[i].Id)] = state == string(orgtypes.AccountStateActive)
+		}
+	}
+	var err error
+	if len(units) == 0 {
+		err = pages(ctx, c, "organizations:ListAccounts", organizations.NewListAccountsPaginator(c.organizations, &organizations.ListAccountsInput{}),
+			func(page *organizations.ListAccountsOutput) (string, bool) {
+				add(page.Accounts)
+				return byToken(page.NextToken)
+			})
+	}
+	queue, seen := slices.Clone(units), map[string]bool{}
+	for ; len(queue) > 0 && err == nil; queue = queue[1:] {
+		unit := queue[0]
+		if seen[unit] {
+			continue
+		}
+		seen[unit] = true
+		err = pages(ctx, c, "organizations:ListAccountsForParent",
+			organizations.NewListAccountsForParentPaginator(c.organizations, &organizations.ListAccountsForParentInput{ParentId: &unit}),
+			func(page *organizations.ListAccountsForParentOutput) (string, bool) {
+				add(page.Accounts)
+				return byToken(page.NextToken)
+			})
+		if err != nil {
+			break
+		}
+		var below []string
+		below, err = c.unitsBelow(ctx, unit)
+		queue = append(queue, below...)
+	}
+	var accounts []OrganizationAccount
+	for _, id := range slices.Sorted(maps.Keys(active)) {
+		accounts = append(accounts, OrganizationAccount{ID: id, Active: active[id]})
+	}
+	return accounts, err
+}
+
+// unitsBelow returns the ids of the organizational units that are directly in a root or unit.
+func (c *Client) unitsBelow(ctx context.Context, unit string) ([]string, error) {
+	var ids []string
+	err := pages(ctx, c, "organizations:ListOrganizationalUnitsForParent",
+		organizations.NewListOrganizationalUnitsForParentPaginator(c.organizations, &organizations.ListOrganizationalUnitsForParentInput{ParentId: &unit}),
+		func(page *organizations.ListOrganizationalUnitsForParentOutput) (string, bool) {
+			for i := range page.OrganizationalUnits {
+				ids = append(ids, aws.ToString(page.OrganizationalUnits[i].Id))
+			}
+			return byToken(page.NextToken)
+		})
+	return ids, err
+}

@@ -285,6 +285,18 @@ func (c *organizationsCalls) DescribePolicy(ctx context.Context, in *organizatio
 	return (*organizations.Client)(c).DescribePolicy(ctx, in, o...)
 }
 
+func (c *organizationsCalls) ListAccounts(ctx context.Context, in *organizations.ListAccountsInput, o ...func(*organizations.Options)) (*organizations.ListAccountsOutput, error) {
+	return (*organizations.Client)(c).ListAccounts(ctx, in, o...)
+}
+
+func (c *organizationsCalls) ListAccountsForParent(ctx context.Context, in *organizations.ListAccountsForParentInput, o ...func(*organizations.Options)) (*organizations.ListAccountsForParentOutput, error) {
+	return (*organizations.Client)(c).ListAccountsForParent(ctx, in, o...)
+}
+
+func (c *organizationsCalls) ListOrganizationalUnitsForParent(ctx context.Context, in *organizations.ListOrganizationalUnitsForParentInput, o ...func(*organizations.Options)) (*organizations.ListOrganizationalUnitsForParentOutput, error) {
+	return (*organizations.Client)(c).ListOrganizationalUnitsForParent(ctx, in, o...)
+}
+
 func (c *organizationsCalls) ListParents(ctx context.Context, in *organizations.ListParentsInput, o ...func(*organizations.Options)) (*organizations.ListParentsOutput, error) {
 	return (*organizations.Client)(c).ListParents(ctx, in, o...)
 }

@@ -33,15 +33,16 @@ func (c *Client) Organization(ctx context.Context) (id, managementAccount string
 // one parent.
 func (c *Client) Parent(ctx context.Context, child string) (string, error) {
 	const operation = "organizations:ListParents"
-	out, err := call(ctx, c, operation, func(ctx context.Context) (*organizations.ListParentsOutput, error) {
-		return c.organizations.ListParents(ctx, &organizations.ListParentsInput{ChildId: &child})
-	})
+	var parent *string
+	err := pages(ctx, c, operation, organizations.NewListParentsPaginator(c.organizations, &organizations.ListParentsInput{ChildId: &child}),
+		func(page *organizations.ListParentsOutput) (string, bool) {
+			for i := range page.Parents {
+				parent = page.Parents[i].Id
+			}
+			return byToken(page.NextToken)
+		})
 	if err != nil {
 		return "", err
-	}
-	var parent *string
-	if len(out.Parents) > 0 {
-		parent = out.Parents[0].Id
 	}
 	if parent, err = present(operation, parent); err != nil {
 		return "", err

@@ -29,7 +29,9 @@ var callsInUse = map[string][]reflect.Type{
 	"iam":         {reflect.TypeFor[IAM](), reflect.TypeFor[IAMWrites]()},
 	"ec2":         {reflect.TypeFor[EC2]()},
 	"autoscaling": {reflect.TypeFor[AutoScaling]()},
-	"sts":         {reflect.TypeFor[STS]()},
+
+	"ecr": {reflect.TypeFor[ECR]()}, "organizations": {reflect.TypeFor[Organizations]()},
+	"sts": {reflect.TypeFor[STS]()},
 }
 
 // forCredentials are the calls that the SDK makes by itself.
@@ -68,7 +70,7 @@ func TestEveryOperationHasAShape(t *testing.T) {
 // send makes a call of an operation with an input that the SDK accepts.
 func send(ctx context.Context, c *Client, operation string) (any, error) {
 	service, name, _ := strings.Cut(operation, ":")
-	client := map[string]any{"eks": c.eks, "iam": c.iam, "ec2": c.ec2, "autoscaling": c.autoscaling, "sts": c.sts}[service]
+	client := map[string]any{"eks": c.eks, "iam": c.iam, "ec2": c.ec2, "autoscaling": c.autoscaling, "ecr": c.ecr, "organizations": c.organizations, "sts": c.sts}[service]
 	method := reflect.ValueOf(client).MethodByName(name)
 	in := reflect.New(method.Type().In(1).Elem())
 	fill(in.Elem())
@@ -88,6 +90,8 @@ func fill(v reflect.Value) {
 		case field.Type() == reflect.TypeFor[*string]():
 			text := "text"
 			field.Set(reflect.ValueOf(&text))
+		case field.Kind() == reflect.String:
+			field.SetString("text")
 		case field.Type() == reflect.TypeFor[[]string]():
 			field.Set(reflect.ValueOf([]string{"text"}))
 		case field.Kind() == reflect.Pointer && field.Type().Elem().Kind() == reflect.Struct:
@@ -380,6 +384,13 @@ func TestAnswerTooLarge(t *testing.T) {
 // more and not where. What was read stays.
 func TestRepeatedTokens(t *testing.T) {
 	lists := map[string]func(*Client) error{
+		"organizations:ListAccounts": func(c *Client) error { _, err := c.OrganizationAccounts(t.Context(), nil); return err },
+		"organizations:ListAccountsForParent": func(c *Client) error {
+			_, err := c.OrganizationAccounts(t.Context(), []string{"ou-1"})
+			return err
+		},
+		"organizations:ListOrganizationalUnitsForParent": func(c *Client) error { _, err := c.unitsBelow(t.Context(), "ou-1"); return err },
+
 		"eks:ListClusters":                 func(c *Client) error { _, err := c.ListClusters(t.Context()); return err },
 		"eks:ListNodegroups":               func(c *Client) error { _, err := c.NodeGroups(t.Context(), "c"); return err },
 		"eks:ListFargateProfiles":          func(c *Client) error { _, err := c.FargateProfiles(t.Context(), "c"); return err },
@@ -393,9 +404,16 @@ func TestRepeatedTokens(t *testing.T) {
 			_, err := c.Simulate(t.Context(), "r", []string{"a"}, []string{"*"})
 			return err
 		},
-		"iam:ListRoles":                         func(c *Client) error { _, err := c.Roles(t.Context()); return err },
-		"iam:ListEntitiesForPolicy":             func(c *Client) error { _, err := c.PolicyRoles(t.Context(), "p"); return err },
-		"iam:ListInstanceProfiles":              func(c *Client) error { _, err := c.InstanceProfiles(t.Context()); return err },
+		"iam:ListRoles":             func(c *Client) error { _, err := c.Roles(t.Context()); return err },
+		"iam:ListEntitiesForPolicy": func(c *Client) error { _, err := c.PolicyRoles(t.Context(), "p"); return err },
+		"iam:ListInstanceProfiles":  func(c *Client) error { _, err := c.InstanceProfiles(t.Context()); return err },
+		"ec2:DescribeVpcEndpoints":  func(c *Client) error { _, _, err := c.VPCEndpoints(t.Context(), "v"); return err },
+		"ec2:DescribeRouteTables":   func(c *Client) error { _, err := c.RouteTables(t.Context(), "v"); return err },
+		"organizations:ListParents": func(c *Client) error { _, err := c.Parent(t.Context(), "c"); return err },
+		"organizations:ListPoliciesForTarget": func(c *Client) error {
+			_, err := c.TargetPolicies(t.Context(), "t", "SERVICE_CONTROL_POLICY")
+			return err
+		},
 		"ec2:DescribeInstances":                 func(c *Client) error { _, err := c.Instances(t.Context(), []string{"i"}); return err },
 		"autoscaling:DescribeAutoScalingGroups": func(c *Client) error { return c.AutoScalingGroups(t.Context(), "c", nil) },
 	}
@@ -460,7 +478,9 @@ func (s *pageServer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	case "iam":
 		body = strings.Replace(body, "Result>", "Result><IsTruncated>true</IsTruncated><Marker>"+token+"</Marker>", 1)
 	case "ec2":
-		body = strings.Replace(body, "<reservationSet/>", "<reservationSet/><nextToken>"+token+"</nextToken>", 1)
+		body = strings.Replace(body, "<ResponseMetadata>", "<nextToken>"+token+"</nextToken><ResponseMetadata>", 1)
+	case "organizations":
+		body = body[:len(body)-1] + `,"NextToken":"` + token + `"}`
 	default:
 		body = strings.Replace(body, "Result>", "Result><NextToken>"+token+"</NextToken>", 1)
 	}

@@ -58,7 +58,7 @@ type Fleet struct {
 	// Targets, Unread and Skipped are the parts of a plan.
 	Targets []fleet.Target
 	Unread  []fleet.Unread
-	Skipped []fleet.SkippedContext
+	Skipped []fleet.Skipped
 
 	o       Options
 	raw     clientcmdapi.Config
@@ -67,7 +67,8 @@ type Fleet struct {
 	mu       sync.Mutex
 	accounts map[string]*account
 	sources  map[string]source // by ARN
-	calls    map[string]int    // of accounts that were forgotten
+	// calls and throttled are those of accounts that were forgotten.
+	calls, throttled map[string]int
 }
 
 // account is the credentials by which clusters of one account are read.
@@ -90,7 +91,7 @@ type found struct {
 	targets []fleet.Target
 	sources []source
 	unread  []fleet.Unread
-	skipped []fleet.SkippedContext
+	skipped []fleet.Skipped
 	// seen is what there was to select from.
 	seen []string
 }
@@ -106,7 +107,8 @@ const inFlight = 16
 // Find finds the clusters of the targets. The error is a *problem.Error where the kubeconfig
 // or the AWS configuration cannot be used, or where nothing at all is selected.
 func Find(ctx context.Context, o Options) (*Fleet, error) {
-	f := &Fleet{o: o, accounts: map[string]*account{}, sources: map[string]source{}, calls: map[string]int{}}
+	o.AWS.Many = true
+	f := &Fleet{o: o, accounts: map[string]*account{}, sources: map[string]source{}, calls: map[string]int{}, throttled: map[string]int{}}
 	if slices.ContainsFunc(o.Targets.Include, func(in fleet.Include) bool { return len(in.Contexts) > 0 }) {
 		raw, err := o.Kubeconfig.RawConfig()
 		if err != nil {
@@ -216,6 +218,9 @@ func (f *Fleet) listed(ctx context.Context, in fleet.Include) (found, error) {
 	case err != nil:
 		return unread(fleet.Unread{Profile: cfg.Profile}, err), nil
 	}
+	if in.Organization {
+		return f.organization(ctx, in, base, cfg), nil
+	}
 	if len(in.Accounts) == 0 {
 		id, err := base.CallerAccount(ctx)
 		if err != nil {
@@ -226,23 +231,54 @@ func (f *Fleet) listed(ctx context.Context, in fleet.Include) (found, error) {
 		}
 		return f.regionsOf(ctx, in, base, id, cfg.Profile), nil
 	}
-	partition := locate.PartitionOf(base.Home())
-	return each(in.Accounts, func(id string) found {
-		if !f.o.Shard.Has(id) || f.o.Targets.Excludes("", id, "", "") {
+	return each(in.Accounts, func(id string) found { return f.assumed(ctx, in, base, cfg, id) }), nil
+}
+
+// organization finds the clusters of an organization's accounts.
+func (f *Fleet) organization(ctx context.Context, in fleet.Include, base *account, cfg aws.Config) found {
+	own, err := base.CallerAccount(ctx)
+	if err != nil {
+		return unread(fleet.Unread{Profile: cfg.Profile}, err)
+	}
+	accounts, err := base.In(base.Home()).OrganizationAccounts(ctx, in.Units)
+	var out found
+	if err != nil { // a list that broke off has some
+		out = unread(fleet.Unread{Profile: cfg.Profile}, fmt.Errorf("list the accounts of the organization: %w", err))
+	}
+	for _, a := range accounts {
+		out.seen = append(out.seen, "account "+a.ID)
+	}
+	out.add(each(accounts, func(a aws.OrganizationAccount) found {
+		switch {
+		case !f.o.Shard.Has(a.ID) || f.o.Targets.Excludes("", a.ID, "", ""):
 			return found{}
+		case !a.Active:
+			return found{skipped: []fleet.Skipped{{Name: "account " + a.ID, Reason: "it is not active in the organization"}}}
+		case a.ID == own:
+			return f.regionsOf(ctx, in, base, a.ID, cfg.Profile)
+		default:
+			return f.assumed(ctx, in, base, cfg, a.ID)
 		}
-		role := in.RoleARN(partition, id)
-		assumed := cfg
-		assumed.RoleARN, assumed.ExternalID = role, in.ExternalID
-		a, err := f.accountOf(key(assumed), func() (*aws.Account, error) { return base.Assume(role, in.ExternalID), nil })
-		if err == nil {
-			err = a.Credentials(ctx)
-		}
-		if err != nil {
-			return unread(fleet.Unread{Account: id, Profile: cfg.Profile}, err)
-		}
-		return f.regionsOf(ctx, in, a, id, cfg.Profile)
-	}), nil
+	}))
+	return out
+}
+
+// assumed finds the clusters of an account in which a role is assumed.
+func (f *Fleet) assumed(ctx context.Context, in fleet.Include, base *account, cfg aws.Config, id string) found {
+	if !f.o.Shard.Has(id) || f.o.Targets.Excludes("", id, "", "") {
+		return found{}
+	}
+	role := in.RoleARN(locate.PartitionOf(base.Home()), id)
+	profile := cfg.Profile
+	cfg.RoleARN, cfg.ExternalID = role, in.ExternalID
+	a, err := f.accountOf(key(cfg), func() (*aws.Account, error) { return base.Assume(role, in.ExternalID), nil })
+	if err == nil {
+		err = a.Credentials(ctx)
+	}
+	if err != nil {
+		return unread(fleet.Unread{Account: id, Profile: profile}, err)
+	}
+	return f.regionsOf(ctx, in, a, id, profile)
 }
 
 // key tells credentials apart.
@@ -333,7 +369,7 @@ func (f *Fleet) contextOf(ctx context.Context, in fleet.Include, name string) fo
 	u := fleet.Unread{Context: name}
 	target, err := locate.FromKubeconfig(f.raw, locate.Flags{Context: name, Profile: cmp.Or(in.Profile, f.o.AWS.Profile)}, f.o.Getenv)
 	if errors.Is(err, locate.ErrNotEKS) {
-		return found{skipped: []fleet.SkippedContext{{Context: name, Reason: err.Error()}}}
+		return found{skipped: []fleet.Skipped{{Name: "context " + name, Reason: err.Error()}}}
 	}
 	if err != nil {
 		return f.failed(u, err)
@@ -456,20 +492,25 @@ func (f *Fleet) Close(id string) {
 }
 
 func (f *Fleet) count(a *account) {
-	for operation, n := range a.Calls() {
-		f.calls[operation] += n
+	add(f.calls, a.Calls())
+	add(f.throttled, a.Throttled())
+}
+
+func add(to, from map[string]int) {
+	for name, n := range from {
+		to[name] += n
 	}
 }
 
-// Calls returns how many requests were sent so far, by operation.
-func (f *Fleet) Calls() map[string]int {
+// Calls returns how many requests were sent so far, and how many of their answers said that
+// there were too many, both by operation.
+func (f *Fleet) Calls() (sent, throttled map[string]int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	calls := maps.Clone(f.calls)
+	sent, throttled = maps.Clone(f.calls), maps.Clone(f.throttled)
 	for _, a := range f.accounts {
-		for operation, n := range a.Calls() {
-			calls[operation] += n
-		}
+		add(sent, a.Calls())
+		add(throttled, a.Throttled())
 	}
-	return calls
+	return sent, throttled
 }

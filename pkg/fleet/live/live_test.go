@@ -31,7 +31,7 @@ import (
 // The accounts of the tests: the one of the credentials, one whose role can be assumed, one
 // that refuses its role, and one whose credentials have expired.
 const (
-	own, member, refusing, expired = "111111111111", "222222222222", "333333333333", "444444444444"
+	own, member, refusing, expired, closed = "111111111111", "222222222222", "333333333333", "444444444444", "555555555555"
 )
 
 // fakeCloud answers for several accounts: by the access key, which is AKID or ASIA and the
@@ -89,6 +89,9 @@ func (f *fakeCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if operation == "" {
 		operation = strings.Trim(r.URL.Path, "/")
 	}
+	if target := r.Header.Get("X-Amz-Target"); target != "" { // of Organizations
+		_, operation, _ = strings.Cut(target, ".")
+	}
 	f.mu.Lock()
 	f.calls[account+" "+region+" "+operation]++
 	f.mu.Unlock()
@@ -129,6 +132,19 @@ func (f *fakeCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprintf(w, "<item><regionName>%s</regionName></item>", r)
 		}
 		fmt.Fprint(w, "</regionInfo></DescribeRegionsResponse>")
+	case strings.HasPrefix(operation, "ListAccounts") || operation == "ListOrganizationalUnitsForParent":
+		var in struct{ ParentId string }
+		_ = json.NewDecoder(r.Body).Decode(&in)
+		accountsOf := map[string][]map[string]string{
+			"":                 {{"Id": own, "State": "ACTIVE"}, {"Id": member, "State": "ACTIVE"}, {"Id": refusing, "Status": "ACTIVE"}, {"Id": closed, "State": "SUSPENDED"}},
+			"ou-root-aaaaaaaa": {{"Id": refusing, "State": "ACTIVE"}},
+			"ou-root-bbbbbbbb": {{"Id": member, "State": "ACTIVE"}},
+		}
+		units := []map[string]string{}
+		if in.ParentId == "ou-root-aaaaaaaa" {
+			units = append(units, map[string]string{"Id": "ou-root-bbbbbbbb"})
+		}
+		answer(map[string]any{"Accounts": append([]map[string]string{}, accountsOf[in.ParentId]...), "OrganizationalUnits": units})
 	case operation == "clusters":
 		answer(map[string]any{"clusters": append([]string{}, names...)})
 	case describes && name == f.hangs:
@@ -215,7 +231,7 @@ func lines(f *live.Fleet) []string {
 		out = append(out, fmt.Sprintf("unread %s %s %s: %s", u.Context, u.Account, u.Region, u.Error))
 	}
 	for _, s := range f.Skipped {
-		out = append(out, "skipped "+s.Context)
+		out = append(out, "skipped "+s.Name)
 	}
 	return out
 }
@@ -250,6 +266,16 @@ func TestFind(t *testing.T) {
 				arn(member, "us-east-1", "shop"), "unread  " + refusing + " : the role cannot be assumed", "unread  " + expired + " : the AWS credentials have expired",
 			},
 		},
+		"an organization": {
+			fleet.Targets{Include: []fleet.Include{{Organization: true, RoleName: "Reader", ExternalID: "an id", Regions: []string{"us-east-1"}}}},
+			[]string{
+				arn(own, "us-east-1", "prod"), arn(member, "us-east-1", "shop"), "unread  " + refusing + " : the role cannot be assumed", "skipped account " + closed,
+			},
+		},
+		"an organizational unit, with those below it": {
+			fleet.Targets{Include: []fleet.Include{{Organization: true, Units: []string{"ou-root-aaaaaaaa"}, RoleName: "Reader", ExternalID: "an id"}}},
+			[]string{arn(member, "us-east-1", "shop"), "unread  " + refusing + " : the role cannot be assumed"},
+		},
 		"without the external id": {
 			fleet.Targets{Include: []fleet.Include{{Accounts: []string{member}, RoleName: "Reader"}}},
 			[]string{"unread  " + member + " : the role cannot be assumed"},
@@ -259,7 +285,7 @@ func TestFind(t *testing.T) {
 			[]string{
 				arn(own, "eu-west-1", "prod") + " prod", arn(member, "us-east-1", "shop") + " shop",
 				"unread late " + expired + " eu-west-1: the AWS credentials have expired",
-				"unread old " + own + ` eu-west-1: there is no EKS cluster "gone"`, "skipped kind",
+				"unread old " + own + ` eu-west-1: there is no EKS cluster "gone"`, "skipped context kind",
 			},
 		},
 		"contexts by name": {fleet.Targets{Include: []fleet.Include{{Contexts: []string{"prod-*", "sho?"}}}}, []string{
@@ -410,7 +436,7 @@ func TestRead(t *testing.T) {
 	if len(f.tokens) != 3 {
 		t.Errorf("the API server got %d tokens, want one for each cluster that was read", len(f.tokens))
 	}
-	if calls := found.Calls(); calls["eks:ListClusters"] == 0 || calls["ec2:DescribeRegions"] != 2 {
+	if calls, _ := found.Calls(); calls["eks:ListClusters"] == 0 || calls["ec2:DescribeRegions"] != 2 {
 		t.Errorf("calls: %v", calls)
 	}
 }

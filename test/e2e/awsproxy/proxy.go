@@ -40,7 +40,9 @@ type Cluster struct {
 	AutoModeRole       string
 	AuthenticationMode string
 	OIDCIssuer         string
-	Addons             map[string]Addon
+	// VPCID is the cluster's VPC; empty is what moto says.
+	VPCID  string
+	Addons map[string]Addon
 	// AccessEntries are by principal ARN.
 	AccessEntries map[string]AccessEntry
 	// Simulated are decisions of the policy simulator by action; what is not listed
@@ -147,8 +149,16 @@ type Proxy struct {
 	faults   map[string]Fault
 	failed   map[string]int
 	calls    []Call
+	// usage is what IAM has seen of roles, by ARN and service; jobs are its reports.
+	usage map[string]map[string]ServiceUse
+	jobs  map[string]*usageJob
+	// reportedAt is when reports are made.
+	reportedAt time.Time
 	// answered are answers to writes with a client request token, by request.
 	answered map[string][]byte
+	// organization and repositories are what SetOrganization and SetRepositoryPolicy set.
+	organization Organization
+	repositories map[string]string
 	// arrived is told the operation of every request that hangs.
 	arrived chan string
 }
@@ -161,7 +171,7 @@ func New(backend string) (*Proxy, error) {
 	}
 	p := &Proxy{
 		clusters: map[string]Cluster{}, faults: map[string]Fault{}, failed: map[string]int{},
-		answered: map[string][]byte{}, arrived: make(chan string, 100),
+		answered: map[string][]byte{}, arrived: make(chan string, 100), repositories: map[string]string{},
 	}
 	p.forward = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -182,6 +192,8 @@ func (p *Proxy) Reset() {
 	defer p.mu.Unlock()
 	p.clusters, p.faults, p.failed = map[string]Cluster{}, map[string]Fault{}, map[string]int{}
 	p.latency, p.calls, p.answered, p.OnChange = 0, nil, map[string][]byte{}, nil
+	p.usage, p.jobs = nil, nil
+	p.organization, p.repositories = Organization{}, map[string]string{}
 }
 
 // SetCluster says what the proxy adds to a cluster. Writes change a copy of it.
@@ -261,6 +273,10 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		body = everyEntity(body)
 		r.ContentLength = int64(len(body))
 	}
+	if operation == "iam:ListPolicies" {
+		body = onlyAttached(body)
+		r.ContentLength = int64(len(body))
+	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 
 	p.mu.Lock()
@@ -298,6 +314,11 @@ func (p *Proxy) carryOut(w http.ResponseWriter, r *http.Request, service, operat
 	case service == "eks" && (p.write(w, r, operation, body) || p.answer(w, r)):
 	case operation == "iam:SimulatePrincipalPolicy":
 		p.simulate(w, body)
+	case operation == "iam:GenerateServiceLastAccessedDetails":
+		p.generateUsage(w, body)
+	case operation == "iam:GetServiceLastAccessedDetails":
+		p.getUsage(w, body)
+	case (service == "organizations" || service == "ecr") && p.around(w, r, operation, body):
 	default:
 		p.forward.ServeHTTP(w, r)
 	}
@@ -322,6 +343,16 @@ func everyEntity(body []byte) []byte {
 	return []byte(form.Encode())
 }
 
+// onlyAttached asks for the attached policies instead of those that are permissions
+// boundaries: moto knows no such filter, and would return all policies of AWS.
+func onlyAttached(body []byte) []byte {
+	form, _ := url.ParseQuery(string(body)) // identify has read it
+	if form.Get("PolicyUsageFilter") != "" {
+		form.Set("OnlyAttached", "true")
+	}
+	return []byte(form.Encode())
+}
+
 // Operation names the operation of a request that has this body, such as iam:GetRole.
 func Operation(r *http.Request, body []byte) string {
 	_, operation, _ := identify(r, body)
@@ -334,6 +365,9 @@ func identify(r *http.Request, body []byte) (service, operation, key string) {
 	_, service = scope(r)
 	if form, err := url.ParseQuery(string(body)); err == nil && form.Get("Action") != "" {
 		return service, service + ":" + form.Get("Action"), form.Encode()
+	}
+	if name, ok := target(r); ok {
+		return service, service + ":" + name, string(body)
 	}
 	operation = service + ":" + r.Method + " " + r.URL.Path
 	if service == "eks" {
@@ -782,6 +816,14 @@ func (p *Proxy) correctCluster(name string, body []byte) ([]byte, error) {
 	answer.Cluster["kubernetesNetworkConfig"] = map[string]string{"ipFamily": c.IPFamily}
 	answer.Cluster["accessConfig"] = map[string]string{"authenticationMode": c.AuthenticationMode}
 	answer.Cluster["identity"] = map[string]any{"oidc": map[string]string{"issuer": c.OIDCIssuer}}
+	if c.VPCID != "" {
+		network, _ := answer.Cluster["resourcesVpcConfig"].(map[string]any)
+		if network == nil {
+			network = map[string]any{}
+		}
+		network["vpcId"] = c.VPCID
+		answer.Cluster["resourcesVpcConfig"] = network
+	}
 	if c.AutoModeRole != "" {
 		answer.Cluster["computeConfig"] = map[string]any{"enabled": true, "nodePools": []string{"general-purpose", "system"}, "nodeRoleArn": c.AutoModeRole}
 	}
