@@ -30,6 +30,7 @@ generate: ## docs, schemas and the narrow AWS clients from the code
 verify: generate ## fails where generated files or go.mod are not current
 	$(GO) mod tidy -diff
 	cd test/e2e && $(GO) mod tidy -diff
+	cd test/e2e/terraform && $(GO) mod tidy -diff
 	cd tools/image && $(GO) mod tidy -diff
 	git diff --exit-code -- deploy docs README.md pkg/collect/aws/linked.go
 

@@ -288,7 +288,7 @@ func (w *work) policy(arn string, of Role) {
 	if _, ok := w.s.Policies[arn]; ok || arn == "" || w.s.IsMissing(snapshot.FactPolicies, arn) {
 		return
 	}
-	if w.base != nil && w.base.IsMissing(snapshot.FactPolicies, arn) {
+	if w.base != nil && (w.base.IsMissing(snapshot.FactPolicies, arn) || w.base.IsMissing(snapshot.FactClusterRole, arn)) {
 		return
 	}
 	i := slices.IndexFunc(w.code.Policies, func(p Policy) bool { return w.arns[p.Address] == arn })

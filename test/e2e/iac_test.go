@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"sigs.k8s.io/yaml"
 )
 
 // update writes the plans and states that the tests of pkg/iac/terraform read anew.
@@ -231,4 +233,117 @@ func essence(t *testing.T, text []byte) map[string]any {
 		kept[name] = all[name]
 	}
 	return kept
+}
+
+// TestTerraformOntoLive: a plan is applied to the facts of the live cluster: what it detaches
+// is new, and the rest stays as it is.
+func TestTerraformOntoLive(t *testing.T) {
+	s := newScenario(t, "onto")
+	s.healthy()
+	env := s.kubeconfig(proxy.URL)
+	plan := func(policy string) string {
+		file := filepath.Join(t.TempDir(), "plan.json")
+		text := `{"format_version":"1.2","timestamp":"2026-11-30T10:00:00Z","configuration":{"root_module":{}},"resource_changes":[{
+  "address":"aws_iam_role_policy_attachment.a","mode":"managed","type":"aws_iam_role_policy_attachment","name":"a",
+  "change":{"actions":["delete"],"before":{"role":"eksNodeRole","policy_arn":"` + awsPolicy(policy) + `"},"after":null,"after_unknown":{}}}]}`
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	out := kubectl(t, env, "noderole", "check", "--terraform", plan("AmazonEC2ContainerRegistryPullOnly"), "--onto", "live")
+	if out.code != 1 || !strings.Contains(out.stdout, "FAIL  NR202  eksNodeRole cannot pull images from ECR") || !strings.Contains(out.stdout, " AWS calls, ") {
+		t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
+	}
+	// A policy that the role does not have changes nothing.
+	out = kubectl(t, env, "noderole", "check", "--terraform", plan("AmazonEKSVPCResourceController"), "--onto", "live")
+	if out.code != 0 || !strings.Contains(out.stdout, "0 errors, 0 warnings, 0 unknown, ") {
+		t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
+	}
+}
+
+// roleTemplate is a role whose documents have functions. moto's CloudFormation leaves out
+// managed policies, so that it has inline ones.
+const roleTemplate = `
+Parameters:
+  Team: {Type: String}
+Mappings:
+  Partitions: {aws: {EC2: ec2.amazonaws.com}}
+Conditions:
+  Platform: !Equals [!Ref Team, platform]
+Resources:
+  NodeRole:
+    Type: AWS::IAM::Role
+    Properties:
+      RoleName: !Join ["-", [nodes, !Ref Team]]
+      Path: /nodes/
+      AssumeRolePolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          - {Effect: Allow, Action: "sts:AssumeRole", Principal: {Service: !FindInMap [Partitions, !Ref "AWS::Partition", EC2]}}
+      Policies:
+        - PolicyName: !Sub "pull-${AWS::Region}"
+          PolicyDocument:
+            Version: "2012-10-17"
+            Statement:
+              - {Effect: Allow, Action: "ecr:BatchGetImage", Resource: !Sub "arn:${AWS::Partition}:ecr:${AWS::Region}:${AWS::AccountId}:repository/${Team}/*"}
+              - {Effect: Allow, Action: !If [Platform, "ecr:GetAuthorizationToken", "ecr:DescribeImages"], Resource: !Select [1, [a, "*"]]}
+`
+
+// clusterTemplate is what a template has besides, so that the role is that of nodes.
+const clusterTemplate = `
+  Cluster: {Type: AWS::EKS::Cluster, Properties: {Name: shop, RoleArn: "arn:aws:iam::123456789012:role/cluster"}}
+  Nodes: {Type: AWS::EKS::Nodegroup, Properties: {ClusterName: !Ref Cluster, NodegroupName: apps, NodeRole: !GetAtt NodeRole.Arn}}
+`
+
+// TestTemplateAgainstCloudFormation: the role that CloudFormation makes of a template is the
+// one that the plugin reads from it.
+func TestTemplateAgainstCloudFormation(t *testing.T) {
+	s := newScenario(t, "template")
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	deploy := exec.Command("aws", "cloudformation", "create-stack", "--stack-name", "nodes", "--template-body", "file://"+write("stack.yaml", roleTemplate),
+		"--capabilities", "CAPABILITY_NAMED_IAM", "--parameters", "ParameterKey=Team,ParameterValue=platform")
+	deploy.Env = append(baseEnv(), "AWS_ENDPOINT_URL="+cloud.url, "AWS_DEFAULT_REGION="+region)
+	if out, err := deploy.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	made := s.readRole("nodes-platform")
+
+	out := kubectl(t, []string{"KUBECONFIG=/dev/null"}, "noderole", "snapshot", "--cloudformation", write("template.yaml", roleTemplate+clusterTemplate),
+		"--account", account, "--region", region, "--parameter", "Team=platform", "--allow-partial")
+	if out.code != 0 {
+		t.Fatal(out.stderr)
+	}
+	var facts struct {
+		Roles map[string]struct {
+			TrustPolicy    string            `json:"trustPolicy"`
+			InlinePolicies map[string]string `json:"inlinePolicies"`
+		} `json:"roles"`
+	}
+	if err := yaml.Unmarshal([]byte(out.stdout), &facts); err != nil {
+		t.Fatal(err)
+	}
+	read, ok := facts.Roles["arn:aws:iam::"+account+":role/nodes/nodes-platform"]
+	if !ok || made.Path != "/nodes/" {
+		t.Fatalf("the roles are %v, the path is %s", facts.Roles, made.Path)
+	}
+	if got := s.json(read.TrustPolicy); got != made.Trust {
+		t.Errorf("the trust policy is %s, that of CloudFormation %s", got, made.Trust)
+	}
+	if len(made.Inline) != 1 || len(read.InlinePolicies) != 1 {
+		t.Errorf("the policies are %v, those of CloudFormation %v", read.InlinePolicies, made.Inline)
+	}
+	for name, document := range made.Inline {
+		document = s.json(strings.ReplaceAll(document, "'", `"`)) // moto stores what Python prints
+		if got := s.json(read.InlinePolicies[name]); got != document {
+			t.Errorf("policy %s is %s, that of CloudFormation %s", name, got, document)
+		}
+	}
 }
