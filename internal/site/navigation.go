@@ -27,7 +27,7 @@ func (s *site) navigation() []group {
 		folder  string
 	}{
 		{title: "Start", sources: []string{"README.md", "docs/getting-started.md", "docs/faq.md"}},
-		{title: "Use", sources: []string{"docs/fix.md", "docs/ci.md", "docs/in-cluster.md", "docs/team-policy.md", "docs/permissions.md"}},
+		{title: "Use", sources: []string{"docs/fix.md", "docs/infrastructure-code.md", "docs/ci.md", "docs/in-cluster.md", "docs/team-policy.md", "docs/permissions.md"}},
 		{title: "Understand", sources: []string{"docs/how-verdicts-are-reached.md", "docs/iam-evaluation.md", "docs/go-library.md", "docs/performance.md", "docs/architecture.md"}, folder: "docs"},
 		{title: "Project", sources: []string{"docs/versions.md", "CHANGELOG.md", "SECURITY.md", "CONTRIBUTING.md", "docs/releasing.md"}},
 		{title: "繁體中文", folder: "docs/zh-TW"},

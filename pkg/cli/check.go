@@ -74,6 +74,11 @@ func newCheckCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cob
 Without -f, check reads the facts live: the EKS cluster of the current kube
 context, its node groups and nodes, their roles and policies, and aws-node.
 
+--terraform checks a Terraform plan before it is applied, as "terraform show
+-json" writes it, and --cloudformation a template, without AWS and without a
+cluster. --onto applies the plan to the facts of a cluster that exists, and
+reports as new only what the plan brings.
+
 The team's severities and exceptions come from .noderole.yaml, in the working
 directory or a parent directory. --baseline compares with an earlier report.
 
@@ -93,6 +98,16 @@ some facts could not be read.`,
 
   # Check facts that were saved earlier, without AWS or a cluster
   kubectl noderole check -f snapshot.yaml
+
+  # Check a Terraform plan before it is applied
+  terraform show -json tfplan | kubectl noderole check --terraform -
+
+  # Check a CloudFormation template before it is deployed
+  kubectl noderole check --cloudformation template.yaml \
+    --account 111122223333 --region eu-west-1
+
+  # Check what a plan changes in the cluster of the current context
+  kubectl noderole check --terraform plan.json --onto live
 
   # See what a broken cluster looks like
   kubectl noderole check --example=broken
@@ -164,6 +179,7 @@ func (o *checkOptions) addFlags(f *pflag.FlagSet) {
 	})
 	o.source.addFlags(f)
 	o.source.code.addFlags(f)
+	o.source.code.addOnto(f)
 	o.source.live.addFactsFlags(f)
 	o.team.addFlags(f)
 }
@@ -246,7 +262,7 @@ func (o *checkOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return o.judge(facts, footer)
+	return o.judge(facts, nil, footer)
 }
 
 // severalFormats are the output formats in which reports can follow each other.
@@ -255,6 +271,13 @@ var severalFormats = []string{"table", "wide", "json", "yaml", "markdown", "gith
 // runCode checks what infrastructure code says of each cluster. The exit code is that of the
 // worst report.
 func (o *checkOptions) runCode(ctx context.Context) error {
+	if o.source.code.onto != "" {
+		before, after, footer, err := o.source.code.readOnto(ctx, &o.source.live)
+		if err != nil {
+			return err
+		}
+		return o.judge(after, before, footer)
+	}
 	all, err := o.source.code.read(ctx, &o.source.live)
 	if err != nil {
 		return err
@@ -276,7 +299,7 @@ func (o *checkOptions) runCode(ctx context.Context) error {
 		} else if i > 0 && o.output != "json" {
 			fmt.Fprintln(o.streams.Out)
 		}
-		err := o.judge(facts, "")
+		err := o.judge(facts, nil, "")
 		var coded codeError
 		if errors.As(err, &coded) && coded.code == ExitIncomplete && coded.err != nil && i < len(all)-1 {
 			say(o.streams.ErrOut, "error", coded.err.Error()) // the others are reported too
@@ -309,10 +332,14 @@ func worse(a, b error) error {
 	return a
 }
 
-// judge checks the facts of one cluster and prints the report.
-func (o *checkOptions) judge(facts *snapshot.Snapshot, footer string) error {
+// judge checks the facts of one cluster and prints the report. Where it is given the facts
+// from before a change, their findings are known ones.
+func (o *checkOptions) judge(facts, before *snapshot.Snapshot, footer string) error {
 	o.around = o.source.around(facts.Cluster.ARN)
-	report, err := o.newJudge().report(facts, nil, o.around)
+	report, err := o.newJudge().report(facts, before, o.around)
+	if before != nil && err != nil && !errors.As(err, new(codeError)) {
+		return usage("compare with the facts of the same cluster", "--onto: %s", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,8 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac/cloudformation"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac/manifests"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac/terraform"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -23,19 +26,41 @@ import (
 
 // codeOptions name infrastructure code whose facts are used instead of a live cluster's.
 type codeOptions struct {
-	terraform string
-	account   string
+	terraform, cloudformation string
+	// parameters are those of the template, as KEY=VALUE.
+	parameters []string
+	account    string
+	// manifests is a folder of Kubernetes manifests that are part of the code.
+	manifests string
+	// onto names the facts that the code is applied to: live, or a snapshot's file.
+	onto string
 }
 
 func (o *codeOptions) addFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
 		f.StringVar(&o.terraform, "terraform", "", `Use the plan or state in this file instead of a live cluster, as "terraform show -json" writes it, - for standard input`)
-		f.StringVar(&o.account, "account", "", "AWS account of what --terraform creates, where the plan does not say it")
+		f.StringVar(&o.cloudformation, "cloudformation", "", "Use the CloudFormation template in this file instead of a live cluster, - for standard input")
+		f.StringArrayVar(&o.parameters, "parameter", nil, "Value of a parameter of the --cloudformation template, as NAME=VALUE, repeatable")
+		f.StringVar(&o.manifests, "manifests", "", "Folder of Kubernetes manifests that are part of the code: node classes, aws-auth, the service account aws-node")
+		f.StringVar(&o.account, "account", "", "AWS account of what --terraform or --cloudformation creates, where the code does not say it")
 	})
 }
 
+// addOnto adds the flag of those who compare with what is there.
+func (o *codeOptions) addOnto(f *pflag.FlagSet) {
+	inSection(f, sectionCluster, func() {
+		f.StringVar(&o.onto, "onto", "", "Apply the plan of --terraform to the facts of the cluster, live or the snapshot in this file, and report as new only what the plan brings")
+	})
+}
+
+// ontoLive is the value of --onto for the cluster of the kube context.
+const ontoLive = "live"
+
 // given reports whether the facts come from infrastructure code.
-func (o *codeOptions) given() bool { return o.terraform != "" }
+func (o *codeOptions) given() bool { return o.file() != "" }
+
+// file is the name of the code's file.
+func (o *codeOptions) file() string { return cmp.Or(o.terraform, o.cloudformation) }
 
 // codeFlags are the flags of a live cluster that also apply to infrastructure code.
 var codeFlags = []string{"region", "cluster-name"}
@@ -46,12 +71,25 @@ var accountID = regexp.MustCompile(`^[0-9]{12}$`)
 // complete refuses flags that contradict each other.
 func (o *codeOptions) complete(cmd *cobra.Command) error {
 	switch {
+	case o.terraform != "" && o.cloudformation != "":
+		return usage("give one of them", "--terraform and --cloudformation are two sources of facts")
+	case o.cloudformation == "" && len(o.parameters) > 0:
+		return usage("give the template too: --cloudformation template.yaml", "--parameter applies to CloudFormation templates only")
+	case !o.given() && o.manifests != "":
+		return usage("give the code of the roles too: --terraform plan.json", "--manifests applies to infrastructure code only")
 	case !o.given() && o.account != "":
 		return usage("give the plan too: --terraform plan.json", "--account applies to infrastructure code only")
+	case o.terraform == "" && o.onto != "":
+		return usage("give the plan too: --terraform plan.json", "--onto applies to Terraform plans only")
+	case o.terraform == "-" && o.onto == "-":
+		return usage("save one of them in a file", "--terraform and --onto cannot both read standard input")
 	case !o.given():
 		return nil
 	case o.account != "" && !accountID.MatchString(o.account):
 		return usage("such as --account 111122223333", "--account: %q is not the ID of an AWS account", o.account)
+	}
+	if o.onto == ontoLive {
+		return nil
 	}
 	for _, name := range append([]string{"context", "kubeconfig"}, liveFlags...) {
 		if f := cmd.Flags().Lookup(name); f != nil && f.Changed && !slices.Contains(codeFlags, name) {
@@ -61,9 +99,28 @@ func (o *codeOptions) complete(cmd *cobra.Command) error {
 	return nil
 }
 
-// read returns the facts of every cluster that the code is about, or of the one that live
-// names.
-func (o *codeOptions) read(ctx context.Context, live *liveOptions) ([]*snapshot.Snapshot, error) {
+// code reads the infrastructure code with its manifests.
+func (o *codeOptions) code(ctx context.Context, live *liveOptions) (*iac.Code, error) {
+	code, err := o.declared(ctx, live)
+	if err != nil || o.manifests == "" {
+		return code, err
+	}
+	var cluster iac.Value // the only one
+	if live.clusterName != "" {
+		cluster = iac.Text(live.clusterName)
+	}
+	if err := manifests.Read(code, o.manifests, cluster); err != nil {
+		return nil, codeError{code: ExitUsage, err: err}
+	}
+	return code, nil
+}
+
+// declared reads the plan, the state or the template.
+func (o *codeOptions) declared(ctx context.Context, live *liveOptions) (*iac.Code, error) {
+	place := iac.Place{Account: o.account, Region: live.region}
+	if o.cloudformation != "" {
+		return o.template(ctx, live, place)
+	}
 	text, err := files.Read(ctx, o.terraform, live.streams.In, files.MaxPlan)
 	var fileErr *files.Error
 	switch {
@@ -76,9 +133,76 @@ func (o *codeOptions) read(ctx context.Context, live *liveOptions) ([]*snapshot.
 	if o.terraform != "-" {
 		sources = filepath.Dir(o.terraform)
 	}
-	code, err := terraform.Read(o.terraform, text, terraform.Options{Place: iac.Place{Account: o.account, Region: live.region}, Sources: sources})
+	code, err := terraform.Read(o.terraform, text, terraform.Options{Place: place, Sources: sources})
 	if err != nil {
 		return nil, codeError{code: ExitUsage, err: err}
+	}
+	return code, nil
+}
+
+// template reads the CloudFormation template.
+func (o *codeOptions) template(ctx context.Context, live *liveOptions, place iac.Place) (*iac.Code, error) {
+	parameters := map[string]string{}
+	for _, p := range o.parameters {
+		name, value, ok := strings.Cut(p, "=")
+		if !ok || name == "" {
+			return nil, usage("such as --parameter ClusterName=prod", "--parameter: %q is not NAME=VALUE", p)
+		}
+		parameters[name] = value
+	}
+	text, err := files.Read(ctx, o.cloudformation, live.streams.In, files.MaxConfig)
+	var fileErr *files.Error
+	switch {
+	case errors.As(err, &fileErr):
+		return nil, usage("give a template that CloudFormation takes, which has 1 MB at most", "%s", fileErr)
+	case err != nil:
+		return nil, err
+	}
+	code, err := cloudformation.Read(o.cloudformation, text, cloudformation.Options{Place: place, Parameters: parameters})
+	if err != nil {
+		return nil, codeError{code: ExitUsage, err: err}
+	}
+	return code, nil
+}
+
+// evidence says where facts of infrastructure code come from.
+func (o *codeOptions) evidence(code *iac.Code) string {
+	tool := "Terraform"
+	if o.cloudformation != "" {
+		tool = "CloudFormation"
+	}
+	return fmt.Sprintf("the facts are those of a %s %s, %s", tool, code.Kind, o.file())
+}
+
+// readOnto returns the facts of the cluster as they are, and as they are when the code has
+// been applied to it; the footer says what reading them cost.
+func (o *codeOptions) readOnto(ctx context.Context, live *liveOptions) (before, after *snapshot.Snapshot, footer string, err error) {
+	code, err := o.code(ctx, live)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	if o.onto == ontoLive {
+		before, footer, err = live.read(ctx)
+	} else {
+		before, err = snapshot.Load(ctx, o.onto, live.streams.In)
+	}
+	if err != nil {
+		return nil, nil, "", err
+	}
+	after, err = iac.Onto(code, before)
+	if err != nil {
+		return nil, nil, "", codeError{code: ExitUsage, err: err}
+	}
+	after.Source.Evidence = append(slices.Clone(before.Source.Evidence), o.evidence(code)+", applied to the cluster")
+	return before, after, footer, nil
+}
+
+// read returns the facts of every cluster that the code is about, or of the one that live
+// names.
+func (o *codeOptions) read(ctx context.Context, live *liveOptions) ([]*snapshot.Snapshot, error) {
+	code, err := o.code(ctx, live)
+	if err != nil {
+		return nil, err
 	}
 	snapshots, err := iac.Build(code)
 	if err != nil {
@@ -87,15 +211,18 @@ func (o *codeOptions) read(ctx context.Context, live *liveOptions) ([]*snapshot.
 	var names []string
 	for _, s := range snapshots {
 		s.Source.Tool = toolName()
-		s.Source.Evidence = []string{fmt.Sprintf("the facts are those of a Terraform %s, %s", code.Kind, o.terraform)}
+		s.Source.Evidence = []string{o.evidence(code)}
 		names = append(names, s.Cluster.Identity().Name())
+	}
+	if live.clusterName == "" && o.manifests != "" {
+		return snapshots, o.oneCluster(snapshots, "--manifests")
 	}
 	if live.clusterName == "" {
 		return snapshots, nil
 	}
 	snapshots = slices.DeleteFunc(snapshots, func(s *snapshot.Snapshot) bool { return s.Cluster.Identity().Name() != live.clusterName })
 	if len(snapshots) == 0 {
-		return nil, usage("it has "+strings.Join(names, ", "), "%s has nothing for cluster %s", o.terraform, live.clusterName)
+		return nil, usage("it has "+strings.Join(names, ", "), "%s has nothing for cluster %s", o.file(), live.clusterName)
 	}
 	return snapshots, nil
 }
@@ -117,7 +244,7 @@ func (o *codeOptions) oneCluster(snapshots []*snapshot.Snapshot, what string) er
 	for _, s := range snapshots {
 		names = append(names, s.Cluster.Identity().Name())
 	}
-	return usage("choose one: --cluster-name "+names[0], "%s has %d clusters, %s, and %s has room for one", o.terraform, len(snapshots), strings.Join(names, ", "), what)
+	return usage("choose one: --cluster-name "+names[0], "%s has %d clusters, %s, and %s has room for one", o.file(), len(snapshots), strings.Join(names, ", "), what)
 }
 
 // advise says what to do about findings in infrastructure code: no command of AWS or of this
@@ -144,7 +271,7 @@ func (o *codeOptions) noNodeRole(report *finding.Report) error {
 		return nil
 	}
 	return unread(&problem.Error{
-		Problem: fmt.Sprintf("%s has no node role of cluster %s that is known", o.terraform, report.Cluster.Name),
-		Next:    "check the plan that has its node groups, its access entries or its node classes",
+		Problem: fmt.Sprintf("%s has no node role of cluster %s that is known", o.file(), report.Cluster.Name),
+		Next:    "check the code that has its node groups, its access entries or its node classes",
 	})
 }

@@ -46,7 +46,7 @@ func (o *factsOptions) complete(cmd *cobra.Command) error {
 		return err
 	}
 	if o.code.given() && (o.file != "" || o.example != "") {
-		return usage("give one of them", "--terraform and --filename or --example are two sources of facts")
+		return usage("give one of them", "infrastructure code and --filename or --example are two sources of facts")
 	}
 	if !o.saved() || o.code.given() {
 		return nil
@@ -85,7 +85,7 @@ func (o *factsOptions) read(ctx context.Context) (facts *snapshot.Snapshot, foot
 
 // within makes a run, which may take no longer than --timeout where the facts are live.
 func (o *factsOptions) within(ctx context.Context, run func(context.Context) error) error {
-	if o.saved() {
+	if o.saved() && o.code.onto != ontoLive {
 		return run(ctx)
 	}
 	return o.live.timeout.within(ctx, run)

@@ -56,6 +56,9 @@ read.`,
   kubectl noderole snapshot -o prod.yaml
   kubectl noderole check -f prod.yaml
 
+  # Save the facts of a Terraform plan
+  kubectl noderole snapshot --terraform plan.json -o planned.yaml
+
   # Save the facts of the clusters of all contexts, and judge them later
   kubectl noderole snapshot --all-contexts -o fleet/
   kubectl noderole check -f fleet/
@@ -244,5 +247,5 @@ func (o *snapshotOptions) read(ctx context.Context) (facts *snapshot.Snapshot, f
 	if err := o.code.oneCluster(all, "a snapshot"); err != nil {
 		return nil, "", err
 	}
-	return all[0], "from " + o.code.terraform, nil
+	return all[0], "from " + o.code.file(), nil
 }

@@ -75,7 +75,7 @@ func ofService(role snapshot.ARN) bool {
 // where the entry is one of nodes.
 func (c *collector) startOrphan(roleARN string) {
 	c.startAhead("access entry of a deleted role", roleARN, func(ctx context.Context) error {
-		if _, _, err := c.roleNamed(ctx, snapshot.NameOf(roleARN)); !errors.Is(err, ErrNotFound) {
+		if _, _, err := c.roleNamed(ctx, snapshot.NameOf(roleARN)); !errors.Is(err, ErrNotFound) || !c.mayHaveEntries(ctx) {
 			return err
 		}
 		entry, err := c.accessEntry(ctx, roleARN)

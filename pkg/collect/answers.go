@@ -8,10 +8,10 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
-// Answers are what IAM has answered about one account: roles, their policies and instance
+// Answers are what was answered about one account: by IAM roles, their policies and instance
 // profiles by name, managed policies and OIDC providers by ARN, and the list of attached
-// policies. Runs that are given the same Answers ask for nothing twice. They may be used
-// concurrently.
+// policies; the account's organization; and the policies of repositories. Runs that are given
+// the same Answers ask for nothing twice. They may be used concurrently.
 type Answers struct {
 	roles            Memo[namedRole]
 	attached, inline Memo[[]string]
@@ -21,6 +21,8 @@ type Answers struct {
 	policies         Memo[snapshot.Policy]
 	providers        Memo[snapshot.OIDCProvider]
 	versions         Memo[map[string]string]
+	organization     Memo[*snapshot.Organization]
+	repositories     Memo[string] // their policies, by ARN
 
 	managed *ManagedPolicies
 }

@@ -695,8 +695,8 @@ func unreadWithout() map[string][]missing {
 		"iam:ListRolePolicies":                     with(missingOf(snapshot.FactInlinePolicies, allRoles...), cluster),
 		"iam:GetRolePolicy":                        with(missingOf(snapshot.FactInlinePolicies, inline+"extra", inline+"more", inline+"third"), cluster+"#kms"),
 		"iam:ListInstanceProfilesForRole":          missingOf(snapshot.FactRoleProfiles, allRoles...),
-		"iam:ListPolicies":                         nil,                                                                        // iam:GetPolicy has the same fact
-		"iam:GetPolicy":                            with(missingOf(snapshot.FactPolicies, cniPolicy, boundary), clusterPolicy), // not on the page of the attached policies
+		"iam:ListPolicies":                         nil,                                                              // iam:GetPolicy has the same fact
+		"iam:GetPolicy":                            with(missingOf(snapshot.FactPolicies, cniPolicy), clusterPolicy), // not on the page of the attached policies
 		"iam:GetPolicyVersion":                     with(missingOf(snapshot.FactPolicies, policies...), clusterPolicy),
 		"iam:GetInstanceProfile":                   missingOf(snapshot.FactInstanceProfiles, "arn:aws:iam::"+account+":instance-profile/gone", "arn:aws:iam::"+account+":instance-profile/own/self", "arn:aws:iam::"+account+":instance-profile/self", "arn:aws:iam::"+account+":instance-profile/swapped"),
 		"ec2:DescribeInstances":                    missingOf(snapshot.FactInstances, ""),

@@ -255,7 +255,7 @@ func TestDepth(t *testing.T) {
 		},
 		// The node's role is found by its instance and instance profile.
 		"too many access entries to read their roles ahead": {
-			slow{entries: append(people(8), nodeRoles...), policies: own, versions: ownVersions, inline: []string{"inline"}}, 4,
+			slow{entries: append(people(8), nodeRoles...), policies: own, versions: ownVersions, inline: []string{"inline"}, boundary: "boundary"}, 4,
 		},
 		"policies that node roles usually have": {
 			slow{entries: people(20), policies: usual, versions: map[string]string{workerPolicy: "v1", pullPolicy: "v1", cniPolicy: "v1"}}, 3,

@@ -222,11 +222,17 @@ func (c *collector) readPodIdentityAssociation(ctx context.Context, id string) e
 	return nil
 }
 
+// mayHaveEntries reports whether the cluster's authentication mode may know access entries.
+// It waits for the answer that readCluster also waits for.
+func (c *collector) mayHaveEntries(ctx context.Context) bool {
+	cluster, err := c.aws.Cluster(ctx, c.cluster)
+	return err != nil || cluster.AuthenticationMode != configMapMode
+}
+
 // readAccessEntry reads the access entry of a role, unless the cluster's
 // authentication mode knows none.
 func (c *collector) readAccessEntry(ctx context.Context, roleARN string) error {
-	cluster, err := c.aws.Cluster(ctx, c.cluster) // an answer that readCluster also waits for
-	if err == nil && cluster.AuthenticationMode == configMapMode {
+	if !c.mayHaveEntries(ctx) {
 		return nil
 	}
 	if principals, err := c.principals(ctx); err == nil && !slices.Contains(principals, roleARN) {
@@ -264,7 +270,7 @@ func (c *collector) startHybridEntries() {
 // readHybridEntries finds the roles of hybrid and HyperPod nodes, for which nothing but their
 // access entries speaks.
 func (c *collector) readHybridEntries(ctx context.Context) error {
-	if cluster, err := c.aws.Cluster(ctx, c.cluster); err == nil && cluster.AuthenticationMode == configMapMode {
+	if !c.mayHaveEntries(ctx) {
 		return nil
 	}
 	principals, err := c.principals(ctx)

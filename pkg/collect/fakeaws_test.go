@@ -185,7 +185,7 @@ func (f *fakeAWS) operation(r *http.Request) (operation, object string) {
 	if r.Method == http.MethodPost {
 		services := map[string]string{"2010-05-08": "iam", "2016-11-15": "ec2", "2011-06-15": "sts", "2011-01-01": "autoscaling"}
 		object = strings.Join([]string{
-			r.Form.Get("RoleName"), r.Form.Get("PolicyName"), r.Form.Get("PolicyArn"), r.Form.Get("InstanceProfileName"),
+			r.Form.Get("RoleName"), r.Form.Get("PolicyName"), r.Form.Get("PolicyUsageFilter"), r.Form.Get("PolicyArn"), r.Form.Get("InstanceProfileName"),
 			r.Form.Get("Marker"), r.Form.Get("NextToken"), r.Form.Get("Filter.1.Value.1"), r.Form.Get("LaunchTemplateId"),
 		}, " ")
 		return services[r.Form.Get("Version")] + ":" + r.Form.Get("Action"), strings.TrimSpace(object)
@@ -315,14 +315,20 @@ func (f *fakeAWS) serveIAM(w http.ResponseWriter, r *http.Request) {
 		}
 		result = f.members(r, "InstanceProfiles", names, f.profileXML)
 	case "ListPolicies":
-		if r.Form.Get("OnlyAttached") != "true" || r.Form.Get("MaxItems") != "1000" {
+		boundaries := r.Form.Get("PolicyUsageFilter") == "PermissionsBoundary"
+		if boundaries == (r.Form.Get("OnlyAttached") == "true") || r.Form.Get("MaxItems") != "1000" {
 			queryError(w, http.StatusBadRequest, "InvalidInput", "all the policies of AWS")
 			return
 		}
 		attached := map[string]bool{}
 		for _, role := range f.roles {
-			for _, arn := range role.attached {
-				attached[arn] = true
+			switch {
+			case !boundaries:
+				for _, arn := range role.attached {
+					attached[arn] = true
+				}
+			case role.boundary != "":
+				attached[role.boundary] = true
 			}
 		}
 		result = f.members(r, "Policies", keysOf(attached), func(arn string) string {

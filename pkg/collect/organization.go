@@ -45,7 +45,9 @@ func (c *collector) startOrganization(api Organization) {
 		if account == "" {
 			return ctx.Err() // the run ended
 		}
-		organization, err := readOrganization(ctx, api, account)
+		organization, err := c.answers.organization.Get(ctx, account, func(ctx context.Context) (*snapshot.Organization, error) {
+			return readOrganization(ctx, api, account)
+		})
 		if err != nil {
 			return c.missing(snapshot.FactOrganization, "", err)
 		}

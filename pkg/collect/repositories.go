@@ -19,7 +19,9 @@ func (c *collector) startRepository(image snapshot.Image) {
 		if image.Registry.Account == c.identity().Account {
 			return nil
 		}
-		document, err := c.aws.RepositoryPolicy(ctx, image.Registry.Region, image.Registry.Account, image.Repository)
+		document, err := c.answers.repositories.Get(ctx, arn, func(ctx context.Context) (string, error) {
+			return c.aws.RepositoryPolicy(ctx, image.Registry.Region, image.Registry.Account, image.Repository)
+		})
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return c.missing(snapshot.FactRepositoryPolicies, arn, err)
 		}

@@ -103,10 +103,38 @@ func (w *work) awsAuth() {
 	}
 	switch {
 	case found:
+	case w.base != nil:
+		w.mapGroups()
 	case !w.created() && w.s.Cluster.AuthenticationMode != "API":
 		w.missing(snapshot.FactAWSAuth, "", w.elsewhere("the ConfigMap aws-auth is"))
 	case w.s.Cluster.AuthenticationMode == "CONFIG_MAP" && len(w.s.NodeGroups) > 0:
 		w.s.AWSAuth = &snapshot.AWSAuth{MapRoles: w.derivedMapping()}
+	}
+}
+
+// mapGroups adds to aws-auth what EKS writes for managed node groups that the code creates.
+func (w *work) mapGroups() {
+	if w.s.Cluster.AuthenticationMode != "CONFIG_MAP" {
+		return
+	}
+	for _, g := range w.code.NodeGroups {
+		role, _ := w.roleARN(g.Role)
+		if is, _ := w.belongs(g.Cluster); !is || g.Existed || role == "" {
+			continue
+		}
+		auth := snapshot.AWSAuth{}
+		if w.s.AWSAuth != nil {
+			auth = *w.s.AWSAuth
+		}
+		arn := snapshot.WithoutPath(role)
+		mappings, err := awsauth.Parse(auth.MapRoles)
+		if err != nil || slices.ContainsFunc(mappings, func(m awsauth.Mapping) bool { return strings.EqualFold(m.RoleARN, arn) }) {
+			continue
+		}
+		mapped, err := awsauth.Set(auth.MapRoles, "", awsauth.Mapping{RoleARN: arn, Username: nodeUser, Groups: []string{"system:bootstrappers", "system:nodes"}})
+		if err == nil {
+			w.s.AWSAuth = &snapshot.AWSAuth{MapRoles: mapped}
+		}
 	}
 }
 
@@ -163,7 +191,8 @@ func (w *work) addons() {
 		if name != addonVPCCNI && name != addonAgent || !w.mine(a.Cluster, snapshot.FactAddons, name) {
 			continue
 		}
-		addon := snapshot.Addon{Version: a.Version.Text}
+		addon := w.s.Addons[name]
+		addon.Version = cmp.Or(a.Version.Text, addon.Version)
 		role, why := w.roleARN(a.Role)
 		if why.Unknown != "" {
 			w.missing(snapshot.FactAddons, name, why)
@@ -171,7 +200,7 @@ func (w *work) addons() {
 		addon.ServiceAccountRoleARN = role
 		put(&w.s.Addons, name, addon)
 		if name == addonAgent {
-			w.s.PodIdentityAgent = &snapshot.PodIdentityAgent{}
+			w.s.PodIdentityAgent = cmp.Or(w.s.PodIdentityAgent, &snapshot.PodIdentityAgent{})
 			continue
 		}
 		w.role(role)
@@ -229,6 +258,11 @@ func (w *work) awsNode() {
 	addon, installed := w.s.Addons[addonVPCCNI]
 	i := slices.IndexFunc(w.code.Addons, func(a Addon) bool { return a.Name.Text == addonVPCCNI && w.of(w.target, a.Cluster) })
 	switch {
+	case w.base != nil && i < 0:
+		w.annotated()
+		return
+	case w.base != nil:
+		n.DaemonSet = cmp.Or(n.DaemonSet, &snapshot.DaemonSet{ServiceAccount: awsNodeName})
 	case installed:
 		n.DaemonSet = &snapshot.DaemonSet{ServiceAccount: awsNodeName}
 		setEnv(n.DaemonSet, w.code.Addons[i])
@@ -245,7 +279,19 @@ func (w *work) awsNode() {
 		w.missing(snapshot.FactServiceAccount, "", w.elsewhere("the service account aws-node is"))
 		return
 	}
-	n.ServiceAccount = &snapshot.ServiceAccount{RoleARN: addon.ServiceAccountRoleARN}
+	account := snapshot.ServiceAccount{}
+	if n.ServiceAccount != nil {
+		account = *n.ServiceAccount
+	}
+	account.RoleARN = addon.ServiceAccountRoleARN
+	n.ServiceAccount = &account
+	w.annotated()
+}
+
+// annotated applies what the code says of aws-node's service account, and adds the role that
+// it names.
+func (w *work) annotated() {
+	n := &w.s.AWSNode
 	for _, sa := range w.code.ServiceAccounts {
 		role, why := w.roleARN(sa.Role)
 		is, perhaps := w.belongs(sa.Cluster)
@@ -254,13 +300,18 @@ func (w *work) awsNode() {
 		case why.Unknown != "":
 			w.missing(snapshot.FactServiceAccount, "", why)
 		default:
-			n.ServiceAccount.RoleARN = role
+			account := snapshot.ServiceAccount{}
+			if n.ServiceAccount != nil {
+				account = *n.ServiceAccount
+			}
+			account.RoleARN = role
+			n.ServiceAccount = &account
 		}
 	}
 	for _, m := range w.s.MissingOf(snapshot.FactAddons, addonVPCCNI) {
 		w.missing(snapshot.FactServiceAccount, "", Value{Unknown: m.Error, Until: m.Until})
 	}
-	if n.ServiceAccount.RoleARN != "" {
+	if n.ServiceAccount != nil && n.ServiceAccount.RoleARN != "" {
 		w.role(n.ServiceAccount.RoleARN)
 		w.oidcProvider()
 	}
@@ -294,6 +345,9 @@ func (w *work) oidcProvider() {
 		return
 	}
 	arn := fmt.Sprintf("arn:%s:iam::%s:oidc-provider/%s", w.at.Partition, w.at.Account, issuer)
+	if known, ok := w.s.OIDCProviders[arn]; ok && !known.NotFound {
+		return
+	}
 	for _, p := range w.code.OIDCProviders {
 		if strings.TrimPrefix(p.URL.Text, "https://") == issuer {
 			put(&w.s.OIDCProviders, arn, snapshot.OIDCProvider{ClientIDs: p.ClientIDs})

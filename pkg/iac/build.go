@@ -148,6 +148,9 @@ func (b *builder) place(p Place) Place {
 // afterApply stands in for the part of a name that AWS chooses.
 const afterApply = "(after apply)"
 
+// StandIn is the name of something in IAM, of which only the beginning is known.
+func StandIn(prefix string) string { return prefix + afterApply }
+
 // nameResources gives roles, policies and instance profiles their ARNs.
 func (b *builder) nameResources() {
 	taken := map[string]bool{}
@@ -184,6 +187,8 @@ type work struct {
 	target
 	s  *snapshot.Snapshot
 	at Place
+	// base are the facts that the code is applied to; nil where there are none.
+	base *snapshot.Snapshot
 }
 
 func (b *builder) build(t target) *snapshot.Snapshot {
@@ -196,6 +201,15 @@ func (b *builder) build(t target) *snapshot.Snapshot {
 		w.s.Source.CollectedAt = at.UTC()
 	}
 	w.s.Source.Code = b.code.Kind
+	w.fill()
+	w.entriesElsewhere()
+	w.unseen()
+	sortMissing(w.s)
+	return w.s
+}
+
+// fill adds to the snapshot what the code has.
+func (w *work) fill() {
 	w.cluster()
 	w.otherClusters()
 	w.nodeGroups()
@@ -207,23 +221,28 @@ func (b *builder) build(t target) *snapshot.Snapshot {
 	w.addons()
 	w.awsNode()
 	w.unsure()
-	w.entriesElsewhere()
-	w.unseen()
-	slices.SortStableFunc(w.s.Missing, func(x, y snapshot.Missing) int {
-		return cmp.Or(cmp.Compare(slices.Index(snapshot.Facts, x.Fact), slices.Index(snapshot.Facts, y.Fact)), cmp.Compare(x.Subject, y.Subject), cmp.Compare(x.Error, y.Error))
-	})
-	w.s.Missing = slices.Compact(w.s.Missing)
-	return w.s
 }
 
-// missing notes a fact that the code does not show.
+// sortMissing puts what is missing in the order of a snapshot, each once.
+func sortMissing(s *snapshot.Snapshot) {
+	slices.SortStableFunc(s.Missing, func(x, y snapshot.Missing) int {
+		return cmp.Or(cmp.Compare(slices.Index(snapshot.Facts, x.Fact), slices.Index(snapshot.Facts, y.Fact)), cmp.Compare(x.Subject, y.Subject), cmp.Compare(x.Error, y.Error))
+	})
+	s.Missing = slices.Compact(s.Missing)
+}
+
+// missing notes a fact that the code does not show. What is outside of the code is among the
+// facts that the code is applied to.
 func (w *work) missing(fact snapshot.Fact, subject string, why Value) {
+	if w.base != nil && why.outside && fact != snapshot.FactRoles && fact != snapshot.FactPolicies && fact != snapshot.FactInstanceProfiles {
+		return
+	}
 	w.s.Missing = append(w.s.Missing, snapshot.Missing{Fact: fact, Subject: subject, Operation: w.code.Command, Error: why.Unknown, Until: why.Until})
 }
 
 // elsewhere is the reason for a fact that is not part of the code.
 func (w *work) elsewhere(what string) Value {
-	return Value{Unknown: fmt.Sprintf("%s not in the %s", what, w.code.Kind)}
+	return Value{Unknown: fmt.Sprintf("%s not in the %s", what, w.code.Kind), outside: true}
 }
 
 // derived notes a fact that follows from what EKS does.
@@ -248,21 +267,21 @@ func (w *work) cluster() {
 		return
 	}
 	w.declare(c.ARN, w.Declared)
-	c.Version = w.Version
-	c.IPFamily = w.IPFamily.Text
-	if w.IPFamily.Empty() {
-		c.IPFamily = "ipv4" // EKS's default
+	if w.base == nil { // AWS does not change these, or knows better
+		c.Version, c.OIDCIssuer, c.RemoteNodeNetworks = w.Version, w.Issuer.Text, w.RemoteNetworks
+		c.IPFamily = w.IPFamily.Text
+		if w.IPFamily.Empty() {
+			c.IPFamily = "ipv4" // EKS's default
+		}
+		if w.IPFamily.Unknown != "" {
+			w.missing(snapshot.FactCluster, "", w.IPFamily)
+		}
 	}
-	if w.IPFamily.Unknown != "" {
-		w.missing(snapshot.FactCluster, "", w.IPFamily)
-	}
-	c.RemoteNodeNetworks = w.RemoteNetworks
-	c.OIDCIssuer = w.Issuer.Text
-	c.AuthenticationMode = w.Mode.Text
+	c.AuthenticationMode = cmp.Or(w.Mode.Text, c.AuthenticationMode)
 	switch {
 	case w.Mode.Unknown != "":
 		w.missing(snapshot.FactCluster, "", w.Mode)
-	case w.Mode.Empty():
+	case w.Mode.Empty() && c.AuthenticationMode == "":
 		// Source: https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateAccessConfigRequest.html
 		c.AuthenticationMode = "CONFIG_MAP"
 		w.derived("the authentication mode is CONFIG_MAP: the %s sets none, and that is the default of EKS's API", w.code.Kind)
@@ -390,8 +409,9 @@ func (w *work) nodeGroups() {
 			continue
 		}
 		role, why := w.roleARN(g.Role)
-		group := snapshot.NodeGroup{NodeRoleARN: role, AMIType: g.AMIType}
-		if g.LaunchTemplate {
+		group := w.s.NodeGroups[name]
+		group.NodeRoleARN, group.AMIType = role, cmp.Or(g.AMIType, group.AMIType)
+		if g.LaunchTemplate && group.LaunchTemplate == "" {
 			group.LaunchTemplate = g.Address
 		}
 		put(&w.s.NodeGroups, name, group)
@@ -425,9 +445,10 @@ func (w *work) deriveEntry(role, kind, source string) {
 		w.derived("EKS maps %s in aws-auth, for %s", name, source)
 		return // awsAuth writes it
 	}
-	entry, ok := w.s.AccessEntries[role]
-	if !ok {
-		entry = snapshot.AccessEntry{Type: kind, Username: nodeUser, Groups: []string{"system:nodes"}}
+	if _, ok := w.s.AccessEntries[role]; ok && w.base != nil {
+		return
+	} else if !ok {
+		entry := snapshot.AccessEntry{Type: kind, Username: nodeUser, Groups: []string{"system:nodes"}}
 		if kind == "EC2" {
 			entry.Username = "system:node:{{SessionName}}"
 			entry.Policies = map[string][]string{fmt.Sprintf("arn:%s:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy", w.at.Partition): nil}
@@ -447,7 +468,9 @@ func (w *work) fargateProfiles() {
 		if why.Unknown != "" {
 			w.missing(snapshot.FactFargateProfiles, name, why)
 		}
-		put(&w.s.FargateProfiles, name, snapshot.FargateProfile{PodExecutionRoleARN: role})
+		profile := w.s.FargateProfiles[name]
+		profile.PodExecutionRoleARN = role
+		put(&w.s.FargateProfiles, name, profile)
 	}
 	if !w.declared() {
 		w.missing(snapshot.FactFargateProfiles, "", w.elsewhere("Fargate profiles of the cluster are"))
@@ -460,7 +483,7 @@ func (w *work) nodeClasses() {
 		if !w.mine(c.Cluster, snapshot.FactNodeClasses, subject) {
 			continue
 		}
-		class := snapshot.NodeClass{AMIFamily: c.AMIFamily}
+		class := snapshot.NodeClass{AMIFamily: c.AMIFamily} // of a class that is replaced, nothing else stays
 		role, why := w.roleARN(c.Role)
 		if why.Unknown == "" && !c.Role.Empty() {
 			class.Role, class.RoleARN = w.written(c.Role, role), role
@@ -511,6 +534,9 @@ func (w *work) profile(arn string) {
 		put(&w.s.InstanceProfiles, arn, snapshot.InstanceProfile{Roles: roles})
 		w.declare(arn, p.Declared)
 		return
+	}
+	if has(w.s.InstanceProfiles, arn) {
+		return // among the facts that the code is applied to
 	}
 	w.missing(snapshot.FactInstanceProfiles, arn, w.elsewhere("instance profile "+snapshot.NameOf(arn)+" is"))
 }

@@ -19,6 +19,8 @@ type Value struct {
 	// Unknown says why neither is known, as a clause such as "aws_iam_role.node.arn is
 	// known only after apply". Until is as in snapshot.Missing.
 	Unknown, Until string
+	// outside is set where the reason is that the code does not have it.
+	outside bool
 }
 
 // Text returns a known value.
@@ -254,6 +256,15 @@ type Unsure struct {
 	Why     Value
 }
 
+// Deletion is something that the code deletes.
+type Deletion struct {
+	// Fact and Key are as in a snapshot: the name, the ARN or the ID.
+	Fact snapshot.Fact
+	Key  string
+	// Cluster is its cluster's name; empty for what belongs to none.
+	Cluster string
+}
+
 // Code is what infrastructure code declares, as it is when the code has been applied.
 type Code struct {
 	// Kind is what was read, such as "plan", and Command what shows it, such as "terraform
@@ -270,8 +281,10 @@ type Code struct {
 	PolicyAttachments []PolicyAttachment
 	InlinePolicies    []InlinePolicy
 	// Detached and Removed are attachments and inline policies that the code deletes.
-	Detached                              []Attachment
-	Removed                               []InlinePolicy
+	Detached []Attachment
+	Removed  []InlinePolicy
+	// Deleted is what else it deletes.
+	Deleted                               []Deletion
 	ExclusiveAttachments, ExclusiveInline []Exclusive
 	Profiles                              []Profile
 	Clusters                              []Cluster

@@ -16,13 +16,18 @@ func (w *work) role(arn string) {
 	if _, ok := w.s.Roles[arn]; ok || arn == "" || w.s.IsMissing(snapshot.FactRoles, arn) {
 		return
 	}
-	i := slices.IndexFunc(w.code.Roles, func(r Role) bool { return w.arns[r.Address] == arn })
-	if i < 0 {
+	r, ok := w.findRole(arn)
+	switch {
+	case !ok:
 		w.missing(snapshot.FactRoles, arn, w.elsewhere("role "+snapshot.NameOf(arn)+" is"))
 		return
+	case r.Facts.NotFound:
+		put(&w.s.Roles, arn, r.Facts)
+		return
 	}
-	r := w.code.Roles[i]
-	w.declare(arn, r.Declared)
+	if r.Address != "" {
+		w.declare(arn, r.Declared)
+	}
 	facts := r.Facts
 	facts.Tags = r.Tags
 	switch {
@@ -51,12 +56,53 @@ func (w *work) role(arn string) {
 			w.declare(profile, p.Declared)
 		}
 	}
+	facts.InstanceProfiles = slices.DeleteFunc(facts.InstanceProfiles, func(profile string) bool { return !has(w.s.InstanceProfiles, profile) })
 	slices.Sort(facts.InstanceProfiles)
 	facts.InstanceProfiles = slices.Compact(facts.InstanceProfiles)
 	put(&w.s.Roles, arn, facts)
 	if r.Existed || r.Read {
 		w.notCreated()
 	}
+}
+
+// findRole returns a role of the code, as a change of the facts that the code is applied to,
+// or one of these facts that the code does not have.
+func (w *work) findRole(arn string) (Role, bool) {
+	i := slices.IndexFunc(w.code.Roles, func(r Role) bool { return w.arns[r.Address] == arn })
+	if w.base == nil {
+		if i < 0 {
+			return Role{}, false
+		}
+		return w.code.Roles[i], true
+	}
+	facts, known := w.base.Roles[arn]
+	switch {
+	case i < 0 && slices.Contains(w.code.Deleted, Deletion{Fact: snapshot.FactRoles, Key: arn}):
+		return Role{Facts: snapshot.Role{NotFound: true}}, known
+	case !known && i < 0:
+		return Role{}, false
+	case !known || i >= 0 && !w.code.Roles[i].Existed && !w.code.Roles[i].Read:
+		return w.code.Roles[i], true
+	}
+	r := Role{Trust: Text(facts.TrustPolicy), Boundary: Text(facts.PermissionsBoundary), Tags: facts.Tags}
+	if i >= 0 && !w.code.Roles[i].Read {
+		r = w.code.Roles[i]
+	}
+	r.Name.ARN, r.Existed = arn, true
+	r.Facts = snapshot.Role{NotFound: facts.NotFound, ID: facts.ID, CreatedAt: facts.CreatedAt, InstanceProfiles: slices.Clone(facts.InstanceProfiles)}
+	if !r.AttachedOnly {
+		for _, policy := range facts.AttachedPolicies {
+			r.Attached = append(r.Attached[:len(r.Attached):len(r.Attached)], Text(policy))
+		}
+	}
+	if !r.InlineOnly {
+		var inline []Document
+		for _, name := range text.SortedKeys(facts.InlinePolicies) {
+			inline = append(inline, Document{Name: Text(name), Document: Text(facts.InlinePolicies[name])})
+		}
+		r.Inline = append(inline, r.Inline...) // the code's own come last and count
+	}
+	return r, true
 }
 
 // notCreated notes that a role that exists may be used by clusters that are not in the code.
@@ -242,6 +288,16 @@ func (w *work) policy(arn string, of Role) {
 	if _, ok := w.s.Policies[arn]; ok || arn == "" || w.s.IsMissing(snapshot.FactPolicies, arn) {
 		return
 	}
+	if w.base != nil && w.base.IsMissing(snapshot.FactPolicies, arn) {
+		return
+	}
+	i := slices.IndexFunc(w.code.Policies, func(p Policy) bool { return w.arns[p.Address] == arn })
+	if w.base != nil && (i < 0 || w.code.Policies[i].Read) {
+		if policy, ok := w.base.Policies[arn]; ok {
+			put(&w.s.Policies, arn, policy)
+			return
+		}
+	}
 	if managed.Is(arn) {
 		if policy, ok := managed.Policy(arn); ok {
 			put(&w.s.Policies, arn, policy)
@@ -250,7 +306,6 @@ func (w *work) policy(arn string, of Role) {
 		w.missing(snapshot.FactPolicies, arn, Value{Unknown: fmt.Sprintf("%s is not among the copies of AWS's managed policies that this program has", snapshot.NameOf(arn))})
 		return
 	}
-	i := slices.IndexFunc(w.code.Policies, func(p Policy) bool { return w.arns[p.Address] == arn })
 	if i < 0 {
 		w.missing(snapshot.FactPolicies, arn, w.elsewhere("policy "+snapshot.NameOf(arn)+" is"))
 		return

@@ -20,7 +20,7 @@ func writeGitHub(w io.Writer, r *finding.Report, _ Options) error {
 	m := newModel(r, everything)
 	var b strings.Builder
 	for _, e := range m.findings {
-		b.WriteString(annotation(githubLevel(e.Weight()), e.Place, e.ID+" "+subjectTitle(e.Subject), slices.Concat([]string{e.Message}, details(e))))
+		b.WriteString(annotation(githubLevel(e.Weight()), e.ID+" "+subjectTitle(e.Subject), e.Place, slices.Concat([]string{e.Message}, details(e))))
 	}
 	for _, g := range m.unknown {
 		lines := slices.Concat([]string{g.title()}, g.rules(), g.first.Evidence, nextLines(g.first.Next))
@@ -28,10 +28,10 @@ func writeGitHub(w io.Writer, r *finding.Report, _ Options) error {
 		if g.verdicts() == 1 {
 			title = g.first.ID + " unknown"
 		}
-		b.WriteString(annotation("warning", g.first.Place, title, lines))
+		b.WriteString(annotation("warning", title, g.first.Place, lines))
 	}
 	for _, e := range m.excepted {
-		b.WriteString(annotation("notice", e.Place, e.ID+" "+e.Word, slices.Concat([]string{e.Message}, details(e))))
+		b.WriteString(annotation("notice", e.ID+" "+e.Word, e.Place, slices.Concat([]string{e.Message}, details(e))))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -50,16 +50,15 @@ func githubLevel(s finding.Severity) string {
 	}
 }
 
-// annotation is one workflow command. A line break ends a command, and a comma or a colon
-// its property, so that they are escaped as the runner reads them.
-func annotation(level string, place *finding.Place, title string, lines []string) string {
-	var b strings.Builder
-	b.WriteString("::" + level + " ")
+// annotation is one workflow command, about a line of a file where infrastructure code
+// declares the subject. A line break ends a command, and a comma or a colon its property, so
+// that they are escaped as the runner reads them.
+func annotation(level, title string, place *finding.Place, lines []string) string {
+	at := ""
 	if place != nil && place.File != "" {
-		fmt.Fprintf(&b, "file=%s,line=%d,", githubProperty.Replace(place.File), place.Line)
+		at = fmt.Sprintf("file=%s,line=%d,", githubProperty.Replace(place.File), place.Line)
 	}
-	b.WriteString("title=" + githubProperty.Replace(title) + "::" + githubData.Replace(strings.Join(lines, "\n")) + "\n")
-	return b.String()
+	return "::" + level + " " + at + "title=" + githubProperty.Replace(title) + "::" + githubData.Replace(strings.Join(lines, "\n")) + "\n"
 }
 
 var (

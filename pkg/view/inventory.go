@@ -141,7 +141,11 @@ func (v *View) resolveNodeRoles() {
 
 	v.resolveNodeSources(sources)
 	for arn, by := range sortedPairs(s.MappedRoles) {
-		if len(sources[arn]) == 0 {
+		switch {
+		case len(sources[arn]) > 0:
+		case v.mappedForAutoMode(arn):
+			sources[arn] = []Source{{Kind: AutoModeClass, Name: "of its access entry"}}
+		default:
 			sources[arn] = []Source{{Kind: Mapped, Name: by}}
 		}
 	}
@@ -152,6 +156,18 @@ func (v *View) resolveNodeRoles() {
 		v.roles = append(v.roles, &NodeRole{Role: v.Role(arn), Sources: list, Nodes: nodes[arn]})
 	}
 	slices.SortFunc(v.roles, func(a, b *NodeRole) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ARN, b.ARN)) })
+}
+
+// mappedForAutoMode reports whether a role's access entry is what a custom NodeClass of EKS
+// Auto Mode needs.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/create-node-class.html
+func (v *View) mappedForAutoMode(arn string) bool {
+	for policy := range v.Snapshot.AccessEntries[arn].Policies {
+		if snapshot.NameOf(policy) == "AmazonEKSAutoNodePolicy" {
+			return true
+		}
+	}
+	return false
 }
 
 // groupOf is the managed node group of a node: its label says so or, where that was

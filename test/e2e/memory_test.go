@@ -7,34 +7,21 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestMemory: a cluster of 5,000 nodes and as many aws-node pods is judged in less
-// than 200 MiB.
-func TestMemory(t *testing.T) {
-	const nodes, workers, limit = 5000, 16, 200 << 10 // KiB
-	s := newScenario(t, "large")
-	s.healthy()
+// nodes makes nodes first to last of a node group, with a pod of aws-node each.
+func (s *scenario) nodes(first, last int) {
+	s.t.Helper()
+	const workers = 16
 	failed := make(chan error, workers)
 	for w := range workers {
 		go func() {
-			for i := w; i < nodes; i += workers {
-				name := fmt.Sprintf("ip-10-%d-%d.eu-west-1.compute.internal", i/250, i%250)
-				node := &corev1.Node{
-					ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"kubernetes.io/os": "linux", "eks.amazonaws.com/nodegroup": "apps", "topology.kubernetes.io/zone": region + "a"}},
-					Spec:       corev1.NodeSpec{ProviderID: fmt.Sprintf("aws:///%sa/i-%017x", region, i)},
-				}
-				if _, err := s.kube.CoreV1().Nodes().Create(s.ctx, node, metav1.CreateOptions{}); err != nil {
-					failed <- err
-					return
-				}
-				pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("aws-node-%05d", i), Labels: map[string]string{"k8s-app": "aws-node"}}, Spec: awsNodeSpec(name)}
-				pod.Spec.Containers[0].Env = append(pod.Spec.Containers[0].Env,
-					corev1.EnvVar{Name: "AWS_ROLE_ARN", Value: roleARN("eksCNIRole")}, corev1.EnvVar{Name: "AWS_WEB_IDENTITY_TOKEN_FILE", Value: "/token"})
-				if _, err := s.kube.CoreV1().Pods("kube-system").Create(s.ctx, pod, metav1.CreateOptions{}); err != nil {
+			for i := first + w; i < last; i += workers {
+				if err := s.nodeWithPod(i); err != nil {
 					failed <- err
 					return
 				}
@@ -45,15 +32,68 @@ func TestMemory(t *testing.T) {
 	for range workers {
 		s.must(<-failed)
 	}
-	cmd := exec.Command(filepath.Join(binDir, "kubectl-noderole"), "check")
-	cmd.Env = append(baseEnv(), s.kubeconfig(proxy.URL)...)
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "on 5001 of 5001 nodes") {
-		t.Fatalf("%v\n%s", err, out)
+}
+
+func (s *scenario) nodeWithPod(i int) error {
+	name := fmt.Sprintf("ip-10-%d-%d.eu-west-1.compute.internal", i/250, i%250)
+	node := &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"kubernetes.io/os": "linux", "eks.amazonaws.com/nodegroup": "apps", "topology.kubernetes.io/zone": region + "a"}},
+		Spec:       corev1.NodeSpec{ProviderID: fmt.Sprintf("aws:///%sa/i-%017x", region, i)},
 	}
-	peak := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss
+	if _, err := s.kube.CoreV1().Nodes().Create(s.ctx, node, metav1.CreateOptions{}); err != nil {
+		return err
+	}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("aws-node-%05d", i), Labels: map[string]string{"k8s-app": "aws-node"}}, Spec: awsNodeSpec(name)}
+	pod.Spec.Containers[0].Env = append(pod.Spec.Containers[0].Env,
+		corev1.EnvVar{Name: "AWS_ROLE_ARN", Value: roleARN("eksCNIRole")}, corev1.EnvVar{Name: "AWS_WEB_IDENTITY_TOKEN_FILE", Value: "/token"})
+	_, err := s.kube.CoreV1().Pods("kube-system").Create(s.ctx, pod, metav1.CreateOptions{})
+	return err
+}
+
+// checkNodes runs check, which must judge this many nodes, and returns its peak memory in
+// KiB and the time of its CPU.
+func (s *scenario) checkNodes(env []string, nodes int) (peak int64, cpu time.Duration) {
+	s.t.Helper()
+	cmd := exec.Command(filepath.Join(binDir, "kubectl-noderole"), "check")
+	cmd.Env = append(baseEnv(), env...)
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), fmt.Sprintf("on %d of %d nodes", nodes, nodes)) {
+		s.t.Fatalf("%v\n%s", err, out)
+	}
+	return cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+}
+
+// TestMemory: a cluster of 5,000 nodes and as many aws-node pods is judged in less
+// than 200 MiB.
+func TestMemory(t *testing.T) {
+	const nodes, limit = 5000, 200 << 10 // KiB
+	s := newScenario(t, "large")
+	s.healthy()
+	s.nodes(0, nodes)
+	peak, _ := s.checkNodes(s.kubeconfig(proxy.URL), nodes+1)
 	t.Logf("peak memory %d MiB", peak>>10)
 	if peak > limit {
 		t.Errorf("peak memory %d MiB", peak>>10)
+	}
+}
+
+// BenchmarkNodes checks clusters of 5,000, 10,000 and 15,000 nodes with as many aws-node
+// pods.
+func BenchmarkNodes(b *testing.B) {
+	s := newScenario(b, "large")
+	s.healthy()
+	env := s.kubeconfig(proxy.URL)
+	for made, nodes := 0, 5000; nodes <= 15000; made, nodes = nodes, nodes+5000 {
+		s.nodes(made, nodes)
+		b.Run(fmt.Sprint(nodes), func(b *testing.B) {
+			var peak int64
+			var cpu time.Duration
+			for b.Loop() {
+				memory, took := s.checkNodes(env, nodes+1)
+				peak, cpu = max(peak, memory), cpu+took
+			}
+			b.ReportMetric(float64(peak)/1024, "MiB-peak")
+			b.ReportMetric(cpu.Seconds()/float64(b.N), "s-cpu/op")
+		})
 	}
 }

@@ -44,7 +44,7 @@ func TestCIRecipes(t *testing.T) {
 	}
 	recipe := func(t *testing.T, begins string) string {
 		t.Helper()
-		for _, block := range regexp.MustCompile("(?ms)^```\n(.*?)^```$").FindAllStringSubmatch(string(page), -1) {
+		for _, block := range regexp.MustCompile("(?ms)^```[a-z]*\n(.*?)^```$").FindAllStringSubmatch(string(page), -1) {
 			if strings.HasPrefix(block[1], begins) {
 				return block[1]
 			}

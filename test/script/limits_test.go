@@ -22,6 +22,7 @@ var inputs = []struct {
 	{name: "standard input", args: "check -f -", stdin: true, code: 2},
 	{name: "fix --filename", args: "fix -f FILE", code: 2},
 	{name: "--terraform", args: "check --terraform FILE", code: 2},
+	{name: "--cloudformation", args: "check --cloudformation FILE", code: 2},
 	{name: "can --filename", args: "can r s3:GetObject -f FILE", code: 2},
 	{name: "--config", args: "check --example --config FILE", code: 2},
 	{name: "--baseline", args: "check --example --baseline FILE", code: 2},

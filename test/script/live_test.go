@@ -28,7 +28,7 @@ type liveCluster struct {
 
 // newLiveCluster returns a cluster of which AWS says nothing but where it is, and whose API
 // server answers as kube does.
-func newLiveCluster(t *testing.T, kube http.HandlerFunc) *liveCluster {
+func newLiveCluster(t testing.TB, kube http.HandlerFunc) *liveCluster {
 	t.Helper()
 	c := &liveCluster{dir: t.TempDir(), kube: httptest.NewTLSServer(kube)}
 	t.Cleanup(c.kube.Close)
@@ -51,7 +51,7 @@ func (c *liveCluster) authority() string {
 }
 
 // put writes a file into the folder of the test and returns its name.
-func (c *liveCluster) put(t *testing.T, name, text string) string {
+func (c *liveCluster) put(t testing.TB, name, text string) string {
 	t.Helper()
 	path := filepath.Join(c.dir, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -64,7 +64,7 @@ func (c *liveCluster) put(t *testing.T, name, text string) string {
 }
 
 // kubeconfig writes the kubeconfig, with further fields of its cluster and its user.
-func (c *liveCluster) kubeconfig(t *testing.T, server, cluster, user string) {
+func (c *liveCluster) kubeconfig(t testing.TB, server, cluster, user string) {
 	t.Helper()
 	c.put(t, ".kube/config", fmt.Sprintf(`apiVersion: v1
 kind: Config
@@ -85,7 +85,7 @@ type outcome struct {
 
 // run runs the plugin in the folder of the test. Its address space is limited, so that a
 // plugin that reads without bounds dies before the machine swaps.
-func (c *liveCluster) run(t *testing.T, stdin *os.File, args ...string) outcome {
+func (c *liveCluster) run(t testing.TB, stdin *os.File, args ...string) outcome {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()

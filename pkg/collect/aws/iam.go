@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
@@ -106,18 +107,31 @@ func instanceProfile(profile *iamtypes.InstanceProfile) snapshot.InstanceProfile
 	return facts
 }
 
-// PolicyVersions returns the default versions by ARN of the managed policies on the first
-// page of those that are attached in the account. Few accounts have more than one page.
-func (a *Account) PolicyVersions(ctx context.Context) (map[string]string, error) {
-	out, err := call(ctx, a, "iam:ListPolicies", func(ctx context.Context) (*iam.ListPoliciesOutput, error) {
-		return a.iam.ListPolicies(ctx, &iam.ListPoliciesInput{OnlyAttached: true, MaxItems: aws.Int32(listPage)})
-	})
-	if err != nil {
+// PolicyVersions returns the default versions by ARN of the managed policies that are
+// attached in the account, and of those that are permissions boundaries in it: of each the
+// first page. Few accounts have more than one.
+func (c *Client) PolicyVersions(ctx context.Context) (map[string]string, error) {
+	const operation = "iam:ListPolicies"
+	inputs := []*iam.ListPoliciesInput{
+		{OnlyAttached: true, MaxItems: aws.Int32(listPage)},
+		{PolicyUsageFilter: iamtypes.PolicyUsageTypePermissionsBoundary, MaxItems: aws.Int32(listPage)},
+	}
+	pages := make([]*iam.ListPoliciesOutput, len(inputs))
+	group, groupCtx := errgroup.WithContext(ctx)
+	for i, in := range inputs {
+		group.Go(func() (err error) {
+			pages[i], err = call(groupCtx, c, operation, func(ctx context.Context) (*iam.ListPoliciesOutput, error) { return c.iam.ListPolicies(ctx, in) })
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	versions := make(map[string]string, len(out.Policies))
-	for i := range out.Policies {
-		versions[aws.ToString(out.Policies[i].Arn)] = aws.ToString(out.Policies[i].DefaultVersionId)
+	versions := map[string]string{}
+	for _, page := range pages {
+		for i := range page.Policies {
+			versions[aws.ToString(page.Policies[i].Arn)] = aws.ToString(page.Policies[i].DefaultVersionId)
+		}
 	}
 	return versions, nil
 }

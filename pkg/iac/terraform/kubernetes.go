@@ -4,10 +4,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac/manifests"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
@@ -105,32 +103,12 @@ func (d *reader) helm(r *resource) {
 	}
 }
 
-// object is a Kubernetes object, reduced to what is read of one.
-type object struct {
-	APIVersion string `yaml:"apiVersion"`
-	Kind       string `yaml:"kind"`
-	Metadata   struct {
-		Name      string `yaml:"name"`
-		Namespace string `yaml:"namespace"`
-	} `yaml:"metadata"`
-	Data map[string]string `yaml:"data"`
-	Spec struct {
-		Role             string `yaml:"role"`
-		InstanceProfile  string `yaml:"instanceProfile"`
-		AMIFamily        string `yaml:"amiFamily"`
-		AMISelectorTerms []struct {
-			Alias string `yaml:"alias"`
-		} `yaml:"amiSelectorTerms"`
-	} `yaml:"spec"`
-}
-
 // manifest reads a node class or aws-auth from a resource that has any object. The text may
 // be marked as sensitive, as kubectl's provider does with all: only the fields above are read.
 func (d *reader) manifest(r *resource) {
-	var o object
-	attribute, field := "manifest", []any{"manifest", "spec"}
+	attribute := "manifest"
 	if r.kind == "kubectl_manifest" {
-		attribute, field = "yaml_body", nil
+		attribute = "yaml_body"
 	}
 	value, unknown, _ := r.at(attribute)
 	if unknown {
@@ -138,29 +116,24 @@ func (d *reader) manifest(r *resource) {
 		return
 	}
 	if text, ok := value.(string); ok {
-		if file, err := files.YAML([]byte(text)); err != nil || len(file.Docs) == 0 || yaml.NodeToValue(file.Docs[0].Body, &o) != nil {
-			return
+		objects, err := manifests.Parse([]byte(text))
+		if err != nil {
+			return // nothing that Kubernetes takes
 		}
-	} else {
-		o = objectOf(value)
+		for _, o := range objects {
+			o.Add(d.code, d.declared(r), d.clusterOf(r))
+		}
+		return
 	}
-	switch {
-	case o.Kind == "ConfigMap" && o.Metadata.Name == "aws-auth" && o.Metadata.Namespace == "kube-system":
-		auth := iac.AWSAuth{Declared: d.declared(r), Cluster: d.clusterOf(r), MapRoles: iac.Text(o.Data["mapRoles"])}
-		if field != nil {
-			auth.MapRoles = d.value(r, nil, "manifest", "data", "mapRoles")
-		}
-		d.code.AWSAuths = append(d.code.AWSAuths, auth)
-	case o.Kind == iac.KarpenterClass && strings.HasPrefix(o.APIVersion, "karpenter.k8s.aws/"), o.Kind == iac.AutoModeClass && strings.HasPrefix(o.APIVersion, "eks.amazonaws.com/"):
-		class := iac.NodeClass{
-			Declared: d.declared(r), Kind: o.Kind, Name: o.Metadata.Name, Cluster: d.clusterOf(r),
-			Role: iac.Text(o.Spec.Role), Profile: iac.Text(o.Spec.InstanceProfile), AMIFamily: o.family(),
-		}
-		if field != nil {
-			class.Role = d.manifestValue(r, roles, "role")
-			class.Profile = d.manifestValue(r, profiles, "instanceProfile")
-		}
-		d.code.NodeClasses = append(d.code.NodeClasses, class)
+	classes, auths := len(d.code.NodeClasses), len(d.code.AWSAuths)
+	o := objectOf(value)
+	o.Add(d.code, d.declared(r), d.clusterOf(r))
+	for i := range d.code.NodeClasses[classes:] {
+		class := &d.code.NodeClasses[classes+i]
+		class.Role, class.Profile = d.manifestValue(r, roles, "role"), d.manifestValue(r, profiles, "instanceProfile")
+	}
+	for i := range d.code.AWSAuths[auths:] {
+		d.code.AWSAuths[auths+i].MapRoles = d.value(r, nil, "manifest", "data", "mapRoles")
 	}
 }
 
@@ -191,9 +164,10 @@ func (d *reader) unknownManifest(r *resource, attribute string) {
 	}
 }
 
-// objectOf reads an object that is decoded already.
-func objectOf(value any) object {
-	var o object
+// objectOf reads an object that is decoded already. What of it may be unknown is read
+// elsewhere.
+func objectOf(value any) manifests.Object {
+	var o manifests.Object
 	text := func(path ...any) string {
 		v := value
 		for _, p := range path {
@@ -203,18 +177,10 @@ func objectOf(value any) object {
 	}
 	o.APIVersion, o.Kind = text("apiVersion"), text("kind")
 	o.Metadata.Name, o.Metadata.Namespace = text("metadata", "name"), text("metadata", "namespace")
+	o.Metadata.Annotations = map[string]string{roleAnnotation: text("metadata", "annotations", roleAnnotation)}
 	o.Spec.AMIFamily = text("spec", "amiFamily")
 	if alias := text("spec", "amiSelectorTerms", 0, "alias"); o.Spec.AMIFamily == "" {
 		o.Spec.AMIFamily, _, _ = strings.Cut(alias, "@")
 	}
 	return o
-}
-
-// family is the AMI family of a node class.
-func (o object) family() string {
-	if o.Spec.AMIFamily != "" || len(o.Spec.AMISelectorTerms) == 0 {
-		return o.Spec.AMIFamily
-	}
-	family, _, _ := strings.Cut(o.Spec.AMISelectorTerms[0].Alias, "@")
-	return family
 }

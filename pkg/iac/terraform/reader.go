@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
@@ -517,14 +518,39 @@ func (d *reader) followResource(s *search, at scope, list []step, keyed bool, de
 	}
 }
 
-// takeDeleted notes what deleting a resource takes from a role.
+// deletions are the facts that the kinds of resources are, with the attribute that is the key
+// of such a fact.
+var deletions = map[string]struct {
+	fact snapshot.Fact
+	key  string
+}{
+	"aws_eks_cluster":                  {snapshot.FactCluster, "arn"},
+	"aws_eks_node_group":               {snapshot.FactNodeGroups, "node_group_name"},
+	"aws_eks_fargate_profile":          {snapshot.FactFargateProfiles, "fargate_profile_name"},
+	"aws_eks_access_entry":             {snapshot.FactAccessEntries, "principal_arn"},
+	"aws_eks_addon":                    {snapshot.FactAddons, "addon_name"},
+	"aws_eks_pod_identity_association": {snapshot.FactPodIdentity, "association_id"},
+	"aws_iam_openid_connect_provider":  {snapshot.FactOIDCProviders, "arn"},
+	"aws_iam_instance_profile":         {snapshot.FactInstanceProfiles, "arn"},
+	"aws_iam_role":                     {snapshot.FactRoles, "arn"},
+	"aws_autoscaling_group":            {snapshot.FactAutoScaling, "name"},
+}
+
+// takeDeleted notes what the plan deletes.
 func (d *reader) takeDeleted(r *resource) {
+	if deletion, ok := deletions[r.kind]; ok && !r.data {
+		d.code.Deleted = append(d.code.Deleted, iac.Deletion{Fact: deletion.fact, Key: r.textAt(deletion.key), Cluster: r.textAt("cluster_name")})
+	}
 	switch r.kind {
 	case "aws_iam_role_policy_attachment":
 		d.code.Detached = append(d.code.Detached, iac.Attachment{Declared: d.declared(r), Role: iac.Text(r.textAt("role")), Policy: iac.Text(r.textAt("policy_arn"))})
 	case "aws_iam_policy_attachment":
 		for _, role := range r.texts("roles") {
 			d.code.Detached = append(d.code.Detached, iac.Attachment{Declared: d.declared(r), Role: iac.Text(role), Policy: iac.Text(r.textAt("policy_arn"))})
+		}
+	case "kubernetes_config_map", "kubernetes_config_map_v1":
+		if is, _ := r.isObject("aws-auth"); is {
+			d.code.Deleted = append(d.code.Deleted, iac.Deletion{Fact: snapshot.FactAWSAuth})
 		}
 	case "aws_iam_role_policy":
 		d.code.Removed = append(d.code.Removed, iac.InlinePolicy{Declared: d.declared(r), Role: iac.Text(r.textAt("role")), Document: iac.Document{Name: iac.Text(r.textAt("name"))}})

@@ -273,6 +273,10 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		body = everyEntity(body)
 		r.ContentLength = int64(len(body))
 	}
+	if operation == "iam:ListPolicies" {
+		body = onlyAttached(body)
+		r.ContentLength = int64(len(body))
+	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 
 	p.mu.Lock()
@@ -336,6 +340,16 @@ func scope(r *http.Request) (region, service string) {
 func everyEntity(body []byte) []byte {
 	form, _ := url.ParseQuery(string(body)) // identify has read it
 	form.Set("MaxItems", "1000000")
+	return []byte(form.Encode())
+}
+
+// onlyAttached asks for the attached policies instead of those that are permissions
+// boundaries: moto knows no such filter, and would return all policies of AWS.
+func onlyAttached(body []byte) []byte {
+	form, _ := url.ParseQuery(string(body)) // identify has read it
+	if form.Get("PolicyUsageFilter") != "" {
+		form.Set("OnlyAttached", "true")
+	}
 	return []byte(form.Encode())
 }
 

@@ -22,6 +22,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -308,7 +309,7 @@ func (w *world) run(operation, kind string, args ...string) output {
 	w.api.wrong.Store(false)
 	w.aws.Config.SetKeepAlivesEnabled(kind != certificate)
 	w.api.Config.SetKeepAlivesEnabled(kind != certificate)
-	if kind == hang {
+	if kind == hang && !slices.Contains(args, "--request-timeout") {
 		args = append(args, "--request-timeout", "3s")
 	}
 	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)

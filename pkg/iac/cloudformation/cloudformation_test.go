@@ -1,0 +1,218 @@
+package cloudformation_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac/cloudformation"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+var place = iac.Place{Account: "111122223333", Region: "eu-west-1"}
+
+func build(t *testing.T, name string, text []byte, parameters map[string]string) []*snapshot.Snapshot {
+	t.Helper()
+	code, err := cloudformation.Read(name, text, cloudformation.Options{Place: place, Parameters: parameters})
+	if err != nil {
+		t.Fatal(err)
+	}
+	snapshots, err := iac.Build(code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range snapshots {
+		out, err := s.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := snapshot.Decode("snapshot", out); err != nil {
+			t.Fatalf("%s\n%s", err, out)
+		}
+	}
+	return snapshots
+}
+
+// TestTemplates: the four mistakes of node roles, each at its line; and right templates as the
+// CDK and eksctl write them.
+func TestTemplates(t *testing.T) {
+	for _, c := range []struct {
+		file            string
+		parameters      map[string]string
+		failed, unknown []string
+	}{
+		{"mistakes.yaml", nil, []string{"NR101 mistakes.yaml:4", "NR202 mistakes.yaml:36", "NR205 mistakes.yaml:68", "NR301 mistakes.yaml:51"}, nil},
+		{"cdk.json", nil, nil, nil},
+		{"eksctl-nodegroup.json", nil, nil, nil},
+		{"parameters.yaml", map[string]string{"Pull": "yes"}, nil, nil},
+		{"parameters.yaml", map[string]string{"Pull": "no"}, []string{"NR202 parameters.yaml:21"}, nil},
+		{"parameters.yaml", nil, nil, []string{"NR202"}},
+	} {
+		t.Run(c.file, func(t *testing.T) {
+			text, err := os.ReadFile(filepath.Join("testdata", c.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var failed, unknown []string
+			for _, s := range build(t, c.file, text, c.parameters) {
+				for _, r := range rules.Judge(view.New(s), rules.Options{}).Results {
+					switch {
+					case r.Status == finding.Fail && r.Severity != finding.Info && len(r.Causes) == 0 && (r.Severity == finding.Error || r.ID == "NR205"):
+						at := r.Subject.Name
+						if r.Place != nil {
+							at = fmt.Sprintf("%s:%d", r.Place.File, r.Place.Line)
+						}
+						failed = append(failed, r.ID+" "+at)
+					case r.Status == finding.Unknown && r.ID == "NR202":
+						unknown = append(unknown, r.ID)
+					}
+				}
+				if len(view.New(s).NodeRoles()) == 0 {
+					t.Errorf("cluster %s has no node role", s.Cluster.ARN)
+				}
+			}
+			slices.Sort(failed)
+			if diff := cmp.Diff(c.failed, failed); diff != "" {
+				t.Errorf("failed: (-want +got)\n%s", diff)
+			}
+			if diff := cmp.Diff(c.unknown, unknown); diff != "" {
+				t.Errorf("unknown: (-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestFunctions: what intrinsic functions come to, as the name of the cluster; an unknown
+// value is the reason.
+func TestFunctions(t *testing.T) {
+	for expression, want := range map[string]string{
+		`plain`:                                       "plain",
+		`!Ref Given`:                                  "given",
+		`!Ref Defaulted`:                              "default",
+		`!Ref Free`:                                   "parameter Free has no value: give --parameter Free=VALUE",
+		`!Ref Secret`:                                 "parameter Secret is not shown",
+		`!Ref FromSSM`:                                "parameter FromSSM is read from SSM at deployment",
+		`!Ref AWS::Region`:                            "eu-west-1",
+		`!Ref AWS::StackName`:                         "AWS::StackName is known only at deployment",
+		`!Ref Nothing`:                                "Nothing is known only at deployment",
+		`{"Ref": "Given"}`:                            "given",
+		`!Sub "${Given}-${!Literal}"`:                 "given-${Literal}",
+		`!Sub "${AWS::AccountId}"`:                    "111122223333",
+		`!Sub ["${A}-b", {A: !Ref Given}]`:            "given-b",
+		`!Sub "${Named}"`:                             "Named is known only after deployment",
+		`!Sub "x-${Named}"`:                           "the name of Named is known only after deployment",
+		`!GetAtt Named.Arn`:                           "arn:aws:iam::111122223333:role/p/named",
+		`!GetAtt Unnamed.Arn`:                         "Unnamed.Arn is known only after deployment",
+		`!Join ["-", [a, !Ref Given]]`:                "a-given",
+		`!Join ["-", [a, !Ref Free]]`:                 "parameter Free has no value: give --parameter Free=VALUE",
+		`!Join ["", !Ref List]`:                       "ab",
+		`!Select [1, !Ref List]`:                      "b",
+		`!Select [7, !Ref List]`:                      "a part of it is known only after deployment",
+		`!Select [1, !Split ["/", "x/y"]]`:            "y",
+		`!FindInMap [Map, eu-west-1, Key]`:            "mapped",
+		`!FindInMap [Map, us-east-1, Key]`:            "the mapping has no such key",
+		`!FindInMap [Map, no, no, {DefaultValue: d}]`: "d",
+		`!If [Always, a, b]`:                          "a",
+		`!If [Never, a, b]`:                           "b",
+		`!If [Both, a, b]`:                            "b",
+		`!If [Either, a, b]`:                          "a",
+		`!If [Undecided, a, b]`:                       "condition Undecided is not known: parameter Free has no value: give --parameter Free=VALUE",
+		`!If [Loop, a, b]`:                            "condition Loop is not known: a value refers to itself",
+		`!ImportValue other`:                          "it is imported from another stack",
+		`!Base64 x`:                                   "Fn::Base64 is evaluated only at deployment",
+		`{"Fn::Transform": {Name: X}}`:                "Fn::Transform is evaluated only at deployment",
+	} {
+		text := `
+Parameters:
+  Given: {Type: String}
+  Defaulted: {Type: String, Default: default}
+  Free: {Type: String}
+  Secret: {Type: String, NoEcho: true, Default: secret}
+  FromSSM: {Type: "AWS::SSM::Parameter::Value<String>", Default: /path}
+  List: {Type: CommaDelimitedList, Default: "a, b"}
+Mappings:
+  Map: {eu-west-1: {Key: mapped}}
+Conditions:
+  Always: !Equals [!Ref Given, given]
+  Never: !Not [!Condition Always]
+  Both: !And [!Condition Always, !Condition Never, !Condition Undecided]
+  Either: !Or [!Condition Undecided, !Condition Always]
+  Undecided: !Equals [!Ref Free, x]
+  Loop: !Not [!Condition Loop]
+Resources:
+  Named: {Type: AWS::IAM::Role, Properties: {RoleName: named, Path: /p/}}
+  Unnamed: {Type: AWS::IAM::Role}
+  Cluster:
+    Type: AWS::EKS::Cluster
+    Properties:
+      RoleArn: !GetAtt Unnamed.Arn
+      Name: ` + expression + "\n"
+		code, err := cloudformation.Read("t.yaml", []byte(text), cloudformation.Options{Place: place, Parameters: map[string]string{"Given": "given"}})
+		if err != nil {
+			t.Errorf("%s: %v", expression, err)
+			continue
+		}
+		name := code.Clusters[0].Name
+		if got := name.Text + name.Unknown; got != want {
+			t.Errorf("%s is %q, not %q", expression, got, want)
+		}
+	}
+}
+
+// TestConditions: a resource whose condition is false is not there; one whose condition is
+// not known leaves its fact unknown.
+func TestConditions(t *testing.T) {
+	text := `
+Parameters: {P: {Type: String}}
+Conditions: {C: !Equals [!Ref P, "yes"]}
+Resources:
+  Role: {Type: AWS::IAM::Role, Properties: {RoleName: r}}
+  Cluster: {Type: AWS::EKS::Cluster, Properties: {Name: c, RoleArn: !GetAtt Role.Arn}}
+  Group: {Type: AWS::EKS::Nodegroup, Condition: C, Properties: {NodegroupName: g, ClusterName: c, NodeRole: !GetAtt Role.Arn}}
+`
+	for value, want := range map[string][2]bool{"yes": {true, false}, "no": {false, false}, "": {false, true}} {
+		parameters := map[string]string{"P": value}
+		if value == "" {
+			parameters = nil
+		}
+		s := build(t, "t.yaml", []byte(text), parameters)[0]
+		if got := [2]bool{len(s.NodeGroups) > 0, s.IsMissing(snapshot.FactNodeGroups, "")}; got != want {
+			t.Errorf("P=%q: has groups, is missing: %v, not %v", value, got, want)
+		}
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                          "is empty",
+		"Resources: [":              "is not a CloudFormation template",
+		"Resources: {}\n---\nb: 1":  "has several documents",
+		"kind: Pod\napiVersion: v1": "is not a CloudFormation template but a Pod",
+		`{"format_version":"1.2"}`:  "is a plan or state of Terraform",
+		"- a":                       "it has no Resources",
+		strings.Repeat("[", 1000):   "is nested deeper",
+		"Resources: &a {b: *a}":     "aliases are not supported",
+	} {
+		_, err := cloudformation.Read("t.yaml", []byte(text), cloudformation.Options{Place: place})
+		var p *problem.Error
+		if !errors.As(err, &p) || !strings.Contains(p.Problem, want) || !strings.HasPrefix(p.Problem, "t.yaml ") || p.Next == "" || strings.Contains(p.Problem, "\n") {
+			t.Errorf("%q: the error is %v", text, err)
+		}
+	}
+	_, err := cloudformation.Read("t.yaml", []byte("Parameters: {A: {Type: String}}\nResources: {}"), cloudformation.Options{Place: place, Parameters: map[string]string{"B": "x"}})
+	var p *problem.Error
+	if !errors.As(err, &p) || p.Problem != "t.yaml has no parameter B" || p.Next != "its parameters are A" {
+		t.Errorf("an unknown parameter: %v", err)
+	}
+}

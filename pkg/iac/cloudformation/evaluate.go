@@ -1,0 +1,504 @@
+package cloudformation
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac"
+)
+
+// What a value can be besides a text, a list and a map.
+type (
+	// unknown is a value that is known only after deployment, with the reason as a clause.
+	unknown string
+	// reference is the name or an attribute of a resource.
+	reference struct{ id, attribute string }
+	// noValue is an attribute that is left out.
+	noValue struct{}
+)
+
+// maxDepth is how deep values and conditions may refer to each other.
+const maxDepth = 100
+
+// evaluate evaluates the functions in a value.
+func (t *template) evaluate(value any) any {
+	if t.depth++; t.depth > maxDepth {
+		t.depth--
+		return unknown("a value refers to itself")
+	}
+	defer func() { t.depth-- }()
+	switch v := value.(type) {
+	case map[string]any:
+		for name, argument := range v {
+			if len(v) == 1 && (name == "Ref" || name == "Condition" || strings.HasPrefix(name, "Fn::")) {
+				return t.call(name, argument)
+			}
+		}
+		m := make(map[string]any, len(v))
+		for key, element := range v {
+			if e := t.evaluate(element); !isNoValue(e) {
+				m[key] = e
+			}
+		}
+		return m
+	case []any:
+		list := make([]any, 0, len(v))
+		for _, element := range v {
+			if e := t.evaluate(element); !isNoValue(e) {
+				list = append(list, e)
+			}
+		}
+		return list
+	default:
+		return v
+	}
+}
+
+func isNoValue(v any) bool { _, ok := v.(noValue); return ok }
+
+// call evaluates a function.
+func (t *template) call(name string, argument any) any {
+	switch name {
+	case "Ref":
+		return t.ref(scalar(argument))
+	case "Condition":
+		return t.condition(scalar(argument))
+	case "Fn::GetAtt":
+		return t.getAtt(t.evaluate(argument))
+	case "Fn::Sub":
+		return t.sub(argument)
+	case "Fn::Join":
+		return t.join(argument)
+	case "Fn::FindInMap":
+		return t.findInMap(argument)
+	case "Fn::If":
+		return t.choose(argument)
+	case "Fn::Select":
+		return t.selected(argument)
+	case "Fn::Split":
+		return t.split(argument)
+	case "Fn::Equals", "Fn::Not", "Fn::And", "Fn::Or":
+		return t.logic(name, argument)
+	case "Fn::ToJsonString":
+		if v := t.evaluate(argument); why(v) == "" {
+			if out, err := json.Marshal(v); err == nil {
+				return string(out)
+			}
+		}
+	case "Fn::ImportValue":
+		return unknown("it is imported from another stack")
+	}
+	return unknown(name + " is evaluated only at deployment")
+}
+
+// ref is the value of a parameter, a pseudo parameter, or the name of a resource.
+func (t *template) ref(name string) any {
+	known := func(value, flag string) any {
+		if value == "" {
+			return unknown(name + " is not known: give " + flag)
+		}
+		return value
+	}
+	p := t.options.Place
+	switch name {
+	case "AWS::NoValue":
+		return noValue{}
+	case "AWS::AccountId":
+		return known(p.Account, "--account")
+	case "AWS::Region":
+		return known(p.Region, "--region")
+	case "AWS::Partition":
+		return known(p.Partition, "--region")
+	case "AWS::URLSuffix":
+		if p.Partition == "aws-cn" {
+			return "amazonaws.com.cn"
+		}
+		return known(map[string]string{"aws": "amazonaws.com", "aws-us-gov": "amazonaws.com"}[p.Partition], "--region")
+	}
+	if parameter, ok := t.parameters[name].(map[string]any); ok {
+		return t.parameter(name, parameter)
+	}
+	if _, ok := t.resources[name]; ok {
+		return reference{name, ""}
+	}
+	return unknown(name + " is known only at deployment")
+}
+
+func (t *template) parameter(name string, parameter map[string]any) any {
+	value, given := any(t.options.Parameters[name]), false
+	if _, given = t.options.Parameters[name]; !given {
+		value, given = parameter["Default"], parameter["Default"] != nil
+	}
+	kind := scalar(parameter["Type"])
+	switch {
+	case !given:
+		return unknown(fmt.Sprintf("parameter %s has no value: give --parameter %s=VALUE", name, name))
+	case strings.EqualFold(scalar(parameter["NoEcho"]), "true"):
+		return unknown("parameter " + name + " is not shown")
+	case strings.HasPrefix(kind, "AWS::SSM::Parameter::Value"):
+		return unknown("parameter " + name + " is read from SSM at deployment")
+	case kind == "CommaDelimitedList" || strings.HasPrefix(kind, "List<"):
+		var list []any
+		for element := range strings.SplitSeq(scalar(value), ",") {
+			list = append(list, strings.TrimSpace(element))
+		}
+		return list
+	}
+	return scalar(value)
+}
+
+func (t *template) getAtt(argument any) any {
+	list, _ := argument.([]any)
+	if len(list) < 2 {
+		return unknown("Fn::GetAtt is evaluated only at deployment")
+	}
+	id, attribute := scalar(list[0]), scalar(list[1])
+	if _, ok := t.resources[id]; !ok {
+		return unknown(id + " is known only at deployment")
+	}
+	if s := t.arn(id); s != "" && attribute == "Arn" {
+		return s
+	}
+	if p := t.options.Place; t.standIns && attribute == "Arn" && scalar(t.resources[id]["Type"]) == role && p.Account != "" && p.Partition != "" {
+		return fmt.Sprintf("arn:%s:iam::%s:role/%s", p.Partition, p.Account, iac.StandIn(id+"-"))
+	}
+	return reference{id, attribute}
+}
+
+// arn is the ARN of a resource of IAM whose name the template says; empty otherwise.
+func (t *template) arn(id string) string {
+	kinds := map[string][2]string{
+		"AWS::IAM::Role": {"role", "RoleName"}, "AWS::IAM::ManagedPolicy": {"policy", "ManagedPolicyName"}, "AWS::IAM::InstanceProfile": {"instance-profile", "InstanceProfileName"},
+	}
+	kind, ok := kinds[scalar(t.resources[id]["Type"])]
+	p := t.options.Place
+	name, isText := t.property(id, kind[1]).(string)
+	path, pathKnown := t.property(id, "Path").(string)
+	if t.property(id, "Path") == nil {
+		path, pathKnown = "/", true
+	}
+	if !ok || !isText || name == "" || !pathKnown || p.Account == "" || p.Partition == "" {
+		return ""
+	}
+	return fmt.Sprintf("arn:%s:iam::%s:%s%s%s", p.Partition, p.Account, kind[0], path, name)
+}
+
+// variable is a variable in the text of Fn::Sub, or an escaped one.
+var variable = regexp.MustCompile(`\$\{([^}]*)\}`)
+
+func (t *template) sub(argument any) any {
+	own := map[string]any{}
+	if list, ok := argument.([]any); ok && len(list) == 2 {
+		argument = list[0]
+		own, _ = list[1].(map[string]any)
+	}
+	format, ok := argument.(string)
+	if !ok {
+		return unknown("Fn::Sub is evaluated only at deployment")
+	}
+	get := func(name string) any {
+		if v, ok := own[name]; ok {
+			return t.evaluate(v)
+		}
+		if id, attribute, ok := strings.Cut(name, "."); ok {
+			return t.getAtt([]any{id, attribute})
+		}
+		return t.ref(name)
+	}
+	if m := variable.FindStringSubmatch(format); m != nil && m[0] == format && !strings.HasPrefix(m[1], "!") {
+		return get(m[1])
+	}
+	var reason any
+	out := variable.ReplaceAllStringFunc(format, func(s string) string {
+		name := variable.FindStringSubmatch(s)[1]
+		if literal, ok := strings.CutPrefix(name, "!"); ok {
+			return "${" + literal + "}"
+		}
+		switch v := get(name).(type) {
+		case string:
+			return v
+		case bool:
+			return strconv.FormatBool(v)
+		default:
+			reason = first(reason, unknown(whyPart(v)))
+			return ""
+		}
+	})
+	if reason != nil {
+		return reason
+	}
+	return out
+}
+
+func first(a, b any) any {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// whyPart says why a part of a text is not known.
+func whyPart(v any) string {
+	if r, ok := v.(reference); ok {
+		return "the name of " + r.id + " is known only after deployment"
+	}
+	if reason := why(v); reason != "" {
+		return reason
+	}
+	return "a part of it is known only after deployment"
+}
+
+func (t *template) join(argument any) any {
+	list, _ := argument.([]any)
+	if len(list) != 2 {
+		return unknown("Fn::Join is evaluated only at deployment")
+	}
+	elements, ok := t.evaluate(list[1]).([]any)
+	if !ok {
+		return unknown(whyPart(t.evaluate(list[1])))
+	}
+	if len(elements) == 1 {
+		return elements[0]
+	}
+	texts := make([]string, 0, len(elements))
+	for _, e := range elements {
+		switch e := e.(type) {
+		case string:
+			texts = append(texts, e)
+		case bool:
+			texts = append(texts, strconv.FormatBool(e))
+		default:
+			return unknown(whyPart(e))
+		}
+	}
+	return strings.Join(texts, scalar(list[0]))
+}
+
+func (t *template) findInMap(argument any) any {
+	list, _ := argument.([]any)
+	if len(list) < 3 {
+		return unknown("Fn::FindInMap is evaluated only at deployment")
+	}
+	value := any(t.mappings)
+	for _, key := range list[:3] {
+		k := t.evaluate(key)
+		if reason := why(k); reason != "" {
+			return unknown(reason)
+		}
+		m, _ := value.(map[string]any)
+		value = m[scalar(k)]
+	}
+	if value == nil {
+		if options, ok := last(list).(map[string]any); ok && len(list) == 4 {
+			return t.evaluate(options["DefaultValue"])
+		}
+		return unknown("the mapping has no such key")
+	}
+	return value
+}
+
+func last(list []any) any { return list[len(list)-1] }
+
+func (t *template) choose(argument any) any {
+	list, _ := argument.([]any)
+	if len(list) != 3 {
+		return unknown("Fn::If is evaluated only at deployment")
+	}
+	switch c := t.condition(scalar(list[0])).(type) {
+	case bool:
+		if c {
+			return t.evaluate(list[1])
+		}
+		return t.evaluate(list[2])
+	default:
+		return unknown(whyPart(c))
+	}
+}
+
+// condition is the value of a condition: true, false or unknown.
+func (t *template) condition(name string) any {
+	c, ok := t.conditions[name]
+	if !ok {
+		return unknown("the template has no condition " + name)
+	}
+	switch v := t.evaluate(c).(type) {
+	case bool:
+		return v
+	default:
+		reason := whyPart(v)
+		if strings.HasPrefix(reason, "condition ") {
+			return unknown(reason) // of another condition
+		}
+		return unknown("condition " + name + " is not known: " + reason)
+	}
+}
+
+func (t *template) logic(name string, argument any) any {
+	list, _ := argument.([]any)
+	var values []any
+	for _, a := range list {
+		values = append(values, t.evaluate(a))
+	}
+	if name == "Fn::Equals" {
+		if len(values) != 2 {
+			return unknown("Fn::Equals compares two values")
+		}
+		if reason := why(values); reason != "" {
+			return unknown(reason)
+		}
+		return scalar(values[0]) == scalar(values[1])
+	}
+	undecided := slices.IndexFunc(values, func(v any) bool { _, ok := v.(bool); return !ok })
+	switch {
+	case name == "Fn::And" && slices.Contains(values, any(false)):
+		return false
+	case name == "Fn::Or" && slices.Contains(values, any(true)):
+		return true
+	case undecided >= 0:
+		return unknown(whyPart(values[undecided]))
+	case len(values) == 0:
+		return unknown(name + " has no conditions")
+	case name == "Fn::Not":
+		return values[0] == false
+	}
+	return name == "Fn::And"
+}
+
+func (t *template) selected(argument any) any {
+	list, _ := argument.([]any)
+	if len(list) != 2 {
+		return unknown("Fn::Select is evaluated only at deployment")
+	}
+	index, err := strconv.Atoi(scalar(t.evaluate(list[0])))
+	elements, ok := t.evaluate(list[1]).([]any)
+	if err != nil || !ok || index < 0 || index >= len(elements) {
+		return unknown(whyPart(t.evaluate(list[1])))
+	}
+	return elements[index]
+}
+
+func (t *template) split(argument any) any {
+	list, _ := argument.([]any)
+	if len(list) != 2 {
+		return unknown("Fn::Split is evaluated only at deployment")
+	}
+	text, ok := t.evaluate(list[1]).(string)
+	if !ok {
+		return unknown(whyPart(t.evaluate(list[1])))
+	}
+	var elements []any
+	for part := range strings.SplitSeq(text, scalar(list[0])) {
+		elements = append(elements, part)
+	}
+	return elements
+}
+
+// why says why a value, or a part of it, is not known; empty where it is.
+func why(v any) string {
+	switch v := v.(type) {
+	case unknown:
+		return string(v)
+	case reference:
+		return whyPart(v)
+	case []any:
+		for _, e := range v {
+			if reason := why(e); reason != "" {
+				return reason
+			}
+		}
+	case map[string]any:
+		for _, key := range slices.Sorted(mapKeys(v)) {
+			if reason := why(v[key]); reason != "" {
+				return reason
+			}
+		}
+	}
+	return ""
+}
+
+func mapKeys(m map[string]any) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// scalar is a value as a text; empty for what is none.
+func scalar(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case bool:
+		return strconv.FormatBool(v)
+	}
+	return ""
+}
+
+// property is a property of a resource, evaluated; nil where it is not set.
+func (t *template) property(id string, path ...string) any {
+	value, ok := t.resources[id]["Properties"]
+	if !ok {
+		return nil
+	}
+	for _, name := range path {
+		m, ok := t.evaluate(value).(map[string]any)
+		if !ok {
+			if reason := why(t.evaluate(value)); reason != "" {
+				return unknown(reason)
+			}
+			return nil
+		}
+		value = m[name]
+		if value == nil {
+			return nil
+		}
+	}
+	if v := t.evaluate(value); !isNoValue(v) {
+		return v
+	}
+	return nil
+}
+
+// valueOf is an evaluated value as pkg/iac takes it: the resource where it is the name or the
+// ARN of one of these types.
+func (t *template) valueOf(v any, types ...string) iac.Value {
+	switch v := v.(type) {
+	case nil:
+		return iac.Value{}
+	case unknown:
+		return iac.Unknown(string(v))
+	case reference:
+		if slices.Contains(types, scalar(t.resources[v.id]["Type"])) && (v.attribute == "" || v.attribute == "Arn" || v.attribute == "Name") {
+			return iac.Value{Resource: v.id}
+		}
+		return iac.Unknown(strings.TrimSuffix(v.id+"."+v.attribute, ".") + " is known only after deployment")
+	case string, bool:
+		return iac.Text(scalar(v))
+	}
+	return iac.Unknown("its value is not a text")
+}
+
+// document is an evaluated policy document as a text.
+func (t *template) document(v any) iac.Value {
+	switch {
+	case v == nil:
+		return iac.Value{}
+	case why(v) != "":
+		return iac.Unknown(why(v))
+	}
+	if s, ok := v.(string); ok {
+		return iac.Text(s)
+	}
+	out, err := json.Marshal(v)
+	if err != nil {
+		return iac.Unknown("the document cannot be written as JSON")
+	}
+	return iac.Text(string(out))
+}

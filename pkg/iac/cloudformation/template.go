@@ -1,0 +1,212 @@
+// Package cloudformation reads CloudFormation templates, in YAML or JSON, as people, the CDK
+// and eksctl write them. It evaluates intrinsic functions as far as the template and the
+// parameters decide them; everything else is known only after deployment.
+//
+// Source: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference.html
+package cloudformation
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
+)
+
+// Options say what a template does not.
+type Options struct {
+	Place iac.Place
+	// Parameters are values of the template's parameters.
+	Parameters map[string]string
+}
+
+// template is a template as it is evaluated.
+type template struct {
+	name       string
+	options    Options
+	parameters map[string]any
+	mappings   map[string]any
+	conditions map[string]any
+	// resources are by logical ID; lines has where they begin.
+	resources map[string]map[string]any
+	lines     map[string]int
+	code      *iac.Code
+	// standIns is set where ARNs of roles without a name are those by which pkg/iac knows
+	// them.
+	standIns bool
+	// depth is how deep a value is that is being evaluated.
+	depth int
+}
+
+// Read returns what a template declares. Its errors are *problem.Error.
+func Read(name string, content []byte, o Options) (*iac.Code, error) {
+	t, err := parse(name, content)
+	if err != nil {
+		return nil, err
+	}
+	if o.Place.Partition == "" && o.Place.Region != "" {
+		o.Place.Partition = locate.PartitionOf(o.Place.Region)
+	}
+	t.options = o
+	for _, key := range text.SortedKeys(o.Parameters) {
+		if _, ok := t.parameters[key]; !ok {
+			return nil, &problem.Error{
+				Problem: fmt.Sprintf("%s has no parameter %s", name, key),
+				Next:    "its parameters are " + text.OrNone(strings.Join(text.SortedKeys(t.parameters), ", ")),
+			}
+		}
+	}
+	t.code = &iac.Code{Kind: "template", Command: "CloudFormation template", File: name, Place: o.Place}
+	for _, id := range text.SortedKeys(t.resources) {
+		t.read(id)
+	}
+	return t.code, nil
+}
+
+// hint says how to get a template.
+const hint = "give a template, such as cdk synth writes; of a stack: aws cloudformation get-template --stack-name NAME --query TemplateBody"
+
+// parse reads the text of a template.
+func parse(name string, content []byte) (*template, error) {
+	bad := func(next, format string, args ...any) error {
+		return &problem.Error{Problem: name + " " + fmt.Sprintf(format, args...), Next: next}
+	}
+	if strings.TrimSpace(string(content)) == "" {
+		return nil, bad(hint, "is empty, not a CloudFormation template")
+	}
+	file, err := files.YAML(content)
+	var depth *files.DepthError
+	switch {
+	case errors.As(err, &depth):
+		return nil, bad(hint, "line %d %s", depth.Line, depth.Problem)
+	case err != nil:
+		return nil, bad(hint, "is not a CloudFormation template: %s", firstLine(err.Error()))
+	}
+	var body ast.Node
+	for _, doc := range file.Docs {
+		if doc.Body != nil && doc.Body.Type() != ast.CommentType {
+			if body != nil {
+				return nil, bad("give one template at a time", "has several documents")
+			}
+			body = doc.Body
+		}
+	}
+	top, ok := convert(body).(map[string]any)
+	switch {
+	case ok && top["format_version"] != nil:
+		return nil, bad("use it with --terraform", "is a plan or state of Terraform, not a CloudFormation template")
+	case ok && top["apiVersion"] != nil:
+		return nil, bad(hint, "is not a CloudFormation template but a %v", top["kind"])
+	case !ok || top["Resources"] == nil:
+		return nil, bad(hint, "is not a CloudFormation template: it has no Resources")
+	}
+	t := &template{
+		name: name, parameters: section(top, "Parameters"), mappings: section(top, "Mappings"), conditions: section(top, "Conditions"),
+		resources: map[string]map[string]any{}, lines: resourceLines(body),
+	}
+	for id, r := range section(top, "Resources") {
+		if resource, ok := r.(map[string]any); ok {
+			t.resources[id] = resource
+		}
+	}
+	return t, nil
+}
+
+func section(top map[string]any, name string) map[string]any {
+	m, _ := top[name].(map[string]any)
+	return m
+}
+
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
+	return s
+}
+
+// convert turns a node into maps, lists and scalars, and a short tag such as !Ref into the
+// function that it stands for.
+func convert(n ast.Node) any {
+	switch n := n.(type) {
+	case nil:
+		return nil
+	case *ast.TagNode:
+		return tagged(strings.TrimPrefix(n.Start.Value, "!"), convert(n.Value))
+	case *ast.MappingNode:
+		m := make(map[string]any, len(n.Values))
+		for _, v := range n.Values {
+			m[keyOf(v)] = convert(v.Value)
+		}
+		return m
+	case *ast.MappingValueNode:
+		return map[string]any{keyOf(n): convert(n.Value)}
+	case *ast.SequenceNode:
+		list := make([]any, 0, len(n.Values))
+		for _, v := range n.Values {
+			list = append(list, convert(v))
+		}
+		return list
+	case *ast.NullNode:
+		return nil
+	case *ast.BoolNode:
+		return n.Value
+	case *ast.StringNode:
+		return n.Value
+	case *ast.LiteralNode:
+		return n.Value.Value
+	case ast.ScalarNode:
+		return n.GetToken().Value // numbers as they are written: account IDs begin with zeros
+	case *ast.AnchorNode:
+		return convert(n.Value)
+	}
+	return nil
+}
+
+func keyOf(v *ast.MappingValueNode) string {
+	key := v.Key.GetToken().Value
+	return strings.TrimSpace(key)
+}
+
+// tagged is the function that a short tag stands for.
+func tagged(tag string, value any) any {
+	switch tag {
+	case "Ref", "Condition":
+		return map[string]any{tag: value}
+	case "GetAtt":
+		if s, ok := value.(string); ok {
+			id, attribute, _ := strings.Cut(s, ".")
+			value = []any{id, attribute}
+		}
+	case "", "!str", "!map", "!seq", "!int", "!bool":
+		return value
+	}
+	return map[string]any{"Fn::" + tag: value}
+}
+
+// resourceLines are the lines at which resources begin.
+func resourceLines(body ast.Node) map[string]int {
+	lines := map[string]int{}
+	for _, top := range values(body) {
+		if keyOf(top) != "Resources" {
+			continue
+		}
+		for _, r := range values(top.Value) {
+			lines[keyOf(r)] = r.Key.GetToken().Position.Line
+		}
+	}
+	return lines
+}
+
+func values(n ast.Node) []*ast.MappingValueNode {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		return n.Values
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{n}
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+// Package manifests reads the Kubernetes objects that say which roles nodes and aws-node have:
+// node classes of Karpenter and EKS Auto Mode, aws-auth, and the service account of aws-node.
+package manifests
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
+)
+
+// Object is a Kubernetes object, reduced to what is read of one.
+type Object struct {
+	APIVersion string `yaml:"apiVersion"`
+	Kind       string `yaml:"kind"`
+	Metadata   struct {
+		Name        string            `yaml:"name"`
+		Namespace   string            `yaml:"namespace"`
+		Annotations map[string]string `yaml:"annotations"`
+	} `yaml:"metadata"`
+	Data map[string]string `yaml:"data"`
+	Spec Spec              `yaml:"spec"`
+	// Line is where its document begins.
+	Line int `yaml:"-"`
+}
+
+// Spec is the spec of a node class.
+type Spec struct {
+	Role             string `yaml:"role"`
+	InstanceProfile  string `yaml:"instanceProfile"`
+	AMIFamily        string `yaml:"amiFamily"`
+	AMISelectorTerms []struct {
+		Alias string `yaml:"alias"`
+	} `yaml:"amiSelectorTerms"`
+}
+
+// What an object is about.
+type kind int
+
+const (
+	other kind = iota
+	nodeClass
+	awsAuth
+	awsNode
+)
+
+// kind tells the objects that matter from others.
+func (o Object) kind() kind {
+	system := func(kind, name string) bool {
+		return o.APIVersion == "v1" && o.Kind == kind && o.Metadata.Namespace == "kube-system" && o.Metadata.Name == name
+	}
+	switch {
+	case o.Kind == iac.KarpenterClass && strings.HasPrefix(o.APIVersion, "karpenter.k8s.aws/"), o.Kind == iac.AutoModeClass && strings.HasPrefix(o.APIVersion, "eks.amazonaws.com/"):
+		return nodeClass
+	case system("ConfigMap", "aws-auth"):
+		return awsAuth
+	case system("ServiceAccount", "aws-node"):
+		return awsNode
+	}
+	return other
+}
+
+// NodeClass reports whether the object is a node class.
+func (o Object) NodeClass() bool { return o.kind() == nodeClass }
+
+// Family is the AMI family of a node class: spec.amiFamily, or the one in an alias.
+func (o Object) Family() string {
+	if o.Spec.AMIFamily != "" || len(o.Spec.AMISelectorTerms) == 0 {
+		return o.Spec.AMIFamily
+	}
+	family, _, _ := strings.Cut(o.Spec.AMISelectorTerms[0].Alias, "@")
+	return family
+}
+
+// roleAnnotation is the annotation by which a service account gets an IRSA role.
+const roleAnnotation = "eks.amazonaws.com/role-arn"
+
+// Add adds the object to the code, if it is one that matters. The cluster is the zero Value
+// where the code has only one.
+func (o Object) Add(code *iac.Code, d iac.Declared, cluster iac.Value) {
+	switch o.kind() {
+	case nodeClass:
+		code.NodeClasses = append(code.NodeClasses, iac.NodeClass{
+			Declared: d, Kind: o.Kind, Name: o.Metadata.Name, Cluster: cluster,
+			Role: iac.Text(o.Spec.Role), Profile: iac.Text(o.Spec.InstanceProfile), AMIFamily: o.Family(),
+		})
+	case awsAuth:
+		code.AWSAuths = append(code.AWSAuths, iac.AWSAuth{Declared: d, Cluster: cluster, MapRoles: iac.Text(o.Data["mapRoles"])})
+	case awsNode:
+		code.ServiceAccounts = append(code.ServiceAccounts, iac.ServiceAccount{Declared: d, Cluster: cluster, Role: iac.Text(o.Metadata.Annotations[roleAnnotation])})
+	case other:
+	}
+}
+
+// Parse returns the objects in a text of YAML or JSON documents. A document that is no object,
+// or has other values than an object that matters, is left out.
+func Parse(text []byte) ([]Object, error) {
+	file, err := files.YAML(text)
+	if err != nil {
+		return nil, err
+	}
+	var objects []Object
+	for _, doc := range file.Docs {
+		if doc.Body == nil || doc.Body.Type() != ast.MappingType && doc.Body.Type() != ast.MappingValueType {
+			continue
+		}
+		var o Object
+		if yaml.NodeToValue(doc.Body, &o) != nil {
+			continue
+		}
+		if token := doc.Body.GetToken(); token != nil {
+			o.Line = token.Position.Line
+		}
+		objects = append(objects, o)
+	}
+	return objects, nil
+}
+
+// Read adds the objects in the YAML and JSON files of a folder, and of the folders in it, to
+// the code. Its errors are *problem.Error.
+func Read(code *iac.Code, dir string, cluster iac.Value) error {
+	err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && name != dir && strings.HasPrefix(entry.Name(), "."):
+			return filepath.SkipDir
+		case !entry.Type().IsRegular() || !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(name)):
+			return nil
+		}
+		return readFile(code, name, cluster)
+	})
+	var p *problem.Error
+	if err != nil && !errors.As(err, &p) {
+		return &problem.Error{Problem: fmt.Sprintf("the manifests cannot be read: %s", err), Next: "give a folder with manifests: --manifests DIR"}
+	}
+	return err
+}
+
+func readFile(code *iac.Code, name string, cluster iac.Value) error {
+	bad := func(err error) error {
+		line, _, _ := strings.Cut(strings.TrimSpace(err.Error()), "\n")
+		return &problem.Error{
+			Problem: fmt.Sprintf("%s is not a manifest: %s", name, line),
+			Next:    "give manifests as kubectl takes them: helm template, or kubectl kustomize, writes them",
+		}
+	}
+	if err := files.Check(name, files.MaxConfig); err != nil {
+		return bad(err)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return bad(err)
+	}
+	objects, err := Parse(text)
+	if err != nil {
+		return bad(err)
+	}
+	for _, o := range objects {
+		o.Add(code, iac.Declared{Address: o.Kind + "/" + o.Metadata.Name, File: filepath.ToSlash(name), Line: o.Line}, cluster)
+	}
+	return nil
+}
