@@ -40,9 +40,9 @@ type Result struct {
 	// WrongRoles are roles, by ARN, that nodes are not to hold. What else fails of them
 	// follows from this result: it ends when the nodes hold another role.
 	WrongRoles []string `json:"-"`
-	// OfInstances is set where the result is about the instances that hold a role, and
-	// stays when they hold another one.
-	OfInstances bool `json:"-"`
+	// NotOfRole is set where the result about a role is not about what it allows or trusts:
+	// nodes with a role of their own would have it too.
+	NotOfRole bool `json:"-"`
 	// Denied are the actions that the result says are denied; see Symptom.Action.
 	Denied []string `json:"-"`
 	// Repair is the kind of repair that fix has for a failure of the rule; empty for none.

@@ -51,7 +51,7 @@ type planned struct {
 
 // dependent is what to do about a result that depends: fix repairs none.
 func (a adviser) dependent(r finding.Result) []finding.Next {
-	if owners := a.v.Owners(r.Subject.ARN); len(owners) > 0 && r.Subject.Kind == finding.SubjectNodeRole && !r.OfInstances {
+	if owners := a.v.Owners(r.Subject.ARN); len(owners) > 0 && r.Subject.Kind == finding.SubjectNodeRole && !r.NotOfRole {
 		return []finding.Next{finding.Advise(ownersWords(r.Subject.Name, owners) + ": its nodes need a role of their own")}
 	}
 	return r.Next

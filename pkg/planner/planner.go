@@ -148,7 +148,7 @@ func planOrder(r finding.Result) int {
 // repair plans the repair of one failure. A role that something else uses too is not
 // changed: its nodes get a role of their own.
 func (p *planner) repair(r finding.Result) ([]Step, error) {
-	if r.Subject.Kind == finding.SubjectNodeRole && !r.OfInstances && len(p.v.Owners(r.Subject.ARN)) > 0 {
+	if r.Subject.Kind == finding.SubjectNodeRole && !r.NotOfRole && len(p.v.Owners(r.Subject.ARN)) > 0 {
 		shared := p.failures(finding.SeparateRole, r.Subject.ARN)
 		if r.Repair != finding.SeparateRole && len(shared) > 0 && !slices.ContainsFunc(shared, p.planned) {
 			return nil, blocked(shared)

@@ -59,6 +59,22 @@ func judgedClusterRole(v *view.View, report Reporter) *view.Role {
 	return nil
 }
 
+// attachToCluster attaches a managed policy to the cluster role. Where pods, Fargate or
+// other clusters use the role too, people decide whether they may have the permissions.
+func attachToCluster(v *view.View, r *view.Role, policy string) finding.Next {
+	var others []string
+	for _, o := range v.Owners(r.ARN) {
+		of := o.Kind == view.WorkloadOwner || o.Kind == view.FargateOwner || o.Kind == view.ClusterOwner && o.Name != v.Place.Cluster
+		if of {
+			others = append(others, o.String())
+		}
+	}
+	if len(others) > 0 {
+		return finding.Advise(fmt.Sprintf("attach %s to %s if these may have its permissions too: the role is also %s", policy, r.Name, strings.Join(others, " and ")))
+	}
+	return attach(r, v.Place.Partition, policy)
+}
+
 // optionalOnly reports whether something was not read, and all of it is optional.
 func optionalOnly(unread []snapshot.Missing) bool {
 	return len(unread) > 0 && !slices.ContainsFunc(unread, func(m snapshot.Missing) bool { return !m.Fact.Optional() })

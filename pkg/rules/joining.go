@@ -61,5 +61,5 @@ func explainsSymptom(cause, r finding.Result, explains []finding.SymptomKind) bo
 // ofWrongRole reports whether a result is about a role that nodes must not use, as another
 // result shows: it is then a consequence of that one.
 func ofWrongRole(cause, r finding.Result) bool {
-	return r.Subject.Kind == finding.SubjectNodeRole && !r.OfInstances && len(r.WrongRoles) == 0 && slices.Contains(cause.WrongRoles, r.Subject.ARN)
+	return r.Subject.Kind == finding.SubjectNodeRole && !r.NotOfRole && len(r.WrongRoles) == 0 && slices.Contains(cause.WrongRoles, r.Subject.ARN)
 }

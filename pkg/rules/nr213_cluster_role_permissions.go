@@ -33,7 +33,7 @@ balancers of the legacy cloud provider are not created.`,
 			result = finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the policies of the cluster role " + r.Name + " were not all read", Evidence: result.Evidence}
 		}
 		if result.Status == finding.Fail {
-			result.Next = []finding.Next{attach(r, v.Place.Partition, need.ClusterRolePolicy)}
+			result.Next = []finding.Next{attachToCluster(v, r, need.ClusterRolePolicy)}
 		}
 		report(all.unblock(result))
 	},

@@ -49,7 +49,7 @@ does not allow that.`,
 		}
 		if result.Status == finding.Fail {
 			result.Evidence = append(result.Evidence, "aws-node has "+need.PodENISetting+"=true")
-			result.Next = []finding.Next{attach(r, v.Place.Partition, need.PodENIPolicy)}
+			result.Next = []finding.Next{attachToCluster(v, r, need.PodENIPolicy)}
 		}
 		report(all.unblock(result))
 	},

@@ -11,7 +11,7 @@ import (
 )
 
 var metadataExposed = Rule{
-	ID: "NR701", Name: "metadata-exposed", Severity: finding.Warning, Concern: finding.ConcernNode, Security: true, OfInstances: true,
+	ID: "NR701", Name: "metadata-exposed", Severity: finding.Warning, Concern: finding.ConcernNode, Security: true, NotOfRole: true,
 	Runtime:  true,
 	NoRepair: "pods may rely on the instance metadata: first find out which of them do",
 	Title:    "Pods cannot get the node role's credentials from the instance metadata",

@@ -31,9 +31,9 @@ type Rule struct {
 	Joining int
 	// Explains are the symptoms that a failure of the rule is a cause of.
 	Explains []finding.SymptomKind
-	// OfInstances is set where failures are about the instances that have a role, and not
-	// about the role.
-	OfInstances bool
+	// NotOfRole is set where failures about a role are not about what it allows or trusts:
+	// nodes with a role of their own would have them too.
+	NotOfRole bool
 	// Runtime is set where the rule is about what runs: nodes, instances, pods, events and
 	// what EKS reports. Infrastructure code shows nothing of it.
 	Runtime bool
@@ -122,7 +122,7 @@ func Run(v *view.View, rules []Rule) []finding.Result {
 			}
 			r.ID, r.Rule, r.Concern = rule.ID, rule.Name, rule.Concern
 			r.Joining = rule.Joining
-			r.Repair, r.NoRepair, r.OfInstances = rule.Repair, rule.NoRepair, rule.OfInstances
+			r.Repair, r.NoRepair, r.NotOfRole = rule.Repair, rule.NoRepair, rule.NotOfRole
 			if r.Status == finding.Fail || r.Status == finding.Depends {
 				r.Impact = firstSentence(rule.Why)
 			}
