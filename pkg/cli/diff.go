@@ -74,7 +74,7 @@ something that was known could no longer be read.`,
 
   # A snapshot from a pipe and the live cluster of another context
   cat prod.yaml | kubectl noderole diff - --context prod`,
-		Args: func(cmd *cobra.Command, args []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0:
 				return usage("kubectl noderole snapshot -o FILE writes one", "diff needs the name of a file")

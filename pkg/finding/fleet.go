@@ -89,19 +89,19 @@ type FleetFinding struct {
 	Status   Status   `json:"status"`
 	Concern  Concern  `json:"concern,omitempty"`
 	// Repair is the kind of repair that fix has for the rule; empty for none.
-	Repair   Repair           `json:"repair,omitempty"`
-	Clusters []FindingCluster `json:"clusters"`
+	Repair   Repair            `json:"repair,omitempty"`
+	Clusters []AffectedCluster `json:"clusters"`
 }
 
-// FindingCluster is a cluster with a finding.
-type FindingCluster struct {
-	Name     string           `json:"name"`
-	ARN      string           `json:"arn"`
-	Subjects []FindingSubject `json:"subjects"`
+// AffectedCluster is a cluster with a finding.
+type AffectedCluster struct {
+	Name     string            `json:"name"`
+	ARN      string            `json:"arn"`
+	Subjects []AffectedSubject `json:"subjects"`
 }
 
-// FindingSubject is what a finding is about, in a sentence.
-type FindingSubject struct {
+// AffectedSubject is what a finding is about, in a sentence.
+type AffectedSubject struct {
 	Subject
 	Message string `json:"message"`
 }
@@ -201,10 +201,10 @@ func (f *FleetReport) addResult(cluster ClusterInfo, res Result) {
 	}
 	g := &f.Findings[i]
 	if n := len(g.Clusters); n == 0 || g.Clusters[n-1].ARN != cluster.ARN {
-		g.Clusters = append(g.Clusters, FindingCluster{Name: cluster.Name, ARN: cluster.ARN})
+		g.Clusters = append(g.Clusters, AffectedCluster{Name: cluster.Name, ARN: cluster.ARN})
 	}
 	last := &g.Clusters[len(g.Clusters)-1]
-	last.Subjects = append(last.Subjects, FindingSubject{res.Subject, res.Message})
+	last.Subjects = append(last.Subjects, AffectedSubject{res.Subject, res.Message})
 }
 
 func (f *FleetReport) addMissing(arn string, m Missing) {
@@ -236,7 +236,7 @@ func (f *FleetReport) Finish() {
 	}
 	slices.SortFunc(f.Clusters, compareClusters)
 	for _, g := range f.Findings {
-		slices.SortFunc(g.Clusters, func(a, b FindingCluster) int {
+		slices.SortFunc(g.Clusters, func(a, b AffectedCluster) int {
 			return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ARN, b.ARN))
 		})
 	}

@@ -124,8 +124,12 @@ func TestExcludes(t *testing.T) {
 		context, account, region, name string
 		want                           bool
 	}{
-		{"", "111", "us-east-1", "a", true}, {"", "111", "eu-west-1", "a", false}, {"", "222", "us-east-1", "a", false},
-		{"", "111", "", "", false}, {"old", "222", "eu-west-1", "a", true}, {"new", "", "", "", false},
+		{"", "111", "us-east-1", "a", true},
+		{"", "111", "eu-west-1", "a", false},
+		{"", "222", "us-east-1", "a", false},
+		{"", "111", "", "", false},
+		{"old", "222", "eu-west-1", "a", true},
+		{"new", "", "", "", false},
 	} {
 		if got := targets.Excludes(test.context, test.account, test.region, test.name); got != test.want {
 			t.Errorf("%+v: %t", test, got)

@@ -381,7 +381,7 @@ func (w *work) belongs(cluster Value) (is bool, why Value) {
 		return false, cluster
 	case w.of(w.target, cluster), cluster.Empty() && w.alone:
 		return true, Value{}
-	case w.Cluster != nil && w.Cluster.Name.Unknown != "" && cluster.Text != "":
+	case w.Cluster != nil && w.Name.Unknown != "" && cluster.Text != "":
 		return false, Unknown(fmt.Sprintf("whether cluster %s is %s is known only after apply", cluster.Text, w.Address))
 	}
 	return false, Value{}

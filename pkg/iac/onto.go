@@ -69,7 +69,7 @@ func (w *work) copied() *snapshot.Snapshot {
 func (w *work) delete() {
 	s := w.s
 	for _, d := range w.code.Deleted {
-		if d.Cluster != "" && d.Cluster != w.target.name {
+		if d.Cluster != "" && d.Cluster != w.name {
 			continue
 		}
 		switch d.Fact {

@@ -107,7 +107,8 @@ func TestOntoHealthy(t *testing.T) {
 		},
 		{
 			"an access entry of another cluster is dropped",
-			iac.Code{Deleted: []iac.Deletion{{Fact: snapshot.FactAccessEntries, Key: healthyNode, Cluster: "staging"}}}, nil,
+			iac.Code{Deleted: []iac.Deletion{{Fact: snapshot.FactAccessEntries, Key: healthyNode, Cluster: "staging"}}},
+			nil,
 		},
 		{
 			"the policy of aws-node's role is detached",

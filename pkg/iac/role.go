@@ -88,7 +88,7 @@ func (w *work) findRole(arn string) (Role, bool) {
 	if i >= 0 && !w.code.Roles[i].Read {
 		r = w.code.Roles[i]
 	}
-	r.Name.ARN, r.Existed = arn, true
+	r.ARN, r.Existed = arn, true
 	r.Facts = snapshot.Role{NotFound: facts.NotFound, ID: facts.ID, CreatedAt: facts.CreatedAt, InstanceProfiles: slices.Clone(facts.InstanceProfiles)}
 	if !r.AttachedOnly {
 		for _, policy := range facts.AttachedPolicies {

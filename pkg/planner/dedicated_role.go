@@ -153,6 +153,7 @@ func (p *planner) migration(role *view.NodeRole, n newrole.Role) []finding.Next 
 				With("add its node pools"))
 		case view.SelfManaged, view.Karpenter, view.Unjoined, view.Provisioner, view.NodeTemplate:
 			next = append(next, finding.Advise(fmt.Sprintf("replace %s %s with a node that has role %s", s.Kind, s.Name, n.Name)))
+		case view.Mapped: // infrastructure code alone has it, and fix does not repair that
 		}
 	}
 	return next

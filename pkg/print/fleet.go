@@ -350,7 +350,7 @@ func findingWords(g finding.FleetFinding, of int, rules []finding.RuleDoc) strin
 
 // clusterNames names the first clusters of a finding and counts the rest. Names that several
 // clusters have get their account and region.
-func clusterNames(clusters []finding.FindingCluster, limit int) string {
+func clusterNames(clusters []finding.AffectedCluster, limit int) string {
 	names := map[string]int{}
 	for _, c := range clusters {
 		names[c.Name]++

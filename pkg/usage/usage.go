@@ -169,12 +169,12 @@ func Of(v *view.View, arn string, used snapshot.Usage, days int) Role {
 func unreadOf(v *view.View, r *view.Role) []snapshot.Missing {
 	list := slices.Clone(r.Unread)
 	for _, m := range v.Snapshot.Missing {
-		switch {
-		case m.Fact == snapshot.FactAttachedPolicies, m.Fact == snapshot.FactInlinePolicies:
+		switch m.Fact {
+		case snapshot.FactAttachedPolicies, snapshot.FactInlinePolicies:
 			if m.Subject == "" || m.Subject == r.ARN || strings.HasPrefix(m.Subject, r.ARN+"#") {
 				list = append(list, m)
 			}
-		case m.Fact == snapshot.FactPolicies:
+		case snapshot.FactPolicies:
 			if m.Subject == "" || slices.Contains(r.Facts.AttachedPolicies, m.Subject) || m.Subject == r.Facts.PermissionsBoundary {
 				list = append(list, m)
 			}

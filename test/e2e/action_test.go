@@ -646,11 +646,13 @@ func TestPreCommitHooks(t *testing.T) {
 		runs         []test
 	}{
 		"noderole-snapshot": {
-			[]string{"clusters/prod.snapshot.yaml", "it's staging.snapshot.yml"}, []string{".noderole.yaml", "snapshot.json"},
+			[]string{"clusters/prod.snapshot.yaml", "it's staging.snapshot.yml"},
+			[]string{".noderole.yaml", "snapshot.json"},
 			[]test{{[]string{"prod.snapshot.yaml"}, 0}, {[]string{"it's staging.snapshot.yml", "prod.snapshot.yaml"}, 1}, {[]string{"--fail-on=none", "it's staging.snapshot.yml"}, 0}},
 		},
 		"noderole-terraform": {
-			[]string{"infra/plan.json", "plan.json", "team a.plan.json"}, []string{"explan.json", "plan.json.bak"},
+			[]string{"infra/plan.json", "plan.json", "team a.plan.json"},
+			[]string{"explan.json", "plan.json.bak"},
 			[]test{{[]string{"plan.json"}, 0}, {[]string{"team a.plan.json", "plan.json"}, 1}},
 		},
 	}

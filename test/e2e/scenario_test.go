@@ -108,7 +108,7 @@ func newScenarioIn(t testing.TB, region, cluster string) *scenario {
 			Addons: map[string]awsproxy.Addon{}, AccessEntries: map[string]awsproxy.AccessEntry{}, Associations: map[string]awsproxy.Association{},
 		},
 	}
-	s.role("eksClusterRole", serviceTrust("eks.amazonaws.com"), "AmazonEKSClusterPolicy")
+	s.role("eksClusterRole", trust(`{"Service":"eks.amazonaws.com"}`, "sts:AssumeRole,sts:TagSession", ""), "AmazonEKSClusterPolicy")
 	s.createCluster(cluster, "eksClusterRole")
 	s.apply()
 	t.Cleanup(s.cleanKubernetes)

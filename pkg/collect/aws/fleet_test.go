@@ -53,7 +53,7 @@ func TestRegionsOfAccount(t *testing.T) {
 			}
 		}
 	}
-	if c.In("us-east-1") != c.In("us-east-1") || c.In("eu-west-1") != c || c.In("us-east-1").Region() != "us-east-1" {
+	if us := c.In("us-east-1"); us != c.In("us-east-1") || c.In("eu-west-1") != c || c.In("us-east-1").Region() != "us-east-1" {
 		t.Error("a region has more than one client")
 	}
 	if regions["eu-west-1"] != 2 || regions["us-east-1"] != 1 || c.Calls()["eks:ListClusters"] != 2 {

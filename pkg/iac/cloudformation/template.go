@@ -158,10 +158,10 @@ func convert(n ast.Node) any {
 		return n.Value
 	case *ast.LiteralNode:
 		return n.Value.Value
-	case ast.ScalarNode:
-		return n.GetToken().Value // numbers as they are written: account IDs begin with zeros
 	case *ast.AnchorNode:
 		return convert(n.Value)
+	case ast.ScalarNode:
+		return n.GetToken().Value // numbers as they are written: account IDs begin with zeros
 	}
 	return nil
 }

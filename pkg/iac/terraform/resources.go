@@ -358,7 +358,9 @@ func (d *reader) group(r *resource) {
 // instance profile in it.
 func (d *reader) launched(r *resource, g *iac.Group) {
 	paths := [][]any{
-		{"launch_template", 0, "id"}, {"launch_template", 0, "name"}, {"launch_configuration"},
+		{"launch_template", 0, "id"},
+		{"launch_template", 0, "name"},
+		{"launch_configuration"},
 		{"mixed_instances_policy", 0, "launch_template", 0, "launch_template_specification", 0, "launch_template_id"},
 		{"mixed_instances_policy", 0, "launch_template", 0, "launch_template_specification", 0, "launch_template_name"},
 	}
