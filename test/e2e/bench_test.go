@@ -32,6 +32,7 @@ func BenchmarkCheck(b *testing.B) {
 	for i := range 10 {
 		s.nodeGroup(fmt.Sprintf("group%d", i), fmt.Sprintf("nodeRole%d", i%3))
 	}
+	s.oidcProvider()
 	s.role("eksCNIRole", irsaTrust(), cniPolicy)
 	s.awsNode("eksCNIRole")
 	s.node("ip-10-0-9-9.eu-west-1.compute.internal", s.instance("nodeRole0"), "")

@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -296,8 +294,7 @@ func TestRollout(t *testing.T) {
 	s.grantAccess("eksNodeRole", "EC2_LINUX")
 	s.node(firstNode, "i-0aaaaaaaaaaaaaaaa", "apps")
 	s.node(secondNode, "i-0bbbbbbbbbbbbbbbb", "apps")
-	_, err := s.iam.CreateOpenIDConnectProvider(s.ctx, &iam.CreateOpenIDConnectProviderInput{Url: aws.String(issuer), ClientIDList: []string{"sts.amazonaws.com"}})
-	s.must(err)
+	s.oidcProvider()
 	s.role("eksCNIRole", irsaTrust(), cniPolicy)
 	s.role("eksPodRole", podIdentityTrust(), cniPolicy)
 	s.role("eksAddonRole", irsaTrust(), cniPolicy)

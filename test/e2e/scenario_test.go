@@ -333,12 +333,17 @@ func (s *scenario) healthy() {
 	s.nodeGroup("apps", "eksNodeRole")
 	s.node("ip-10-0-1-17.eu-west-1.compute.internal", "i-0aaaaaaaaaaaaaaaa", "apps")
 	s.role("eksCNIRole", irsaTrust(), cniPolicy)
-	_, err := s.iam.CreateOpenIDConnectProvider(s.ctx, &iam.CreateOpenIDConnectProviderInput{Url: aws.String(issuer), ClientIDList: []string{"sts.amazonaws.com"}})
-	s.must(err)
+	s.oidcProvider()
 	s.awsNode("eksCNIRole")
 	s.awsNodePod("aws-node-aaaaa", "ip-10-0-1-17.eu-west-1.compute.internal", "eksCNIRole")
 	s.proxied.Addons["vpc-cni"] = awsproxy.Addon{Version: "v1.20.4-eksbuild.1", ServiceAccountRoleARN: roleARN("eksCNIRole")}
 	s.grantAccess("eksNodeRole", "EC2_LINUX")
+}
+
+// oidcProvider creates the cluster's OIDC provider in IAM.
+func (s *scenario) oidcProvider() {
+	_, err := s.iam.CreateOpenIDConnectProvider(s.ctx, &iam.CreateOpenIDConnectProviderInput{Url: aws.String(issuer), ClientIDList: []string{"sts.amazonaws.com"}})
+	s.must(err)
 }
 
 // grantAccess gives a role an access entry.
