@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// What stands around the roles: VPC endpoints, the organization, repositories of other
+// What is around the roles: VPC endpoints, the organization, repositories of other
 // accounts.
 
 const otherRepository = "arn:aws:ecr:eu-west-1:444455556666:repository/team/web"

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// What stands around a cluster's roles: the policies of an organization and of
+// What is around a cluster's roles: the policies of an organization and of
 // repositories. In moto the account of the tests would be the organization's management
 // account, which no policy limits, and repositories are the caller's own.
 
