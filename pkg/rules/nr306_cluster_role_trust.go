@@ -42,8 +42,7 @@ sts:TagSession too.`,
 			all.add(r.TrustAllows(session, action))
 		}
 		result := all.result(subject, r.Name, "allows EKS to assume it", "does not allow EKS to assume it")
-		switch result.Status {
-		case finding.Fail:
+		if result.Status == finding.Fail {
 			result.Evidence = append(result.Evidence, "the trust policy allows "+text.OrNone(trusted(r)))
 			if i := slices.IndexFunc(all.denied, view.Answer.ByOrganization); i >= 0 {
 				result.Message = "the organization does not allow EKS to assume " + r.Name
@@ -54,7 +53,8 @@ sts:TagSession too.`,
 				result.Next = []finding.Next{finding.Advise("allow " + strings.Join(session.TrustActions, " and ") + " for " + need.ClusterService + " in the trust policy of " + r.Name)}
 			}
 			result.Evidence = append(result.Evidence, session.Asks())
-		case finding.Depends:
+		}
+		if result.Status == finding.Depends {
 			result.Next = []finding.Next{explainTrust(session.Principal, "sts:AssumeRole").With("shows what it depends on")}
 		}
 		report(result)

@@ -169,7 +169,7 @@ func Of(v *view.View, arn string, used snapshot.Usage, days int) Role {
 func unreadOf(v *view.View, r *view.Role) []snapshot.Missing {
 	list := slices.Clone(r.Unread)
 	for _, m := range v.Snapshot.Missing {
-		switch m.Fact {
+		switch m.Fact { //nolint:exhaustive // the other facts are not about what a role is granted
 		case snapshot.FactAttachedPolicies, snapshot.FactInlinePolicies:
 			if m.Subject == "" || m.Subject == r.ARN || strings.HasPrefix(m.Subject, r.ARN+"#") {
 				list = append(list, m)
