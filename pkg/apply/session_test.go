@@ -300,7 +300,12 @@ func TestUnfinished(t *testing.T) {
 			if tt.journal != "" {
 				s.Journal = filepath.Join(s.StateDir, tt.journal)
 			}
-			work, err := open(t, s).Unfinished(t.Context())
+			var work *Work
+			err := s.Open(t.Context())
+			if err == nil {
+				t.Cleanup(s.Close)
+				work, err = s.Unfinished(t.Context())
+			}
 			here := s.StateDir + string(filepath.Separator)
 			if tt.problem != "" {
 				if err == nil || work != nil {

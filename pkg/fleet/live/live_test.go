@@ -424,6 +424,9 @@ func TestRead(t *testing.T) {
 		t.Errorf("missing: %v", prod.Missing)
 	}
 	for call, n := range f.calls {
+		if strings.HasSuffix(call, " ListPolicies") {
+			n-- // once for what is attached, once for boundaries
+		}
 		if n > 1 && !strings.Contains(call, " AssumeRole") && !strings.HasSuffix(call, "/dev") {
 			t.Errorf("%s was asked %d times", call, n)
 		}
