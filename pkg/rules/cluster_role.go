@@ -59,18 +59,17 @@ func judgedClusterRole(v *view.View, report Reporter) *view.Role {
 	return nil
 }
 
-// attachToCluster attaches a managed policy to the cluster role. Where pods, Fargate or
-// other clusters use the role too, people decide whether they may have the permissions.
+// attachToCluster attaches a managed policy to the cluster role. Where something else uses
+// the role too, people decide whether that may have the permissions.
 func attachToCluster(v *view.View, r *view.Role, policy string) finding.Next {
 	var others []string
 	for _, o := range v.Owners(r.ARN) {
-		of := o.Kind == view.WorkloadOwner || o.Kind == view.FargateOwner || o.Kind == view.ClusterOwner && o.Name != v.Place.Cluster
-		if of {
+		if o.Kind != view.ClusterOwner || o.Name != v.Place.Cluster {
 			others = append(others, o.String())
 		}
 	}
 	if len(others) > 0 {
-		return finding.Advise(fmt.Sprintf("attach %s to %s if these may have its permissions too: the role is also %s", policy, r.Name, strings.Join(others, " and ")))
+		return finding.Advise(fmt.Sprintf("attach %s to %s, if its other users may have the permissions: it is also %s", policy, r.Name, strings.Join(others, " and ")))
 	}
 	return attach(r, v.Place.Partition, policy)
 }

@@ -33,7 +33,7 @@ func TestLinked(t *testing.T) {
 		}
 	}
 	want := []string{
-		"autoscaling", "ec2", "eks", "iam", "sts",
+		"autoscaling", "ec2", "ecr", "eks", "iam", "organizations", "sts",
 		"signin", "sso", "ssooidc", // credentials: aws login and IAM Identity Center
 	}
 	slices.Sort(want)
