@@ -98,13 +98,16 @@ type Shard struct {
 	Of     int `json:"of"`
 }
 
-// ParseShard reads K/N.
+// ParseShard reads K/N. Jobs count their indexes from 0: 0/N is the same part as N/N.
 func ParseShard(s string) (Shard, error) {
 	var shard Shard
 	var rest string
 	n, _ := fmt.Sscanf(s+" ", "%d/%d%s", &shard.Number, &shard.Of, &rest)
-	if n != 2 || shard.Of < 1 || shard.Of > maxShards || shard.Number < 1 || shard.Number > shard.Of || s != shard.String() {
-		return Shard{}, fmt.Errorf("%q is not K/N with K from 1 to N, and N at most %d", s, maxShards)
+	if n != 2 || shard.Of < 1 || shard.Of > maxShards || shard.Number < 0 || shard.Number > shard.Of || s != shard.String() {
+		return Shard{}, fmt.Errorf("%q is not K/N with K from 0 to N, and N at most %d", s, maxShards)
+	}
+	if shard.Number == 0 {
+		shard.Number = shard.Of
 	}
 	return shard, nil
 }

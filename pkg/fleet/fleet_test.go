@@ -456,7 +456,10 @@ func TestParseShard(t *testing.T) {
 			t.Errorf("%s: %v, %v", good, s, err)
 		}
 	}
-	for _, bad := range []string{"", "3", "0/3", "4/3", "1/0", "-1/3", "1/3/5", "a/b", "1 /3", "01/3", "1/99999", "1/3 "} {
+	if s, err := fleet.ParseShard("0/3"); err != nil || s.String() != "3/3" {
+		t.Errorf("the first index of a Job: %v, %v", s, err)
+	}
+	for _, bad := range []string{"", "3", "4/3", "1/0", "-1/3", "1/3/5", "a/b", "1 /3", "01/3", "1/99999", "1/3 "} {
 		if s, err := fleet.ParseShard(bad); err == nil {
 			t.Errorf("%q: %v", bad, s)
 		}
