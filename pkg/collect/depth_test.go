@@ -349,6 +349,7 @@ func BenchmarkCollect(b *testing.B) {
 	for b.Loop() {
 		f.reset()
 		o := w.options(b)
+		o.Organization = nil // read only where a profile for it is named
 		o.Confirm = func(ctx context.Context) (locate.Cluster, error) {
 			return o.AWS.(locate.API).DescribeCluster(ctx, "prod")
 		}
