@@ -249,6 +249,11 @@ func (f *facts) paste(command []string) {
 		i := f.s.Instances[option("instance-id")]
 		i.HTTPTokens, i.HopLimit = "required", 1
 		f.s.Instances[option("instance-id")] = i
+	case has("aws ec2 associate-iam-instance-profile"):
+		_, name, _ := strings.Cut(option("iam-instance-profile"), "Name=")
+		i := f.s.Instances[option("instance-id")]
+		i.InstanceProfile = f.arn("instance-profile", name)
+		f.s.Instances[option("instance-id")] = i
 	case has("aws eks update-cluster-config") && option("access-config") != "":
 		_, f.s.Cluster.AuthenticationMode, _ = strings.Cut(option("access-config"), "authenticationMode=")
 	case has("aws eks delete-access-entry"):
