@@ -102,8 +102,8 @@ type RoleNeed struct {
 	// that no node calls.
 	Need   string `json:"need"`
 	Wanted Wanted `json:"wanted"`
-	// Status is pass, fail, depends or unknown: for what is not wanted, pass means
-	// that it is not allowed.
+	// Status is pass, fail, depends or unknown. For permissions that a role should not
+	// have, pass means that they are not allowed.
 	Status Status `json:"status"`
 	// Decisions have every action once, actions with the same reason together.
 	Decisions []Decision `json:"decisions,omitempty"`

@@ -3,6 +3,7 @@ package iac
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -327,7 +328,7 @@ func (w *work) iamARN(v Value, kind string) (arn string, why Value) {
 	case strings.HasPrefix(v.Text, "arn:"):
 		return v.Text, Value{}
 	}
-	for _, arn := range text.SortedKeys(invert(w.arns)) {
+	for _, arn := range w.knownARNs() {
 		if a, ok := snapshot.ParseARN(arn); ok && strings.HasPrefix(a.Resource, kind+"/") && a.Name() == v.Text {
 			return arn, Value{}
 		}
@@ -335,13 +336,8 @@ func (w *work) iamARN(v Value, kind string) (arn string, why Value) {
 	return fmt.Sprintf("arn:%s:iam::%s:%s/%s", w.at.Partition, w.at.Account, kind, strings.TrimPrefix(v.Text, "/")), Value{}
 }
 
-func invert(m map[string]string) map[string]string {
-	inverted := make(map[string]string, len(m))
-	for k, v := range m {
-		inverted[v] = k
-	}
-	return inverted
-}
+// knownARNs are the ARNs of the code's roles, policies and instance profiles, in order.
+func (b *builder) knownARNs() []string { return slices.Sorted(maps.Values(b.arns)) }
 
 // otherClusters are those of the code. Others of the account are not known, but a role that
 // the code creates is not theirs.

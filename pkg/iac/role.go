@@ -124,7 +124,7 @@ func (w *work) isRole(v Value, r Role, arn string) (is bool, why Value) {
 	switch {
 	case why.Unknown != "" || named == arn || v.Text != "" && v.Text == snapshot.NameOf(arn):
 		return why.Unknown == "", why
-	case r.nameless() && v.Resource == "" && strings.HasPrefix(snapshot.NameOf(v.Text), r.Prefix) && !slices.Contains(text.SortedKeys(invert(w.arns)), named):
+	case r.nameless() && v.Resource == "" && strings.HasPrefix(snapshot.NameOf(v.Text), r.Prefix) && !slices.Contains(w.knownARNs(), named):
 		return false, Unknown(fmt.Sprintf("whether %s is role %s is known only after apply", r.Address, v.Text))
 	}
 	return false, Value{}
