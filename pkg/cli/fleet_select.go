@@ -171,7 +171,7 @@ func (o *liveOptions) findFleet(ctx context.Context, shard fleet.Shard, maxAge t
 	now := time.Now().UTC()
 	return found, &fleet.Plan{
 		Selection: o.selection.words, Tool: toolName(), PlannedAt: now, NotBefore: now.Add(-maxAge),
-		Shard: shard, Targets: found.Targets, Unread: found.Unread, Skipped: found.Skipped,
+		Shard: shard, Targets: found.Targets, Unread: found.Unread, Skipped: found.Skipped, Empty: found.Empty,
 	}, nil
 }
 

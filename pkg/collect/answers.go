@@ -20,6 +20,7 @@ type Answers struct {
 	profiles         Memo[namedProfile]
 	policies         Memo[snapshot.Policy]
 	providers        Memo[snapshot.OIDCProvider]
+	allProviders     Memo[[]string]
 	versions         Memo[map[string]string]
 	organization     Memo[*snapshot.Organization]
 	repositories     Memo[string]                          // their policies, by ARN

@@ -107,6 +107,8 @@ type AWS interface {
 	// InstanceProfile returns the profile's ARN and its roles.
 	InstanceProfile(ctx context.Context, name string) (arn string, profile snapshot.InstanceProfile, err error)
 	OIDCProvider(ctx context.Context, arn string) (snapshot.OIDCProvider, error)
+	// OIDCProviders returns the ARNs of the account's OIDC providers.
+	OIDCProviders(ctx context.Context) ([]string, error)
 
 	// Instances returns those of at most InstanceBatch instances that exist.
 	Instances(ctx context.Context, ids []string) (map[string]snapshot.Instance, error)
@@ -219,6 +221,9 @@ type Options struct {
 	// Organization reads the organization of the cluster's account; nil reads nothing.
 	Organization Organization
 
+	// Providers is set where the account's OIDC providers of EKS clusters are read.
+	Providers bool
+
 	// Regions are the regions besides the cluster's own whose clusters are read, for
 	// their cluster roles.
 	Regions []string
@@ -272,7 +277,7 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) 
 		c.answers = o.Answers
 	}
 	c.kube, c.withoutKube, c.kubeOptional = o.Kube, o.WithoutKube, o.KubeOptional
-	c.cluster, c.regions = o.Cluster.Name, o.Regions
+	c.cluster, c.regions, c.providers = o.Cluster.Name, o.Regions, o.Providers
 	c.snap.APIVersion, c.snap.Kind = snapshot.APIVersion, snapshot.Kind
 	c.snap.Source = snapshot.Source{Tool: o.Tool, CollectedAt: now().UTC(), Context: o.Context}
 
@@ -362,6 +367,8 @@ type collector struct {
 	aws     AWS
 	cluster string   // the cluster's name
 	regions []string // besides the cluster's own
+
+	providers bool // whether the account's OIDC providers are read
 
 	kube         Kube   // nil for none
 	withoutKube  string // why there is none

@@ -22,6 +22,7 @@ var notCompared = []string{
 	"KarpenterNodeClasses[].ProfileARN", "KarpenterNodeTemplates[].ProfileARN", "AutoModeNodeClasses[].ProfileARN",
 	"KarpenterNodeClasses[].Role", "KarpenterNodeTemplates[].Role", "AutoModeNodeClasses[].Role",
 	"Nodes[].KarpenterProvisioner", "Organization.Policies[].Name",
+	"ClusterProviders.ARNs", "OtherClusters[].OIDCIssuer",
 }
 
 // leaf changes one value of a snapshot.

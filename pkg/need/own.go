@@ -55,10 +55,11 @@ var ListReads = []string{"iam:ListEntitiesForPolicy", "iam:ListInstanceProfiles"
 // nothing else.
 var UsageReads = []string{"iam:GenerateServiceLastAccessedDetails", "iam:GetServiceLastAccessedDetails"}
 
-// FleetReads are what check and snapshot call besides to find the clusters of all regions.
-// The last three are for --org, in the management account or a delegated administrator's.
+// FleetReads are what check and snapshot call besides for fleets: to find the clusters of all
+// regions, and an account's OIDC providers, without which a run is complete. The last three
+// are for --org, in the management account or a delegated administrator's.
 var FleetReads = []string{
-	"ec2:DescribeRegions",
+	"ec2:DescribeRegions", "iam:ListOpenIDConnectProviders",
 	"organizations:ListAccounts", "organizations:ListAccountsForParent", "organizations:ListOrganizationalUnitsForParent",
 }
 

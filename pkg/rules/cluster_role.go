@@ -117,4 +117,5 @@ var optionalFacts = map[snapshot.Fact]string{
 	snapshot.FactVPCEndpoints:       "the policies of VPC endpoints",
 	snapshot.FactOrganization:       "the policies of the organization",
 	snapshot.FactRepositoryPolicies: "the policies of repositories of other accounts",
+	snapshot.FactClusterProviders:   "the account's OIDC providers",
 }

@@ -58,6 +58,9 @@ type Snapshot struct {
 	// OIDCProviders are the account's IAM OIDC provider of the cluster's issuer, by
 	// ARN.
 	OIDCProviders map[string]OIDCProvider `json:"oidcProviders,omitempty"`
+	// ClusterProviders are the account's IAM OIDC providers of EKS clusters; nil where they
+	// were not read, which happens only for fleets.
+	ClusterProviders *ClusterProviders `json:"clusterProviders,omitempty"`
 	// AWSAuth is the ConfigMap kube-system/aws-auth; nil where there is none.
 	AWSAuth *AWSAuth `json:"awsAuth,omitempty"`
 	// InstanceProfiles are the instance profiles of Roles and Instances, by ARN.
@@ -214,6 +217,8 @@ type FargateProfile struct {
 // OtherCluster is another EKS cluster of the account and region.
 type OtherCluster struct {
 	RoleARN string `json:"roleArn,omitempty"`
+	// OIDCIssuer is as in Cluster; empty in a file of an earlier version.
+	OIDCIssuer string `json:"oidcIssuer,omitempty"`
 }
 
 // Addon is an EKS add-on.
@@ -376,6 +381,13 @@ type AutoScalingGroup struct {
 	InstanceProfile string `json:"instanceProfile,omitempty"`
 	// Instances is how many it has now.
 	Instances int `json:"instances,omitempty"`
+}
+
+// ClusterProviders are the IAM OIDC providers of an account whose URL is that of an EKS
+// cluster's issuer.
+type ClusterProviders struct {
+	// ARNs are sorted.
+	ARNs []string `json:"arns,omitempty"`
 }
 
 // Role is an IAM role.
@@ -644,6 +656,7 @@ const (
 	FactVPCEndpoints       Fact = "vpcEndpoints"
 	FactOrganization       Fact = "organization"       // read on request
 	FactRepositoryPolicies Fact = "repositoryPolicies" // Subject is the repository's ARN
+	FactClusterProviders   Fact = "clusterProviders"   // read for fleets
 	FactClusterRole        Fact = "clusterRole"        // Subject is the role's ARN, ARN#NAME for an inline policy, or a policy's ARN
 )
 
@@ -653,13 +666,13 @@ var Facts = []Fact{
 	FactAccessEntries, FactAccessPolicies, FactHybridEntries, FactRoles, FactAttachedPolicies, FactInlinePolicies, FactPolicies, FactRoleProfiles,
 	FactInstanceProfiles, FactSimulations, FactOIDCProviders, FactAWSAuth, FactNodeClasses, FactAutoScaling,
 	FactNodes, FactInstances, FactServiceAccount, FactDaemonSet, FactPods, FactSystemImages, FactAgent, FactEvents,
-	FactClusterRole, FactVPCEndpoints, FactOrganization, FactRepositoryPolicies,
+	FactClusterRole, FactVPCEndpoints, FactOrganization, FactRepositoryPolicies, FactClusterProviders,
 }
 
 // Optional reports whether a run is complete without the fact: the caller may well not be
 // allowed to read it.
 func (f Fact) Optional() bool {
-	return f == FactClusterRole || f == FactVPCEndpoints || f == FactOrganization || f == FactRepositoryPolicies
+	return f == FactClusterRole || f == FactVPCEndpoints || f == FactOrganization || f == FactRepositoryPolicies || f == FactClusterProviders
 }
 
 // Missing is a fact that could not be read.

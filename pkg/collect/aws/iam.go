@@ -99,6 +99,21 @@ func (a *Account) OIDCProvider(ctx context.Context, arn string) (snapshot.OIDCPr
 	return snapshot.OIDCProvider{ClientIDs: out.ClientIDList}, nil
 }
 
+// OIDCProviders returns the ARNs of the account's OIDC identity providers.
+func (a *Account) OIDCProviders(ctx context.Context) ([]string, error) {
+	out, err := call(ctx, a, "iam:ListOpenIDConnectProviders", func(ctx context.Context) (*iam.ListOpenIDConnectProvidersOutput, error) {
+		return a.iam.ListOpenIDConnectProviders(ctx, &iam.ListOpenIDConnectProvidersInput{})
+	})
+	if err != nil {
+		return nil, err
+	}
+	var arns []string
+	for i := range out.OpenIDConnectProviderList {
+		arns = append(arns, aws.ToString(out.OpenIDConnectProviderList[i].Arn))
+	}
+	return arns, nil
+}
+
 func instanceProfile(profile *iamtypes.InstanceProfile) snapshot.InstanceProfile {
 	var facts snapshot.InstanceProfile
 	for i := range profile.Roles {

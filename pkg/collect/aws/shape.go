@@ -60,6 +60,7 @@ var required = map[string][]string{
 	"iam:SimulatePrincipalPolicy":     {"EvaluationResults[]"},
 	"iam:GetInstanceProfile":          {"InstanceProfile.Arn"},
 	"iam:ListRoles":                   {"Roles[]"},
+	"iam:ListOpenIDConnectProviders":  {"OpenIDConnectProviderList[]"},
 	"iam:ListPolicies":                {"Policies[]"},
 	"iam:ListInstanceProfiles":        {"InstanceProfiles[]"},
 	"iam:ListEntitiesForPolicy":       {"PolicyRoles[]"},

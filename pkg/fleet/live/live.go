@@ -59,6 +59,7 @@ type Fleet struct {
 	Targets []fleet.Target
 	Unread  []fleet.Unread
 	Skipped []fleet.Skipped
+	Empty   map[string][]string
 
 	o       Options
 	raw     clientcmdapi.Config
@@ -92,12 +93,18 @@ type found struct {
 	sources []source
 	unread  []fleet.Unread
 	skipped []fleet.Skipped
+	// empty are the regions of accounts without clusters.
+	empty []place
 	// seen is what there was to select from.
 	seen []string
 }
 
+// place is a region of an account.
+type place struct{ account, region string }
+
 func (f *found) add(o found) {
 	f.targets, f.sources = append(f.targets, o.targets...), append(f.sources, o.sources...)
+	f.empty = append(f.empty, o.empty...)
 	f.unread, f.skipped, f.seen = append(f.unread, o.unread...), append(f.skipped, o.skipped...), append(f.seen, o.seen...)
 }
 
@@ -141,6 +148,14 @@ func Find(ctx context.Context, o Options) (*Fleet, error) {
 	}
 	slices.SortFunc(f.Targets, fleet.Target.Compare)
 	f.Unread, f.Skipped = all.unread, all.skipped
+	for _, e := range all.empty {
+		if f.Empty == nil {
+			f.Empty = map[string][]string{}
+		}
+		if !slices.Contains(f.Empty[e.account], e.region) {
+			f.Empty[e.account] = append(f.Empty[e.account], e.region)
+		}
+	}
 	if len(f.Targets)+len(f.Unread) == 0 && o.Shard.IsZero() {
 		return nil, nothing(all)
 	}
@@ -317,6 +332,9 @@ func (f *Fleet) clustersOf(ctx context.Context, in fleet.Include, a *account, id
 		f.mu.Lock()
 		a.regions[region] = true
 		f.mu.Unlock()
+		if len(names) == 0 {
+			out.empty = append(out.empty, place{id, region})
+		}
 	}
 	partition := locate.PartitionOf(region)
 	for _, name := range names {
@@ -416,8 +434,8 @@ func (f *Fleet) Read(ctx context.Context, t fleet.Target) (*snapshot.Snapshot, e
 	}
 	options := collect.Options{
 		Cluster: cluster, AWS: client, Answers: from.account.answers, KubeOptional: true,
-		Regions: slices.DeleteFunc(regions, func(r string) bool { return r == id.Region }),
-		Tool:    f.o.Tool, Context: t.Context,
+		Regions:   slices.DeleteFunc(regions, func(r string) bool { return r == id.Region }),
+		Providers: true, Tool: f.o.Tool, Context: t.Context,
 	}
 	api, err := f.kubernetes(ctx, from, client, cluster)
 	var unusable *problem.Error
