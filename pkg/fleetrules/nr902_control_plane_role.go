@@ -3,6 +3,7 @@ package fleetrules
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -82,7 +83,7 @@ func (f *fleet) judgeOwners(arn string, users []Facts, owners []owner) (finding.
 		Status: finding.Fail, Subject: finding.Subject{Kind: finding.SubjectNodeRole, Name: snapshot.NameOf(arn), ARN: arn},
 		Next: []finding.Next{finding.Advise("create a role for the nodes only, and move the node groups to it")},
 	}
-	var with, of []string
+	var with, clusters, profiles []string
 	for _, o := range owners {
 		var nodes []Facts
 		for _, u := range users {
@@ -94,19 +95,28 @@ func (f *fleet) judgeOwners(arn string, users []Facts, owners []owner) (finding.
 			continue
 		}
 		line := fmt.Sprintf("eks:DescribeCluster %s in %s: roleArn %s", f.name(o.Facts), o.id.Region, arn)
-		what := "the cluster role of " + f.name(o.Facts)
-		if o.profile != "" {
+		if o.profile == "" {
+			clusters = append(clusters, f.name(o.Facts))
+		} else {
+			profiles = append(profiles, o.profile+" of "+f.name(o.Facts))
 			line = fmt.Sprintf("eks:DescribeFargateProfile %s of %s in %s: podExecutionRoleArn %s", o.profile, f.name(o.Facts), o.id.Region, arn)
-			what = "the pod execution role of Fargate profile " + o.profile + " of " + f.name(o.Facts)
 		}
-		of, r.Evidence, r.Clusters = append(of, what), append(r.Evidence, line), append(r.Clusters, o.ref)
+		r.Evidence, r.Clusters = append(r.Evidence, line), append(r.Clusters, o.ref)
 		for _, n := range nodes {
 			i := slices.IndexFunc(n.nodeRoles, func(n nodeRole) bool { return n.arn == arn })
 			r.Evidence = appendNew(r.Evidence, fmt.Sprintf("nodes of %s have it: %s", f.name(n), n.nodeRoles[i].sources))
 			with, r.Clusters = appendNew(with, f.name(n)), append(r.Clusters, n.ref)
 		}
 	}
-	r.Message = fmt.Sprintf("%s, the node role of %s, is also %s", r.Subject.Name, listed(with), listed(of))
+	var of []string
+	if len(clusters) > 0 {
+		of = append(of, "the cluster role of "+listed(clusters))
+	}
+	if len(profiles) > 0 {
+		of = append(of, "the pod execution role of Fargate profile "+listed(profiles))
+	}
+	slices.Sort(with)
+	r.Message = fmt.Sprintf("%s, the node role of %s, is also %s", r.Subject.Name, listed(with), strings.Join(of, " and "))
 	return r, len(of) > 0
 }
 

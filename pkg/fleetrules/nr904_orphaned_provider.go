@@ -95,13 +95,13 @@ func checkProviders(f *fleet, report func(finding.Result)) {
 		}
 	}
 	judged, failed := 0, 0
-	var unread []string
+	var unread, notAsked []string
 	for _, account := range keys(f.account) {
 		a := f.account[account]
 		if !a.read && len(a.unread) == 0 {
-			unread = append(unread, "the OIDC providers of account "+account+" were not read: the snapshots are not of a fleet, or of an earlier version")
+			notAsked = append(notAsked, account)
 		}
-		for _, l := range a.unread {
+		for _, l := range slices.Sorted(slices.Values(a.unread)) {
 			unread = append(unread, "account "+account+": "+l)
 		}
 		open := map[string]int{} // providers without a verdict, by region
@@ -127,6 +127,9 @@ func checkProviders(f *fleet, report func(finding.Result)) {
 			}
 			unread = append(unread, fmt.Sprintf("account %s, region %s: %s of no cluster that was read: %s", account, in, text.Count(open[in], "OIDC provider"), why))
 		}
+	}
+	if len(notAsked) > 0 {
+		unread = append(unread, fmt.Sprintf("the OIDC providers of account %s were not read: the snapshots are not of a fleet, or of an earlier version", listed(notAsked)))
 	}
 	unread = append(unread, f.notRead(func(u Unread) bool { return f.account[u.Account] == nil })...)
 	switch {

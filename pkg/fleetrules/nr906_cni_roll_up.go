@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
@@ -40,21 +41,21 @@ ready.`,
 // stage is what has to be done before the CNI permissions of a node role can be removed.
 type stage struct {
 	kind rules.CNIRemoval
-	// words say what to do, and reason why not to remove them yet.
-	words, reason string
+	// words say what to do, when is the same as a time, and reason why not to remove them yet.
+	words, when, reason string
 	// command plans it for one cluster; nil for none.
 	command func() command.Command
 }
 
 // stages are in the order in which the permissions are removed.
 var stages = []stage{
-	{rules.CNIRemovable, "remove now, every aws-node uses its own role", "every aws-node uses its own role", fixOnly("NR205")},
-	{rules.CNIStalePods, "restart aws-node, then remove", "aws-node pods have to be restarted", fixOnly("NR205")},
-	{rules.CNIRoleFails, "repair the role of aws-node, then remove", "the role of aws-node does not work", func() command.Command { return command.Noderole("fix") }},
-	{rules.CNIUsed, "give aws-node a role of its own, then remove", "aws-node has no role of its own", func() command.Command { return command.Noderole("fix", "--cni-identity", "auto") }},
-	{rules.CNIWindows, "check that Windows pods get addresses without them, then remove", "Windows nodes have the role", nil},
-	{rules.CNIPodsUnread, "read which role the pods of aws-node use", "which role the pods of aws-node use was not read", nil},
-	{rules.CNIUnknown, "read whether aws-node needs them", "whether aws-node needs them is unknown", nil},
+	{rules.CNIRemovable, "remove now, every aws-node uses its own role", "now", "every aws-node uses its own role", fixOnly("NR205")},
+	{rules.CNIStalePods, "restart aws-node, then remove", "after a restart of aws-node", "aws-node pods have to be restarted", fixOnly("NR205")},
+	{rules.CNIRoleFails, "repair the role of aws-node, then remove", "after a repair of the role of aws-node", "the role of aws-node does not work", func() command.Command { return command.Noderole("fix") }},
+	{rules.CNIUsed, "give aws-node a role of its own, then remove", "when aws-node has a role of its own", "aws-node has no role of its own", func() command.Command { return command.Noderole("fix", "--cni-identity", "auto") }},
+	{rules.CNIWindows, "check that Windows pods get addresses without them, then remove", "after a check of Windows pods", "Windows nodes have the role", nil},
+	{rules.CNIPodsUnread, "read which role the pods of aws-node use", "when the pods of aws-node were read", "which role the pods of aws-node use was not read", nil},
+	{rules.CNIUnknown, "read whether aws-node needs them", "when it is known whether aws-node needs them", "whether aws-node needs them is unknown", nil},
 }
 
 func fixOnly(rule string) func() command.Command {
@@ -116,7 +117,8 @@ func (f *fleet) rollUp(users map[string][]user) finding.Result {
 	roles := keys(users)
 	slices.SortStableFunc(roles, func(a, b string) int { return place(a) - place(b) })
 	on := map[string]bool{}
-	ready, unsafe := 0, 0
+	unsafe := 0
+	at := make([]int, len(stages))
 	done := map[string]bool{} // commands
 	for _, arn := range roles {
 		list := users[arn]
@@ -129,9 +131,7 @@ func (f *fleet) rollUp(users map[string][]user) finding.Result {
 			names = append(names, f.name(u.Facts))
 			mixed = mixed || u.stage() != place(arn)
 		}
-		if place(arn) == 0 {
-			ready++
-		}
+		at[place(arn)]++
 		line := fmt.Sprintf("%s: %s of %s", s.words, snapshot.NameOf(arn), listed(names))
 		if mixed {
 			r.Severity = finding.Warning
@@ -146,9 +146,15 @@ func (f *fleet) rollUp(users map[string][]user) finding.Result {
 	if n := len(f.unread); n > 0 {
 		r.Evidence = append(r.Evidence, "what was not read may have these node roles too: "+f.unread[0].Name+more(n))
 	}
-	r.Message = fmt.Sprintf("node roles of %d of %s have CNI permissions; %s can be removed now", len(on), text.Count(len(f.clusters), "cluster"), those(ready, len(roles)))
+	var order []string
+	for i, n := range at {
+		if n > 0 {
+			order = append(order, fmt.Sprintf("from %s %s", text.Count(n, "role"), stages[i].when))
+		}
+	}
+	r.Message = fmt.Sprintf("node roles of %d of %s have CNI permissions; remove them %s", len(on), text.Count(len(f.clusters), "cluster"), strings.Join(order, ", "))
 	if unsafe > 0 {
-		r.Message += fmt.Sprintf("; %s with clusters that still need them", text.Count(unsafe, "role")+" shared")
+		r.Message += fmt.Sprintf("; %s of several clusters, of which some still need them", text.Count(unsafe, "role"))
 	}
 	return r
 }
@@ -158,13 +164,6 @@ func more(n int) string {
 		return ""
 	}
 	return fmt.Sprintf(" and %d more", n-1)
-}
-
-func those(ready, all int) string {
-	if ready == all {
-		return "all"
-	}
-	return fmt.Sprintf("those of %d of %s", ready, text.Count(all, "role"))
 }
 
 // removal is what to do about a node role. What fix plans for one cluster would take the

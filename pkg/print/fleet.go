@@ -49,6 +49,7 @@ const (
 	manyClusters    = 40 // above, clusters without findings, and others after so many, are only counted
 	namedClusters   = 8  // of one finding
 	plannedClusters = 5  // whose repair is named
+	namedFindings   = 5  // of one rule about several clusters
 )
 
 // FleetTable writes a fleet's report for a person: a row for each cluster with a verdict for
@@ -355,8 +356,10 @@ func (t *table) together(f *finding.FleetReport) {
 	if t.o.Quiet {
 		m.unknown, m.excepted = nil, nil
 	}
+	var more []string
 	if !t.o.Wide {
 		m.passed = nil
+		m.findings, more = fewOfEach(m.findings)
 		for i := range m.findings {
 			e := &m.findings[i]
 			if n := len(e.advice); n > plannedClusters {
@@ -372,6 +375,29 @@ func (t *table) together(f *finding.FleetReport) {
 		t.rule("Across clusters")
 	}
 	t.list(m)
+	for _, l := range more {
+		t.line(l)
+	}
+	if len(more) > 0 {
+		t.line("")
+	}
+}
+
+// fewOfEach keeps the first findings of each rule, and says how many others there are.
+func fewOfEach(findings []entry) (kept []entry, more []string) {
+	counts := map[string]int{}
+	var ids []string
+	for _, e := range findings {
+		if counts[e.ID]++; counts[e.ID] <= namedFindings {
+			kept = append(kept, e)
+		} else if counts[e.ID] == namedFindings+1 {
+			ids = append(ids, e.ID)
+		}
+	}
+	for _, id := range ids {
+		more = append(more, fmt.Sprintf("and %s of %s (-o wide shows all)", text.Count(counts[id]-namedFindings, "more finding"), id))
+	}
+	return kept, more
 }
 
 // findingLabel is the label of what a finding counts with.
