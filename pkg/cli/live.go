@@ -69,7 +69,7 @@ func addClusterFlags(f *pflag.FlagSet, clusterName, profile *string) {
 func (o *liveOptions) addFactsFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
 		f.BoolVar(&o.simulate, "simulate", false, "Also call iam:SimulatePrincipalPolicy, once for each role, and report where AWS and this program disagree")
-		f.StringVar(&o.organization, "org-profile", "", "Also read the policies of the account's organization, with this AWS profile of its management account or a delegated administrator")
+		f.StringVar(&o.organization, "org-profile", "", "Also read the policies of the account's organization, of a fleet those of each account, with this AWS profile of its management account or a delegated administrator")
 		f.StringSliceVar(&o.regions, "regions", nil, "Also read the cluster roles in these AWS regions, as REGION,…; nodes must not share them. With --all-clusters: the regions of the clusters")
 		f.BoolVar(&o.awsOnly, "aws-only", false, "Do not read the Kubernetes API; the verdicts that need it are unknown")
 	})

@@ -45,10 +45,13 @@ type Options struct {
 	Shard   fleet.Shard
 	// AWS is what every account is read with, but for the profile and the role, which the
 	// targets may name.
-	AWS        aws.Config
-	Kubeconfig Kubeconfig
-	Getenv     func(string) string
-	Trace      *trace.Recorder
+	AWS aws.Config
+	// Organization is the profile of the management account or a delegated administrator, with
+	// which the policies of the organization are read; empty reads none.
+	Organization string
+	Kubeconfig   Kubeconfig
+	Getenv       func(string) string
+	Trace        *trace.Recorder
 	// Tool is copied to the snapshots.
 	Tool string
 }
@@ -64,6 +67,8 @@ type Fleet struct {
 	o       Options
 	raw     clientcmdapi.Config
 	managed collect.ManagedPolicies
+	// organizations is nil where the organization is not read.
+	organizations collect.Organization
 
 	mu       sync.Mutex
 	accounts map[string]*account
@@ -123,6 +128,11 @@ func Find(ctx context.Context, o Options) (*Fleet, error) {
 		}
 		f.raw = raw
 	}
+	if o.Organization != "" {
+		if err := f.openOrganization(ctx); err != nil {
+			return nil, err
+		}
+	}
 	var all found
 	for _, in := range o.Targets.Include {
 		find := f.listed
@@ -160,6 +170,18 @@ func Find(ctx context.Context, o Options) (*Fleet, error) {
 		return nil, nothing(all)
 	}
 	return f, nil
+}
+
+// openOrganization makes what reads the policies of the organization, once for all accounts.
+func (f *Fleet) openOrganization(ctx context.Context) error {
+	cfg := f.o.AWS
+	cfg.Profile, cfg.RoleARN, cfg.ExternalID = f.o.Organization, "", ""
+	a, err := f.accountOf("organization", func() (*aws.Account, error) { return aws.NewAccount(ctx, cfg) })
+	if err != nil {
+		return err
+	}
+	f.organizations = collect.ShareOrganization(a.In(a.Home()))
+	return nil
 }
 
 // nothing is the error of a selection that selects nothing.
@@ -434,8 +456,8 @@ func (f *Fleet) Read(ctx context.Context, t fleet.Target) (*snapshot.Snapshot, e
 	}
 	options := collect.Options{
 		Cluster: cluster, AWS: client, Answers: from.account.answers, KubeOptional: true,
-		Regions:   slices.DeleteFunc(regions, func(r string) bool { return r == id.Region }),
-		Providers: true, Tool: f.o.Tool, Context: t.Context,
+		Regions:      slices.DeleteFunc(regions, func(r string) bool { return r == id.Region }),
+		Organization: f.organizations, Providers: true, Tool: f.o.Tool, Context: t.Context,
 	}
 	api, err := f.kubernetes(ctx, from, client, cluster)
 	var unusable *problem.Error
