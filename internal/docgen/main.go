@@ -143,7 +143,7 @@ func schemas() error {
 	}
 	for name, value := range map[string]any{
 		"snapshot": &snapshot.Snapshot{}, "report": &finding.Report{}, "fleet-report": &finding.FleetReport{}, "config": &teampolicy.Config{},
-		"diff": &diff.Diff{}, "targets": &fleet.Targets{}, "usage": &usage.List{},
+		"diff": &diff.Diff{}, "fleet-diff": &diff.FleetDiff{}, "targets": &fleet.Targets{}, "usage": &usage.List{},
 	} {
 		schema := reflector.Reflect(value)
 		text, err := json.MarshalIndent(schema, "", "  ")

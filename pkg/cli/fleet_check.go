@@ -93,11 +93,7 @@ func (o *checkOptions) runFleet(ctx context.Context, dir, shown, footer string) 
 	report := &finding.FleetReport{Facts: finding.FleetFacts{
 		Directory: shown, JudgedBy: toolName(), CNIVersion: strings.TrimPrefix(o.cniVersion, "v"),
 	}}
-	for _, p := range d.Plans {
-		if at := p.PlannedAt.UTC().Format(time.RFC3339); report.Facts.PlannedAt == "" || at < report.Facts.PlannedAt {
-			report.Facts.PlannedAt, report.Facts.Selection = at, p.Selection
-		}
-	}
+	report.Facts.PlannedAt, report.Facts.Selection = planned(d)
 	for _, u := range d.Unread {
 		report.AddUnread(finding.FleetCluster{
 			Cluster: finding.ClusterInfo{Account: u.Account, Region: u.Region}, Context: u.Context, Profile: u.Profile, Reason: u.Error, Advice: u.Next,
@@ -128,6 +124,17 @@ func (o *checkOptions) runFleet(ctx context.Context, dir, shown, footer string) 
 	default:
 		return nil
 	}
+}
+
+// planned says when the clusters of a directory were looked for, the earliest where it has
+// several plans, and what was selected.
+func planned(d *fleet.Directory) (at, selection string) {
+	for _, p := range d.Plans {
+		if t := p.PlannedAt.UTC().Format(time.RFC3339); at == "" || t < at {
+			at, selection = t, p.Selection
+		}
+	}
+	return at, selection
 }
 
 // allPassed reports whether every result of every cluster passed.

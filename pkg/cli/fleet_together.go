@@ -49,6 +49,7 @@ func (t *together) add(to *fleetrules.Fleet, facts fleetrules.Facts) {
 	to.Add(facts)
 }
 
+// addUnread adds a cluster that was not read.
 func (t *together) addUnread(to *fleetrules.Fleet, e fleet.Entry, reason string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -58,7 +58,9 @@ func (s *sharedOrganization) TargetPolicies(ctx context.Context, target, policyT
 
 // OrganizationPolicy implements Organization.
 func (s *sharedOrganization) OrganizationPolicy(ctx context.Context, id string) (snapshot.OrganizationPolicy, error) {
-	return s.policies.Get(ctx, id, func(ctx context.Context) (snapshot.OrganizationPolicy, error) { return s.api.OrganizationPolicy(ctx, id) })
+	return s.policies.Get(ctx, id, func(ctx context.Context) (snapshot.OrganizationPolicy, error) {
+		return s.api.OrganizationPolicy(ctx, id)
+	})
 }
 
 // The types of policies that limit an account.

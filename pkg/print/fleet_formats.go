@@ -17,6 +17,9 @@ func writeFleetMarkdown(w io.Writer, f *finding.FleetReport, o Options) error {
 	d := &markdown{}
 	words, _ := fleetHeadline(f)
 	fmt.Fprintf(&d.b, "### kubectl noderole: %s\n\n%s. %s.\n\n", escape(fleetTitle(f)), escape(words), escape(strings.Join(fleetCounts(f.Summary), ", ")))
+	if facts := fleetFacts(f.Facts); len(facts) > 0 {
+		d.b.WriteString(escape(clip(strings.Join(facts, ", "), 4*maxName)) + "\n\n")
+	}
 	// What was not read goes before what may be left out.
 	var unread, rows, found, missing []string
 	for _, c := range f.Clusters {
@@ -71,7 +74,7 @@ func writeFleetJUnit(w io.Writer, f *finding.FleetReport, o Options) error {
 	all := &junitSuites{Name: "kubectl noderole " + fleetTitle(f)}
 	for i, c := range f.Clusters {
 		s := &junitSuite{Name: rowName(c), Properties: []junitProperty{{"cluster", c.Cluster.ARN}}}
-		for name, value := range map[string]string{"context": c.Context, "group": c.Group, "factsCollectedAt": c.CollectedAt} {
+		for name, value := range map[string]string{"context": c.Context, "group": c.Group, "factsCollectedAt": c.CollectedAt, "cniVersion": f.Facts.CNIVersion} {
 			if value != "" {
 				s.Properties = append(s.Properties, junitProperty{name, value})
 			}
@@ -142,6 +145,11 @@ func writeOpenMetrics(w io.Writer, f *finding.FleetReport, _ Options) error {
 				parts = append(parts, labels[i]+`="`+metricLabel(labels[i+1])+`"`)
 			}
 			fmt.Fprintf(&b, "%s{%s} %d\n", name, strings.Join(parts, ","), value)
+		})
+	}
+	if f.Facts.CNIVersion != "" {
+		metric("noderole_cni_version", "The version of vpc-cni that the results are for, where it is not the one that runs.", func(sample func(int, ...string)) {
+			sample(1, "version", f.Facts.CNIVersion)
 		})
 	}
 	// Rows of which nothing is known may be alike.
