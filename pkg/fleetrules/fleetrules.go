@@ -228,6 +228,14 @@ func rest(report func(finding.Result), unread []string, unknown, passed string, 
 	report(r)
 }
 
+// other is a word for what is left when there are results already.
+func other(results int) string {
+	if results > 0 {
+		return "other "
+	}
+	return ""
+}
+
 // about puts a cluster's name before lines about it.
 func (f *fleet) about(c Facts, list []string) []string {
 	var out []string

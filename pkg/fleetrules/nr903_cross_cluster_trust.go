@@ -64,7 +64,7 @@ give it a role of its own first: kubectl noderole fix --cni-identity auto.`,
 		case len(users) == 0 && len(unread) == 0:
 			report(finding.Result{Status: finding.NotApplicable, Subject: ofFleet(), Message: "no aws-node of the fleet has a role of its own"})
 		case failed == 0 || len(unread) > 0:
-			rest(report, unread, "whether other roles of aws-node trust other clusters' OIDC providers is unknown",
+			rest(report, unread, "whether "+other(failed)+"roles of aws-node trust other clusters' OIDC providers is unknown",
 				"no role of aws-node trusts another cluster's OIDC provider", fmt.Sprintf("the trust policies of %s were evaluated", text.Count(len(users), "role")))
 		}
 	},

@@ -136,7 +136,7 @@ func checkProviders(f *fleet, report func(finding.Result)) {
 	case judged == 0 && len(unread) == 0:
 		report(finding.Result{Status: finding.NotApplicable, Subject: ofFleet(), Message: "the accounts have no OIDC providers of EKS clusters"})
 	case failed == 0 || len(unread) > 0:
-		rest(report, unread, "whether other OIDC providers have their cluster is unknown", "every OIDC provider of an EKS cluster has its cluster",
+		rest(report, unread, "whether "+other(judged)+"OIDC providers have their cluster is unknown", "every OIDC provider of an EKS cluster has its cluster",
 			fmt.Sprintf("%s of %s compared with the clusters", text.Count(judged, "OIDC provider"), text.Count(len(f.account), "account")))
 	}
 }

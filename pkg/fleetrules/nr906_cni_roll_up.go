@@ -98,7 +98,7 @@ func checkCNIRollUp(f *fleet, report func(finding.Result)) {
 		report(f.rollUp(users))
 	}
 	if len(users) == 0 || len(unread) > 0 {
-		rest(report, unread, "whether other node roles have CNI permissions is unknown", "no node role has CNI permissions that aws-node should have from a role of its own",
+		rest(report, unread, "whether "+other(len(users))+"node roles have CNI permissions is unknown", "no node role has CNI permissions that aws-node should have from a role of its own",
 			fmt.Sprintf("%s of %s", text.Count(compared, "node role"), text.Count(len(f.clusters), "cluster")))
 	}
 }
