@@ -52,6 +52,11 @@ func TestFleet(t *testing.T) {
 		Name: aws.String("remote"), RoleArn: aws.String("arn:aws:iam::" + away + ":role/awayClusterRole"), ResourcesVpcConfig: &ekstypes.VpcConfigRequest{SubnetIds: []string{"subnet-1", "subnet-2"}},
 	})
 	s.must(err)
+	gone, err := iam.NewFromConfig(other).CreateOpenIDConnectProvider(s.ctx, &iam.CreateOpenIDConnectProviderInput{
+		Url: aws.String("https://oidc.eks.us-east-1.amazonaws.com/id/60E60E60E60E60E60E60E60E60E60E60"), ClientIDList: []string{"sts.amazonaws.com"},
+		ThumbprintList: []string{"9e99a48a9960b14926bb7f3b02e22da2b0ab7280"},
+	})
+	s.must(err)
 	remote := s.proxied
 	remote.Endpoint, remote.AccessEntries, remote.Associations = "https://127.0.0.1:1", map[string]awsproxy.AccessEntry{}, map[string]awsproxy.Association{}
 	proxy.SetCluster("remote", remote)
@@ -88,7 +93,11 @@ include:
 			Read    bool
 			Summary struct{ Errors, Warnings, Unknown int }
 		}
-		Missing []struct{ Operation, Error string }
+		Missing      []struct{ Operation, Error string }
+		FleetResults []struct {
+			ID, Status string
+			Subject    struct{ ARN string }
+		}
 	}
 	if err := json.Unmarshal([]byte(out.stdout), &report); err != nil || out.code != 3 || len(report.Clusters) != 2 {
 		t.Fatalf("check: exit %d, %v\n%s%s", out.code, err, out.stdout, out.stderr)
@@ -104,6 +113,16 @@ include:
 				t.Errorf("remote: %+v", c)
 			}
 		}
+	}
+	orphaned := false
+	for _, r := range report.FleetResults {
+		orphaned = orphaned || r.ID == "NR904" && r.Status == "fail" && r.Subject.ARN == *gone.OpenIDConnectProviderArn
+	}
+	if !orphaned {
+		t.Errorf("the provider of no cluster is not found: %+v", report.FleetResults)
+	}
+	if out = kubectl(t, offline, "noderole", "diff", dir, dir); out.code != 0 || !strings.Contains(out.stdout, "nothing changed") {
+		t.Errorf("diff: exit %d\n%s%s", out.code, out.stdout, out.stderr)
 	}
 	if len(report.Missing) == 0 || !strings.Contains(fmt.Sprint(report.Missing), "cannot reach the Kubernetes API server https://127.0.0.1:1") {
 		t.Errorf("missing: %+v", report.Missing)
