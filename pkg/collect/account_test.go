@@ -348,3 +348,21 @@ func TestReadAccountLimits(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
+
+// An Auto Scaling group without instances: the page of instance profiles gives the same
+// facts as asking for its profile, and nothing is missing where it is refused.
+func TestEmptyGroups(t *testing.T) {
+	t.Parallel()
+	read := func(refuse string) *snapshot.Snapshot {
+		w := listing(t, refuse)
+		w.aws.emptyGroups, w.aws.pageSize = true, 100
+		s, stats := w.collect(t)
+		if got := stats.PerOperation["iam:ListInstanceProfiles"]; got != 1 {
+			t.Errorf("iam:ListInstanceProfiles was called %d times", got)
+		}
+		return s
+	}
+	if diff := cmp.Diff(read("iam:ListInstanceProfiles"), read("")); diff != "" {
+		t.Errorf("facts (-refused +allowed):\n%s", diff)
+	}
+}

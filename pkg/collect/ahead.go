@@ -116,6 +116,27 @@ func (c *collector) readProfileAhead(profileARN string) {
 	})
 }
 
+// profilePage returns the account's instance profiles as far as one page has them. Without
+// the permission for it, which check does not need otherwise, each profile is asked for.
+func (c *collector) profilePage(ctx context.Context) (map[string]snapshot.InstanceProfile, error) {
+	return c.answers.profilePage.Get(ctx, "", c.aws.ProfilePage)
+}
+
+// readListedProfile reads an instance profile that a group without instances names, by
+// name or ARN, from the page: its role is then known one level earlier.
+func (c *collector) readListedProfile(ctx context.Context, name string) error {
+	page, err := c.profilePage(ctx)
+	for arn, profile := range page {
+		if arn == name || snapshot.NameOf(arn) == name {
+			_, err := c.answers.profiles.Get(ctx, snapshot.NameOf(arn), func(context.Context) (namedProfile, error) {
+				return namedProfile{arn, profile}, nil
+			})
+			return ending(err)
+		}
+	}
+	return ending(err)
+}
+
 // readAhead reads of roles what their policies are found by.
 func (c *collector) readAhead(roles []string) {
 	for _, name := range roles {

@@ -18,6 +18,7 @@ type Answers struct {
 	documents        Memo[string] // of inline policies, by ROLE#NAME
 	roleProfiles     Memo[map[string]snapshot.InstanceProfile]
 	profiles         Memo[namedProfile]
+	profilePage      Memo[map[string]snapshot.InstanceProfile]
 	policies         Memo[snapshot.Policy]
 	providers        Memo[snapshot.OIDCProvider]
 	versions         Memo[map[string]string]

@@ -22,7 +22,9 @@
 //  3. the policies of the roles, whose default versions level 1 has brought.
 //
 // A role that nothing but its node group names, and that was not read ahead, is read on
-// level 3, and its policies on level 4. Nothing that was only read ahead is in the
+// level 3, and its policies on level 4. The role of an Auto Scaling group without instances
+// is found as early as that with one page of the account's instance profiles (see readGroup).
+// Nothing that was only read ahead is in the
 // snapshot, nor is its error: the reader of a role or policy finds the answer in memory.
 package collect
 
@@ -106,6 +108,9 @@ type AWS interface {
 	PolicyDocument(ctx context.Context, arn, version string) (string, error)
 	// InstanceProfile returns the profile's ARN and its roles.
 	InstanceProfile(ctx context.Context, name string) (arn string, profile snapshot.InstanceProfile, err error)
+	// ProfilePage returns the account's instance profiles by ARN, as far as the first page
+	// of the list has them.
+	ProfilePage(ctx context.Context) (map[string]snapshot.InstanceProfile, error)
 	OIDCProvider(ctx context.Context, arn string) (snapshot.OIDCProvider, error)
 
 	// Instances returns those of at most InstanceBatch instances that exist.

@@ -43,6 +43,8 @@ type fakeAWS struct {
 	instances    map[string]fakeEC2Instance // by id
 	// noAutoScaling is set where there are no Auto Scaling groups.
 	noAutoScaling bool
+	// emptyGroups is set where the Auto Scaling groups have no instances.
+	emptyGroups bool
 
 	mu       sync.Mutex
 	calls    map[string]int
@@ -455,8 +457,12 @@ func (f *fakeAWS) serveAutoScaling(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+	instances := "<Instances><member>" + element("InstanceId", "i-1") + "</member></Instances>"
+	if f.emptyGroups {
+		instances = ""
+	}
 	group := func(name, launch, tag string) string {
-		return "<member>" + element("AutoScalingGroupName", name) + launch + "<Instances><member>" + element("InstanceId", "i-1") + "</member></Instances><Tags><member>" + element("Key", tag) + "</member></Tags></member>"
+		return "<member>" + element("AutoScalingGroupName", name) + launch + instances + "<Tags><member>" + element("Key", tag) + "</member></Tags></member>"
 	}
 	template := element("LaunchTemplateId", "lt-1") + element("Version", "3")
 	groups := group("asg-1", "<LaunchTemplate>"+template+"</LaunchTemplate>", "a") +

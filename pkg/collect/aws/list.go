@@ -44,6 +44,22 @@ func (a *Account) InstanceProfiles(ctx context.Context) (map[string]snapshot.Ins
 	return profiles, err
 }
 
+// ProfilePage is InstanceProfiles with the first page alone. Few accounts have more than one.
+func (a *Account) ProfilePage(ctx context.Context) (map[string]snapshot.InstanceProfile, error) {
+	page, err := call(ctx, a, "iam:ListInstanceProfiles", func(ctx context.Context) (*iam.ListInstanceProfilesOutput, error) {
+		return a.iam.ListInstanceProfiles(ctx, &iam.ListInstanceProfilesInput{MaxItems: aws.Int32(listPage)})
+	})
+	if err != nil {
+		return nil, err
+	}
+	profiles := make(map[string]snapshot.InstanceProfile, len(page.InstanceProfiles))
+	for i := range page.InstanceProfiles {
+		profile := &page.InstanceProfiles[i]
+		profiles[aws.ToString(profile.Arn)] = instanceProfile(profile)
+	}
+	return profiles, nil
+}
+
 // PolicyRoles returns the names of the roles that a managed policy is attached to.
 func (a *Account) PolicyRoles(ctx context.Context, policyARN string) ([]string, error) {
 	var names []string
