@@ -196,14 +196,13 @@ func (slow) Simulate(context.Context, string, []string, []string) ([]snapshot.Si
 
 func (slow) Calls() map[string]int { return nil }
 
-// quickKube answers at once. It has a self-managed node, or none.
-type quickKube struct{ empty bool }
+// quickKube answers at once. It has the self-managed nodes of these instances.
+type quickKube []string
 
 func (k quickKube) Nodes(_ context.Context, each func(string, snapshot.Node)) error {
-	if k.empty {
-		return nil
+	for _, instance := range k {
+		each(instance, snapshot.Node{Provisioner: snapshot.SelfManaged, ProviderID: "aws:///eu-west-1a/" + instance})
 	}
-	each("n", snapshot.Node{Provisioner: snapshot.SelfManaged, ProviderID: "aws:///eu-west-1a/i-0a"})
 	return nil
 }
 
@@ -282,10 +281,14 @@ func TestDepth(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				nodes := quickKube{"i-0a"}
+				if test.aws.emptyGroup {
+					nodes = nil
+				}
 				test.aws.clusters = &collect.Memo[snapshot.Cluster]{}
 				began := time.Now()
 				s, _, err := collect.Collect(t.Context(), collect.Options{
-					Cluster: locate.Cluster{Name: "prod"}, AWS: test.aws, Kube: quickKube{test.aws.emptyGroup},
+					Cluster: locate.Cluster{Name: "prod"}, AWS: test.aws, Kube: nodes,
 					Confirm: func(context.Context) (locate.Cluster, error) {
 						time.Sleep(latency)
 						return locate.Cluster{Name: "prod", ARN: clusterARN("prod")}, nil

@@ -28,6 +28,8 @@ type fakeAWS struct {
 	latency  time.Duration
 	// plain serves policy documents as they are, not percent-encoded.
 	plain bool
+	// answered, where set, is called after every answer.
+	answered func()
 	// fault, where set, may answer in place of the server.
 	fault func(operation string, w http.ResponseWriter, r *http.Request) bool
 
@@ -55,7 +57,10 @@ type fakeAWS struct {
 }
 
 // span is when a call was being answered.
-type span struct{ from, to time.Time }
+type span struct {
+	from, to  time.Time
+	operation string
+}
 
 // reset forgets what was counted.
 func (f *fakeAWS) reset() {
@@ -130,6 +135,14 @@ func (f *fakeAWS) rolePath(name string) string {
 	return "/"
 }
 
+// RoundTrip implements http.RoundTripper: the server without a network, for tests with a
+// virtual clock.
+func (f *fakeAWS) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer := httptest.NewRecorder()
+	f.ServeHTTP(answer, r)
+	return answer.Result(), nil
+}
+
 // ServeHTTP implements http.Handler.
 func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
@@ -148,8 +161,11 @@ func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		f.mu.Lock()
 		f.inFlight[service]--
-		f.spans = append(f.spans, span{began, time.Now()})
+		f.spans = append(f.spans, span{began, time.Now(), operation})
 		f.mu.Unlock()
+		if f.answered != nil {
+			f.answered()
+		}
 	}()
 	if !strings.Contains(r.UserAgent(), "kubectl-noderole") {
 		http.Error(w, "no user agent", http.StatusBadRequest)
