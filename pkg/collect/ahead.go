@@ -3,8 +3,11 @@ package collect
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/awsauth"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -36,8 +39,30 @@ func (c *collector) readPolicyPage(ctx context.Context) error {
 	return ending(err)
 }
 
+// policyVersions returns the default versions of the managed policies that are attached in
+// the account or permissions boundaries in it, as far as they are listed.
 func (c *collector) policyVersions(ctx context.Context) (map[string]string, error) {
-	return c.answers.versions.Get(ctx, "", c.aws.PolicyVersions)
+	return c.answers.versions.Get(ctx, "", func(ctx context.Context) (map[string]string, error) {
+		var attached, boundaries map[string]string
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() (err error) {
+			attached, err = c.aws.PolicyVersions(ctx)
+			return err
+		})
+		group.Go(func() (err error) {
+			boundaries, err = c.answers.boundaryPolicies.Get(ctx, "", c.aws.BoundaryPolicies)
+			return err
+		})
+		if err := group.Wait(); err != nil {
+			return nil, err
+		}
+		versions := maps.Clone(boundaries)
+		if versions == nil {
+			versions = map[string]string{}
+		}
+		maps.Copy(versions, attached)
+		return versions, nil
+	})
 }
 
 // maxPrincipals is with how many principals the roles that have access entries are read

@@ -20,8 +20,10 @@ type Answers struct {
 	profiles         Memo[namedProfile]
 	profilePage      Memo[map[string]snapshot.InstanceProfile]
 	policies         Memo[snapshot.Policy]
+	details          Memo[*Details]
 	providers        Memo[snapshot.OIDCProvider]
 	versions         Memo[map[string]string]
+	boundaryPolicies Memo[map[string]string]
 	organization     Memo[*snapshot.Organization]
 	repositories     Memo[string]                          // their policies, by ARN
 	endpoints        Memo[map[string]snapshot.VPCEndpoint] // by VPC

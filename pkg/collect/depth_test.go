@@ -126,6 +126,11 @@ func (s slow) PolicyVersions(context.Context) (map[string]string, error) {
 	return s.versions, nil
 }
 
+func (slow) BoundaryPolicies(context.Context) (map[string]string, error) {
+	time.Sleep(latency)
+	return nil, nil
+}
+
 func (slow) PolicyVersion(context.Context, string) (string, error) {
 	time.Sleep(latency)
 	return "v1", nil

@@ -96,6 +96,7 @@ type fakeRole struct {
 	tags     map[string]string
 	attached []string
 	inline   map[string]string
+	lastUsed string
 }
 
 type fakeProfile struct {
@@ -352,6 +353,8 @@ func (f *fakeAWS) serveIAM(w http.ResponseWriter, r *http.Request) {
 		result = f.members(r, "Policies", keysOf(attached), func(arn string) string {
 			return element("Arn", arn) + element("DefaultVersionId", "v3")
 		})
+	case "GetAccountAuthorizationDetails":
+		result = f.details(r)
 	case "GetPolicy":
 		arn := r.Form.Get("PolicyArn")
 		if _, known := f.policies[arn]; !known {
@@ -414,7 +417,11 @@ func formList(r *http.Request, name string) []string {
 }
 
 func (f *fakeAWS) members(r *http.Request, field string, all []string, member func(string) string) string {
-	names, next := pageOf(all, f.pageSize, r.Form.Get("Marker"))
+	size := f.pageSize
+	if n, err := strconv.Atoi(r.Form.Get("MaxItems")); err == nil {
+		size = min(size, n)
+	}
+	names, next := pageOf(all, size, r.Form.Get("Marker"))
 	var out strings.Builder
 	for _, name := range names {
 		out.WriteString("<member>" + member(name) + "</member>")
@@ -441,7 +448,14 @@ func (f *fakeAWS) roleXML(name string, whole bool) string {
 	for _, key := range keysOf(role.tags) {
 		out += "<member>" + element("Key", key) + element("Value", role.tags[key]) + "</member>"
 	}
-	return out + "</Tags>"
+	return out + "</Tags>" + f.lastUsedXML(name)
+}
+
+func (f *fakeAWS) lastUsedXML(name string) string {
+	if f.roles[name].lastUsed == "" {
+		return "<RoleLastUsed/>"
+	}
+	return "<RoleLastUsed>" + element("LastUsedDate", f.roles[name].lastUsed) + "</RoleLastUsed>"
 }
 
 func (f *fakeAWS) profileXML(name string) string {

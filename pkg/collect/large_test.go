@@ -13,6 +13,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
 // largeAccount is a cluster with 200 node groups and 100 self-managed instances, each with a
@@ -47,43 +48,112 @@ func largeAccount(t *testing.T) *fakeAWS {
 // requests than the budget has at any time, in the time that the budget needs, and with
 // little memory.
 func TestLargeAccount(t *testing.T) {
-	f := largeAccount(t)
-	memory := watchMemory(f)
-	synctest.Test(t, func(t *testing.T) {
-		client, err := aws.New(t.Context(), aws.Config{Region: region, Env: map[string]string{"AWS_ENDPOINT_URL": f.URL}, Transport: f})
-		if err != nil {
-			t.Fatal(err)
-		}
-		began := time.Now()
-		s, stats, err := collect.Collect(t.Context(), collect.Options{
-			Cluster: locate.Cluster{Name: "prod", ARN: clusterARN("prod")}, AWS: client, Kube: quickKube(keysOf(f.instances)),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		took := time.Since(began)
-		if len(s.NodeGroups) != 200 || len(s.Roles) != 300 || len(s.Policies) != 1000 || len(s.AccessEntries) != 300 || len(s.Missing) > 0 {
-			t.Errorf("%d node groups, %d roles, %d policies, %d access entries, missing %v", len(s.NodeGroups), len(s.Roles), len(s.Policies), len(s.AccessEntries), s.Missing)
-		}
-		for _, role := range s.Roles {
-			if len(role.AttachedPolicies) != 4 || len(role.InlinePolicies) != 1 || len(role.InstanceProfiles) != 1 {
-				t.Errorf("role %+v", role)
+	for name, test := range map[string]struct {
+		bulk bool
+		// most is what the budgets need: 1,000 documents at 17 a second; at once, what EKS
+		// is asked at 10 a second.
+		most time.Duration
+	}{
+		"each role":     {false, 59 * time.Second},
+		"roles at once": {true, 45 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := largeAccount(t)
+			memory := watchMemory(f)
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				s, stats, err := collect.Collect(t.Context(), collect.Options{
+					Cluster: locate.Cluster{Name: "prod", ARN: clusterARN("prod")}, AWS: f.client(t), Kube: quickKube(keysOf(f.instances)), Bulk: test.bulk,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(s.NodeGroups) != 200 || len(s.Roles) != 300 || len(s.Policies) != 1000 || len(s.AccessEntries) != 300 || len(s.Missing) > 0 {
+					t.Errorf("%d node groups, %d roles, %d policies, %d access entries, missing %v", len(s.NodeGroups), len(s.Roles), len(s.Policies), len(s.AccessEntries), s.Missing)
+				}
+				for _, role := range s.Roles {
+					if len(role.AttachedPolicies) != 4 || len(role.InlinePolicies) != 1 || len(role.InstanceProfiles) != 1 {
+						t.Errorf("role %+v", role)
+					}
+				}
+				took := time.Since(began)
+				t.Logf("%d calls in %s, %d MiB: %v", stats.AWSCalls, took, memory()>>20, stats.PerOperation)
+				if took > test.most {
+					t.Errorf("it took %s, want at most %s", took, test.most)
+				}
+			})
+			frugal(t, f)
+			if used := memory(); used > 64<<20 {
+				t.Errorf("%d MiB of memory", used>>20)
 			}
-		}
-		t.Logf("%d calls in %s, %d MiB: %v", stats.AWSCalls, took, memory()>>20, stats.PerOperation)
-		if took > 75*time.Second {
-			t.Errorf("it took %s", took)
-		}
-	})
+		})
+	}
+}
+
+// TestLargeList: 600 candidates among 1,100 roles are read at once where that is allowed.
+func TestLargeList(t *testing.T) {
+	for name, test := range map[string]struct {
+		refuse string
+		most   time.Duration
+	}{
+		"each role":     {"iam:GetAccountAuthorizationDetails", 86 * time.Second},
+		"roles at once": {"", 2 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := listing(t, test.refuse)
+			f := w.aws
+			f.pageSize, f.latency = 1000, latency
+			f.roles = map[string]fakeRole{}
+			var picked []string
+			for i := range 1100 {
+				name := fmt.Sprintf("role-%04d", i)
+				f.roles[name] = fakeRole{trust: rawDocument, attached: []string{workerPolicy, pullPolicy}}
+				if i < 600 {
+					picked = append(picked, f.roleARN(name))
+				}
+			}
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				account, err := collect.ReadAccount(t.Context(), collect.AccountOptions{
+					Cluster: locate.Cluster{Name: "prod", ARN: clusterARN("prod")}, AWS: f.client(t), Bulk: collect.BulkWins,
+					Keep: func(*snapshot.Account) []string { return picked },
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(account.Snapshot.Roles) != 1100 || len(account.LastUsed) != 600 || len(account.Snapshot.Missing)+len(account.Unread) > 0 {
+					t.Errorf("%d roles, last use of %d, missing %v, %v", len(account.Snapshot.Roles), len(account.LastUsed), account.Snapshot.Missing, account.Unread)
+				}
+				took := time.Since(began)
+				t.Logf("%d calls in %s", len(f.spans), took)
+				if took > test.most {
+					t.Errorf("it took %s, want at most %s", took, test.most)
+				}
+			})
+			frugal(t, f)
+		})
+	}
+}
+
+// client returns the real client, which reaches the server without a network.
+func (f *fakeAWS) client(t *testing.T) *aws.Client {
+	t.Helper()
+	client, err := aws.New(t.Context(), aws.Config{Region: region, Env: map[string]string{"AWS_ENDPOINT_URL": f.URL}, Transport: f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// frugal fails where something was read twice or requests exceed the budget.
+func frugal(t *testing.T, f *fakeAWS) {
+	t.Helper()
 	for object, n := range f.objects {
 		if n > 1 {
 			t.Errorf("%s was read %d times", object, n)
 		}
 	}
 	withinBudget(t, f.spans)
-	if used := memory(); used > 64<<20 {
-		t.Errorf("%d MiB of memory", used>>20)
-	}
 }
 
 // withinBudget compares the requests with the budget of their operation or service: no
