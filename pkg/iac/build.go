@@ -68,7 +68,9 @@ func (b *builder) targets() []target {
 	var targets []target
 	for i := range b.code.Clusters {
 		c := &b.code.Clusters[i]
-		targets = append(targets, target{c, cmp.Or(c.Name.Text, c.Address)})
+		if !slices.ContainsFunc(targets, func(t target) bool { return b.same(*t.Cluster, *c) }) {
+			targets = append(targets, target{c, cmp.Or(c.Name.Text, c.Address)})
+		}
 	}
 	for _, v := range b.clusterValues() {
 		if v.Text != "" && !slices.ContainsFunc(targets, func(t target) bool { return t.name == v.Text }) {
@@ -106,9 +108,15 @@ func (b *builder) clusterValues() []Value {
 // of reports whether a cluster's name is that of a target.
 func (b *builder) of(t target, cluster Value) bool {
 	if t.Cluster != nil && cluster.Resource != "" {
-		return t.Address == cluster.Resource
+		return slices.ContainsFunc(b.code.Clusters, func(c Cluster) bool { return c.Address == cluster.Resource && b.same(*t.Cluster, c) })
 	}
 	return cluster.Text != "" && (cluster.Text == t.name || t.Cluster != nil && cluster.Text == t.ARN)
+}
+
+// same reports whether two clusters of the code are one: the second is the first, or is only
+// read and has its name.
+func (b *builder) same(x, y Cluster) bool {
+	return x.Address == y.Address || y.Read && y.Name.Text != "" && x.Name.Text == y.Name.Text && b.place(x.Place) == b.place(y.Place)
 }
 
 // located completes the place of the code from a cluster, and asks for what is not known.
@@ -152,18 +160,22 @@ const afterApply = "(after apply)"
 // StandIn is the name of something in IAM, of which only the beginning is known.
 func StandIn(prefix string) string { return prefix + afterApply }
 
+// in is the ARN of something with the name.
+func (n Name) in(p Place, kind string) string {
+	path := "/" + strings.Trim(n.Path, "/") + "/"
+	if path == "//" {
+		path = "/"
+	}
+	return fmt.Sprintf("arn:%s:iam::%s:%s%s%s", p.Partition, p.Account, kind, path, cmp.Or(n.Name.Text, n.Prefix+afterApply))
+}
+
 // nameResources gives roles, policies and instance profiles their ARNs.
 func (b *builder) nameResources() {
 	taken := map[string]bool{}
 	add := func(d Declared, n Name, kind string) {
 		arn := n.ARN
 		if arn == "" {
-			p := b.place(d.Place)
-			path := "/" + strings.Trim(n.Path, "/") + "/"
-			if path == "//" {
-				path = "/"
-			}
-			arn = fmt.Sprintf("arn:%s:iam::%s:%s%s%s", p.Partition, p.Account, kind, path, cmp.Or(n.Name.Text, n.Prefix+afterApply))
+			arn = n.in(b.place(d.Place), kind)
 			for base, i := arn, 2; taken[arn] && n.Name.Text == ""; i++ {
 				arn = fmt.Sprintf("%s-%d", base, i)
 			}
@@ -287,10 +299,12 @@ func (w *work) cluster() {
 		c.AuthenticationMode = "CONFIG_MAP"
 		w.derived("the authentication mode is CONFIG_MAP: the %s sets none, and that is the default of EKS's API", w.code.Kind)
 	}
-	role, why := w.roleARN(w.Role)
-	c.RoleARN = role
-	if why.Unknown != "" {
-		w.missing(snapshot.FactCluster, "", why)
+	if w.base == nil {
+		role, why := w.roleARN(w.Role)
+		c.RoleARN = role
+		if why.Unknown != "" {
+			w.missing(snapshot.FactCluster, "", why)
+		}
 	}
 	switch {
 	case w.AutoModeUnknown.Unknown != "":
@@ -343,7 +357,7 @@ func (b *builder) knownARNs() []string { return slices.Sorted(maps.Values(b.arns
 // the code creates is not theirs.
 func (w *work) otherClusters() {
 	for _, c := range w.code.Clusters {
-		if c.Address == "" || w.Cluster != nil && c.Address == w.Address {
+		if c.Address == "" || w.Cluster != nil && w.same(*w.Cluster, c) {
 			continue
 		}
 		p := w.placeOf(target{Cluster: &c})

@@ -20,6 +20,9 @@ func Onto(code *Code, base *snapshot.Snapshot) (*snapshot.Snapshot, error) {
 	applied.Place = Place{
 		Partition: id.Partition, Region: cmp.Or(code.Place.Region, id.Region), Account: cmp.Or(code.Place.Account, id.Account),
 	}
+	if applied.Timeless {
+		applied.existing(base)
+	}
 	b := &builder{code: &applied, arns: map[string]string{}, alone: true}
 	t := target{nil, id.Name()}
 	for i := range applied.Clusters {
@@ -48,6 +51,9 @@ func Onto(code *Code, base *snapshot.Snapshot) (*snapshot.Snapshot, error) {
 		w.policy(arn, Role{Name: Name{ARN: arn}}) // also of roles that could not be read
 	}
 	w.s.Source.Unseen = append(w.s.Source.Unseen, "the order in which the "+code.Kind+" is applied")
+	if code.Timeless {
+		w.s.Source.Unseen = append(w.s.Source.Unseen, "what the "+code.Kind+" no longer has, and its stack therefore deletes")
+	}
 	sortMissing(w.s)
 	return w.s, nil
 }
@@ -79,6 +85,12 @@ func (w *work) delete() {
 			delete(s.FargateProfiles, d.Key)
 		case snapshot.FactAccessEntries:
 			delete(s.AccessEntries, d.Key)
+		case snapshot.FactAccessPolicies:
+			if entry, ok := s.AccessEntries[d.Key]; ok {
+				entry.Policies = maps.Clone(entry.Policies)
+				delete(entry.Policies, d.Part)
+				s.AccessEntries[d.Key] = entry
+			}
 		case snapshot.FactAddons:
 			delete(s.Addons, d.Key)
 		case snapshot.FactPodIdentity:
