@@ -234,6 +234,7 @@ func (w *work) fill() {
 	w.addons()
 	w.awsNode()
 	w.unsure()
+	w.clusterRole()
 }
 
 // sortMissing puts what is missing in the order of a snapshot, each once.

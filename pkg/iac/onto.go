@@ -50,7 +50,7 @@ func Onto(code *Code, base *snapshot.Snapshot) (*snapshot.Snapshot, error) {
 	for _, arn := range text.SortedKeys(base.Policies) {
 		w.policy(arn, Role{Name: Name{ARN: arn}}) // also of roles that could not be read
 	}
-	w.s.Source.Unseen = append(w.s.Source.Unseen, "the order in which the "+code.Kind+" is applied")
+	w.s.Source.Unseen = append(w.s.Source.Unseen, "the order in which changes of the "+code.Kind+" take effect")
 	if code.Timeless {
 		w.s.Source.Unseen = append(w.s.Source.Unseen, "what the "+code.Kind+" no longer has, and its stack therefore deletes")
 	}

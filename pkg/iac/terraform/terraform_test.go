@@ -98,11 +98,11 @@ func TestPlans(t *testing.T) {
 		{"unknown.json", "../../../test/e2e/terraform/configs/two", []cluster{{Cluster: "eu-west-1/shop", Unknown: []string{"NR100 shop"}}}},
 		{"change-state.json", "", []cluster{{
 			Cluster: "eu-west-1/shop", Roles: []string{node},
-			Unknown: []string{"NR102 " + node, "NR205 " + node, "NR206 aws-node", "NR209 aws-node", "NR603 aws-node", "NR604 aws-node", "NR605 aws-node", "NR606 aws-node"},
+			Unknown: []string{"NR102 " + node, "NR205 " + node, "NR206 aws-node", "NR209 aws-node", "NR214 shop-cluster", "NR603 aws-node", "NR604 aws-node", "NR605 aws-node", "NR606 aws-node"},
 		}}},
 		{"change.json", "", []cluster{{
 			Cluster: "eu-west-1/shop", Roles: []string{node}, Failed: []string{"NR202 " + node, "NR503 " + node},
-			Unknown: []string{"NR205 " + node, "NR206 aws-node", "NR209 aws-node", "NR603 aws-node", "NR604 aws-node", "NR605 aws-node", "NR606 aws-node"},
+			Unknown: []string{"NR205 " + node, "NR206 aws-node", "NR209 aws-node", "NR214 shop-cluster", "NR603 aws-node", "NR604 aws-node", "NR605 aws-node", "NR606 aws-node"},
 		}}},
 	} {
 		t.Run(strings.TrimSuffix(c.name, ".json")+" "+filepath.Base(c.sources), func(t *testing.T) {
