@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -434,6 +435,8 @@ func (w *work) nodeGroups() {
 			continue
 		}
 		w.role(role)
+		group.Metadata = w.metadata(g.Metadata, role, group.Metadata)
+		w.s.NodeGroups[name] = group
 		kind := "EC2_LINUX"
 		if strings.HasPrefix(g.AMIType, "WINDOWS") {
 			kind = "EC2_WINDOWS"
@@ -512,6 +515,7 @@ func (w *work) nodeClasses() {
 			w.missing(snapshot.FactNodeClasses, subject, why)
 			continue
 		}
+		class.Metadata = w.metadata(c.Metadata, cmp.Or(role, w.roleOf(class.ProfileARN)), snapshot.MetadataOptions{})
 		if c.Kind == AutoModeClass {
 			put(&w.s.AutoModeNodeClasses, c.Name, class)
 		} else {
@@ -563,8 +567,37 @@ func (w *work) groups() {
 		} else if profile != "" {
 			w.profile(profile)
 		}
-		put(&w.s.AutoScalingGroups, g.Name, snapshot.AutoScalingGroup{LaunchTemplate: g.Template, InstanceProfile: profile})
+		put(&w.s.AutoScalingGroups, g.Name, snapshot.AutoScalingGroup{
+			LaunchTemplate: g.Template, InstanceProfile: profile, Instances: w.s.AutoScalingGroups[g.Name].Instances,
+			Metadata: w.metadata(g.Metadata, w.roleOf(profile), w.s.AutoScalingGroups[g.Name].Metadata),
+		})
 	}
+}
+
+// roleOf is the role in an instance profile; empty where that is not known.
+func (w *work) roleOf(profile string) string {
+	if roles := w.s.InstanceProfiles[profile].Roles; len(roles) > 0 {
+		return roles[0]
+	}
+	return ""
+}
+
+// metadata are the options that new instances with a role get, or those from before where the
+// code sets none. What of them is not known is noted, where it decides something.
+func (w *work) metadata(m Metadata, role string, before snapshot.MetadataOptions) snapshot.MetadataOptions {
+	if m == (Metadata{}) {
+		return before
+	}
+	options := snapshot.MetadataOptions{HTTPTokens: m.Tokens.Text, HTTPEndpoint: m.Endpoint.Text}
+	if hops, err := strconv.ParseInt(m.HopLimit.Text, 10, 32); err == nil {
+		options.HopLimit = int32(hops)
+	}
+	why := cmp.Or(m.Tokens.unknown(), m.Endpoint.unknown(), m.HopLimit.unknown())
+	if exposed, decided := options.Exposed(); why.Unknown != "" && (!decided || exposed != "" && m.Endpoint.Unknown != "") && role != "" {
+		w.missing(snapshot.FactMetadata, role, why)
+		return snapshot.MetadataOptions{}
+	}
+	return options
 }
 
 // unsure notes what may be a fact of the cluster.

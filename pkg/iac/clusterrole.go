@@ -28,7 +28,7 @@ func (w *work) clusterRole() {
 		}
 	}
 	if w.base == nil && !w.whole(r, w.s.Roles[arn]) {
-		w.missing(snapshot.FactClusterRole, arn, w.elsewhere("all policies of "+snapshot.NameOf(arn)+" are"))
+		w.missing(snapshot.FactClusterRole, arn, w.elsewhere("what else is attached to "+snapshot.NameOf(arn)+" is"))
 	}
 }
 

@@ -162,6 +162,13 @@ type NodeGroup struct {
 	AMIType string
 	// LaunchTemplate is set where the group has one of its own.
 	LaunchTemplate bool
+	Metadata       Metadata
+}
+
+// Metadata are the options of the instance metadata service in a launch template or node
+// class.
+type Metadata struct {
+	Tokens, Endpoint, HopLimit Value
 }
 
 // FargateProfile is a Fargate profile.
@@ -233,6 +240,7 @@ type NodeClass struct {
 	Kind, Name             string
 	Cluster, Role, Profile Value
 	AMIFamily              string
+	Metadata               Metadata
 }
 
 // Group is an Auto Scaling group whose instances belong to a cluster.
@@ -245,6 +253,7 @@ type Group struct {
 	Profile Value
 	// Template is the launch template's name for people.
 	Template string
+	Metadata Metadata
 }
 
 // Unsure is something in the code that may be a fact and cannot be read.

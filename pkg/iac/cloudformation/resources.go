@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // The types of resources that attributes refer to.
@@ -225,10 +226,41 @@ func (t *template) cluster(id string) {
 func (t *template) clusterName(v any) iac.Value { return t.valueOf(v, cluster, cdkOwned) }
 
 func (t *template) nodeGroup(id string) {
-	t.code.NodeGroups = append(t.code.NodeGroups, iac.NodeGroup{
+	g := iac.NodeGroup{
 		Declared: t.declared(id), Name: t.valueOf(t.property(id, "NodegroupName")), Cluster: t.clusterName(t.property(id, "ClusterName")),
 		Role: t.valueOf(t.property(id, "NodeRole"), role), AMIType: scalar(t.property(id, "AmiType")), LaunchTemplate: t.property(id, "LaunchTemplate") != nil,
-	})
+	}
+	if template := t.launchTemplate(id, []string{"LaunchTemplate", "Id"}, []string{"LaunchTemplate", "Name"}); template != "" {
+		g.Metadata = t.metadata(template)
+	}
+	t.code.NodeGroups = append(t.code.NodeGroups, g)
+}
+
+// launchTemplate is the launch template of the template that a property of a resource refers
+// to; empty where there is none.
+func (t *template) launchTemplate(id string, paths ...[]string) string {
+	for _, path := range paths {
+		r, ok := t.property(id, path...).(reference)
+		if ok && scalar(t.resources[r.id]["Type"]) == launch {
+			return r.id
+		}
+		if name := scalar(t.property(id, path...)); name != "" {
+			for _, other := range text.SortedKeys(t.resources) {
+				if scalar(t.resources[other]["Type"]) == launch && scalar(t.property(other, "LaunchTemplateName")) == name {
+					return other
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// metadata reads the options of the instance metadata service from a launch template.
+func (t *template) metadata(id string) iac.Metadata {
+	get := func(name string) iac.Value {
+		return t.valueOf(t.property(id, "LaunchTemplateData", "MetadataOptions", name))
+	}
+	return iac.Metadata{Tokens: get("HttpTokens"), Endpoint: get("HttpEndpoint"), HopLimit: get("HttpPutResponseHopLimit")}
 }
 
 func (t *template) fargateProfile(id string) {
@@ -312,17 +344,17 @@ func (t *template) group(id string) {
 		return
 	}
 	g.Profile = iac.Unknown("the launch template of " + id + " is not in the template")
-	for _, path := range [][]string{{"LaunchTemplate", "LaunchTemplateId"}, {"LaunchTemplate", "LaunchTemplateName"}, {"MixedInstancesPolicy", "LaunchTemplate", "LaunchTemplateSpecification", "LaunchTemplateId"}} {
-		r, ok := t.property(id, path...).(reference)
-		if !ok || scalar(t.resources[r.id]["Type"]) != launch {
-			continue
-		}
-		g.Template = r.id
-		g.Profile = t.valueOf(t.property(r.id, "LaunchTemplateData", "IamInstanceProfile", "Arn"), profile)
+	mixed := func(name string) []string {
+		return []string{"MixedInstancesPolicy", "LaunchTemplate", "LaunchTemplateSpecification", name}
+	}
+	launched := t.launchTemplate(id, []string{"LaunchTemplate", "LaunchTemplateId"}, []string{"LaunchTemplate", "LaunchTemplateName"},
+		mixed("LaunchTemplateId"), mixed("LaunchTemplateName"))
+	if launched != "" {
+		g.Template, g.Metadata = launched, t.metadata(launched)
+		g.Profile = t.valueOf(t.property(launched, "LaunchTemplateData", "IamInstanceProfile", "Arn"), profile)
 		if g.Profile.Empty() {
-			g.Profile = t.valueOf(t.property(r.id, "LaunchTemplateData", "IamInstanceProfile", "Name"), profile)
+			g.Profile = t.valueOf(t.property(launched, "LaunchTemplateData", "IamInstanceProfile", "Name"), profile)
 		}
-		break
 	}
 	t.code.Groups = append(t.code.Groups, g)
 }
