@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
@@ -20,6 +23,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac/cloudformation"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac/manifests"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac/terraform"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/managed"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
@@ -229,26 +233,70 @@ func (o *codeOptions) readOnto(ctx context.Context, live *liveOptions) (before, 
 	if err != nil {
 		return nil, nil, "", err // before much is read
 	}
+	apply := func(facts *snapshot.Snapshot) (*snapshot.Snapshot, error) {
+		id := facts.Cluster.Identity()
+		if o.cloudformation != "" { // its functions ask for the place
+			if code, err = o.code(ctx, live, iac.Place{Account: id.Account, Region: id.Region}); err != nil {
+				return nil, err
+			}
+		}
+		applied, err := iac.Onto(code, facts)
+		if err != nil {
+			return nil, codeError{code: ExitUsage, err: err}
+		}
+		return applied, nil
+	}
 	if o.onto == ontoLive {
-		before, footer, err = live.read(ctx)
+		before, footer, err = live.readAnd(ctx, func(ctx context.Context, facts *snapshot.Snapshot, cloud *aws.Client) error {
+			applied, err := apply(facts)
+			if err != nil {
+				return err
+			}
+			return readManaged(ctx, cloud, facts, applied)
+		})
 	} else {
 		before, err = snapshot.Load(ctx, o.onto, live.streams.In)
 	}
 	if err != nil {
 		return nil, nil, "", err
 	}
-	if o.cloudformation != "" { // its functions ask for the place
-		id := before.Cluster.Identity()
-		if code, err = o.code(ctx, live, iac.Place{Account: id.Account, Region: id.Region}); err != nil {
-			return nil, nil, "", err
-		}
-	}
-	after, err = iac.Onto(code, before)
-	if err != nil {
-		return nil, nil, "", codeError{code: ExitUsage, err: err}
+	if after, err = apply(before); err != nil {
+		return nil, nil, "", err
 	}
 	after.Source.Evidence = append(slices.Clone(before.Source.Evidence), o.evidence(code)+", applied to the cluster")
 	return before, after, footer, nil
+}
+
+// readManaged adds to the facts of a cluster the managed policies of AWS that the code brings,
+// as IAM has them today. Where IAM does not answer, the copies stay.
+func readManaged(ctx context.Context, cloud *aws.Client, facts, applied *snapshot.Snapshot) error {
+	wanted := slices.Collect(maps.Keys(applied.Policies))
+	for _, m := range applied.Missing {
+		if m.Fact == snapshot.FactPolicies {
+			wanted = append(wanted, m.Subject)
+		}
+	}
+	slices.Sort(wanted)
+	for _, arn := range slices.Compact(wanted) {
+		if _, ok := facts.Policies[arn]; ok || !managed.Is(arn) || facts.IsMissing(snapshot.FactPolicies, arn) {
+			continue
+		}
+		version, err := cloud.PolicyVersion(ctx, arn)
+		var document string
+		if err == nil {
+			document, err = cloud.PolicyDocument(ctx, arn, version)
+		}
+		switch {
+		case errors.As(err, new(*collect.CallError)):
+			continue
+		case err != nil:
+			return unread(err)
+		case facts.Policies == nil:
+			facts.Policies = map[string]snapshot.Policy{}
+		}
+		facts.Policies[arn] = snapshot.Policy{Version: version, Document: document}
+	}
+	return nil
 }
 
 // read returns the facts of every cluster that the code is about, or of the one that live

@@ -12,7 +12,6 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/managed"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // Build returns a snapshot for each cluster that the code declares, or that something in the
@@ -617,7 +616,15 @@ func (w *work) unseen() {
 	} else {
 		s.Unseen = append(s.Unseen, fmt.Sprintf("nodes, pods and events, and what was created outside the %s", w.code.Kind))
 	}
-	if slices.ContainsFunc(text.SortedKeys(w.s.Policies), managed.Is) {
-		s.Unseen = append(s.Unseen, "changes of AWS's managed policies since "+managed.AsOf()+": copies of that day were judged")
+	w.copies()
+}
+
+// copies says that copies of AWS's managed policies were judged.
+func (w *work) copies() {
+	line := "changes of AWS's managed policies since " + managed.AsOf() + ": copies of that day were judged"
+	for arn, policy := range w.s.Policies {
+		if copied, ok := managed.Policy(arn); ok && policy == copied && !slices.Contains(w.s.Source.Unseen, line) {
+			w.s.Source.Unseen = append(w.s.Source.Unseen, line)
+		}
 	}
 }

@@ -51,6 +51,7 @@ func Onto(code *Code, base *snapshot.Snapshot) (*snapshot.Snapshot, error) {
 		w.policy(arn, Role{Name: Name{ARN: arn}}) // also of roles that could not be read
 	}
 	w.s.Source.Unseen = append(w.s.Source.Unseen, "the order in which changes of the "+code.Kind+" take effect")
+	w.copies()
 	if code.Timeless {
 		w.s.Source.Unseen = append(w.s.Source.Unseen, "what the "+code.Kind+" no longer has, and its stack therefore deletes")
 	}

@@ -384,6 +384,24 @@ func TestTerraformOntoLive(t *testing.T) {
 	if out.code != 1 || !strings.Contains(out.stdout, "FAIL  NR202  eksNodeRole cannot pull images from ECR") || !strings.Contains(out.stdout, " AWS calls, ") {
 		t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
 	}
+	// A policy that the plan brings is the one that IAM has today, not the copy in the program.
+	file := filepath.Join(t.TempDir(), "attach.json")
+	attach := `{"format_version":"1.2","timestamp":"2026-11-30T10:00:00Z","configuration":{"root_module":{}},"resource_changes":[{
+  "address":"aws_iam_role_policy_attachment.a","mode":"managed","type":"aws_iam_role_policy_attachment","name":"a",
+  "change":{"actions":["create"],"before":null,"after":{"role":"eksNodeRole","policy_arn":"` + awsPolicy("AmazonSSMManagedInstanceCore") + `"},"after_unknown":{}}}]}`
+	if err := os.WriteFile(file, []byte(attach), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	snapshot := filepath.Join(t.TempDir(), "facts.yaml")
+	if out := kubectl(t, env, "noderole", "snapshot", "-o", snapshot); out.code != 0 {
+		t.Fatal(out.stderr)
+	}
+	for onto, dated := range map[string]bool{"live": false, snapshot: true} {
+		out := kubectl(t, env, "noderole", "check", "--terraform", file, "--onto", onto, "-o", "json")
+		if !strings.Contains(out.stdout, "AmazonSSMManagedInstanceCore") || strings.Contains(out.stdout, " as of 20") != dated {
+			t.Errorf("--onto %s: exit %d\n%s%s", onto, out.code, out.stdout, out.stderr)
+		}
+	}
 	// A policy that the role does not have changes nothing.
 	out = kubectl(t, env, "noderole", "check", "--terraform", plan("AmazonEKSVPCResourceController"), "--onto", "live")
 	if out.code != 0 || !strings.Contains(out.stdout, "0 errors, 0 warnings, 0 unknown, ") {
