@@ -217,11 +217,24 @@ Resources:
       AutoScalingGroupName: a
       LaunchTemplate: {LaunchTemplateName: nodes, Version: 1}
       Tags: [{Key: kubernetes.io/cluster/c, Value: owned, PropagateAtLaunch: true}]
+  Configuration:
+    Type: AWS::AutoScaling::LaunchConfiguration
+    Properties: {IamInstanceProfile: !Ref Profile, MetadataOptions: {HttpTokens: required, HttpPutResponseHopLimit: !Ref Hops}}
+  Older:
+    Type: AWS::AutoScaling::AutoScalingGroup
+    Properties:
+      LaunchConfigurationName: !Ref Configuration
+      Tags: [{Key: kubernetes.io/cluster/c, Value: owned, PropagateAtLaunch: true}]
 `
 	s := build(t, "t.yaml", []byte(text), nil)[0]
 	want := snapshot.MetadataOptions{HTTPTokens: "required", HopLimit: 2}
-	if s.NodeGroups["g"].Metadata != want || s.AutoScalingGroups["a"].Metadata != want || s.AutoScalingGroups["a"].InstanceProfile == "" {
-		t.Errorf("%+v %+v", s.NodeGroups, s.AutoScalingGroups)
+	if s.NodeGroups["g"].Metadata != want {
+		t.Errorf("%+v", s.NodeGroups)
+	}
+	for _, name := range []string{"a", "Older"} {
+		if g := s.AutoScalingGroups[name]; g.Metadata != want || g.InstanceProfile == "" {
+			t.Errorf("%s: %+v", name, g)
+		}
 	}
 }
 

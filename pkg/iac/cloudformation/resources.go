@@ -18,6 +18,7 @@ const (
 	cluster  = "AWS::EKS::Cluster"
 	cdkOwned = "Custom::AWSCDK-EKS-Cluster" // what the CDK's construct Cluster is
 	launch   = "AWS::EC2::LaunchTemplate"
+	config   = "AWS::AutoScaling::LaunchConfiguration"
 )
 
 // readers read the types of resources.
@@ -236,29 +237,46 @@ func (t *template) nodeGroup(id string) {
 	t.code.NodeGroups = append(t.code.NodeGroups, g)
 }
 
-// launchTemplate is the launch template of the template that a property of a resource refers
-// to; empty where there is none.
+// launchTemplate is the launch template or configuration of the template that a property of a
+// resource refers to; empty where there is none.
 func (t *template) launchTemplate(id string, paths ...[]string) string {
+	names := map[string]string{launch: "LaunchTemplateName", config: "LaunchConfigurationName"}
 	for _, path := range paths {
-		r, ok := t.property(id, path...).(reference)
-		if ok && scalar(t.resources[r.id]["Type"]) == launch {
-			return r.id
-		}
-		if name := scalar(t.property(id, path...)); name != "" {
-			for _, other := range text.SortedKeys(t.resources) {
-				if scalar(t.resources[other]["Type"]) == launch && scalar(t.property(other, "LaunchTemplateName")) == name {
-					return other
-				}
+		v := t.property(id, path...)
+		r, _ := v.(reference)
+		for _, other := range text.SortedKeys(t.resources) {
+			property, launches := names[scalar(t.resources[other]["Type"])]
+			if launches && (other == r.id || scalar(v) != "" && scalar(t.property(other, property)) == scalar(v)) {
+				return other
 			}
 		}
 	}
 	return ""
 }
 
+// launchData is a property of a launch template or configuration.
+func (t *template) launchData(id string, path ...string) any {
+	if scalar(t.resources[id]["Type"]) == launch {
+		path = append([]string{"LaunchTemplateData"}, path...)
+	}
+	return t.property(id, path...)
+}
+
+// launchProfile is the instance profile that a launch template or configuration names.
+func (t *template) launchProfile(id string) iac.Value {
+	if scalar(t.resources[id]["Type"]) == config {
+		return t.valueOf(t.launchData(id, "IamInstanceProfile"), profile)
+	}
+	if arn := t.launchData(id, "IamInstanceProfile", "Arn"); arn != nil {
+		return t.valueOf(arn, profile)
+	}
+	return t.valueOf(t.launchData(id, "IamInstanceProfile", "Name"), profile)
+}
+
 // metadata reads the options of the instance metadata service from a launch template.
 func (t *template) metadata(id string) iac.Metadata {
 	get := func(name string) iac.Value {
-		return t.valueOf(t.property(id, "LaunchTemplateData", "MetadataOptions", name))
+		return t.valueOf(t.launchData(id, "MetadataOptions", name))
 	}
 	return iac.Metadata{Tokens: get("HttpTokens"), Endpoint: get("HttpEndpoint"), HopLimit: get("HttpPutResponseHopLimit")}
 }
@@ -347,14 +365,10 @@ func (t *template) group(id string) {
 	mixed := func(name string) []string {
 		return []string{"MixedInstancesPolicy", "LaunchTemplate", "LaunchTemplateSpecification", name}
 	}
-	launched := t.launchTemplate(id, []string{"LaunchTemplate", "LaunchTemplateId"}, []string{"LaunchTemplate", "LaunchTemplateName"},
+	launched := t.launchTemplate(id, []string{"LaunchConfigurationName"}, []string{"LaunchTemplate", "LaunchTemplateId"}, []string{"LaunchTemplate", "LaunchTemplateName"},
 		mixed("LaunchTemplateId"), mixed("LaunchTemplateName"))
 	if launched != "" {
-		g.Template, g.Metadata = launched, t.metadata(launched)
-		g.Profile = t.valueOf(t.property(launched, "LaunchTemplateData", "IamInstanceProfile", "Arn"), profile)
-		if g.Profile.Empty() {
-			g.Profile = t.valueOf(t.property(launched, "LaunchTemplateData", "IamInstanceProfile", "Name"), profile)
-		}
+		g.Template, g.Metadata, g.Profile = launched, t.metadata(launched), t.launchProfile(launched)
 	}
 	t.code.Groups = append(t.code.Groups, g)
 }
