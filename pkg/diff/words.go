@@ -20,7 +20,7 @@ var factWords = map[snapshot.Fact]string{
 	snapshot.FactServiceAccount: "the service account of aws-node", snapshot.FactDaemonSet: "the DaemonSet aws-node", snapshot.FactPods: "pods of aws-node",
 	snapshot.FactSystemImages: "images", snapshot.FactAgent: "the Pod Identity Agent", snapshot.FactSimulations: "answers of the policy simulator",
 	snapshot.FactVPCEndpoints: "VPC endpoints", snapshot.FactOrganization: "policies of the organization", snapshot.FactRepositoryPolicies: "repository policies",
-	snapshot.FactClusterRole: "policies of the cluster role",
+	snapshot.FactMetadata: "instance metadata options", snapshot.FactClusterRole: "policies of the cluster role",
 }
 
 // factName is a fact in words.
