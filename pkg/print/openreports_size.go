@@ -41,7 +41,7 @@ func (r *clusterReport) fit() error {
 		}
 		step.shorten()
 		done = append(done, step.words)
-		r.Metadata.Annotations["noderole.dev/shortened"] = "The whole report is too large for an object. " + strings.Join(done, ", ") + ". check -o json has the whole report."
+		r.Metadata.Annotations["noderole.dev/shortened"] = "The whole report is too large for an object: " + strings.Join(done, "; ") + "; check -o json has all of it"
 	}
 	return nil
 }
