@@ -109,7 +109,7 @@ func (o *liveOptions) readAnd(ctx context.Context, more func(context.Context, *s
 	if err != nil {
 		return nil, "", err
 	}
-	if facts, _, err = c.read(ctx); err != nil {
+	if facts, err = c.read(ctx); err != nil {
 		return nil, "", err
 	}
 	if err := more(ctx, facts, c.cloud); err != nil {
@@ -226,9 +226,9 @@ func (o *liveOptions) kubernetes(target *locate.Target) (*kube.Client, error) {
 	return api, nil
 }
 
-// read reads the cluster's facts, and says how many AWS calls have been made. What needs
-// only the cluster's name is read while EKS is asked whether that is the cluster.
-func (c *connection) read(ctx context.Context) (facts *snapshot.Snapshot, calls int, err error) {
+// read reads the cluster's facts. What needs only the cluster's name is read while EKS is
+// asked whether that is the cluster.
+func (c *connection) read(ctx context.Context) (*snapshot.Snapshot, error) {
 	known := c.confirmed
 	options := collect.Options{
 		Regions: c.o.regions, AWS: c.cloud, WithoutKube: "it was not asked for (--aws-only)", Tool: toolName(), Context: c.target.Context,
@@ -242,7 +242,7 @@ func (c *connection) read(ctx context.Context) (facts *snapshot.Snapshot, calls 
 		options.Confirm = c.confirm
 	default: // its endpoint leads to the name
 		if _, err := c.confirm(ctx); err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 	}
 	options.Cluster = c.cluster
@@ -254,20 +254,20 @@ func (c *connection) read(ctx context.Context) (facts *snapshot.Snapshot, calls 
 	}
 	progress, done := c.o.progress()
 	options.Progress = progress
-	facts, stats, err := collect.Collect(ctx, options)
+	facts, _, err := collect.Collect(ctx, options)
 	done()
 	var coded codeError
 	switch {
 	case errors.As(err, &coded):
-		return nil, 0, err // of confirm
+		return nil, err // of confirm
 	case err != nil:
-		return nil, 0, unread(err)
+		return nil, unread(err)
 	}
 	if !known {
 		c.o.warn(c.target)
 	}
 	facts.Source.Evidence = slices.Clone(c.target.Evidence)
-	return facts, stats.AWSCalls, nil
+	return facts, nil
 }
 
 // samples are what the IAM policy simulator is asked about each role of a cluster.
