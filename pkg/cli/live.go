@@ -98,15 +98,26 @@ var regionName = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
 // read goes from the kube context to the cluster and reads its facts. The footer
 // says what that cost.
 func (o *liveOptions) read(ctx context.Context) (facts *snapshot.Snapshot, footer string, err error) {
+	return o.readAnd(ctx, func(context.Context, *snapshot.Snapshot, *aws.Client) error { return nil })
+}
+
+// readAnd is read, and then calls a function that may read more of AWS into the facts.
+func (o *liveOptions) readAnd(ctx context.Context, more func(context.Context, *snapshot.Snapshot, *aws.Client) error) (facts *snapshot.Snapshot, footer string, err error) {
 	started := time.Now()
 	defer func(write func() error) { err = cmp.Or(err, write()) }(o.startTrace())
 	c, err := o.open(ctx)
 	if err != nil {
 		return nil, "", err
 	}
-	facts, calls, err := c.read(ctx)
-	if err != nil {
+	if facts, err = c.read(ctx); err != nil {
 		return nil, "", err
+	}
+	if err := more(ctx, facts, c.cloud); err != nil {
+		return nil, "", err
+	}
+	calls := 0
+	for _, n := range c.cloud.Calls() {
+		calls += n
 	}
 	return facts, fmt.Sprintf("%d AWS calls, %.1f s", calls, time.Since(started).Seconds()), nil
 }
@@ -215,9 +226,9 @@ func (o *liveOptions) kubernetes(target *locate.Target) (*kube.Client, error) {
 	return api, nil
 }
 
-// read reads the cluster's facts, and says how many AWS calls have been made. What needs
-// only the cluster's name is read while EKS is asked whether that is the cluster.
-func (c *connection) read(ctx context.Context) (facts *snapshot.Snapshot, calls int, err error) {
+// read reads the cluster's facts. What needs only the cluster's name is read while EKS is
+// asked whether that is the cluster.
+func (c *connection) read(ctx context.Context) (*snapshot.Snapshot, error) {
 	known := c.confirmed
 	options := collect.Options{
 		Regions: c.o.regions, AWS: c.cloud, WithoutKube: "it was not asked for (--aws-only)", Tool: toolName(), Context: c.target.Context,
@@ -231,7 +242,7 @@ func (c *connection) read(ctx context.Context) (facts *snapshot.Snapshot, calls 
 		options.Confirm = c.confirm
 	default: // its endpoint leads to the name
 		if _, err := c.confirm(ctx); err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 	}
 	options.Cluster = c.cluster
@@ -243,20 +254,20 @@ func (c *connection) read(ctx context.Context) (facts *snapshot.Snapshot, calls 
 	}
 	progress, done := c.o.progress()
 	options.Progress = progress
-	facts, stats, err := collect.Collect(ctx, options)
+	facts, _, err := collect.Collect(ctx, options)
 	done()
 	var coded codeError
 	switch {
 	case errors.As(err, &coded):
-		return nil, 0, err // of confirm
+		return nil, err // of confirm
 	case err != nil:
-		return nil, 0, unread(err)
+		return nil, unread(err)
 	}
 	if !known {
 		c.o.warn(c.target)
 	}
 	facts.Source.Evidence = slices.Clone(c.target.Evidence)
-	return facts, stats.AWSCalls, nil
+	return facts, nil
 }
 
 // samples are what the IAM policy simulator is asked about each role of a cluster.

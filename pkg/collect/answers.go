@@ -18,10 +18,13 @@ type Answers struct {
 	documents        Memo[string] // of inline policies, by ROLE#NAME
 	roleProfiles     Memo[map[string]snapshot.InstanceProfile]
 	profiles         Memo[namedProfile]
+	profilePage      Memo[map[string]snapshot.InstanceProfile]
 	policies         Memo[snapshot.Policy]
+	details          Memo[*Details]
 	providers        Memo[snapshot.OIDCProvider]
 	allProviders     Memo[[]string]
 	versions         Memo[map[string]string]
+	boundaryPolicies Memo[map[string]string]
 	organization     Memo[*snapshot.Organization]
 	repositories     Memo[string]                          // their policies, by ARN
 	endpoints        Memo[map[string]snapshot.VPCEndpoint] // by VPC

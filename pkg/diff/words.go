@@ -21,7 +21,7 @@ var factWords = map[snapshot.Fact]string{
 	snapshot.FactSystemImages: "images", snapshot.FactAgent: "the Pod Identity Agent", snapshot.FactSimulations: "answers of the policy simulator",
 	snapshot.FactVPCEndpoints: "VPC endpoints", snapshot.FactOrganization: "policies of the organization", snapshot.FactRepositoryPolicies: "repository policies",
 	snapshot.FactClusterProviders: "OIDC providers of EKS clusters",
-	snapshot.FactClusterRole:      "policies of the cluster role",
+	snapshot.FactMetadata:         "instance metadata options", snapshot.FactClusterRole: "policies of the cluster role",
 }
 
 // factName is a fact in words.

@@ -201,6 +201,10 @@ func (c *iamCalls) GenerateServiceLastAccessedDetails(ctx context.Context, in *i
 	return (*iam.Client)(c).GenerateServiceLastAccessedDetails(ctx, in, o...)
 }
 
+func (c *iamCalls) GetAccountAuthorizationDetails(ctx context.Context, in *iam.GetAccountAuthorizationDetailsInput, o ...func(*iam.Options)) (*iam.GetAccountAuthorizationDetailsOutput, error) {
+	return (*iam.Client)(c).GetAccountAuthorizationDetails(ctx, in, o...)
+}
+
 func (c *iamCalls) GetInstanceProfile(ctx context.Context, in *iam.GetInstanceProfileInput, o ...func(*iam.Options)) (*iam.GetInstanceProfileOutput, error) {
 	return (*iam.Client)(c).GetInstanceProfile(ctx, in, o...)
 }
