@@ -16,8 +16,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
-
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 )
 
 func everyCommand(cmd *cobra.Command) []*cobra.Command {
@@ -184,7 +182,7 @@ func parses(line string) error {
 		}
 	}
 	if cmd.Name() == "explain" && !slices.Equal(args, []string{"RULE"}) {
-		if _, err := findRules(rules.Docs(), args); err != nil {
+		if _, err := findRules(allRules(), args); err != nil {
 			return err
 		}
 	}
