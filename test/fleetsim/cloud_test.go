@@ -95,7 +95,9 @@ func newCloud(t testing.TB, w *world) *cloud {
 	t.Helper()
 	c := &cloud{world: w, calls: map[string]int{}, buckets: map[string]*bucket{}}
 	c.aws = httptest.NewServer(http.HandlerFunc(c.serveAWS))
-	c.kube = httptest.NewTLSServer(http.HandlerFunc(c.serveKube))
+	c.kube = httptest.NewUnstartedServer(http.HandlerFunc(c.serveKube))
+	c.kube.EnableHTTP2 = true // as API servers have it
+	c.kube.StartTLS()
 	t.Cleanup(c.aws.Close)
 	t.Cleanup(c.kube.Close)
 	c.authority = base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.kube.Certificate().Raw}))

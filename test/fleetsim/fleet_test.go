@@ -67,3 +67,15 @@ func TestThousand(t *testing.T) {
 		t.Logf("twice: %v low: %v throttled %d", c.twice(), c.low(), c.throttled)
 	}
 }
+
+func TestSmall(t *testing.T) {
+	w := newWorld(t, 20, 5, "eu-west-1")
+	c := newCloud(t, w)
+	c.latency = 50 * time.Millisecond
+	for _, parallel := range []string{"8"} {
+		c.forget()
+		dir := t.TempDir() + "/fleet"
+		out := c.run(t, snapshotArgs(dir, "--parallel", parallel, "--trace", "/tmp/trace-"+parallel+".json")...)
+		t.Logf("%s: %s%s%v cpu %v peak %d MiB", parallel, out.stdout, out.stderr, out.took, out.cpu, out.peak>>10)
+	}
+}
