@@ -1,12 +1,14 @@
 package fleetsim_test
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"encoding/xml"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -35,8 +37,14 @@ type cloud struct {
 	mu      sync.Mutex
 	calls   map[string]int // by account, region, operation and object
 	buckets map[string]*bucket
+	// perBucket counts the calls that took a token.
+	perBucket map[string]int
+	// spans are when calls were answered, by account.
+	spans map[string][]span
 	// throttled counts what went over a bucket.
 	throttled int
+	// stall is the longest time for which this machine let a goroutine wait that was ready.
+	stall time.Duration
 }
 
 // call is one request to AWS.
@@ -72,8 +80,12 @@ var sizes = map[string][2]int{
 	"sts": {600, 600}, "organizations": {100, 20},
 }
 
-// bucketOf returns the bucket that a call takes a token of. EKS has one for each region.
-func (c *cloud) bucketOf(of *call) *bucket {
+// span is when a call was being answered.
+type span struct{ from, to time.Time }
+
+// bucketOf returns the bucket that a call takes a token of, by its key. EKS has one for each
+// region.
+func (c *cloud) bucketOf(of *call) (string, *bucket) {
 	key := strings.Join([]string{of.account, of.region, of.service}, " ")
 	size := sizes[of.service]
 	if of.service != "eks" {
@@ -87,21 +99,35 @@ func (c *cloud) bucketOf(of *call) *bucket {
 		b = &bucket{rate.NewLimiter(rate.Limit(size[1]), size[0]), float64(size[0])}
 		c.buckets[key] = b
 	}
-	return b
+	return key, b
 }
 
 // newCloud starts the servers of a world.
 func newCloud(t testing.TB, w *world) *cloud {
 	t.Helper()
-	c := &cloud{world: w, calls: map[string]int{}, buckets: map[string]*bucket{}}
+	c := &cloud{world: w, calls: map[string]int{}, buckets: map[string]*bucket{}, perBucket: map[string]int{}, spans: map[string][]span{}}
 	c.aws = httptest.NewServer(http.HandlerFunc(c.serveAWS))
 	c.kube = httptest.NewUnstartedServer(http.HandlerFunc(c.serveKube))
-	c.kube.EnableHTTP2 = true // as API servers have it
+	c.kube.EnableHTTP2 = true                           // as API servers have it
+	c.kube.Config.ErrorLog = log.New(io.Discard, "", 0) // of connections that clients have no more use for
 	c.kube.StartTLS()
+	ctx := t.Context()
+	go c.watch(ctx)
 	t.Cleanup(c.aws.Close)
 	t.Cleanup(c.kube.Close)
 	c.authority = base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.kube.Certificate().Raw}))
 	return c
+}
+
+// watch measures the stalls of the machine.
+func (c *cloud) watch(ctx context.Context) {
+	const tick = 5 * time.Millisecond
+	for last := time.Now(); ctx.Err() == nil; last = time.Now() {
+		time.Sleep(tick)
+		c.mu.Lock()
+		c.stall = max(c.stall, time.Since(last)-tick)
+		c.mu.Unlock()
+	}
 }
 
 // forget forgets what was counted, and fills the buckets.
@@ -110,19 +136,22 @@ func (c *cloud) forget() {
 	defer c.mu.Unlock()
 	clear(c.calls)
 	clear(c.buckets)
-	c.throttled = 0
+	clear(c.perBucket)
+	clear(c.spans)
+	c.throttled, c.stall = 0, 0
 }
 
 // count notes a call, and takes a token.
 func (c *cloud) count(of *call) (allowed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	b := c.bucketOf(of)
+	bucket, b := c.bucketOf(of)
 	if !b.Allow() {
 		c.throttled++
 		b.least = 0
 		return false
 	}
+	c.perBucket[bucket]++
 	b.least = min(b.least, b.Tokens())
 	key := strings.Join([]string{of.account, of.region, of.service + ":" + of.operation, of.object}, " ")
 	if of.operation == "GetPolicyVersion" && strings.HasPrefix(of.object, "arn:aws:iam::aws:") {
@@ -130,6 +159,34 @@ func (c *cloud) count(of *call) (allowed bool) {
 	}
 	c.calls[key]++
 	return true
+}
+
+// wait takes the time of a call.
+func (c *cloud) wait(account string) {
+	from := time.Now()
+	if c.latency > 0 {
+		time.Sleep(c.latency)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.spans[account] = append(c.spans[account], span{from, time.Now()})
+}
+
+// levels adds up how many calls to an account came one after the other: the most of which
+// none began before another had ended. The mutex is held, or no run is in progress.
+func (c *cloud) levels() int {
+	n := 0
+	for _, spans := range c.spans {
+		slices.SortFunc(spans, func(a, b span) int { return a.to.Compare(b.to) })
+		var last time.Time
+		for _, s := range spans {
+			if !s.from.Before(last) {
+				n++
+				last = s.to
+			}
+		}
+	}
+	return n
 }
 
 // twice returns what was asked more than once.
@@ -145,13 +202,15 @@ func (c *cloud) twice() []string {
 	return again
 }
 
-// low returns the buckets that were less than half full.
+// low returns the buckets that were less than half full. Calls that were sent one after the
+// other arrive at once where the machine has stalled: what it may have held back is left out.
 func (c *cloud) low() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var low []string
 	for _, key := range slices.Sorted(maps.Keys(c.buckets)) {
-		if b := c.buckets[key]; b.least < float64(b.Burst())/2 {
+		b := c.buckets[key]
+		if held := float64(b.Limit()) * c.stall.Seconds(); b.least+held < float64(b.Burst())/2 {
 			low = append(low, fmt.Sprintf("%s: %.1f of %d", key, b.least, b.Burst()))
 		}
 	}
@@ -181,13 +240,12 @@ func (c *cloud) serveAWS(w http.ResponseWriter, r *http.Request) {
 	}
 	of := &call{w: w, r: r, account: scope[0][len("AKIA"):], region: scope[2], service: scope[3]}
 	of.name()
-	if c.latency > 0 {
-		time.Sleep(c.latency)
-	}
-	if c.fault != nil && c.fault(of) {
+	allowed := c.count(of)
+	c.wait(of.account)
+	switch {
+	case c.fault != nil && c.fault(of):
 		return
-	}
-	if !c.count(of) {
+	case !allowed:
 		of.fail(http.StatusBadRequest, "ThrottlingException", "Rate exceeded")
 		return
 	}

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -38,9 +37,7 @@ func (c *cloud) serveKube(w http.ResponseWriter, r *http.Request) {
 	c.mu.Lock()
 	c.calls[strings.Join([]string{p.account, p.region, "kubernetes:" + p.name, parts[3], r.URL.RawQuery}, " ")]++
 	c.mu.Unlock()
-	if c.latency > 0 {
-		time.Sleep(c.latency)
-	}
+	c.wait(p.account)
 	kind, name := parts[3], ""
 	for _, prefix := range []string{"api/v1/", "apis/apps/v1/", "namespaces/kube-system/"} {
 		kind = strings.TrimPrefix(kind, prefix)

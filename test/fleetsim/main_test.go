@@ -76,10 +76,11 @@ func (c *cloud) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs the plugin to its end.
-func (c *cloud) run(t testing.TB, args ...string) outcome {
+// run runs the plugin in a folder to its end.
+func (c *cloud) run(t testing.TB, folder string, args ...string) outcome {
 	t.Helper()
 	cmd := c.command(t.Context(), args...)
+	cmd.Dir = folder
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	began := time.Now()
