@@ -50,8 +50,9 @@ release: ## tags VERSION and builds its dist/ from a clean work tree; publishes 
 site: ## the documentation as a static site in build/site; open index.html there
 	$(GO) run ./internal/site build/site
 
-bench: ## figures of the evaluator, of reading, and of one whole check
+bench: ## figures of the evaluator, of reading, of one whole check and of fleets
 	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./test/fleetsim
 	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -run '^$$' -bench . -benchtime 3x ./...
 
 fuzz: ## every fuzz target, by package, FUZZTIME each

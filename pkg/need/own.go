@@ -78,6 +78,27 @@ func ReaderDocument() Document {
 	)
 }
 
+// ReaderTrust is the trust policy of a role that a principal assumes in each account of an
+// organization: with the external ID, and only while the principal's account is in the
+// organization. A principal whose session has transitive tags, as those of EKS Pod Identity
+// have, also needs sts:TagSession. That action has no sts:ExternalId, and gives no
+// credentials without the other one.
+// Sources: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html (permissions
+// required to add session tags, role chaining),
+// https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html
+func ReaderTrust(principal, externalID, organizationID string) Document {
+	trust := func(sid, action string, equal map[string]any) Statement {
+		return Statement{
+			Sid: sid, Effect: "Allow", Principal: map[string][]string{"AWS": {principal}}, Action: []string{action},
+			Condition: map[string]map[string]any{"StringEquals": equal},
+		}
+	}
+	return document(
+		trust("NodeRoleReader", "sts:AssumeRole", map[string]any{"aws:PrincipalOrgID": organizationID, "sts:ExternalId": externalID}),
+		trust("NodeRoleReaderTags", "sts:TagSession", map[string]any{"aws:PrincipalOrgID": organizationID}),
+	)
+}
+
 // ReaderRBAC is what check and snapshot need in the cluster, as YAML; of it list
 // needs the node classes.
 const ReaderRBAC = `apiVersion: rbac.authorization.k8s.io/v1

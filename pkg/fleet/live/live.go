@@ -463,6 +463,7 @@ func (f *Fleet) Read(ctx context.Context, t fleet.Target) (*snapshot.Snapshot, e
 	var unusable *problem.Error
 	switch {
 	case api != nil:
+		defer api.Close() // a thousand clusters are more connections than a process may have
 		options.Kube = api
 	case errors.As(err, &unusable):
 		options.WithoutKube = unusable.Problem
