@@ -52,6 +52,9 @@ var OptionalReads = slices.Concat(EndpointReads, OrganizationReads, RepositoryRe
 // Auto Scaling group has no instances.
 var ListReads = []string{"iam:ListEntitiesForPolicy", "iam:ListInstanceProfiles", "iam:ListRoles"}
 
+// BulkReads are what reading roles and policies at once needs; without them each is read.
+var BulkReads = []string{"iam:GetAccountAuthorizationDetails", "iam:ListEntitiesForPolicy"}
+
 // UsageReads are what usage calls besides. The first makes a report in IAM and changes
 // nothing else.
 var UsageReads = []string{"iam:GenerateServiceLastAccessedDetails", "iam:GetServiceLastAccessedDetails"}
@@ -73,6 +76,7 @@ func ReaderDocument() Document {
 		Statement{Sid: "NodeRoleOrganization", Effect: "Allow", Action: OrganizationReads, Resource: []string{"*"}},
 		Statement{Sid: "NodeRoleRepositories", Effect: "Allow", Action: RepositoryReads, Resource: []string{"*"}},
 		Statement{Sid: "NodeRoleList", Effect: "Allow", Action: ListReads, Resource: []string{"*"}},
+		Statement{Sid: "NodeRoleBulk", Effect: "Allow", Action: BulkReads, Resource: []string{"*"}},
 		Statement{Sid: "NodeRoleUsage", Effect: "Allow", Action: UsageReads, Resource: []string{"*"}},
 		Statement{Sid: "NodeRoleFleet", Effect: "Allow", Action: FleetReads, Resource: []string{"*"}},
 	)
