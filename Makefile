@@ -8,7 +8,7 @@ FUZZTIME ?= 20s
 # change is judged by what it changes. "make properties" draws others.
 export RAPID_SEED ?= 1
 
-.PHONY: build test coverage lint fmt generate verify e2e bench fuzz properties dist release site
+.PHONY: build test coverage lint fmt generate verify e2e e2e-quick bench fuzz properties dist release site
 
 build: ## the plugin, as bin/kubectl-noderole
 	$(GO) build -trimpath -ldflags "-s -w" -o bin/kubectl-noderole ./cmd/kubectl-noderole
@@ -40,6 +40,12 @@ verify: generate ## fails where generated files or go.mod are not current
 
 e2e: ## a real kube-apiserver, moto, kubectl; builds the API server once
 	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -count=1 -p 1 -timeout 60m -v ./...
+
+# The tests of test/e2e that take longest.
+SLOW = Changes|CreateIsWhatItPrints|CreateKeepsTheGuidesRole|CreateRefused|CreateThenCheck|Deploy|DeployFleet|EveryRefusal|Fix|FixKilled|FixLock|FixPrinted|FixRefused|HTML|LettingIn|Memory|ReportFormats
+
+e2e-quick: ## the end-to-end tests without the slow ones and the release: five minutes, for a change to texts
+	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -count=1 -timeout 20m -skip '^Test($(SLOW))$$' .
 
 dist: ## the release's archives, packages and image in dist/, and the checksums in plugins.yaml; builds goreleaser once
 	./hack/dist.sh
