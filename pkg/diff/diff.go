@@ -123,6 +123,8 @@ const (
 	KindOrganization   ObjectKind = "organization"
 	KindEndpoint       ObjectKind = "VPC endpoint"
 	KindRepository     ObjectKind = "ECR repository"
+	KindRegistry       ObjectKind = "ECR registry in"
+	KindAddonPods      ObjectKind = "pods of"
 	KindImages         ObjectKind = "images of"
 	KindSimulation     ObjectKind = "policy simulator on"
 	KindNode           ObjectKind = "node"
@@ -135,7 +137,8 @@ const (
 var kindOrder = []ObjectKind{
 	KindCluster, KindNodeGroup, KindKarpenterClass, KindNodeTemplate, KindAutoModeClass, KindAutoScaling, KindNodeSource,
 	KindRole, KindPolicy, KindProfile, KindAccessEntry, KindAWSAuth, KindAddon, KindAssociation, KindServiceAccount, KindAWSNode,
-	KindPod, KindAgent, KindOIDCProvider, KindFargate, KindOtherCluster, KindOrganization, KindEndpoint, KindRepository, KindImages, KindSimulation, KindNode, KindInstance,
+	KindPod, KindAgent, KindOIDCProvider, KindFargate, KindOtherCluster, KindOrganization, KindEndpoint, KindRepository, KindRegistry, KindAddonPods, KindImages,
+	KindSimulation, KindNode, KindInstance,
 	KindEvent, KindOther, KindFact,
 }
 

@@ -357,15 +357,25 @@ func (v *View) ExposedInstances() (exposed map[string][]Exposed, seen map[string
 			continue
 		}
 		seen[role]++
-		switch {
-		case i.HTTPEndpoint == "disabled":
-		case i.HTTPTokens == "optional":
-			exposed[role] = append(exposed[role], Exposed{id, "HttpTokens optional"})
-		case i.HopLimit > 1:
-			exposed[role] = append(exposed[role], Exposed{id, fmt.Sprintf("hop limit %d", i.HopLimit)})
+		if why, reached := reachesMetadata(i); reached {
+			exposed[role] = append(exposed[role], Exposed{id, why})
 		}
 	}
 	return exposed, seen
+}
+
+// reachesMetadata reports whether pods with a network of their own reach the metadata of
+// their instance, and which setting says so.
+func reachesMetadata(i snapshot.Instance) (why string, reached bool) {
+	switch {
+	case i.HTTPEndpoint == "disabled":
+		return "the metadata endpoint is disabled", false
+	case i.HTTPTokens == "optional":
+		return "HttpTokens optional", true
+	case i.HopLimit > 1:
+		return fmt.Sprintf("hop limit %d", i.HopLimit), true
+	}
+	return "hop limit 1", false
 }
 
 // UnjoinedInstances are the running instances of the cluster that are not nodes of

@@ -63,6 +63,7 @@ var required = map[string][]string{
 	"iam:ListPolicies":                {"Policies[]"},
 	"iam:ListInstanceProfiles":        {"InstanceProfiles[]"},
 	"iam:ListEntitiesForPolicy":       {"PolicyRoles[]"},
+	"iam:GetAccountSummary":           {"SummaryMap[]"},
 
 	"iam:GenerateServiceLastAccessedDetails": {"JobId"},
 	"iam:GetServiceLastAccessedDetails":      {"JobStatus"},
@@ -93,6 +94,8 @@ var required = map[string][]string{
 	"autoscaling:DescribeAutoScalingGroups":          {"AutoScalingGroups[]"},
 	"autoscaling:DescribeLaunchConfigurations":       {"LaunchConfigurations[]"},
 	"ecr:GetRepositoryPolicy":                        {"policyText"},
+	"ecr:GetRegistryPolicy":                          {"policyText"},
+	"ecr:DescribePullThroughCacheRules":              {"pullThroughCacheRules[]"},
 	"organizations:ListAccounts":                     {"Accounts[]"},
 	"organizations:ListAccountsForParent":            {"Accounts[]"},
 	"organizations:ListOrganizationalUnitsForParent": {"OrganizationalUnits[]"},
