@@ -116,6 +116,7 @@ func relyingResult(v *view.View, r *view.NodeRole, relying []reliance) finding.R
 			secrets = appendNew(secrets, use.OptionalKeys)
 		}
 		result.Evidence = append(result.Evidence, relianceLines(v, use)...)
+		result.Next = append(result.Next, finding.Advise("give service account "+use.Account+" a role of its own, by EKS Pod Identity or IRSA, and restart its pods"))
 	}
 	result.Message = fmt.Sprintf("add-ons use the credentials of %s: %s", r.Name, strings.Join(names, ", "))
 	switch {
