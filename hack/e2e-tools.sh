@@ -51,6 +51,21 @@ if ! command -v etcd >/dev/null; then
 fi
 ln -sf "$(command -v etcd)" "$bin/etcd"
 
+# debian PACKAGE FILE: a program of a Debian package, without installing the package, which
+# would start a server.
+debian() {
+  [ ! -x "$bin/${2##*/}" ] || return 0
+  say "fetching $2 of Debian's $1"
+  local work
+  work=$(mktemp -d)
+  apt-get update -qq >&2
+  (cd "$work" && apt-get download -qq "$1" >&2 && dpkg-deb -x ./*.deb .)
+  mv "$work/$2" "$bin/"
+  rm -rf "$work"
+}
+debian prometheus usr/bin/promtool
+debian prometheus-node-exporter usr/bin/prometheus-node-exporter
+
 if ! command -v xmllint >/dev/null; then
   say "installing libxml2-utils with apt-get"
   apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq libxml2-utils >&2

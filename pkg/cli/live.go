@@ -98,15 +98,26 @@ var regionName = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
 // read goes from the kube context to the cluster and reads its facts. The footer
 // says what that cost.
 func (o *liveOptions) read(ctx context.Context) (facts *snapshot.Snapshot, footer string, err error) {
+	return o.readAnd(ctx, func(context.Context, *snapshot.Snapshot, *aws.Client) error { return nil })
+}
+
+// readAnd is read, and then calls a function that may read more of AWS into the facts.
+func (o *liveOptions) readAnd(ctx context.Context, more func(context.Context, *snapshot.Snapshot, *aws.Client) error) (facts *snapshot.Snapshot, footer string, err error) {
 	started := time.Now()
 	defer func(write func() error) { err = cmp.Or(err, write()) }(o.startTrace())
 	c, err := o.open(ctx)
 	if err != nil {
 		return nil, "", err
 	}
-	facts, calls, err := c.read(ctx)
-	if err != nil {
+	if facts, _, err = c.read(ctx); err != nil {
 		return nil, "", err
+	}
+	if err := more(ctx, facts, c.cloud); err != nil {
+		return nil, "", err
+	}
+	calls := 0
+	for _, n := range c.cloud.Calls() {
+		calls += n
 	}
 	return facts, fmt.Sprintf("%d AWS calls, %.1f s", calls, time.Since(started).Seconds()), nil
 }

@@ -19,9 +19,12 @@ type Answers struct {
 	documents        Memo[string] // of inline policies, by ROLE#NAME
 	roleProfiles     Memo[map[string]snapshot.InstanceProfile]
 	profiles         Memo[namedProfile]
+	profilePage      Memo[map[string]snapshot.InstanceProfile]
 	policies         Memo[snapshot.Policy]
+	details          Memo[*Details]
 	providers        Memo[snapshot.OIDCProvider]
 	versions         Memo[map[string]string]
+	boundaryPolicies Memo[map[string]string]
 	organization     Memo[*snapshot.Organization]
 	repositories     Memo[snapshot.RepositoryPolicy] // by ARN
 	registries       Memo[snapshot.Registry]         // by region

@@ -22,7 +22,9 @@
 //  3. the policies of the roles, whose default versions level 1 has brought.
 //
 // A role that nothing but its node group names, and that was not read ahead, is read on
-// level 3, and its policies on level 4. Nothing that was only read ahead is in the
+// level 3, and its policies on level 4. The role of an Auto Scaling group without instances
+// is found as early as that with one page of the account's instance profiles (see readGroup).
+// Nothing that was only read ahead is in the
 // snapshot, nor is its error: the reader of a role or policy finds the answer in memory.
 package collect
 
@@ -98,14 +100,24 @@ type AWS interface {
 	// RoleProfiles returns the instance profiles that contain the role, by ARN.
 	RoleProfiles(ctx context.Context, role string) (map[string]snapshot.InstanceProfile, error)
 	// PolicyVersions returns the default versions of the account's attached managed
-	// policies by ARN, as far as the first page of the list has them.
+	// policies by ARN, as far as the first page of the list has them. BoundaryPolicies
+	// returns those of the policies that are permissions boundaries.
 	PolicyVersions(ctx context.Context) (map[string]string, error)
+	BoundaryPolicies(ctx context.Context) (map[string]string, error)
 	// PolicyVersion returns the id of the managed policy's default version.
 	PolicyVersion(ctx context.Context, arn string) (string, error)
 	// PolicyDocument returns the decoded document of a version.
 	PolicyDocument(ctx context.Context, arn, version string) (string, error)
 	// InstanceProfile returns the profile's ARN and its roles.
 	InstanceProfile(ctx context.Context, name string) (arn string, profile snapshot.InstanceProfile, err error)
+	// ProfilePage returns the account's instance profiles by ARN, as far as the first page
+	// of the list has them.
+	ProfilePage(ctx context.Context) (map[string]snapshot.InstanceProfile, error)
+	// Details returns all roles of the account and its own managed policies, without the
+	// boundaries of the roles. BoundaryRoles returns the names of the roles that a managed
+	// policy is the boundary of.
+	Details(ctx context.Context) (*Details, error)
+	BoundaryRoles(ctx context.Context, policyARN string) ([]string, error)
 	OIDCProvider(ctx context.Context, arn string) (snapshot.OIDCProvider, error)
 
 	// Instances returns those of at most InstanceBatch instances that exist.
@@ -219,6 +231,9 @@ type Options struct {
 	// there were none.
 	Answers *Answers
 
+	// Bulk reads all roles and policies of the account at once, where that is allowed.
+	Bulk bool
+
 	// Kube is nil where the Kubernetes API is not to be read; WithoutKube then says why.
 	Kube        Kube
 	WithoutKube string
@@ -281,12 +296,15 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) 
 	if o.Answers != nil {
 		c.answers = o.Answers
 	}
+	if o.Bulk {
+		c.aws = bulkAWS{c.aws, c.answers}
+	}
 	c.kube, c.withoutKube, c.kubeOptional = o.Kube, o.WithoutKube, o.KubeOptional
 	c.cluster, c.regions = o.Cluster.Name, o.Regions
 	c.snap.APIVersion, c.snap.Kind, c.snap.Read = snapshot.APIVersion, snapshot.Kind, snapshot.LaterFacts()
 	c.snap.Source = snapshot.Source{Tool: o.Tool, CollectedAt: now().UTC(), Context: o.Context}
 
-	err := c.run(ctx, func() { c.startConfirm(o) }, c.startEKS, c.startKube, func() { c.startOrganization(o.Organization) })
+	err := c.run(ctx, func() { c.startConfirm(o) }, c.startEKS, c.startBulk, c.startKube, func() { c.startOrganization(o.Organization) })
 	if err == nil {
 		err = c.run(ctx, c.startReplacedProfiles)
 	}

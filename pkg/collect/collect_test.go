@@ -71,6 +71,8 @@ type world struct {
 	trace    *trace.Recorder
 	// pause replaces the pauses of the budget of requests to IAM; nil is a real one.
 	pause func(context.Context, time.Duration) error
+	// bulk is set where roles and policies are read at once.
+	bulk bool
 }
 
 // noPause does not wait.
@@ -321,7 +323,7 @@ func (w *world) options(tb testing.TB) collect.Options {
 	a, k := w.clients(tb)
 	return collect.Options{
 		Cluster: locate.Cluster{Name: "prod", ARN: clusterARN("prod")},
-		AWS:     a, Kube: k, Organization: a,
+		AWS:     a, Kube: k, Organization: a, Bulk: w.bulk,
 		Tool: "noderole test", Context: "prod",
 		Now: func() time.Time { return created }, Simulate: func(snapshot.ARN) []collect.Question { return w.simulate },
 	}

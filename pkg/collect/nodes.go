@@ -258,6 +258,12 @@ func (c *collector) readPods(ctx context.Context) error {
 // have instances.
 func (c *collector) readAutoScaling(ctx context.Context) error {
 	err := c.aws.AutoScalingGroups(ctx, c.cluster, func(name string, group snapshot.AutoScalingGroup) {
+		if group.Instances == 0 { // else an instance names the profile at the same time
+			c.startAhead("instance profiles", "account", func(ctx context.Context) error {
+				_, err := c.profilePage(ctx)
+				return err
+			})
+		}
 		c.start("Auto Scaling group", name, func(ctx context.Context) error { return c.readGroup(ctx, name, group) })
 	})
 	return c.missing(snapshot.FactAutoScaling, "", err)
@@ -273,6 +279,11 @@ func (c *collector) readGroup(ctx context.Context, name string, group snapshot.A
 	profile, err := read(ctx, from)
 	if err := c.missing(snapshot.FactAutoScaling, name, err); err != nil {
 		return err
+	}
+	if group.Instances == 0 && profile != "" {
+		if err := c.readListedProfile(ctx, profile); err != nil {
+			return err
+		}
 	}
 	class := snapshot.NodeClass{InstanceProfile: profile}
 	if err := c.followProfile(ctx, &class); err != nil {

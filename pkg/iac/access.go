@@ -3,6 +3,7 @@ package iac
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -22,6 +23,7 @@ func nodeEntry(kind string) bool {
 func launched(kind string) bool { return strings.HasPrefix(kind, "EC2") }
 
 func (w *work) accessEntries() {
+	var declared []string
 	for _, e := range w.code.AccessEntries {
 		principal, why := w.roleARN(e.Principal)
 		if !w.mine(e.Cluster, snapshot.FactAccessEntries, principal) {
@@ -33,6 +35,14 @@ func (w *work) accessEntries() {
 		}
 		entry := e.Facts
 		entry.Type = cmp.Or(e.Type.Text, "STANDARD")
+		if have, ok := w.s.AccessEntries[principal]; ok && (e.Existed || w.code.Timeless) {
+			entry.Policies = maps.Clone(have.Policies)
+			entry.CreatedAt = cmp.Or(entry.CreatedAt, have.CreatedAt)
+			entry.Username = cmp.Or(entry.Username, have.Username)
+			if len(entry.Groups) == 0 {
+				entry.Groups = have.Groups
+			}
+		}
 		_, node := w.s.Roles[principal]
 		if !node && !nodeEntry(entry.Type) {
 			continue
@@ -43,6 +53,14 @@ func (w *work) accessEntries() {
 		}
 		w.accessPolicies(principal, &entry)
 		put(&w.s.AccessEntries, principal, entry)
+		declared = append(declared, principal)
+	}
+	for _, principal := range text.SortedKeys(w.s.AccessEntries) {
+		if entry := w.s.AccessEntries[principal]; !slices.Contains(declared, principal) {
+			entry.Policies = maps.Clone(entry.Policies)
+			w.accessPolicies(principal, &entry)
+			w.s.AccessEntries[principal] = entry
+		}
 	}
 }
 
@@ -244,7 +262,13 @@ func (w *work) association(a Association) {
 	}
 	w.role(role)
 	w.role(target)
-	put(&w.s.PodIdentityAssociations, cmp.Or(a.ID, a.Address), snapshot.PodIdentityAssociation{
+	key := cmp.Or(a.ID, a.Address)
+	for id, have := range w.s.PodIdentityAssociations {
+		if w.base != nil && a.ID == "" && have.Namespace == a.Namespace.Text && have.ServiceAccount == a.ServiceAccount.Text {
+			key = id // EKS takes one for a service account
+		}
+	}
+	put(&w.s.PodIdentityAssociations, key, snapshot.PodIdentityAssociation{
 		Namespace: a.Namespace.Text, ServiceAccount: a.ServiceAccount.Text, RoleARN: role, TargetRoleARN: target,
 		ExternalID: a.ExternalID, DisableSessionTags: a.DisableSessionTags, Policy: a.Policy.Text,
 	})

@@ -56,7 +56,8 @@ var (
 // ReaderDocument.
 var OptionalReads = slices.Concat(EndpointReads, OrganizationReads, RepositoryReads, RegistryReads, QuotaReads)
 
-// ListReads are what list calls besides.
+// ListReads are what list calls besides. iam:ListInstanceProfiles saves check time where an
+// Auto Scaling group has no instances.
 var ListReads = []string{"iam:ListEntitiesForPolicy", "iam:ListInstanceProfiles", "iam:ListRoles"}
 
 // UsageReads are what usage calls besides. The first makes a report in IAM and changes

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
@@ -108,8 +109,8 @@ func writeFleetJUnit(w io.Writer, f *finding.FleetReport, o Options) error {
 }
 
 // writeOpenMetrics writes the text format of OpenMetrics, for a textfile collector: whether
-// each cluster was read, how many findings and unknown results it has by rule, and the
-// counts of the fleet.
+// each cluster was read and when, how many findings and unknown results it has by rule, and
+// the counts of the fleet.
 // Source: https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md
 func writeOpenMetrics(w io.Writer, f *finding.FleetReport, _ Options) error {
 	var b strings.Builder
@@ -142,6 +143,13 @@ func writeOpenMetrics(w io.Writer, f *finding.FleetReport, _ Options) error {
 		for _, c := range f.Clusters {
 			if c.Read {
 				sample(max(c.Summary.Unknown, c.MissingFacts), clusterLabels(c)...)
+			}
+		}
+	})
+	metric("noderole_cluster_collected_timestamp_seconds", "When reading the cluster's facts began.", func(sample func(int, ...string)) {
+		for _, c := range f.Clusters {
+			if at, err := time.Parse(time.RFC3339, c.CollectedAt); err == nil && c.Read {
+				sample(int(at.Unix()), clusterLabels(c)...)
 			}
 		}
 	})

@@ -58,7 +58,8 @@ type (
 // writeOpenReports writes a ClusterReport of openreports.io for kubectl apply
 // --server-side. An error is fail, a warning, an info and what depends is warn, what
 // is unknown or could not be read is error. What is excepted or does not apply, and what
-// only follows from another finding, is skip.
+// only follows from another finding, is skip. A report that is too large for an object is
+// shortened.
 func writeOpenReports(w io.Writer, raw *finding.Report, _ Options) error {
 	r := clean(raw, text.Visible)
 	report := clusterReport{
@@ -90,6 +91,9 @@ func writeOpenReports(w io.Writer, raw *finding.Report, _ Options) error {
 			Resources: []objectReference{{Kind: string(finding.SubjectCluster), Name: r.Cluster.Name}},
 		})
 	}
+	if err := report.fit(); err != nil {
+		return err
+	}
 	return YAML(w, report)
 }
 
@@ -118,8 +122,7 @@ func newClusterReportResult(r entry, folded bool, cluster finding.ClusterInfo) c
 		result.Result = "error"
 	}
 	if r.Failed() || r.Status == finding.Unknown {
-		// A pass has only its message. The evidence for it would not fit into
-		// an object of a cluster with many node roles; -o json has it.
+		// A pass has only its message; -o json has the evidence for it.
 		result.set("evidence", r.Evidence...)
 		result.set("impact", r.Impact)
 		result.set("next", nextLines(r.Next)...)

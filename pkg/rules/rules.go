@@ -113,7 +113,7 @@ func Run(v *view.View, rules []Rule) []finding.Result {
 		if code := v.Snapshot.Source.Code; code != "" && rule.Runtime {
 			results = append(results, finding.Result{
 				ID: rule.ID, Rule: rule.Name, Severity: rule.Severity, Concern: rule.Concern, Joining: rule.Joining,
-				Status: finding.NotApplicable, Subject: clusterSubject(v), Message: "a " + code + " does not show what runs",
+				Status: finding.NotApplicable, Subject: clusterSubject(v), Message: "the " + code + " does not show what runs",
 			})
 			continue
 		}

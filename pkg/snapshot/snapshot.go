@@ -214,6 +214,18 @@ type NodeGroup struct {
 	Health         []HealthIssue `json:"health,omitempty"`
 	// Subnets are the ids of the subnets in which its nodes start.
 	Subnets []string `json:"subnets,omitempty"`
+	// Metadata are the options in its launch template. Only infrastructure code shows them.
+	Metadata MetadataOptions `json:"metadata,omitzero"`
+}
+
+// MetadataOptions are what instances are launched with for the instance metadata service. What
+// is not set is decided by the AMI and the account.
+type MetadataOptions struct {
+	// HTTPTokens is "required" or "optional"; HTTPEndpoint "enabled" or "disabled".
+	HTTPTokens   string `json:"httpTokens,omitempty"`
+	HTTPEndpoint string `json:"httpEndpoint,omitempty"`
+	// HopLimit is the metadata service's PUT response hop limit.
+	HopLimit int32 `json:"hopLimit,omitempty"`
 }
 
 // HealthIssue is a problem that EKS reports on the cluster, a node group or an
@@ -310,6 +322,8 @@ type NodeClass struct {
 	ProfileARN string `json:"profileArn,omitempty"`
 	// Conditions are those of status.conditions that are not met.
 	Conditions []Condition `json:"conditions,omitempty"`
+	// Metadata is spec.metadataOptions.
+	Metadata MetadataOptions `json:"metadata,omitzero"`
 }
 
 // Condition is a status condition of a Kubernetes object whose status is not True.
@@ -412,6 +426,8 @@ type AutoScalingGroup struct {
 	InstanceProfile string `json:"instanceProfile,omitempty"`
 	// Instances is how many it has now.
 	Instances int `json:"instances,omitempty"`
+	// Metadata are the options in its launch template. Only infrastructure code shows them.
+	Metadata MetadataOptions `json:"metadata,omitzero"`
 }
 
 // Role is an IAM role.
@@ -696,6 +712,7 @@ const (
 	FactAutoScaling      Fact = "autoScalingGroups"
 	FactNodes            Fact = "nodes"
 	FactInstances        Fact = "instances"
+	FactMetadata         Fact = "metadata" // of sources of nodes; Subject is the node role's ARN
 	FactServiceAccount   Fact = "serviceAccount"
 	FactDaemonSet        Fact = "daemonSet"
 	FactPods             Fact = "pods"
@@ -718,7 +735,7 @@ var Facts = []Fact{
 	FactCluster, FactNodeGroups, FactFargateProfiles, FactOtherClusters, FactAddons, FactPodIdentity,
 	FactAccessEntries, FactAccessPolicies, FactHybridEntries, FactRoles, FactAttachedPolicies, FactInlinePolicies, FactPolicies, FactRoleProfiles,
 	FactInstanceProfiles, FactSimulations, FactOIDCProviders, FactAWSAuth, FactNodeClasses, FactAutoScaling,
-	FactNodes, FactInstances, FactServiceAccount, FactDaemonSet, FactPods, FactSystemImages, FactAgent, FactEvents,
+	FactNodes, FactInstances, FactMetadata, FactServiceAccount, FactDaemonSet, FactPods, FactSystemImages, FactAgent, FactEvents,
 	FactClusterRole, FactVPCEndpoints, FactOrganization, FactRepositoryPolicies,
 	FactAddonPods, FactAddonAccounts, FactRegistries, FactProfileQuota,
 }

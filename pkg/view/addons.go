@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -53,12 +54,14 @@ func (v *View) AddonsOn(r *NodeRole) []AddonUse {
 		}
 		id := v.Snapshot.Nodes[pod.Node].InstanceID()
 		i := v.Snapshot.Instances[id]
-		switch why, reached := reachesMetadata(i); {
+		switch why, _ := i.MetadataOptions().Exposed(); {
 		case i.HTTPTokens == "": // not read
-		case reached:
+		case why != "":
 			use.Reach = append(use.Reach, Exposed{id, why})
+		case i.HTTPEndpoint == "disabled":
+			use.Cut = append(use.Cut, Exposed{id, "the metadata endpoint is disabled"})
 		default:
-			use.Cut = append(use.Cut, Exposed{id, why})
+			use.Cut = append(use.Cut, Exposed{id, fmt.Sprintf("hop limit %d", i.HopLimit)})
 		}
 	}
 	var list []AddonUse

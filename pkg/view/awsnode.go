@@ -357,25 +357,43 @@ func (v *View) ExposedInstances() (exposed map[string][]Exposed, seen map[string
 			continue
 		}
 		seen[role]++
-		if why, reached := reachesMetadata(i); reached {
+		if why, _ := i.MetadataOptions().Exposed(); why != "" {
 			exposed[role] = append(exposed[role], Exposed{id, why})
 		}
 	}
 	return exposed, seen
 }
 
-// reachesMetadata reports whether pods with a network of their own reach the metadata of
-// their instance, and which setting says so.
-func reachesMetadata(i snapshot.Instance) (why string, reached bool) {
-	switch {
-	case i.HTTPEndpoint == "disabled":
-		return "the metadata endpoint is disabled", false
-	case i.HTTPTokens == "optional":
-		return "HttpTokens optional", true
-	case i.HopLimit > 1:
-		return fmt.Sprintf("hop limit %d", i.HopLimit), true
+// MetadataSource is what a source of nodes sets of the instance metadata service.
+type MetadataSource struct {
+	Source
+	// Why says by which setting pods can get the node role's credentials; Decided is set
+	// where the source's settings decide it.
+	Why     string
+	Decided bool
+}
+
+// MetadataSources are the sources of a node role that launch instances, as far as they set
+// anything of the instance metadata service.
+func (v *View) MetadataSources(r *NodeRole) (set []MetadataSource, others int) {
+	for _, source := range r.Sources {
+		var options snapshot.MetadataOptions
+		switch source.Kind { //nolint:exhaustive // the others have no launch template
+		case NodeGroup:
+			options = v.Snapshot.NodeGroups[source.Name].Metadata
+		case AutoScaling:
+			options = v.Snapshot.AutoScalingGroups[source.Name].Metadata
+		case KarpenterClass:
+			options = v.Snapshot.KarpenterNodeClasses[source.Name].Metadata
+		}
+		if options == (snapshot.MetadataOptions{}) {
+			others++
+			continue
+		}
+		why, decided := options.Exposed()
+		set = append(set, MetadataSource{source, why, decided})
 	}
-	return "hop limit 1", false
+	return set, others
 }
 
 // UnjoinedInstances are the running instances of the cluster that are not nodes of

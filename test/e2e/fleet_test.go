@@ -39,12 +39,9 @@ func (s *scenario) inAway() aws.Config {
 	}
 }
 
-// TestFleet reads clusters of two accounts and two regions in one run: one whole, with a token
-// that the plugin makes itself, and one whose API server cannot be reached. The snapshots are
-// then checked without AWS and without the clusters.
-func TestFleet(t *testing.T) {
-	s := newScenario(t, "home")
-	s.healthy()
+// remoteCluster makes a cluster in the other account, whose API server cannot be reached.
+func (s *scenario) remoteCluster() {
+	s.t.Helper()
 	other := s.inAway()
 	_, err := iam.NewFromConfig(other).CreateRole(s.ctx, &iam.CreateRoleInput{RoleName: aws.String("awayClusterRole"), AssumeRolePolicyDocument: aws.String(serviceTrust("eks.amazonaws.com"))})
 	s.must(err)
@@ -55,6 +52,15 @@ func TestFleet(t *testing.T) {
 	remote := s.proxied
 	remote.Endpoint, remote.AccessEntries, remote.Associations = "https://127.0.0.1:1", map[string]awsproxy.AccessEntry{}, map[string]awsproxy.Association{}
 	proxy.SetCluster("remote", remote)
+}
+
+// TestFleet reads clusters of two accounts and two regions in one run: one whole, with a token
+// that the plugin makes itself, and one whose API server cannot be reached. The snapshots are
+// then checked without AWS and without the clusters.
+func TestFleet(t *testing.T) {
+	s := newScenario(t, "home")
+	s.healthy()
+	s.remoteCluster()
 
 	// Every context of the kubeconfig: one cluster, whole.
 	env := s.execKubeconfig(proxy.URL)

@@ -209,6 +209,10 @@ func (c *iamCalls) GenerateServiceLastAccessedDetails(ctx context.Context, in *i
 	return (*iam.Client)(c).GenerateServiceLastAccessedDetails(ctx, in, o...)
 }
 
+func (c *iamCalls) GetAccountAuthorizationDetails(ctx context.Context, in *iam.GetAccountAuthorizationDetailsInput, o ...func(*iam.Options)) (*iam.GetAccountAuthorizationDetailsOutput, error) {
+	return (*iam.Client)(c).GetAccountAuthorizationDetails(ctx, in, o...)
+}
+
 func (c *iamCalls) GetAccountSummary(ctx context.Context, in *iam.GetAccountSummaryInput, o ...func(*iam.Options)) (*iam.GetAccountSummaryOutput, error) {
 	return (*iam.Client)(c).GetAccountSummary(ctx, in, o...)
 }

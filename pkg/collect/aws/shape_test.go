@@ -404,12 +404,14 @@ func TestRepeatedTokens(t *testing.T) {
 			_, err := c.Simulate(t.Context(), "r", []string{"a"}, []string{"*"})
 			return err
 		},
-		"iam:ListRoles":             func(c *Client) error { _, err := c.Roles(t.Context()); return err },
-		"iam:ListEntitiesForPolicy": func(c *Client) error { _, err := c.PolicyRoles(t.Context(), "p"); return err },
-		"iam:ListInstanceProfiles":  func(c *Client) error { _, err := c.InstanceProfiles(t.Context()); return err },
-		"ec2:DescribeVpcEndpoints":  func(c *Client) error { _, _, err := c.VPCEndpoints(t.Context(), "v"); return err },
-		"ec2:DescribeRouteTables":   func(c *Client) error { _, err := c.RouteTables(t.Context(), "v"); return err },
-		"organizations:ListParents": func(c *Client) error { _, err := c.Parent(t.Context(), "c"); return err },
+		"iam:GetAccountAuthorizationDetails": func(c *Client) error { _, err := c.Details(t.Context()); return err },
+		"iam:ListPolicies":                   func(c *Client) error { _, err := c.BoundaryPolicies(t.Context()); return err },
+		"iam:ListRoles":                      func(c *Client) error { _, err := c.Roles(t.Context()); return err },
+		"iam:ListEntitiesForPolicy":          func(c *Client) error { _, err := c.PolicyRoles(t.Context(), "p"); return err },
+		"iam:ListInstanceProfiles":           func(c *Client) error { _, err := c.InstanceProfiles(t.Context()); return err },
+		"ec2:DescribeVpcEndpoints":           func(c *Client) error { _, _, err := c.VPCEndpoints(t.Context(), "v"); return err },
+		"ec2:DescribeRouteTables":            func(c *Client) error { _, err := c.RouteTables(t.Context(), "v"); return err },
+		"organizations:ListParents":          func(c *Client) error { _, err := c.Parent(t.Context(), "c"); return err },
 		"organizations:ListPoliciesForTarget": func(c *Client) error {
 			_, err := c.TargetPolicies(t.Context(), "t", "SERVICE_CONTROL_POLICY")
 			return err
@@ -421,8 +423,7 @@ func TestRepeatedTokens(t *testing.T) {
 		members := required[operation]
 		isList := len(members) == 1 && strings.HasSuffix(members[0], "[]") &&
 			operation != "ec2:DescribeLaunchTemplateVersions" && operation != "autoscaling:DescribeLaunchConfigurations" && // of one thing
-			operation != "ec2:DescribeRegions" && // which has no pages
-			operation != "iam:ListPolicies" // of which one page is read
+			operation != "ec2:DescribeRegions" // which has no pages
 		read := lists[operation]
 		if isList != (read != nil) {
 			t.Errorf("%s is a list: %t, is tested: %t", operation, isList, read != nil)

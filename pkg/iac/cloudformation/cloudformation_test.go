@@ -193,6 +193,51 @@ Resources:
 	}
 }
 
+// TestMetadata: the options of the instance metadata service are those of the launch template.
+func TestMetadata(t *testing.T) {
+	text := `
+Parameters: {Hops: {Type: Number, Default: 2}}
+Resources:
+  Role: {Type: AWS::IAM::Role, Properties: {RoleName: r}}
+  Profile: {Type: AWS::IAM::InstanceProfile, Properties: {Roles: [!Ref Role]}}
+  Cluster: {Type: AWS::EKS::Cluster, Properties: {Name: c, RoleArn: x}}
+  Template:
+    Type: AWS::EC2::LaunchTemplate
+    Properties:
+      LaunchTemplateName: nodes
+      LaunchTemplateData:
+        IamInstanceProfile: {Arn: !GetAtt Profile.Arn}
+        MetadataOptions: {HttpTokens: required, HttpPutResponseHopLimit: !Ref Hops}
+  Group:
+    Type: AWS::EKS::Nodegroup
+    Properties: {NodegroupName: g, ClusterName: c, NodeRole: !GetAtt Role.Arn, LaunchTemplate: {Id: !Ref Template}}
+  Nodes:
+    Type: AWS::AutoScaling::AutoScalingGroup
+    Properties:
+      AutoScalingGroupName: a
+      LaunchTemplate: {LaunchTemplateName: nodes, Version: 1}
+      Tags: [{Key: kubernetes.io/cluster/c, Value: owned, PropagateAtLaunch: true}]
+  Configuration:
+    Type: AWS::AutoScaling::LaunchConfiguration
+    Properties: {IamInstanceProfile: !Ref Profile, MetadataOptions: {HttpTokens: required, HttpPutResponseHopLimit: !Ref Hops}}
+  Older:
+    Type: AWS::AutoScaling::AutoScalingGroup
+    Properties:
+      LaunchConfigurationName: !Ref Configuration
+      Tags: [{Key: kubernetes.io/cluster/c, Value: owned, PropagateAtLaunch: true}]
+`
+	s := build(t, "t.yaml", []byte(text), nil)[0]
+	want := snapshot.MetadataOptions{HTTPTokens: "required", HopLimit: 2}
+	if s.NodeGroups["g"].Metadata != want {
+		t.Errorf("%+v", s.NodeGroups)
+	}
+	for _, name := range []string{"a", "Older"} {
+		if g := s.AutoScalingGroups[name]; g.Metadata != want || g.InstanceProfile == "" {
+			t.Errorf("%s: %+v", name, g)
+		}
+	}
+}
+
 func TestBadInput(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                          "is empty",

@@ -62,7 +62,7 @@ func Read(name string, content []byte, o Options) (*iac.Code, error) {
 			}
 		}
 	}
-	t.code = &iac.Code{Kind: "template", Command: "CloudFormation template", File: name, Place: o.Place}
+	t.code = &iac.Code{Kind: "template", Command: "CloudFormation template", Timeless: true, File: name, Place: o.Place}
 	for _, id := range text.SortedKeys(t.resources) {
 		t.read(id)
 	}
