@@ -90,7 +90,14 @@ func TestAddonCredentials(t *testing.T) {
 		},
 		"two add-ons": {
 			[]string{allow(`["ec2:*","autoscaling:*"]`), pods(pod("ebs-1", "aws-ebs-csi-driver", relies+", optionalKeys: aws-secret"), pod("ca-1", "cluster-autoscaler", relies))},
-			finding.Fail, finding.Info, "Cluster Autoscaler, the EBS CSI driver", "kube-system/ca-1",
+			finding.Fail, finding.Info, "eksNodeRole: Cluster Autoscaler", "Secret aws-secret, if that exists",
+		},
+		"what is certain counts": {
+			[]string{allow(`["ec2:*","autoscaling:*"]`), metadata("required", 2), pods(pod("ebs-1", "aws-ebs-csi-driver", relies+", optionalKeys: aws-secret"), pod("ca-1", "cluster-autoscaler", relies+", hostNetwork: true"))},
+			finding.Fail, finding.Info, "add-ons use the credentials of eksNodeRole: Cluster Autoscaler", "kube-system/ebs-1",
+		},
+		"an environment that is not read": {
+			[]string{ebs, pods(pod("ebs-1", "aws-ebs-csi-driver", "credentials: Unknown"))}, finding.NotApplicable, finding.Warning, "depends on what is not read", "1 pod with a profile",
 		},
 		"an add-on that is not known": {[]string{allow(`"*"`), pods(pod("web-1", "web", relies))}, "", "", "", ""},
 		"a node of another role":      {[]string{ebs, "addonPods: {kube-system/ebs-1: {addon: aws-ebs-csi-driver, node: fargate-1, serviceAccount: own, credentials: NodeRole}}"}, "", "", "", ""},

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
@@ -86,23 +87,32 @@ func judgeAddons(v *view.View, r *view.NodeRole, uses []view.AddonUse) finding.R
 	case len(v.Unread(snapshot.FactNodes)) > 0:
 		return unknown(subject, "whether an add-on on other nodes relies on "+r.Name+" is unknown", v.Unread(snapshot.FactNodes))
 	}
-	var evidence []string
+	result := finding.Result{Status: finding.Pass, Subject: subject, Message: "no known add-on relies on " + r.Name}
 	for _, use := range uses {
-		line := fmt.Sprintf("%s (service account %s): %s", use.Addon.Title, use.Account, text.Count(use.Others, "pod")+" with other credentials")
-		if len(use.OnNodeRole) > 0 {
-			line = fmt.Sprintf("%s (service account %s): %s does not allow what it calls", use.Addon.Title, use.Account, r.Name)
+		line := text.Count(use.Others, "pod") + " with other credentials"
+		switch {
+		case len(use.OnNodeRole) > 0:
+			line = r.Name + " does not allow what it calls"
+		case use.Unclear > 0:
+			result.Status, result.Message = finding.NotApplicable, "whether add-ons rely on "+r.Name+" depends on what is not read"
+			line = text.Count(use.Unclear, "pod") + " with a profile, or an environment from a ConfigMap or Secret"
 		}
-		evidence = append(evidence, line)
+		result.Evidence = append(result.Evidence, fmt.Sprintf("%s (service account %s): %s", use.Addon.Title, use.Account, line))
 	}
-	return finding.Result{Status: finding.Pass, Subject: subject, Message: "no known add-on relies on " + r.Name, Evidence: firstLines(evidence)}
+	result.Evidence = firstLines(result.Evidence)
+	return result
 }
 
 // relyingResult says which add-ons rely on a node role, and what a hop limit of 1 does to
-// them. Where a Secret decides that is not read, nothing is certain.
+// them. Those that a Secret may give keys, which is not read, count only where no other does.
 func relyingResult(v *view.View, r *view.NodeRole, relying []reliance) finding.Result {
-	result := finding.Result{Status: finding.Depends, Subject: roleSubject(r), Severity: finding.Info}
+	result := finding.Result{Status: finding.Fail, Subject: roleSubject(r), Severity: finding.Info}
+	certain := slices.DeleteFunc(slices.Clone(relying), func(use reliance) bool { return use.OptionalKeys != "" })
+	if len(certain) == 0 {
+		result.Status, certain = finding.Depends, relying
+	}
 	var names, reached, cut, secrets []string
-	for _, use := range relying {
+	for _, use := range certain {
 		names = appendNew(names, use.Addon.Title)
 		if len(use.Reach) > 0 {
 			reached = appendNew(reached, use.Addon.Title)
@@ -110,11 +120,9 @@ func relyingResult(v *view.View, r *view.NodeRole, relying []reliance) finding.R
 		if len(use.Cut) > 0 {
 			cut = appendNew(cut, use.Addon.Title)
 		}
-		if use.OptionalKeys == "" {
-			result.Status = finding.Fail
-		} else {
-			secrets = appendNew(secrets, use.OptionalKeys)
-		}
+		secrets = appendNew(secrets, use.OptionalKeys)
+	}
+	for _, use := range relying {
 		result.Evidence = append(result.Evidence, relianceLines(v, use)...)
 		result.Next = append(result.Next, finding.Advise("give service account "+use.Account+" a role of its own, by EKS Pod Identity or IRSA, and restart its pods"))
 	}

@@ -15,9 +15,10 @@ type AddonUse struct {
 	// Account is NAMESPACE/NAME of the service account.
 	Account string
 	// OnNodeRole are the pods whose environment selects no credentials but the instance's,
-	// NAMESPACE/NAME, ordered; Others is how many have other credentials.
-	OnNodeRole []string
-	Others     int
+	// NAMESPACE/NAME, ordered; Others is how many have other credentials, Unclear how many
+	// have what was not read.
+	OnNodeRole      []string
+	Others, Unclear int
 	// OptionalKeys is the name of a Secret from which all of OnNodeRole take static keys
 	// instead, if it exists.
 	OptionalKeys string
@@ -41,7 +42,12 @@ func (v *View) AddonsOn(r *NodeRole) []AddonUse {
 			use = &AddonUse{Addon: addon, Account: account}
 			uses[account+" "+addon.Title] = use
 		}
-		if pod.Credentials != snapshot.CredentialsNodeRole {
+		switch pod.Credentials {
+		case snapshot.CredentialsNodeRole:
+		case snapshot.CredentialsUnknown:
+			use.Unclear++
+			continue
+		default:
 			use.Others++
 			continue
 		}
