@@ -159,8 +159,10 @@ type Proxy struct {
 	reportedAt time.Time
 	// answered are answers to writes with a client request token, by request.
 	answered map[string][]byte
-	// organization and repositories are what SetOrganization and SetRepositoryPolicy set.
+	// organization, registry and repositories are what SetOrganization, SetRegistry and
+	// SetRepositoryPolicy set.
 	organization Organization
+	registry     Registry
 	repositories map[string]string
 	// arrived is told the operation of every request that hangs.
 	arrived chan string
@@ -197,7 +199,7 @@ func (p *Proxy) Reset() {
 	p.latency, p.calls, p.answered, p.OnChange = 0, nil, map[string][]byte{}, nil
 	p.pageSize, p.recorded = smallPage, nil
 	p.usage, p.jobs = nil, nil
-	p.organization, p.repositories = Organization{}, map[string]string{}
+	p.organization, p.registry, p.repositories = Organization{}, Registry{}, map[string]string{}
 }
 
 // SetCluster says what the proxy adds to a cluster. Writes change a copy of it.
@@ -529,6 +531,8 @@ func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, service, operation 
 	switch service {
 	case "eks":
 		refuse(w, f.Status, f.Code+"Exception", f.Message)
+	case "ecr", "organizations":
+		jsonError(w, f.Code+"Exception", f.Message)
 	case "ec2":
 		w.WriteHeader(f.Status)
 		code := strings.Replace(f.Code, "AccessDenied", "UnauthorizedOperation", 1)
