@@ -48,8 +48,9 @@ func (s *scenario) inAway() aws.Config {
 	}
 }
 
-// remoteCluster makes a cluster in the other account, whose API server cannot be reached.
-func (s *scenario) remoteCluster() {
+// createRemote makes a cluster in the other account, and returns the configuration that
+// reaches that account.
+func (s *scenario) createRemote() aws.Config {
 	s.t.Helper()
 	other := s.inAway()
 	_, err := iam.NewFromConfig(other).CreateRole(s.ctx, &iam.CreateRoleInput{RoleName: aws.String("awayClusterRole"), AssumeRolePolicyDocument: aws.String(serviceTrust("eks.amazonaws.com"))})
@@ -58,6 +59,14 @@ func (s *scenario) remoteCluster() {
 		Name: aws.String("remote"), RoleArn: aws.String("arn:aws:iam::" + away + ":role/awayClusterRole"), ResourcesVpcConfig: &ekstypes.VpcConfigRequest{SubnetIds: []string{"subnet-1", "subnet-2"}},
 	})
 	s.must(err)
+	return other
+}
+
+// remoteCluster makes a cluster in the other account, whose API server cannot be reached, and
+// returns the ARN of an OIDC provider there whose cluster is gone.
+func (s *scenario) remoteCluster() (providerARN string) {
+	s.t.Helper()
+	other := s.createRemote()
 	gone, err := iam.NewFromConfig(other).CreateOpenIDConnectProvider(s.ctx, &iam.CreateOpenIDConnectProviderInput{
 		Url: aws.String("https://oidc.eks.us-east-1.amazonaws.com/id/60E60E60E60E60E60E60E60E60E60E60"), ClientIDList: []string{"sts.amazonaws.com"},
 		ThumbprintList: []string{"9e99a48a9960b14926bb7f3b02e22da2b0ab7280"},
@@ -66,6 +75,7 @@ func (s *scenario) remoteCluster() {
 	remote := s.proxied
 	remote.Endpoint, remote.AccessEntries, remote.Associations = "https://127.0.0.1:1", map[string]awsproxy.AccessEntry{}, map[string]awsproxy.Association{}
 	proxy.SetCluster("remote", remote)
+	return *gone.OpenIDConnectProviderArn
 }
 
 // TestFleet reads clusters of two accounts and two regions in one run: one whole, with a token
@@ -74,7 +84,7 @@ func (s *scenario) remoteCluster() {
 func TestFleet(t *testing.T) {
 	s := newScenario(t, "home")
 	s.healthy()
-	s.remoteCluster()
+	gone := s.remoteCluster()
 
 	// Every context of the kubeconfig: one cluster, whole.
 	env := s.execKubeconfig(proxy.URL)
@@ -131,7 +141,7 @@ include:
 	}
 	orphaned := false
 	for _, r := range report.FleetResults {
-		orphaned = orphaned || r.ID == "NR904" && r.Status == "fail" && r.Subject.ARN == *gone.OpenIDConnectProviderArn
+		orphaned = orphaned || r.ID == "NR904" && r.Status == "fail" && r.Subject.ARN == gone
 	}
 	if !orphaned {
 		t.Errorf("the provider of no cluster is not found: %+v", report.FleetResults)
@@ -150,13 +160,7 @@ include:
 func TestFleetOfContexts(t *testing.T) {
 	s := newScenario(t, "home")
 	s.healthy()
-	other := s.inAway()
-	_, err := iam.NewFromConfig(other).CreateRole(s.ctx, &iam.CreateRoleInput{RoleName: aws.String("awayClusterRole"), AssumeRolePolicyDocument: aws.String(serviceTrust("eks.amazonaws.com"))})
-	s.must(err)
-	_, err = eks.NewFromConfig(other).CreateCluster(s.ctx, &eks.CreateClusterInput{
-		Name: aws.String("remote"), RoleArn: aws.String("arn:aws:iam::" + away + ":role/awayClusterRole"), ResourcesVpcConfig: &ekstypes.VpcConfigRequest{SubnetIds: []string{"subnet-1", "subnet-2"}},
-	})
-	s.must(err)
+	other := s.createRemote()
 	s.createCluster("second", "eksClusterRole")
 
 	servers := map[string]*apiServer{"home": kube}
