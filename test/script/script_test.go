@@ -48,8 +48,8 @@ func run(m *testing.M) int {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	}()
-	args := []string{"build", "-o", dir}
-	if os.Getenv("GOCOVERDIR") != "" { // make coverage: the plugin writes there what it ran, and does so only with main among the packages
+	args := []string{"build", "-ldflags", "-s -w", "-o", dir} // as make build does it
+	if os.Getenv("GOCOVERDIR") != "" {                        // make coverage: the plugin writes there what it ran, and does so only with main among the packages
 		const module = "github.com/kubectl-noderole/kubectl-noderole/"
 		args = append(args, "-cover", "-coverpkg="+module+"pkg/cli,"+module+"cmd/kubectl-noderole")
 	}
