@@ -20,10 +20,6 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	// The plugin is built by a command of its own; this import makes go test run
-	// the scripts again when its code has changed.
-	_ "github.com/kubectl-noderole/kubectl-noderole/pkg/cli"
 )
 
 // binDir is where TestMain puts the built plugin.
@@ -48,8 +44,9 @@ func run(m *testing.M) int {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	}()
-	args := []string{"build", "-ldflags", "-s -w", "-o", dir} // as make build does it
-	if os.Getenv("GOCOVERDIR") != "" {                        // make coverage: the plugin writes there what it ran, and does so only with main among the packages
+	// This package imports pkg/cli, so that go test runs the scripts again when the plugin's code has changed.
+	args := []string{"build", "-ldflags", "-s -w", "-o", dir}
+	if os.Getenv("GOCOVERDIR") != "" { // make coverage: the plugin writes there what it ran, and does so only with main among the packages
 		const module = "github.com/kubectl-noderole/kubectl-noderole/"
 		args = append(args, "-cover", "-coverpkg="+module+"pkg/cli,"+module+"cmd/kubectl-noderole")
 	}
