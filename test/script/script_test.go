@@ -88,6 +88,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	env.Setenv("SERVER", server.URL)
 	env.Setenv("GOCOVERDIR", os.Getenv("GOCOVERDIR"))
+	env.Setenv("GOGC", os.Getenv("GOGC"))
 	examples, err := filepath.Abs("../../examples")
 	env.Setenv("EXAMPLES", examples)
 	return err
