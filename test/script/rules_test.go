@@ -31,7 +31,7 @@ func TestEveryRule(t *testing.T) {
 				t.Errorf("reports link to a page that is not there, make generate writes it: %v", err)
 			}
 			line := "\n" + words[rule.Severity] + "  " + rule.ID + "  "
-			code, out := checkFile(t, rule.Bad, "--fail-on", string(rule.Severity))
+			code, out := checkFile(t, rule.Bad, "-o", "wide", "--fail-on", string(rule.Severity))
 			if code != 1 || !strings.Contains(out, line) || !strings.Contains(out, strings.Join(strings.Fields(rule.Why)[:4], " ")) {
 				t.Errorf("Bad: exit %d\n%s", code, out)
 			}

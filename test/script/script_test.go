@@ -77,6 +77,19 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// TestBrokenIsShort: in a pipe, and from there on, the report on the broken example has at most
+// 110 lines.
+func TestBrokenIsShort(t *testing.T) {
+	for _, columns := range []string{"", "140", "160"} {
+		cmd := exec.Command(filepath.Join(binDir, "kubectl-noderole"), "check", "--example", "--no-config")
+		cmd.Env = []string{"COLUMNS=" + columns, "HOME=" + t.TempDir()}
+		out, _ := cmd.Output() // it exits with 1, as there are findings
+		if lines := strings.Count(string(out), "\n"); lines < 50 || lines > 110 {
+			t.Errorf("COLUMNS=%s: %d lines\n%s", columns, lines, out)
+		}
+	}
+}
+
 // setup gives a script a PATH with the plugin, no AWS configuration but its own,
 // and the address of a server that answers from the script's folder aws.
 func setup(env *testscript.Env) error {
@@ -89,6 +102,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("SERVER", server.URL)
 	env.Setenv("GOCOVERDIR", os.Getenv("GOCOVERDIR"))
 	env.Setenv("GOGC", os.Getenv("GOGC"))
+	env.Setenv("COLUMNS", "80") // the scripts quote a usual terminal
 	examples, err := filepath.Abs("../../examples")
 	env.Setenv("EXAMPLES", examples)
 	return err
