@@ -102,6 +102,9 @@ func TestCollected(t *testing.T) {
 		t.Errorf("%v: %d kinds, %d of %d clusters planned", err, kinds, len(d.Entries), len(c.clusters))
 	}
 	c.polite(t)
+	if n := c.connections.Load(); n > int64(2*len(c.clusters)) {
+		t.Errorf("%d connections to the API servers of %d clusters", n, len(c.clusters))
+	}
 }
 
 // TestFaults: an account that gives no answer, one whose role cannot be assumed and one whose
@@ -288,6 +291,7 @@ func BenchmarkFleet(b *testing.B) {
 			{"MiB-peak", float64(out.peak) / 1024},
 			{"calls", float64(c.total(""))},
 			{"levels/cluster", float64(c.levels()) / accounts / clusters},
+			{"connections/cluster", float64(c.connections.Load()) / accounts / clusters},
 			{"ms-stall", float64(c.stall.Milliseconds())},
 		}
 		for _, f := range figures {
