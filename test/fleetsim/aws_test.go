@@ -187,6 +187,10 @@ func (c *cloud) answerIAM(of *call) {
 			return
 		}
 		of.xml("<InstanceProfile>" + a.profileXML(profile) + "</InstanceProfile>")
+	case "ListInstanceProfiles":
+		of.members("InstanceProfiles", sorted(a.profiles), func(name string) string { return a.profileXML(a.profiles[name]) })
+	case "ListOpenIDConnectProviders":
+		of.members("OpenIDConnectProviderList", sorted(a.providers), func(arn string) string { return element("Arn", arn) })
 	case "ListPolicies":
 		c.listPolicies(of, form.Get("PolicyUsageFilter") == "PermissionsBoundary")
 	case "GetPolicy", "GetPolicyVersion":

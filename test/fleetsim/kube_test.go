@@ -283,8 +283,13 @@ func serveClasses(w http.ResponseWriter, r *http.Request, s *snapshot.Snapshot, 
 		}
 		items = append(items, map[string]any{
 			"metadata": map[string]any{"name": name},
-			"spec":     map[string]any{"role": class.Role, "instanceProfile": class.InstanceProfile, "amiFamily": class.AMIFamily},
-			"status":   map[string]any{"instanceProfile": class.StatusProfile, "conditions": conditions},
+			"spec": map[string]any{
+				"role": class.Role, "instanceProfile": class.InstanceProfile, "amiFamily": class.AMIFamily,
+				"metadataOptions": map[string]any{
+					"httpTokens": class.Metadata.HTTPTokens, "httpEndpoint": class.Metadata.HTTPEndpoint, "httpPutResponseHopLimit": class.Metadata.HopLimit,
+				},
+			},
+			"status": map[string]any{"instanceProfile": class.StatusProfile, "conditions": conditions},
 		})
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -207,6 +207,14 @@ func asRead(s *snapshot.Snapshot) {
 		policy.Document = indented(policy.Document)
 		s.Policies[arn] = policy
 	}
+	for name, group := range s.NodeGroups { // their options only code shows
+		group.Metadata = snapshot.MetadataOptions{}
+		s.NodeGroups[name] = group
+	}
+	for name, group := range s.AutoScalingGroups {
+		group.Metadata = snapshot.MetadataOptions{}
+		s.AutoScalingGroups[name] = group
+	}
 	for id, endpoint := range s.VPCEndpoints {
 		endpoint.Policy = indented(endpoint.Policy)
 		s.VPCEndpoints[id] = endpoint
@@ -322,17 +330,19 @@ func same[V any](t testing.TB, m map[string]V, key string, value V) {
 	m[key] = value
 }
 
-// connect tells every cluster of the others in its account.
+// connect tells every cluster of the others in its account, and of the account's OIDC
+// providers.
 func (w *world) connect() {
 	for _, s := range w.clusters {
 		id := s.Cluster.Identity()
+		s.ClusterProviders = &snapshot.ClusterProviders{ARNs: sorted(w.accounts[id.Account].providers)}
 		for region, names := range w.accounts[id.Account].regions {
 			if region != id.Region {
 				s.OtherRegions = append(s.OtherRegions, region)
 			}
 			for _, name := range names {
 				if arn := (place{id.Account, region, name}).arn(); arn != s.Cluster.ARN {
-					s.OtherClusters[arn] = snapshot.OtherCluster{RoleARN: w.clusters[arn].Cluster.RoleARN}
+					s.OtherClusters[arn] = snapshot.OtherCluster{RoleARN: w.clusters[arn].Cluster.RoleARN, OIDCIssuer: w.clusters[arn].Cluster.OIDCIssuer}
 				}
 			}
 		}
