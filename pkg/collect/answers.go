@@ -23,6 +23,7 @@ type Answers struct {
 	policies         Memo[snapshot.Policy]
 	details          Memo[*Details]
 	providers        Memo[snapshot.OIDCProvider]
+	allProviders     Memo[[]string]
 	versions         Memo[map[string]string]
 	boundaryPolicies Memo[map[string]string]
 	organization     Memo[*snapshot.Organization]

@@ -50,7 +50,7 @@ func (b bulkAWS) details(ctx context.Context) *Details {
 		var boundaries map[string]string
 		group, ctx := errgroup.WithContext(ctx)
 		group.Go(func() (err error) {
-			details, err = b.AWS.Details(ctx)
+			details, err = b.Details(ctx)
 			return err
 		})
 		group.Go(func() (err error) {
@@ -76,7 +76,7 @@ func (b bulkAWS) details(ctx context.Context) *Details {
 
 // boundaries returns the permissions boundaries of the account's roles by the role's name.
 func (b bulkAWS) boundaries(ctx context.Context) (map[string]string, error) {
-	policies, err := b.answers.boundaryPolicies.Get(ctx, "", b.AWS.BoundaryPolicies)
+	policies, err := b.answers.boundaryPolicies.Get(ctx, "", b.BoundaryPolicies)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func (b bulkAWS) boundaries(ctx context.Context) (map[string]string, error) {
 	group, ctx := errgroup.WithContext(ctx)
 	for policy := range policies {
 		group.Go(func() error {
-			names, err := b.AWS.BoundaryRoles(ctx, policy)
+			names, err := b.BoundaryRoles(ctx, policy)
 			mu.Lock()
 			defer mu.Unlock()
 			for _, name := range names {

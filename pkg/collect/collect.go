@@ -119,6 +119,8 @@ type AWS interface {
 	Details(ctx context.Context) (*Details, error)
 	BoundaryRoles(ctx context.Context, policyARN string) ([]string, error)
 	OIDCProvider(ctx context.Context, arn string) (snapshot.OIDCProvider, error)
+	// OIDCProviders returns the ARNs of the account's OIDC providers.
+	OIDCProviders(ctx context.Context) ([]string, error)
 
 	// Instances returns those of at most InstanceBatch instances that exist.
 	Instances(ctx context.Context, ids []string) (map[string]snapshot.Instance, error)
@@ -244,6 +246,9 @@ type Options struct {
 	// Organization reads the organization of the cluster's account; nil reads nothing.
 	Organization Organization
 
+	// Providers is set where the account's OIDC providers of EKS clusters are read.
+	Providers bool
+
 	// Regions are the regions besides the cluster's own whose clusters are read, for
 	// their cluster roles.
 	Regions []string
@@ -300,7 +305,7 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) 
 		c.aws = bulkAWS{c.aws, c.answers}
 	}
 	c.kube, c.withoutKube, c.kubeOptional = o.Kube, o.WithoutKube, o.KubeOptional
-	c.cluster, c.regions = o.Cluster.Name, o.Regions
+	c.cluster, c.regions, c.providers = o.Cluster.Name, o.Regions, o.Providers
 	c.snap.APIVersion, c.snap.Kind, c.snap.Read = snapshot.APIVersion, snapshot.Kind, snapshot.LaterFacts()
 	c.snap.Source = snapshot.Source{Tool: o.Tool, CollectedAt: now().UTC(), Context: o.Context}
 
@@ -390,6 +395,8 @@ type collector struct {
 	aws     AWS
 	cluster string   // the cluster's name
 	regions []string // besides the cluster's own
+
+	providers bool // whether the account's OIDC providers are read
 
 	kube         Kube   // nil for none
 	withoutKube  string // why there is none

@@ -180,7 +180,7 @@ func withinBudget(t *testing.T, spans []span) {
 		for i := range times {
 			for j := i; j < len(times); j++ {
 				const rounding = 1e-3
-				if n, limit := float64(j-i+1), burst+rate*(times[j].Sub(times[i]).Seconds()); n > limit+rounding {
+				if n, limit := float64(j-i+1), burst+rate*times[j].Sub(times[i]).Seconds(); n > limit+rounding {
 					t.Fatalf("%.0f requests of %s within %s, want at most %.1f", n, operation, times[j].Sub(times[i]), limit)
 				}
 			}

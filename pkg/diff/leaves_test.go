@@ -23,6 +23,7 @@ var notCompared = []string{
 	"KarpenterNodeClasses[].Role", "KarpenterNodeTemplates[].Role", "AutoModeNodeClasses[].Role",
 	"AddonPods[].Node", "Read",
 	"Nodes[].KarpenterProvisioner", "Organization.Policies[].Name",
+	"ClusterProviders.ARNs", "OtherClusters[].OIDCIssuer",
 }
 
 // leaf changes one value of a snapshot.

@@ -14,7 +14,7 @@ import (
 // compared are the fields of a snapshot that the other files of this package compare, part
 // by part, and those that are no facts about the cluster.
 var compared = map[string]bool{
-	"APIVersion": true, "Kind": true, "Source": true, "Missing": true, "Places": true, "Read": true,
+	"APIVersion": true, "Kind": true, "Source": true, "Missing": true, "Places": true, "Read": true, "ClusterProviders": true,
 
 	"Cluster": true, "NodeGroups": true, "FargateProfiles": true, "OtherClusters": true, "OtherRegions": true,
 	"KarpenterNodeClasses": true, "KarpenterNodeTemplates": true, "AutoModeNodeClasses": true, "AutoScalingGroups": true,

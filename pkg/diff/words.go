@@ -22,7 +22,7 @@ var factWords = map[snapshot.Fact]string{
 	snapshot.FactVPCEndpoints: "VPC endpoints", snapshot.FactOrganization: "policies of the organization", snapshot.FactRepositoryPolicies: "repository policies",
 	snapshot.FactClusterRole: "policies of the cluster role", snapshot.FactAddonPods: "pods of add-ons", snapshot.FactAddonAccounts: "the service account",
 	snapshot.FactRegistries: "the ECR registry", snapshot.FactProfileQuota: "the quota of instance profiles",
-	snapshot.FactMetadata: "instance metadata options",
+	snapshot.FactClusterProviders: "OIDC providers of EKS clusters", snapshot.FactMetadata: "instance metadata options",
 }
 
 // factName is a fact in words.

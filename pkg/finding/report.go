@@ -23,6 +23,8 @@ type Result struct {
 	Severity Severity `json:"severity"`
 	Concern  Concern  `json:"concern,omitempty"`
 	Subject  Subject  `json:"subject"`
+	// Clusters are those that the result of a rule about several clusters is about.
+	Clusters []ClusterRef `json:"clusters,omitempty"`
 	// Message is one sentence, subject first.
 	Message string `json:"message"`
 	// Evidence is what the verdict rests on, a line each: the policy and
@@ -58,6 +60,12 @@ type Result struct {
 	Known bool `json:"known,omitempty"`
 	// Place is where infrastructure code declares the subject; nil where it does not.
 	Place *Place `json:"place,omitempty"`
+}
+
+// ClusterRef names a cluster.
+type ClusterRef struct {
+	Name string `json:"name"`
+	ARN  string `json:"arn"`
 }
 
 // Place is where infrastructure code declares something.

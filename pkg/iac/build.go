@@ -215,6 +215,7 @@ func (b *builder) build(t target) *snapshot.Snapshot {
 	}
 	w.s.Source.Code = b.code.Kind
 	w.fill()
+	w.nodesElsewhere()
 	w.entriesElsewhere()
 	w.unseen()
 	sortMissing(w.s)
@@ -235,6 +236,15 @@ func (w *work) fill() {
 	w.awsNode()
 	w.unsure()
 	w.clusterRole()
+}
+
+// nodesElsewhere notes, for a cluster without anything that starts nodes, that other code may
+// start them.
+func (w *work) nodesElsewhere() {
+	s := w.s
+	if len(s.NodeGroups)+len(s.KarpenterNodeClasses)+len(s.AutoModeNodeClasses)+len(s.AutoScalingGroups)+len(s.MappedRoles) == 0 && s.Cluster.AutoMode == nil {
+		w.missing(snapshot.FactNodeGroups, "", w.elsewhere("what starts nodes of cluster "+w.name+" is"))
+	}
 }
 
 // sortMissing puts what is missing in the order of a snapshot, each once.

@@ -87,7 +87,7 @@ func (b *boundaryValues) values() (values []string, ok bool) {
 		}
 	}
 	// One value has many texts in base64, which a condition on text tells apart.
-	ok = ways <= 1 && !(b.families[binary] && textual)
+	ok = ways <= 1 && (!b.families[binary] || !textual)
 	values = append(values, "", otherThan(b.texts))
 	for _, t := range b.texts {
 		values = append(values, t, strings.ToUpper(t), strings.ToLower(t), flipFirst(t))

@@ -128,4 +128,5 @@ var optionalFacts = map[snapshot.Fact]string{
 	snapshot.FactAddonAccounts:      "the service accounts of add-ons",
 	snapshot.FactRegistries:         "the pull-through cache rules of the registry",
 	snapshot.FactProfileQuota:       "the quota of instance profiles",
+	snapshot.FactClusterProviders:   "the account's OIDC providers",
 }

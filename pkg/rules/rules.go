@@ -17,7 +17,8 @@ import (
 type Rule struct {
 	// ID is stable and never reused: NR and three digits, the first of which
 	// groups rules (1 roles, 2 permissions, 3 trust, 5 joining, 6 aws-node, 7
-	// instance metadata, 8 what EKS and the cluster report).
+	// instance metadata, 8 what EKS and the cluster report). Group 9 is that of
+	// pkg/fleetrules.
 	ID string
 	// Name is the id in words, such as worker-permissions.
 	Name     string

@@ -61,6 +61,9 @@ type Snapshot struct {
 	// OIDCProviders are the account's IAM OIDC provider of the cluster's issuer, by
 	// ARN.
 	OIDCProviders map[string]OIDCProvider `json:"oidcProviders,omitempty"`
+	// ClusterProviders are the account's IAM OIDC providers of EKS clusters; nil where they
+	// were not read, which happens only for fleets.
+	ClusterProviders *ClusterProviders `json:"clusterProviders,omitempty"`
 	// AWSAuth is the ConfigMap kube-system/aws-auth; nil where there is none.
 	AWSAuth *AWSAuth `json:"awsAuth,omitempty"`
 	// InstanceProfiles are the instance profiles of Roles and Instances, by ARN.
@@ -245,6 +248,8 @@ type FargateProfile struct {
 // OtherCluster is another EKS cluster of the account and region.
 type OtherCluster struct {
 	RoleARN string `json:"roleArn,omitempty"`
+	// OIDCIssuer is as in Cluster; empty in a file of an earlier version.
+	OIDCIssuer string `json:"oidcIssuer,omitempty"`
 }
 
 // Addon is an EKS add-on.
@@ -428,6 +433,13 @@ type AutoScalingGroup struct {
 	Instances int `json:"instances,omitempty"`
 	// Metadata are the options in its launch template. Only infrastructure code shows them.
 	Metadata MetadataOptions `json:"metadata,omitzero"`
+}
+
+// ClusterProviders are the IAM OIDC providers of an account whose URL is that of an EKS
+// cluster's issuer.
+type ClusterProviders struct {
+	// ARNs are sorted.
+	ARNs []string `json:"arns,omitempty"`
 }
 
 // Role is an IAM role.
@@ -723,6 +735,7 @@ const (
 	FactVPCEndpoints       Fact = "vpcEndpoints"
 	FactOrganization       Fact = "organization"       // read on request
 	FactRepositoryPolicies Fact = "repositoryPolicies" // Subject is the repository's ARN
+	FactClusterProviders   Fact = "clusterProviders"   // read for fleets
 	FactClusterRole        Fact = "clusterRole"        // Subject is the role's ARN, ARN#NAME for an inline policy, or a policy's ARN
 	FactAddonPods          Fact = "addonPods"
 	FactAddonAccounts      Fact = "addonAccounts" // Subject is NAMESPACE/NAME
@@ -736,13 +749,13 @@ var Facts = []Fact{
 	FactAccessEntries, FactAccessPolicies, FactHybridEntries, FactRoles, FactAttachedPolicies, FactInlinePolicies, FactPolicies, FactRoleProfiles,
 	FactInstanceProfiles, FactSimulations, FactOIDCProviders, FactAWSAuth, FactNodeClasses, FactAutoScaling,
 	FactNodes, FactInstances, FactMetadata, FactServiceAccount, FactDaemonSet, FactPods, FactSystemImages, FactAgent, FactEvents,
-	FactClusterRole, FactVPCEndpoints, FactOrganization, FactRepositoryPolicies,
+	FactClusterRole, FactVPCEndpoints, FactOrganization, FactRepositoryPolicies, FactClusterProviders,
 	FactAddonPods, FactAddonAccounts, FactRegistries, FactProfileQuota,
 }
 
 // optional are the facts without which a run is complete.
 var optional = []Fact{
-	FactClusterRole, FactVPCEndpoints, FactOrganization, FactRepositoryPolicies,
+	FactClusterRole, FactVPCEndpoints, FactOrganization, FactRepositoryPolicies, FactClusterProviders,
 	FactAddonPods, FactAddonAccounts, FactRegistries, FactProfileQuota,
 }
 

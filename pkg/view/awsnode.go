@@ -280,8 +280,11 @@ func (v *View) TokenAudience() string {
 	if sa := v.Snapshot.AWSNode.ServiceAccount; sa != nil && sa.Audience != "" {
 		return sa.Audience
 	}
-	return "sts.amazonaws.com"
+	return defaultAudience
 }
+
+// defaultAudience is the audience of tokens where no annotation says another.
+const defaultAudience = "sts.amazonaws.com"
 
 // AssociatedRole is the role of aws-node's Pod Identity association, which the
 // agent assumes, also where the pods then get a target role; empty without one.

@@ -39,6 +39,11 @@ const (
 	oneEKSBurst = 64
 )
 
+// organizationsRate is how many requests of one operation of AWS Organizations are sent per
+// second where many accounts are read. Its limits are not published, and they are those of
+// the whole organization.
+const organizationsRate = 5
+
 // A throttled answer halves the rate of its operation, down to a part of what it was; a time
 // without one raises it by a part, up to what it was.
 const (
@@ -83,6 +88,8 @@ func (b *budget) paceOf(operation, region string) *pace {
 		burst = perSecond
 	case service == "eks" && b.many:
 		key, perSecond, burst = "eks "+region, eksRate, eksBurst
+	case service == "organizations" && b.many:
+		perSecond, burst = organizationsRate, organizationsRate
 	case service == "eks":
 		key, perSecond, burst = "eks "+region, oneEKSRate, oneEKSBurst
 	default:

@@ -100,6 +100,21 @@ func (a *Account) OIDCProvider(ctx context.Context, arn string) (snapshot.OIDCPr
 	return snapshot.OIDCProvider{ClientIDs: out.ClientIDList}, nil
 }
 
+// OIDCProviders returns the ARNs of the account's OIDC identity providers.
+func (a *Account) OIDCProviders(ctx context.Context) ([]string, error) {
+	out, err := call(ctx, a, "iam:ListOpenIDConnectProviders", func(ctx context.Context) (*iam.ListOpenIDConnectProvidersOutput, error) {
+		return a.iam.ListOpenIDConnectProviders(ctx, &iam.ListOpenIDConnectProvidersInput{})
+	})
+	if err != nil {
+		return nil, err
+	}
+	var arns []string
+	for i := range out.OpenIDConnectProviderList {
+		arns = append(arns, aws.ToString(out.OpenIDConnectProviderList[i].Arn))
+	}
+	return arns, nil
+}
+
 // InstanceProfileQuota returns how many instance profiles the account has and may have.
 func (a *Account) InstanceProfileQuota(ctx context.Context) (snapshot.Quota, error) {
 	const operation, used, most = "iam:GetAccountSummary", "InstanceProfiles", "InstanceProfilesQuota"

@@ -261,6 +261,10 @@ func (c *iamCalls) ListInstanceProfilesForRole(ctx context.Context, in *iam.List
 	return (*iam.Client)(c).ListInstanceProfilesForRole(ctx, in, o...)
 }
 
+func (c *iamCalls) ListOpenIDConnectProviders(ctx context.Context, in *iam.ListOpenIDConnectProvidersInput, o ...func(*iam.Options)) (*iam.ListOpenIDConnectProvidersOutput, error) {
+	return (*iam.Client)(c).ListOpenIDConnectProviders(ctx, in, o...)
+}
+
 func (c *iamCalls) ListPolicies(ctx context.Context, in *iam.ListPoliciesInput, o ...func(*iam.Options)) (*iam.ListPoliciesOutput, error) {
 	return (*iam.Client)(c).ListPolicies(ctx, in, o...)
 }

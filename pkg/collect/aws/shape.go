@@ -61,6 +61,7 @@ var required = map[string][]string{
 	"iam:GetInstanceProfile":             {"InstanceProfile.Arn"},
 	"iam:ListRoles":                      {"Roles[]"},
 	"iam:GetAccountAuthorizationDetails": {"RoleDetailList[]"},
+	"iam:ListOpenIDConnectProviders":     {"OpenIDConnectProviderList[]"},
 	"iam:GetAccountSummary":              {"SummaryMap[]"}, // a map; InstanceProfileQuota looks for its keys
 	"iam:ListPolicies":                   {"Policies[]"},
 	"iam:ListInstanceProfiles":           {"InstanceProfiles[]"},

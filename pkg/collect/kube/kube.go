@@ -21,6 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/gentype"
 	"k8s.io/client-go/rest"
 
@@ -83,9 +84,10 @@ type Client struct {
 	leases          leaseWriter
 	raw             rest.Interface
 
-	server  string
-	context string
-	calls   atomic.Int64
+	transport http.RoundTripper
+	server    string
+	context   string
+	calls     atomic.Int64
 }
 
 var _ collect.Kube = (*Client)(nil)
@@ -143,7 +145,7 @@ func New(config *rest.Config, o Options) (*Client, error) {
 	if config.ExecProvider != nil {
 		waiting.plugin = config.ExecProvider.Command
 	}
-	client.Transport = waiting
+	client.Transport, c.transport = waiting, waiting
 	// The types of the groups in use; client-go's own clients would
 	// bring those of every group into the program.
 	scheme := runtime.NewScheme()
@@ -252,6 +254,10 @@ func (b waitedBody) Close() error {
 
 // WrappedRoundTripper lets client-go find the transport that it must cancel.
 func (c counter) WrappedRoundTripper() http.RoundTripper { return c.next }
+
+// Close closes the connections to the API server, which would otherwise stay open for a
+// while. No request may be in flight.
+func (c *Client) Close() { utilnet.CloseIdleConnectionsFor(c.transport) }
 
 // Calls returns how many requests were sent so far.
 func (c *Client) Calls() int { return int(c.calls.Load()) }

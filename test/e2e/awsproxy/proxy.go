@@ -350,6 +350,10 @@ func (p *Proxy) carryOut(w http.ResponseWriter, r *http.Request, service, operat
 	case service == "eks" && (p.write(w, r, operation, body) || p.answer(w, r)):
 	case operation == "iam:SimulatePrincipalPolicy":
 		p.simulate(w, body)
+	case operation == "iam:GetAccountAuthorizationDetails":
+		p.details(w, r, body)
+	case operation == "iam:ListEntitiesForPolicy" && bytes.Contains(body, []byte("PolicyUsageFilter=PermissionsBoundary")):
+		p.boundaryRoles(w, r, body)
 	case operation == "iam:GenerateServiceLastAccessedDetails":
 		p.generateUsage(w, body)
 	case operation == "iam:GetServiceLastAccessedDetails":
