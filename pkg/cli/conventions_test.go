@@ -17,8 +17,6 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/yaml"
-
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 )
 
 func everyCommand(cmd *cobra.Command) []*cobra.Command {
@@ -270,7 +268,7 @@ func parses(line string) error {
 		}
 	}
 	if cmd.Name() == "explain" && !slices.Equal(args, []string{"RULE"}) {
-		if _, err := findRules(rules.Docs(), args); err != nil {
+		if _, err := findRules(allRules(), args); err != nil {
 			return err
 		}
 	}

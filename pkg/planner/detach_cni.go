@@ -97,10 +97,11 @@ func (p *planner) detachFrom(role *view.NodeRole, kind view.IdentityKind) ([]Ste
 // kept returns the checks of the rules about the nodes' permissions that pass now.
 func (p *planner) kept(role *view.NodeRole) []Check {
 	var list []Check
-	for _, r := range p.results {
-		ofNodes := r.Repair == finding.AttachWorkerPolicy || r.Repair == finding.AttachPullPolicy
-		if ofNodes && r.Subject.ARN == role.ARN && r.Status == finding.Pass {
-			list = append(list, Check{Rule: r.ID, Subject: role.ARN})
+	for _, kind := range []finding.Repair{finding.AttachWorkerPolicy, finding.AttachPullPolicy} {
+		for _, r := range p.byRepair[kind] {
+			if r.Subject.ARN == role.ARN && r.Status == finding.Pass {
+				list = append(list, Check{Rule: r.ID, Subject: role.ARN})
+			}
 		}
 	}
 	return list

@@ -134,10 +134,20 @@ func newClusterReportResult(r entry, folded bool, cluster finding.ClusterInfo) c
 		}
 		result.set("explains", explains...)
 	}
+	result.set("clusters", clusterLines(r.Clusters)...)
 	result.set("status", string(r.Status))
 	result.set("arn", r.Subject.ARN)
 	result.set("cluster", cluster.Name)
 	return result
+}
+
+// clusterLines names clusters by their ARNs.
+func clusterLines(clusters []finding.ClusterRef) []string {
+	var lines []string
+	for _, c := range clusters {
+		lines = append(lines, c.ARN)
+	}
+	return lines
 }
 
 // set sets a property to lines of text, unless they are empty.
@@ -172,7 +182,8 @@ func resource(s finding.Subject) objectReference {
 		ref.APIVersion = "v1"
 	case finding.SubjectAWSNode:
 		ref.APIVersion, ref.Kind, ref.Namespace = "apps/v1", "DaemonSet", "kube-system"
-	case finding.SubjectNodeRole, finding.SubjectCluster, finding.SubjectClusterRole, finding.SubjectEvent, finding.SubjectSource:
+	case finding.SubjectNodeRole, finding.SubjectCluster, finding.SubjectClusterRole, finding.SubjectEvent, finding.SubjectSource,
+		finding.SubjectOIDCProvider, finding.SubjectGroup, finding.SubjectFleet:
 	}
 	return ref
 }
