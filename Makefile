@@ -16,6 +16,7 @@ build: ## the plugin, as bin/kubectl-noderole
 test: export GOGC ?= 400 # a third less CPU, for some memory
 test: ## everything that needs nothing but Go
 	$(GO) test ./...
+	cd tools/compare && $(GO) test ./...
 	./hack/coverage.sh ./pkg/iampolicy
 
 coverage: ## how much of pkg/apply and pkg/cli is run, the latter also by the built plugin; fails below 90 % and 70 %
@@ -37,6 +38,7 @@ verify: generate ## fails where generated files or go.mod are not current
 	cd test/e2e && $(GO) mod tidy -diff
 	cd test/e2e/terraform && $(GO) mod tidy -diff
 	cd tools/image && $(GO) mod tidy -diff
+	cd tools/compare && $(GO) mod tidy -diff
 	git diff --exit-code -- deploy docs README.md pkg/collect/aws/linked.go
 
 e2e: ## a real kube-apiserver, moto, kubectl; builds the API server once

@@ -62,20 +62,13 @@ func (s *scenario) createRemote() aws.Config {
 	return other
 }
 
-// remoteCluster makes a cluster in the other account, whose API server cannot be reached, and
-// returns the ARN of an OIDC provider there whose cluster is gone.
-func (s *scenario) remoteCluster() (providerARN string) {
+// remoteCluster makes a cluster in the other account, whose API server cannot be reached.
+func (s *scenario) remoteCluster() {
 	s.t.Helper()
-	other := s.createRemote()
-	gone, err := iam.NewFromConfig(other).CreateOpenIDConnectProvider(s.ctx, &iam.CreateOpenIDConnectProviderInput{
-		Url: aws.String("https://oidc.eks.us-east-1.amazonaws.com/id/60E60E60E60E60E60E60E60E60E60E60"), ClientIDList: []string{"sts.amazonaws.com"},
-		ThumbprintList: []string{"9e99a48a9960b14926bb7f3b02e22da2b0ab7280"},
-	})
-	s.must(err)
+	s.createRemote()
 	remote := s.proxied
 	remote.Endpoint, remote.AccessEntries, remote.Associations = "https://127.0.0.1:1", map[string]awsproxy.AccessEntry{}, map[string]awsproxy.Association{}
 	proxy.SetCluster("remote", remote)
-	return *gone.OpenIDConnectProviderArn
 }
 
 // TestFleet reads clusters of two accounts and two regions in one run: one whole, with a token
@@ -84,7 +77,12 @@ func (s *scenario) remoteCluster() (providerARN string) {
 func TestFleet(t *testing.T) {
 	s := newScenario(t, "home")
 	s.healthy()
-	gone := s.remoteCluster()
+	s.remoteCluster()
+	gone, err := iam.NewFromConfig(s.inAway()).CreateOpenIDConnectProvider(s.ctx, &iam.CreateOpenIDConnectProviderInput{
+		Url: aws.String("https://oidc.eks.us-east-1.amazonaws.com/id/60E60E60E60E60E60E60E60E60E60E60"), ClientIDList: []string{"sts.amazonaws.com"},
+		ThumbprintList: []string{"9e99a48a9960b14926bb7f3b02e22da2b0ab7280"},
+	})
+	s.must(err)
 
 	// Every context of the kubeconfig: one cluster, whole.
 	env := s.execKubeconfig(proxy.URL)
@@ -141,7 +139,7 @@ include:
 	}
 	orphaned := false
 	for _, r := range report.FleetResults {
-		orphaned = orphaned || r.ID == "NR904" && r.Status == "fail" && r.Subject.ARN == gone
+		orphaned = orphaned || r.ID == "NR904" && r.Status == "fail" && r.Subject.ARN == *gone.OpenIDConnectProviderArn
 	}
 	if !orphaned {
 		t.Errorf("the provider of no cluster is not found: %+v", report.FleetResults)
