@@ -49,11 +49,6 @@ func (s *scenario) remoteCluster() {
 		Name: aws.String("remote"), RoleArn: aws.String("arn:aws:iam::" + away + ":role/awayClusterRole"), ResourcesVpcConfig: &ekstypes.VpcConfigRequest{SubnetIds: []string{"subnet-1", "subnet-2"}},
 	})
 	s.must(err)
-	gone, err := iam.NewFromConfig(other).CreateOpenIDConnectProvider(s.ctx, &iam.CreateOpenIDConnectProviderInput{
-		Url: aws.String("https://oidc.eks.us-east-1.amazonaws.com/id/60E60E60E60E60E60E60E60E60E60E60"), ClientIDList: []string{"sts.amazonaws.com"},
-		ThumbprintList: []string{"9e99a48a9960b14926bb7f3b02e22da2b0ab7280"},
-	})
-	s.must(err)
 	remote := s.proxied
 	remote.Endpoint, remote.AccessEntries, remote.Associations = "https://127.0.0.1:1", map[string]awsproxy.AccessEntry{}, map[string]awsproxy.Association{}
 	proxy.SetCluster("remote", remote)
@@ -66,6 +61,11 @@ func TestFleet(t *testing.T) {
 	s := newScenario(t, "home")
 	s.healthy()
 	s.remoteCluster()
+	gone, err := iam.NewFromConfig(s.inAway()).CreateOpenIDConnectProvider(s.ctx, &iam.CreateOpenIDConnectProviderInput{
+		Url: aws.String("https://oidc.eks.us-east-1.amazonaws.com/id/60E60E60E60E60E60E60E60E60E60E60"), ClientIDList: []string{"sts.amazonaws.com"},
+		ThumbprintList: []string{"9e99a48a9960b14926bb7f3b02e22da2b0ab7280"},
+	})
+	s.must(err)
 
 	// Every context of the kubeconfig: one cluster, whole.
 	env := s.execKubeconfig(proxy.URL)
