@@ -8,7 +8,7 @@ FUZZTIME ?= 20s
 # change is judged by what it changes. "make properties" draws others.
 export RAPID_SEED ?= 1
 
-.PHONY: build test coverage lint fmt generate verify e2e bench fuzz properties dist release site
+.PHONY: build test coverage lint fmt generate verify e2e e2e-quick bench fuzz properties dist release site
 
 build: ## the plugin, as bin/kubectl-noderole
 	$(GO) build -trimpath -ldflags "-s -w" -o bin/kubectl-noderole ./cmd/kubectl-noderole
@@ -41,6 +41,12 @@ verify: generate ## fails where generated files or go.mod are not current
 e2e: ## a real kube-apiserver, moto, kubectl; builds the API server once
 	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -count=1 -p 1 -timeout 60m -v ./...
 
+# The tests of test/e2e that take longest.
+SLOW = Changes|CreateIsWhatItPrints|CreateKeepsTheGuidesRole|CreateRefused|CreateThenCheck|Deploy|DeployFleet|EveryRefusal|Fix|FixKilled|FixLock|FixPrinted|FixRefused|HTML|LettingIn|Memory|ReportFormats
+
+e2e-quick: ## the end-to-end tests without the slow ones and the release: five minutes, for a change to texts
+	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -count=1 -timeout 20m -skip '^Test($(SLOW))$$' .
+
 dist: ## the release's archives, packages and image in dist/, and the checksums in plugins.yaml; builds goreleaser once
 	./hack/dist.sh
 
@@ -50,8 +56,9 @@ release: ## tags VERSION and builds its dist/ from a clean work tree; publishes 
 site: ## the documentation as a static site in build/site; open index.html there
 	$(GO) run ./internal/site build/site
 
-bench: ## figures of the evaluator, of reading, and of one whole check
+bench: ## figures of the evaluator, of reading, of one whole check and of fleets
 	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./test/fleetsim
 	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -run '^$$' -bench . -benchtime 3x ./...
 
 fuzz: ## every fuzz target, by package, FUZZTIME each

@@ -59,6 +59,7 @@ var mayImport = map[string][]string{
 	"pkg/teampolicy":         {"pkg/files", "pkg/finding"},
 	"pkg/usage":              {"pkg/iampolicy", "pkg/need", "pkg/snapshot", "pkg/text", "pkg/view"},
 	"pkg/view":               {"pkg/awsauth", "pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/text"},
+	"test/fleetsim":          {},
 	"test/hostile":           {},
 	"test/script":            {},
 }

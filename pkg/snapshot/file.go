@@ -92,6 +92,7 @@ func Decode(name string, text []byte) (*Snapshot, error) {
 		field, at := locateField(file, p.path)
 		return nil, &FileError{File: name, Line: at, Field: field, Problem: p.text}
 	}
+	s.addLater()
 	return s, nil
 }
 
