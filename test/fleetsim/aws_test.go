@@ -203,6 +203,8 @@ func (c *cloud) answerIAM(of *call) {
 		default:
 			of.xml("<PolicyVersion>" + element("VersionId", policy.Version) + element("Document", encoded(policy.Document)) + "</PolicyVersion>")
 		}
+	case "ListOpenIDConnectProviders":
+		of.members("OpenIDConnectProviderList", sorted(a.providers), func(arn string) string { return element("Arn", arn) })
 	case "GetOpenIDConnectProvider":
 		arn := form.Get("OpenIDConnectProviderArn")
 		provider, known := a.providers[arn]

@@ -347,5 +347,6 @@ func (w *world) connect() {
 			}
 		}
 		slices.Sort(s.OtherRegions)
+		s.ClusterProviders = &snapshot.ClusterProviders{ARNs: sorted(w.accounts[id.Account].providers)}
 	}
 }
