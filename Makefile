@@ -8,13 +8,15 @@ FUZZTIME ?= 20s
 # change is judged by what it changes. "make properties" draws others.
 export RAPID_SEED ?= 1
 
-.PHONY: build test coverage lint fmt generate verify e2e bench fuzz properties dist release site
+.PHONY: build test coverage lint fmt generate verify e2e e2e-quick bench fuzz properties dist release site
 
 build: ## the plugin, as bin/kubectl-noderole
 	$(GO) build -trimpath -ldflags "-s -w" -o bin/kubectl-noderole ./cmd/kubectl-noderole
 
+test: export GOGC ?= 400 # a third less CPU, for some memory
 test: ## everything that needs nothing but Go
 	$(GO) test ./...
+	cd tools/compare && $(GO) test ./...
 	./hack/coverage.sh ./pkg/iampolicy
 
 coverage: ## how much of pkg/apply and pkg/cli is run, the latter also by the built plugin; fails below 90 % and 70 %
@@ -36,10 +38,17 @@ verify: generate ## fails where generated files or go.mod are not current
 	cd test/e2e && $(GO) mod tidy -diff
 	cd test/e2e/terraform && $(GO) mod tidy -diff
 	cd tools/image && $(GO) mod tidy -diff
+	cd tools/compare && $(GO) mod tidy -diff
 	git diff --exit-code -- deploy docs README.md pkg/collect/aws/linked.go
 
 e2e: ## a real kube-apiserver, moto, kubectl; builds the API server once
 	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -count=1 -p 1 -timeout 60m -v ./...
+
+# The tests of test/e2e that take longest.
+SLOW = Changes|CreateIsWhatItPrints|CreateKeepsTheGuidesRole|CreateRefused|CreateThenCheck|Deploy|DeployFleet|EveryRefusal|Fix|FixKilled|FixLock|FixPrinted|FixRefused|HTML|LettingIn|Memory|ReportFormats
+
+e2e-quick: ## the end-to-end tests without the slow ones and the release: five minutes, for a change to texts
+	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -count=1 -timeout 20m -skip '^Test($(SLOW))$$' .
 
 dist: ## the release's archives, packages and image in dist/, and the checksums in plugins.yaml; builds goreleaser once
 	./hack/dist.sh

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the end-to-end tests run against and prints the folder: etcd,
 # kube-apiserver, kube-controller-manager, the EKS Pod Identity webhook, krew and
-# the release tools (built once, cached by version), Chromium and the npm tools, and
-# checks for moto, the AWS CLI and kubectl. Safe to run again; what is there is kept.
+# the release tools (built once, cached by version), Prometheus' promtool and node
+# exporter, qemu for arm64, Chromium and the npm tools, and checks for moto, the AWS CLI and kubectl. Safe to run again; what is there is kept.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -65,6 +65,7 @@ debian() {
 }
 debian prometheus usr/bin/promtool
 debian prometheus-node-exporter usr/bin/prometheus-node-exporter
+debian qemu-user-static usr/bin/qemu-aarch64-static
 
 if ! command -v xmllint >/dev/null; then
   say "installing libxml2-utils with apt-get"

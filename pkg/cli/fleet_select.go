@@ -160,7 +160,8 @@ func (o *liveOptions) findFleet(ctx context.Context, shard fleet.Shard, maxAge t
 	}
 	settings.Trace = o.recorder
 	found, err := live.Find(ctx, live.Options{
-		Targets: o.selection.targets, Shard: shard, AWS: settings, Organization: o.organization, Kubeconfig: eachContext{o.config}, Getenv: os.Getenv, Trace: o.recorder, Tool: toolName(),
+		Targets: o.selection.targets, Shard: shard, AWS: settings, Organization: o.organization, Kubeconfig: eachContext{o.config}, Getenv: os.Getenv,
+		Trace: o.recorder, Tool: toolName(), Bulk: o.iam == iamBulk,
 	})
 	if err != nil {
 		return nil, nil, unread(err)

@@ -34,6 +34,8 @@ type liveOptions struct {
 	organization string
 	simulate     bool
 	timeout      timeout
+	// iam is how roles and policies are read: iamAuto, iamEach or iamBulk.
+	iam string
 	// regions are other regions whose cluster roles are read.
 	regions []string
 	// awsOnly is set where the Kubernetes API is not read.
@@ -49,7 +51,7 @@ type liveOptions struct {
 }
 
 // liveFlags are the flags that addFlags adds.
-var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions", "org-profile", "aws-only", "timeout", "trace", "all-contexts", "contexts", "all-clusters", "accounts", "org", "ou", "role-name", "external-id", "targets", "parallel"}
+var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions", "org-profile", "aws-only", "iam", "timeout", "trace", "all-contexts", "contexts", "all-clusters", "accounts", "org", "ou", "role-name", "external-id", "targets", "parallel"}
 
 func (o *liveOptions) addFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
@@ -57,6 +59,22 @@ func (o *liveOptions) addFlags(f *pflag.FlagSet) {
 		f.StringVar(&o.region, "region", "", "AWS region of the EKS cluster")
 	})
 	inSection(f, sectionConnection, func() { o.timeout.addFlag(f) })
+}
+
+// How roles and policies are read: each, or those of the whole account at once. Which takes
+// less time, list knows when it has listed the roles; a cluster's roles are read each.
+const (
+	iamAuto = "auto"
+	iamEach = "each"
+	iamBulk = "bulk"
+)
+
+// addIAMFlag adds --iam.
+func (o *liveOptions) addIAMFlag(f *pflag.FlagSet) {
+	o.iam = iamAuto
+	inSection(f, sectionConnection, func() {
+		(&enum{one: &o.iam, words: []string{iamAuto, iamEach, iamBulk}, unknown: "--iam does not know %q"}).addTo(f, "iam", "", "How to read roles and policies: %s. bulk reads those of the whole account at once, if that is allowed; auto does so for list if it takes less time")
+	})
 }
 
 // addClusterFlags adds the flags that replace what the kube context says.
@@ -73,6 +91,7 @@ func (o *liveOptions) addFactsFlags(f *pflag.FlagSet) {
 		f.StringSliceVar(&o.regions, "regions", nil, "Also read the cluster roles in these AWS regions, as REGION,…; nodes must not share them. With --all-clusters: the regions of the clusters")
 		f.BoolVar(&o.awsOnly, "aws-only", false, "Do not read the Kubernetes API; the verdicts that need it are unknown")
 	})
+	o.addIAMFlag(f)
 	o.selection.addFlags(f)
 	inSection(f, sectionOutput, func() {
 		f.StringVar(&o.trace, "trace", "", "Also write which calls were made and when to this file, in Chrome's trace event format")
@@ -231,7 +250,7 @@ func (o *liveOptions) kubernetes(target *locate.Target) (*kube.Client, error) {
 func (c *connection) read(ctx context.Context) (*snapshot.Snapshot, error) {
 	known := c.confirmed
 	options := collect.Options{
-		Regions: c.o.regions, AWS: c.cloud, WithoutKube: "it was not asked for (--aws-only)", Tool: toolName(), Context: c.target.Context,
+		Bulk: c.o.iam == iamBulk, Regions: c.o.regions, AWS: c.cloud, WithoutKube: "it was not asked for (--aws-only)", Tool: toolName(), Context: c.target.Context,
 	}
 	if c.api != nil {
 		options.Kube = c.api

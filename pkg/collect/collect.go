@@ -142,7 +142,11 @@ type AWS interface {
 	VPCEndpoints(ctx context.Context, vpc string) (endpoints map[string]snapshot.VPCEndpoint, tables map[string][]string, err error)
 	// RepositoryPolicy returns the decoded policy of an ECR repository of a region and
 	// account; empty where the repository has none.
-	RepositoryPolicy(ctx context.Context, region, account, repository string) (string, error)
+	RepositoryPolicy(ctx context.Context, region, account, repository string) (snapshot.RepositoryPolicy, error)
+	// Registry returns the private registry of an account in a region.
+	Registry(ctx context.Context, region, account string) (snapshot.Registry, error)
+	// InstanceProfileQuota returns how many instance profiles the account has and may have.
+	InstanceProfileQuota(ctx context.Context) (snapshot.Quota, error)
 	// RouteTables returns the route tables of a VPC by id.
 	RouteTables(ctx context.Context, vpc string) (map[string]RouteTable, error)
 
@@ -189,6 +193,12 @@ type Kube interface {
 	// Pods calls each for every running pod of aws-node while the pages arrive.
 	// It is not called concurrently.
 	Pods(ctx context.Context, each func(name string, pod snapshot.Pod)) error
+	// AddonPods calls each for every pod of snapshot.KnownAddons that is on a node and has not
+	// ended, by NAMESPACE/NAME, while the pages arrive. It is not called concurrently.
+	AddonPods(ctx context.Context, each func(name string, pod snapshot.AddonPod)) error
+	// AccountRole returns the IAM role that a service account is annotated with; empty where
+	// there is no annotation or no service account.
+	AccountRole(ctx context.Context, namespace, name string) (string, error)
 	// AWSAuth returns kube-system/aws-auth, or nil where there is none.
 	AWSAuth(ctx context.Context) (*snapshot.AWSAuth, error)
 	// PodIdentityAgent returns where the agent runs, or nil where it is not installed.
@@ -296,7 +306,7 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) 
 	}
 	c.kube, c.withoutKube, c.kubeOptional = o.Kube, o.WithoutKube, o.KubeOptional
 	c.cluster, c.regions, c.providers = o.Cluster.Name, o.Regions, o.Providers
-	c.snap.APIVersion, c.snap.Kind = snapshot.APIVersion, snapshot.Kind
+	c.snap.APIVersion, c.snap.Kind, c.snap.Read = snapshot.APIVersion, snapshot.Kind, snapshot.LaterFacts()
 	c.snap.Source = snapshot.Source{Tool: o.Tool, CollectedAt: now().UTC(), Context: o.Context}
 
 	err := c.run(ctx, func() { c.startConfirm(o) }, c.startEKS, c.startBulk, c.startKube, func() { c.startOrganization(o.Organization) })

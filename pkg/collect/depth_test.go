@@ -224,9 +224,13 @@ func (quickKube) KubeProxy(context.Context) (snapshot.PodImages, error) {
 func (quickKube) CoreDNS(context.Context) (snapshot.PodImages, error) {
 	return snapshot.PodImages{}, nil
 }
-func (quickKube) Pods(context.Context, func(string, snapshot.Pod)) error { return nil }
-func (quickKube) AWSAuth(context.Context) (*snapshot.AWSAuth, error)     { return nil, nil }
-func (quickKube) Events(context.Context) ([]snapshot.Event, error)       { return nil, nil }
+func (quickKube) Pods(context.Context, func(string, snapshot.Pod)) error           { return nil }
+func (quickKube) AWSAuth(context.Context) (*snapshot.AWSAuth, error)               { return nil, nil }
+func (quickKube) AddonPods(context.Context, func(string, snapshot.AddonPod)) error { return nil }
+func (quickKube) AccountRole(context.Context, string, string) (string, error)      { return "", nil }
+
+func (quickKube) Events(context.Context) ([]snapshot.Event, error) { return nil, nil }
+
 func (quickKube) PodIdentityAgent(context.Context) (*snapshot.PodIdentityAgent, error) {
 	return nil, nil
 }

@@ -57,6 +57,7 @@ func (c *collector) readCluster(ctx context.Context) error {
 	c.startClusterRole(cluster.RoleARN)
 	c.startEndpoints(cluster.VPCID)
 	if cluster.AutoMode != nil {
+		c.startProfileQuota() // EKS creates the instance profiles of its node classes
 		c.startRole(cluster.AutoMode.NodeRoleARN)
 	}
 	if len(cluster.RemoteNodeNetworks) > 0 {

@@ -214,7 +214,7 @@ func (f *fakeAWS) operation(r *http.Request) (operation, object string) {
 		"node-groups": "Nodegroup", "fargate-profiles": "FargateProfile", "addons": "Addon",
 		"pod-identity-associations": "PodIdentityAssociation", "access-entries": "AccessEntry",
 	}
-	object = strings.Join(parts, "/") + " " + r.Form.Get("nextToken")
+	object = strings.Join(parts, "/") + " " + r.Form.Get("serviceAccount") + r.Form.Get("nextToken")
 	switch len(parts) {
 	case 1:
 		return "eks:ListClusters", object
@@ -267,11 +267,16 @@ func (f *fakeAWS) serveEKS(w http.ResponseWriter, r *http.Request, operation str
 	case "eks:DescribeAddon":
 		one("addon", f.addons)
 	case "eks:ListPodIdentityAssociations":
-		if r.Form.Get("namespace") != "kube-system" || r.Form.Get("serviceAccount") != "aws-node" {
+		namespace, account := r.Form.Get("namespace"), r.Form.Get("serviceAccount")
+		if namespace == "" || account == "" {
 			eksError(w, http.StatusBadRequest, "InvalidParameterException", "unfiltered")
 			return
 		}
-		ids, next := pageOf(keysOf(f.associations), f.pageSize, r.Form.Get("nextToken"))
+		of := maps.Clone(f.associations)
+		maps.DeleteFunc(of, func(_ string, a map[string]any) bool {
+			return a["namespace"] != namespace || a["serviceAccount"] != account
+		})
+		ids, next := pageOf(keysOf(of), f.pageSize, r.Form.Get("nextToken"))
 		list := []map[string]any{}
 		for _, id := range ids {
 			list = append(list, map[string]any{"associationId": id})
@@ -316,6 +321,11 @@ func (f *fakeAWS) serveIAM(w http.ResponseWriter, r *http.Request) {
 	switch action {
 	case "GetRole":
 		result = "<Role>" + f.roleXML(name, true) + "</Role>"
+	case "GetAccountSummary":
+		entry := func(key, value string) string {
+			return "<entry>" + element("key", key) + element("value", value) + "</entry>"
+		}
+		result = "<SummaryMap>" + entry("Roles", "12") + entry("InstanceProfiles", "7") + entry("InstanceProfilesQuota", "1000") + "</SummaryMap>"
 	case "ListAttachedRolePolicies":
 		result = f.members(r, "AttachedPolicies", role.attached, func(arn string) string {
 			return element("PolicyArn", arn)

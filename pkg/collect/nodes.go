@@ -34,6 +34,7 @@ func (c *collector) startKube() {
 		{"node classes of", "Karpenter", c.readKarpenterClasses, snapshot.FactNodeClasses},
 		{"node classes of", "EKS Auto Mode", c.readAutoModeClasses, snapshot.FactNodeClasses},
 		{"events of", c.cluster, c.readEvents, snapshot.FactEvents},
+		{"pods of add-ons in", c.cluster, c.readAddonPods, snapshot.FactAddonPods},
 	} {
 		if c.kube == nil {
 			c.note(snapshot.Missing{Fact: part.fact, Operation: kubeOperation, Error: c.withoutKube})
@@ -86,6 +87,11 @@ func (c *collector) readEvents(ctx context.Context) error {
 
 func (c *collector) readKarpenterClasses(ctx context.Context) error {
 	classes, err := c.kube.KarpenterNodeClasses(ctx)
+	for _, class := range classes {
+		if class.Role != "" {
+			c.startProfileQuota() // Karpenter creates an instance profile for the role
+		}
+	}
 	c.startNodeClasses("EC2NodeClass", classes, func(s *snapshot.Snapshot, name string, class snapshot.NodeClass) {
 		put(&s.KarpenterNodeClasses, name, class)
 	})

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -58,6 +59,9 @@ func (p *Plan) Write(dir string) error {
 	return nil
 }
 
+// compressors are reused, as each has tables of almost a megabyte.
+var compressors = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
+
 // WriteSnapshot writes a cluster's facts.
 func WriteSnapshot(dir string, t Target, facts *snapshot.Snapshot) error {
 	text, err := facts.Encode()
@@ -65,7 +69,9 @@ func WriteSnapshot(dir string, t Target, facts *snapshot.Snapshot) error {
 		return err
 	}
 	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
+	z := compressors.Get().(*gzip.Writer) //nolint:errcheck,forcetypeassert // the pool has nothing else
+	defer compressors.Put(z)
+	z.Reset(&b)
 	_, err = z.Write(text)
 	if err := errors.Join(err, z.Close()); err != nil {
 		return fmt.Errorf("compress the snapshot: %w", err)

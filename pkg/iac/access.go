@@ -181,7 +181,9 @@ func (w *work) mapped(mapRoles string) {
 		return // a rule says so
 	}
 	for _, m := range mappings {
-		if !slices.Contains(m.Groups, "system:nodes") {
+		// A node of Fargate is in the group of kube-proxy too, which it runs itself.
+		// Source: https://docs.aws.amazon.com/eks/latest/userguide/auth-configmap.html
+		if !slices.Contains(m.Groups, "system:nodes") || slices.Contains(m.Groups, "system:node-proxier") {
 			continue
 		}
 		for _, r := range w.code.Roles {
@@ -290,11 +292,11 @@ func (w *work) awsNode() {
 	case installed:
 		n.DaemonSet = &snapshot.DaemonSet{ServiceAccount: awsNodeName}
 		setEnv(n.DaemonSet, w.code.Addons[i])
-	case w.created() && w.SelfManagedAddons.Unknown != "":
+	case w.created() && w.AutoMode == nil && w.SelfManagedAddons.Unknown != "":
 		w.missing(snapshot.FactDaemonSet, "", w.SelfManagedAddons)
 		return
-	case w.created() && w.SelfManagedAddons.Text == "false":
-		return
+	case w.created() && (w.SelfManagedAddons.Text == "false" || w.AutoMode != nil):
+		return // EKS creates a cluster with Auto Mode only without these add-ons: hashicorp/terraform-provider-aws#40483
 	case w.created():
 		n.DaemonSet = &snapshot.DaemonSet{ServiceAccount: awsNodeName}
 		w.derived("EKS installs aws-node in the new cluster")

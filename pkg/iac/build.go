@@ -207,7 +207,7 @@ type work struct {
 func (b *builder) build(t target) *snapshot.Snapshot {
 	w := &work{builder: b, target: t, at: b.placeOf(t)}
 	w.s = &snapshot.Snapshot{
-		APIVersion: snapshot.APIVersion, Kind: snapshot.Kind,
+		APIVersion: snapshot.APIVersion, Kind: snapshot.Kind, Read: snapshot.LaterFacts(),
 		Cluster: snapshot.Cluster{ARN: fmt.Sprintf("arn:%s:eks:%s:%s:cluster/%s", w.at.Partition, w.at.Region, w.at.Account, t.name)},
 	}
 	if at, err := time.Parse(time.RFC3339, b.code.At); err == nil {
@@ -215,6 +215,7 @@ func (b *builder) build(t target) *snapshot.Snapshot {
 	}
 	w.s.Source.Code = b.code.Kind
 	w.fill()
+	w.nodesElsewhere()
 	w.entriesElsewhere()
 	w.unseen()
 	sortMissing(w.s)
@@ -235,6 +236,15 @@ func (w *work) fill() {
 	w.awsNode()
 	w.unsure()
 	w.clusterRole()
+}
+
+// nodesElsewhere notes, for a cluster without anything that starts nodes, that other code may
+// start them.
+func (w *work) nodesElsewhere() {
+	s := w.s
+	if len(s.NodeGroups)+len(s.KarpenterNodeClasses)+len(s.AutoModeNodeClasses)+len(s.AutoScalingGroups)+len(s.MappedRoles) == 0 && s.Cluster.AutoMode == nil {
+		w.missing(snapshot.FactNodeGroups, "", w.elsewhere("what starts nodes of cluster "+w.name+" is"))
+	}
 }
 
 // sortMissing puts what is missing in the order of a snapshot, each once.

@@ -44,13 +44,24 @@ var (
 	RepositoryReads   = []string{"ecr:GetRepositoryPolicy"}
 )
 
+// RegistryReads are what check and snapshot call where an image could not be pulled from a
+// private registry of the account. QuotaReads they call where Karpenter or EKS Auto Mode
+// creates instance profiles.
+var (
+	RegistryReads = []string{"ecr:DescribePullThroughCacheRules", "ecr:GetRegistryPolicy"}
+	QuotaReads    = []string{"iam:GetAccountSummary"}
+)
+
 // OptionalReads are what a run is complete without; each has a statement of its own in
 // ReaderDocument.
-var OptionalReads = slices.Concat(EndpointReads, OrganizationReads, RepositoryReads)
+var OptionalReads = slices.Concat(EndpointReads, OrganizationReads, RepositoryReads, RegistryReads, QuotaReads)
 
 // ListReads are what list calls besides. iam:ListInstanceProfiles saves check time where an
 // Auto Scaling group has no instances.
 var ListReads = []string{"iam:ListEntitiesForPolicy", "iam:ListInstanceProfiles", "iam:ListRoles"}
+
+// BulkReads are what reading roles and policies at once needs; without them each is read.
+var BulkReads = []string{"iam:GetAccountAuthorizationDetails", "iam:ListEntitiesForPolicy"}
 
 // UsageReads are what usage calls besides. The first makes a report in IAM and changes
 // nothing else.
@@ -72,7 +83,10 @@ func ReaderDocument() Document {
 		Statement{Sid: "NodeRoleEndpoints", Effect: "Allow", Action: EndpointReads, Resource: []string{"*"}},
 		Statement{Sid: "NodeRoleOrganization", Effect: "Allow", Action: OrganizationReads, Resource: []string{"*"}},
 		Statement{Sid: "NodeRoleRepositories", Effect: "Allow", Action: RepositoryReads, Resource: []string{"*"}},
+		Statement{Sid: "NodeRoleRegistries", Effect: "Allow", Action: RegistryReads, Resource: []string{"*"}},
+		Statement{Sid: "NodeRoleQuota", Effect: "Allow", Action: QuotaReads, Resource: []string{"*"}},
 		Statement{Sid: "NodeRoleList", Effect: "Allow", Action: ListReads, Resource: []string{"*"}},
+		Statement{Sid: "NodeRoleBulk", Effect: "Allow", Action: BulkReads, Resource: []string{"*"}},
 		Statement{Sid: "NodeRoleUsage", Effect: "Allow", Action: UsageReads, Resource: []string{"*"}},
 		Statement{Sid: "NodeRoleFleet", Effect: "Allow", Action: FleetReads, Resource: []string{"*"}},
 	)
@@ -151,4 +165,16 @@ rules:
 - apiGroups: [""]
   resources: [events]
   verbs: [list]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: noderole-addons # optional: add-ons that use the node role's credentials
+rules:
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [get]
 `

@@ -360,8 +360,7 @@ func (v *View) ExposedInstances() (exposed map[string][]Exposed, seen map[string
 			continue
 		}
 		seen[role]++
-		options := snapshot.MetadataOptions{HTTPTokens: i.HTTPTokens, HTTPEndpoint: i.HTTPEndpoint, HopLimit: i.HopLimit}
-		if why, _ := options.Exposed(); why != "" {
+		if why, _ := i.MetadataOptions().Exposed(); why != "" {
 			exposed[role] = append(exposed[role], Exposed{id, why})
 		}
 	}

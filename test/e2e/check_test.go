@@ -381,6 +381,7 @@ func (s *scenario) grantReader(name string) {
 	s.manifest(admin, documented(s.t, "```yaml"))
 	for _, args := range [][]string{
 		{"clusterrolebinding", name, "--clusterrole=noderole-check"},
+		{"clusterrolebinding", name + "-addons", "--clusterrole=noderole-addons"},
 		{"-n", "kube-system", "rolebinding", name, "--role=noderole-check"},
 		{"-n", "default", "rolebinding", name, "--role=noderole-check"},
 	} {

@@ -565,3 +565,23 @@ func promtool(t *testing.T, metrics string) {
 	}
 	run("", "test", "rules", file)
 }
+
+// TestStateMachine: Amazon States Language has the state machine of the documentation.
+func TestStateMachine(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "in-cluster.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?ms)^```json\n(.*?)^```$").FindSubmatch(text)
+	if block == nil {
+		t.Fatal("docs/in-cluster.md has no state machine")
+	}
+	file := filepath.Join(t.TempDir(), "machine.json")
+	if err := os.WriteFile(file, block[1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, ok := runTool(t, "node", npmTool(t, "asl-validator", "dist", "bin", "asl-validator.js"), "--json-path", file)
+	if !ok || !strings.Contains(out, "is valid") {
+		t.Error(out)
+	}
+}

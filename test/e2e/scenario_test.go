@@ -406,7 +406,8 @@ type report struct {
 		Evidence                      []string
 		Causes                        []struct{ ID string }
 	}
-	Missing []struct{ Fact, Subject, Operation, Permission, Error string }
+	Missing      []struct{ Fact, Subject, Operation, Permission, Error string }
+	NotEvaluated []string
 }
 
 func parseReport(t testing.TB, out output) report {

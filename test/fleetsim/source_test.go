@@ -178,7 +178,9 @@ func asRead(s *snapshot.Snapshot) {
 		s.SystemImages[snapshot.WorkloadAWSNode] = images
 	}
 	for _, workload := range snapshot.SystemWorkloads {
-		s.SystemImages[workload] = s.SystemImages[workload] // none of what is not there
+		if _, runs := s.SystemImages[workload]; !runs {
+			s.SystemImages[workload] = snapshot.PodImages{}
+		}
 	}
 	if s.Cluster.AuthenticationMode == "CONFIG_MAP" { // in which EKS knows no access entries
 		s.AccessEntries = nil

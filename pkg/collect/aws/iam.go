@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
@@ -112,6 +113,23 @@ func (a *Account) OIDCProviders(ctx context.Context) ([]string, error) {
 		arns = append(arns, aws.ToString(out.OpenIDConnectProviderList[i].Arn))
 	}
 	return arns, nil
+}
+
+// InstanceProfileQuota returns how many instance profiles the account has and may have.
+func (a *Account) InstanceProfileQuota(ctx context.Context) (snapshot.Quota, error) {
+	const operation, used, most = "iam:GetAccountSummary", "InstanceProfiles", "InstanceProfilesQuota"
+	out, err := call(ctx, a, operation, func(ctx context.Context) (*iam.GetAccountSummaryOutput, error) {
+		return a.iam.GetAccountSummary(ctx, &iam.GetAccountSummaryInput{})
+	})
+	if err != nil {
+		return snapshot.Quota{}, err
+	}
+	for _, key := range []string{used, most} {
+		if _, ok := out.SummaryMap[key]; !ok {
+			return snapshot.Quota{}, &collect.CallError{Operation: operation, Message: "the response has no " + key}
+		}
+	}
+	return snapshot.Quota{Used: out.SummaryMap[used], Max: out.SummaryMap[most]}, nil
 }
 
 func instanceProfile(profile *iamtypes.InstanceProfile) snapshot.InstanceProfile {

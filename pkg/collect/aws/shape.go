@@ -62,6 +62,7 @@ var required = map[string][]string{
 	"iam:ListRoles":                      {"Roles[]"},
 	"iam:GetAccountAuthorizationDetails": {"RoleDetailList[]"},
 	"iam:ListOpenIDConnectProviders":     {"OpenIDConnectProviderList[]"},
+	"iam:GetAccountSummary":              {"SummaryMap[]"}, // a map; InstanceProfileQuota looks for its keys
 	"iam:ListPolicies":                   {"Policies[]"},
 	"iam:ListInstanceProfiles":           {"InstanceProfiles[]"},
 	"iam:ListEntitiesForPolicy":          {"PolicyRoles[]"},
@@ -95,6 +96,8 @@ var required = map[string][]string{
 	"autoscaling:DescribeAutoScalingGroups":          {"AutoScalingGroups[]"},
 	"autoscaling:DescribeLaunchConfigurations":       {"LaunchConfigurations[]"},
 	"ecr:GetRepositoryPolicy":                        {"policyText"},
+	"ecr:GetRegistryPolicy":                          {"policyText"},
+	"ecr:DescribePullThroughCacheRules":              {"pullThroughCacheRules[]"},
 	"organizations:ListAccounts":                     {"Accounts[]"},
 	"organizations:ListAccountsForParent":            {"Accounts[]"},
 	"organizations:ListOrganizationalUnitsForParent": {"OrganizationalUnits[]"},

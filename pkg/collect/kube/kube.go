@@ -52,7 +52,9 @@ const (
 const (
 	listNodes         = "list nodes"
 	listPods          = "list pods in " + namespace
+	listAllPods       = "list pods"
 	getServiceAccount = "get serviceaccounts in " + namespace
+	getAccount        = "get serviceaccounts"
 	getDaemonSet      = "get daemonsets.apps in " + namespace
 	getDeployment     = "get deployments.apps in " + namespace
 	getConfigMap      = "get configmaps in " + namespace
@@ -72,7 +74,9 @@ type Options struct {
 type Client struct {
 	nodes           nodeLister
 	pods            podLister
+	allPods         podLister
 	serviceAccounts serviceAccountGetter
+	accounts        func(namespace string) serviceAccountGetter
 	daemonSets      daemonSetGetter
 	deployments     deploymentGetter
 	configMaps      configMapGetter
@@ -173,6 +177,10 @@ func New(config *rest.Config, o Options) (*Client, error) {
 	c.nodes = gentype.NewClientWithList("nodes", core, codec, "", empty[corev1.Node], empty[corev1.NodeList])
 	c.pods = gentype.NewClientWithList("pods", core, codec, namespace, empty[corev1.Pod], empty[corev1.PodList])
 	c.serviceAccounts = gentype.NewClient("serviceaccounts", core, codec, namespace, empty[corev1.ServiceAccount])
+	c.allPods = gentype.NewClientWithList("pods", core, codec, metav1.NamespaceAll, empty[corev1.Pod], empty[corev1.PodList])
+	c.accounts = func(namespace string) serviceAccountGetter {
+		return gentype.NewClient("serviceaccounts", core, codec, namespace, empty[corev1.ServiceAccount])
+	}
 	c.daemonSets = gentype.NewClient("daemonsets", apps, codec, namespace, empty[appsv1.DaemonSet])
 	c.deployments = gentype.NewClient("deployments", apps, codec, namespace, empty[appsv1.Deployment])
 	c.configMaps = gentype.NewClient("configmaps", core, codec, namespace, empty[corev1.ConfigMap])

@@ -54,6 +54,8 @@ type Options struct {
 	Trace        *trace.Recorder
 	// Tool is copied to the snapshots.
 	Tool string
+	// Bulk reads the roles and policies of each account at once, where that is allowed.
+	Bulk bool
 }
 
 // Fleet is the clusters that were found. Its methods may be used concurrently.
@@ -455,7 +457,7 @@ func (f *Fleet) Read(ctx context.Context, t fleet.Target) (*snapshot.Snapshot, e
 		return nil, err
 	}
 	options := collect.Options{
-		Cluster: cluster, AWS: client, Answers: from.account.answers, KubeOptional: true,
+		Cluster: cluster, AWS: client, Answers: from.account.answers, Bulk: f.o.Bulk, KubeOptional: true,
 		Regions:      slices.DeleteFunc(regions, func(r string) bool { return r == id.Region }),
 		Organization: f.organizations, Providers: true, Tool: f.o.Tool, Context: t.Context,
 	}

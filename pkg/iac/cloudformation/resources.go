@@ -339,17 +339,30 @@ func (t *template) association(id string) {
 // clusterTag is the key of the tag by which instances belong to a cluster.
 const clusterTag = "kubernetes.io/cluster/"
 
+// clusterNamed is the cluster whose name is in a text that was evaluated with stand-ins.
+func (t *template) clusterNamed(name string) iac.Value {
+	for id := range t.resources {
+		if name == iac.StandIn(id) {
+			return iac.Value{Resource: id}
+		}
+	}
+	return iac.Text(name)
+}
+
 func (t *template) group(id string) {
 	g := iac.Group{Declared: t.declared(id), Name: id}
 	if name := scalar(t.property(id, "AutoScalingGroupName")); name != "" {
 		g.Name = name
 	}
-	for _, tag := range t.each(id, "Tags") {
+	t.standIns = true
+	tags := t.each(id, "Tags")
+	t.standIns = false
+	for _, tag := range tags {
 		key := field(tag, "Key")
 		name, ok := strings.CutPrefix(scalar(key), clusterTag)
 		switch reason := why(key); {
 		case ok && scalar(field(tag, "Value")) == "owned":
-			g.Cluster = iac.Text(name)
+			g.Cluster = t.clusterNamed(name)
 		case reason != "" && g.Cluster.Empty():
 			g.Cluster = iac.Unknown("a tag of " + id + ": " + reason)
 		}

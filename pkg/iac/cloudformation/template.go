@@ -37,8 +37,8 @@ type template struct {
 	resources map[string]map[string]any
 	lines     map[string]int
 	code      *iac.Code
-	// standIns is set where ARNs of roles without a name are those by which pkg/iac knows
-	// them.
+	// standIns is set where the ARNs of roles without a name, and the names of clusters, are
+	// those by which pkg/iac knows them.
 	standIns bool
 	// depth is how deep a value is that is being evaluated.
 	depth int

@@ -159,8 +159,10 @@ type Proxy struct {
 	reportedAt time.Time
 	// answered are answers to writes with a client request token, by request.
 	answered map[string][]byte
-	// organization and repositories are what SetOrganization and SetRepositoryPolicy set.
+	// organization, registry and repositories are what SetOrganization, SetRegistry and
+	// SetRepositoryPolicy set.
 	organization Organization
+	registry     Registry
 	repositories map[string]string
 	// arrived is told the operation of every request that hangs.
 	arrived chan string
@@ -197,7 +199,7 @@ func (p *Proxy) Reset() {
 	p.latency, p.calls, p.answered, p.OnChange = 0, nil, map[string][]byte{}, nil
 	p.pageSize, p.recorded = smallPage, nil
 	p.usage, p.jobs = nil, nil
-	p.organization, p.repositories = Organization{}, map[string]string{}
+	p.organization, p.registry, p.repositories = Organization{}, Registry{}, map[string]string{}
 }
 
 // SetCluster says what the proxy adds to a cluster. Writes change a copy of it.
@@ -348,6 +350,10 @@ func (p *Proxy) carryOut(w http.ResponseWriter, r *http.Request, service, operat
 	case service == "eks" && (p.write(w, r, operation, body) || p.answer(w, r)):
 	case operation == "iam:SimulatePrincipalPolicy":
 		p.simulate(w, body)
+	case operation == "iam:GetAccountAuthorizationDetails":
+		p.details(w, r, body)
+	case operation == "iam:ListEntitiesForPolicy" && bytes.Contains(body, []byte("PolicyUsageFilter=PermissionsBoundary")):
+		p.boundaryRoles(w, r, body)
 	case operation == "iam:GenerateServiceLastAccessedDetails":
 		p.generateUsage(w, body)
 	case operation == "iam:GetServiceLastAccessedDetails":
@@ -525,6 +531,8 @@ func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, service, operation 
 	switch service {
 	case "eks":
 		refuse(w, f.Status, f.Code+"Exception", f.Message)
+	case "ecr", "organizations":
+		jsonError(w, f.Code+"Exception", f.Message)
 	case "ec2":
 		w.WriteHeader(f.Status)
 		code := strings.Replace(f.Code, "AccessDenied", "UnauthorizedOperation", 1)
