@@ -20,6 +20,8 @@ func partsOfFacts(older, newer *snapshot.Snapshot) []part[*snapshot.Snapshot] {
 	f.awsNode()
 	f.nodes()
 	f.around()
+	f.addons()
+	f.registries()
 	f.others()
 	return f.list
 }

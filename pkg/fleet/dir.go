@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -25,7 +26,8 @@ import (
 const dirMode = 0o700
 
 // Write writes the plan into a directory, which is made where there is none. The directory
-// may have files of earlier runs.
+// may have files of earlier runs; plans that divide the selection into another number of
+// shards are removed, as nobody writes them anew.
 func (p *Plan) Write(dir string) error {
 	p.APIVersion, p.Kind = APIVersion, PlanKind
 	slices.SortFunc(p.Targets, Target.Compare)
@@ -39,8 +41,26 @@ func (p *Plan) Write(dir string) error {
 	if err != nil {
 		return fmt.Errorf("write the plan as YAML: %w", err)
 	}
-	return write(dir, p.Shard.planFile(), text)
+	if err := write(dir, p.Shard.planFile(), text); err != nil {
+		return err
+	}
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range names {
+		if other, ok := shardOf(f.Name()); ok && other.Of != p.Shard.Of {
+			// Another shard may have removed it.
+			if err := os.Remove(filepath.Join(dir, f.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
 }
+
+// compressors are reused, as each has tables of almost a megabyte.
+var compressors = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
 
 // WriteSnapshot writes a cluster's facts.
 func WriteSnapshot(dir string, t Target, facts *snapshot.Snapshot) error {
@@ -49,7 +69,9 @@ func WriteSnapshot(dir string, t Target, facts *snapshot.Snapshot) error {
 		return err
 	}
 	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
+	z := compressors.Get().(*gzip.Writer) //nolint:errcheck,forcetypeassert // the pool has nothing else
+	defer compressors.Put(z)
+	z.Reset(&b)
 	_, err = z.Write(text)
 	if err := errors.Join(err, z.Close()); err != nil {
 		return fmt.Errorf("compress the snapshot: %w", err)

@@ -207,7 +207,7 @@ type work struct {
 func (b *builder) build(t target) *snapshot.Snapshot {
 	w := &work{builder: b, target: t, at: b.placeOf(t)}
 	w.s = &snapshot.Snapshot{
-		APIVersion: snapshot.APIVersion, Kind: snapshot.Kind,
+		APIVersion: snapshot.APIVersion, Kind: snapshot.Kind, Read: snapshot.LaterFacts(),
 		Cluster: snapshot.Cluster{ARN: fmt.Sprintf("arn:%s:eks:%s:%s:cluster/%s", w.at.Partition, w.at.Region, w.at.Account, t.name)},
 	}
 	if at, err := time.Parse(time.RFC3339, b.code.At); err == nil {

@@ -38,7 +38,7 @@ func (c *Code) existing(base *snapshot.Snapshot) {
 		r := &c.Roles[i]
 		switch used := uses[r.Address]; {
 		case r.ARN == "" && r.Name.Name.Text != "":
-			r.ARN = r.Name.in(at, "role")
+			r.ARN = r.in(at, "role")
 		case r.ARN == "" && used != "":
 			r.ARN = used
 		case r.ARN == "":

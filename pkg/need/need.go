@@ -142,8 +142,41 @@ func (a Action) patterns() []string {
 	return a.Resources
 }
 
+// fill is called for every question about a role, so it does without a strings.Replacer,
+// which costs more to make than to use.
 func (p Place) fill(s string) string {
-	return strings.NewReplacer("{partition}", p.Partition, "{region}", p.Region, "{account}", p.Account, "{cluster}", p.Cluster).Replace(s)
+	var b strings.Builder
+	for {
+		before, rest, open := strings.Cut(s, "{")
+		name, after, closed := strings.Cut(rest, "}")
+		b.WriteString(before)
+		if !open {
+			return b.String()
+		}
+		value, known := p.value(name)
+		if !closed || !known {
+			b.WriteByte('{')
+			s = rest
+			continue
+		}
+		b.WriteString(value)
+		s = after
+	}
+}
+
+// value is what stands for a placeholder.
+func (p Place) value(name string) (value string, known bool) {
+	switch name {
+	case "partition":
+		return p.Partition, true
+	case "region":
+		return p.Region, true
+	case "account":
+		return p.Account, true
+	case "cluster":
+		return p.Cluster, true
+	}
+	return "", false
 }
 
 const (
@@ -313,6 +346,17 @@ const HyperPodService = "sagemaker.amazonaws.com"
 // Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-iam.html
 var PullThroughCache = []Action{
 	{Name: "ecr:BatchImportUpstreamImage", Resources: []string{"arn:{partition}:ecr:{region}:{account}:repository/*"}, For: "the first pull through a pull-through cache"},
+}
+
+// ImportInto is what the first pull of an image through a pull-through cache calls, for a
+// repository of a region that exists or is to be created.
+// Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-iam.html
+func ImportInto(region, repositoryARN string, create bool) []Action {
+	actions := []Action{{Name: "ecr:BatchImportUpstreamImage", Resources: []string{repositoryARN}, Region: region, For: "the first pull through a pull-through cache"}}
+	if create {
+		actions = append(actions, Action{Name: "ecr:CreateRepository", Resources: []string{repositoryARN}, Region: region, For: "the repository of the first pull through a pull-through cache"})
+	}
+	return actions
 }
 
 // ExcessivePull are actions that AmazonEC2ContainerRegistryReadOnly and wider

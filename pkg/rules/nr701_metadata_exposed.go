@@ -19,7 +19,7 @@ var metadataExposed = Rule{
 	Why: `Every pod on these nodes has all permissions of the node role. It can get the role's credentials from the instance
 metadata. Pods that use the host's network, as aws-node does, work with a hop limit of 1.`,
 	Fix: `Set HttpTokens to required and the hop limit to 1 in the launch template or node class, and replace the nodes. First
-make sure that no pod relies on the node role.`,
+make sure that no pod relies on the node role; NR702 names the known add-ons that do.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html",
 		"https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html",

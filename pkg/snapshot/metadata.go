@@ -34,3 +34,8 @@ func (m MetadataOptions) String() string {
 	}
 	return strings.Join(parts, ", ")
 }
+
+// MetadataOptions are those of the instance.
+func (i Instance) MetadataOptions() MetadataOptions {
+	return MetadataOptions{HTTPTokens: i.HTTPTokens, HTTPEndpoint: i.HTTPEndpoint, HopLimit: i.HopLimit}
+}

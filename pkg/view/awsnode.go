@@ -280,8 +280,11 @@ func (v *View) TokenAudience() string {
 	if sa := v.Snapshot.AWSNode.ServiceAccount; sa != nil && sa.Audience != "" {
 		return sa.Audience
 	}
-	return "sts.amazonaws.com"
+	return defaultAudience
 }
+
+// defaultAudience is the audience of tokens where no annotation says another.
+const defaultAudience = "sts.amazonaws.com"
 
 // AssociatedRole is the role of aws-node's Pod Identity association, which the
 // agent assumes, also where the pods then get a target role; empty without one.
@@ -357,8 +360,7 @@ func (v *View) ExposedInstances() (exposed map[string][]Exposed, seen map[string
 			continue
 		}
 		seen[role]++
-		options := snapshot.MetadataOptions{HTTPTokens: i.HTTPTokens, HTTPEndpoint: i.HTTPEndpoint, HopLimit: i.HopLimit}
-		if why, _ := options.Exposed(); why != "" {
+		if why, _ := i.MetadataOptions().Exposed(); why != "" {
 			exposed[role] = append(exposed[role], Exposed{id, why})
 		}
 	}
