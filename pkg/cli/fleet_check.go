@@ -224,7 +224,7 @@ func (o *checkOptions) earlierFacts(ctx context.Context, arn string) (*snapshot.
 // unreadReport is the report of a cluster that was not read: it has no verdict, and says why.
 func unreadReport(row finding.FleetCluster) *finding.Report {
 	return &finding.Report{
-		APIVersion: finding.APIVersion, Kind: finding.ReportKind, Cluster: row.Cluster, Results: []finding.Result{},
+		Header: finding.Header{APIVersion: finding.APIVersion, Kind: finding.ReportKind}, Cluster: row.Cluster, Results: []finding.Result{},
 		Missing: []finding.Missing{{Fact: "cluster", Operation: "the cluster", Error: row.Reason}},
 	}
 }

@@ -146,7 +146,7 @@ func (o *usageOptions) run(ctx context.Context) error {
 	if err != nil {
 		return unread(err)
 	}
-	list := &roleusage.List{APIVersion: finding.APIVersion, Kind: roleusage.Kind, Cluster: facts.Cluster.ARN, Days: o.days, Items: []roleusage.Role{}, Missing: slices.Concat(facts.Missing, missing)}
+	list := &roleusage.List{Header: finding.Header{APIVersion: finding.APIVersion, Kind: roleusage.Kind}, Cluster: facts.Cluster.ARN, Days: o.days, Items: []roleusage.Role{}, Missing: slices.Concat(facts.Missing, missing)}
 	for _, arn := range roles {
 		if report, ok := used[arn]; ok {
 			list.Items = append(list.Items, roleusage.Of(v, arn, report, o.days))

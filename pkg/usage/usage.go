@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -33,8 +33,7 @@ const (
 // List is the use of roles. It is a versioned object: fields are added, never changed,
 // within a version.
 type List struct {
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
+	finding.Header `json:",inline"`
 
 	// Cluster is the cluster's ARN.
 	Cluster string `json:"cluster"`
@@ -286,20 +285,6 @@ func (r Role) Count(s Status) int {
 		}
 	}
 	return n
-}
-
-// GetObjectKind and DeepCopyObject make a List printable by the printers of
-// k8s.io/cli-runtime.
-func (l *List) GetObjectKind() schema.ObjectKind { return l }
-
-// SetGroupVersionKind is part of schema.ObjectKind.
-func (l *List) SetGroupVersionKind(gvk schema.GroupVersionKind) {
-	l.APIVersion, l.Kind = gvk.ToAPIVersionAndKind()
-}
-
-// GroupVersionKind is part of schema.ObjectKind.
-func (l *List) GroupVersionKind() schema.GroupVersionKind {
-	return schema.FromAPIVersionAndKind(l.APIVersion, l.Kind)
 }
 
 // DeepCopyObject returns a copy of the list's top level. A list is never changed once it is

@@ -178,24 +178,11 @@ func TestDeploy(t *testing.T) {
 	env := s.kubeconfig(proxy.URL)
 	ok := func(args ...string) string {
 		t.Helper()
-		out := kubectl(t, env, args...)
-		if out.code != 0 {
-			t.Fatalf("kubectl %s: %s%s", strings.Join(args, " "), out.stdout, out.stderr)
-		}
-		return out.stdout
+		return kubectlOK(t, env, args...)
 	}
-	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/openreports/reports-api").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	crds := filepath.Join(strings.TrimSpace(string(module)), "config", "crd")
-	ok("apply", "--server-side", "-f", crds)
+	installOpenReports(t, env)
 	example := filepath.Join("..", "..", "deploy", "example")
-	t.Cleanup(func() {
-		kubectl(t, env, "delete", "--ignore-not-found", "--wait=false", "-k", example)
-		ok("delete", "-f", crds)
-	})
-	ok("wait", "--for=condition=Established", "--timeout=60s", "-f", crds)
+	t.Cleanup(func() { kubectl(t, env, "delete", "--ignore-not-found", "--wait=false", "-k", example) })
 	ok("apply", "--server-side", "--validate=strict", "-k", example)
 	ok("apply", "--server-side", "--validate=strict", "-k", example) // again
 
