@@ -46,7 +46,7 @@ func newUsageCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cob
 information. Without ROLE, usage looks at the roles of nodes and of aws-node. ROLE is
 a name or an ARN.
 
-  missing    a node needs it, and the role is not granted it
+  missing    a node needs it, and the role does not have it
   unused     granted, not used in --days days, and not needed
   untracked  granted and not needed; IAM does not track it
   used       granted and used in these days; no node needs it

@@ -98,7 +98,7 @@ func write(dir, name string, text []byte) error {
 	return files.Write(file, text, files.Private)
 }
 
-// Directory is what a directory says of a fleet before its snapshots are loaded.
+// Directory is the content of a directory of snapshots, before the snapshots are loaded.
 type Directory struct {
 	path  string
 	Plans []Plan
