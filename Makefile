@@ -4,7 +4,11 @@ GO      ?= go
 LINT     = $(GO) tool -modfile=tools/go.mod golangci-lint
 FUZZTIME ?= 20s
 
-.PHONY: build test coverage lint fmt generate verify e2e bench fuzz dist release site
+# The property tests draw the same cases in every run of the other targets, so that a
+# change is judged by what it changes. "make properties" draws others.
+export RAPID_SEED ?= 1
+
+.PHONY: build test coverage lint fmt generate verify e2e e2e-quick bench fuzz properties dist release site
 
 build: ## the plugin, as bin/kubectl-noderole
 	$(GO) build -trimpath -ldflags "-s -w" -o bin/kubectl-noderole ./cmd/kubectl-noderole
@@ -12,6 +16,7 @@ build: ## the plugin, as bin/kubectl-noderole
 test: export GOGC ?= 400 # a third less CPU, for some memory
 test: ## everything that needs nothing but Go
 	$(GO) test ./...
+	cd tools/compare && $(GO) test ./...
 	./hack/coverage.sh ./pkg/iampolicy
 
 coverage: ## how much of pkg/apply and pkg/cli is run, the latter also by the built plugin; fails below 90 % and 70 %
@@ -33,10 +38,17 @@ verify: generate ## fails where generated files or go.mod are not current
 	cd test/e2e && $(GO) mod tidy -diff
 	cd test/e2e/terraform && $(GO) mod tidy -diff
 	cd tools/image && $(GO) mod tidy -diff
+	cd tools/compare && $(GO) mod tidy -diff
 	git diff --exit-code -- deploy docs README.md pkg/collect/aws/linked.go
 
 e2e: ## a real kube-apiserver, moto, kubectl; builds the API server once
 	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -count=1 -p 1 -timeout 60m -v ./...
+
+# The tests of test/e2e that take longest.
+SLOW = Changes|CreateIsWhatItPrints|CreateKeepsTheGuidesRole|CreateRefused|CreateThenCheck|Deploy|DeployFleet|EveryRefusal|Fix|FixKilled|FixLock|FixPrinted|FixRefused|HTML|LettingIn|Memory|ReportFormats
+
+e2e-quick: ## the end-to-end tests without the slow ones and the release: five minutes, for a change to texts
+	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -count=1 -timeout 20m -skip '^Test($(SLOW))$$' .
 
 dist: ## the release's archives, packages and image in dist/, and the checksums in plugins.yaml; builds goreleaser once
 	./hack/dist.sh
@@ -47,12 +59,16 @@ release: ## tags VERSION and builds its dist/ from a clean work tree; publishes 
 site: ## the documentation as a static site in build/site; open index.html there
 	$(GO) run ./internal/site build/site
 
-bench: ## figures of the evaluator, of reading, and of one whole check
+bench: ## figures of the evaluator, of reading, of one whole check and of fleets
 	$(GO) test -run '^$$' -bench . -benchmem ./pkg/...
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./test/fleetsim
 	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -run '^$$' -bench . -benchtime 3x ./...
 
 fuzz: ## every fuzz target, by package, FUZZTIME each
 	./hack/fuzz.sh $(FUZZTIME) ./pkg/apply ./pkg/awsauth ./pkg/iampolicy ./pkg/locate ./pkg/snapshot ./pkg/teampolicy
+
+properties: ## the tests of pkg, with 1,000 new cases for each property
+	RAPID_SEED=0 RAPID_CHECKS=1000 $(GO) test -count=1 -timeout 60m ./pkg/...
 
 .PHONY: rule
 rule: ## a new rule's file: make rule NAME=my-rule GROUP=2

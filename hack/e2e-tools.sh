@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the end-to-end tests run against and prints the folder: etcd,
 # kube-apiserver, kube-controller-manager, the EKS Pod Identity webhook, krew and
-# the release tools (built once, cached by version), Chromium and the npm tools, and
-# checks for moto, the AWS CLI and kubectl. Safe to run again; what is there is kept.
+# the release tools (built once, cached by version), Prometheus' promtool and node
+# exporter, qemu for arm64, Chromium and the npm tools, and checks for moto, the AWS CLI and kubectl. Safe to run again; what is there is kept.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -50,6 +50,22 @@ if ! command -v etcd >/dev/null; then
   apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq etcd-server >&2
 fi
 ln -sf "$(command -v etcd)" "$bin/etcd"
+
+# debian PACKAGE FILE: a program of a Debian package, without installing the package, which
+# would start a server.
+debian() {
+  [ ! -x "$bin/${2##*/}" ] || return 0
+  say "fetching $2 of Debian's $1"
+  local work
+  work=$(mktemp -d)
+  apt-get update -qq >&2
+  (cd "$work" && apt-get download -qq "$1" >&2 && dpkg-deb -x ./*.deb .)
+  mv "$work/$2" "$bin/"
+  rm -rf "$work"
+}
+debian prometheus usr/bin/promtool
+debian prometheus-node-exporter usr/bin/prometheus-node-exporter
+debian qemu-user-static usr/bin/qemu-aarch64-static
 
 if ! command -v xmllint >/dev/null; then
   say "installing libxml2-utils with apt-get"

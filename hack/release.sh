@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes a release from a clean work tree: hack/release.sh v1.2.3 (make release VERSION=v1.2.3).
-# It dates the version in CHANGELOG.md, commits and tags that, builds dist/, and commits the
+# It dates the version in CHANGELOG.md, names it in deploy/, commits and tags that, builds dist/, and commits the
 # plugins.yaml that names the archives. It publishes nothing; it prints the commands that do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -32,7 +32,11 @@ mv build/CHANGELOG.md CHANGELOG.md
 notes=$(mktemp)
 mv build/notes.md "$notes"
 
-git commit --quiet -m "Release $version" CHANGELOG.md
+# The image that deploy installs is that of the version.
+sed -i.orig "s/^  newTag: v.*/  newTag: $version/" deploy/*/kustomization.yaml
+rm deploy/*/kustomization.yaml.orig
+
+git commit --quiet -m "Release $version" CHANGELOG.md deploy
 git tag -a -m "$version" "$version"
 ./hack/dist.sh
 mv "$notes" dist/notes.md

@@ -20,7 +20,7 @@ var mayImport = map[string][]string{
 	"cmd/kubectl-noderole":   {"pkg/cli"},
 	"examples":               {},
 	"examples/policycheck":   {"pkg/iampolicy"},
-	"internal/docgen":        {"pkg/rules", "pkg/cli", "pkg/diff", "pkg/snapshot", "pkg/finding", "pkg/fleet", "pkg/need", "pkg/print", "pkg/teampolicy", "pkg/usage"},
+	"internal/docgen":        {"pkg/rules", "pkg/fleetrules", "pkg/cli", "pkg/diff", "pkg/snapshot", "pkg/finding", "pkg/fleet", "pkg/need", "pkg/print", "pkg/teampolicy", "pkg/usage"},
 	"internal/krew":          {},
 	"internal/linkgen":       {},
 	"internal/site":          {},
@@ -38,6 +38,7 @@ var mayImport = map[string][]string{
 	"pkg/files":              {},
 	"pkg/finding":            {"pkg/command"},
 	"pkg/fleet":              {"pkg/files", "pkg/problem", "pkg/snapshot"},
+	"pkg/fleetrules":         {"pkg/command", "pkg/finding", "pkg/need", "pkg/rules", "pkg/snapshot", "pkg/text", "pkg/view"},
 	"pkg/fleet/live":         {"pkg/collect", "pkg/collect/aws", "pkg/collect/kube", "pkg/fleet", "pkg/locate", "pkg/problem", "pkg/snapshot", "pkg/trace"},
 	"pkg/iac":                {"pkg/awsauth", "pkg/managed", "pkg/problem", "pkg/snapshot", "pkg/text"},
 	"pkg/iac/cloudformation": {"pkg/files", "pkg/iac", "pkg/locate", "pkg/problem", "pkg/snapshot", "pkg/text"},
@@ -58,12 +59,13 @@ var mayImport = map[string][]string{
 	"pkg/teampolicy":         {"pkg/files", "pkg/finding"},
 	"pkg/usage":              {"pkg/finding", "pkg/iampolicy", "pkg/need", "pkg/snapshot", "pkg/text", "pkg/view"},
 	"pkg/view":               {"pkg/awsauth", "pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/text"},
+	"test/fleetsim":          {},
 	"test/hostile":           {},
 	"test/script":            {},
 }
 
 // pure packages reach neither the network, the environment nor a clock.
-var pure = []string{"pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/view", "pkg/rules", "pkg/finding", "pkg/print", "pkg/candidate", "pkg/change", "pkg/command", "pkg/diff", "pkg/export", "pkg/newrole", "pkg/planner", "pkg/text", "pkg/awsauth", "pkg/teampolicy", "pkg/problem", "pkg/usage", "pkg/iac", "pkg/managed"}
+var pure = []string{"pkg/snapshot", "pkg/iampolicy", "pkg/need", "pkg/view", "pkg/rules", "pkg/fleetrules", "pkg/finding", "pkg/print", "pkg/candidate", "pkg/change", "pkg/command", "pkg/diff", "pkg/export", "pkg/newrole", "pkg/planner", "pkg/text", "pkg/awsauth", "pkg/teampolicy", "pkg/problem", "pkg/usage", "pkg/iac", "pkg/managed"}
 
 type goPackage struct {
 	ImportPath string

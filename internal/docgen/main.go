@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/invopop/jsonschema"
@@ -18,6 +19,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/diff"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/fleet"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/fleetrules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
@@ -63,8 +65,12 @@ func rulePages() error {
 			return err
 		}
 	}
-	for _, r := range rules.Docs() {
-		text := print.RuleMarkdown(r) + "\n<!-- generated from pkg/rules by make generate -->\n"
+	for _, r := range slices.Concat(rules.Docs(), fleetrules.Docs()) {
+		from := "pkg/rules"
+		if r.Fleet {
+			from = "pkg/fleetrules"
+		}
+		text := print.RuleMarkdown(r) + "\n<!-- generated from " + from + " by make generate -->\n"
 		if err := os.WriteFile(filepath.Join(dir, r.ID+".md"), []byte(text), 0o644); err != nil {
 			return err
 		}
@@ -120,7 +126,7 @@ func deployment() error {
 func readmeTable() error {
 	var b strings.Builder
 	b.WriteString("| rule | severity | checks that |\n| --- | --- | --- |\n")
-	for _, r := range rules.All() {
+	for _, r := range slices.Concat(rules.Docs(), fleetrules.Docs()) {
 		fmt.Fprintf(&b, "| [%s](docs/rules/%s.md) | %s | %s |\n", r.ID, r.ID, r.Severity, r.Title)
 	}
 	return replaceBlock("README.md", "rules", b.String())
@@ -137,7 +143,7 @@ func schemas() error {
 	}
 	for name, value := range map[string]any{
 		"snapshot": &snapshot.Snapshot{}, "report": &finding.Report{}, "fleet-report": &finding.FleetReport{}, "config": &teampolicy.Config{},
-		"diff": &diff.Diff{}, "targets": &fleet.Targets{}, "usage": &usage.List{},
+		"diff": &diff.Diff{}, "fleet-diff": &diff.FleetDiff{}, "targets": &fleet.Targets{}, "usage": &usage.List{},
 	} {
 		schema := reflector.Reflect(value)
 		text, err := json.MarshalIndent(schema, "", "  ")

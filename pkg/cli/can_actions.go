@@ -25,7 +25,7 @@ func knownAction(name string) (action need.Action, known bool) {
 
 // actionNames are the names of all actions that appear in this program.
 func actionNames() []string {
-	names := slices.Concat(need.Names(), need.Reads, need.ListReads, need.UsageReads, need.FleetReads, need.Writes, need.FixWrites, need.UndoWrites)
+	names := slices.Concat(need.Names(), need.Reads, need.ListReads, need.BulkReads, need.UsageReads, need.FleetReads, need.Writes, need.FixWrites, need.UndoWrites)
 	for _, a := range slices.Concat(need.PodIdentityAgent, need.Hybrid, need.PullThroughCache, need.ExcessivePull, need.Excessive) {
 		names = append(names, a.Name)
 	}

@@ -19,7 +19,9 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/fleet"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
 // checkOptions are the options of the check command.
@@ -196,7 +198,13 @@ var failOnRanks = map[string]int{
 
 // complete checks what the flags say and picks the printer.
 func (o *checkOptions) complete(cmd *cobra.Command) error {
-	if err := completeRules(o.only); err != nil {
+	docs, next := rules.Docs(), "such as NR202; kubectl noderole explain lists the rules"
+	if o.many() {
+		docs = allRules()
+	} else if slices.ContainsFunc(o.only, func(id string) bool { return strings.HasPrefix(strings.ToUpper(id), "NR9") }) {
+		next = "rules of group 9 are about several clusters: select them, for example with --all-contexts"
+	}
+	if err := completeRules(o.only, docs, next); err != nil {
 		return err
 	}
 	if o.cniVersion != "" {
@@ -336,7 +344,11 @@ func worse(a, b error) error {
 // from before a change, their findings are known ones.
 func (o *checkOptions) judge(facts, before *snapshot.Snapshot, footer string) error {
 	o.around = o.source.around(facts.Cluster.ARN)
-	report, err := o.newJudge().report(facts, before, o.around)
+	var earlier *view.View
+	if before != nil {
+		earlier = view.New(before)
+	}
+	report, err := o.newJudge().report(view.New(facts), earlier, o.around)
 	if before != nil && err != nil && !errors.As(err, new(codeError)) {
 		return usage("compare with the facts of the same cluster", "--onto: %s", err)
 	}

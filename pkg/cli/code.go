@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
@@ -20,13 +23,16 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac/cloudformation"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac/manifests"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac/terraform"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/managed"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
 // codeOptions name infrastructure code whose facts are used instead of a live cluster's.
 type codeOptions struct {
-	terraform, cloudformation string
+	// terraform are plans and states that are parts of the same code.
+	terraform      []string
+	cloudformation string
 	// parameters are those of the template, as KEY=VALUE.
 	parameters []string
 	account    string
@@ -34,11 +40,13 @@ type codeOptions struct {
 	manifests string
 	// onto names the facts that the code is applied to: live, or a snapshot's file.
 	onto string
+	// body is the text of the template, which is read once.
+	body []byte
 }
 
 func (o *codeOptions) addFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
-		f.StringVar(&o.terraform, "terraform", "", `Use the plan or state in this file instead of a live cluster, as "terraform show -json" writes it, - for standard input`)
+		f.StringArrayVar(&o.terraform, "terraform", nil, `Use the plan or state in this file instead of a live cluster, as "terraform show -json" writes it, - for standard input; repeat it where a cluster's code has several`)
 		f.StringVar(&o.cloudformation, "cloudformation", "", "Use the CloudFormation template in this file instead of a live cluster, - for standard input")
 		f.StringArrayVar(&o.parameters, "parameter", nil, "Value of a parameter of the --cloudformation template, as NAME=VALUE, repeatable")
 		f.StringVar(&o.manifests, "manifests", "", "Folder of Kubernetes manifests that are part of the code: node classes, aws-auth, the service account aws-node")
@@ -49,7 +57,7 @@ func (o *codeOptions) addFlags(f *pflag.FlagSet) {
 // addOnto adds the flag of those who compare with what is there.
 func (o *codeOptions) addOnto(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
-		f.StringVar(&o.onto, "onto", "", "Apply the plan of --terraform to the facts of the cluster, live or the snapshot in this file, and report as new only what the plan brings")
+		f.StringVar(&o.onto, "onto", "", "Apply the code to the facts of the cluster, live or the snapshot in this file, and report as new only what the code brings")
 	})
 }
 
@@ -59,8 +67,19 @@ const ontoLive = "live"
 // given reports whether the facts come from infrastructure code.
 func (o *codeOptions) given() bool { return o.file() != "" }
 
-// file is the name of the code's file.
-func (o *codeOptions) file() string { return cmp.Or(o.terraform, o.cloudformation) }
+// file is the name of the code's file, or of its files.
+func (o *codeOptions) file() string {
+	return cmp.Or(strings.Join(o.terraform, ", "), o.cloudformation, o.onlyManifests())
+}
+
+// onlyManifests is the folder of manifests where they are all of the code: they have no roles,
+// so that they are judged with the facts of a cluster only.
+func (o *codeOptions) onlyManifests() string {
+	if o.onto == "" {
+		return ""
+	}
+	return o.manifests
+}
 
 // codeFlags are the flags of a live cluster that also apply to infrastructure code.
 var codeFlags = []string{"region", "cluster-name"}
@@ -71,22 +90,29 @@ var accountID = regexp.MustCompile(`^[0-9]{12}$`)
 // complete refuses flags that contradict each other.
 func (o *codeOptions) complete(cmd *cobra.Command) error {
 	switch {
-	case o.terraform != "" && o.cloudformation != "":
+	case len(o.terraform) > 0 && o.cloudformation != "":
 		return usage("give one of them", "--terraform and --cloudformation are two sources of facts")
 	case o.cloudformation == "" && len(o.parameters) > 0:
 		return usage("give the template too: --cloudformation template.yaml", "--parameter applies to CloudFormation templates only")
 	case !o.given() && o.manifests != "":
-		return usage("give the code of the roles too: --terraform plan.json", "--manifests applies to infrastructure code only")
+		return usage("give the code of the roles too, --terraform plan.json, or the facts of the cluster, --onto live", "--manifests alone does not show a node role")
 	case !o.given() && o.account != "":
 		return usage("give the plan too: --terraform plan.json", "--account applies to infrastructure code only")
-	case o.terraform == "" && o.onto != "":
-		return usage("give the plan too: --terraform plan.json", "--onto applies to Terraform plans only")
-	case o.terraform == "-" && o.onto == "-":
-		return usage("save one of them in a file", "--terraform and --onto cannot both read standard input")
+	case !o.given() && o.onto != "":
+		return usage("give the code too: --terraform plan.json", "--onto applies to infrastructure code only")
 	case !o.given():
 		return nil
 	case o.account != "" && !accountID.MatchString(o.account):
 		return usage("such as --account 111122223333", "--account: %q is not the ID of an AWS account", o.account)
+	}
+	sources := slices.Concat(o.terraform, []string{o.cloudformation, o.onto})
+	for i, name := range sources {
+		switch {
+		case name == "-" && slices.Contains(sources[:i], name):
+			return usage("save one of them in a file", "only one file can be read from standard input")
+		case i < len(o.terraform) && slices.Contains(sources[:i], name):
+			return usage("give it once", "--terraform: %s is given twice", name)
+		}
 	}
 	if o.onto == ontoLive {
 		return nil
@@ -99,9 +125,10 @@ func (o *codeOptions) complete(cmd *cobra.Command) error {
 	return nil
 }
 
-// code reads the infrastructure code with its manifests.
-func (o *codeOptions) code(ctx context.Context, live *liveOptions) (*iac.Code, error) {
-	code, err := o.declared(ctx, live)
+// code reads the infrastructure code with its manifests. Where it does not say where in AWS
+// it is, the place does.
+func (o *codeOptions) code(ctx context.Context, live *liveOptions, place iac.Place) (*iac.Code, error) {
+	code, err := o.declared(ctx, live, iac.Place{Account: cmp.Or(o.account, place.Account), Region: cmp.Or(live.region, place.Region)})
 	if err != nil || o.manifests == "" {
 		return code, err
 	}
@@ -115,13 +142,28 @@ func (o *codeOptions) code(ctx context.Context, live *liveOptions) (*iac.Code, e
 	return code, nil
 }
 
-// declared reads the plan, the state or the template.
-func (o *codeOptions) declared(ctx context.Context, live *liveOptions) (*iac.Code, error) {
-	place := iac.Place{Account: o.account, Region: live.region}
-	if o.cloudformation != "" {
+// declared reads the plans and states, or the template.
+func (o *codeOptions) declared(ctx context.Context, live *liveOptions, place iac.Place) (*iac.Code, error) {
+	switch {
+	case o.cloudformation != "":
 		return o.template(ctx, live, place)
+	case len(o.terraform) == 0:
+		return &iac.Code{Kind: "manifests", Command: "manifests", File: o.manifests, Place: place}, nil
 	}
-	text, err := files.Read(ctx, o.terraform, live.streams.In, files.MaxPlan)
+	var parts []*iac.Code
+	for _, name := range o.terraform {
+		part, err := o.plan(ctx, live, name, place)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, part)
+	}
+	return iac.Join(parts), nil
+}
+
+// plan reads a plan or state.
+func (o *codeOptions) plan(ctx context.Context, live *liveOptions, name string, place iac.Place) (*iac.Code, error) {
+	text, err := files.Read(ctx, name, live.streams.In, files.MaxPlan)
 	var fileErr *files.Error
 	switch {
 	case errors.As(err, &fileErr):
@@ -129,11 +171,14 @@ func (o *codeOptions) declared(ctx context.Context, live *liveOptions) (*iac.Cod
 	case err != nil:
 		return nil, err
 	}
-	sources := "."
-	if o.terraform != "-" {
-		sources = filepath.Dir(o.terraform)
+	options := terraform.Options{Place: place, Sources: ".", Label: "stdin"}
+	if name != "-" {
+		options.Sources, options.Label = filepath.Dir(name), name
 	}
-	code, err := terraform.Read(o.terraform, text, terraform.Options{Place: place, Sources: sources})
+	if len(o.terraform) == 1 {
+		options.Label = ""
+	}
+	code, err := terraform.Read(name, text, options)
 	if err != nil {
 		return nil, codeError{code: ExitUsage, err: err}
 	}
@@ -150,15 +195,18 @@ func (o *codeOptions) template(ctx context.Context, live *liveOptions, place iac
 		}
 		parameters[name] = value
 	}
-	text, err := files.Read(ctx, o.cloudformation, live.streams.In, files.MaxConfig)
-	var fileErr *files.Error
-	switch {
-	case errors.As(err, &fileErr):
-		return nil, usage("give a template that CloudFormation takes, which has 1 MB at most", "%s", fileErr)
-	case err != nil:
-		return nil, err
+	if o.body == nil {
+		text, err := files.Read(ctx, o.cloudformation, live.streams.In, files.MaxConfig)
+		var fileErr *files.Error
+		switch {
+		case errors.As(err, &fileErr):
+			return nil, usage("give a template that CloudFormation takes, which has 1 MB at most", "%s", fileErr)
+		case err != nil:
+			return nil, err
+		}
+		o.body = text
 	}
-	code, err := cloudformation.Read(o.cloudformation, text, cloudformation.Options{Place: place, Parameters: parameters})
+	code, err := cloudformation.Read(o.cloudformation, o.body, cloudformation.Options{Place: place, Parameters: parameters})
 	if err != nil {
 		return nil, codeError{code: ExitUsage, err: err}
 	}
@@ -167,40 +215,94 @@ func (o *codeOptions) template(ctx context.Context, live *liveOptions, place iac
 
 // evidence says where facts of infrastructure code come from.
 func (o *codeOptions) evidence(code *iac.Code) string {
-	tool := "Terraform"
-	if o.cloudformation != "" {
-		tool = "CloudFormation"
+	switch {
+	case len(o.terraform) > 1:
+		return fmt.Sprintf("the facts are those of %d files of Terraform, %s", len(o.terraform), o.file())
+	case len(o.terraform) == 1:
+		return fmt.Sprintf("the facts are those of a Terraform %s, %s", code.Kind, o.file())
+	case o.cloudformation != "":
+		return "the facts are those of a CloudFormation template, " + o.file()
 	}
-	return fmt.Sprintf("the facts are those of a %s %s, %s", tool, code.Kind, o.file())
+	return "the facts are those of the manifests in " + o.file()
 }
 
 // readOnto returns the facts of the cluster as they are, and as they are when the code has
 // been applied to it; the footer says what reading them cost.
 func (o *codeOptions) readOnto(ctx context.Context, live *liveOptions) (before, after *snapshot.Snapshot, footer string, err error) {
-	code, err := o.code(ctx, live)
+	code, err := o.code(ctx, live, iac.Place{})
 	if err != nil {
-		return nil, nil, "", err
+		return nil, nil, "", err // before much is read
+	}
+	apply := func(facts *snapshot.Snapshot) (*snapshot.Snapshot, error) {
+		id := facts.Cluster.Identity()
+		if o.cloudformation != "" { // its functions ask for the place
+			if code, err = o.code(ctx, live, iac.Place{Account: id.Account, Region: id.Region}); err != nil {
+				return nil, err
+			}
+		}
+		applied, err := iac.Onto(code, facts)
+		if err != nil {
+			return nil, codeError{code: ExitUsage, err: err}
+		}
+		return applied, nil
 	}
 	if o.onto == ontoLive {
-		before, footer, err = live.read(ctx)
+		before, footer, err = live.readAnd(ctx, func(ctx context.Context, facts *snapshot.Snapshot, cloud *aws.Client) error {
+			applied, err := apply(facts)
+			if err != nil {
+				return err
+			}
+			return readManaged(ctx, cloud, facts, applied)
+		})
 	} else {
 		before, err = snapshot.Load(ctx, o.onto, live.streams.In)
 	}
 	if err != nil {
 		return nil, nil, "", err
 	}
-	after, err = iac.Onto(code, before)
-	if err != nil {
-		return nil, nil, "", codeError{code: ExitUsage, err: err}
+	if after, err = apply(before); err != nil {
+		return nil, nil, "", err
 	}
 	after.Source.Evidence = append(slices.Clone(before.Source.Evidence), o.evidence(code)+", applied to the cluster")
 	return before, after, footer, nil
 }
 
+// readManaged adds to the facts of a cluster the managed policies of AWS that the code brings,
+// as IAM has them today. Where IAM does not answer, the copies stay.
+func readManaged(ctx context.Context, cloud *aws.Client, facts, applied *snapshot.Snapshot) error {
+	wanted := slices.Collect(maps.Keys(applied.Policies))
+	for _, m := range applied.Missing {
+		if m.Fact == snapshot.FactPolicies {
+			wanted = append(wanted, m.Subject)
+		}
+	}
+	slices.Sort(wanted)
+	for _, arn := range slices.Compact(wanted) {
+		if _, ok := facts.Policies[arn]; ok || !managed.Is(arn) || facts.IsMissing(snapshot.FactPolicies, arn) {
+			continue
+		}
+		version, err := cloud.PolicyVersion(ctx, arn)
+		var document string
+		if err == nil {
+			document, err = cloud.PolicyDocument(ctx, arn, version)
+		}
+		switch {
+		case errors.As(err, new(*collect.CallError)):
+			continue
+		case err != nil:
+			return unread(err)
+		case facts.Policies == nil:
+			facts.Policies = map[string]snapshot.Policy{}
+		}
+		facts.Policies[arn] = snapshot.Policy{Version: version, Document: document}
+	}
+	return nil
+}
+
 // read returns the facts of every cluster that the code is about, or of the one that live
 // names.
 func (o *codeOptions) read(ctx context.Context, live *liveOptions) ([]*snapshot.Snapshot, error) {
-	code, err := o.code(ctx, live)
+	code, err := o.code(ctx, live, iac.Place{})
 	if err != nil {
 		return nil, err
 	}

@@ -16,8 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
-
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
+	"sigs.k8s.io/yaml"
 )
 
 func everyCommand(cmd *cobra.Command) []*cobra.Command {
@@ -102,6 +101,91 @@ func TestDocsParse(t *testing.T) {
 	}
 }
 
+// TestContainerArguments: what the containers of deploy and of the examples in the
+// documentation run is what the program takes.
+func TestContainerArguments(t *testing.T) {
+	texts := map[string][]string{}
+	for _, language := range []string{"yaml", "json"} {
+		for file, found := range blocks(t, language) {
+			texts[file] = append(texts[file], found...)
+		}
+	}
+	manifests, err := filepath.Glob(filepath.Join("..", "..", "deploy", "*", "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range manifests {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[file] = strings.Split(string(text), "\n---\n")
+	}
+	ran := map[string]int{}
+	for file, list := range texts {
+		for _, text := range list {
+			var value any
+			if err := yaml.Unmarshal([]byte(text), &value); err != nil {
+				continue // a part of a file, such as one with two documents
+			}
+			for _, args := range argumentsIn(value) {
+				ran[filepath.Base(file)]++
+				root := newRoot()
+				cmd, rest, err := root.Find(args)
+				if err == nil {
+					err = cmd.ParseFlags(rest)
+				}
+				if err == nil {
+					err = cmd.ValidateArgs(cmd.Flags().Args())
+				}
+				if err != nil {
+					t.Errorf("%s: %q: %s", file, args, err)
+				}
+			}
+		}
+	}
+	for file, least := range map[string]int{"in-cluster.md": 4, "cronjob.yaml": 1, "snapshot.yaml": 1, "check.yaml": 1, "prune.yaml": 1} {
+		if ran[file] < least {
+			t.Errorf("%s: found %d containers that run the program, want %d", file, ran[file], least)
+		}
+	}
+}
+
+// argumentsIn returns the lists of words in a value that are the arguments of this program:
+// lists, and calls of States.Array, the function of Step Functions.
+func argumentsIn(value any) (found [][]string) {
+	command := func(words []string) {
+		if len(words) > 1 && (words[0] == "check" || words[0] == "snapshot") {
+			found = append(found, words)
+		}
+	}
+	switch value := value.(type) {
+	case map[string]any:
+		for _, v := range value {
+			found = append(found, argumentsIn(v)...)
+		}
+	case []any:
+		var words []string
+		for _, v := range value {
+			found = append(found, argumentsIn(v)...)
+			if word, ok := v.(string); ok {
+				words = append(words, word)
+			}
+		}
+		command(words)
+	case string:
+		if !strings.HasPrefix(value, "States.Array(") {
+			break
+		}
+		var words []string
+		for _, m := range regexp.MustCompile(`'([^']*)'`).FindAllStringSubmatch(value, -1) {
+			words = append(words, m[1])
+		}
+		command(words)
+	}
+	return found
+}
+
 // documents are the project's Markdown files.
 func documents(t *testing.T) []string {
 	t.Helper()
@@ -184,7 +268,7 @@ func parses(line string) error {
 		}
 	}
 	if cmd.Name() == "explain" && !slices.Equal(args, []string{"RULE"}) {
-		if _, err := findRules(rules.Docs(), args); err != nil {
+		if _, err := findRules(allRules(), args); err != nil {
 			return err
 		}
 	}

@@ -49,7 +49,8 @@ func newDiffCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cobr
 		Long: `Show what changed in a cluster, and which verdicts moved because of it.
 
 OLD and NEW are files that snapshot or "check -o json" wrote, - for standard input.
-Without NEW, OLD is compared with the live cluster.
+Without NEW, OLD is compared with the live cluster. Two directories that snapshot
+wrote are compared cluster by cluster.
 
 Policies are compared by what they grant and deny, not by their text. A verdict
 names the changes on which it rests: diff judges the facts again without each
@@ -71,6 +72,9 @@ something that was known could no longer be read.`,
 
   # Two reports, for a comment on a pull request
   kubectl noderole diff old.json new.json -o markdown
+
+  # Two directories of snapshots: which clusters changed, were added or are gone
+  kubectl noderole diff last-week/ today/
 
   # A snapshot from a pipe and the live cluster of another context
   cat prod.yaml | kubectl noderole diff - --context prod`,
@@ -99,6 +103,9 @@ something that was known could no longer be read.`,
 			if err := o.complete(cmd); err != nil {
 				return err
 			}
+			if isDir(o.older) || isDir(o.newer) {
+				return o.runFleet(cmd.Context())
+			}
 			if o.newer != "" {
 				return o.run(cmd.Context())
 			}
@@ -120,6 +127,12 @@ something that was known could no longer be read.`,
 // complete checks what the flags say, and reads the team's configuration.
 func (o *diffOptions) complete(cmd *cobra.Command) error {
 	o.now = time.Now()
+	switch {
+	case o.newer == "" && isDir(o.older):
+		return usage("kubectl noderole diff OLDDIR/ NEWDIR/", "a directory of snapshots is compared with another one")
+	case o.newer != "" && isDir(o.older) != isDir(o.newer):
+		return usage("kubectl noderole diff OLDDIR/ NEWDIR/", "a directory of snapshots is compared with another one, not with a file")
+	}
 	if o.newer != "" {
 		if err := refuseLive(cmd, "omit it, or leave out NEW to compare with the live cluster"); err != nil {
 			return err
@@ -148,7 +161,7 @@ func (o *diffOptions) run(ctx context.Context) error {
 		if side.Facts == nil {
 			continue
 		}
-		if side.Report, err = o.judge(side.Facts); err != nil {
+		if side.Report, err = o.judge(view.New(side.Facts)); err != nil {
 			return err
 		}
 	}
@@ -234,8 +247,8 @@ func (o *diffOptions) options() rules.Options {
 }
 
 // judge gives the report that check would give, with the team's exceptions of today.
-func (o *diffOptions) judge(facts *snapshot.Snapshot) (*finding.Report, error) {
-	report := rules.Judge(view.New(facts), o.options())
+func (o *diffOptions) judge(v *view.View) (*finding.Report, error) {
+	report := rules.Judge(v, o.options())
 	return report, o.team.apply(report, o.now, false)
 }
 

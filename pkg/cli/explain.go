@@ -12,6 +12,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/fleetrules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 )
@@ -54,7 +55,7 @@ func (o *explainOptions) formats() []string {
 }
 
 func (o *explainOptions) run(args []string) error {
-	list := ruleList{Header: finding.Header{APIVersion: finding.APIVersion, Kind: "RuleList"}, Items: rules.Docs()}
+	list := ruleList{Header: finding.Header{APIVersion: finding.APIVersion, Kind: "RuleList"}, Items: allRules()}
 	if len(args) > 0 {
 		var err error
 		if list.Items, err = findRules(list.Items, args); err != nil {
@@ -96,6 +97,9 @@ func (o *explainOptions) print(list *ruleList, all bool) error {
 	return printer.PrintObj(list, o.streams.Out)
 }
 
+// allRules is what every rule says about itself, those about several clusters among them.
+func allRules() []finding.RuleDoc { return slices.Concat(rules.Docs(), fleetrules.Docs()) }
+
 // findRules returns the rules that are named, by id or name in any case, each once.
 func findRules(docs []finding.RuleDoc, names []string) ([]finding.RuleDoc, error) {
 	var found []finding.RuleDoc
@@ -136,7 +140,7 @@ func nearestRule(docs []finding.RuleDoc, typed string) string {
 // ruleCompletions are the rules that are not named yet, each with its title.
 func ruleCompletions(named []string) []string {
 	var list []string
-	for _, d := range rules.Docs() {
+	for _, d := range allRules() {
 		if !slices.ContainsFunc(named, func(n string) bool { return strings.EqualFold(n, d.ID) }) {
 			list = append(list, cobra.CompletionWithDesc(d.ID, d.Title))
 		}

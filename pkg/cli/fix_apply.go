@@ -122,7 +122,7 @@ func (s stores) Write(ctx context.Context, c change.Change) error { return s.of(
 
 // judge reads the cluster's facts again.
 func (f *fixer) judge(ctx context.Context) (*view.View, []finding.Result, error) {
-	facts, _, err := f.conn.read(ctx)
+	facts, err := f.conn.read(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -157,7 +157,7 @@ func (f *fixer) loadPlan(ctx context.Context) (plan *planner.Plan, err error) {
 	if f.reviewed != nil {
 		return f.reviewed, nil
 	}
-	if f.facts, _, err = f.conn.read(ctx); err != nil {
+	if f.facts, err = f.conn.read(ctx); err != nil {
 		return nil, err
 	}
 	return f.newPlan(view.New(f.facts))

@@ -20,9 +20,9 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/fleet"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/fleetrules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
 // perCluster are the formats that have a file for each cluster in a fleet.
@@ -93,11 +93,7 @@ func (o *checkOptions) runFleet(ctx context.Context, dir, shown, footer string) 
 	report := &finding.FleetReport{Facts: finding.FleetFacts{
 		Directory: shown, JudgedBy: toolName(), CNIVersion: strings.TrimPrefix(o.cniVersion, "v"),
 	}}
-	for _, p := range d.Plans {
-		if at := p.PlannedAt.UTC().Format(time.RFC3339); report.Facts.PlannedAt == "" || at < report.Facts.PlannedAt {
-			report.Facts.PlannedAt, report.Facts.Selection = at, p.Selection
-		}
-	}
+	report.Facts.PlannedAt, report.Facts.Selection = planned(d)
 	for _, u := range d.Unread {
 		report.AddUnread(finding.FleetCluster{
 			Cluster: finding.ClusterInfo{Account: u.Account, Region: u.Region}, Context: u.Context, Profile: u.Profile, Reason: u.Error, Advice: u.Next,
@@ -106,7 +102,11 @@ func (o *checkOptions) runFleet(ctx context.Context, dir, shown, footer string) 
 	for _, s := range d.Skipped {
 		report.Skipped = append(report.Skipped, finding.Skipped(s))
 	}
-	if err := o.judgeAll(ctx, d, shown, report); err != nil {
+	across := newTogether(d)
+	if err := o.judgeAll(ctx, d, shown, report, across); err != nil {
+		return err
+	}
+	if err := o.judgeTogether(across, d, report); err != nil {
 		return err
 	}
 	report.Finish()
@@ -119,23 +119,34 @@ func (o *checkOptions) runFleet(ctx context.Context, dir, shown, footer string) 
 		return reportErr
 	case report.Worst() >= failOnRanks[o.failOn] && o.failOn != "any", o.failOn == "any" && !allPassed(report):
 		return codeError{code: ExitFindings}
-	case !o.allowPartial && !report.Complete():
+	case !o.allowPartial && (!report.Complete() || len(o.filters()) > 0 && report.Summary.FleetResults.Unknown > 0):
 		return codeError{code: ExitIncomplete}
 	default:
 		return nil
 	}
 }
 
+// planned says when the clusters of a directory were looked for, the earliest where it has
+// several plans, and what was selected.
+func planned(d *fleet.Directory) (at, selection string) {
+	for _, p := range d.Plans {
+		if t := p.PlannedAt.UTC().Format(time.RFC3339); at == "" || t < at {
+			at, selection = t, p.Selection
+		}
+	}
+	return at, selection
+}
+
 // allPassed reports whether every result of every cluster passed.
 func allPassed(f *finding.FleetReport) bool {
-	n := f.Summary.Results
-	n.Passed = 0
-	return f.Summary.NotRead == 0 && n == finding.Summary{}
+	n, together := f.Summary.Results, f.Summary.FleetResults
+	n.Passed, together.Passed = 0, 0
+	return f.Summary.NotRead == 0 && n == finding.Summary{} && together == finding.Summary{}
 }
 
 // judgeAll judges every cluster of the directory, several at once, and forgets each one
 // when its row is made.
-func (o *checkOptions) judgeAll(ctx context.Context, d *fleet.Directory, shown string, into *finding.FleetReport) error {
+func (o *checkOptions) judgeAll(ctx context.Context, d *fleet.Directory, shown string, into *finding.FleetReport, across *together) error {
 	j := o.newJudge()
 	j.unused = false // an exception may be for another cluster
 	var mu sync.Mutex
@@ -146,7 +157,7 @@ func (o *checkOptions) judgeAll(ctx context.Context, d *fleet.Directory, shown s
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			row, report, err := o.judgeOne(ctx, j, d, e)
+			row, report, err := o.judgeOne(ctx, j, d, e, across)
 			if err != nil {
 				return err
 			}
@@ -164,12 +175,18 @@ func (o *checkOptions) judgeAll(ctx context.Context, d *fleet.Directory, shown s
 			return nil
 		})
 	}
+	for _, e := range o.earlierOnly(d) {
+		group.Go(func() error {
+			_, err := o.earlierView(ctx, e.ARN, across)
+			return err
+		})
+	}
 	return group.Wait()
 }
 
 // judgeOne returns the row of a cluster and its report, which is nil where the cluster was
 // not read, and writes the cluster's own files.
-func (o *checkOptions) judgeOne(ctx context.Context, j judge, d *fleet.Directory, e fleet.Entry) (finding.FleetCluster, *finding.Report, error) {
+func (o *checkOptions) judgeOne(ctx context.Context, j judge, d *fleet.Directory, e fleet.Entry, across *together) (finding.FleetCluster, *finding.Report, error) {
 	id := e.Identity()
 	row := finding.FleetCluster{
 		Cluster: finding.ClusterInfo{Name: id.Name(), ARN: e.ARN, Region: id.Region, Account: id.Account},
@@ -180,19 +197,22 @@ func (o *checkOptions) judgeOne(ctx context.Context, j judge, d *fleet.Directory
 	var unread *fleet.NotReadError
 	if errors.As(err, &unread) {
 		row.Reason, row.Advice = unread.Reason, unread.Next
+		across.addUnread(&across.now, e, unread.Reason)
 		return row, nil, o.writeClusterReports(e.Target, unreadReport(row), around)
 	}
 	if err != nil {
 		return row, nil, err
 	}
-	earlier, err := o.earlierFacts(ctx, e.ARN)
+	earlier, err := o.earlierView(ctx, e.ARN, across)
 	if err != nil {
 		return row, nil, err
 	}
-	report, err := j.report(facts, earlier, around)
+	v := view.New(facts)
+	report, err := j.report(v, earlier, around)
 	if err != nil {
 		return row, nil, err
 	}
+	across.add(&across.now, fleetrules.FactsOf(v, e.Group))
 	o.choose(report)
 	if len(o.filters()) > 0 {
 		report.Missing = nil // what was asked for does not need every fact
@@ -201,24 +221,6 @@ func (o *checkOptions) judgeOne(ctx context.Context, j judge, d *fleet.Directory
 		row.Next = []finding.Next{finding.Run(command.Noderole("fix").Map(around.complete))}
 	}
 	return row, report, o.writeClusterReports(e.Target, report, around)
-}
-
-// earlierFacts returns the facts of a cluster in the directory of --baseline; nil where it
-// has none.
-func (o *checkOptions) earlierFacts(ctx context.Context, arn string) (*snapshot.Snapshot, error) {
-	if o.earlier == nil {
-		return nil, nil //nolint:nilnil // no baseline is no error
-	}
-	i := slices.IndexFunc(o.earlier.Entries, func(e fleet.Entry) bool { return e.ARN == arn })
-	if i < 0 {
-		return nil, nil //nolint:nilnil // a new cluster
-	}
-	facts, err := o.earlier.Load(ctx, o.earlier.Entries[i])
-	var unread *fleet.NotReadError
-	if errors.As(err, &unread) {
-		return nil, nil //nolint:nilnil // what was not read has no known findings
-	}
-	return facts, err
 }
 
 // unreadReport is the report of a cluster that was not read: it has no verdict, and says why.
@@ -293,7 +295,7 @@ func (o *checkOptions) writeFleetReports(report *finding.FleetReport, footer str
 		name, format := r.path, r.format
 		switch format {
 		case "sarif", "openreports":
-			continue
+			name = filepath.Join(r.path, "fleet"+endings[format])
 		case "html":
 			name = filepath.Join(r.path, "index.html")
 		}
@@ -335,10 +337,14 @@ func (o *checkOptions) writeFleet(w io.Writer, format string, report *finding.Fl
 	case format == "table" || format == "wide":
 		table := o.screen.table(newScreen(w, os.Getenv))
 		table.Wide, table.Footer = format == "wide", footer
-		return print.FleetTable(w, report, table, rules.Docs())
+		return print.FleetTable(w, report, table, allRules())
+	case slices.Contains(perCluster, format) && format != "html": // what is about several clusters has a file of its own
+		options := o.printOptions(scope{})
+		options.Rules = fleetrules.Docs()
+		return print.Write(w, format, report.Across(), options)
 	case slices.Contains(print.FleetFormats(), format):
 		options := o.printOptions(scope{})
-		options.Page = page
+		options.Rules, options.Page = allRules(), page
 		return print.WriteFleet(w, format, report, options)
 	}
 	printer, err := o.jsonYAML.ToPrinter(format)

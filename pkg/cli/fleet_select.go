@@ -88,9 +88,6 @@ func (o *liveOptions) completeSelection(cmd *cobra.Command) error {
 			return usage("omit it, or check one cluster", "--%s names one cluster, and the selection many", name)
 		}
 	}
-	if o.organization != "" {
-		return usage("check one cluster with --org-profile", "--org-profile applies to one cluster, not to a fleet")
-	}
 	if o.simulate {
 		return usage("check one cluster with --simulate", "--simulate does not apply to a fleet, because the policy simulator is throttled first")
 	}
@@ -163,7 +160,8 @@ func (o *liveOptions) findFleet(ctx context.Context, shard fleet.Shard, maxAge t
 	}
 	settings.Trace = o.recorder
 	found, err := live.Find(ctx, live.Options{
-		Targets: o.selection.targets, Shard: shard, AWS: settings, Kubeconfig: eachContext{o.config}, Getenv: os.Getenv, Trace: o.recorder, Tool: toolName(),
+		Targets: o.selection.targets, Shard: shard, AWS: settings, Organization: o.organization, Kubeconfig: eachContext{o.config}, Getenv: os.Getenv,
+		Trace: o.recorder, Tool: toolName(), Bulk: o.iam == iamBulk,
 	})
 	if err != nil {
 		return nil, nil, unread(err)
@@ -171,7 +169,7 @@ func (o *liveOptions) findFleet(ctx context.Context, shard fleet.Shard, maxAge t
 	now := time.Now().UTC()
 	return found, &fleet.Plan{
 		Selection: o.selection.words, Tool: toolName(), PlannedAt: now, NotBefore: now.Add(-maxAge),
-		Shard: shard, Targets: found.Targets, Unread: found.Unread, Skipped: found.Skipped,
+		Shard: shard, Targets: found.Targets, Unread: found.Unread, Skipped: found.Skipped, Empty: found.Empty,
 	}, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/teampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
@@ -37,8 +36,7 @@ func (o *checkOptions) newJudge() judge {
 // report returns the report of a cluster, with what to do next. What the earlier facts of
 // the cluster show too, nil for none, is known. around completes its commands. It returns an
 // error where the baseline is that of another cluster.
-func (j judge) report(facts, earlier *snapshot.Snapshot, around scope) (*finding.Report, error) {
-	v := view.New(facts)
+func (j judge) report(v, earlier *view.View, around scope) (*finding.Report, error) {
 	report := rules.Judge(v, j.rules)
 	if err := j.team.apply(report, j.now, j.unused); err != nil {
 		return nil, err
@@ -46,7 +44,7 @@ func (j judge) report(facts, earlier *snapshot.Snapshot, around scope) (*finding
 	if earlier != nil {
 		running := j.rules
 		running.CNIVersion = "" // they are judged as they were
-		baseline := rules.Judge(view.New(earlier), running)
+		baseline := rules.Judge(earlier, running)
 		if err := j.team.apply(baseline, j.now, false); err != nil {
 			return nil, err
 		}

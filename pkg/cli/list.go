@@ -101,6 +101,7 @@ be read.`,
 		(&enum{one: &o.output, words: o.formats(), unknown: unknownFormat}).addTo(f, "output", "o", "Output format: %s (default a table)")
 	})
 	o.live.addFlags(f)
+	o.live.addIAMFlag(f)
 	return cmd
 }
 
@@ -130,6 +131,12 @@ func (o *listOptions) run(ctx context.Context) error {
 	}
 	progress, done := o.live.progress()
 	options.Progress = progress
+	switch o.live.iam {
+	case iamAuto:
+		options.Bulk = collect.BulkWins
+	case iamBulk:
+		options.Bulk = func(int, int) bool { return true }
+	}
 	options.Keep = func(a *snapshot.Account) []string { return candidate.Preselect(a, o.filter) }
 	for _, name := range need.NodePolicies {
 		partition := snapshot.Cluster{ARN: options.Cluster.ARN}.Identity().Partition

@@ -34,6 +34,8 @@ type liveOptions struct {
 	organization string
 	simulate     bool
 	timeout      timeout
+	// iam is how roles and policies are read: iamAuto, iamEach or iamBulk.
+	iam string
 	// regions are other regions whose cluster roles are read.
 	regions []string
 	// awsOnly is set where the Kubernetes API is not read.
@@ -49,7 +51,7 @@ type liveOptions struct {
 }
 
 // liveFlags are the flags that addFlags adds.
-var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions", "org-profile", "aws-only", "timeout", "trace", "all-contexts", "contexts", "all-clusters", "accounts", "org", "ou", "role-name", "external-id", "targets", "parallel"}
+var liveFlags = []string{"cluster-name", "region", "profile", "simulate", "regions", "org-profile", "aws-only", "iam", "timeout", "trace", "all-contexts", "contexts", "all-clusters", "accounts", "org", "ou", "role-name", "external-id", "targets", "parallel"}
 
 func (o *liveOptions) addFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
@@ -57,6 +59,22 @@ func (o *liveOptions) addFlags(f *pflag.FlagSet) {
 		f.StringVar(&o.region, "region", "", "AWS region of the EKS cluster")
 	})
 	inSection(f, sectionConnection, func() { o.timeout.addFlag(f) })
+}
+
+// How roles and policies are read: each, or those of the whole account at once. Which takes
+// less time, list knows when it has listed the roles; a cluster's roles are read each.
+const (
+	iamAuto = "auto"
+	iamEach = "each"
+	iamBulk = "bulk"
+)
+
+// addIAMFlag adds --iam.
+func (o *liveOptions) addIAMFlag(f *pflag.FlagSet) {
+	o.iam = iamAuto
+	inSection(f, sectionConnection, func() {
+		(&enum{one: &o.iam, words: []string{iamAuto, iamEach, iamBulk}, unknown: "--iam does not know %q"}).addTo(f, "iam", "", "How to read roles and policies: %s. bulk reads those of the whole account at once, if that is allowed; auto does so for list if it takes less time")
+	})
 }
 
 // addClusterFlags adds the flags that replace what the kube context says.
@@ -69,10 +87,11 @@ func addClusterFlags(f *pflag.FlagSet, clusterName, profile *string) {
 func (o *liveOptions) addFactsFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
 		f.BoolVar(&o.simulate, "simulate", false, "Also call iam:SimulatePrincipalPolicy, once for each role, and report where AWS and this program disagree")
-		f.StringVar(&o.organization, "org-profile", "", "Also read the policies of the account's organization, with this AWS profile of its management account or a delegated administrator")
+		f.StringVar(&o.organization, "org-profile", "", "Also read the policies of the account's organization, of a fleet those of each account, with this AWS profile of its management account or a delegated administrator")
 		f.StringSliceVar(&o.regions, "regions", nil, "Also read the cluster roles in these AWS regions, as REGION,…; nodes must not share them. With --all-clusters: the regions of the clusters")
 		f.BoolVar(&o.awsOnly, "aws-only", false, "Do not read the Kubernetes API; the verdicts that need it are unknown")
 	})
+	o.addIAMFlag(f)
 	o.selection.addFlags(f)
 	inSection(f, sectionOutput, func() {
 		f.StringVar(&o.trace, "trace", "", "Also write which calls were made and when to this file, in Chrome's trace event format")
@@ -98,15 +117,26 @@ var regionName = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
 // read goes from the kube context to the cluster and reads its facts. The footer
 // says what that cost.
 func (o *liveOptions) read(ctx context.Context) (facts *snapshot.Snapshot, footer string, err error) {
+	return o.readAnd(ctx, func(context.Context, *snapshot.Snapshot, *aws.Client) error { return nil })
+}
+
+// readAnd is read, and then calls a function that may read more of AWS into the facts.
+func (o *liveOptions) readAnd(ctx context.Context, more func(context.Context, *snapshot.Snapshot, *aws.Client) error) (facts *snapshot.Snapshot, footer string, err error) {
 	started := time.Now()
 	defer func(write func() error) { err = cmp.Or(err, write()) }(o.startTrace())
 	c, err := o.open(ctx)
 	if err != nil {
 		return nil, "", err
 	}
-	facts, calls, err := c.read(ctx)
-	if err != nil {
+	if facts, err = c.read(ctx); err != nil {
 		return nil, "", err
+	}
+	if err := more(ctx, facts, c.cloud); err != nil {
+		return nil, "", err
+	}
+	calls := 0
+	for _, n := range c.cloud.Calls() {
+		calls += n
 	}
 	return facts, fmt.Sprintf("%d AWS calls, %.1f s", calls, time.Since(started).Seconds()), nil
 }
@@ -215,12 +245,12 @@ func (o *liveOptions) kubernetes(target *locate.Target) (*kube.Client, error) {
 	return api, nil
 }
 
-// read reads the cluster's facts, and says how many AWS calls have been made. What needs
-// only the cluster's name is read while EKS is asked whether that is the cluster.
-func (c *connection) read(ctx context.Context) (facts *snapshot.Snapshot, calls int, err error) {
+// read reads the cluster's facts. What needs only the cluster's name is read while EKS is
+// asked whether that is the cluster.
+func (c *connection) read(ctx context.Context) (*snapshot.Snapshot, error) {
 	known := c.confirmed
 	options := collect.Options{
-		Regions: c.o.regions, AWS: c.cloud, WithoutKube: "it was not asked for (--aws-only)", Tool: toolName(), Context: c.target.Context,
+		Bulk: c.o.iam == iamBulk, Regions: c.o.regions, AWS: c.cloud, WithoutKube: "it was not asked for (--aws-only)", Tool: toolName(), Context: c.target.Context,
 	}
 	if c.api != nil {
 		options.Kube = c.api
@@ -231,7 +261,7 @@ func (c *connection) read(ctx context.Context) (facts *snapshot.Snapshot, calls 
 		options.Confirm = c.confirm
 	default: // its endpoint leads to the name
 		if _, err := c.confirm(ctx); err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 	}
 	options.Cluster = c.cluster
@@ -243,20 +273,20 @@ func (c *connection) read(ctx context.Context) (facts *snapshot.Snapshot, calls 
 	}
 	progress, done := c.o.progress()
 	options.Progress = progress
-	facts, stats, err := collect.Collect(ctx, options)
+	facts, _, err := collect.Collect(ctx, options)
 	done()
 	var coded codeError
 	switch {
 	case errors.As(err, &coded):
-		return nil, 0, err // of confirm
+		return nil, err // of confirm
 	case err != nil:
-		return nil, 0, unread(err)
+		return nil, unread(err)
 	}
 	if !known {
 		c.o.warn(c.target)
 	}
 	facts.Source.Evidence = slices.Clone(c.target.Evidence)
-	return facts, stats.AWSCalls, nil
+	return facts, nil
 }
 
 // samples are what the IAM policy simulator is asked about each role of a cluster.

@@ -13,7 +13,6 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/teampolicy"
 )
 
@@ -66,7 +65,7 @@ func (o *teamOptions) complete(ctx context.Context) error {
 			return err
 		}
 		var ids []string
-		for _, r := range rules.All() {
+		for _, r := range allRules() {
 			ids = append(ids, r.ID)
 		}
 		if o.policy, err = teampolicy.Parse(file, text, ids); err != nil {

@@ -127,7 +127,7 @@ func (o *usageOptions) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	facts, _, err := connection.read(ctx)
+	facts, err := connection.read(ctx)
 	if err != nil {
 		return err
 	}

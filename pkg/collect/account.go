@@ -50,6 +50,9 @@ type AccountOptions struct {
 	// Keep picks the roles to look at closely, by ARN, once all that costs little
 	// was read.
 	Keep func(*snapshot.Account) []string
+	// Bulk reports whether the roles that Keep picks are read by reading all roles and
+	// policies of the account at once, where that is allowed; nil reads each.
+	Bulk func(picked, all int) bool
 	// Progress is as in Options.
 	Progress func(Event)
 }
@@ -103,11 +106,24 @@ func ReadAccount(ctx context.Context, o AccountOptions) (*snapshot.Account, erro
 	r.account.Unread, r.snap.Missing = r.snap.Missing, nil
 
 	r.group, r.ctx = errgroup.WithContext(ctx)
-	for _, arn := range o.Keep(r.account) {
+	picked := o.Keep(r.account)
+	details := bulkAWS{r.aws, r.answers}
+	bulk := o.Bulk != nil && o.Bulk(len(picked), len(r.snap.Roles))
+	if bulk {
+		r.aws = details
+	}
+	for _, arn := range picked {
 		r.startCandidate(arn)
 	}
 	if err := r.group.Wait(); err != nil {
 		return nil, err
+	}
+	if bulk {
+		for _, arn := range picked {
+			if role, _ := details.role(ctx, snapshot.NameOf(arn)); role.LastUsed != nil {
+				r.account.LastUsed[arn] = *role.LastUsed
+			}
+		}
 	}
 	r.finish()
 	return r.account, nil

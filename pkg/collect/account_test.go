@@ -43,7 +43,12 @@ func listing(t *testing.T, refuse string) *world {
 				queryError(rw, http.StatusNotFound, "NoSuchEntity", "Policy "+policy+" was not found.")
 				return true
 			}
-			with := slices.DeleteFunc(keysOf(f.roles), func(name string) bool { return !slices.Contains(f.roles[name].attached, policy) })
+			with := slices.DeleteFunc(keysOf(f.roles), func(name string) bool {
+				if r.Form.Get("PolicyUsageFilter") == "PermissionsBoundary" {
+					return f.roles[name].boundary != policy
+				}
+				return !slices.Contains(f.roles[name].attached, policy)
+			})
 			result = f.members(r, "PolicyRoles", with, func(name string) string { return element("RoleName", name) })
 		default:
 			return false
@@ -55,12 +60,50 @@ func listing(t *testing.T, refuse string) *world {
 	return w
 }
 
+// details are the account's roles and, on the last page, its own policies. As in IAM's
+// answers, there are no boundaries.
+func (f *fakeAWS) details(r *http.Request) string {
+	list := func(field, members string) string { return "<" + field + ">" + members + "</" + field + ">" }
+	result := f.members(r, "RoleDetailList", keysOf(f.roles), func(name string) string {
+		role := f.roles[name]
+		var attached, inline, profiles, tags string
+		for _, arn := range role.attached {
+			attached += list("member", element("PolicyArn", arn))
+		}
+		for _, policy := range keysOf(role.inline) {
+			inline += list("member", element("PolicyName", policy)+element("PolicyDocument", f.document(role.inline[policy])))
+		}
+		for _, profile := range keysOf(f.profiles) {
+			if f.profiles[profile].role == name {
+				profiles += list("member", f.profileXML(profile))
+			}
+		}
+		for _, key := range keysOf(role.tags) {
+			tags += list("member", element("Key", key)+element("Value", role.tags[key]))
+		}
+		return f.roleXML(name, false) + list("AttachedManagedPolicies", attached) + list("RolePolicyList", inline) + list("InstanceProfileList", profiles) +
+			list("Tags", tags) + f.lastUsedXML(name)
+	})
+	if strings.Contains(result, "<IsTruncated>true") {
+		return result
+	}
+	var policies string
+	for _, arn := range keysOf(f.policies) {
+		if !strings.Contains(arn, ":iam::aws:") {
+			policies += list("member", element("Arn", arn)+list("PolicyVersionList", list("member", element("VersionId", "v2")+element("Document", "{}")+element("IsDefaultVersion", "false"))+
+				list("member", element("VersionId", "v3")+element("Document", f.document(f.policies[arn]))+element("IsDefaultVersion", "true"))))
+		}
+	}
+	return result + list("Policies", policies)
+}
+
 func (w *world) account(t *testing.T, cluster string, keep ...string) (*snapshot.Account, error) {
 	t.Helper()
 	api, _ := w.clients(t)
 	return collect.ReadAccount(context.Background(), collect.AccountOptions{
 		Cluster: locate.Cluster{Name: cluster, ARN: clusterARN(cluster)}, AWS: api,
 		NodePolicies: []string{workerPolicy, goneNodePolicy},
+		Bulk:         func(int, int) bool { return w.bulk },
 		Keep: func(*snapshot.Account) []string {
 			var arns []string
 			for _, name := range keep {
@@ -346,5 +389,81 @@ func TestReadAccountLimits(t *testing.T) {
 	cancel()
 	if _, err := collect.ReadAccount(ctx, options); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// An Auto Scaling group without instances: the page of instance profiles gives the same
+// facts as asking for its profile, and nothing is missing where it is refused.
+func TestEmptyGroups(t *testing.T) {
+	t.Parallel()
+	read := func(refuse string) *snapshot.Snapshot {
+		w := listing(t, refuse)
+		w.aws.emptyGroups, w.aws.pageSize = true, 100
+		s, stats := w.collect(t)
+		if got := stats.PerOperation["iam:ListInstanceProfiles"]; got != 1 {
+			t.Errorf("iam:ListInstanceProfiles was called %d times", got)
+		}
+		return s
+	}
+	if diff := cmp.Diff(read("iam:ListInstanceProfiles"), read("")); diff != "" {
+		t.Errorf("facts (-refused +allowed):\n%s", diff)
+	}
+}
+
+// Reading the roles at once gives the facts that reading each gives, boundaries and the last
+// use included, with fewer calls. Where one of its operations is refused, each is read.
+func TestBulk(t *testing.T) {
+	t.Parallel()
+	each := []string{"iam:GetRole", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListInstanceProfilesForRole"}
+	world := func(bulk bool, refuse string) *world {
+		w := listing(t, refuse)
+		w.bulk = bulk
+		own := "arn:aws:iam::" + account + ":policy/own"
+		w.aws.policies[own] = rawDocument
+		role := w.aws.roles["node-a"]
+		role.lastUsed, role.attached = "2024-06-07T08:09:10Z", append(role.attached, own)
+		w.aws.roles["node-a"] = role
+		return w
+	}
+	wantAccount, err := world(false, "").account(t, "prod", "node-a", "node-b", "lost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, _ := world(false, "").collect(t)
+	for name, test := range map[string]struct {
+		refuse string
+		bulk   bool // whether roles are read at once all the same
+	}{
+		"allowed":           {"", true},
+		"refused":           {"iam:GetAccountAuthorizationDetails", false},
+		"boundaries hidden": {"iam:ListEntitiesForPolicy", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := world(true, test.refuse)
+			got, stats := w.collect(t)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("facts (-each +at once):\n%s", diff)
+			}
+			if n := stats.PerOperation["iam:GetAccountAuthorizationDetails"]; n == 0 {
+				t.Error("the roles were not read at once")
+			}
+			for _, operation := range each {
+				// Roles that do not exist are asked for.
+				if n := stats.PerOperation[operation]; (n > 3) == test.bulk {
+					t.Errorf("%d calls of %s", n, operation)
+				}
+			}
+			if test.refuse == "iam:ListEntitiesForPolicy" {
+				return // which also says what list keeps
+			}
+			gotAccount, err := world(true, test.refuse).account(t, "prod", "node-a", "node-b", "lost")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(wantAccount, gotAccount); diff != "" {
+				t.Errorf("account (-each +at once):\n%s", diff)
+			}
+		})
 	}
 }

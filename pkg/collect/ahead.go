@@ -3,8 +3,11 @@ package collect
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/awsauth"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -36,8 +39,30 @@ func (c *collector) readPolicyPage(ctx context.Context) error {
 	return ending(err)
 }
 
+// policyVersions returns the default versions of the managed policies that are attached in
+// the account or permissions boundaries in it, as far as they are listed.
 func (c *collector) policyVersions(ctx context.Context) (map[string]string, error) {
-	return c.answers.versions.Get(ctx, "", c.aws.PolicyVersions)
+	return c.answers.versions.Get(ctx, "", func(ctx context.Context) (map[string]string, error) {
+		var attached, boundaries map[string]string
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() (err error) {
+			attached, err = c.aws.PolicyVersions(ctx)
+			return err
+		})
+		group.Go(func() (err error) {
+			boundaries, err = c.answers.boundaryPolicies.Get(ctx, "", c.aws.BoundaryPolicies)
+			return err
+		})
+		if err := group.Wait(); err != nil {
+			return nil, err
+		}
+		versions := maps.Clone(boundaries)
+		if versions == nil {
+			versions = map[string]string{}
+		}
+		maps.Copy(versions, attached)
+		return versions, nil
+	})
 }
 
 // maxPrincipals is with how many principals the roles that have access entries are read
@@ -114,6 +139,27 @@ func (c *collector) readProfileAhead(profileARN string) {
 		}
 		return err
 	})
+}
+
+// profilePage returns the account's instance profiles as far as one page has them. Without
+// the permission for it, which check does not need otherwise, each profile is asked for.
+func (c *collector) profilePage(ctx context.Context) (map[string]snapshot.InstanceProfile, error) {
+	return c.answers.profilePage.Get(ctx, "", c.aws.ProfilePage)
+}
+
+// readListedProfile reads an instance profile that a group without instances names, by
+// name or ARN, from the page: its role is then known one level earlier.
+func (c *collector) readListedProfile(ctx context.Context, name string) error {
+	page, err := c.profilePage(ctx)
+	for arn, profile := range page {
+		if arn == name || snapshot.NameOf(arn) == name {
+			_, err := c.answers.profiles.Get(ctx, snapshot.NameOf(arn), func(context.Context) (namedProfile, error) {
+				return namedProfile{arn, profile}, nil
+			})
+			return ending(err)
+		}
+	}
+	return ending(err)
 }
 
 // readAhead reads of roles what their policies are found by.

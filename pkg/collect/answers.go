@@ -10,19 +10,26 @@ import (
 
 // Answers are what was answered about one account: by IAM roles, their policies and instance
 // profiles by name, managed policies and OIDC providers by ARN, and the list of attached
-// policies; the account's organization; the endpoints of VPCs; and the policies of repositories. Runs that are given
-// the same Answers ask for nothing twice. They may be used concurrently.
+// policies and the quota of instance profiles; the account's organization; the endpoints
+// of VPCs; registries and the policies of repositories. Runs that are given the same Answers
+// ask for nothing twice. They may be used concurrently.
 type Answers struct {
 	roles            Memo[namedRole]
 	attached, inline Memo[[]string]
 	documents        Memo[string] // of inline policies, by ROLE#NAME
 	roleProfiles     Memo[map[string]snapshot.InstanceProfile]
 	profiles         Memo[namedProfile]
+	profilePage      Memo[map[string]snapshot.InstanceProfile]
 	policies         Memo[snapshot.Policy]
+	details          Memo[*Details]
 	providers        Memo[snapshot.OIDCProvider]
+	allProviders     Memo[[]string]
 	versions         Memo[map[string]string]
+	boundaryPolicies Memo[map[string]string]
 	organization     Memo[*snapshot.Organization]
-	repositories     Memo[string]                          // their policies, by ARN
+	repositories     Memo[snapshot.RepositoryPolicy] // by ARN
+	registries       Memo[snapshot.Registry]         // by region
+	profileQuota     Memo[snapshot.Quota]
 	endpoints        Memo[map[string]snapshot.VPCEndpoint] // by VPC
 
 	managed *ManagedPolicies

@@ -22,7 +22,9 @@
 //  3. the policies of the roles, whose default versions level 1 has brought.
 //
 // A role that nothing but its node group names, and that was not read ahead, is read on
-// level 3, and its policies on level 4. Nothing that was only read ahead is in the
+// level 3, and its policies on level 4. The role of an Auto Scaling group without instances
+// is found as early as that with one page of the account's instance profiles (see readGroup).
+// Nothing that was only read ahead is in the
 // snapshot, nor is its error: the reader of a role or policy finds the answer in memory.
 package collect
 
@@ -98,15 +100,27 @@ type AWS interface {
 	// RoleProfiles returns the instance profiles that contain the role, by ARN.
 	RoleProfiles(ctx context.Context, role string) (map[string]snapshot.InstanceProfile, error)
 	// PolicyVersions returns the default versions of the account's attached managed
-	// policies by ARN, as far as the first page of the list has them.
+	// policies by ARN, as far as the first page of the list has them. BoundaryPolicies
+	// returns those of the policies that are permissions boundaries.
 	PolicyVersions(ctx context.Context) (map[string]string, error)
+	BoundaryPolicies(ctx context.Context) (map[string]string, error)
 	// PolicyVersion returns the id of the managed policy's default version.
 	PolicyVersion(ctx context.Context, arn string) (string, error)
 	// PolicyDocument returns the decoded document of a version.
 	PolicyDocument(ctx context.Context, arn, version string) (string, error)
 	// InstanceProfile returns the profile's ARN and its roles.
 	InstanceProfile(ctx context.Context, name string) (arn string, profile snapshot.InstanceProfile, err error)
+	// ProfilePage returns the account's instance profiles by ARN, as far as the first page
+	// of the list has them.
+	ProfilePage(ctx context.Context) (map[string]snapshot.InstanceProfile, error)
+	// Details returns all roles of the account and its own managed policies, without the
+	// boundaries of the roles. BoundaryRoles returns the names of the roles that a managed
+	// policy is the boundary of.
+	Details(ctx context.Context) (*Details, error)
+	BoundaryRoles(ctx context.Context, policyARN string) ([]string, error)
 	OIDCProvider(ctx context.Context, arn string) (snapshot.OIDCProvider, error)
+	// OIDCProviders returns the ARNs of the account's OIDC providers.
+	OIDCProviders(ctx context.Context) ([]string, error)
 
 	// Instances returns those of at most InstanceBatch instances that exist.
 	Instances(ctx context.Context, ids []string) (map[string]snapshot.Instance, error)
@@ -128,7 +142,11 @@ type AWS interface {
 	VPCEndpoints(ctx context.Context, vpc string) (endpoints map[string]snapshot.VPCEndpoint, tables map[string][]string, err error)
 	// RepositoryPolicy returns the decoded policy of an ECR repository of a region and
 	// account; empty where the repository has none.
-	RepositoryPolicy(ctx context.Context, region, account, repository string) (string, error)
+	RepositoryPolicy(ctx context.Context, region, account, repository string) (snapshot.RepositoryPolicy, error)
+	// Registry returns the private registry of an account in a region.
+	Registry(ctx context.Context, region, account string) (snapshot.Registry, error)
+	// InstanceProfileQuota returns how many instance profiles the account has and may have.
+	InstanceProfileQuota(ctx context.Context) (snapshot.Quota, error)
 	// RouteTables returns the route tables of a VPC by id.
 	RouteTables(ctx context.Context, vpc string) (map[string]RouteTable, error)
 
@@ -175,6 +193,12 @@ type Kube interface {
 	// Pods calls each for every running pod of aws-node while the pages arrive.
 	// It is not called concurrently.
 	Pods(ctx context.Context, each func(name string, pod snapshot.Pod)) error
+	// AddonPods calls each for every pod of snapshot.KnownAddons that is on a node and has not
+	// ended, by NAMESPACE/NAME, while the pages arrive. It is not called concurrently.
+	AddonPods(ctx context.Context, each func(name string, pod snapshot.AddonPod)) error
+	// AccountRole returns the IAM role that a service account is annotated with; empty where
+	// there is no annotation or no service account.
+	AccountRole(ctx context.Context, namespace, name string) (string, error)
 	// AWSAuth returns kube-system/aws-auth, or nil where there is none.
 	AWSAuth(ctx context.Context) (*snapshot.AWSAuth, error)
 	// PodIdentityAgent returns where the agent runs, or nil where it is not installed.
@@ -209,6 +233,9 @@ type Options struct {
 	// there were none.
 	Answers *Answers
 
+	// Bulk reads all roles and policies of the account at once, where that is allowed.
+	Bulk bool
+
 	// Kube is nil where the Kubernetes API is not to be read; WithoutKube then says why.
 	Kube        Kube
 	WithoutKube string
@@ -218,6 +245,9 @@ type Options struct {
 
 	// Organization reads the organization of the cluster's account; nil reads nothing.
 	Organization Organization
+
+	// Providers is set where the account's OIDC providers of EKS clusters are read.
+	Providers bool
 
 	// Regions are the regions besides the cluster's own whose clusters are read, for
 	// their cluster roles.
@@ -271,12 +301,15 @@ func Collect(ctx context.Context, o Options) (*snapshot.Snapshot, Stats, error) 
 	if o.Answers != nil {
 		c.answers = o.Answers
 	}
+	if o.Bulk {
+		c.aws = bulkAWS{c.aws, c.answers}
+	}
 	c.kube, c.withoutKube, c.kubeOptional = o.Kube, o.WithoutKube, o.KubeOptional
-	c.cluster, c.regions = o.Cluster.Name, o.Regions
-	c.snap.APIVersion, c.snap.Kind = snapshot.APIVersion, snapshot.Kind
+	c.cluster, c.regions, c.providers = o.Cluster.Name, o.Regions, o.Providers
+	c.snap.APIVersion, c.snap.Kind, c.snap.Read = snapshot.APIVersion, snapshot.Kind, snapshot.LaterFacts()
 	c.snap.Source = snapshot.Source{Tool: o.Tool, CollectedAt: now().UTC(), Context: o.Context}
 
-	err := c.run(ctx, func() { c.startConfirm(o) }, c.startEKS, c.startKube, func() { c.startOrganization(o.Organization) })
+	err := c.run(ctx, func() { c.startConfirm(o) }, c.startEKS, c.startBulk, c.startKube, func() { c.startOrganization(o.Organization) })
 	if err == nil {
 		err = c.run(ctx, c.startReplacedProfiles)
 	}
@@ -362,6 +395,8 @@ type collector struct {
 	aws     AWS
 	cluster string   // the cluster's name
 	regions []string // besides the cluster's own
+
+	providers bool // whether the account's OIDC providers are read
 
 	kube         Kube   // nil for none
 	withoutKube  string // why there is none

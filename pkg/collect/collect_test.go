@@ -71,6 +71,8 @@ type world struct {
 	trace    *trace.Recorder
 	// pause replaces the pauses of the budget of requests to IAM; nil is a real one.
 	pause func(context.Context, time.Duration) error
+	// bulk is set where roles and policies are read at once.
+	bulk bool
 }
 
 // noPause does not wait.
@@ -233,7 +235,42 @@ func newWorld(tb testing.TB) *world {
 		}})},
 		{ObjectMeta: meta("aws-node-evicted", nil), Status: corev1.PodStatus{Phase: corev1.PodFailed}, Spec: podSpec("n-self", nil)},
 	}
+	w.kube.addonAccount = &corev1.ServiceAccount{ObjectMeta: meta("ebs-csi-controller-sa", nil)}
+	w.kube.addonAccount.Annotations = map[string]string{"eks.amazonaws.com/role-arn": f.roleARN("ebs")}
+	f.associations["a-2"] = map[string]any{"associationId": "a-2", "namespace": "kube-system", "serviceAccount": "ebs-csi-controller-sa", "roleArn": f.roleARN("ebs")}
+	w.kube.addonPods = addonPods()
 	return w
+}
+
+// addonPods are pods of add-ons: one with the node role's credentials, and others.
+func addonPods() []corev1.Pod {
+	pod := func(namespace, name, addon string, spec corev1.PodSpec) corev1.Pod {
+		m := meta(name, map[string]string{"app.kubernetes.io/name": addon})
+		m.Namespace = namespace
+		return corev1.Pod{ObjectMeta: m, Spec: spec}
+	}
+	optional := true
+	from := func(secret string, optional *bool) *corev1.EnvVarSource {
+		return &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: secret}, Key: "key", Optional: optional}}
+	}
+	running := func(node, account string, env ...corev1.EnvVar) corev1.PodSpec {
+		return corev1.PodSpec{NodeName: node, ServiceAccountName: account, Containers: []corev1.Container{{Name: "main", Env: env}, {Name: "sidecar"}}}
+	}
+	keys := running("n-managed", "external-dns", corev1.EnvVar{Name: "AWS_ACCESS_KEY_ID", ValueFrom: from("keys", nil)})
+	elsewhere := running("n-managed", "autoscaler")
+	elsewhere.Containers[0].EnvFrom = []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{}}}
+	host := running("n-self", "cloudwatch-agent", corev1.EnvVar{Name: "AWS_CONTAINER_CREDENTIALS_FULL_URI", Value: "http://169.254.170.23/v1/credentials"})
+	host.HostNetwork = true
+	ended := pod("kube-system", "ebs-0", "aws-ebs-csi-driver", running("n-managed", "ebs-csi-controller-sa"))
+	ended.Status.Phase = corev1.PodSucceeded
+	return []corev1.Pod{
+		pod("kube-system", "ebs-1", "aws-ebs-csi-driver", running("n-managed", "ebs-csi-controller-sa",
+			corev1.EnvVar{Name: "AWS_ACCESS_KEY_ID", ValueFrom: from("aws-secret", &optional)}, corev1.EnvVar{Name: "AWS_SECRET_ACCESS_KEY", ValueFrom: from("aws-secret", &optional)})),
+		pod("kube-system", "ebs-2", "aws-ebs-csi-driver", running("", "ebs-csi-controller-sa")), ended,
+		pod("dns", "dns-1", "external-dns", keys), pod("kube-system", "autoscaler-1", "aws-cluster-autoscaler", elsewhere),
+		pod("amazon-cloudwatch", "agent-1", "cloudwatch-agent", host),
+		pod("kube-system", "lbc-1", "aws-load-balancer-controller", running("n-self", "lbc", corev1.EnvVar{Name: "AWS_WEB_IDENTITY_TOKEN_FILE", Value: "/var/run/token"})),
+	}
 }
 
 func podSpec(node string, env []corev1.EnvVar) corev1.PodSpec {
@@ -286,7 +323,7 @@ func (w *world) options(tb testing.TB) collect.Options {
 	a, k := w.clients(tb)
 	return collect.Options{
 		Cluster: locate.Cluster{Name: "prod", ARN: clusterARN("prod")},
-		AWS:     a, Kube: k, Organization: a,
+		AWS:     a, Kube: k, Organization: a, Bulk: w.bulk,
 		Tool: "noderole test", Context: "prod",
 		Now: func() time.Time { return created }, Simulate: func(snapshot.ARN) []collect.Question { return w.simulate },
 	}
@@ -332,7 +369,7 @@ func (w *world) want() *snapshot.Snapshot {
 		return out
 	}
 	return &snapshot.Snapshot{
-		APIVersion: snapshot.APIVersion, Kind: snapshot.Kind,
+		APIVersion: snapshot.APIVersion, Kind: snapshot.Kind, Read: snapshot.LaterFacts(),
 		Source: snapshot.Source{Tool: "noderole test", CollectedAt: created, Context: "prod"},
 		Cluster: snapshot.Cluster{
 			ARN: clusterARN("prod"), Version: "1.33", Status: "ACTIVE", RoleARN: f.roleARN("cluster"), IPFamily: "ipv4", VPCID: "vpc-1",
@@ -432,7 +469,17 @@ func (w *world) want() *snapshot.Snapshot {
 				"p-full": {Name: "name of p-full", Document: document}, "p-own": {Name: "name of p-own", Document: document}, "p-rcp": {Name: "name of p-rcp", Document: document},
 			},
 		},
-		RepositoryPolicies: map[string]snapshot.RepositoryPolicy{otherRepository: {Document: document}},
+		RepositoryPolicies:   map[string]snapshot.RepositoryPolicy{ownRepository: {Document: document}, otherRepository: {Document: document}},
+		Registries:           map[string]snapshot.Registry{region: {Policy: document, PullThroughCache: map[string]string{"ROOT": "registry-1.docker.io", "ecr-public": "public.ecr.aws"}}},
+		InstanceProfileQuota: &snapshot.Quota{Used: 7, Max: 1000},
+		AddonPods: map[string]snapshot.AddonPod{
+			"kube-system/ebs-1":         {Addon: "aws-ebs-csi-driver", Node: "n-managed", ServiceAccount: "ebs-csi-controller-sa", Credentials: "NodeRole", OptionalKeys: "aws-secret"},
+			"dns/dns-1":                 {Addon: "external-dns", Node: "n-managed", ServiceAccount: "external-dns", Credentials: "StaticKeys"},
+			"kube-system/autoscaler-1":  {Addon: "aws-cluster-autoscaler", Node: "n-managed", ServiceAccount: "autoscaler", Credentials: "Unknown"},
+			"amazon-cloudwatch/agent-1": {Addon: "cloudwatch-agent", Node: "n-self", ServiceAccount: "cloudwatch-agent", HostNetwork: true, Credentials: "PodIdentity"},
+			"kube-system/lbc-1":         {Addon: "aws-load-balancer-controller", Node: "n-self", ServiceAccount: "lbc", Credentials: "IRSA"},
+		},
+		AddonAccounts: map[string]snapshot.AddonAccount{"kube-system/ebs-csi-controller-sa": {RoleARN: f.roleARN("ebs"), PodIdentityAssociations: []string{"a-2"}}},
 		InstanceProfiles: map[string]snapshot.InstanceProfile{
 			f.profileARN("eks-1"): {Roles: []string{f.roleARN("node-a")}},
 			f.profileARN("eks-2"): {Roles: []string{f.roleARN("node-a")}},
@@ -647,6 +694,9 @@ func worldRoles(names ...string) []string {
 	return out
 }
 
+// addonAccount is the service account of an add-on that uses the node role.
+const addonAccount = "kube-system/ebs-csi-controller-sa"
+
 // unreadWithout are the facts of the world that are missing where an operation gives no
 // answer, by operation. The simulator has a test of its own.
 func unreadWithout() map[string][]missing {
@@ -666,7 +716,7 @@ func unreadWithout() map[string][]missing {
 		"eks:ListFargateProfiles":            missingOf(snapshot.FactFargateProfiles, ""),
 		"eks:DescribeFargateProfile":         missingOf(snapshot.FactFargateProfiles, "fp"),
 		"eks:DescribeAddon":                  missingOf(snapshot.FactAddons, "eks-pod-identity-agent", "vpc-cni"),
-		"eks:ListPodIdentityAssociations":    missingOf(snapshot.FactPodIdentity, ""),
+		"eks:ListPodIdentityAssociations":    append(missingOf(snapshot.FactPodIdentity, ""), missingOf(snapshot.FactAddonAccounts, addonAccount)...),
 		"eks:DescribePodIdentityAssociation": missingOf(snapshot.FactPodIdentity, "a-1"),
 		// The other roles have none, as the list of the entries says.
 		"eks:DescribeAccessEntry": append(missingOf(snapshot.FactAccessEntries, worldRoles("node-a", "node-b")...), missingOf(snapshot.FactHybridEntries, "")...),
@@ -686,7 +736,12 @@ func unreadWithout() map[string][]missing {
 		"list nodeclasses.eks.amazonaws.com":       missingOf(snapshot.FactNodeClasses, "autoMode"),
 		"ec2:DescribeVpcEndpoints":                 missingOf(snapshot.FactVPCEndpoints, ""),
 		"ec2:DescribeRouteTables":                  missingOf(snapshot.FactVPCEndpoints, ""),
-		"ecr:GetRepositoryPolicy":                  missingOf(snapshot.FactRepositoryPolicies, otherRepository),
+		"ecr:GetRepositoryPolicy":                  missingOf(snapshot.FactRepositoryPolicies, ownRepository, otherRepository),
+		"ecr:GetRegistryPolicy":                    missingOf(snapshot.FactRegistries, region),
+		"ecr:DescribePullThroughCacheRules":        missingOf(snapshot.FactRegistries, region),
+		"iam:GetAccountSummary":                    missingOf(snapshot.FactProfileQuota, ""),
+		"list pods":                                missingOf(snapshot.FactAddonPods, ""),
+		"get serviceaccounts":                      missingOf(snapshot.FactAddonAccounts, addonAccount),
 		"organizations:DescribeOrganization":       missingOf(snapshot.FactOrganization, ""),
 		"organizations:ListParents":                missingOf(snapshot.FactOrganization, ""),
 		"organizations:ListPoliciesForTarget":      missingOf(snapshot.FactOrganization, ""),
@@ -899,7 +954,7 @@ func TestFailed(t *testing.T) {
 			"status 502",
 		},
 		{
-			"HTML 404 for JSON", "eks:ListPodIdentityAssociations",
+			"HTML 404 for JSON", "eks:ListFargateProfiles",
 			html(http.StatusNotFound),
 			"URL answered 404 with text/html, not an EKS answer (a proxy, or an endpoint that does not know this operation)",
 		},
@@ -1158,7 +1213,7 @@ func TestManyNodes(t *testing.T) {
 	if calls := stats.PerOperation["ec2:DescribeInstances"]; calls != n/collect.InstanceBatch+1 {
 		t.Errorf("%d calls of ec2:DescribeInstances", calls)
 	}
-	if calls := stats.KubeCalls; calls != 2*n/500+11 {
+	if calls := stats.KubeCalls; calls != 2*n/500+13 {
 		t.Errorf("%d calls of the Kubernetes API", calls)
 	}
 	if peak := w.aws.peak["iam"]; peak > 20 {

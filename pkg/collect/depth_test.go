@@ -35,6 +35,9 @@ type slow struct {
 	// inline and boundary are of each role.
 	inline   []string
 	boundary string
+	// emptyGroup is set where there is an Auto Scaling group without instances, which makes
+	// nodes with the third role; there is no self-managed node then.
+	emptyGroup bool
 	// clusters answers from memory, as the client does.
 	clusters *collect.Memo[snapshot.Cluster]
 }
@@ -123,6 +126,11 @@ func (s slow) PolicyVersions(context.Context) (map[string]string, error) {
 	return s.versions, nil
 }
 
+func (slow) BoundaryPolicies(context.Context) (map[string]string, error) {
+	time.Sleep(latency)
+	return nil, nil
+}
+
 func (slow) PolicyVersion(context.Context, string) (string, error) {
 	time.Sleep(latency)
 	return "v1", nil
@@ -153,14 +161,22 @@ func (slow) AccessPolicies(context.Context, string, string) (map[string][]string
 	return nil, nil
 }
 
-func (slow) AutoScalingGroups(context.Context, string, func(string, snapshot.AutoScalingGroup)) error {
+func (s slow) AutoScalingGroups(_ context.Context, _ string, each func(string, snapshot.AutoScalingGroup)) error {
 	time.Sleep(latency)
+	if s.emptyGroup {
+		each("workers", snapshot.AutoScalingGroup{LaunchTemplate: "lt-1:1"})
+	}
 	return nil
 }
 
 func (slow) TemplateProfile(context.Context, string) (string, error) {
 	time.Sleep(latency)
-	return "", nil
+	return "self", nil
+}
+
+func (slow) ProfilePage(context.Context) (map[string]snapshot.InstanceProfile, error) {
+	time.Sleep(latency)
+	return map[string]snapshot.InstanceProfile{"arn:aws:iam::111122223333:instance-profile/self": {Roles: []string{slowRole + "2"}}}, nil
 }
 
 func (slow) ConfigurationProfile(context.Context, string) (string, error) {
@@ -185,10 +201,13 @@ func (slow) Simulate(context.Context, string, []string, []string) ([]snapshot.Si
 
 func (slow) Calls() map[string]int { return nil }
 
-type quickKube struct{}
+// quickKube answers at once. It has the self-managed nodes of these instances.
+type quickKube []string
 
-func (quickKube) Nodes(_ context.Context, each func(string, snapshot.Node)) error {
-	each("n", snapshot.Node{Provisioner: snapshot.SelfManaged, ProviderID: "aws:///eu-west-1a/i-0a"})
+func (k quickKube) Nodes(_ context.Context, each func(string, snapshot.Node)) error {
+	for _, instance := range k {
+		each(instance, snapshot.Node{Provisioner: snapshot.SelfManaged, ProviderID: "aws:///eu-west-1a/" + instance})
+	}
 	return nil
 }
 
@@ -205,9 +224,13 @@ func (quickKube) KubeProxy(context.Context) (snapshot.PodImages, error) {
 func (quickKube) CoreDNS(context.Context) (snapshot.PodImages, error) {
 	return snapshot.PodImages{}, nil
 }
-func (quickKube) Pods(context.Context, func(string, snapshot.Pod)) error { return nil }
-func (quickKube) AWSAuth(context.Context) (*snapshot.AWSAuth, error)     { return nil, nil }
-func (quickKube) Events(context.Context) ([]snapshot.Event, error)       { return nil, nil }
+func (quickKube) Pods(context.Context, func(string, snapshot.Pod)) error           { return nil }
+func (quickKube) AWSAuth(context.Context) (*snapshot.AWSAuth, error)               { return nil, nil }
+func (quickKube) AddonPods(context.Context, func(string, snapshot.AddonPod)) error { return nil }
+func (quickKube) AccountRole(context.Context, string, string) (string, error)      { return "", nil }
+
+func (quickKube) Events(context.Context) ([]snapshot.Event, error) { return nil, nil }
+
 func (quickKube) PodIdentityAgent(context.Context) (*snapshot.PodIdentityAgent, error) {
 	return nil, nil
 }
@@ -257,6 +280,9 @@ func TestDepth(t *testing.T) {
 		"too many access entries to read their roles ahead": {
 			slow{entries: append(people(8), nodeRoles...), policies: own, versions: ownVersions, inline: []string{"inline"}, boundary: "boundary"}, 4,
 		},
+		"an Auto Scaling group without instances": {
+			slow{entries: append(people(8), nodeRoles...), policies: own, versions: ownVersions, inline: []string{"inline"}, boundary: "boundary", emptyGroup: true}, 4,
+		},
 		"policies that node roles usually have": {
 			slow{entries: people(20), policies: usual, versions: map[string]string{workerPolicy: "v1", pullPolicy: "v1", cniPolicy: "v1"}}, 3,
 		},
@@ -264,10 +290,14 @@ func TestDepth(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				nodes := quickKube{"i-0a"}
+				if test.aws.emptyGroup {
+					nodes = nil
+				}
 				test.aws.clusters = &collect.Memo[snapshot.Cluster]{}
 				began := time.Now()
 				s, _, err := collect.Collect(t.Context(), collect.Options{
-					Cluster: locate.Cluster{Name: "prod"}, AWS: test.aws, Kube: quickKube{},
+					Cluster: locate.Cluster{Name: "prod"}, AWS: test.aws, Kube: nodes,
 					Confirm: func(context.Context) (locate.Cluster, error) {
 						time.Sleep(latency)
 						return locate.Cluster{Name: "prod", ARN: clusterARN("prod")}, nil

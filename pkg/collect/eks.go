@@ -40,6 +40,9 @@ func (c *collector) startEKS() {
 	c.start("Pod Identity associations of", c.cluster, c.readPodIdentity)
 	c.start("access entries of", c.cluster, c.readPrincipals)
 	c.start("managed policies attached in account of", c.cluster, c.readPolicyPage)
+	if c.providers {
+		c.start("OIDC providers of account of", c.cluster, c.readClusterProviders)
+	}
 	for _, name := range []string{addonVPCCNI, addonPodIdentityAgent} {
 		c.start("add-on", name, func(ctx context.Context) error { return c.readAddon(ctx, name) })
 	}
@@ -54,6 +57,7 @@ func (c *collector) readCluster(ctx context.Context) error {
 	c.startClusterRole(cluster.RoleARN)
 	c.startEndpoints(cluster.VPCID)
 	if cluster.AutoMode != nil {
+		c.startProfileQuota() // EKS creates the instance profiles of its node classes
 		c.startRole(cluster.AutoMode.NodeRoleARN)
 	}
 	if len(cluster.RemoteNodeNetworks) > 0 {
@@ -109,7 +113,7 @@ func (c *collector) readOtherCluster(ctx context.Context, clusters Clusters, reg
 		return c.missing(snapshot.FactOtherClusters, c.clusterARN(name), err)
 	}
 	c.write(func(s *snapshot.Snapshot) {
-		put(&s.OtherClusters, cluster.ARN, snapshot.OtherCluster{RoleARN: cluster.RoleARN})
+		put(&s.OtherClusters, cluster.ARN, snapshot.OtherCluster{RoleARN: cluster.RoleARN, OIDCIssuer: cluster.OIDCIssuer})
 	})
 	return nil
 }

@@ -11,7 +11,10 @@ import (
 // What is around the roles: VPC endpoints, the organization, repositories of other
 // accounts.
 
-const otherRepository = "arn:aws:ecr:eu-west-1:444455556666:repository/team/web"
+const (
+	ownRepository   = "arn:aws:ecr:eu-west-1:111122223333:repository/app"
+	otherRepository = "arn:aws:ecr:eu-west-1:444455556666:repository/team/web"
+)
 
 // targeted names a call of the JSON protocols, which a header names.
 func (f *fakeAWS) targeted(r *http.Request) (operation, object string, ok bool) {
@@ -37,6 +40,20 @@ func (f *fakeAWS) serveTargeted(w http.ResponseWriter, r *http.Request, operatio
 	switch operation {
 	case "ecr:GetRepositoryPolicy":
 		writeJSON(w, map[string]any{"registryId": in.RegistryID, "repositoryName": in.RepositoryName, "policyText": rawDocument})
+	case "ecr:GetRegistryPolicy":
+		writeJSON(w, map[string]any{"registryId": account, "policyText": rawDocument})
+	case "ecr:DescribePullThroughCacheRules":
+		upstreams := map[string]string{"ROOT": "registry-1.docker.io", "ecr-public": "public.ecr.aws"}
+		page, next := pageOf(keysOf(upstreams), f.pageSize, in.NextToken)
+		list := []map[string]any{}
+		for _, prefix := range page {
+			list = append(list, map[string]any{"ecrRepositoryPrefix": prefix, "upstreamRegistryUrl": upstreams[prefix]})
+		}
+		body := map[string]any{"pullThroughCacheRules": list}
+		if next != "" {
+			body["nextToken"] = next
+		}
+		writeJSON(w, body)
 	case "organizations:DescribeOrganization":
 		writeJSON(w, map[string]any{"Organization": map[string]any{"Id": "o-1", "MasterAccountId": "999999999999"}})
 	case "organizations:ListParents":

@@ -28,6 +28,8 @@ type fakeAWS struct {
 	latency  time.Duration
 	// plain serves policy documents as they are, not percent-encoded.
 	plain bool
+	// answered, where set, is called after every answer.
+	answered func()
 	// fault, where set, may answer in place of the server.
 	fault func(operation string, w http.ResponseWriter, r *http.Request) bool
 
@@ -43,6 +45,8 @@ type fakeAWS struct {
 	instances    map[string]fakeEC2Instance // by id
 	// noAutoScaling is set where there are no Auto Scaling groups.
 	noAutoScaling bool
+	// emptyGroups is set where the Auto Scaling groups have no instances.
+	emptyGroups bool
 
 	mu       sync.Mutex
 	calls    map[string]int
@@ -53,7 +57,10 @@ type fakeAWS struct {
 }
 
 // span is when a call was being answered.
-type span struct{ from, to time.Time }
+type span struct {
+	from, to  time.Time
+	operation string
+}
 
 // reset forgets what was counted.
 func (f *fakeAWS) reset() {
@@ -89,6 +96,7 @@ type fakeRole struct {
 	tags     map[string]string
 	attached []string
 	inline   map[string]string
+	lastUsed string
 }
 
 type fakeProfile struct {
@@ -128,6 +136,14 @@ func (f *fakeAWS) rolePath(name string) string {
 	return "/"
 }
 
+// RoundTrip implements http.RoundTripper: the server without a network, for tests with a
+// virtual clock.
+func (f *fakeAWS) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer := httptest.NewRecorder()
+	f.ServeHTTP(answer, r)
+	return answer.Result(), nil
+}
+
 // ServeHTTP implements http.Handler.
 func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
@@ -146,8 +162,11 @@ func (f *fakeAWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		f.mu.Lock()
 		f.inFlight[service]--
-		f.spans = append(f.spans, span{began, time.Now()})
+		f.spans = append(f.spans, span{began, time.Now(), operation})
 		f.mu.Unlock()
+		if f.answered != nil {
+			f.answered()
+		}
 	}()
 	if !strings.Contains(r.UserAgent(), "kubectl-noderole") {
 		http.Error(w, "no user agent", http.StatusBadRequest)
@@ -195,7 +214,7 @@ func (f *fakeAWS) operation(r *http.Request) (operation, object string) {
 		"node-groups": "Nodegroup", "fargate-profiles": "FargateProfile", "addons": "Addon",
 		"pod-identity-associations": "PodIdentityAssociation", "access-entries": "AccessEntry",
 	}
-	object = strings.Join(parts, "/") + " " + r.Form.Get("nextToken")
+	object = strings.Join(parts, "/") + " " + r.Form.Get("serviceAccount") + r.Form.Get("nextToken")
 	switch len(parts) {
 	case 1:
 		return "eks:ListClusters", object
@@ -248,11 +267,16 @@ func (f *fakeAWS) serveEKS(w http.ResponseWriter, r *http.Request, operation str
 	case "eks:DescribeAddon":
 		one("addon", f.addons)
 	case "eks:ListPodIdentityAssociations":
-		if r.Form.Get("namespace") != "kube-system" || r.Form.Get("serviceAccount") != "aws-node" {
+		namespace, account := r.Form.Get("namespace"), r.Form.Get("serviceAccount")
+		if namespace == "" || account == "" {
 			eksError(w, http.StatusBadRequest, "InvalidParameterException", "unfiltered")
 			return
 		}
-		ids, next := pageOf(keysOf(f.associations), f.pageSize, r.Form.Get("nextToken"))
+		of := maps.Clone(f.associations)
+		maps.DeleteFunc(of, func(_ string, a map[string]any) bool {
+			return a["namespace"] != namespace || a["serviceAccount"] != account
+		})
+		ids, next := pageOf(keysOf(of), f.pageSize, r.Form.Get("nextToken"))
 		list := []map[string]any{}
 		for _, id := range ids {
 			list = append(list, map[string]any{"associationId": id})
@@ -297,6 +321,11 @@ func (f *fakeAWS) serveIAM(w http.ResponseWriter, r *http.Request) {
 	switch action {
 	case "GetRole":
 		result = "<Role>" + f.roleXML(name, true) + "</Role>"
+	case "GetAccountSummary":
+		entry := func(key, value string) string {
+			return "<entry>" + element("key", key) + element("value", value) + "</entry>"
+		}
+		result = "<SummaryMap>" + entry("Roles", "12") + entry("InstanceProfiles", "7") + entry("InstanceProfilesQuota", "1000") + "</SummaryMap>"
 	case "ListAttachedRolePolicies":
 		result = f.members(r, "AttachedPolicies", role.attached, func(arn string) string {
 			return element("PolicyArn", arn)
@@ -334,6 +363,8 @@ func (f *fakeAWS) serveIAM(w http.ResponseWriter, r *http.Request) {
 		result = f.members(r, "Policies", keysOf(attached), func(arn string) string {
 			return element("Arn", arn) + element("DefaultVersionId", "v3")
 		})
+	case "GetAccountAuthorizationDetails":
+		result = f.details(r)
 	case "GetPolicy":
 		arn := r.Form.Get("PolicyArn")
 		if _, known := f.policies[arn]; !known {
@@ -396,7 +427,11 @@ func formList(r *http.Request, name string) []string {
 }
 
 func (f *fakeAWS) members(r *http.Request, field string, all []string, member func(string) string) string {
-	names, next := pageOf(all, f.pageSize, r.Form.Get("Marker"))
+	size := f.pageSize
+	if n, err := strconv.Atoi(r.Form.Get("MaxItems")); err == nil {
+		size = min(size, n)
+	}
+	names, next := pageOf(all, size, r.Form.Get("Marker"))
 	var out strings.Builder
 	for _, name := range names {
 		out.WriteString("<member>" + member(name) + "</member>")
@@ -423,7 +458,14 @@ func (f *fakeAWS) roleXML(name string, whole bool) string {
 	for _, key := range keysOf(role.tags) {
 		out += "<member>" + element("Key", key) + element("Value", role.tags[key]) + "</member>"
 	}
-	return out + "</Tags>"
+	return out + "</Tags>" + f.lastUsedXML(name)
+}
+
+func (f *fakeAWS) lastUsedXML(name string) string {
+	if f.roles[name].lastUsed == "" {
+		return "<RoleLastUsed/>"
+	}
+	return "<RoleLastUsed>" + element("LastUsedDate", f.roles[name].lastUsed) + "</RoleLastUsed>"
 }
 
 func (f *fakeAWS) profileXML(name string) string {
@@ -455,8 +497,12 @@ func (f *fakeAWS) serveAutoScaling(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+	instances := "<Instances><member>" + element("InstanceId", "i-1") + "</member></Instances>"
+	if f.emptyGroups {
+		instances = ""
+	}
 	group := func(name, launch, tag string) string {
-		return "<member>" + element("AutoScalingGroupName", name) + launch + "<Instances><member>" + element("InstanceId", "i-1") + "</member></Instances><Tags><member>" + element("Key", tag) + "</member></Tags></member>"
+		return "<member>" + element("AutoScalingGroupName", name) + launch + instances + "<Tags><member>" + element("Key", tag) + "</member></Tags></member>"
 	}
 	template := element("LaunchTemplateId", "lt-1") + element("Version", "3")
 	groups := group("asg-1", "<LaunchTemplate>"+template+"</LaunchTemplate>", "a") +

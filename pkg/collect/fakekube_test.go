@@ -29,6 +29,8 @@ type fakeKube struct {
 	awsAuth        *corev1.ConfigMap
 	agent          *appsv1.DaemonSet
 	agentPods      []corev1.Pod
+	addonPods      []corev1.Pod
+	addonAccount   *corev1.ServiceAccount
 	kubeProxy      *appsv1.DaemonSet
 	coreDNS        *appsv1.Deployment
 	events         []corev1.Event
@@ -54,9 +56,11 @@ func newFakeKube(tb testing.TB) *fakeKube {
 
 // The names that the fakes and the tests call the operations by.
 var kubeOperations = map[string]string{
-	"/api/v1/nodes":                                                          "list nodes",
-	"/api/v1/namespaces/kube-system/pods":                                    "list pods in kube-system",
-	"/api/v1/namespaces/kube-system/serviceaccounts/aws-node":                "get serviceaccounts in kube-system",
+	"/api/v1/nodes":                                           "list nodes",
+	"/api/v1/namespaces/kube-system/pods":                     "list pods in kube-system",
+	"/api/v1/namespaces/kube-system/serviceaccounts/aws-node": "get serviceaccounts in kube-system",
+	"/api/v1/pods":                                            "list pods",
+	"/api/v1/namespaces/kube-system/serviceaccounts/ebs-csi-controller-sa":   "get serviceaccounts",
 	"/apis/apps/v1/namespaces/kube-system/daemonsets/aws-node":               "get daemonsets.apps in kube-system",
 	"/apis/apps/v1/namespaces/kube-system/daemonsets/eks-pod-identity-agent": "get daemonsets.apps in kube-system",
 	"/apis/apps/v1/namespaces/kube-system/daemonsets/kube-proxy":             "get daemonsets.apps in kube-system",
@@ -119,6 +123,20 @@ func (f *fakeKube) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		list := &corev1.PodList{}
 		list.Items, list.Continue = kubePage(f.pods, r)
 		f.write(w, r, http.StatusOK, list)
+	case "list pods":
+		if !strings.Contains(r.URL.Query().Get("labelSelector"), "aws-ebs-csi-driver") {
+			f.status(w, r, apierrors.NewBadRequest("no label selector"))
+			return
+		}
+		list := &corev1.PodList{}
+		list.Items, list.Continue = kubePage(f.addonPods, r)
+		f.write(w, r, http.StatusOK, list)
+	case "get serviceaccounts":
+		if f.addonAccount == nil {
+			f.status(w, r, apierrors.NewNotFound(schema.GroupResource{Resource: "serviceaccounts"}, "ebs-csi-controller-sa"))
+			return
+		}
+		f.write(w, r, http.StatusOK, f.addonAccount)
 	case "get serviceaccounts in kube-system":
 		if f.serviceAccount == nil {
 			f.status(w, r, apierrors.NewNotFound(schema.GroupResource{Resource: "serviceaccounts"}, "aws-node"))

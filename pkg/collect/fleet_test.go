@@ -145,7 +145,7 @@ func TestWithoutKube(t *testing.T) {
 			var want []missing
 			for _, fact := range []snapshot.Fact{
 				snapshot.FactAWSAuth, snapshot.FactNodeClasses, snapshot.FactNodes, snapshot.FactServiceAccount, snapshot.FactDaemonSet,
-				snapshot.FactPods, snapshot.FactSystemImages, snapshot.FactAgent, snapshot.FactEvents,
+				snapshot.FactPods, snapshot.FactSystemImages, snapshot.FactAgent, snapshot.FactEvents, snapshot.FactAddonPods,
 			} {
 				want = append(want, missing{fact, ""})
 			}

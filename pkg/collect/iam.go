@@ -201,6 +201,23 @@ func (c *collector) readOIDCProvider(ctx context.Context, arn string) error {
 	return nil
 }
 
+// readClusterProviders reads which OIDC providers of EKS clusters the account has.
+func (c *collector) readClusterProviders(ctx context.Context) error {
+	arns, err := c.answers.allProviders.Get(ctx, "", c.aws.OIDCProviders)
+	if err != nil {
+		return c.missing(snapshot.FactClusterProviders, "", err)
+	}
+	found := &snapshot.ClusterProviders{}
+	for _, arn := range arns {
+		if strings.Contains(arn, ":oidc-provider/oidc.eks.") || strings.Contains(arn, ":oidc-provider/oidc-eks.") {
+			found.ARNs = append(found.ARNs, arn)
+		}
+	}
+	slices.Sort(found.ARNs)
+	c.write(func(s *snapshot.Snapshot) { s.ClusterProviders = found })
+	return nil
+}
+
 func notFound(r *snapshot.Role) { r.NotFound = true }
 
 func (c *collector) readRole(ctx context.Context, roleARN, name string) error {

@@ -34,6 +34,7 @@ func (c *collector) startKube() {
 		{"node classes of", "Karpenter", c.readKarpenterClasses, snapshot.FactNodeClasses},
 		{"node classes of", "EKS Auto Mode", c.readAutoModeClasses, snapshot.FactNodeClasses},
 		{"events of", c.cluster, c.readEvents, snapshot.FactEvents},
+		{"pods of add-ons in", c.cluster, c.readAddonPods, snapshot.FactAddonPods},
 	} {
 		if c.kube == nil {
 			c.note(snapshot.Missing{Fact: part.fact, Operation: kubeOperation, Error: c.withoutKube})
@@ -86,6 +87,11 @@ func (c *collector) readEvents(ctx context.Context) error {
 
 func (c *collector) readKarpenterClasses(ctx context.Context) error {
 	classes, err := c.kube.KarpenterNodeClasses(ctx)
+	for _, class := range classes {
+		if class.Role != "" {
+			c.startProfileQuota() // Karpenter creates an instance profile for the role
+		}
+	}
 	c.startNodeClasses("EC2NodeClass", classes, func(s *snapshot.Snapshot, name string, class snapshot.NodeClass) {
 		put(&s.KarpenterNodeClasses, name, class)
 	})
@@ -252,6 +258,12 @@ func (c *collector) readPods(ctx context.Context) error {
 // have instances.
 func (c *collector) readAutoScaling(ctx context.Context) error {
 	err := c.aws.AutoScalingGroups(ctx, c.cluster, func(name string, group snapshot.AutoScalingGroup) {
+		if group.Instances == 0 { // else an instance names the profile at the same time
+			c.startAhead("instance profiles", "account", func(ctx context.Context) error {
+				_, err := c.profilePage(ctx)
+				return err
+			})
+		}
 		c.start("Auto Scaling group", name, func(ctx context.Context) error { return c.readGroup(ctx, name, group) })
 	})
 	return c.missing(snapshot.FactAutoScaling, "", err)
@@ -267,6 +279,11 @@ func (c *collector) readGroup(ctx context.Context, name string, group snapshot.A
 	profile, err := read(ctx, from)
 	if err := c.missing(snapshot.FactAutoScaling, name, err); err != nil {
 		return err
+	}
+	if group.Instances == 0 && profile != "" {
+		if err := c.readListedProfile(ctx, profile); err != nil {
+			return err
+		}
 	}
 	class := snapshot.NodeClass{InstanceProfile: profile}
 	if err := c.followProfile(ctx, &class); err != nil {

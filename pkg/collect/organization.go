@@ -23,6 +23,46 @@ type Organization interface {
 	OrganizationPolicy(ctx context.Context, id string) (snapshot.OrganizationPolicy, error)
 }
 
+// ShareOrganization returns an Organization that asks another one for nothing twice, for any
+// number of accounts: what limits a unit is asked once for all of its accounts. It may be used
+// concurrently.
+func ShareOrganization(api Organization) Organization { return &sharedOrganization{api: api} }
+
+type sharedOrganization struct {
+	api          Organization
+	organization Memo[[2]string]
+	parents      Memo[string]
+	attached     Memo[[]string] // by target and type
+	policies     Memo[snapshot.OrganizationPolicy]
+}
+
+// Organization implements Organization.
+func (s *sharedOrganization) Organization(ctx context.Context) (id, managementAccount string, err error) {
+	both, err := s.organization.Get(ctx, "", func(ctx context.Context) ([2]string, error) {
+		id, management, err := s.api.Organization(ctx)
+		return [2]string{id, management}, err
+	})
+	return both[0], both[1], err
+}
+
+// Parent implements Organization.
+func (s *sharedOrganization) Parent(ctx context.Context, child string) (string, error) {
+	return s.parents.Get(ctx, child, func(ctx context.Context) (string, error) { return s.api.Parent(ctx, child) })
+}
+
+// TargetPolicies implements Organization. The list is the caller's own.
+func (s *sharedOrganization) TargetPolicies(ctx context.Context, target, policyType string) ([]string, error) {
+	ids, err := s.attached.Get(ctx, target+" "+policyType, func(ctx context.Context) ([]string, error) { return s.api.TargetPolicies(ctx, target, policyType) })
+	return slices.Clone(ids), err
+}
+
+// OrganizationPolicy implements Organization.
+func (s *sharedOrganization) OrganizationPolicy(ctx context.Context, id string) (snapshot.OrganizationPolicy, error) {
+	return s.policies.Get(ctx, id, func(ctx context.Context) (snapshot.OrganizationPolicy, error) {
+		return s.api.OrganizationPolicy(ctx, id)
+	})
+}
+
 // The types of policies that limit an account.
 const (
 	scpType = "SERVICE_CONTROL_POLICY"

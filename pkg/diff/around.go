@@ -49,8 +49,11 @@ func (f *factParts) around() {
 		}
 	}
 	addTable(f, table[snapshot.RepositoryPolicy]{ // one that only one side has is of another image
-		kind: KindRepository, fact: snapshot.FactRepositoryPolicies, referred: true, findBy: []snapshot.Fact{snapshot.FactSystemImages, snapshot.FactDaemonSet},
+		kind: KindRepository, fact: snapshot.FactRepositoryPolicies, referred: true, findBy: []snapshot.Fact{snapshot.FactEvents},
 		of: func(s *snapshot.Snapshot) *map[string]snapshot.RepositoryPolicy { return &s.RepositoryPolicies },
+		fields: []field[snapshot.RepositoryPolicy]{
+			flag("missing from ECR", func(r *snapshot.RepositoryPolicy) *bool { return &r.NotFound }),
+		},
 	})
 }
 

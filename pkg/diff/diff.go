@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -121,6 +122,8 @@ const (
 	KindOrganization   ObjectKind = "organization"
 	KindEndpoint       ObjectKind = "VPC endpoint"
 	KindRepository     ObjectKind = "ECR repository"
+	KindRegistry       ObjectKind = "ECR registry in"
+	KindAddonPods      ObjectKind = "pods of"
 	KindImages         ObjectKind = "images of"
 	KindSimulation     ObjectKind = "policy simulator on"
 	KindNode           ObjectKind = "node"
@@ -133,7 +136,8 @@ const (
 var kindOrder = []ObjectKind{
 	KindCluster, KindNodeGroup, KindKarpenterClass, KindNodeTemplate, KindAutoModeClass, KindAutoScaling, KindNodeSource,
 	KindRole, KindPolicy, KindProfile, KindAccessEntry, KindAWSAuth, KindAddon, KindAssociation, KindServiceAccount, KindAWSNode,
-	KindPod, KindAgent, KindOIDCProvider, KindFargate, KindOtherCluster, KindOrganization, KindEndpoint, KindRepository, KindImages, KindSimulation, KindNode, KindInstance,
+	KindPod, KindAgent, KindOIDCProvider, KindFargate, KindOtherCluster, KindOrganization, KindEndpoint, KindRepository, KindRegistry, KindAddonPods, KindImages,
+	KindSimulation, KindNode, KindInstance,
 	KindEvent, KindOther, KindFact,
 }
 
@@ -205,19 +209,37 @@ func Compare(older, newer Side, judge Judge) (*Diff, error) {
 		Header: finding.Header{APIVersion: finding.APIVersion, Kind: Kind}, Cluster: newer.Report.Cluster,
 		Old: older.source(), New: newer.source(), Verdicts: movedVerdicts(older.Report, newer.Report), Changes: []Change{},
 	}
+	was, is := older.Report.Missing, newer.Report.Missing
 	if older.Facts != nil && newer.Facts != nil {
-		list := collapse(compareParts(partsOfFacts(older.Facts, newer.Facts), older.Facts, newer.Facts, older.Report, newer.Report))
+		was, is = unreadFacts(older.Facts), unreadFacts(newer.Facts)
+		list := collapse(compareParts(partsOfFacts(older.Facts, newer.Facts), older.Facts, newer.Facts, was, is))
 		d.take(list)
 		nameCauses(d.Verdicts, list, older, newer, judge)
 	} else {
-		list := collapse(compareParts(partsOfReports(older.Report, newer.Report), older.Report, newer.Report, older.Report, newer.Report))
+		list := collapse(compareParts(partsOfReports(older.Report, newer.Report), older.Report, newer.Report, was, is))
 		d.take(list)
 		nameSubjects(d.Verdicts, d.Changes)
 		d.NotCompared = append(d.NotCompared, "access entries, aws-auth, add-ons, instances and pods, which a report does not have: compare snapshots")
 	}
-	d.NotCompared = append(d.NotCompared, unreadTwice(older.Report.Missing, newer.Report.Missing)...)
+	d.NotCompared = append(d.NotCompared, unreadTwice(was, is)...)
 	d.summarize()
 	return d, nil
+}
+
+// unreadFacts are the facts that could not be read, with the optional ones, which a report
+// has not.
+func unreadFacts(s *snapshot.Snapshot) []finding.Missing {
+	list := make([]finding.Missing, 0, len(s.Missing))
+	for _, m := range s.Missing {
+		list = append(list, finding.Missing{Fact: string(m.Fact), Subject: m.Subject, Operation: m.Operation, Permission: m.Permission, Error: m.Error, Until: m.Until})
+	}
+	return list
+}
+
+// ofOlderRelease reports whether a fact is missing because the release that saved the
+// snapshot did not read it.
+func ofOlderRelease(m finding.Missing) bool {
+	return snapshot.Missing{Operation: m.Operation}.OfOlderRelease()
 }
 
 // take numbers changes and keeps them.
@@ -264,11 +286,20 @@ func (d *Diff) summarize() {
 // Empty reports whether nothing changed and no verdict moved.
 func (d *Diff) Empty() bool { return len(d.Changes)+len(d.Verdicts) == 0 }
 
-// unreadTwice says what neither side has.
+// unreadTwice says what neither side has, and what is not compared as the release that
+// saved a snapshot did not read it.
 func unreadTwice(older, newer []finding.Missing) []string {
-	var lines []string
+	var lines, later []string
+	for _, m := range slices.Concat(older, newer) {
+		if name := factName(m.Fact, ""); ofOlderRelease(m) && !slices.Contains(later, name) {
+			later = append(later, name)
+		}
+	}
+	if len(later) > 0 {
+		lines = append(lines, "what the release that saved a snapshot did not read: "+strings.Join(later, ", "))
+	}
 	for _, m := range newer {
-		if slices.ContainsFunc(older, func(o finding.Missing) bool { return o.Fact == m.Fact && o.Subject == m.Subject }) {
+		if !ofOlderRelease(m) && slices.ContainsFunc(older, func(o finding.Missing) bool { return o.Fact == m.Fact && o.Subject == m.Subject }) {
 			line := factName(m.Fact, snapshot.NameOf(m.Subject)) + ", which could not be read either time"
 			if !slices.Contains(lines, line) {
 				lines = append(lines, line)

@@ -20,6 +20,8 @@ func partsOfFacts(older, newer *snapshot.Snapshot) []part[*snapshot.Snapshot] {
 	f.awsNode()
 	f.nodes()
 	f.around()
+	f.addons()
+	f.registries()
 	f.others()
 	return f.list
 }
@@ -196,6 +198,15 @@ func single[V any](name string, of func(*V) *string) field[V] {
 	}
 }
 
+// metadata is what a source of nodes sets of the instance metadata service.
+func metadata[V any](of func(*V) *snapshot.MetadataOptions) field[V] {
+	return field[V]{
+		name:   "instance metadata",
+		text:   func(v V) string { return of(&v).String() },
+		copyTo: func(to *V, from V) { *of(to) = *of(&from) },
+	}
+}
+
 // set is a field of a struct that is a list without order.
 func set[V any](name string, of func(*V) *[]string) field[V] {
 	return field[V]{
@@ -344,6 +355,7 @@ func (f *factParts) sources() {
 			single("launch template", func(g *snapshot.NodeGroup) *string { return &g.LaunchTemplate }),
 			set("subnets", func(g *snapshot.NodeGroup) *[]string { return &g.Subnets }),
 			health(func(g *snapshot.NodeGroup) *[]snapshot.HealthIssue { return &g.Health }),
+			metadata(func(g *snapshot.NodeGroup) *snapshot.MetadataOptions { return &g.Metadata }),
 		},
 	})
 	f.nodeClasses(KindKarpenterClass, "karpenter", func(s *snapshot.Snapshot) *map[string]snapshot.NodeClass { return &s.KarpenterNodeClasses })
@@ -357,6 +369,7 @@ func (f *factParts) sources() {
 			single("launch template", func(g *snapshot.AutoScalingGroup) *string { return &g.LaunchTemplate }),
 			single("launch configuration", func(g *snapshot.AutoScalingGroup) *string { return &g.LaunchConfiguration }),
 			single("instance profile", func(g *snapshot.AutoScalingGroup) *string { return &g.InstanceProfile }),
+			metadata(func(g *snapshot.AutoScalingGroup) *snapshot.MetadataOptions { return &g.Metadata }),
 		},
 	})
 }
@@ -397,7 +410,10 @@ func (f *factParts) nodeClasses(kind ObjectKind, fact string, of func(*snapshot.
 			}
 			return "instance profile " + text.OrNone(firstOf(c.InstanceProfile, c.StatusProfile))
 		},
-		fields: []field[snapshot.NodeClass]{role, profile, single("AMI family", func(c *snapshot.NodeClass) *string { return &c.AMIFamily }), conditions},
+		fields: []field[snapshot.NodeClass]{
+			role, profile, single("AMI family", func(c *snapshot.NodeClass) *string { return &c.AMIFamily }), conditions,
+			metadata(func(c *snapshot.NodeClass) *snapshot.MetadataOptions { return &c.Metadata }),
+		},
 	})
 }
 

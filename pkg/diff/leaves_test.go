@@ -21,7 +21,9 @@ var notCompared = []string{
 	"Events[].Message", "Events[].Node", "Events[].Count", "Events[].LastSeen",
 	"KarpenterNodeClasses[].ProfileARN", "KarpenterNodeTemplates[].ProfileARN", "AutoModeNodeClasses[].ProfileARN",
 	"KarpenterNodeClasses[].Role", "KarpenterNodeTemplates[].Role", "AutoModeNodeClasses[].Role",
+	"AddonPods[].Node", "Read",
 	"Nodes[].KarpenterProvisioner", "Organization.Policies[].Name",
+	"ClusterProviders.ARNs", "OtherClusters[].OIDCIssuer",
 }
 
 // leaf changes one value of a snapshot.

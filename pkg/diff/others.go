@@ -14,7 +14,7 @@ import (
 // compared are the fields of a snapshot that the other files of this package compare, part
 // by part, and those that are no facts about the cluster.
 var compared = map[string]bool{
-	"APIVersion": true, "Kind": true, "Source": true, "Missing": true, "Places": true,
+	"APIVersion": true, "Kind": true, "Source": true, "Missing": true, "Places": true, "Read": true, "ClusterProviders": true,
 
 	"Cluster": true, "NodeGroups": true, "FargateProfiles": true, "OtherClusters": true, "OtherRegions": true,
 	"KarpenterNodeClasses": true, "KarpenterNodeTemplates": true, "AutoModeNodeClasses": true, "AutoScalingGroups": true,
@@ -23,6 +23,7 @@ var compared = map[string]bool{
 	"Addons": true, "PodIdentityAssociations": true, "AWSNode": true, "SystemImages": true, "PodIdentityAgent": true,
 	"Nodes": true, "Instances": true, "Events": true,
 	"Organization": true, "VPCEndpoints": true, "RepositoryPolicies": true,
+	"AddonPods": true, "AddonAccounts": true, "Registries": true, "InstanceProfileQuota": true,
 }
 
 // others compares every other field of a snapshot: the entries of a map by key, anything

@@ -132,10 +132,10 @@ func (p part[T]) reverting() (one func(to, from *snapshot.Snapshot), all func(to
 
 // compareParts returns the changes of the parts that both sides could read, and what one
 // of them alone could read.
-func compareParts[T any](parts []part[T], older, newer T, was, is *finding.Report) []group {
+func compareParts[T any](parts []part[T], older, newer T, was, is []finding.Missing) []group {
 	var list []group
 	for _, p := range parts {
-		if p.missing(was.Missing) || p.missing(is.Missing) {
+		if p.missing(was) || p.missing(is) {
 			continue
 		}
 		if c, changed := p.changed(older, newer); changed {
@@ -151,7 +151,7 @@ func compareParts[T any](parts []part[T], older, newer T, was, is *finding.Repor
 			list = append(list, g)
 		}
 	}
-	return append(list, readability(parts, was.Missing, is.Missing)...)
+	return append(list, readability(parts, was, is)...)
 }
 
 // readability returns what only one side could read.
@@ -159,6 +159,9 @@ func readability[T any](parts []part[T], was, is []finding.Missing) []group {
 	lines := func(list []finding.Missing) map[factRef]string {
 		found := map[factRef]string{}
 		for _, m := range list {
+			if ofOlderRelease(m) {
+				continue // it was not tried
+			}
 			ref, line := factRef{m.Fact, m.Subject}, m.Operation+": "+m.Error
 			if have, ok := found[ref]; !ok || line < have {
 				found[ref] = line

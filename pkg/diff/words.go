@@ -20,7 +20,9 @@ var factWords = map[snapshot.Fact]string{
 	snapshot.FactServiceAccount: "the service account of aws-node", snapshot.FactDaemonSet: "the DaemonSet aws-node", snapshot.FactPods: "pods of aws-node",
 	snapshot.FactSystemImages: "images", snapshot.FactAgent: "the Pod Identity Agent", snapshot.FactSimulations: "answers of the policy simulator",
 	snapshot.FactVPCEndpoints: "VPC endpoints", snapshot.FactOrganization: "policies of the organization", snapshot.FactRepositoryPolicies: "repository policies",
-	snapshot.FactClusterRole: "policies of the cluster role",
+	snapshot.FactClusterRole: "policies of the cluster role", snapshot.FactAddonPods: "pods of add-ons", snapshot.FactAddonAccounts: "the service account",
+	snapshot.FactRegistries: "the ECR registry", snapshot.FactProfileQuota: "the quota of instance profiles",
+	snapshot.FactClusterProviders: "OIDC providers of EKS clusters", snapshot.FactMetadata: "instance metadata options",
 }
 
 // factName is a fact in words.
@@ -69,7 +71,7 @@ func (c Change) whole(older, newer string) string {
 	switch c.Kind { //nolint:exhaustive // the others are added and removed
 	case KindOrganization:
 		added, removed = ": read now", ": not read now"
-	case KindRole, KindProfile, KindOIDCProvider, KindRepository:
+	case KindRole, KindProfile, KindOIDCProvider, KindRepository, KindRegistry:
 		added, removed = ": the cluster uses it now", ": the cluster does not use it any more"
 	case KindNode:
 		added, removed = " joined", " left"

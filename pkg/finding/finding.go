@@ -67,6 +67,10 @@ const (
 	// SubjectClusterRole is the IAM role of the cluster itself.
 	SubjectClusterRole SubjectKind = "EKSClusterRole"
 	SubjectSource      SubjectKind = "Source" // what starts nodes: a node class, an Auto Scaling group, an instance
+	// What rules about several clusters are about.
+	SubjectOIDCProvider SubjectKind = "OIDCProvider" // an IAM OIDC provider of an account
+	SubjectGroup        SubjectKind = "Group"        // what clusters of a group have in common
+	SubjectFleet        SubjectKind = "Fleet"
 )
 
 // Subject is what a result is about.

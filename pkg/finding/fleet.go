@@ -23,6 +23,9 @@ type FleetReport struct {
 	// Findings are what rules found, each rule and severity once with its clusters: what
 	// counts most first, then what most clusters have.
 	Findings []FleetFinding `json:"findings"`
+	// FleetResults are what the rules about several clusters say, in the order of
+	// Report.Sort.
+	FleetResults []Result `json:"fleetResults"`
 	// Missing is what could not be read of clusters that were read, by reason.
 	Missing []FleetMissing `json:"missing,omitempty"`
 	// Skipped are files in the directory and contexts that are not of the fleet.
@@ -139,6 +142,8 @@ type FleetSummary struct {
 	Regions    int `json:"regions"`
 	// Results sums what the reports of the clusters count.
 	Results Summary `json:"results"`
+	// FleetResults counts the results of the rules about several clusters.
+	FleetResults Summary `json:"fleetResults"`
 }
 
 // Add adds a cluster that was read: what its report says goes into the row, the findings and
@@ -232,6 +237,9 @@ func (f *FleetReport) Finish() {
 	if f.Findings == nil {
 		f.Findings = []FleetFinding{}
 	}
+	if f.FleetResults == nil {
+		f.FleetResults = []Result{}
+	}
 	slices.SortFunc(f.Clusters, compareClusters)
 	for _, g := range f.Findings {
 		slices.SortFunc(g.Clusters, func(a, b AffectedCluster) int {
@@ -312,6 +320,7 @@ func (f *FleetReport) count() {
 		s.Results = s.Results.plus(c.Summary)
 	}
 	s.Accounts, s.Regions = len(accounts), len(regions)
+	s.FleetResults = Summarize(f.FleetResults)
 	f.Summary = s
 }
 
@@ -324,12 +333,23 @@ func (s Summary) plus(o Summary) Summary {
 	}
 }
 
-// Complete reports whether everything that was planned was read in full.
+// Complete reports whether everything that was planned was read in full. A result about
+// several clusters that is unknown for another reason, such as that the selection does not
+// have all of them, does not count.
 func (f *FleetReport) Complete() bool { return f.Summary.NotRead == 0 && f.Summary.Incomplete == 0 }
+
+// Across returns the results of the rules about several clusters as a report of their own,
+// for what takes the report of a cluster.
+func (f *FleetReport) Across() *Report {
+	return &Report{
+		Header: Header{APIVersion: APIVersion, Kind: ReportKind}, Cluster: ClusterInfo{Name: "fleet"}, Facts: Facts{JudgedBy: f.Facts.JudgedBy, CNIVersion: f.Facts.CNIVersion},
+		NodeRoles: []RoleRow{}, Results: f.FleetResults, Summary: f.Summary.FleetResults,
+	}
+}
 
 // Worst returns the rank of the finding that counts most; 0 for none.
 func (f *FleetReport) Worst() int {
-	worst := 0
+	worst := f.Across().Worst()
 	for _, g := range f.Findings {
 		worst = max(worst, g.Severity.Rank())
 	}

@@ -22,6 +22,8 @@ type Result struct {
 	Severity Severity `json:"severity"`
 	Concern  Concern  `json:"concern,omitempty"`
 	Subject  Subject  `json:"subject"`
+	// Clusters are those that the result of a rule about several clusters is about.
+	Clusters []ClusterRef `json:"clusters,omitempty"`
 	// Message is one sentence, subject first.
 	Message string `json:"message"`
 	// Evidence is what the verdict rests on, a line each: the policy and
@@ -57,6 +59,12 @@ type Result struct {
 	Known bool `json:"known,omitempty"`
 	// Place is where infrastructure code declares the subject; nil where it does not.
 	Place *Place `json:"place,omitempty"`
+}
+
+// ClusterRef names a cluster.
+type ClusterRef struct {
+	Name string `json:"name"`
+	ARN  string `json:"arn"`
 }
 
 // Place is where infrastructure code declares something.
@@ -267,28 +275,42 @@ func Summarize(results []Result) Summary {
 func (r *Report) Recount() {
 	r.Sort()
 	r.Summary = Summarize(r.Results)
-	for i := range r.NodeRoles {
-		row := &r.NodeRoles[i]
-		r.recountVerdicts(row.Verdicts, func(s Subject) bool { return s.ARN == row.ARN && s.Kind != SubjectClusterRole })
+	var ofClusterRole, ofAWSNode []*Result
+	ofRole := map[string][]*Result{} // by ARN
+	for i := range r.Results {
+		res := &r.Results[i]
+		switch {
+		case !res.Failed():
+			continue
+		case res.Subject.Kind == SubjectClusterRole:
+			ofClusterRole = append(ofClusterRole, res)
+			continue
+		case res.Subject.Kind == SubjectAWSNode:
+			ofAWSNode = append(ofAWSNode, res)
+		}
+		ofRole[res.Subject.ARN] = append(ofRole[res.Subject.ARN], res)
+	}
+	for _, row := range r.NodeRoles {
+		recountVerdicts(row.Verdicts, ofRole[row.ARN])
 	}
 	if r.ClusterRole != nil {
-		r.recountVerdicts(r.ClusterRole.Verdicts, func(s Subject) bool { return s.Kind == SubjectClusterRole })
+		recountVerdicts(r.ClusterRole.Verdicts, ofClusterRole)
 	}
-	r.recountVerdicts(r.AWSNode.Verdicts, func(s Subject) bool { return s.Kind == SubjectAWSNode })
+	recountVerdicts(r.AWSNode.Verdicts, ofAWSNode)
 }
 
-// recountVerdicts brings the verdicts on some subjects up to the results about them.
-func (r *Report) recountVerdicts(verdicts map[Concern]Verdict, about func(Subject) bool) {
+// recountVerdicts brings the verdicts on some subjects up to the failures about them.
+func recountVerdicts(verdicts map[Concern]Verdict, failures []*Result) {
 	for concern, v := range verdicts {
 		worst, excused, at := Verdict{}, false, 0
-		for _, res := range r.Results {
-			if !about(res.Subject) || res.Concern != concern || res.Status != Fail && res.Status != Depends {
+		for _, res := range failures {
+			if res.Concern != concern {
 				continue
 			}
 			if res.Excepted() {
 				excused = true
-			} else if worst.Status == "" || place(res) < at {
-				worst, at = Verdict{Status: res.Status}, place(res)
+			} else if worst.Status == "" || place(*res) < at {
+				worst, at = Verdict{Status: res.Status}, place(*res)
 				if res.Status == Fail {
 					worst.Severity = res.Severity
 				}

@@ -10,6 +10,8 @@ type RuleDoc struct {
 	Concern  Concern  `json:"concern,omitempty"`
 	// Security is set where a failure lets somebody do what only others should.
 	Security bool `json:"security,omitempty"`
+	// Fleet is set for a rule about several clusters, which only a fleet's report has.
+	Fleet bool `json:"fleet,omitempty"`
 	// Title says what holds when it passes, Why what happens if it does not, Fix how
 	// to repair it. Needs are the facts without which it answers unknown. Refs are the
 	// sources.

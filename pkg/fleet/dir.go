@@ -26,7 +26,8 @@ import (
 const dirMode = 0o700
 
 // Write writes the plan into a directory, which is made where there is none. The directory
-// may have files of earlier runs.
+// may have files of earlier runs; plans that divide the selection into another number of
+// shards are removed, as nobody writes them anew.
 func (p *Plan) Write(dir string) error {
 	p.APIVersion, p.Kind = APIVersion, PlanKind
 	slices.SortFunc(p.Targets, Target.Compare)
@@ -40,7 +41,22 @@ func (p *Plan) Write(dir string) error {
 	if err != nil {
 		return fmt.Errorf("write the plan as YAML: %w", err)
 	}
-	return write(dir, p.Shard.planFile(), text)
+	if err := write(dir, p.Shard.planFile(), text); err != nil {
+		return err
+	}
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, f := range names {
+		if other, ok := shardOf(f.Name()); ok && other.Of != p.Shard.Of {
+			// Another shard may have removed it.
+			if err := os.Remove(filepath.Join(dir, f.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // compressors are reused, as each has tables of almost a megabyte.

@@ -46,6 +46,8 @@ type Plan struct {
 	Targets []Target `json:"targets,omitempty"`
 	// Unread are the parts of the selection whose clusters are not known.
 	Unread []Unread `json:"unread,omitempty"`
+	// Empty are, by account, the regions in which EKS lists no cluster.
+	Empty map[string][]string `json:"empty,omitempty"`
 	// Skipped are contexts that were selected and are not of EKS clusters, and accounts of an
 	// organization that are not active.
 	Skipped []Skipped `json:"skipped,omitempty"`
@@ -78,6 +80,26 @@ type Unread struct {
 	// Error is one line, and Next what to do about it.
 	Error string `json:"error"`
 	Next  string `json:"next,omitempty"`
+}
+
+// String says what was not read.
+func (u Unread) String() string {
+	parts := []string{"a part of the fleet"}
+	switch {
+	case u.Context != "":
+		parts[0] = "context " + u.Context
+	case u.Account != "" || u.Region != "" || u.Profile != "":
+		parts[0] = "all clusters"
+	}
+	for _, p := range []struct{ word, value string }{{"of account ", u.Account}, {"in ", u.Region}} {
+		if p.value != "" {
+			parts = append(parts, p.word+p.value)
+		}
+	}
+	if u.Context == "" && u.Profile != "" {
+		parts = append(parts, "with profile "+u.Profile)
+	}
+	return strings.Join(parts, " ")
 }
 
 // Failure says why a cluster has no snapshot.

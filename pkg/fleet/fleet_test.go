@@ -386,9 +386,12 @@ func TestOpenRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			if err := os.WriteFile(filepath.Join(dir, test.file), []byte(test.text), 0o600); err != nil {
-				t.Fatal(err)
+			bad := func() {
+				if err := os.WriteFile(filepath.Join(dir, test.file), []byte(test.text), 0o600); err != nil {
+					t.Fatal(err)
+				}
 			}
+			bad()
 			_, err := fleet.Open(t.Context(), dir)
 			var p *problem.Error
 			if !errors.As(err, &p) || !strings.Contains(p.Problem, test.want) || p.Next == "" {
@@ -399,6 +402,7 @@ func TestOpenRefuses(t *testing.T) {
 			if err := good.Write(dir); err != nil {
 				t.Fatal(err)
 			}
+			bad()
 			d, err := fleet.Open(t.Context(), dir)
 			if err != nil || len(d.Entries) != 1 || len(d.Unread) == 0 || len(d.Skipped) != 1 || d.Skipped[0].Name != test.file {
 				t.Errorf("with a second plan: %v %+v", err, d)
@@ -461,6 +465,37 @@ func TestParseShard(t *testing.T) {
 	for _, bad := range []string{"", "3", "4/3", "1/0", "-1/3", "1/3/5", "a/b", "1 /3", "01/3", "1/99999", "1/3 "} {
 		if s, err := fleet.ParseShard(bad); err == nil {
 			t.Errorf("%q: %v", bad, s)
+		}
+	}
+}
+
+// TestOtherDivision: a directory has plans of one division only, so that a part that nobody
+// reads any more is not taken for one of this run.
+func TestOtherDivision(t *testing.T) {
+	dir := t.TempDir()
+	a := target(1, "eu-west-1", "a")
+	for _, step := range []struct {
+		shard fleet.Shard
+		want  []string
+	}{
+		{fleet.Shard{}, []string{"plan.yaml"}},
+		{fleet.Shard{Number: 1, Of: 3}, []string{"plan-1-of-3.yaml"}},
+		{fleet.Shard{Number: 3, Of: 3}, []string{"plan-1-of-3.yaml", "plan-3-of-3.yaml"}},
+		{fleet.Shard{Number: 2, Of: 2}, []string{"plan-2-of-2.yaml"}},
+		{fleet.Shard{}, []string{"plan.yaml"}},
+	} {
+		if err := (&fleet.Plan{Shard: step.shard, Targets: []fleet.Target{a}}).Write(dir); err != nil {
+			t.Fatal(err)
+		}
+		files, err := filepath.Glob(filepath.Join(dir, "plan*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range files {
+			files[i] = filepath.Base(files[i])
+		}
+		if !slices.Equal(files, step.want) {
+			t.Errorf("after shard %s the directory has %v, not %v", step.shard, files, step.want)
 		}
 	}
 }

@@ -153,9 +153,9 @@ func read(ctx context.Context, t Target, o Options) (*snapshot.Snapshot, error) 
 // grace is how long a reader may take to end after its context.
 const grace = time.Second
 
-// queue hands out the clusters of accounts: to each account with clusters left as few at
-// once as can be, and the accounts with the most clusters first, so that no account is
-// asked much more than another and the largest does not remain alone at the end.
+// queue hands out the clusters of accounts: first to the account that is asked for the
+// fewest at that time, and of these to the one with the most clusters left. So accounts of one size take
+// turns, in which what AWS allows them is refilled, and the largest begins first.
 type queue struct {
 	mu     sync.Mutex
 	groups []*group
@@ -179,8 +179,29 @@ func newQueue(targets []Target) *queue {
 		}
 		by[account].targets = append(by[account].targets, t)
 	}
-	slices.SortStableFunc(q.groups, func(a, b *group) int { return len(b.targets) - len(a.targets) })
+	for _, g := range q.groups {
+		g.targets = regionsInTurn(g.targets)
+	}
 	return q
+}
+
+// regionsInTurn orders the clusters of an account so that its regions take turns: what AWS
+// allows one of them is refilled while another one is asked.
+func regionsInTurn(targets []Target) []Target {
+	turn := map[string]int{} // of the region's next cluster
+	turns := make([]int, len(targets))
+	order := make([]int, len(targets))
+	for i, t := range targets {
+		region := t.Identity().Region
+		turns[i], order[i] = turn[region], i
+		turn[region]++
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return turns[a] - turns[b] })
+	out := make([]Target, len(targets))
+	for i, from := range order {
+		out[i] = targets[from]
+	}
+	return out
 }
 
 // next returns the cluster to read next, and false where none is left.
@@ -189,7 +210,7 @@ func (q *queue) next() (Target, bool) {
 	defer q.mu.Unlock()
 	var best *group
 	for _, g := range q.groups {
-		if g.given < len(g.targets) && (best == nil || g.given-g.finished < best.given-best.finished) {
+		if g.left() > 0 && (best == nil || g.before(best)) {
 			best = g
 		}
 	}
@@ -198,6 +219,17 @@ func (q *queue) next() (Target, bool) {
 	}
 	best.given++
 	return best.targets[best.given-1], true
+}
+
+func (g *group) left() int     { return len(g.targets) - g.given }
+func (g *group) inFlight() int { return g.given - g.finished }
+
+// before tells whether the group is to be asked before another one.
+func (g *group) before(o *group) bool {
+	if g.inFlight() != o.inFlight() {
+		return g.inFlight() < o.inFlight()
+	}
+	return g.left() > o.left()
 }
 
 // finished notes that a cluster has been read, and whether it was its account's last.

@@ -3,6 +3,7 @@ package iac
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -22,6 +23,7 @@ func nodeEntry(kind string) bool {
 func launched(kind string) bool { return strings.HasPrefix(kind, "EC2") }
 
 func (w *work) accessEntries() {
+	var declared []string
 	for _, e := range w.code.AccessEntries {
 		principal, why := w.roleARN(e.Principal)
 		if !w.mine(e.Cluster, snapshot.FactAccessEntries, principal) {
@@ -33,6 +35,14 @@ func (w *work) accessEntries() {
 		}
 		entry := e.Facts
 		entry.Type = cmp.Or(e.Type.Text, "STANDARD")
+		if have, ok := w.s.AccessEntries[principal]; ok && (e.Existed || w.code.Timeless) {
+			entry.Policies = maps.Clone(have.Policies)
+			entry.CreatedAt = cmp.Or(entry.CreatedAt, have.CreatedAt)
+			entry.Username = cmp.Or(entry.Username, have.Username)
+			if len(entry.Groups) == 0 {
+				entry.Groups = have.Groups
+			}
+		}
 		_, node := w.s.Roles[principal]
 		if !node && !nodeEntry(entry.Type) {
 			continue
@@ -43,6 +53,14 @@ func (w *work) accessEntries() {
 		}
 		w.accessPolicies(principal, &entry)
 		put(&w.s.AccessEntries, principal, entry)
+		declared = append(declared, principal)
+	}
+	for _, principal := range text.SortedKeys(w.s.AccessEntries) {
+		if entry := w.s.AccessEntries[principal]; !slices.Contains(declared, principal) {
+			entry.Policies = maps.Clone(entry.Policies)
+			w.accessPolicies(principal, &entry)
+			w.s.AccessEntries[principal] = entry
+		}
 	}
 }
 
@@ -163,7 +181,9 @@ func (w *work) mapped(mapRoles string) {
 		return // a rule says so
 	}
 	for _, m := range mappings {
-		if !slices.Contains(m.Groups, "system:nodes") {
+		// A node of Fargate is in the group of kube-proxy too, which it runs itself.
+		// Source: https://docs.aws.amazon.com/eks/latest/userguide/auth-configmap.html
+		if !slices.Contains(m.Groups, "system:nodes") || slices.Contains(m.Groups, "system:node-proxier") {
 			continue
 		}
 		for _, r := range w.code.Roles {
@@ -244,7 +264,13 @@ func (w *work) association(a Association) {
 	}
 	w.role(role)
 	w.role(target)
-	put(&w.s.PodIdentityAssociations, cmp.Or(a.ID, a.Address), snapshot.PodIdentityAssociation{
+	key := cmp.Or(a.ID, a.Address)
+	for id, have := range w.s.PodIdentityAssociations {
+		if w.base != nil && a.ID == "" && have.Namespace == a.Namespace.Text && have.ServiceAccount == a.ServiceAccount.Text {
+			key = id // EKS takes one for a service account
+		}
+	}
+	put(&w.s.PodIdentityAssociations, key, snapshot.PodIdentityAssociation{
 		Namespace: a.Namespace.Text, ServiceAccount: a.ServiceAccount.Text, RoleARN: role, TargetRoleARN: target,
 		ExternalID: a.ExternalID, DisableSessionTags: a.DisableSessionTags, Policy: a.Policy.Text,
 	})
@@ -266,11 +292,11 @@ func (w *work) awsNode() {
 	case installed:
 		n.DaemonSet = &snapshot.DaemonSet{ServiceAccount: awsNodeName}
 		setEnv(n.DaemonSet, w.code.Addons[i])
-	case w.created() && w.SelfManagedAddons.Unknown != "":
+	case w.created() && w.AutoMode == nil && w.SelfManagedAddons.Unknown != "":
 		w.missing(snapshot.FactDaemonSet, "", w.SelfManagedAddons)
 		return
-	case w.created() && w.SelfManagedAddons.Text == "false":
-		return
+	case w.created() && (w.SelfManagedAddons.Text == "false" || w.AutoMode != nil):
+		return // EKS creates a cluster with Auto Mode only without these add-ons: hashicorp/terraform-provider-aws#40483
 	case w.created():
 		n.DaemonSet = &snapshot.DaemonSet{ServiceAccount: awsNodeName}
 		w.derived("EKS installs aws-node in the new cluster")

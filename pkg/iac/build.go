@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/managed"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // Build returns a snapshot for each cluster that the code declares, or that something in the
@@ -68,7 +68,9 @@ func (b *builder) targets() []target {
 	var targets []target
 	for i := range b.code.Clusters {
 		c := &b.code.Clusters[i]
-		targets = append(targets, target{c, cmp.Or(c.Name.Text, c.Address)})
+		if !slices.ContainsFunc(targets, func(t target) bool { return b.same(*t.Cluster, *c) }) {
+			targets = append(targets, target{c, cmp.Or(c.Name.Text, c.Address)})
+		}
 	}
 	for _, v := range b.clusterValues() {
 		if v.Text != "" && !slices.ContainsFunc(targets, func(t target) bool { return t.name == v.Text }) {
@@ -106,9 +108,15 @@ func (b *builder) clusterValues() []Value {
 // of reports whether a cluster's name is that of a target.
 func (b *builder) of(t target, cluster Value) bool {
 	if t.Cluster != nil && cluster.Resource != "" {
-		return t.Address == cluster.Resource
+		return slices.ContainsFunc(b.code.Clusters, func(c Cluster) bool { return c.Address == cluster.Resource && b.same(*t.Cluster, c) })
 	}
 	return cluster.Text != "" && (cluster.Text == t.name || t.Cluster != nil && cluster.Text == t.ARN)
+}
+
+// same reports whether two clusters of the code are one: the second is the first, or is only
+// read and has its name.
+func (b *builder) same(x, y Cluster) bool {
+	return x.Address == y.Address || y.Read && y.Name.Text != "" && x.Name.Text == y.Name.Text && b.place(x.Place) == b.place(y.Place)
 }
 
 // located completes the place of the code from a cluster, and asks for what is not known.
@@ -152,18 +160,22 @@ const afterApply = "(after apply)"
 // StandIn is the name of something in IAM, of which only the beginning is known.
 func StandIn(prefix string) string { return prefix + afterApply }
 
+// in is the ARN of something with the name.
+func (n Name) in(p Place, kind string) string {
+	path := "/" + strings.Trim(n.Path, "/") + "/"
+	if path == "//" {
+		path = "/"
+	}
+	return fmt.Sprintf("arn:%s:iam::%s:%s%s%s", p.Partition, p.Account, kind, path, cmp.Or(n.Name.Text, n.Prefix+afterApply))
+}
+
 // nameResources gives roles, policies and instance profiles their ARNs.
 func (b *builder) nameResources() {
 	taken := map[string]bool{}
 	add := func(d Declared, n Name, kind string) {
 		arn := n.ARN
 		if arn == "" {
-			p := b.place(d.Place)
-			path := "/" + strings.Trim(n.Path, "/") + "/"
-			if path == "//" {
-				path = "/"
-			}
-			arn = fmt.Sprintf("arn:%s:iam::%s:%s%s%s", p.Partition, p.Account, kind, path, cmp.Or(n.Name.Text, n.Prefix+afterApply))
+			arn = n.in(b.place(d.Place), kind)
 			for base, i := arn, 2; taken[arn] && n.Name.Text == ""; i++ {
 				arn = fmt.Sprintf("%s-%d", base, i)
 			}
@@ -195,7 +207,7 @@ type work struct {
 func (b *builder) build(t target) *snapshot.Snapshot {
 	w := &work{builder: b, target: t, at: b.placeOf(t)}
 	w.s = &snapshot.Snapshot{
-		APIVersion: snapshot.APIVersion, Kind: snapshot.Kind,
+		APIVersion: snapshot.APIVersion, Kind: snapshot.Kind, Read: snapshot.LaterFacts(),
 		Cluster: snapshot.Cluster{ARN: fmt.Sprintf("arn:%s:eks:%s:%s:cluster/%s", w.at.Partition, w.at.Region, w.at.Account, t.name)},
 	}
 	if at, err := time.Parse(time.RFC3339, b.code.At); err == nil {
@@ -203,6 +215,7 @@ func (b *builder) build(t target) *snapshot.Snapshot {
 	}
 	w.s.Source.Code = b.code.Kind
 	w.fill()
+	w.nodesElsewhere()
 	w.entriesElsewhere()
 	w.unseen()
 	sortMissing(w.s)
@@ -222,6 +235,16 @@ func (w *work) fill() {
 	w.addons()
 	w.awsNode()
 	w.unsure()
+	w.clusterRole()
+}
+
+// nodesElsewhere notes, for a cluster without anything that starts nodes, that other code may
+// start them.
+func (w *work) nodesElsewhere() {
+	s := w.s
+	if len(s.NodeGroups)+len(s.KarpenterNodeClasses)+len(s.AutoModeNodeClasses)+len(s.AutoScalingGroups)+len(s.MappedRoles) == 0 && s.Cluster.AutoMode == nil {
+		w.missing(snapshot.FactNodeGroups, "", w.elsewhere("what starts nodes of cluster "+w.name+" is"))
+	}
 }
 
 // sortMissing puts what is missing in the order of a snapshot, each once.
@@ -287,10 +310,12 @@ func (w *work) cluster() {
 		c.AuthenticationMode = "CONFIG_MAP"
 		w.derived("the authentication mode is CONFIG_MAP: the %s sets none, and that is the default of EKS's API", w.code.Kind)
 	}
-	role, why := w.roleARN(w.Role)
-	c.RoleARN = role
-	if why.Unknown != "" {
-		w.missing(snapshot.FactCluster, "", why)
+	if w.base == nil {
+		role, why := w.roleARN(w.Role)
+		c.RoleARN = role
+		if why.Unknown != "" {
+			w.missing(snapshot.FactCluster, "", why)
+		}
 	}
 	switch {
 	case w.AutoModeUnknown.Unknown != "":
@@ -343,7 +368,7 @@ func (b *builder) knownARNs() []string { return slices.Sorted(maps.Values(b.arns
 // the code creates is not theirs.
 func (w *work) otherClusters() {
 	for _, c := range w.code.Clusters {
-		if c.Address == "" || w.Cluster != nil && c.Address == w.Address {
+		if c.Address == "" || w.Cluster != nil && w.same(*w.Cluster, c) {
 			continue
 		}
 		p := w.placeOf(target{Cluster: &c})
@@ -419,6 +444,8 @@ func (w *work) nodeGroups() {
 			continue
 		}
 		w.role(role)
+		group.Metadata = w.metadata(g.Metadata, role, group.Metadata)
+		w.s.NodeGroups[name] = group
 		kind := "EC2_LINUX"
 		if strings.HasPrefix(g.AMIType, "WINDOWS") {
 			kind = "EC2_WINDOWS"
@@ -497,6 +524,7 @@ func (w *work) nodeClasses() {
 			w.missing(snapshot.FactNodeClasses, subject, why)
 			continue
 		}
+		class.Metadata = w.metadata(c.Metadata, cmp.Or(role, w.roleOf(class.ProfileARN)), snapshot.MetadataOptions{})
 		if c.Kind == AutoModeClass {
 			put(&w.s.AutoModeNodeClasses, c.Name, class)
 		} else {
@@ -548,8 +576,37 @@ func (w *work) groups() {
 		} else if profile != "" {
 			w.profile(profile)
 		}
-		put(&w.s.AutoScalingGroups, g.Name, snapshot.AutoScalingGroup{LaunchTemplate: g.Template, InstanceProfile: profile})
+		put(&w.s.AutoScalingGroups, g.Name, snapshot.AutoScalingGroup{
+			LaunchTemplate: g.Template, InstanceProfile: profile, Instances: w.s.AutoScalingGroups[g.Name].Instances,
+			Metadata: w.metadata(g.Metadata, w.roleOf(profile), w.s.AutoScalingGroups[g.Name].Metadata),
+		})
 	}
+}
+
+// roleOf is the role in an instance profile; empty where that is not known.
+func (w *work) roleOf(profile string) string {
+	if roles := w.s.InstanceProfiles[profile].Roles; len(roles) > 0 {
+		return roles[0]
+	}
+	return ""
+}
+
+// metadata are the options that new instances with a role get, or those from before where the
+// code sets none. What of them is not known is noted, where it decides something.
+func (w *work) metadata(m Metadata, role string, before snapshot.MetadataOptions) snapshot.MetadataOptions {
+	if m == (Metadata{}) {
+		return before
+	}
+	options := snapshot.MetadataOptions{HTTPTokens: m.Tokens.Text, HTTPEndpoint: m.Endpoint.Text}
+	if hops, err := strconv.ParseInt(m.HopLimit.Text, 10, 32); err == nil {
+		options.HopLimit = int32(hops)
+	}
+	why := cmp.Or(m.Tokens.unknown(), m.Endpoint.unknown(), m.HopLimit.unknown())
+	if exposed, decided := options.Exposed(); why.Unknown != "" && (!decided || exposed != "" && m.Endpoint.Unknown != "") && role != "" {
+		w.missing(snapshot.FactMetadata, role, why)
+		return snapshot.MetadataOptions{}
+	}
+	return options
 }
 
 // unsure notes what may be a fact of the cluster.
@@ -569,7 +626,15 @@ func (w *work) unseen() {
 	} else {
 		s.Unseen = append(s.Unseen, fmt.Sprintf("nodes, pods and events, and what was created outside the %s", w.code.Kind))
 	}
-	if slices.ContainsFunc(text.SortedKeys(w.s.Policies), managed.Is) {
-		s.Unseen = append(s.Unseen, "changes of AWS's managed policies since "+managed.AsOf()+": copies of that day were judged")
+	w.copies()
+}
+
+// copies says that copies of AWS's managed policies were judged.
+func (w *work) copies() {
+	line := "changes of AWS's managed policies since " + managed.AsOf() + ": copies of that day were judged"
+	for arn, policy := range w.s.Policies {
+		if copied, ok := managed.Policy(arn); ok && policy == copied && !slices.Contains(w.s.Source.Unseen, line) {
+			w.s.Source.Unseen = append(w.s.Source.Unseen, line)
+		}
 	}
 }

@@ -47,7 +47,7 @@ type Place struct {
 
 // Declared is what every resource of the code has.
 type Declared struct {
-	// Address is the code's own name for it.
+	// Address is the code's own name for it, and no other resource has it.
 	Address string
 	Place   Place
 	// Existed is set for what exists before the code is applied, and Read for what the
@@ -162,6 +162,13 @@ type NodeGroup struct {
 	AMIType string
 	// LaunchTemplate is set where the group has one of its own.
 	LaunchTemplate bool
+	Metadata       Metadata
+}
+
+// Metadata are the options of the instance metadata service in a launch template or node
+// class.
+type Metadata struct {
+	Tokens, Endpoint, HopLimit Value
 }
 
 // FargateProfile is a Fargate profile.
@@ -233,6 +240,7 @@ type NodeClass struct {
 	Kind, Name             string
 	Cluster, Role, Profile Value
 	AMIFamily              string
+	Metadata               Metadata
 }
 
 // Group is an Auto Scaling group whose instances belong to a cluster.
@@ -245,6 +253,7 @@ type Group struct {
 	Profile Value
 	// Template is the launch template's name for people.
 	Template string
+	Metadata Metadata
 }
 
 // Unsure is something in the code that may be a fact and cannot be read.
@@ -258,9 +267,10 @@ type Unsure struct {
 
 // Deletion is something that the code deletes.
 type Deletion struct {
-	// Fact and Key are as in a snapshot: the name, the ARN or the ID.
-	Fact snapshot.Fact
-	Key  string
+	// Fact and Key are as in a snapshot: the name, the ARN or the ID. Part is the policy
+	// of an access entry.
+	Fact      snapshot.Fact
+	Key, Part string
 	// Cluster is its cluster's name; empty for what belongs to none.
 	Cluster string
 }
@@ -274,6 +284,9 @@ type Code struct {
 	Place Place
 	// At is when the code was read, RFC 3339.
 	At string
+	// Timeless is set where the code does not say what of it exists already, and what it
+	// had before, as a template does not.
+	Timeless bool
 
 	Roles             []Role
 	Policies          []Policy

@@ -20,6 +20,9 @@ func Onto(code *Code, base *snapshot.Snapshot) (*snapshot.Snapshot, error) {
 	applied.Place = Place{
 		Partition: id.Partition, Region: cmp.Or(code.Place.Region, id.Region), Account: cmp.Or(code.Place.Account, id.Account),
 	}
+	if applied.Timeless {
+		applied.existing(base)
+	}
 	b := &builder{code: &applied, arns: map[string]string{}, alone: true}
 	t := target{nil, id.Name()}
 	for i := range applied.Clusters {
@@ -47,7 +50,11 @@ func Onto(code *Code, base *snapshot.Snapshot) (*snapshot.Snapshot, error) {
 	for _, arn := range text.SortedKeys(base.Policies) {
 		w.policy(arn, Role{Name: Name{ARN: arn}}) // also of roles that could not be read
 	}
-	w.s.Source.Unseen = append(w.s.Source.Unseen, "the order in which the "+code.Kind+" is applied")
+	w.s.Source.Unseen = append(w.s.Source.Unseen, "the order in which changes of the "+code.Kind+" take effect")
+	w.copies()
+	if code.Timeless {
+		w.s.Source.Unseen = append(w.s.Source.Unseen, "what the "+code.Kind+" no longer has, and its stack therefore deletes")
+	}
 	sortMissing(w.s)
 	return w.s, nil
 }
@@ -79,6 +86,12 @@ func (w *work) delete() {
 			delete(s.FargateProfiles, d.Key)
 		case snapshot.FactAccessEntries:
 			delete(s.AccessEntries, d.Key)
+		case snapshot.FactAccessPolicies:
+			if entry, ok := s.AccessEntries[d.Key]; ok {
+				entry.Policies = maps.Clone(entry.Policies)
+				delete(entry.Policies, d.Part)
+				s.AccessEntries[d.Key] = entry
+			}
 		case snapshot.FactAddons:
 			delete(s.Addons, d.Key)
 		case snapshot.FactPodIdentity:

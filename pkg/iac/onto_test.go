@@ -2,6 +2,7 @@ package iac_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,6 +112,13 @@ func TestOntoHealthy(t *testing.T) {
 			nil,
 		},
 		{
+			"an access policy is added to the entry",
+			iac.Code{AccessPolicies: []iac.AccessPolicy{{
+				Declared: declared("p"), Cluster: prod, Principal: iac.Text(healthyNode), Policy: iac.Text("arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"),
+			}}},
+			[]string{"NR506 eksNodeRole"},
+		},
+		{
 			"the policy of aws-node's role is detached",
 			iac.Code{Detached: []iac.Attachment{{Role: iac.Text("eksCNIRole"), Policy: iac.Text("arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy")}}},
 			[]string{"NR206 aws-node", "NR211 aws-node"},
@@ -157,5 +165,81 @@ func TestOntoRefuses(t *testing.T) {
 		if _, err := iac.Onto(code, example(t, "healthy")); err == nil {
 			t.Errorf("a cluster that is %s has facts", name)
 		}
+	}
+}
+
+// TestOntoTimeless: a template does not say what of it exists. Its resources are found among
+// the facts by their names, also by those that CloudFormation made up.
+func TestOntoTimeless(t *testing.T) {
+	const made = "arn:aws:iam::111122223333:role/prod-NodeRole-1A2B3C4D5E6F"
+	text, _ := examples.Read("healthy")
+	facts, err := snapshot.Decode("healthy", []byte(strings.NewReplacer("eksNodeRole", "prod-NodeRole-1A2B3C4D5E6F", "  apps:", "  Apps-x7Kq2:", "owner: apps", "owner: Apps-x7Kq2").Replace(string(text))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := func(policies ...string) *iac.Code {
+		role := iac.Role{Declared: declared("NodeRole"), Name: iac.Name{Name: iac.Unknown("NodeRole has a name only after deployment"), Prefix: "NodeRole-"}, Trust: iac.Text(facts.Roles[made].TrustPolicy)}
+		for _, p := range policies {
+			role.Attached = append(role.Attached, iac.Text(p))
+		}
+		return &iac.Code{
+			Kind: "template", Command: "CloudFormation template", File: "t.yaml", Timeless: true, Roles: []iac.Role{role},
+			Clusters: []iac.Cluster{{Declared: declared("Cluster"), Name: iac.Unknown("Cluster has a name only after deployment"), Role: iac.Value{Resource: "ClusterRole"}}},
+			NodeGroups: []iac.NodeGroup{{
+				Declared: declared("Apps"), Cluster: iac.Value{Resource: "Cluster"}, Role: iac.Value{Resource: "NodeRole"}, AMIType: "AL2023_x86_64_STANDARD",
+			}},
+		}
+	}
+	if diff := cmp.Diff(outcomes(facts), outcomes(onto(t, template(pull, worker), facts))); diff != "" {
+		t.Errorf("a template of what exists changes verdicts (-before +after)\n%s", diff)
+	}
+	// A policy that the template does not have: it is attached by others, or it is removed.
+	if after := outcomes(onto(t, template(worker), facts)); !slices.Contains(after, "NR202 prod-NodeRole-1A2B3C4D5E6F unknown") {
+		t.Errorf("it is known whether a policy stays that the template does not have\n%s", after)
+	}
+	// Another role has a name of this form too: it is not that of the node group.
+	facts.Roles["arn:aws:iam::111122223333:role/staging-NodeRole-1A2B3C4D5E6F"] = facts.Roles[made]
+	if diff := cmp.Diff(outcomes(facts), outcomes(onto(t, template(pull, worker), facts))); diff != "" {
+		t.Errorf("another role of the template changes verdicts (-before +after)\n%s", diff)
+	}
+}
+
+// TestJoin: the roles are in one plan, the cluster in another, which reads a role and names
+// the other one.
+func TestJoin(t *testing.T) {
+	cluster := base()
+	roles := &iac.Code{
+		Kind: "plan", Command: "terraform plan", File: "roles.json", At: "2026-11-30T10:00:00Z", Place: iac.Place{Account: "111122223333"},
+		Roles: []iac.Role{{Declared: declared("roles.json:node"), Name: iac.Name{Name: iac.Text("node")}, Trust: iac.Text("{}"), Attached: []iac.Value{iac.Text(pull)}}},
+	}
+	cluster.Roles[1].Read = true
+	cluster.Place.Account = ""
+	for _, codes := range [][]*iac.Code{{roles, cluster}, {cluster, roles}} {
+		snapshots, err := iac.Build(iac.Join(codes))
+		if err != nil || len(snapshots) != 1 {
+			t.Fatalf("%d snapshots, %v", len(snapshots), err)
+		}
+		if r := snapshots[0].Roles[node]; !slices.Equal(r.AttachedPolicies, []string{pull}) || snapshots[0].Places[node].Address != "roles.json:node" {
+			t.Errorf("the role is %v, declared at %v", r, snapshots[0].Places[node])
+		}
+	}
+}
+
+// TestJoinReadCluster: a cluster that one part creates and another one reads is one cluster.
+func TestJoinReadCluster(t *testing.T) {
+	groups := base()
+	groups.Clusters = []iac.Cluster{{Declared: iac.Declared{Address: "data.cluster", Read: true}, Name: iac.Text("shop")}}
+	groups.NodeGroups[0].Cluster = iac.Value{Resource: "data.cluster"}
+	groups.NodeGroups[0].Address = "group2"
+	groups.Roles = nil
+	cluster := base()
+	cluster.NodeGroups = nil
+	snapshots, err := iac.Build(iac.Join([]*iac.Code{groups, cluster}))
+	if err != nil || len(snapshots) != 1 {
+		t.Fatalf("%d snapshots, %v", len(snapshots), err)
+	}
+	s := snapshots[0]
+	if s.NodeGroups["apps"].NodeRoleARN != node || len(s.OtherClusters) > 0 || s.IsMissing(snapshot.FactCluster, "") {
+		t.Errorf("%+v %+v %+v", s.NodeGroups, s.OtherClusters, s.Missing)
 	}
 }

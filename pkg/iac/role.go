@@ -48,6 +48,7 @@ func (w *work) role(arn string) {
 
 	facts.AttachedPolicies = w.attached(r, arn)
 	facts.InlinePolicies = w.inline(r, arn)
+	w.perhapsRemoved(r, arn, facts)
 	for _, p := range w.code.Profiles {
 		if role, _ := w.roleARN(p.Role); role == arn {
 			profile := w.arns[p.Address]
@@ -62,6 +63,28 @@ func (w *work) role(arn string) {
 	put(&w.s.Roles, arn, facts)
 	if r.Existed || r.Read {
 		w.notCreated()
+	}
+}
+
+// perhapsRemoved notes the policies that a role has today and that the code does not have,
+// where it does not say what it had before: it may remove them.
+func (w *work) perhapsRemoved(r Role, arn string, now snapshot.Role) {
+	if w.base == nil || !w.code.Timeless || r.Address == "" {
+		return
+	}
+	depends := func(policy string) Value {
+		return Unknown(fmt.Sprintf("whether %s keeps %s, which is not in the %s, depends on the stack", snapshot.NameOf(arn), policy, w.code.Kind))
+	}
+	before := w.base.Roles[arn]
+	for _, policy := range before.AttachedPolicies {
+		if !slices.Contains(now.AttachedPolicies, policy) {
+			w.missing(snapshot.FactAttachedPolicies, arn, depends(snapshot.NameOf(policy)))
+		}
+	}
+	for _, name := range text.SortedKeys(before.InlinePolicies) {
+		if _, ok := now.InlinePolicies[name]; !ok && !w.s.IsMissing(snapshot.FactInlinePolicies, arn+"#"+name) {
+			w.missing(snapshot.FactInlinePolicies, arn+"#"+name, depends("inline policy "+name))
+		}
 	}
 }
 
@@ -90,6 +113,9 @@ func (w *work) findRole(arn string) (Role, bool) {
 	}
 	r.ARN, r.Existed = arn, true
 	r.Facts = snapshot.Role{NotFound: facts.NotFound, ID: facts.ID, CreatedAt: facts.CreatedAt, InstanceProfiles: slices.Clone(facts.InstanceProfiles)}
+	if w.code.Timeless && r.Address != "" {
+		return r, true // whose policies from before may be those of the code from before
+	}
 	if !r.AttachedOnly {
 		for _, policy := range facts.AttachedPolicies {
 			r.Attached = append(r.Attached[:len(r.Attached):len(r.Attached)], Text(policy))

@@ -60,8 +60,20 @@ func (b *boundaryValues) addItself(f family) {
 	b.booleans = b.booleans || f == boolean
 }
 
-// values returns the values. ok is false where the conditions read the same text in
-// several ways, or a value has no text.
+// merge adds what other conditions name.
+func (b *boundaryValues) merge(o boundaryValues) {
+	b.texts = append(b.texts, o.texts...)
+	b.numbers = append(b.numbers, o.numbers...)
+	b.instants = append(b.instants, o.instants...)
+	b.addresses = append(b.addresses, o.addresses...)
+	b.booleans, b.arns = b.booleans || o.booleans, b.arns || o.arns
+	for f, used := range o.families {
+		b.families[f] = b.families[f] || used
+	}
+}
+
+// values returns the values. ok is false where there may be others that the conditions
+// tell apart: they read the same text in several ways, or a value has no text.
 func (b *boundaryValues) values() (values []string, ok bool) {
 	ways, textual := 0, false
 	for f, used := range b.families {
@@ -75,10 +87,7 @@ func (b *boundaryValues) values() (values []string, ok bool) {
 		}
 	}
 	// One value has many texts in base64, which a condition on text tells apart.
-	if ways > 1 || b.families[binary] && textual {
-		return nil, false
-	}
-	ok = true
+	ok = ways <= 1 && (!b.families[binary] || !textual)
 	values = append(values, "", otherThan(b.texts))
 	for _, t := range b.texts {
 		values = append(values, t, strings.ToUpper(t), strings.ToLower(t), flipFirst(t))

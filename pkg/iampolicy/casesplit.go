@@ -5,12 +5,13 @@ import (
 	"slices"
 )
 
-// Limits of the case split. Beyond them the answer stays Depends.
+// Limits of the case split. Beyond those of one key, its conditions are tried as if all
+// combinations could occur; beyond the others the answer stays Depends.
 const (
 	maxCases   = 4096    // cases of one request
 	maxEffort  = 1 << 21 // cases times statements
 	maxClasses = 256     // classes of values of one key
-	maxSet     = 8       // classes of values of a key that may have several
+	maxSet     = 10      // classes of values of a key that may have several
 )
 
 // tryCases settles an open verdict where every case gives the same answer: where
@@ -111,7 +112,7 @@ func (e *evaluation) openCases(v verdict) *cases {
 	for _, p := range c.parts {
 		b.add(p)
 	}
-	c.groups, c.ok = b.finish()
+	c.groups, c.ok = b.finish(), true
 	total, statements := 1, 1
 	e.each(func(match) { statements++ })
 	for _, g := range c.groups {
@@ -219,7 +220,7 @@ type caseBuilder struct {
 	// parts are decided alike.
 	opaque  map[string]int
 	groups  []group
-	entries []*resource // that match part of what is asked for
+	entries []openPart // resources that match part of what is asked for
 }
 
 func (b *caseBuilder) add(p openPart) {
@@ -228,10 +229,10 @@ func (b *caseBuilder) add(p openPart) {
 		b.addCondition(of)
 	case *resource:
 		if _, known := of.template.expand(&b.e.ctx); known == yes {
-			b.entries = append(b.entries, of)
+			b.entries = append(b.entries, p)
 			return
 		}
-		b.addOpaque(of, "resource "+p.dependency.Resource, false)
+		b.addOpaqueResource(p)
 	case *Statement:
 		b.addOpaque(of, fmt.Sprintf("principal %v %v", of.Principals, of.NotPrincipals), false)
 	case unreadPolicy:
@@ -262,7 +263,14 @@ func (b *caseBuilder) addCondition(c *Condition) {
 		k.conditions = append(k.conditions, c)
 		return
 	}
-	opposite := cc.negated && cc.set == plainOperator && !cc.ifExists
+	b.addOpaqueCondition(c, false)
+}
+
+// addOpaqueCondition decides a condition on its own, with those that are equal or, of a
+// key that has not several values, its opposite.
+func (b *caseBuilder) addOpaqueCondition(c *Condition, several bool) {
+	cc := &c.compiled
+	opposite := cc.negated && cc.set == plainOperator && !cc.ifExists && !several
 	name := fmt.Sprintf("condition %s %d %d %v %v %q", cc.key, cc.set, cc.family, cc.order, cc.ifExists, c.Values)
 	if cc.negated && !opposite {
 		name = "not " + name
@@ -283,22 +291,57 @@ func (b *caseBuilder) addOpaque(of any, name string, opposite bool) {
 	g.rows[1] = append(g.rows[1], truth(!opposite))
 }
 
-func (b *caseBuilder) finish() ([]group, bool) {
+func (b *caseBuilder) addOpaqueResource(p openPart) {
+	b.addOpaque(p.of, "resource "+p.dependency.Resource, false)
+}
+
+// finish returns the groups. Parts that have too many combinations are decided each on
+// its own, as if all combinations could occur.
+func (b *caseBuilder) finish() []group {
 	for _, key := range b.order {
-		g, ok := b.keys[key].group()
-		if !ok {
-			return nil, false
+		if !b.addGroup(b.keys[key]) {
+			b.addWithoutSets(b.keys[key])
 		}
-		b.groups = append(b.groups, g)
 	}
 	if len(b.entries) > 0 {
-		g, ok := b.resourceGroup()
-		if !ok {
-			return nil, false
+		if g, ok := b.resourceGroup(); ok {
+			b.groups = append(b.groups, g)
+			return b.groups
 		}
+		for _, p := range b.entries {
+			b.addOpaqueResource(p)
+		}
+	}
+	return b.groups
+}
+
+// addGroup decides the conditions on a key together. It returns false where they have
+// too many combinations.
+func (b *caseBuilder) addGroup(k *keyConditions) bool {
+	g, ok := k.group()
+	if ok {
 		b.groups = append(b.groups, g)
 	}
-	return b.groups, true
+	return ok
+}
+
+// addWithoutSets decides the conditions with ForAllValues and ForAnyValue, which have
+// the most combinations, each on its own; if that is not enough, the others too.
+func (b *caseBuilder) addWithoutSets(k *keyConditions) {
+	others := &keyConditions{ctx: k.ctx, present: k.present, several: true}
+	for _, c := range k.conditions {
+		if c.compiled.set == plainOperator {
+			others.conditions = append(others.conditions, c)
+		} else {
+			b.addOpaqueCondition(c, true)
+		}
+	}
+	if b.addGroup(others) {
+		return
+	}
+	for _, c := range others.conditions {
+		b.addOpaqueCondition(c, true)
+	}
 }
 
 // resourceGroup has a row for every set of patterns that one of the resources
@@ -307,7 +350,8 @@ func (b *caseBuilder) resourceGroup() (group, bool) {
 	var g group
 	var list predicates
 	var class []int
-	for _, r := range b.entries {
+	for _, p := range b.entries {
+		r := p.of.(*resource)
 		elements, _ := r.template.expand(&b.e.ctx)
 		if r.template.variables {
 			elements = scoped(elements, true)
@@ -332,6 +376,7 @@ func (b *caseBuilder) resourceGroup() (group, bool) {
 type keyConditions struct {
 	ctx        *facts
 	present    bool // the key is not absent
+	several    bool // the key may have several values, also where no operator on sets says so
 	conditions []*Condition
 	// predicate is the index of each value's predicate.
 	predicate map[*conditionValue]int
@@ -340,14 +385,14 @@ type keyConditions struct {
 // predicate is a comparison that a value satisfies or not.
 type predicate struct {
 	name string
-	// elements is set for patterns.
+	// elements is set for patterns, and not nil for the empty one.
 	elements []element
 	// exact: only values that the conditions name satisfy it, and each of these is
 	// tried.
 	exact bool
-	// never: no value satisfies it.
-	never bool
-	test  func(value string) bool
+	// never: no value satisfies it; always: each does.
+	never, always bool
+	test          func(value string) bool
 }
 
 // predicates are distinct comparisons.
@@ -388,7 +433,7 @@ func (l predicates) combinations() ([]valueClass, bool) {
 			classes = append(classes, valueClass{satisfies: slices.Clone(satisfies)})
 			return len(classes) <= maxClasses
 		}
-		everything := l[i].elements != nil && newPattern(l[i].elements).form == formAll
+		everything := l[i].always || l[i].elements != nil && newPattern(l[i].elements).form == formAll
 		for _, t := range []bool{false, true} {
 			if satisfies[i] = t; t && (l[i].exact || l[i].never) || !t && everything || !possible(i) {
 				continue
@@ -450,6 +495,9 @@ func (k *keyConditions) group() (group, bool) {
 	for _, class := range classes {
 		add([]valueClass{class}, false)
 	}
+	if k.several {
+		add(classes[:1], true)
+	}
 	if !sets {
 		return g, true
 	}
@@ -503,61 +551,134 @@ func (k *keyConditions) evaluate(cc *compiledCondition, values []valueClass, sev
 	return all
 }
 
-// valueClasses returns the classes of values that the conditions tell apart.
+// way is how a value is read: as text, or as a number, a date, a truth, bytes or an
+// address.
+type way struct {
+	predicates predicates
+	samples    boundaryValues
+	patterns   bool
+}
+
+// valueClasses returns the classes of values that the conditions tell apart. The values
+// that these name are tried. Where there may be others that they tell apart, because of
+// patterns or because they read a value in several ways, as text and as a number, such a
+// value may be of any class of each way.
 func (k *keyConditions) valueClasses() ([]valueClass, bool) {
-	var list predicates
+	ways := k.ways()
+	var all predicates
 	var samples boundaryValues
-	k.predicate = map[*conditionValue]int{}
 	patterns := false
-	for _, c := range k.conditions {
-		cc := &c.compiled
-		if cc.family == null {
-			continue
-		}
-		for i := range cc.values {
-			v := &cc.values[i]
-			p := k.predicateOf(c, v, c.Values[i])
-			if p.elements != nil && !p.exact {
-				patterns = true
-			}
-			if v.itself {
-				samples.addItself(cc.family)
-			} else {
-				elements, _ := v.text.expand(k.ctx)
-				samples.add(cc.family, v, elements)
-			}
-			k.predicate[v] = list.add(p)
-		}
+	for _, w := range ways {
+		all = append(all, w.predicates...)
+		samples.merge(w.samples)
+		patterns = patterns || w.patterns
 	}
-	values, ok := samples.values()
-	if !ok {
-		return nil, false
+	values, complete := samples.values()
+	classes := all.classesOf(values)
+	if complete && !patterns {
+		return classes, len(classes) <= maxClasses
 	}
-	var classes []valueClass
-	seen := map[string]bool{}
-	add := func(class valueClass) {
-		if name := fmt.Sprint(class); !seen[name] {
-			seen[name] = true
-			classes = append(classes, class)
-		}
-	}
-	for _, value := range values {
-		class := valueClass{empty: value == ""}
-		for _, p := range list {
-			class.satisfies = append(class.satisfies, p.test(value))
-		}
-		add(class)
-	}
-	if patterns {
-		more, ok := list.combinations()
-		if !ok {
+	others := []valueClass{{}}
+	for f, w := range ways {
+		list, ok := w.otherClasses(family(f))
+		if !ok || len(others)*len(list) > maxClasses {
 			return nil, false
 		}
-		for _, class := range more {
-			add(class)
+		others = product(others, list)
+	}
+	classes = distinctClasses(append(classes, others...))
+	return classes, len(classes) <= maxClasses
+}
+
+// ways sorts the conditions by the way in which they read the value, and numbers the
+// predicates of all ways.
+func (k *keyConditions) ways() []way {
+	ways := make([]way, null)
+	k.predicate = map[*conditionValue]int{}
+	first := 0
+	for f := range ways {
+		w := &ways[f]
+		for _, c := range k.conditions {
+			if c.compiled.family.way() == family(f) {
+				w.add(k, c, first)
+			}
+		}
+		first += len(w.predicates)
+	}
+	return ways
+}
+
+// add adds the values of a condition. The first predicate of the way has the number
+// first.
+func (w *way) add(k *keyConditions, c *Condition, first int) {
+	cc := &c.compiled
+	for i := range cc.values {
+		v := &cc.values[i]
+		p := k.predicateOf(c, v, c.Values[i])
+		w.patterns = w.patterns || p.elements != nil && !p.exact && !v.itself
+		if v.itself {
+			w.samples.addItself(cc.family)
+		} else {
+			elements, _ := v.text.expand(k.ctx)
+			w.samples.add(cc.family, v, elements)
+		}
+		k.predicate[v] = first + w.predicates.add(p)
+	}
+}
+
+// way returns the first of the families that read a value in the same way.
+func (f family) way() family {
+	switch f {
+	case stringEqualsIgnoreCase, stringLike, arnLike:
+		return stringEquals
+	default:
+		return f
+	}
+}
+
+// otherClasses returns the classes of values but the empty text that one way tells
+// apart; of texts, those that the conditions do not name.
+func (w *way) otherClasses(f family) ([]valueClass, bool) {
+	if f == stringEquals {
+		return w.predicates.combinations()
+	}
+	values, ok := w.samples.values()
+	values = slices.DeleteFunc(values, func(v string) bool { return v == "" })
+	return w.predicates.classesOf(values), ok
+}
+
+// classesOf returns the classes of the values.
+func (l predicates) classesOf(values []string) []valueClass {
+	var classes []valueClass
+	for _, value := range values {
+		class := valueClass{empty: value == ""}
+		for _, p := range l {
+			class.satisfies = append(class.satisfies, p.test(value))
+		}
+		classes = append(classes, class)
+	}
+	return distinctClasses(classes)
+}
+
+// distinctClasses returns the classes, each once.
+func distinctClasses(classes []valueClass) []valueClass {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(classes, func(class valueClass) bool {
+		name := fmt.Sprint(class)
+		defer func() { seen[name] = true }()
+		return seen[name]
+	})
+}
+
+// product returns every class of a joined with every class of b.
+func product(a, b []valueClass) []valueClass {
+	var classes []valueClass
+	for _, x := range a {
+		for _, y := range b {
+			classes = append(classes, valueClass{satisfies: slices.Concat(x.satisfies, y.satisfies)})
 		}
 	}
-	return classes, len(classes) <= maxClasses
+	return classes
 }
 
 // predicateOf returns the comparison with one value of a condition.
@@ -566,15 +687,20 @@ func (k *keyConditions) predicateOf(c *Condition, v *conditionValue, text string
 	p := predicate{name: fmt.Sprintf("%d %v %q", cc.family, cc.order, text)}
 	if v.itself {
 		p.test = cc.family.equalsItself
+		if cc.family == arnLike {
+			p.elements = scoped(globElements("arn:*:*:*:*:*"), false)
+		} else {
+			p.always = cc.family.way() == stringEquals
+		}
 		return p
 	}
 	p.test = func(value string) bool { return cc.matches(v, k.ctx, value) == yes }
 	elements, known := v.text.expand(k.ctx)
 	switch cc.family {
 	case stringLike:
-		p.elements, p.never = elements, known == no
+		p.elements, p.never = append([]element{}, elements...), known == no
 	case arnLike:
-		p.elements, p.never = scoped(slices.Clone(elements), false), known == no
+		p.elements, p.never = scoped(append([]element{}, elements...), false), known == no
 	case stringEquals:
 		p.exact = true
 	default:

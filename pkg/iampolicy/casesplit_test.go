@@ -39,6 +39,42 @@ func TestCaseSplit(t *testing.T) {
 		{name: "bytes, absent or not", identity: join(allow(when("BinaryEqualsIfExists", "aws:a", `"QQ=="`)), deny(when("Null", "aws:a", `"true"`))), want: "depends"},
 		{name: "bytes that are none", identity: allow(when("BinaryEquals", "aws:a", `"%"`)), want: "denied"},
 		{name: "bytes and text", identity: join(allow(when("BinaryEquals", "aws:a", `"QQ=="`)), deny(when("StringEquals", "aws:a", `"QQ=="`))), want: "depends"},
+		{
+			name: "bytes that are none, and text of another layer", want: "denied", identity: allow(when("BinaryEquals", "aws:a", `"%"`)),
+			boundary: allow(when("StringNotEquals", "aws:a", `"x"`)),
+		},
+		{
+			name: "bytes of an absent key, and text", want: "denied",
+			identity: allow(`"Condition":{"BinaryEquals":{"aws:a":"QQ=="},"StringLike":{"aws:a":"x*"},"Null":{"aws:a":"true"}}`),
+		},
+		{
+			name: "no bytes and no text: both are empty", want: "denied",
+			identity: allow(`"Condition":{"BinaryEquals":{"aws:a":""},"StringLike":{"aws:a":"x*"},"NumericEquals":{"aws:a":"1"}}`),
+		},
+		{
+			name: "a key with too many patterns beside one that is settled", want: "allowed",
+			identity: join(like(10, contains, "StringLike"), allow(when("StringEquals", "aws:b", `"x"`)), allow(when("StringNotEquals", "aws:b", `"x"`))),
+		},
+		{
+			name: "too many resources beside a key that is settled", resource: "arn:aws:s3:::bucket/*", want: "allowed",
+			identity: join(strings.Join(overlapping, ","), allow(when("StringEquals", "aws:b", `"x"`)), allow(when("StringNotEquals", "aws:b", `"x"`))),
+		},
+		{
+			name: "an ARN like the empty text, beside a pattern", want: "denied",
+			identity: join(allow(when("ArnLike", "aws:a", `""`)), deny(when("StringLike", "aws:a", `"x*"`))), context: map[string]BatchValues{},
+		},
+		{
+			name: "a truth that is a text, beside a number", want: "denied",
+			identity: join(allow(`"Condition":{"Bool":{"aws:a":"true"},"StringEquals":{"aws:a":"x"}}`), deny(when("NumericLessThan", "aws:a", `"5"`))),
+		},
+		{
+			name: "a number that is none, beside a set with too many combinations", want: "denied",
+			identity: join(allow(when("NumericLessThan", "aws:a", `"x"`)), deny(when("ForAnyValue:StringLike", "aws:a", `["*1*","*2*","*3*","*4*"]`))),
+		},
+		{
+			name: "a key that has several values, beside a set with too many combinations", want: "depends",
+			identity: join(allow(`"Condition":{"StringNotEquals":{"aws:a":"x"},"ForAnyValue:StringLike":{"aws:a":["*1*","*2*","*3*","*4*"]}}`), allow(when("StringEquals", "aws:a", `"x"`))),
+		},
 		{name: "itself", identity: allow(when("StringEquals", "aws:a", `"${aws:a}"`)), want: "depends"},
 		{name: "itself, if it exists", identity: allow(when("StringEqualsIfExists", "aws:a", `"${aws:a}"`)), want: "allowed"},
 		{name: "itself, where it exists", identity: join(allow(when("StringEquals", "aws:a", `"${aws:A}"`)), allow(when("Null", "aws:a", `"true"`))), want: "allowed"},

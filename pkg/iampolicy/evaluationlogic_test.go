@@ -13,6 +13,7 @@ func TestEvaluationLogic(t *testing.T) {
 		enforcement   = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-denyallow.html"
 		single        = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_policy-eval-basics.html"
 		crossAccount  = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html"
+		keys          = "https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html#key-policy-default-allow-root-enable-iam"
 		interplay     = "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_AccessPolicyLanguage_Interplay.html"
 		rcps          = "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps.html"
 		rcpEvaluation = "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps_evaluation.html"
@@ -26,6 +27,7 @@ func TestEvaluationLogic(t *testing.T) {
 		carlos     = "arn:aws:iam::111122223333:user/carlossalazar"
 		repository = "arn:aws:ecr:eu-west-1:444455556666:repository/app"
 		key        = "arn:aws:kms:eu-west-1:444455556666:key/k"
+		ownKey     = "arn:aws:kms:eu-west-1:111122223333:key/k"
 		otherRole  = "arn:aws:iam::444455556666:role/target"
 		starport   = "arn:aws:s3:::prod-eu-west-1-starport-layer-bucket/layer"
 		linkedRole = "arn:aws:iam::111122223333:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
@@ -56,6 +58,14 @@ func TestEvaluationLogic(t *testing.T) {
 		{enforcement, question{name: "a boundary that does not allow", identity: allow(), boundary: other, want: "denied"}, LayerBoundary},
 		{enforcement, question{name: "a session policy that does not allow", principal: nodeSession, identity: allow(), session: other, want: "denied"}, LayerSession},
 		{enforcement, question{name: "a trust policy must allow the principal", identity: allow(`"Action":"sts:AssumeRole"`), action: "sts:AssumeRole", resource: trustedRole, resourcePolicy: allow(`"Action":"sts:AssumeRole"`, names(testUser)), want: "denied"}, LayerResource},
+		{enforcement, question{name: "a key policy must allow the principal", action: "kms:Decrypt", resource: ownKey, identity: allow(`"Action":"kms:*"`), resourcePolicy: allow(`"Action":"kms:*"`, every, names(testUser)), want: "denied"}, LayerResource},
+		{enforcement, question{name: "a key policy that names the role", action: "kms:Decrypt", resource: ownKey, resourcePolicy: allow(`"Action":"kms:*"`, every, names(nodeRole)), want: "allowed"}, NoLayer},
+		{keys, question{name: "a key policy that names the account enables IAM policies", action: "kms:Decrypt", resource: ownKey, identity: allow(`"Action":"kms:Decrypt"`), resourcePolicy: allow(`"Action":"kms:*"`, every, names(testAccount)), want: "allowed"}, NoLayer},
+		{keys, question{name: "and allows nothing by itself", action: "kms:Decrypt", resource: ownKey, resourcePolicy: allow(`"Action":"kms:*"`, every, names(testAccount)), want: "denied"}, LayerIdentity},
+		{keys, question{name: "a Deny of the key policy", action: "kms:Decrypt", resource: ownKey, identity: allow(`"Action":"kms:Decrypt"`), resourcePolicy: allow(`"Action":"kms:*"`, every, names(testAccount)) + "," + deny(`"Action":"kms:Decrypt"`, every, names(nodeRole)), want: "explicit"}, LayerResource},
+		{keys, question{name: "a key policy that was not given", action: "kms:Decrypt", resource: ownKey, identity: allow(`"Action":"kms:Decrypt"`), want: "depends"}, NoLayer},
+		{keys, question{name: "a boundary does not limit what the key policy gives the session", principal: nodeSession, action: "kms:Decrypt", resource: ownKey, boundary: other, resourcePolicy: allow(`"Action":"kms:*"`, every, names(nodeSession)), want: "allowed"}, NoLayer},
+		{keys, question{name: "a boundary limits what the key policy gives the role", action: "kms:Decrypt", resource: ownKey, boundary: other, resourcePolicy: allow(`"Action":"kms:*"`, every, names(nodeRole)), want: "denied"}, LayerIdentity},
 		{byResource, question{name: "the union of identity and resource policy", resourcePolicy: allow(every, names(nodeRole)), want: "allowed"}, NoLayer},
 		{byResource, question{name: "a Deny in either overrides", identity: allow(), resourcePolicy: deny(every, names(nodeRole)), want: "explicit"}, LayerResource},
 		{byBoundary, question{name: "the intersection of identity policies and boundary", identity: other, boundary: allow(), want: "denied"}, LayerIdentity},

@@ -253,7 +253,8 @@ func TestProperty_UnreadLayerIsEveryPolicy(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l, r := genLayers().Draw(t, "layers"), genRequest().Draw(t, "request")
 		l.session, l.boundary, l.scp, l.rcp, l.endpoint = nil, nil, nil, nil, nil
-		statements := genStatements().Draw(t, "statements")
+		statements, rcp := genStatements().Draw(t, "statements"), genRCP(t)
+		endpoint := genPrincipalStatements(t, "endpoint")
 		for name, layer := range map[string]struct {
 			set    func(*layers)
 			unread func(*Set)
@@ -261,8 +262,8 @@ func TestProperty_UnreadLayerIsEveryPolicy(t *testing.T) {
 			"session policy":            {func(l *layers) { l.session = statements }, func(s *Set) { s.session = []Policy{{Name: "p"}} }},
 			"permissions boundary":      {func(l *layers) { l.boundary = statements }, func(s *Set) { s.boundary = []Policy{{Name: "p"}} }},
 			"service control policies":  {func(l *layers) { l.scp = statements }, func(s *Set) { s.scps = [][]Policy{{{Name: "p"}}} }},
-			"resource control policies": {func(l *layers) { l.rcp = genRCP(t) }, func(s *Set) { s.rcps = [][]Policy{{{Name: "p"}}} }},
-			"VPC endpoint policy":       {func(l *layers) { l.endpoint = genPrincipalStatements(t, "endpoint") }, func(s *Set) { s.endpoint = []Policy{{Name: "p"}} }},
+			"resource control policies": {func(l *layers) { l.rcp = rcp }, func(s *Set) { s.rcps = [][]Policy{{{Name: "p"}}} }},
+			"VPC endpoint policy":       {func(l *layers) { l.endpoint = endpoint }, func(s *Set) { s.endpoint = []Policy{{Name: "p"}} }},
 		} {
 			given := l
 			layer.set(&given)

@@ -348,6 +348,17 @@ var PullThroughCache = []Action{
 	{Name: "ecr:BatchImportUpstreamImage", Resources: []string{"arn:{partition}:ecr:{region}:{account}:repository/*"}, For: "the first pull through a pull-through cache"},
 }
 
+// ImportInto is what the first pull of an image through a pull-through cache calls, for a
+// repository of a region that exists or is to be created.
+// Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-iam.html
+func ImportInto(region, repositoryARN string, create bool) []Action {
+	actions := []Action{{Name: "ecr:BatchImportUpstreamImage", Resources: []string{repositoryARN}, Region: region, For: "the first pull through a pull-through cache"}}
+	if create {
+		actions = append(actions, Action{Name: "ecr:CreateRepository", Resources: []string{repositoryARN}, Region: region, For: "the repository of the first pull through a pull-through cache"})
+	}
+	return actions
+}
+
 // ExcessivePull are actions that AmazonEC2ContainerRegistryReadOnly and wider
 // policies grant and no image pull calls.
 // Source: https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEC2ContainerRegistryReadOnly.html

@@ -44,21 +44,34 @@ var (
 	RepositoryReads   = []string{"ecr:GetRepositoryPolicy"}
 )
 
+// RegistryReads are what check and snapshot call where an image could not be pulled from a
+// private registry of the account. QuotaReads they call where Karpenter or EKS Auto Mode
+// creates instance profiles.
+var (
+	RegistryReads = []string{"ecr:DescribePullThroughCacheRules", "ecr:GetRegistryPolicy"}
+	QuotaReads    = []string{"iam:GetAccountSummary"}
+)
+
 // OptionalReads are what a run is complete without; each has a statement of its own in
 // ReaderDocument.
-var OptionalReads = slices.Concat(EndpointReads, OrganizationReads, RepositoryReads)
+var OptionalReads = slices.Concat(EndpointReads, OrganizationReads, RepositoryReads, RegistryReads, QuotaReads)
 
-// ListReads are what list calls besides.
+// ListReads are what list calls besides. iam:ListInstanceProfiles saves check time where an
+// Auto Scaling group has no instances.
 var ListReads = []string{"iam:ListEntitiesForPolicy", "iam:ListInstanceProfiles", "iam:ListRoles"}
+
+// BulkReads are what reading roles and policies at once needs; without them each is read.
+var BulkReads = []string{"iam:GetAccountAuthorizationDetails", "iam:ListEntitiesForPolicy"}
 
 // UsageReads are what usage calls besides. The first makes a report in IAM and changes
 // nothing else.
 var UsageReads = []string{"iam:GenerateServiceLastAccessedDetails", "iam:GetServiceLastAccessedDetails"}
 
-// FleetReads are what check and snapshot call besides to find the clusters of all regions.
-// The last three are for --org, in the management account or a delegated administrator's.
+// FleetReads are what check and snapshot call besides for fleets: to find the clusters of all
+// regions, and an account's OIDC providers, without which a run is complete. The last three
+// are for --org, in the management account or a delegated administrator's.
 var FleetReads = []string{
-	"ec2:DescribeRegions",
+	"ec2:DescribeRegions", "iam:ListOpenIDConnectProviders",
 	"organizations:ListAccounts", "organizations:ListAccountsForParent", "organizations:ListOrganizationalUnitsForParent",
 }
 
@@ -70,9 +83,33 @@ func ReaderDocument() Document {
 		Statement{Sid: "NodeRoleEndpoints", Effect: "Allow", Action: EndpointReads, Resource: []string{"*"}},
 		Statement{Sid: "NodeRoleOrganization", Effect: "Allow", Action: OrganizationReads, Resource: []string{"*"}},
 		Statement{Sid: "NodeRoleRepositories", Effect: "Allow", Action: RepositoryReads, Resource: []string{"*"}},
+		Statement{Sid: "NodeRoleRegistries", Effect: "Allow", Action: RegistryReads, Resource: []string{"*"}},
+		Statement{Sid: "NodeRoleQuota", Effect: "Allow", Action: QuotaReads, Resource: []string{"*"}},
 		Statement{Sid: "NodeRoleList", Effect: "Allow", Action: ListReads, Resource: []string{"*"}},
+		Statement{Sid: "NodeRoleBulk", Effect: "Allow", Action: BulkReads, Resource: []string{"*"}},
 		Statement{Sid: "NodeRoleUsage", Effect: "Allow", Action: UsageReads, Resource: []string{"*"}},
 		Statement{Sid: "NodeRoleFleet", Effect: "Allow", Action: FleetReads, Resource: []string{"*"}},
+	)
+}
+
+// ReaderTrust is the trust policy of a role that a principal assumes in each account of an
+// organization: with the external ID, and only while the principal's account is in the
+// organization. A principal whose session has transitive tags, as those of EKS Pod Identity
+// have, also needs sts:TagSession. That action has no sts:ExternalId, and gives no
+// credentials without the other one.
+// Sources: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html (permissions
+// required to add session tags, role chaining),
+// https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html
+func ReaderTrust(principal, externalID, organizationID string) Document {
+	trust := func(sid, action string, equal map[string]any) Statement {
+		return Statement{
+			Sid: sid, Effect: "Allow", Principal: map[string][]string{"AWS": {principal}}, Action: []string{action},
+			Condition: map[string]map[string]any{"StringEquals": equal},
+		}
+	}
+	return document(
+		trust("NodeRoleReader", "sts:AssumeRole", map[string]any{"aws:PrincipalOrgID": organizationID, "sts:ExternalId": externalID}),
+		trust("NodeRoleReaderTags", "sts:TagSession", map[string]any{"aws:PrincipalOrgID": organizationID}),
 	)
 }
 
@@ -128,4 +165,16 @@ rules:
 - apiGroups: [""]
   resources: [events]
   verbs: [list]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: noderole-addons # optional: add-ons that use the node role's credentials
+rules:
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [get]
 `

@@ -16,7 +16,16 @@ import (
 // fix where it has the repair, and otherwise why it has none and what people do. The
 // report's results are those of the view.
 func Advise(v *view.View, report *finding.Report) {
-	a := adviser{v: v, results: report.Results, plans: map[string]planned{}}
+	a := adviser{v: v, results: report.Results, plans: map[string]planned{}, causes: map[finding.Subject][]*finding.Result{}}
+	for i := range report.Results {
+		r := &report.Results[i]
+		if r.Status == finding.Fail && len(r.Causes) == 0 {
+			a.causes[r.Block()] = append(a.causes[r.Block()], r)
+		}
+		if r.Repair == finding.MoveCNI {
+			a.move = r.ID
+		}
+	}
 	advised := make([][]finding.Next, len(report.Results))
 	for i, r := range report.Results {
 		switch {
@@ -39,6 +48,10 @@ func Advise(v *view.View, report *finding.Report) {
 type adviser struct {
 	v       *view.View
 	results []finding.Result
+	// causes are the failures that follow from no other result, by Block.
+	causes map[finding.Subject][]*finding.Result
+	// move is the ID of the rule whose repair is MoveCNI; empty where it has no result.
+	move string
 	// plans are the plans and their outcomes, by the rule IDs that each plan is for.
 	plans map[string]planned
 }
@@ -86,10 +99,8 @@ func (a adviser) failed(r finding.Result) []finding.Next {
 // together are the rule IDs of the failures of a subject that one repair repairs, sorted.
 func (a adviser) together(r finding.Result) []string {
 	ids := []string{r.ID}
-	for _, other := range a.results {
-		ofAWSNode := other.Subject.Kind == finding.SubjectAWSNode && r.Subject.Kind == finding.SubjectAWSNode
-		same := other.Status == finding.Fail && (other.Subject == r.Subject || ofAWSNode) && other.Repair == r.Repair && r.Repair != ""
-		if same && len(other.Causes) == 0 && !slices.Contains(ids, other.ID) {
+	for _, other := range a.causes[r.Block()] {
+		if other.Repair == r.Repair && r.Repair != "" && !slices.Contains(ids, other.ID) {
 			ids = append(ids, other.ID)
 		}
 	}
@@ -135,7 +146,7 @@ func (a adviser) fix(r finding.Result, only []string) finding.Next {
 		}
 	}
 	fix := command.Noderole("fix", "--only", strings.Join(only, ","))
-	if slices.ContainsFunc(a.results, func(m finding.Result) bool { return m.Repair == finding.MoveCNI && slices.Contains(only, m.ID) }) {
+	if slices.Contains(only, a.move) {
 		fix = command.Noderole("fix", "--cni-identity", "auto")
 	}
 	return finding.Fix(fix, titles)

@@ -3,8 +3,8 @@ package planner
 import (
 	"cmp"
 	"slices"
+	"strings"
 
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
@@ -78,14 +78,15 @@ func New(v *view.View, results []finding.Result, o Options) *Plan {
 // plan is New. It also returns what became of each failure: nil where steps repair it.
 func plan(v *view.View, results []finding.Result, o Options) (*Plan, map[finding.Ref]error) {
 	p := &planner{
-		v: v, o: o, results: results, dedicated: map[string]bool{},
+		v: v, o: o, byRepair: map[finding.Repair][]*finding.Result{}, steps: map[string]int{}, dedicated: map[string]bool{},
 		plan: &Plan{APIVersion: finding.APIVersion, Kind: PlanKind, Cluster: v.Snapshot.Cluster.ARN, Steps: []Step{}},
 	}
 	if a := v.Snapshot.AWSAuth; a != nil {
 		p.mapRoles = &a.MapRoles
 	}
 	var wanted []finding.Result
-	for _, r := range results {
+	for i, r := range results {
+		p.byRepair[r.Repair] = append(p.byRepair[r.Repair], &results[i])
 		if r.Status == finding.Fail && !r.Excepted() && p.wants(r) {
 			wanted = append(wanted, r)
 		}
@@ -163,11 +164,12 @@ func (p *planner) repair(r finding.Result) ([]Step, error) {
 
 // add adds a step, or the rule to the step that makes the same changes.
 func (p *planner) add(r finding.Result, s Step) {
-	for i := range p.plan.Steps {
+	var key strings.Builder
+	for _, c := range s.Changes {
+		key.WriteString(c.String() + "\n")
+	}
+	if i, known := p.steps[key.String()]; known {
 		have := &p.plan.Steps[i]
-		if !slices.EqualFunc(have.Changes, s.Changes, func(a, b change.Change) bool { return a.String() == b.String() }) {
-			continue
-		}
 		if !slices.Contains(have.Rules, r.ID) {
 			have.Rules = append(have.Rules, r.ID)
 			if s.provesOwn && !have.provesOwn {
@@ -181,6 +183,7 @@ func (p *planner) add(r finding.Result, s Step) {
 	if s.Subject == "" {
 		s.Subject, s.arn = r.Subject.Name, r.Subject.ARN
 	}
+	p.steps[key.String()] = len(p.plan.Steps)
 	p.plan.Steps = append(p.plan.Steps, s)
 }
 
@@ -196,10 +199,13 @@ func (s *Step) finish() {
 
 // planner is the state of planning.
 type planner struct {
-	v       *view.View
-	o       Options
-	results []finding.Result
-	plan    *Plan
+	v *view.View
+	o Options
+	// byRepair has the results by the kind of repair of their rules.
+	byRepair map[finding.Repair][]*finding.Result
+	plan     *Plan
+	// steps has the indexes of the plan's steps by their changes in words.
+	steps map[string]int
 	// dedicated has the roles, by ARN, whose nodes the plan gives another one.
 	dedicated map[string]bool
 	// ownRolePlanned is how the plan gives aws-node a role of its own; empty where it does
@@ -213,9 +219,9 @@ type planner struct {
 // name; an empty subject is every one.
 func (p *planner) failures(kind finding.Repair, subject string) []finding.Result {
 	var list []finding.Result
-	for _, r := range p.results {
-		if r.Status == finding.Fail && r.Repair == kind && (subject == "" || subject == r.Subject.ARN || subject == r.Subject.Name) {
-			list = append(list, r)
+	for _, r := range p.byRepair[kind] {
+		if r.Status == finding.Fail && (subject == "" || subject == r.Subject.ARN || subject == r.Subject.Name) {
+			list = append(list, *r)
 		}
 	}
 	return list
@@ -234,15 +240,15 @@ func (p *planner) planned(r finding.Result) bool {
 // isFor reports whether a step repairs a failure. What is wrong with pods of aws-node has
 // several subjects and one repair.
 func (s Step) isFor(r finding.Result) bool {
-	return slices.Contains(s.Rules, r.ID) && (s.Subject == r.Subject.Name || r.Subject.Kind == finding.SubjectAWSNode)
+	return (s.Subject == r.Subject.Name || r.Subject.Kind == finding.SubjectAWSNode) && slices.Contains(s.Rules, r.ID)
 }
 
 // checks are those of the rules with a kind of repair, about a subject. It is an error where
 // no such rule has results, as when a team switched it off: nothing can then be proven.
 func (p *planner) checks(kind finding.Repair, subject string, strict bool) ([]Check, error) {
 	var list []Check
-	for _, r := range p.results {
-		if c := (Check{Rule: r.ID, Subject: subject, Strict: strict}); r.Repair == kind && !slices.Contains(list, c) {
+	for _, r := range p.byRepair[kind] {
+		if c := (Check{Rule: r.ID, Subject: subject, Strict: strict}); !slices.Contains(list, c) {
 			list = append(list, c)
 		}
 	}

@@ -2,6 +2,7 @@ package print_test
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -76,6 +77,77 @@ func TestDiffColors(t *testing.T) {
 	if got := styles.ReplaceAllString(painted.String(), ""); got != plain.String() || painted.Len() == plain.Len() {
 		t.Errorf("with colors:\n%s\nwithout:\n%s", got, plain.String())
 	}
+}
+
+// fleetDiff is a fleet with a cluster of each presence, and many that changed alike.
+func fleetDiff(name string) *diff.FleetDiff {
+	d := &diff.FleetDiff{Old: diff.FleetSource{Directory: name, Selection: name, PlannedAt: "2026-06-01T08:00:00Z"}, New: diff.FleetSource{Directory: "new/"}}
+	one := sampleDiff()
+	for i := range 12 {
+		info := one.Cluster
+		info.Name = fmt.Sprintf("c-%02d%s", i, name)
+		c := diff.ClusterDiff{Cluster: info, Presence: diff.InBoth, OldFile: "old/" + name, NewFile: "new/" + name, Summary: one.Summary, Verdicts: one.Verdicts, Changes: one.Changes}
+		d.Add(c)
+	}
+	for _, presence := range []diff.Presence{diff.OnlyInNew, diff.OnlyInOld, diff.NotReadNow, diff.ReadNow, diff.NeverRead} {
+		d.Add(diff.ClusterDiff{Cluster: finding.ClusterInfo{Name: string(presence) + name, ARN: name}, Presence: presence, Reason: "no answer: " + name})
+	}
+	d.AddUnread(name, false)
+	state := &diff.State{Status: finding.Fail, Severity: finding.Info, Message: "the clusters of group " + name + " differ"}
+	d.Verdicts = []diff.Verdict{{Movement: diff.New, Worse: true, ID: "NR905", New: state}}
+	return d
+}
+
+// TestFleetDiff: clusters that were added, are gone or were not read are named; verdicts that
+// moved alike are one line, and the changes of a few clusters follow.
+func TestFleetDiff(t *testing.T) {
+	var table, markdown bytes.Buffer
+	if err := print.FleetDiff(&table, fleetDiff(""), print.TableOptions{Width: 100}); err != nil {
+		t.Fatal(err)
+	}
+	if err := print.FleetDiffMarkdown(&markdown, fleetDiff("")); err != nil {
+		t.Fatal(err)
+	}
+	words := strings.Join(strings.Fields(table.String()), " ")
+	for _, want := range []string{
+		"17 clusters old , planned at", "added added : no findings", "gone gone : no findings", "not read notRead : no answer:", "read now readNow : 0 findings; before: no answer:",
+		"new info NR905 the clusters of group differ", "new FAIL NR201 12 clusters, such as eksNodeRole is missing permissions that a node needs to join: c-00, c-01, c-02, c-03, c-04, c-05, c-06, c-07, and 4 more",
+		"resolved FAIL -> gone NR105 12 clusters", "-- c-09 111122223333 eu-west-1: 2 verdicts got worse", "and the changes of 2 more clusters; -o json has all", "kubectl noderole diff old/ new/",
+	} {
+		if !strings.Contains(words, want) {
+			t.Errorf("no %q in\n%s", want, table.String())
+		}
+	}
+	if strings.Contains(words, "-- c-10") || strings.Contains(words, "NR203 12 clusters") {
+		t.Errorf("too much in\n%s", table.String())
+	}
+	for _, want := range []string{"- **added** added", "- **new** FAIL [NR201](", "<details><summary>c-11 111122223333 eu-west-1: 5 changes</summary>"} {
+		if !strings.Contains(markdown.String(), want) {
+			t.Errorf("no %q in\n%s", want, markdown.String())
+		}
+	}
+}
+
+// TestFleetDiffIsSafe: no name steers a terminal, or is read as HTML.
+func TestFleetDiffIsSafe(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := fleetDiff(hostile().Draw(t, "word"))
+		var table, markdown bytes.Buffer
+		if err := print.FleetDiff(&table, d, print.TableOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := print.FleetDiffMarkdown(&markdown, d); err != nil {
+			t.Fatal(err)
+		}
+		for _, out := range []string{table.String(), markdown.String()} {
+			if i := unsafe(out); i >= 0 {
+				t.Errorf("an unsafe character at byte %d: %q", i, out)
+			}
+		}
+		if tags := strings.NewReplacer("<details>", "", "</details>", "", "<summary>", "", "</summary>", "").Replace(markdown.String()); strings.Contains(tags, "<") {
+			t.Errorf("a name is read as HTML: %s", markdown.String())
+		}
+	})
 }
 
 // styles are what paints words.

@@ -18,6 +18,7 @@ import (
 // cli-runtime. The other formats of Formats are of one cluster.
 func fleetWriters() map[string]func(w io.Writer, f *finding.FleetReport, o Options) error {
 	return map[string]func(w io.Writer, f *finding.FleetReport, o Options) error{
+		"github":      writeFleetGitHub,
 		"html":        writeFleetHTML,
 		"junit":       writeFleetJUnit,
 		"markdown":    writeFleetMarkdown,
@@ -48,6 +49,7 @@ const (
 	manyClusters    = 40 // above, clusters without findings, and others after so many, are only counted
 	namedClusters   = 8  // of one finding
 	plannedClusters = 5  // whose repair is named
+	namedFindings   = 5  // of one rule about several clusters
 )
 
 // FleetTable writes a fleet's report for a person: a row for each cluster with a verdict for
@@ -75,6 +77,7 @@ func FleetTable(w io.Writer, f *finding.FleetReport, o TableOptions, rules []fin
 		t.clusters(f)
 	}
 	t.fleetFindings(f, rules)
+	t.together(f)
 	t.notRead(f)
 	if !o.Quiet {
 		t.fleetMissing(f)
@@ -130,11 +133,17 @@ func fleetHeadline(f *finding.FleetReport) (string, tone) {
 		parts = append(parts, "no errors and no warnings")
 	case s.Planned > s.NotRead && s.Results.Known > 0:
 		parts = append(parts, "no new findings")
+	case s.Planned > s.NotRead && together(s) > 0:
+		parts = append(parts, "no cluster has findings of its own")
 	case s.Planned > s.NotRead:
 		parts = append(parts, "no findings")
 	}
-	if s.Results.Known > 0 {
-		parts = append(parts, fmt.Sprintf("%d known", s.Results.Known))
+	if n := together(s); n > 0 {
+		parts = append(parts, text.Count(n, "finding")+" across clusters")
+		t = worseTone(t, resultLabel(f.FleetResults[0]).Tone)
+	}
+	if n := s.Results.Known + s.FleetResults.Known; n > 0 {
+		parts = append(parts, fmt.Sprintf("%d known", n))
 	}
 	if s.NotRead > 0 {
 		parts = append(parts, fmt.Sprintf("%d of %d not read", s.NotRead, s.Planned))
@@ -146,10 +155,36 @@ func fleetHeadline(f *finding.FleetReport) (string, tone) {
 		t = toneUnknown
 	}
 	words := strings.Join(parts, ", ")
-	if len(f.Findings) > 0 {
-		words += "; begin with " + f.Findings[0].ID
+	if id := beginWith(f); id != "" {
+		words += "; begin with " + id
 	}
 	return words, t
+}
+
+// together counts the findings about several clusters.
+func together(s finding.FleetSummary) int {
+	return s.FleetResults.Errors + s.FleetResults.Warnings + s.FleetResults.Depends + s.FleetResults.Infos
+}
+
+// worseTone is the tone that counts more.
+func worseTone(a, b tone) tone {
+	if toneRank(b) < toneRank(a) {
+		return b
+	}
+	return a
+}
+
+// beginWith is the rule to begin with: what one cluster has goes before what only several
+// have, where both count alike.
+func beginWith(f *finding.FleetReport) string {
+	id, rank := "", 0
+	if len(f.Findings) > 0 {
+		id, rank = f.Findings[0].ID, f.Findings[0].Severity.Rank()
+	}
+	if len(f.FleetResults) > 0 && f.FleetResults[0].Weight().Rank() > rank {
+		id = f.FleetResults[0].ID
+	}
+	return id
 }
 
 func needs(n int) string {
@@ -314,6 +349,57 @@ func (t *table) fleetFindings(f *finding.FleetReport, rules []finding.RuleDoc) {
 	t.line("")
 }
 
+// together writes the results about several clusters: what is found and what is unknown, and
+// in the wide table what passed.
+func (t *table) together(f *finding.FleetReport) {
+	m := newModel(f.Across(), everything)
+	if t.o.Quiet {
+		m.unknown, m.excepted = nil, nil
+	}
+	var more []string
+	if !t.o.Wide {
+		m.passed = nil
+		m.findings, more = fewOfEach(m.findings)
+		for i := range m.findings {
+			e := &m.findings[i]
+			if n := len(e.advice); n > plannedClusters {
+				e.advice = append(slices.Clone(e.advice[:plannedClusters]), finding.Advise(fmt.Sprintf("and %d more, -o wide shows all", n-plannedClusters)))
+			}
+		}
+	}
+	m.idle = nil
+	if len(m.findings)+len(m.unknown)+len(m.excepted)+len(m.passed) == 0 {
+		return
+	}
+	if !t.o.Quiet {
+		t.rule("Across clusters")
+	}
+	t.list(m)
+	for _, l := range more {
+		t.line(l)
+	}
+	if len(more) > 0 {
+		t.line("")
+	}
+}
+
+// fewOfEach keeps the first findings of each rule, and says how many others there are.
+func fewOfEach(findings []entry) (kept []entry, more []string) {
+	counts := map[string]int{}
+	var ids []string
+	for _, e := range findings {
+		if counts[e.ID]++; counts[e.ID] <= namedFindings {
+			kept = append(kept, e)
+		} else if counts[e.ID] == namedFindings+1 {
+			ids = append(ids, e.ID)
+		}
+	}
+	for _, id := range ids {
+		more = append(more, fmt.Sprintf("and %s of %s (-o wide shows all)", text.Count(counts[id]-namedFindings, "more finding"), id))
+	}
+	return kept, more
+}
+
 // findingLabel is the label of what a finding counts with.
 func findingLabel(g finding.FleetFinding) label {
 	if g.Status == finding.Depends {
@@ -454,11 +540,15 @@ func (t *table) skippedFiles(f *finding.FleetReport) {
 
 // fleetCounts are the counts of a fleet, in words.
 func fleetCounts(s finding.FleetSummary) []string {
-	return []string{
+	counts := []string{
 		text.Count(s.Errors, "cluster") + " with errors", fmt.Sprintf("%d with warnings", s.Warnings),
 		fmt.Sprintf("%d with infos", s.Infos), fmt.Sprintf("%d without findings", s.Clean),
 		fmt.Sprintf("%d not read in full", s.Incomplete), fmt.Sprintf("%d not read", s.NotRead),
 	}
+	if n := together(s); n > 0 {
+		counts = append(counts, text.Count(n, "finding")+" across clusters")
+	}
+	return counts
 }
 
 // fleetStep is one thing to do: words, and commands.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
@@ -17,6 +18,9 @@ func writeFleetMarkdown(w io.Writer, f *finding.FleetReport, o Options) error {
 	d := &markdown{}
 	words, _ := fleetHeadline(f)
 	fmt.Fprintf(&d.b, "### kubectl noderole: %s\n\n%s. %s.\n\n", escape(fleetTitle(f)), escape(words), escape(strings.Join(fleetCounts(f.Summary), ", ")))
+	if facts := fleetFacts(f.Facts); len(facts) > 0 {
+		d.b.WriteString(escape(clip(strings.Join(facts, ", "), 4*maxName)) + "\n\n")
+	}
 	// What was not read goes before what may be left out.
 	var unread, rows, found, missing []string
 	for _, c := range f.Clusters {
@@ -37,6 +41,14 @@ func writeFleetMarkdown(w io.Writer, f *finding.FleetReport, o Options) error {
 		found = append(found, fmt.Sprintf("#### %s [%s](%s%s.md) %s\n\n%s\n\n", findingLabel(g).Word, escape(g.ID), rulePages, pathSegment(g.ID),
 			escape(findingWords(g, f.Summary.Planned, o.Rules)), escape(strings.ReplaceAll(clusterNames(g.Clusters, maxEvidenceLines), hardSpace, " "))))
 	}
+	var across, unknown []string
+	m := newModel(f.Across(), everything)
+	for _, e := range m.findings {
+		across = append(across, findingBlock(e, true))
+	}
+	for _, g := range m.unknown {
+		unknown = append(unknown, "- "+escape(clip(g.title(), maxName))+": "+escape(clip(strings.Join(g.first.Evidence, "; "), 4*maxName))+"\n")
+	}
 	for _, m := range f.Missing {
 		missing = append(missing, "- "+escape(clip(missingWords(m), 4*maxName))+"\n")
 	}
@@ -46,7 +58,9 @@ func writeFleetMarkdown(w io.Writer, f *finding.FleetReport, o Options) error {
 		head += " " + strings.ToUpper(string(c)) + " |"
 	}
 	d.addAll(2*markdownRoles, head+" Results |\n|"+strings.Repeat(" --- |", 4+len(finding.Concerns))+"\n", rows)
-	d.addAll(markdownFindings, "", found)
+	d.addAll(markdownFindings*2/3, "", found)
+	d.addAll(markdownFindings, "### Across clusters\n\n", across)
+	d.addAll(markdownRest, "#### Unknown across clusters\n\n", unknown)
 	d.addAll(markdownRest, "#### Not read in full\n\n", missing)
 	d.foot(o.Version, finding.Facts{JudgedBy: f.Facts.JudgedBy})
 	_, err := io.WriteString(w, d.b.String())
@@ -61,7 +75,7 @@ func writeFleetJUnit(w io.Writer, f *finding.FleetReport, o Options) error {
 	all := &junitSuites{Name: "kubectl noderole " + fleetTitle(f)}
 	for i, c := range f.Clusters {
 		s := &junitSuite{Name: rowName(c), Properties: []junitProperty{{"cluster", c.Cluster.ARN}}}
-		for name, value := range map[string]string{"context": c.Context, "group": c.Group, "factsCollectedAt": c.CollectedAt} {
+		for name, value := range map[string]string{"context": c.Context, "group": c.Group, "factsCollectedAt": c.CollectedAt, "cniVersion": f.Facts.CNIVersion} {
 			if value != "" {
 				s.Properties = append(s.Properties, junitProperty{name, value})
 			}
@@ -94,6 +108,17 @@ func writeFleetJUnit(w io.Writer, f *finding.FleetReport, o Options) error {
 			}
 		}
 	}
+	if len(f.FleetResults) > 0 {
+		s := &junitSuite{Name: "the clusters together"}
+		for _, res := range f.FleetResults {
+			c := newJUnitCase(entry{Result: res, label: resultLabel(res)}, false, o.FailOn, "fleet."+strings.ReplaceAll(string(res.Subject.Kind)+" "+res.Subject.Name, ".", "_"))
+			if c.Error != nil { // as for the exit code, it does not count by itself
+				c.Skipped, c.Error = c.Error.Type+": "+c.Error.Message+"\n"+c.Error.Text, nil
+			}
+			s.add(c)
+		}
+		all.Suites = append(all.Suites, s)
+	}
 	for _, s := range all.Suites {
 		all.Tests += s.Tests
 		all.Failures += s.Failures
@@ -108,8 +133,8 @@ func writeFleetJUnit(w io.Writer, f *finding.FleetReport, o Options) error {
 }
 
 // writeOpenMetrics writes the text format of OpenMetrics, for a textfile collector: whether
-// each cluster was read, how many findings and unknown results it has by rule, and the
-// counts of the fleet.
+// each cluster was read and when, how many findings and unknown results it has by rule, and
+// the counts of the fleet.
 // Source: https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md
 func writeOpenMetrics(w io.Writer, f *finding.FleetReport, _ Options) error {
 	var b strings.Builder
@@ -121,6 +146,11 @@ func writeOpenMetrics(w io.Writer, f *finding.FleetReport, _ Options) error {
 				parts = append(parts, labels[i]+`="`+metricLabel(labels[i+1])+`"`)
 			}
 			fmt.Fprintf(&b, "%s{%s} %d\n", name, strings.Join(parts, ","), value)
+		})
+	}
+	if f.Facts.CNIVersion != "" {
+		metric("noderole_cni_version", "The version of vpc-cni that the results are for, where it is not the one that runs.", func(sample func(int, ...string)) {
+			sample(1, "version", f.Facts.CNIVersion)
 		})
 	}
 	// Rows of which nothing is known may be alike.
@@ -145,12 +175,38 @@ func writeOpenMetrics(w io.Writer, f *finding.FleetReport, _ Options) error {
 			}
 		}
 	})
+	metric("noderole_cluster_collected_timestamp_seconds", "When reading the cluster's facts began.", func(sample func(int, ...string)) {
+		for _, c := range f.Clusters {
+			if at, err := time.Parse(time.RFC3339, c.CollectedAt); err == nil && c.Read {
+				sample(int(at.Unix()), clusterLabels(c)...)
+			}
+		}
+	})
 	metric("noderole_results", "Results that are findings.", func(sample func(int, ...string)) {
 		for _, g := range f.Findings {
 			for _, c := range g.Clusters {
 				p := strings.SplitN(c.ARN, ":", 6)
 				sample(len(c.Subjects), "cluster", c.Name, "account", p[4], "region", p[3], "rule", g.ID, "severity", string(g.Severity), "status", string(g.Status))
 			}
+		}
+	})
+	metric("noderole_fleet_results", "Findings about several clusters.", func(sample func(int, ...string)) {
+		type kind struct {
+			id               string
+			severity, status string
+		}
+		counts := map[kind]int{}
+		var kinds []kind
+		for _, r := range f.FleetResults {
+			if k := (kind{r.ID, string(r.Weight()), string(r.Status)}); k.severity != "" {
+				if counts[k] == 0 {
+					kinds = append(kinds, k)
+				}
+				counts[k]++
+			}
+		}
+		for _, k := range kinds {
+			sample(counts[k], "rule", k.id, "severity", k.severity, "status", k.status)
 		}
 	})
 	metric("noderole_fleet_clusters", "Clusters of the fleet by their worst result.", func(sample func(int, ...string)) {
@@ -173,4 +229,29 @@ func clusterLabels(c finding.FleetCluster) []string {
 // metricLabel is the value of a label, with what the format escapes.
 func metricLabel(s string) string {
 	return strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`).Replace(text.Visible(s))
+}
+
+// writeFleetGitHub writes annotations of a GitHub Actions run: one for each finding of a rule
+// with its clusters, for each finding about several clusters, and for what was not read.
+func writeFleetGitHub(w io.Writer, f *finding.FleetReport, o Options) error {
+	f = cleanFleet(f, text.Visible)
+	var b strings.Builder
+	for _, c := range f.Clusters {
+		if !c.Read {
+			b.WriteString(annotation("warning", "not read", nil, []string{rowName(c) + ": " + c.Reason, c.Advice}))
+		}
+	}
+	for _, g := range f.Findings {
+		title := g.ID + " on " + text.Count(len(g.Clusters), "cluster")
+		b.WriteString(annotation(githubLevel(g.Severity), title, nil, []string{findingWords(g, f.Summary.Planned, o.Rules), strings.ReplaceAll(clusterNames(g.Clusters, maxEvidenceLines), hardSpace, " ")}))
+	}
+	m := newModel(f.Across(), everything)
+	for _, e := range m.findings {
+		b.WriteString(annotation(githubLevel(e.Weight()), e.ID+" "+subjectTitle(e.Subject), nil, append([]string{e.Message}, details(e)...)))
+	}
+	for _, g := range m.unknown {
+		b.WriteString(annotation("notice", "unknown", nil, append([]string{g.title()}, g.first.Evidence...)))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }

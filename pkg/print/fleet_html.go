@@ -24,9 +24,17 @@ type fleetPage struct {
 	Unread          []unreadRow
 	Rows, Clean     []fleetRow
 	Findings        []fleetItem
+	Across          []item
+	Unknown         []unknownFleetItem
 	Missing         []string
 	Skipped         []finding.Skipped
 	Version         string
+}
+
+// unknownFleetItem is a result about several clusters that is unknown.
+type unknownFleetItem struct {
+	Title    string
+	Evidence []string
 }
 
 type unreadRow struct{ Name, Reason string }
@@ -115,6 +123,17 @@ func newFleetPage(f *finding.FleetReport, o Options) *fleetPage {
 	}
 	for _, g := range f.Findings {
 		p.Findings = append(p.Findings, fleetItem{findingLabel(g), g, findingWords(g, s.Planned, o.Rules), rulePages + pathSegment(g.ID) + ".md", alone(g)})
+	}
+	docs := map[string]finding.RuleDoc{}
+	for _, d := range o.Rules {
+		docs[d.ID] = d
+	}
+	m := newModel(f.Across(), everything)
+	for i, e := range slices.Concat(m.findings, m.excepted) {
+		p.Across = append(p.Across, newItem(e, fmt.Sprintf("across-%d", i+1), docs))
+	}
+	for _, g := range m.unknown {
+		p.Unknown = append(p.Unknown, unknownFleetItem{g.title(), g.first.Evidence})
 	}
 	for _, m := range f.Missing {
 		p.Missing = append(p.Missing, missingWords(m))

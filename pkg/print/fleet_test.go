@@ -36,6 +36,12 @@ func fleetOf(n int, name string) *finding.FleetReport {
 	}
 	f.AddUnread(finding.FleetCluster{Cluster: finding.ClusterInfo{Name: "gone", Account: "111122223333", Region: "us-east-1"}, Reason: "no answer: " + name, Advice: "ask " + name})
 	f.Skipped = []finding.Skipped{{Name: name, Reason: name}}
+	for i, status := range []finding.Status{finding.Fail, finding.Unknown, finding.Pass} {
+		f.FleetResults = append(f.FleetResults, finding.Result{
+			ID: fmt.Sprintf("NR90%d", i+1), Rule: "shared-node-role", Status: status, Severity: finding.Warning, Subject: finding.Subject{Kind: finding.SubjectGroup, Name: name},
+			Message: name + " is shared", Evidence: []string{name}, Impact: name, Next: []finding.Next{finding.Advise(name)}, Clusters: []finding.ClusterRef{{Name: name, ARN: name}},
+		})
+	}
 	f.Finish()
 	return f
 }
@@ -57,6 +63,13 @@ func TestFleetHostile(t *testing.T) {
 		t.Fatal(err)
 	}
 	outputs["table"] = b.String()
+	for _, format := range []string{"sarif", "openreports"} { // the file of what is about several clusters
+		var b bytes.Buffer
+		if err := print.Write(&b, format, f.Across(), print.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		outputs[format] = b.String()
+	}
 	for format, out := range outputs {
 		if strings.Contains(out, "\x1b") || (format == "html" || format == "markdown") && strings.Contains(out, "<script") || strings.Contains(out, "\n# TYPE x") {
 			t.Errorf("%s:\n%s", format, out)
@@ -128,6 +141,70 @@ func TestFleetFolds(t *testing.T) {
 	} {
 		if !strings.Contains(strings.Join(strings.Fields(b.String()), " "), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+}
+
+// TestFleetResults: every format has the findings about several clusters; what is unknown of
+// them is no failure, and what passed is in the wide table.
+func TestFleetResults(t *testing.T) {
+	t.Parallel()
+	f := fleetOf(1, "node")
+	outputs := map[string]string{}
+	for _, format := range print.FleetFormats() {
+		var b bytes.Buffer
+		if err := print.WriteFleet(&b, format, f, print.Options{FailOn: finding.Warning.Rank()}); err != nil {
+			t.Fatal(err)
+		}
+		outputs[format] = b.String()
+	}
+	for _, wide := range []bool{false, true} {
+		var b bytes.Buffer
+		if err := print.FleetTable(&b, f, print.TableOptions{Wide: wide}, nil); err != nil {
+			t.Fatal(err)
+		}
+		outputs[map[bool]string{false: "table", true: "wide"}[wide]] = b.String()
+	}
+	for format, want := range map[string][]string{
+		"table":       {"1 finding across clusters", "-- Across clusters", "warn  NR901  node is shared", "unknown  NR902  node is shared"},
+		"wide":        {"ok    NR903  node is shared"},
+		"markdown":    {"### Across clusters", "#### warn [NR901](", "#### Unknown across clusters"},
+		"html":        {`<h2 id="across-title">Across clusters</h2>`, "node is shared"},
+		"junit":       {`<testsuite name="the clusters together" tests="3" failures="1" errors="0" skipped="1">`},
+		"github":      {"::warning title=NR901 group node::node is shared%0Anode", "::notice title=unknown::node is shared"},
+		"openmetrics": {`noderole_fleet_results{rule="NR901",severity="warning",status="fail"} 1` + "\n"},
+	} {
+		for _, w := range want {
+			if !strings.Contains(outputs[format], w) {
+				t.Errorf("%s: no %q in\n%s", format, w, outputs[format])
+			}
+		}
+	}
+	if strings.Contains(outputs["table"], "NR903") {
+		t.Errorf("the table has what passed:\n%s", outputs["table"])
+	}
+}
+
+// TestManyFleetResults: the table shows a few findings of a rule and counts the others.
+func TestManyFleetResults(t *testing.T) {
+	t.Parallel()
+	f := &finding.FleetReport{}
+	for i := range 9 {
+		f.FleetResults = append(f.FleetResults, finding.Result{
+			ID: "NR901", Status: finding.Fail, Severity: finding.Info, Subject: finding.Subject{Kind: finding.SubjectNodeRole, Name: fmt.Sprintf("role-%d", i)}, Message: fmt.Sprintf("role-%d is shared", i),
+		})
+	}
+	f.Finish()
+	for _, wide := range []bool{false, true} {
+		var b bytes.Buffer
+		if err := print.FleetTable(&b, f, print.TableOptions{Wide: wide}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(b.String(), "role-8 is shared"); got != wide {
+			t.Errorf("wide %t:\n%s", wide, b.String())
+		}
+		if got := strings.Contains(b.String(), "and 4 more findings of NR901 (-o wide shows all)"); got == wide {
+			t.Errorf("wide %t:\n%s", wide, b.String())
 		}
 	}
 }

@@ -174,7 +174,11 @@ func (g unknownGroup) title() string {
 	case n == 1:
 		return g.first.Message
 	case len(g.subjects) == 1:
-		return fmt.Sprintf("%d verdicts on %s are unknown", n, g.first.Subject.Name)
+		name := g.first.Subject.Name
+		if g.first.Subject.Kind == finding.SubjectFleet {
+			name = "the fleet"
+		}
+		return fmt.Sprintf("%d verdicts on %s are unknown", n, name)
 	default:
 		return fmt.Sprintf("%d verdicts on %d subjects are unknown", n, len(g.subjects))
 	}

@@ -58,7 +58,8 @@ type (
 // writeOpenReports writes a ClusterReport of openreports.io for kubectl apply
 // --server-side. An error is fail, a warning, an info and what depends is warn, what
 // is unknown or could not be read is error. What is excepted or does not apply, and what
-// only follows from another finding, is skip.
+// only follows from another finding, is skip. A report that is too large for an object is
+// shortened.
 func writeOpenReports(w io.Writer, raw *finding.Report, _ Options) error {
 	r := clean(raw, text.Visible)
 	report := clusterReport{
@@ -90,6 +91,9 @@ func writeOpenReports(w io.Writer, raw *finding.Report, _ Options) error {
 			Resources: []objectReference{{Kind: string(finding.SubjectCluster), Name: r.Cluster.Name}},
 		})
 	}
+	if err := report.fit(); err != nil {
+		return err
+	}
 	return YAML(w, report)
 }
 
@@ -118,8 +122,7 @@ func newClusterReportResult(r entry, folded bool, cluster finding.ClusterInfo) c
 		result.Result = "error"
 	}
 	if r.Failed() || r.Status == finding.Unknown {
-		// A pass has only its message. The evidence for it would not fit into
-		// an object of a cluster with many node roles; -o json has it.
+		// A pass has only its message; -o json has the evidence for it.
 		result.set("evidence", r.Evidence...)
 		result.set("impact", r.Impact)
 		result.set("next", nextLines(r.Next)...)
@@ -131,10 +134,20 @@ func newClusterReportResult(r entry, folded bool, cluster finding.ClusterInfo) c
 		}
 		result.set("explains", explains...)
 	}
+	result.set("clusters", clusterLines(r.Clusters)...)
 	result.set("status", string(r.Status))
 	result.set("arn", r.Subject.ARN)
 	result.set("cluster", cluster.Name)
 	return result
+}
+
+// clusterLines names clusters by their ARNs.
+func clusterLines(clusters []finding.ClusterRef) []string {
+	var lines []string
+	for _, c := range clusters {
+		lines = append(lines, c.ARN)
+	}
+	return lines
 }
 
 // set sets a property to lines of text, unless they are empty.
@@ -169,7 +182,8 @@ func resource(s finding.Subject) objectReference {
 		ref.APIVersion = "v1"
 	case finding.SubjectAWSNode:
 		ref.APIVersion, ref.Kind, ref.Namespace = "apps/v1", "DaemonSet", "kube-system"
-	case finding.SubjectNodeRole, finding.SubjectCluster, finding.SubjectClusterRole, finding.SubjectEvent, finding.SubjectSource:
+	case finding.SubjectNodeRole, finding.SubjectCluster, finding.SubjectClusterRole, finding.SubjectEvent, finding.SubjectSource,
+		finding.SubjectOIDCProvider, finding.SubjectGroup, finding.SubjectFleet:
 	}
 	return ref
 }

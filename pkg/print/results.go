@@ -84,6 +84,12 @@ func subjectTitle(s finding.Subject) string {
 		return "events"
 	case finding.SubjectSource:
 		return "node sources"
+	case finding.SubjectOIDCProvider:
+		return "OIDC provider " + s.Name
+	case finding.SubjectGroup:
+		return "group " + s.Name
+	case finding.SubjectFleet:
+		return "the fleet"
 	default:
 		return "other subjects"
 	}

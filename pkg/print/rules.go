@@ -91,6 +91,9 @@ func severityAndColumn(d finding.RuleDoc) string {
 	if d.Concern != "" {
 		text += "; column " + strings.ToUpper(string(d.Concern))
 	}
+	if d.Fleet {
+		text = string(d.Severity) + "; about the clusters of a fleet together"
+	}
 	return text
 }
 

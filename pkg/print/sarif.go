@@ -229,6 +229,9 @@ func newSARIFResult(r entry, cluster finding.ClusterInfo, id identity) sarifResu
 		Fingerprints: map[string]string{"primaryLocationLineHash": fingerprint[:16] + ":1", "noderole/v1": fingerprint},
 		Properties:   map[string]any{"status": r.Status, "severity": r.Severity, "subject": r.Subject},
 	}
+	if len(r.Clusters) > 0 {
+		result.Properties["clusters"] = r.Clusters
+	}
 	if p := r.Place; p != nil && p.File != "" {
 		result.Locations[0].Physical = sarifPhysical{
 			Artifact: sarifArtifact{URI: pathOf(p.File)}, Region: sarifRegion{StartLine: p.Line, StartColumn: 1, EndLine: p.Line, EndColumn: 2},

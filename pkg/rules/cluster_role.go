@@ -81,7 +81,7 @@ func optionalOnly(unread []snapshot.Missing) bool {
 
 // unreadOptional says, in a line for each kind, which optional facts could not be read.
 func unreadOptional(s *snapshot.Snapshot) []string {
-	var lines []string
+	var lines, older []string
 	for _, fact := range snapshot.Facts {
 		if !fact.Optional() {
 			continue
@@ -89,6 +89,10 @@ func unreadOptional(s *snapshot.Snapshot) []string {
 		var why, permissions []string
 		for _, m := range s.Missing {
 			if m.Fact != fact {
+				continue
+			}
+			if m.OfOlderRelease() {
+				older = append(older, optionalFacts[fact])
 				continue
 			}
 			why = appendNew(why, missingLine(m))
@@ -108,6 +112,9 @@ func unreadOptional(s *snapshot.Snapshot) []string {
 		}
 		lines = append(lines, line)
 	}
+	if len(older) > 0 {
+		lines = append(lines, "what the release that saved the snapshot did not read: "+strings.Join(older, ", "))
+	}
 	return lines
 }
 
@@ -116,5 +123,10 @@ var optionalFacts = map[snapshot.Fact]string{
 	snapshot.FactClusterRole:        "the cluster role and its policies",
 	snapshot.FactVPCEndpoints:       "the policies of VPC endpoints",
 	snapshot.FactOrganization:       "the policies of the organization",
-	snapshot.FactRepositoryPolicies: "the policies of repositories of other accounts",
+	snapshot.FactRepositoryPolicies: "the policies of repositories",
+	snapshot.FactAddonPods:          "the pods of add-ons",
+	snapshot.FactAddonAccounts:      "the service accounts of add-ons",
+	snapshot.FactRegistries:         "the pull-through cache rules of the registry",
+	snapshot.FactProfileQuota:       "the quota of instance profiles",
+	snapshot.FactClusterProviders:   "the account's OIDC providers",
 }

@@ -33,13 +33,19 @@ func explain(results []finding.Result, rules []Rule) {
 	for _, r := range rules {
 		explains[r.ID] = r.Explains
 	}
+	var causes []*finding.Result
+	for i := range results {
+		if r := &results[i]; r.Status == finding.Fail && (len(explains[r.ID]) > 0 || len(r.WrongRoles) > 0) {
+			causes = append(causes, r)
+		}
+	}
 	for i := range results {
 		r := &results[i]
 		if !r.Failed() {
 			continue
 		}
-		for _, cause := range results {
-			if cause.Status == finding.Fail && (explainsSymptom(cause, *r, explains[cause.ID]) || ofWrongRole(cause, *r)) {
+		for _, cause := range causes {
+			if explainsSymptom(cause, r, explains[cause.ID]) || ofWrongRole(cause, r) {
 				r.Causes = append(r.Causes, cause.Ref())
 			}
 		}
@@ -50,7 +56,7 @@ func explain(results []finding.Result, rules []Rule) {
 }
 
 // explainsSymptom reports whether a failure explains what another result reports.
-func explainsSymptom(cause, r finding.Result, explains []finding.SymptomKind) bool {
+func explainsSymptom(cause, r *finding.Result, explains []finding.SymptomKind) bool {
 	return slices.ContainsFunc(r.Symptoms, func(s finding.Symptom) bool {
 		ofRole := s.RoleARN == "" || cause.Subject.ARN == "" || cause.Subject.ARN == s.RoleARN
 		ofAction := s.Action == "" || slices.ContainsFunc(cause.Denied, func(a string) bool { return strings.EqualFold(a, s.Action) })
@@ -60,6 +66,6 @@ func explainsSymptom(cause, r finding.Result, explains []finding.SymptomKind) bo
 
 // ofWrongRole reports whether a result is about a role that nodes must not use, as another
 // result shows: it is then a consequence of that one.
-func ofWrongRole(cause, r finding.Result) bool {
+func ofWrongRole(cause, r *finding.Result) bool {
 	return r.Subject.Kind == finding.SubjectNodeRole && !r.NotOfRole && len(r.WrongRoles) == 0 && slices.Contains(cause.WrongRoles, r.Subject.ARN)
 }

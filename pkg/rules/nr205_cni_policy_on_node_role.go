@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
@@ -41,54 +42,125 @@ started before the role was configured still use the node role: restart them fir
 	},
 }
 
-func judgeCNIPolicy(v *view.View, r *view.NodeRole, identity view.Identity) finding.Result {
-	subject := roleSubject(r)
-	granted := askAll(r.Role, need.Indicative())
-	grants := append(granted.allowed, granted.depends...)
+// CNIRemoval says whether the CNI permissions of a node role can be removed.
+type CNIRemoval string
+
+// What keeps CNI permissions on a node role.
+const (
+	// NoCNIPermissions: the role has none.
+	NoCNIPermissions CNIRemoval = "none"
+	// CNIRemovable: every aws-node pod of the cluster uses its own role, which works.
+	CNIRemovable CNIRemoval = "removable"
+	// CNIUsed: aws-node has no role of its own.
+	CNIUsed CNIRemoval = "used"
+	// CNINotInstalled: the cluster has no aws-node.
+	CNINotInstalled CNIRemoval = "notInstalled"
+	// CNIStalePods: aws-node pods have not started with their own role yet.
+	CNIStalePods CNIRemoval = "stalePods"
+	// CNIRoleFails: nothing shows that aws-node's own role works.
+	CNIRoleFails CNIRemoval = "roleFails"
+	// CNIWindows: Windows nodes have the role.
+	CNIWindows CNIRemoval = "windows"
+	// CNIPodsUnread: which role the pods use is not known.
+	CNIPodsUnread CNIRemoval = "podsUnread"
+	// CNIUnknown: whether the role has CNI permissions, or aws-node a role of its own, is
+	// not known.
+	CNIUnknown CNIRemoval = "unknown"
+)
+
+// removal is whether the CNI permissions of a node role can be removed, and why not.
+type removal struct {
+	kind    CNIRemoval
+	granted allowedAll
+	// why is a clause about CNIRoleFails.
+	why string
+	// unread is set for CNIPodsUnread and CNIUnknown.
+	unread []snapshot.Missing
+}
+
+// CNIRemovalOf says whether the CNI permissions of a node role can be removed, as far as
+// one cluster shows it. unread is what was not read where that is not known.
+func CNIRemovalOf(v *view.View, r *view.NodeRole) (kind CNIRemoval, unread []snapshot.Missing) {
+	if r.Facts.NotFound {
+		return NoCNIPermissions, nil
+	}
+	found := removalOf(v, r, v.ConfiguredIdentity())
+	return found.kind, found.unread
+}
+
+func removalOf(v *view.View, r *view.NodeRole, identity view.Identity) removal {
+	found := removal{granted: askAll(r.Role, need.Indicative())}
 	switch {
-	case len(grants) == 0 && len(granted.unknown) > 0:
-		return unknown(subject, "whether "+r.Name+" has CNI permissions is unknown", unreadOf(granted.unknown))
-	case len(grants) == 0 && identity.Kind == view.FromNodeRole && len(v.CNI().Required()) > 0:
-		return finding.Result{
-			Status: finding.NotApplicable, Subject: subject, Evidence: identity.Evidence,
-			Message: r.Name + " has no CNI permissions; aws-node, which has no role of its own, needs them from it",
-		}
-	case len(grants) == 0:
-		return finding.Result{Status: finding.Pass, Subject: subject, Message: r.Name + " has no CNI permissions", Evidence: deniedLines(granted.denied)}
+	case len(found.grants()) == 0 && len(found.granted.unknown) > 0:
+		found.kind, found.unread = CNIUnknown, unreadOf(found.granted.unknown)
+	case len(found.grants()) == 0:
+		found.kind = NoCNIPermissions
 	case identity.Kind == view.UnknownIdentity:
-		return unknown(subject, "whether "+r.Name+" needs its CNI permissions is unknown", identity.Unread)
+		found.kind, found.unread = CNIUnknown, identity.Unread
 	case identity.Kind == view.NotInstalled:
+		found.kind = CNINotInstalled
+	case !identity.Own():
+		found.kind = CNIUsed
+	case len(v.Unread(snapshot.FactPods)) > 0:
+		found.kind, found.unread = CNIPodsUnread, v.Unread(snapshot.FactPods)
+	case len(v.StalePods(identity)) > 0:
+		found.kind = CNIStalePods
+	default:
+		found.kind = CNIRemovable
+		if found.why = fails(v, identity); found.why != "" {
+			found.kind = CNIRoleFails
+		} else if onWindows(v, r) {
+			found.kind = CNIWindows
+		}
+	}
+	return found
+}
+
+// grants are the CNI permissions that the role has.
+func (m removal) grants() []view.Answer { return slices.Concat(m.granted.allowed, m.granted.depends) }
+
+func judgeCNIPolicy(v *view.View, r *view.NodeRole, identity view.Identity) finding.Result {
+	subject, found := roleSubject(r), removalOf(v, r, identity)
+	grants := append(append(grantLines(found.granted.allowed), dependsLines(found.granted.depends)...), identity.Evidence...)
+	result := finding.Result{
+		Status: finding.Fail, Subject: subject, Evidence: grants,
+		Message: fmt.Sprintf("%s has CNI permissions, although aws-node uses %s %s", r.Name, identity.Kind, snapshot.NameOf(identity.RoleARN)),
+	}
+	add := func(line string) { result.Evidence = append(result.Evidence, line) }
+	switch found.kind {
+	case CNIUnknown:
+		if len(found.grants()) > 0 {
+			return unknown(subject, "whether "+r.Name+" needs its CNI permissions is unknown", found.unread)
+		}
+		return unknown(subject, "whether "+r.Name+" has CNI permissions is unknown", found.unread)
+	case NoCNIPermissions:
+		if identity.Kind == view.FromNodeRole && len(v.CNI().Required()) > 0 {
+			return finding.Result{
+				Status: finding.NotApplicable, Subject: subject, Evidence: identity.Evidence,
+				Message: r.Name + " has no CNI permissions; aws-node, which has no role of its own, needs them from it",
+			}
+		}
+		return finding.Result{Status: finding.Pass, Subject: subject, Message: r.Name + " has no CNI permissions", Evidence: deniedLines(found.granted.denied)}
+	case CNINotInstalled:
 		return finding.Result{
 			Status: finding.NotApplicable, Subject: subject, Evidence: identity.Evidence,
 			Message: fmt.Sprintf("%s has CNI permissions; aws-node is not installed", r.Name),
 		}
-	case !identity.Own():
-		evidence := append(append(grantLines(granted.allowed), dependsLines(granted.depends)...), identity.Evidence...)
-		return finding.Result{
-			Status: finding.Fail, Severity: finding.Info, Subject: subject,
-			Message:  fmt.Sprintf("%s has the CNI permissions for aws-node, which has no role of its own", r.Name),
-			Evidence: append(evidence, "not safe to remove now: aws-node uses them"),
-		}
-	}
-
-	result := finding.Result{
-		Status: finding.Fail, Subject: subject,
-		Message:  fmt.Sprintf("%s has CNI permissions, although aws-node uses %s %s", r.Name, identity.Kind, snapshot.NameOf(identity.RoleARN)),
-		Evidence: append(append(grantLines(granted.allowed), dependsLines(granted.depends)...), identity.Evidence...),
-	}
-	stale := v.StalePods(identity)
-	switch unread := v.Unread(snapshot.FactPods); {
-	case len(unread) > 0:
-		result.Evidence = append(result.Evidence, "whether every aws-node pod uses it is unknown: "+missingLine(unread[0]))
+	case CNIUsed:
+		result.Severity, result.Message = finding.Info, fmt.Sprintf("%s has the CNI permissions for aws-node, which has no role of its own", r.Name)
+		add("not safe to remove now: aws-node uses them")
+	case CNIPodsUnread:
+		add("whether every aws-node pod uses it is unknown: " + missingLine(found.unread[0]))
 		result.Next = []finding.Next{finding.Advise("do not remove them until check shows that every aws-node pod uses its own role")}
-	case len(stale) > 0:
-		result.Evidence = append(result.Evidence, fmt.Sprintf("not safe to remove now: %d of %d aws-node pods do not use it yet", len(stale), len(v.Snapshot.AWSNode.Pods)))
-	case !works(v, identity, &result):
-	case onWindows(v, r):
-		result.Evidence = append(result.Evidence, "not safe to remove now: Windows nodes use this role, and Windows networking has used its CNI permissions (aws/containers-roadmap#766)")
+	case CNIStalePods:
+		add(fmt.Sprintf("not safe to remove now: %d of %d aws-node pods do not use it yet", len(v.StalePods(identity)), len(v.Snapshot.AWSNode.Pods)))
+	case CNIRoleFails:
+		add("not safe to remove now: " + found.why)
+	case CNIWindows:
+		add("not safe to remove now: Windows nodes use this role, and Windows networking has used its CNI permissions (aws/containers-roadmap#766)")
 		result.Next = []finding.Next{finding.Advise("first make sure that the cluster role has AmazonEKSVPCResourceController and that Windows pods get addresses without these permissions")}
-	default:
-		result.Evidence = append(result.Evidence, fmt.Sprintf("safe to remove: all %d aws-node pods use their own role, and it has the permissions that they need", len(v.Snapshot.AWSNode.Pods)))
+	case CNIRemovable:
+		add(fmt.Sprintf("safe to remove: all %d aws-node pods use their own role, and it has the permissions that they need", len(v.Snapshot.AWSNode.Pods)))
 	}
 	return result
 }
@@ -98,9 +170,9 @@ func onWindows(v *view.View, r *view.NodeRole) bool {
 	return windows
 }
 
-// works reports whether the facts show that aws-node's own role works. Where they do not,
-// it adds to the result that removing the CNI permissions is not safe.
-func works(v *view.View, identity view.Identity, result *finding.Result) bool {
+// fails says what does not show that aws-node's own role works; empty where the facts show
+// that it does.
+func fails(v *view.View, identity view.Identity) string {
 	checks := []finding.Result{judgeCNI(v, v.Role(identity.RoleARN), awsNodeSubject())}
 	if identity.Kind == view.IRSA {
 		checks = append(checks, judgeIRSA(v, v.Role(identity.RoleARN)))
@@ -109,9 +181,8 @@ func works(v *view.View, identity view.Identity, result *finding.Result) bool {
 	}
 	for _, c := range checks {
 		if c.Status != finding.Pass {
-			result.Evidence = append(result.Evidence, "not safe to remove now: "+c.Message)
-			return false
+			return c.Message
 		}
 	}
-	return true
+	return ""
 }

@@ -78,8 +78,17 @@ func Judge(v *view.View, o Options) *finding.Report {
 	if at := s.Source.CollectedAt; !at.IsZero() {
 		report.Facts.CollectedAt = at.UTC().Format(time.RFC3339)
 	}
+	about := map[finding.SubjectKind][]*finding.Result{}
+	ofRole := map[string][]*finding.Result{} // about node roles, by ARN
+	for i := range verdictsOf {
+		r := &verdictsOf[i]
+		about[r.Subject.Kind] = append(about[r.Subject.Kind], r)
+		if r.Subject.Kind == finding.SubjectNodeRole {
+			ofRole[r.Subject.ARN] = append(ofRole[r.Subject.ARN], r)
+		}
+	}
 	for _, r := range v.NodeRoles() {
-		row := finding.RoleRow{Name: r.Name, ARN: r.ARN, Verdicts: verdicts(verdictsOf, func(s finding.Subject) bool { return s.Kind == finding.SubjectNodeRole && s.ARN == r.ARN })}
+		row := finding.RoleRow{Name: r.Name, ARN: r.ARN, Verdicts: verdicts(ofRole[r.ARN])}
 		for _, src := range r.Sources {
 			row.Sources = append(row.Sources, finding.Source{Kind: string(src.Kind), Name: src.Name, Nodes: src.Nodes})
 		}
@@ -87,13 +96,13 @@ func Judge(v *view.View, o Options) *finding.Report {
 	}
 	if r := v.ClusterRole(); r != nil {
 		row := &finding.RoleRow{Name: r.Name, ARN: r.ARN, Sources: []finding.Source{{Kind: finding.SourceCluster, Name: v.Place.Cluster}}}
-		row.Verdicts = verdicts(verdictsOf, func(s finding.Subject) bool { return s.Kind == finding.SubjectClusterRole })
+		row.Verdicts = verdicts(about[finding.SubjectClusterRole])
 		maps.DeleteFunc(row.Verdicts, func(_ finding.Concern, v finding.Verdict) bool { return v.Status == finding.NotApplicable })
 		if len(row.Verdicts) > 0 {
 			report.ClusterRole = row
 		}
 	}
-	report.AWSNode.Verdicts = verdicts(verdictsOf, func(s finding.Subject) bool { return s.Kind == finding.SubjectAWSNode })
+	report.AWSNode.Verdicts = verdicts(about[finding.SubjectAWSNode])
 	report.Sort()
 	for i, r := range report.Results {
 		if place, ok := s.Places[r.Subject.ARN]; ok {
@@ -124,12 +133,11 @@ func Judge(v *view.View, o Options) *finding.Report {
 	return report
 }
 
-// verdicts keeps the worst result of each concern of some subjects. Results are
-// ordered worst first.
-func verdicts(results []finding.Result, about func(finding.Subject) bool) map[finding.Concern]finding.Verdict {
+// verdicts keeps the worst result of each concern. Results are ordered worst first.
+func verdicts(results []*finding.Result) map[finding.Concern]finding.Verdict {
 	worst := map[finding.Concern]finding.Verdict{}
 	for _, r := range results {
-		if !about(r.Subject) || r.Concern == "" {
+		if r.Concern == "" {
 			continue
 		}
 		if _, ok := worst[r.Concern]; ok {

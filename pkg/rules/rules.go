@@ -17,7 +17,8 @@ import (
 type Rule struct {
 	// ID is stable and never reused: NR and three digits, the first of which
 	// groups rules (1 roles, 2 permissions, 3 trust, 5 joining, 6 aws-node, 7
-	// instance metadata, 8 what EKS and the cluster report).
+	// instance metadata, 8 what EKS and the cluster report). Group 9 is that of
+	// pkg/fleetrules.
 	ID string
 	// Name is the id in words, such as worker-permissions.
 	Name     string
@@ -49,7 +50,8 @@ type Rule struct {
 	Fix string
 	// Refs are the sources of the facts behind the rule.
 	Refs []string
-	// Needs are the facts without which the rule answers unknown.
+	// Needs are the facts without which the rule answers unknown; none for a rule about an
+	// optional fact alone, which then has no result.
 	Needs []snapshot.Fact
 	// Bad and Good are merge patches (RFC 7386, as YAML) over the healthy
 	// example: the first makes this rule fail, the second makes it pass.
@@ -75,7 +77,7 @@ func All() []Rule {
 		clusterAccess, wrongEntryType, entryOlderThanRole, awsAuthARN, awsAuthForm, nodeRoleAdmin, autoModeEntry, mappedTwice, hybridAccess, autoModePath,
 		trustEC2, awsNodeIdentity, awsNodeRestart, irsaWorks, podIdentityWorks, awsNodeCredentials, addonSetting, runningPermissions,
 		metadataExposed, instanceNotJoined, workloadRole, nodeGroupHealth, clusterEvents,
-		clusterRoleTrust, clusterRolePermissions, podENIPermissions, endpointPolicy, repositoryPolicy, orphanedEntry, sharedMapping, ssmAccess,
+		clusterRoleTrust, clusterRolePermissions, podENIPermissions, endpointPolicy, repositoryPolicy, orphanedEntry, sharedMapping, ssmAccess, cacheImport, profileQuota, addonCredentials,
 	}
 	slices.SortFunc(all, func(a, b Rule) int { return cmp.Compare(a.ID, b.ID) })
 	return all
@@ -112,7 +114,7 @@ func Run(v *view.View, rules []Rule) []finding.Result {
 		if code := v.Snapshot.Source.Code; code != "" && rule.Runtime {
 			results = append(results, finding.Result{
 				ID: rule.ID, Rule: rule.Name, Severity: rule.Severity, Concern: rule.Concern, Joining: rule.Joining,
-				Status: finding.NotApplicable, Subject: clusterSubject(v), Message: "a " + code + " does not show what runs",
+				Status: finding.NotApplicable, Subject: clusterSubject(v), Message: "the " + code + " does not show what runs",
 			})
 			continue
 		}

@@ -85,6 +85,7 @@ func Decode(name string, text []byte) (*Snapshot, error) {
 
 	detachTimes(body)
 	s := &Snapshot{}
+	isolateScalars(body)
 	if err := yaml.NodeToValue(body, s, yaml.Strict(), yaml.CustomUnmarshaler(parseTime)); err != nil {
 		return nil, fileError(name, file, err)
 	}
@@ -92,6 +93,7 @@ func Decode(name string, text []byte) (*Snapshot, error) {
 		field, at := locateField(file, p.path)
 		return nil, &FileError{File: name, Line: at, Field: field, Problem: p.text}
 	}
+	s.addLater()
 	return s, nil
 }
 
@@ -226,6 +228,18 @@ func parseTime(t *time.Time, text []byte) error {
 		}
 	}
 	return notTimeError(value)
+}
+
+// isolateScalars cuts the links from the tokens of scalars to those around them. The YAML
+// library goes through all tokens that are linked to one, to get the text of a time for
+// parseTime: with the links, a file of many times would take quadratic time.
+func isolateScalars(body ast.Node) {
+	ast.Walk(visitor(func(n ast.Node) bool {
+		if scalar, ok := n.(ast.ScalarNode); ok && scalar.GetToken() != nil {
+			scalar.GetToken().Prev, scalar.GetToken().Next = nil, nil
+		}
+		return true
+	}), body)
 }
 
 // pathOf returns the path of the value that a token begins, such as

@@ -114,3 +114,22 @@ var hostWord = regexp.MustCompile(`[A-Za-z0-9][A-Za-z0-9-]*(?:\.[A-Za-z0-9-]+)+`
 func namesHost(text string, wanted func(host string) bool) bool {
 	return slices.ContainsFunc(hostWord.FindAllString(text, -1), func(word string) bool { return wanted(strings.ToLower(word)) })
 }
+
+// rootPrefix is the prefix of a pull-through cache rule for every repository that no other
+// rule is for.
+// Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-private-wildcards.html
+const rootPrefix = "ROOT"
+
+// CacheRule returns the prefix of the pull-through cache rule that a repository is of, and
+// the upstream registry; empty where there is no such rule. The longest prefix counts.
+func (r Registry) CacheRule(repository string) (prefix, upstream string) {
+	for p := range r.PullThroughCache {
+		if strings.HasPrefix(repository, p+"/") && len(p) > len(prefix) {
+			prefix = p
+		}
+	}
+	if _, ok := r.PullThroughCache[rootPrefix]; ok && prefix == "" {
+		prefix = rootPrefix
+	}
+	return prefix, r.PullThroughCache[prefix]
+}

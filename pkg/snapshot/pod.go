@@ -64,3 +64,9 @@ func (d *DaemonSet) Origin(name string) string {
 	}
 	return "perhaps from " + strings.Join(d.EnvFrom, " or ")
 }
+
+// KnownAddons are the add-ons whose pods AddonPods has, by their label
+// app.kubernetes.io/name.
+var KnownAddons = []string{
+	"aws-cluster-autoscaler", "aws-ebs-csi-driver", "aws-efs-csi-driver", "aws-load-balancer-controller", "cloudwatch-agent", "cluster-autoscaler", "external-dns",
+}

@@ -7,7 +7,10 @@
 // No secret is ever part of it.
 package snapshot
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // APIVersion and Kind identify the file format.
 const (
@@ -58,6 +61,9 @@ type Snapshot struct {
 	// OIDCProviders are the account's IAM OIDC provider of the cluster's issuer, by
 	// ARN.
 	OIDCProviders map[string]OIDCProvider `json:"oidcProviders,omitempty"`
+	// ClusterProviders are the account's IAM OIDC providers of EKS clusters; nil where they
+	// were not read, which happens only for fleets.
+	ClusterProviders *ClusterProviders `json:"clusterProviders,omitempty"`
 	// AWSAuth is the ConfigMap kube-system/aws-auth; nil where there is none.
 	AWSAuth *AWSAuth `json:"awsAuth,omitempty"`
 	// InstanceProfiles are the instance profiles of Roles and Instances, by ARN.
@@ -66,9 +72,16 @@ type Snapshot struct {
 	// Organization is what the account's organization limits; nil where it was not read,
 	// which happens only on request.
 	Organization *Organization `json:"organization,omitempty"`
-	// RepositoryPolicies are the policies of ECR repositories of other accounts from which
-	// the cluster pulls images, by ARN.
+	// RepositoryPolicies are the policies of ECR repositories from which the cluster could not
+	// pull an image, by ARN: those of other accounts, and those that a pull-through cache rule
+	// of this account is for.
 	RepositoryPolicies map[string]RepositoryPolicy `json:"repositoryPolicies,omitempty"`
+	// Registries are the private registries of this account from which the cluster could not
+	// pull an image, by region.
+	Registries map[string]Registry `json:"registries,omitempty"`
+	// InstanceProfileQuota is how many instance profiles the account has and may have; nil
+	// where it was not read, which happens only where Karpenter or EKS Auto Mode creates them.
+	InstanceProfileQuota *Quota `json:"instanceProfileQuota,omitempty"`
 
 	// Simulations are what AWS's own policy simulator answered about Roles, by role
 	// ARN. They are read only on request, and no other verdict depends on them.
@@ -105,6 +118,12 @@ type Snapshot struct {
 	// PodIdentityAgent is the EKS Pod Identity Agent; nil where its DaemonSet is not
 	// there.
 	PodIdentityAgent *PodIdentityAgent `json:"podIdentityAgent,omitempty"`
+	// AddonPods are the running pods of known add-ons that call AWS, by NAMESPACE/NAME. The
+	// pods of aws-node are not among them.
+	AddonPods map[string]AddonPod `json:"addonPods,omitempty"`
+	// AddonAccounts are the service accounts of those of AddonPods that use the node role's
+	// credentials, by NAMESPACE/NAME.
+	AddonAccounts map[string]AddonAccount `json:"addonAccounts,omitempty"`
 	// Events are warnings of the cluster that have an IAM cause, the newest first,
 	// MaxEvents at most.
 	Events []Event `json:"events,omitempty"`
@@ -118,6 +137,9 @@ type Snapshot struct {
 	// them.
 	Places map[string]Place `json:"places,omitempty"`
 
+	// Read are those of the facts which not every release reads that the release reads which
+	// saved the snapshot. What Decode does not find among them is missing.
+	Read []Fact `json:"read,omitempty"`
 	// Missing lists what could not be read, in the order of Fact and Subject.
 	Missing []Missing `json:"missing,omitempty"`
 }
@@ -195,6 +217,18 @@ type NodeGroup struct {
 	Health         []HealthIssue `json:"health,omitempty"`
 	// Subnets are the ids of the subnets in which its nodes start.
 	Subnets []string `json:"subnets,omitempty"`
+	// Metadata are the options in its launch template. Only infrastructure code shows them.
+	Metadata MetadataOptions `json:"metadata,omitzero"`
+}
+
+// MetadataOptions are what instances are launched with for the instance metadata service. What
+// is not set is decided by the AMI and the account.
+type MetadataOptions struct {
+	// HTTPTokens is "required" or "optional"; HTTPEndpoint "enabled" or "disabled".
+	HTTPTokens   string `json:"httpTokens,omitempty"`
+	HTTPEndpoint string `json:"httpEndpoint,omitempty"`
+	// HopLimit is the metadata service's PUT response hop limit.
+	HopLimit int32 `json:"hopLimit,omitempty"`
 }
 
 // HealthIssue is a problem that EKS reports on the cluster, a node group or an
@@ -214,6 +248,8 @@ type FargateProfile struct {
 // OtherCluster is another EKS cluster of the account and region.
 type OtherCluster struct {
 	RoleARN string `json:"roleArn,omitempty"`
+	// OIDCIssuer is as in Cluster; empty in a file of an earlier version.
+	OIDCIssuer string `json:"oidcIssuer,omitempty"`
 }
 
 // Addon is an EKS add-on.
@@ -291,6 +327,8 @@ type NodeClass struct {
 	ProfileARN string `json:"profileArn,omitempty"`
 	// Conditions are those of status.conditions that are not met.
 	Conditions []Condition `json:"conditions,omitempty"`
+	// Metadata is spec.metadataOptions.
+	Metadata MetadataOptions `json:"metadata,omitzero"`
 }
 
 // Condition is a status condition of a Kubernetes object whose status is not True.
@@ -359,8 +397,25 @@ type OrganizationPolicy struct {
 	Document string `json:"document"`
 }
 
+// Registry is a private registry of Amazon ECR.
+type Registry struct {
+	// Policy is the JSON document of the registry's permissions; empty where it has none.
+	Policy string `json:"policy,omitempty"`
+	// PullThroughCache are the prefixes of the repositories that pull-through cache rules are
+	// for, and the upstream registries; ROOT is the prefix of a rule for all repositories.
+	PullThroughCache map[string]string `json:"pullThroughCache,omitempty"`
+}
+
+// Quota is how many things of a kind an account has, and how many it may have.
+type Quota struct {
+	Used int32 `json:"used"`
+	Max  int32 `json:"max"`
+}
+
 // RepositoryPolicy is the policy of an ECR repository.
 type RepositoryPolicy struct {
+	// NotFound is set where there is no such repository.
+	NotFound bool `json:"notFound,omitempty"`
 	// Document is the JSON document; empty where the repository has no policy.
 	Document string `json:"document,omitempty"`
 }
@@ -376,6 +431,15 @@ type AutoScalingGroup struct {
 	InstanceProfile string `json:"instanceProfile,omitempty"`
 	// Instances is how many it has now.
 	Instances int `json:"instances,omitempty"`
+	// Metadata are the options in its launch template. Only infrastructure code shows them.
+	Metadata MetadataOptions `json:"metadata,omitzero"`
+}
+
+// ClusterProviders are the IAM OIDC providers of an account whose URL is that of an EKS
+// cluster's issuer.
+type ClusterProviders struct {
+	// ARNs are sorted.
+	ARNs []string `json:"arns,omitempty"`
 }
 
 // Role is an IAM role.
@@ -545,6 +609,32 @@ type Pod struct {
 	Env map[string]string `json:"env,omitempty"`
 }
 
+// AddonPod is a pod of an add-on that calls AWS.
+type AddonPod struct {
+	// Addon is the pod's label app.kubernetes.io/name, such as aws-ebs-csi-driver.
+	Addon string `json:"addon"`
+	Node  string `json:"node,omitempty"`
+	// ServiceAccount is the name of its service account, in the pod's namespace.
+	ServiceAccount string `json:"serviceAccount,omitempty"`
+	// HostNetwork is set where the pod uses the node's network, and so reaches the instance
+	// metadata whatever its hop limit.
+	HostNetwork bool `json:"hostNetwork,omitempty"`
+	// Credentials is the source of credentials that the environment of its containers selects,
+	// such as NodeRole.
+	Credentials string `json:"credentials"`
+	// OptionalKeys is the name of a Secret that the pod takes static keys from, if it exists.
+	// Secrets are not read.
+	OptionalKeys string `json:"optionalKeys,omitempty"`
+}
+
+// AddonAccount is a service account of an add-on.
+type AddonAccount struct {
+	// RoleARN is the annotation eks.amazonaws.com/role-arn.
+	RoleARN string `json:"roleArn,omitempty"`
+	// PodIdentityAssociations are the ids of its EKS Pod Identity associations.
+	PodIdentityAssociations []string `json:"podIdentityAssociations,omitempty"`
+}
+
 // PodIdentityAgent is the DaemonSet kube-system/eks-pod-identity-agent.
 type PodIdentityAgent struct {
 	// Nodes are the nodes that a pod of it runs on, and whether it is ready.
@@ -634,6 +724,7 @@ const (
 	FactAutoScaling      Fact = "autoScalingGroups"
 	FactNodes            Fact = "nodes"
 	FactInstances        Fact = "instances"
+	FactMetadata         Fact = "metadata" // of sources of nodes; Subject is the node role's ARN
 	FactServiceAccount   Fact = "serviceAccount"
 	FactDaemonSet        Fact = "daemonSet"
 	FactPods             Fact = "pods"
@@ -644,7 +735,12 @@ const (
 	FactVPCEndpoints       Fact = "vpcEndpoints"
 	FactOrganization       Fact = "organization"       // read on request
 	FactRepositoryPolicies Fact = "repositoryPolicies" // Subject is the repository's ARN
+	FactClusterProviders   Fact = "clusterProviders"   // read for fleets
 	FactClusterRole        Fact = "clusterRole"        // Subject is the role's ARN, ARN#NAME for an inline policy, or a policy's ARN
+	FactAddonPods          Fact = "addonPods"
+	FactAddonAccounts      Fact = "addonAccounts" // Subject is NAMESPACE/NAME
+	FactRegistries         Fact = "registries"    // Subject is the region
+	FactProfileQuota       Fact = "instanceProfileQuota"
 )
 
 // Facts lists every Fact.
@@ -652,15 +748,20 @@ var Facts = []Fact{
 	FactCluster, FactNodeGroups, FactFargateProfiles, FactOtherClusters, FactAddons, FactPodIdentity,
 	FactAccessEntries, FactAccessPolicies, FactHybridEntries, FactRoles, FactAttachedPolicies, FactInlinePolicies, FactPolicies, FactRoleProfiles,
 	FactInstanceProfiles, FactSimulations, FactOIDCProviders, FactAWSAuth, FactNodeClasses, FactAutoScaling,
-	FactNodes, FactInstances, FactServiceAccount, FactDaemonSet, FactPods, FactSystemImages, FactAgent, FactEvents,
-	FactClusterRole, FactVPCEndpoints, FactOrganization, FactRepositoryPolicies,
+	FactNodes, FactInstances, FactMetadata, FactServiceAccount, FactDaemonSet, FactPods, FactSystemImages, FactAgent, FactEvents,
+	FactClusterRole, FactVPCEndpoints, FactOrganization, FactRepositoryPolicies, FactClusterProviders,
+	FactAddonPods, FactAddonAccounts, FactRegistries, FactProfileQuota,
+}
+
+// optional are the facts without which a run is complete.
+var optional = []Fact{
+	FactClusterRole, FactVPCEndpoints, FactOrganization, FactRepositoryPolicies, FactClusterProviders,
+	FactAddonPods, FactAddonAccounts, FactRegistries, FactProfileQuota,
 }
 
 // Optional reports whether a run is complete without the fact: the caller may well not be
 // allowed to read it.
-func (f Fact) Optional() bool {
-	return f == FactClusterRole || f == FactVPCEndpoints || f == FactOrganization || f == FactRepositoryPolicies
-}
+func (f Fact) Optional() bool { return slices.Contains(optional, f) }
 
 // Missing is a fact that could not be read.
 type Missing struct {

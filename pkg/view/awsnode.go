@@ -280,8 +280,11 @@ func (v *View) TokenAudience() string {
 	if sa := v.Snapshot.AWSNode.ServiceAccount; sa != nil && sa.Audience != "" {
 		return sa.Audience
 	}
-	return "sts.amazonaws.com"
+	return defaultAudience
 }
+
+// defaultAudience is the audience of tokens where no annotation says another.
+const defaultAudience = "sts.amazonaws.com"
 
 // AssociatedRole is the role of aws-node's Pod Identity association, which the
 // agent assumes, also where the pods then get a target role; empty without one.
@@ -357,15 +360,43 @@ func (v *View) ExposedInstances() (exposed map[string][]Exposed, seen map[string
 			continue
 		}
 		seen[role]++
-		switch {
-		case i.HTTPEndpoint == "disabled":
-		case i.HTTPTokens == "optional":
-			exposed[role] = append(exposed[role], Exposed{id, "HttpTokens optional"})
-		case i.HopLimit > 1:
-			exposed[role] = append(exposed[role], Exposed{id, fmt.Sprintf("hop limit %d", i.HopLimit)})
+		if why, _ := i.MetadataOptions().Exposed(); why != "" {
+			exposed[role] = append(exposed[role], Exposed{id, why})
 		}
 	}
 	return exposed, seen
+}
+
+// MetadataSource is what a source of nodes sets of the instance metadata service.
+type MetadataSource struct {
+	Source
+	// Why says by which setting pods can get the node role's credentials; Decided is set
+	// where the source's settings decide it.
+	Why     string
+	Decided bool
+}
+
+// MetadataSources are the sources of a node role that launch instances, as far as they set
+// anything of the instance metadata service.
+func (v *View) MetadataSources(r *NodeRole) (set []MetadataSource, others int) {
+	for _, source := range r.Sources {
+		var options snapshot.MetadataOptions
+		switch source.Kind { //nolint:exhaustive // the others have no launch template
+		case NodeGroup:
+			options = v.Snapshot.NodeGroups[source.Name].Metadata
+		case AutoScaling:
+			options = v.Snapshot.AutoScalingGroups[source.Name].Metadata
+		case KarpenterClass:
+			options = v.Snapshot.KarpenterNodeClasses[source.Name].Metadata
+		}
+		if options == (snapshot.MetadataOptions{}) {
+			others++
+			continue
+		}
+		why, decided := options.Exposed()
+		set = append(set, MetadataSource{source, why, decided})
+	}
+	return set, others
 }
 
 // UnjoinedInstances are the running instances of the cluster that are not nodes of

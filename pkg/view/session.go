@@ -117,25 +117,39 @@ func (v *View) InstanceSession() *Session { return v.InstanceSessions()[0] }
 func (v *View) IRSASession() *Session {
 	return cached(v, "irsa", func() []*Session {
 		issuer := strings.TrimPrefix(v.Snapshot.Cluster.OIDCIssuer, "https://")
-		provider := v.OIDCProviderARN()
-		return []*Session{{
-			Name: "pod with IRSA", Principal: provider, TrustActions: []string{"sts:AssumeRoleWithWebIdentity"},
-			assume: func(c *iampolicy.Context) {
-				c.AbsentPrefix("").UnknownPrefix("aws:").UnknownPrefix("sts:").UnknownPrefix("iam:").UnknownPrefix(issuer+":").
-					Set(issuer+":sub", AWSNodeSubject).Set(issuer+":aud", v.TokenAudience()).
-					AbsentPrefix("aws:RequestTag/").AbsentPrefix("aws:PrincipalTag/").Absent("aws:TagKeys").
-					Present("sts:RoleSessionName").Absent("sts:ExternalId")
-				withoutMFA(c)
-			},
-			use: func(c *iampolicy.Context) {
-				c.Absent("aws:SourceIdentity")
-				if provider != "" {
-					c.Set("aws:FederatedProvider", provider)
-				}
-			},
-		}}
+		return []*Session{v.webIdentity(v.OIDCProviderARN(), issuer, v.TokenAudience(), AWSNodeSubject)}
 	})[0]
 }
+
+// webIdentity is the session of a pod with the token of an issuer; an empty subject is that
+// of any service account.
+func (v *View) webIdentity(provider, issuer, audience, subject string) *Session {
+	return &Session{
+		Name: "pod with IRSA", Principal: provider, TrustActions: []string{webIdentityAction},
+		assume: func(c *iampolicy.Context) {
+			c.AbsentPrefix("").UnknownPrefix("aws:").UnknownPrefix("sts:").UnknownPrefix("iam:").UnknownPrefix(issuer+":").
+				Set(issuer+":aud", audience).
+				AbsentPrefix("aws:RequestTag/").AbsentPrefix("aws:PrincipalTag/").Absent("aws:TagKeys").
+				Present("sts:RoleSessionName").Absent("sts:ExternalId")
+			if subject == "" {
+				c.Present(issuer + ":sub")
+			} else {
+				c.Set(issuer+":sub", subject)
+			}
+			withoutMFA(c)
+		},
+		use: func(c *iampolicy.Context) {
+			c.Absent("aws:SourceIdentity")
+			if provider != "" {
+				c.Set("aws:FederatedProvider", provider)
+			}
+		},
+	}
+}
+
+// webIdentityAction is the action by which a token of an OIDC provider gets a role's
+// credentials.
+const webIdentityAction = "sts:AssumeRoleWithWebIdentity"
 
 // The service that assumes roles for EKS Pod Identity, and the session tags that it
 // adds.

@@ -598,6 +598,15 @@ func TestGitLabComponent(t *testing.T) {
 			t.Errorf("%s: exit %d\n%s", name, got, log)
 		}
 	}
+	for name, code := range map[string]int{"right.json": 0, "mistakes.json": 1} {
+		plan, err := filepath.Abs(filepath.Join("..", "..", "pkg", "iac", "terraform", "testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, log, got := run(t, baseEnv(), release("--terraform "+plan)); got != code {
+			t.Errorf("the plan %s: exit %d\n%s", name, got, log)
+		}
+	}
 	t.Run("live", func(t *testing.T) {
 		s := newScenario(t, "shop")
 		s.healthy()

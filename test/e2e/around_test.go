@@ -1,8 +1,11 @@
 package e2e
 
 import (
+	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -47,6 +51,34 @@ func (s *scenario) endpoint(vpc, service, policy string) {
 	_, err := s.ec2.CreateVpcEndpoint(s.ctx, in)
 	s.must(err)
 }
+
+// notPulled has a pod report that its image could not be pulled.
+func (s *scenario) notPulled(pod, image string) {
+	s.t.Helper()
+	_, err := s.kube.CoreV1().Events("kube-system").Create(s.ctx, &corev1.Event{
+		ObjectMeta: metav1.ObjectMeta{Name: pod + ".1", Namespace: "kube-system"}, Type: "Warning", Reason: "Failed", Count: 2,
+		Message:        "Failed to pull image \"" + image + "\": failed to resolve reference: 403 Forbidden",
+		InvolvedObject: corev1.ObjectReference{Kind: "Pod", Name: pod, Namespace: "kube-system"}, LastTimestamp: metav1.Now(),
+	}, metav1.CreateOptions{})
+	s.must(err)
+}
+
+// ebsDriver runs a pod of the EBS CSI driver on the node of healthy, whose role allows what
+// it calls.
+func (s *scenario) ebsDriver() {
+	s.t.Helper()
+	s.inlinePolicy("eksNodeRole", "volumes", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:CreateVolume","ec2:AttachVolume"],"Resource":"*"}]}`)
+	_, err := s.kube.CoreV1().ServiceAccounts("kube-system").Create(s.ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: ebsAccount}}, metav1.CreateOptions{})
+	s.must(err)
+	spec := daemonSpec(ebsAccount, "602401143452.dkr.ecr.eu-west-1.amazonaws.com/eks/aws-ebs-csi-driver:v1.45.0")
+	spec.HostNetwork, spec.NodeName = false, "ip-10-0-1-17.eu-west-1.compute.internal"
+	_, err = s.kube.CoreV1().Pods("kube-system").Create(s.ctx, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "ebs-csi-controller-aaaaa", Labels: map[string]string{"app": "ebs-csi-controller", "app.kubernetes.io/name": "aws-ebs-csi-driver"}}, Spec: spec,
+	}, metav1.CreateOptions{})
+	s.must(err)
+}
+
+const ebsAccount = "ebs-csi-controller-sa"
 
 // organization puts the account of the tests into an organization whose unit has the given
 // policies besides those that allow everything.
@@ -118,13 +150,19 @@ func TestLayersBlockPulls(t *testing.T) {
 		}, "", ""},
 		"repository policy": {func(s *scenario) {
 			proxy.SetRepositoryPolicy(theirs, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::777788889999:root"},"Action":"ecr:*"}]}`)
-			_, err := s.kube.CoreV1().Events("kube-system").Create(s.ctx, &corev1.Event{
-				ObjectMeta: metav1.ObjectMeta{Name: "web.1", Namespace: "kube-system"}, Type: "Warning", Reason: "Failed", Count: 2,
-				Message:        `Failed to pull image "444455556666.dkr.ecr.eu-west-1.amazonaws.com/team/web:1.2": failed to resolve reference: 403 Forbidden`,
-				InvolvedObject: corev1.ObjectReference{Kind: "Pod", Name: "web", Namespace: "kube-system"}, LastTimestamp: metav1.Now(),
-			}, metav1.CreateOptions{})
-			s.must(err)
+			s.notPulled("web", "444455556666.dkr.ecr.eu-west-1.amazonaws.com/team/web:1.2")
 		}, "NR232", "ecr:BatchGetImage on " + theirs + ": the policy of the repository does not allow this role"},
+		"pull-through cache": {func(s *scenario) {
+			proxy.SetRegistry(awsproxy.Registry{PullThroughCache: map[string]string{"hub": "registry-1.docker.io"}})
+			s.notPulled("web", account+".dkr.ecr.eu-west-1.amazonaws.com/hub/library/nginx:1.29")
+		}, "NR233", "pull-through cache rule hub for registry-1.docker.io; the repository does not exist"},
+		"pull-through cache that the registry allows": {func(s *scenario) {
+			proxy.SetRegistry(awsproxy.Registry{
+				PullThroughCache: map[string]string{"hub": "registry-1.docker.io"},
+				Policy:           `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + roleARN("eksNodeRole") + `"},"Action":"ecr:CreateRepository","Resource":"arn:aws:ecr:eu-west-1:123456789012:repository/hub/*"}]}`,
+			})
+			s.notPulled("web", account+".dkr.ecr.eu-west-1.amazonaws.com/hub/library/nginx:1.29")
+		}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newScenario(t, "layers")
@@ -146,13 +184,141 @@ func TestLayersBlockPulls(t *testing.T) {
 				case res.Status != "fail" || res.Severity != "error":
 				case res.ID == test.rule && strings.Contains(strings.Join(res.Evidence, "\n"), test.evidence):
 					found = true
-				case res.ID != test.rule && test.rule != "" && res.ID == "NR802": // the event is a finding of its own
+				case res.ID == "NR802" && (name == "repository policy" || strings.Contains(name, "cache")): // the event is a finding of its own
 				default:
 					t.Errorf("%s: %s\n%s", res.ID, res.Message, strings.Join(res.Evidence, "\n"))
 				}
 			}
 			if !found {
 				t.Errorf("no %s with %q", test.rule, test.evidence)
+			}
+		})
+	}
+}
+
+// TestAddonOnNodeRole: an add-on without a role of its own uses the node role, until its
+// pods have other credentials; what could not be read of it is one line.
+func TestAddonOnNodeRole(t *testing.T) {
+	s := newScenario(t, "addons")
+	s.healthy()
+	s.ebsDriver()
+	env := s.writeKubeconfig(proxy.URL, map[string]any{"token": readerToken})
+	s.grantReader("addons")
+	result := func() (status, text string, unread []string) {
+		r := parseReport(t, kubectl(t, env, "noderole", "check", "-o", "json"))
+		if len(r.Missing) > 0 {
+			t.Errorf("missing %v", r.Missing)
+		}
+		for _, res := range r.Results {
+			if res.ID == "NR702" {
+				status, text = res.Status, res.Message+"\n"+strings.Join(res.Evidence, "\n")
+			}
+		}
+		return status, text, r.NotEvaluated
+	}
+	const account = "service account kube-system/" + ebsAccount
+	if status, text, _ := result(); status != "fail" || !strings.Contains(text, "the EBS CSI driver") || !strings.Contains(text, account+" has no annotation") || !strings.Contains(text, "allowed by inline volumes statement 1") {
+		t.Errorf("%s: %s", status, text)
+	}
+	s.proxied.Associations["a-7"] = awsproxy.Association{Namespace: "kube-system", ServiceAccount: ebsAccount, RoleARN: roleARN("eksCNIRole")}
+	s.apply()
+	if status, text, _ := result(); status != "fail" || !strings.Contains(text, account+" has Pod Identity association a-7: its pods started before") {
+		t.Errorf("with an association: %s: %s", status, text)
+	}
+
+	// Each right in turn, without which nothing is said of add-ons but that.
+	rbac := s.kube.RbacV1().ClusterRoles()
+	granted, err := rbac.Get(s.ctx, "noderole-addons", metav1.GetOptions{})
+	s.must(err)
+	for i, want := range map[int]string{0: "the pods of add-ons, which could not be read: list pods", 1: "the service accounts of add-ons, which could not be read: get serviceaccounts of kube-system/ebs-csi-controller-sa"} {
+		less := granted.DeepCopy()
+		less.Rules, less.ResourceVersion = append(less.Rules[:i:i], less.Rules[i+1:]...), ""
+		_, err := rbac.Update(s.ctx, less, metav1.UpdateOptions{})
+		s.must(err)
+		status, text, unread := result()
+		lines := 0
+		for _, line := range unread {
+			if strings.HasPrefix(line, want) {
+				lines++
+			}
+		}
+		if lines != 1 || (status == "fail") != (i == 1) || strings.Contains(text, "has no annotation") {
+			t.Errorf("without %v: %s: %s\n%q", granted.Rules[i].Resources, status, text, unread)
+		}
+	}
+}
+
+// TestOptionalReads: what policy reader has in statements of their own is what a run calls
+// around the roles. Refused in turn, each call costs one line and changes no verdict but its
+// own.
+func TestOptionalReads(t *testing.T) {
+	s := newScenario(t, "optional")
+	s.healthy()
+	s.systemWorkloads()
+	s.nodeRole("autoRole", "AmazonEKSWorkerNodeMinimalPolicy", pullPolicy)
+	s.proxied.AutoModeRole = roleARN("autoRole")
+	s.grantAccess("autoRole", "EC2", "arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy")
+	vpc := s.vpc()
+	s.endpoint(vpc, "s3", fullAccess)
+	proxy.SetOrganization(organization(nil, nil))
+	proxy.SetRegistry(awsproxy.Registry{PullThroughCache: map[string]string{"hub": "registry-1.docker.io"}, Policy: fullAccess})
+	s.notPulled("web", account+".dkr.ecr.eu-west-1.amazonaws.com/hub/library/nginx:1.29")
+	env := append(s.kubeconfig(proxy.URL), organizationProfile(t)...)
+	check := func() (map[string]string, report) {
+		r := parseReport(t, kubectl(t, env, "noderole", "check", "-o", "json", "--org-profile", "org"))
+		statuses := map[string]string{}
+		for _, res := range r.Results {
+			statuses[res.ID+" "+res.Subject.Name] = res.Status
+		}
+		return statuses, r
+	}
+	proxy.Calls()
+	before, report := check()
+	called := map[string]bool{}
+	for _, c := range proxy.Calls() {
+		called[c.Operation] = true
+	}
+	var policy struct {
+		Statement []struct {
+			Sid    string
+			Action []string
+		}
+	}
+	s.must(json.Unmarshal([]byte(documented(t, "```json")), &policy))
+	for _, action := range policy.Statement[0].Action {
+		delete(called, action)
+	}
+	var documented []string
+	for _, statement := range policy.Statement[1:] {
+		if !slices.Contains([]string{"NodeRoleList", "NodeRoleUsage", "NodeRoleFleet"}, statement.Sid) {
+			documented = append(documented, statement.Action...)
+		}
+	}
+	slices.Sort(documented)
+	if diff := cmp.Diff(documented, slices.Sorted(maps.Keys(called))); diff != "" {
+		t.Errorf("operations (-documented +called):\n%s", diff)
+	}
+	for _, operation := range documented {
+		t.Run(operation, func(t *testing.T) {
+			proxy.SetFault(operation, denied(operation))
+			defer proxy.ClearFault(operation)
+			after, refused := check()
+			if len(refused.Missing) > 0 {
+				t.Errorf("missing %v", refused.Missing)
+			}
+			var lines []string
+			for _, line := range refused.NotEvaluated {
+				if !slices.Contains(report.NotEvaluated, line) && strings.Contains(line, "it needs "+operation) {
+					lines = append(lines, line)
+				}
+			}
+			if len(lines) != 1 {
+				t.Errorf("lines %q of %q", lines, refused.NotEvaluated)
+			}
+			for key, status := range after {
+				if was := before[key]; was != status && (status == "pass" || status == "fail" || status == "unknown") {
+					t.Errorf("%s: %s turned into %s", key, was, status)
+				}
 			}
 		})
 	}

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	ekstypes "github.com/aws/aws-sdk-go-v2/service/eks/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
@@ -220,6 +222,57 @@ func TestCreateTerraform(t *testing.T) {
 				t.Errorf("%s: %v\n%s", name, err, text)
 			}
 		}
+	}
+}
+
+// TestReaderRole: the role that policy reader --org prints is as terraform fmt writes it, and
+// CloudFormation creates it in another account, in which a fleet then assumes it.
+func TestReaderRole(t *testing.T) {
+	s := newScenario(t, "reader")
+	policy := func(format string) string {
+		out := kubectl(t, []string{"KUBECONFIG=/dev/null"}, "noderole", "policy", "reader", "--org", "--role-name", "audit/NodeRoleReader",
+			"--org-id", "o-a1b2c3d4e5", "--external-id", "noderole", "--trusted-principal", roleARN("ci"), "-o", format)
+		if out.code != 0 {
+			t.Fatalf("-o %s: %s", format, out.stderr)
+		}
+		return out.stdout
+	}
+	cmd := exec.Command("terraform", "fmt", "-check", "-diff", "-")
+	cmd.Stdin = strings.NewReader(policy("terraform"))
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, text)
+	}
+
+	other := s.inAway()
+	credentials, err := other.Credentials.Retrieve(s.ctx)
+	s.must(err)
+	file := filepath.Join(t.TempDir(), "reader.yaml")
+	s.must(os.WriteFile(file, []byte(policy("cloudformation")), 0o600))
+	cmd = exec.Command("aws", "cloudformation", "create-stack", "--stack-name", "reader", "--template-body", "file://"+file, "--capabilities", "CAPABILITY_NAMED_IAM")
+	cmd.Env = append(
+		baseEnv(), "AWS_ENDPOINT_URL="+cloud.url, "AWS_DEFAULT_REGION="+region,
+		"AWS_ACCESS_KEY_ID="+credentials.AccessKeyID, "AWS_SECRET_ACCESS_KEY="+credentials.SecretAccessKey, "AWS_SESSION_TOKEN="+credentials.SessionToken,
+	)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	role, err := iam.NewFromConfig(other).GetRole(s.ctx, &iam.GetRoleInput{RoleName: aws.String("NodeRoleReader")})
+	s.must(err)
+	if arn := aws.ToString(role.Role.Arn); arn != "arn:aws:iam::"+away+":role/audit/NodeRoleReader" {
+		t.Errorf("the role is %s", arn)
+	}
+	if trust := s.json(aws.ToString(role.Role.AssumeRolePolicyDocument)); !strings.Contains(trust, `"aws:PrincipalOrgID":"o-a1b2c3d4e5"`) || !strings.Contains(trust, `"sts:ExternalId":"noderole"`) {
+		t.Errorf("the trust policy is %s", trust)
+	}
+	_, err = eks.NewFromConfig(other).CreateCluster(s.ctx, &eks.CreateClusterInput{
+		Name: aws.String("remote"), RoleArn: role.Role.Arn, ResourcesVpcConfig: &ekstypes.VpcConfigRequest{SubnetIds: []string{"subnet-1", "subnet-2"}},
+	})
+	s.must(err)
+	dir := filepath.Join(t.TempDir(), "fleet")
+	out := kubectl(t, []string{"KUBECONFIG=/dev/null", "AWS_ENDPOINT_URL=" + proxy.URL, "AWS_DEFAULT_REGION=" + region}, "noderole", "snapshot",
+		"--all-clusters", "--accounts", away, "--regions", other.Region, "--role-name", "audit/NodeRoleReader", "--external-id", "noderole", "--aws-only", "-o", dir)
+	if _, err := os.Stat(filepath.Join(dir, away, other.Region, "remote.yaml.gz")); err != nil {
+		t.Errorf("exit %d, %v\n%s%s", out.code, err, out.stdout, out.stderr)
 	}
 }
 

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"flag"
 	"os"
@@ -110,13 +111,14 @@ func TestTerraformPlans(t *testing.T) {
 			`^FAIL  NR101  shop-shared is also the cluster role of shop$`,
 			`^FAIL  NR202  shop-no-pull cannot pull images from ECR$`,
 			`^FAIL  NR301  trust policy of shop-trust does not allow EC2$`,
+			`^warn  NR701  pods can get shop-node.s credentials on new nodes of node group$`,
 			`^warn  NR205  shop-node has CNI permissions, although aws-node uses EKS Pod$`,
 			`^      declared at aws_iam_role.trust$`,
 			`main.tf:[0-9]+\)$`,
 		}},
 		{"karpenter", 1, []string{`^FAIL  NR501  shop-class has no access entry or aws-auth mapping$`}},
 		{"two", 1, []string{`^FAIL  NR102  node is also the cluster role of shop-us in us-east-1$`, `^FAIL  NR101  node is also the cluster role of shop-us$`}},
-		{"unknown", 3, []string{`^shop-node  ok      ok     unknown `, `marked as sensitive$`}},
+		{"unknown", 3, []string{`^shop-node +ok +ok +unknown `, `marked as sensitive$`}},
 	} {
 		t.Run(c.config, func(t *testing.T) {
 			tf := newTerraform(t, c.config)
@@ -191,10 +193,137 @@ func TestTerraformRoundTrip(t *testing.T) {
 				t.Fatal(out.stderr)
 			}
 			tf := newTerraform(t, "")
-			tf.write("role.tf", []byte(out.stdout))
-			tf.write("main.tf", []byte("terraform {\n  required_providers {\n    aws = { source = \"hashicorp/aws\" }\n  }\n}\n\nprovider \"aws\" {\n  region = \"eu-west-1\"\n}\n"))
-			tf.plan()
+			tf.planOf(out.stdout)
 			checked := tf.check("plan.json", "--account", account, "--allow-partial")
+			if checked.code != 0 || !strings.Contains(checked.stdout, "newNodeRole") {
+				t.Errorf("exit %d\n%s%s\n%s", checked.code, checked.stdout, checked.stderr, out.stdout)
+			}
+		})
+	}
+}
+
+// planOf plans a configuration that has no provider of its own.
+func (tf *terraform) planOf(configuration string) {
+	tf.t.Helper()
+	tf.write("role.tf", []byte(configuration))
+	tf.write("main.tf", []byte("terraform {\n  required_providers {\n    aws = { source = \"hashicorp/aws\" }\n  }\n}\n\nprovider \"aws\" {\n  region = \"eu-west-1\"\n}\n"))
+	tf.plan()
+}
+
+// TestFixRoundTrip: what fix writes for Terraform, planned by Terraform and applied to the
+// facts of the broken cluster, repairs what fix says that it repairs, and nothing else fails.
+func TestFixRoundTrip(t *testing.T) {
+	for _, name := range []string{"broken", "custom-policies", "ipv6"} {
+		t.Run(name, func(t *testing.T) {
+			file, err := filepath.Abs(filepath.Join("..", "..", "examples", name+".yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			fix := func(format string) string {
+				out := kubectl(t, []string{"KUBECONFIG=/dev/null"}, "noderole", "fix", "-f", file, "-o", format)
+				if out.code != 0 {
+					t.Fatalf("-o %s: %s", format, out.stderr)
+				}
+				return out.stdout
+			}
+			tf := newTerraform(t, "")
+			tf.planOf(fix("terraform"))
+			out := kubectl(t, []string{"KUBECONFIG=/dev/null"}, "noderole", "check", "-f", file, "-o", "json")
+			before := statuses(t, out)
+			out = tf.check("plan.json", "--onto", file, "-o", "json")
+			if out.code != 0 {
+				t.Errorf("exit %d\n%s", out.code, out.stderr)
+			}
+			after := statuses(t, out)
+			repaired := 0
+			for _, c := range proofs(t, fix("json")) {
+				if before[c] != "pass" {
+					repaired++
+				}
+				if after[c] != "pass" {
+					t.Errorf("%s of %s was %s, and is %q", c.rule, c.subject, before[c], after[c])
+				}
+			}
+			if repaired == 0 {
+				t.Error("fix repairs nothing")
+			}
+			for c, status := range after {
+				if status == "fail" && before[c] != "fail" {
+					t.Errorf("%s of %s fails, and was %q", c.rule, c.subject, before[c])
+				}
+			}
+		})
+	}
+}
+
+// judged is a rule and the ARN or name of what it is judged for.
+type judged struct{ rule, subject string }
+
+// statuses are the statuses of a report's results, known ones too.
+func statuses(t *testing.T, out output) map[judged]string {
+	t.Helper()
+	var report struct {
+		Results []struct {
+			ID, Status string
+			Subject    struct{ ARN, Name string }
+		}
+	}
+	if err := json.Unmarshal([]byte(out.stdout), &report); err != nil {
+		t.Fatalf("%v\n%s", err, out.stderr)
+	}
+	all := map[judged]string{}
+	for _, r := range report.Results {
+		all[judged{r.ID, cmp.Or(r.Subject.ARN, r.Subject.Name)}] = r.Status
+	}
+	return all
+}
+
+// proofs are what a plan of fix proves with steps that only create objects of AWS: Terraform
+// has all of such a step.
+func proofs(t *testing.T, text string) []judged {
+	t.Helper()
+	var plan struct {
+		Steps []struct {
+			Changes []struct {
+				Kind   string
+				Before any
+			}
+			Proves []struct{ Rule, Subject string }
+		}
+	}
+	if err := json.Unmarshal([]byte(text), &plan); err != nil {
+		t.Fatal(err)
+	}
+	var list []judged
+	for _, s := range plan.Steps {
+		whole := true
+		for _, c := range s.Changes {
+			whole = whole && c.Before == nil && !strings.HasPrefix(c.Kind, "kube.")
+		}
+		for _, c := range s.Proves {
+			if whole {
+				list = append(list, judged{c.Rule, c.Subject})
+			}
+		}
+	}
+	return list
+}
+
+// TestCreateTemplateRoundTrip: what create writes for CloudFormation passes, before it is
+// deployed.
+func TestCreateTemplateRoundTrip(t *testing.T) {
+	for name, flags := range createVariants {
+		t.Run(name, func(t *testing.T) {
+			out := kubectl(t, []string{"KUBECONFIG=/dev/null"}, slices.Concat(
+				[]string{"noderole", "create", "newNodeRole", "-o", "cloudformation"}, flags, []string{"--access-entry", "--cluster-name", "prod"})...)
+			if out.code != 0 {
+				t.Fatal(out.stderr)
+			}
+			file := filepath.Join(t.TempDir(), "template.yaml")
+			if err := os.WriteFile(file, []byte(out.stdout), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			checked := kubectl(t, []string{"KUBECONFIG=/dev/null"}, "noderole", "check", "--cloudformation", file, "--account", account, "--region", region, "--allow-partial")
 			if checked.code != 0 || !strings.Contains(checked.stdout, "newNodeRole") {
 				t.Errorf("exit %d\n%s%s\n%s", checked.code, checked.stdout, checked.stderr, out.stdout)
 			}
@@ -254,6 +383,24 @@ func TestTerraformOntoLive(t *testing.T) {
 	out := kubectl(t, env, "noderole", "check", "--terraform", plan("AmazonEC2ContainerRegistryPullOnly"), "--onto", "live")
 	if out.code != 1 || !strings.Contains(out.stdout, "FAIL  NR202  eksNodeRole cannot pull images from ECR") || !strings.Contains(out.stdout, " AWS calls, ") {
 		t.Errorf("exit %d\n%s%s", out.code, out.stdout, out.stderr)
+	}
+	// A policy that the plan brings is the one that IAM has today, not the copy in the program.
+	file := filepath.Join(t.TempDir(), "attach.json")
+	attach := `{"format_version":"1.2","timestamp":"2026-11-30T10:00:00Z","configuration":{"root_module":{}},"resource_changes":[{
+  "address":"aws_iam_role_policy_attachment.a","mode":"managed","type":"aws_iam_role_policy_attachment","name":"a",
+  "change":{"actions":["create"],"before":null,"after":{"role":"eksNodeRole","policy_arn":"` + awsPolicy("AmazonSSMManagedInstanceCore") + `"},"after_unknown":{}}}]}`
+	if err := os.WriteFile(file, []byte(attach), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	snapshot := filepath.Join(t.TempDir(), "facts.yaml")
+	if out := kubectl(t, env, "noderole", "snapshot", "-o", snapshot); out.code != 0 {
+		t.Fatal(out.stderr)
+	}
+	for onto, dated := range map[string]bool{"live": false, snapshot: true} {
+		out := kubectl(t, env, "noderole", "check", "--terraform", file, "--onto", onto, "-o", "json")
+		if !strings.Contains(out.stdout, "AmazonSSMManagedInstanceCore") || strings.Contains(out.stdout, " as of 20") != dated {
+			t.Errorf("--onto %s: exit %d\n%s%s", onto, out.code, out.stdout, out.stderr)
+		}
 	}
 	// A policy that the role does not have changes nothing.
 	out = kubectl(t, env, "noderole", "check", "--terraform", plan("AmazonEKSVPCResourceController"), "--onto", "live")

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -109,6 +111,28 @@ func TestList(t *testing.T) {
 		if len(line) > 81 {
 			t.Errorf("%d columns: %s", len(line), line)
 		}
+	}
+
+	// At once: the same list, a boundary included, without a call for each role.
+	limits := s.policy("limits", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"ec2:*","Resource":"*"}]}`)
+	s.role("limited", serviceTrust("lambda.amazonaws.com"), limits) // moto lists attached policies alone
+	_, err := s.iam.PutRolePermissionsBoundary(s.ctx, &iam.PutRolePermissionsBoundaryInput{RoleName: aws.String("plainWorkers"), PermissionsBoundary: &limits})
+	s.must(err)
+	each := kubectl(t, env, "noderole", "list", "-o", "json", "--iam", "each")
+	if !slices.Contains(listed(t, each), "plainWorkers: lacks: ECR") {
+		t.Errorf("with a boundary: %v", listed(t, each))
+	}
+	proxy.Calls()
+	bulk := kubectl(t, env, "noderole", "list", "-o", "json", "--iam", "bulk")
+	if diff := cmp.Diff(each.stdout, bulk.stdout); diff != "" || bulk.code != 0 {
+		t.Errorf("--iam bulk: exit %d, %s (-each +bulk):\n%s", bulk.code, bulk.stderr, diff)
+	}
+	count = map[string]int{}
+	for _, c := range proxy.Calls() {
+		count[c.Operation]++
+	}
+	if count["iam:GetAccountAuthorizationDetails"] != 2 || count["iam:GetRole"]+count["iam:ListAttachedRolePolicies"]+count["iam:ListRolePolicies"] > 0 {
+		t.Errorf("--iam bulk: calls %v", count)
 	}
 
 	// What is refused is unknown, and said.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -138,4 +139,33 @@ func baseEnv() []string {
 		"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_MAX_ATTEMPTS=2",
 	)
+}
+
+// TestQuick: what make e2e-quick leaves out is the name of a test.
+func TestQuick(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "Makefile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := regexp.MustCompile(`(?m)^SLOW = (.+)$`).FindSubmatch(text)
+	if slow == nil {
+		t.Fatal("the Makefile has no SLOW")
+	}
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tests strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tests.Write(text)
+	}
+	for name := range strings.SplitSeq(string(slow[1]), "|") {
+		if !strings.Contains(tests.String(), "\nfunc Test"+name+"(t *testing.T) {\n") {
+			t.Errorf("there is no test Test%s", name)
+		}
+	}
 }

@@ -22,6 +22,7 @@ func TestAdminRBAC(t *testing.T) {
 	s.manifest(admin, printed.stdout)
 	for _, args := range [][]string{
 		{"clusterrolebinding", "fixer", "--clusterrole=noderole-check"},
+		{"clusterrolebinding", "fixer-addons", "--clusterrole=noderole-addons"},
 		{"-n", "kube-system", "rolebinding", "fixer", "--role=noderole-check"},
 		{"-n", "default", "rolebinding", "fixer", "--role=noderole-check"},
 		{"-n", "kube-system", "rolebinding", "fixer-fix", "--role=noderole-fix"},
@@ -84,8 +85,9 @@ func TestAdminRBAC(t *testing.T) {
 		"get configmaps in kube-system: aws-auth", "create configmaps in kube-system", "update configmaps in kube-system: aws-auth",
 		"list events in kube-system", "list events in default",
 		"list nodes in ", "list nodes in kube-system", "list nodes in default", "list nodes in other",
-		"list pods in kube-system",
-		"get serviceaccounts in kube-system: aws-node", "patch serviceaccounts in kube-system: aws-node",
+		"list pods in ", "list pods in kube-system", "list pods in default", "list pods in other",
+		"get serviceaccounts in ", "get serviceaccounts in kube-system", "patch serviceaccounts in kube-system: aws-node",
+		"get serviceaccounts in default", "get serviceaccounts in other",
 		"get daemonsets in kube-system: aws-node", "get daemonsets in kube-system: eks-pod-identity-agent", "get daemonsets in kube-system: kube-proxy",
 		"patch daemonsets in kube-system: aws-node", "get deployments in kube-system: coredns",
 		"get leases in kube-system: kubectl-noderole", "create leases in kube-system", "update leases in kube-system: kubectl-noderole",

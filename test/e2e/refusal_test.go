@@ -100,6 +100,8 @@ func TestEveryKubernetesRefusal(t *testing.T) {
 	s.must(err)
 	system, err := rbac.Roles("kube-system").Get(s.ctx, "noderole-check", metav1.GetOptions{})
 	s.must(err)
+	addons, err := rbac.ClusterRoles().Get(s.ctx, "noderole-addons", metav1.GetOptions{}) // it grants some of the same
+	s.must(err)
 	// without returns the rules less one resource.
 	without := func(rules []rbacv1.PolicyRule, resource string) []rbacv1.PolicyRule {
 		var left []rbacv1.PolicyRule
@@ -123,10 +125,12 @@ func TestEveryKubernetesRefusal(t *testing.T) {
 		"deployments":     {"get deployments.apps in kube-system"},
 	} {
 		t.Run(resource, func(t *testing.T) {
-			c, n := cluster.DeepCopy(), system.DeepCopy()
-			c.Rules, n.Rules = without(c.Rules, resource), without(n.Rules, resource)
-			c.ResourceVersion, n.ResourceVersion = "", ""
+			c, n, a := cluster.DeepCopy(), system.DeepCopy(), addons.DeepCopy()
+			c.Rules, n.Rules, a.Rules = without(c.Rules, resource), without(n.Rules, resource), without(a.Rules, resource)
+			c.ResourceVersion, n.ResourceVersion, a.ResourceVersion = "", "", ""
 			_, err := rbac.ClusterRoles().Update(s.ctx, c, metav1.UpdateOptions{})
+			s.must(err)
+			_, err = rbac.ClusterRoles().Update(s.ctx, a, metav1.UpdateOptions{})
 			s.must(err)
 			_, err = rbac.Roles("kube-system").Update(s.ctx, n, metav1.UpdateOptions{})
 			s.must(err)

@@ -79,6 +79,11 @@ type scenario struct {
 	proxied awsproxy.Cluster
 }
 
+// client returns a client of an administrator.
+func (k *apiServer) client() (*kubernetes.Clientset, error) {
+	return kubernetes.NewForConfig(&rest.Config{Host: k.url, BearerToken: adminToken, TLSClientConfig: rest.TLSClientConfig{CAData: k.ca}, QPS: -1})
+}
+
 // newScenario empties moto and the proxy and makes a cluster with its role.
 func newScenario(t testing.TB, cluster string) *scenario {
 	t.Helper()
@@ -96,7 +101,7 @@ func newScenarioIn(t testing.TB, region, cluster string) *scenario {
 		Region: region, BaseEndpoint: aws.String(cloud.url),
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "secret", ""),
 	}
-	client, err := kubernetes.NewForConfig(&rest.Config{Host: kube.url, BearerToken: adminToken, TLSClientConfig: rest.TLSClientConfig{CAData: kube.ca}, QPS: -1})
+	client, err := kube.client()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -401,7 +406,8 @@ type report struct {
 		Evidence                      []string
 		Causes                        []struct{ ID string }
 	}
-	Missing []struct{ Fact, Subject, Operation, Permission, Error string }
+	Missing      []struct{ Fact, Subject, Operation, Permission, Error string }
+	NotEvaluated []string
 }
 
 func parseReport(t testing.TB, out output) report {

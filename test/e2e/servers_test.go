@@ -98,18 +98,21 @@ type apiServer struct {
 	// dir holds its certificate server.crt and server.key, which other servers on
 	// 127.0.0.1 use too.
 	dir string
+	// bin has the programs, and flags are those that API servers on one etcd share.
+	bin   string
+	flags []string
 }
 
 // startKubernetes starts etcd and kube-apiserver from a folder that
 // hack/e2e-tools.sh filled.
 func startKubernetes(bin, dir string) (k *apiServer, err error) {
-	k = &apiServer{dir: dir}
+	k = &apiServer{dir: dir, bin: bin}
 	defer func() {
 		if err != nil {
 			k.stop()
 		}
 	}()
-	var ports [3]int
+	var ports [2]int
 	for i := range ports {
 		if ports[i], err = freePort(); err != nil {
 			return k, err
@@ -140,25 +143,45 @@ func startKubernetes(bin, dir string) (k *apiServer, err error) {
 	if err != nil {
 		return k, err
 	}
-	k.url = fmt.Sprintf("https://127.0.0.1:%d", ports[2])
-	k.apiserver, err = start(filepath.Join(bin, "kube-apiserver"), []string{
-		"--etcd-servers=" + client, fmt.Sprintf("--secure-port=%d", ports[2]), "--bind-address=127.0.0.1",
+	k.flags = []string{
+		"--etcd-servers=" + client, "--bind-address=127.0.0.1",
 		"--tls-cert-file=" + cert, "--tls-private-key-file=" + key, "--cert-dir=" + dir,
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=" + serviceKey,
 		"--service-account-signing-key-file=" + serviceKey, "--service-cluster-ip-range=10.96.0.0/16",
 		"--authorization-mode=RBAC", "--token-auth-file=" + tokens, "--authentication-token-webhook-config-file=" + webhook,
 		"--endpoint-reconciler-type=none", "--disable-admission-plugins=ServiceAccount",
-	})
+	}
+	return k, k.serve("/registry")
+}
+
+// beside starts an API server of another cluster on the same etcd, under a prefix.
+func (k *apiServer) beside(prefix string) (*apiServer, error) {
+	other := &apiServer{dir: k.dir, bin: k.bin, ca: k.ca, flags: k.flags}
+	if err := other.serve(prefix); err != nil {
+		other.stop()
+		return nil, err
+	}
+	return other, nil
+}
+
+// serve starts the kube-apiserver.
+func (k *apiServer) serve(prefix string) error {
+	port, err := freePort()
 	if err != nil {
-		return k, fmt.Errorf("start kube-apiserver: %w", err)
+		return err
+	}
+	k.url = fmt.Sprintf("https://127.0.0.1:%d", port)
+	k.apiserver, err = start(filepath.Join(k.bin, "kube-apiserver"), append([]string{"--etcd-prefix=" + prefix, fmt.Sprintf("--secure-port=%d", port)}, k.flags...))
+	if err != nil {
+		return fmt.Errorf("start kube-apiserver: %w", err)
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(k.ca)
 	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
 	if err = await(c, k.url+"/readyz", 60*time.Second); err != nil {
-		return k, fmt.Errorf("kube-apiserver: %w\n%s", err, k.apiserver.log.String())
+		return fmt.Errorf("kube-apiserver: %w\n%s", err, k.apiserver.log.String())
 	}
-	return k, nil
+	return nil
 }
 
 func (k *apiServer) stop() {

@@ -23,7 +23,7 @@ func TestAWSOnly(t *testing.T) {
 	} {
 		out := c.run(t, nil, args...)
 		if out.code != 3 || !strings.Contains(out.stdout, "arn: arn:aws:eks:eu-west-1:444455556666:cluster/prod") ||
-			strings.Count(out.stdout, "operation: read the Kubernetes API") != 9 || strings.Contains(out.stdout, "list nodes") {
+			strings.Count(out.stdout, "operation: read the Kubernetes API") != 10 || strings.Contains(out.stdout, "list nodes") {
 			t.Errorf("%s: exit %d, %s\n%s", name, out.code, out.stderr, out.stdout)
 		}
 	}

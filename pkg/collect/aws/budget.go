@@ -26,14 +26,23 @@ const iamRate = 7
 // iamRates are the rates of the operations that have another one.
 var iamRates = map[string]int{"iam:GetPolicy": 17, "iam:GetPolicyVersion": 17}
 
-// eksRate is how many requests to Amazon EKS are sent per second to one region, and how many
-// at once after a pause, where many clusters are read. EKS's limits are not published either.
-// Nodes that start ask for their cluster, and do not join where EKS throttles them.
+// eksRate is how many requests to Amazon EKS are sent per second to one region, and
+// eksBurst how many at once after a pause, where many clusters are read; oneEKSRate and
+// oneEKSBurst are the same where one is. EKS's limits are not published either. Nodes that
+// start ask for their cluster, and do not join where EKS throttles them.
 // Source: https://github.com/awslabs/amazon-eks-ami/issues/218.
 const (
 	eksRate  = 5
 	eksBurst = 20
+	// The usual run on one cluster fits into the burst: it does not wait.
+	oneEKSRate  = 10
+	oneEKSBurst = 64
 )
+
+// organizationsRate is how many requests of one operation of AWS Organizations are sent per
+// second where many accounts are read. Its limits are not published, and they are those of
+// the whole organization.
+const organizationsRate = 5
 
 // A throttled answer halves the rate of its operation, down to a part of what it was; a time
 // without one raises it by a part, up to what it was.
@@ -44,7 +53,7 @@ const (
 )
 
 // budget limits the requests of one account, retries included: those to IAM by operation
-// and, where many clusters are read, those to EKS by region.
+// and those to EKS by region.
 type budget struct {
 	many bool // whether many clusters are read
 	// pause waits for a time, or until the context ends, and returns its error then.
@@ -79,6 +88,10 @@ func (b *budget) paceOf(operation, region string) *pace {
 		burst = perSecond
 	case service == "eks" && b.many:
 		key, perSecond, burst = "eks "+region, eksRate, eksBurst
+	case service == "organizations" && b.many:
+		perSecond, burst = organizationsRate, organizationsRate
+	case service == "eks":
+		key, perSecond, burst = "eks "+region, oneEKSRate, oneEKSBurst
 	default:
 		return nil
 	}

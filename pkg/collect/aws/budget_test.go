@@ -213,7 +213,7 @@ func TestHalved(t *testing.T) {
 }
 
 // TestPacedEKS: where many clusters are read, the requests to EKS of one region are paced, and
-// those of another one do not wait for them.
+// those of another one do not wait for them. The usual requests for one cluster do not wait.
 func TestPacedEKS(t *testing.T) {
 	one, _ := clientOf(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -245,7 +245,12 @@ func TestPacedEKS(t *testing.T) {
 	if _, err := many.In("us-east-1").NodeGroups(t.Context(), "prod"); err != nil || time.Since(began) > 150*time.Millisecond {
 		t.Errorf("another region waited %s: %v", time.Since(began), err)
 	}
-	if one.budget.paceOf("eks:ListNodegroups", "eu-west-1") != nil {
-		t.Error("the calls for one cluster are paced")
+	for range oneEKSBurst {
+		if delay := one.budget.paceOf("eks:ListNodegroups", "eu-west-1").limiter.Reserve().Delay(); delay > 0 {
+			t.Fatalf("a call for one cluster waits %s", delay)
+		}
+	}
+	if delay := one.budget.paceOf("eks:ListNodegroups", "eu-west-1").limiter.Reserve().Delay(); delay == 0 {
+		t.Error("the calls for a cluster with many node groups do not wait")
 	}
 }

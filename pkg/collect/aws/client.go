@@ -6,6 +6,7 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -33,9 +34,13 @@ import (
 // far above what AWS needs, so that throttling has time to pass.
 const operationTimeout = 2 * time.Minute
 
-// callsInFlight bounds the calls in flight to EKS and to IAM, whose limits are low and
-// shared by the whole account. The largest level of a usual cluster fits in.
+// callsInFlight bounds the calls in flight to EKS, and those of each operation of IAM. The
+// largest level of a usual cluster fits in.
 const callsInFlight = 20
+
+// otherCallsInFlight are the bounds of the calls in flight to services of which less is
+// asked.
+var otherCallsInFlight = map[string]int{"ec2": 5, "sts": 2, "autoscaling": 5, "ecr": 5, "organizations": 2}
 
 // Account is one caller's credentials: IAM and STS, which answer the same in every region,
 // and what the calls to all regions share: the budget of requests, the bound on calls in
@@ -81,7 +86,26 @@ type Client struct {
 type limits struct {
 	profile string // for messages: what to log in to
 	timeout time.Duration
-	slots   map[string]chan struct{} // by service: calls in flight
+
+	slotsMu sync.Mutex
+	slots   map[string]chan struct{} // calls in flight; see slotsOf
+}
+
+// slotsOf returns what the calls in flight of an operation take a place in: that of its
+// service, and for IAM that of the operation. There every operation has a budget of its own,
+// and calls that wait for theirs would keep the others from using theirs.
+func (l *limits) slotsOf(operation string) chan struct{} {
+	key, _, _ := strings.Cut(operation, ":")
+	bound := cmp.Or(otherCallsInFlight[key], callsInFlight)
+	if key == "iam" {
+		key = operation
+	}
+	l.slotsMu.Lock()
+	defer l.slotsMu.Unlock()
+	if l.slots[key] == nil {
+		l.slots[key] = make(chan struct{}, bound)
+	}
+	return l.slots[key]
 }
 
 // site is the region that calls go to, and what is known of how it answers.
@@ -130,16 +154,7 @@ func NewAccount(ctx context.Context, cfg Config) (*Account, error) {
 // newAccount returns the account of a configuration that was loaded.
 func newAccount(loaded aws.Config, cfg Config, shared *budget) *Account {
 	a := &Account{
-		limits: &limits{profile: cfg.profile(), timeout: operationTimeout, slots: map[string]chan struct{}{
-			"eks": make(chan struct{}, callsInFlight),
-			"iam": make(chan struct{}, callsInFlight),
-			"ec2": make(chan struct{}, 5),
-			"sts": make(chan struct{}, 2),
-
-			"autoscaling":   make(chan struct{}, 5),
-			"ecr":           make(chan struct{}, 5),
-			"organizations": make(chan struct{}, 2),
-		}},
+		limits:  &limits{profile: cfg.profile(), timeout: operationTimeout, slots: map[string]chan struct{}{}},
 		budget:  shared,
 		calls:   map[string]int{},
 		regions: map[string]*Client{},
@@ -218,9 +233,10 @@ func call[Out any](ctx context.Context, by caller, operation string, do func(con
 	at := by.where()
 	defer collect.Wait(ctx, func() string { return operation })()
 	service, _, _ := strings.Cut(operation, ":")
+	slots := at.slotsOf(operation)
 	select {
-	case at.slots[service] <- struct{}{}:
-		defer func() { <-at.slots[service] }()
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
 	case <-ctx.Done():
 		return none, ctx.Err()
 	}

@@ -50,10 +50,12 @@ type Config struct {
 	// RequestTimeout is how long one request may take, answer included; zero
 	// means 15 seconds.
 	RequestTimeout time.Duration
-	// Many is set where many clusters are read, so that their calls to EKS are paced too.
+	// Many is set where many clusters are read, so that fewer calls to EKS are made at once.
 	Many bool
 	// Trace records the calls; nil records none.
 	Trace *trace.Recorder
+	// Transport sends the requests; nil sends them over the network.
+	Transport http.RoundTripper
 	// Pause waits until the budget of requests to IAM allows the next one, or until the
 	// context ends, and returns its error then; nil waits in real time.
 	Pause func(context.Context, time.Duration) error
@@ -176,7 +178,7 @@ func (cfg Config) options() ([]func(*config.LoadOptions) error, error) {
 	options := []func(*config.LoadOptions) error{
 		// The SDK would write to standard error; what fails is an error of the call.
 		config.WithLogger(logging.Nop{}),
-		config.WithHTTPClient(httpClient(cmp.Or(cfg.RequestTimeout, requestTimeout))),
+		config.WithHTTPClient(cfg.httpClient()),
 		// Here, so that the SDK's own calls for credentials are checked too.
 		config.WithAPIOptions([]func(*middleware.Stack) error{checkAnswers}),
 	}
@@ -263,7 +265,11 @@ func assumedRole(base aws.Config, cfg Config) aws.CredentialsProvider {
 }
 
 // httpClient returns a client that does not wait for a dead endpoint.
-func httpClient(timeout time.Duration) *awshttp.BuildableClient {
+func (cfg Config) httpClient() aws.HTTPClient {
+	timeout := cmp.Or(cfg.RequestTimeout, requestTimeout)
+	if cfg.Transport != nil {
+		return &http.Client{Transport: cfg.Transport, Timeout: timeout}
+	}
 	return awshttp.NewBuildableClient().
 		WithTimeout(timeout).
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = connectTimeout }).

@@ -52,6 +52,8 @@ var errorClasses = map[string]errorClass{
 	"NoSuchEntity":              absent,
 	"ResourceNotFoundException": absent,
 
+	"RegistryPolicyNotFoundException":   absent,
+	"RepositoryNotFoundException":       absent,
 	"RepositoryPolicyNotFoundException": absent,
 
 	"Throttling":               throttled,

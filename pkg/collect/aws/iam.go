@@ -2,13 +2,14 @@ package aws
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
-	"golang.org/x/sync/errgroup"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
@@ -99,6 +100,38 @@ func (a *Account) OIDCProvider(ctx context.Context, arn string) (snapshot.OIDCPr
 	return snapshot.OIDCProvider{ClientIDs: out.ClientIDList}, nil
 }
 
+// OIDCProviders returns the ARNs of the account's OIDC identity providers.
+func (a *Account) OIDCProviders(ctx context.Context) ([]string, error) {
+	out, err := call(ctx, a, "iam:ListOpenIDConnectProviders", func(ctx context.Context) (*iam.ListOpenIDConnectProvidersOutput, error) {
+		return a.iam.ListOpenIDConnectProviders(ctx, &iam.ListOpenIDConnectProvidersInput{})
+	})
+	if err != nil {
+		return nil, err
+	}
+	var arns []string
+	for i := range out.OpenIDConnectProviderList {
+		arns = append(arns, aws.ToString(out.OpenIDConnectProviderList[i].Arn))
+	}
+	return arns, nil
+}
+
+// InstanceProfileQuota returns how many instance profiles the account has and may have.
+func (a *Account) InstanceProfileQuota(ctx context.Context) (snapshot.Quota, error) {
+	const operation, used, most = "iam:GetAccountSummary", "InstanceProfiles", "InstanceProfilesQuota"
+	out, err := call(ctx, a, operation, func(ctx context.Context) (*iam.GetAccountSummaryOutput, error) {
+		return a.iam.GetAccountSummary(ctx, &iam.GetAccountSummaryInput{})
+	})
+	if err != nil {
+		return snapshot.Quota{}, err
+	}
+	for _, key := range []string{used, most} {
+		if _, ok := out.SummaryMap[key]; !ok {
+			return snapshot.Quota{}, &collect.CallError{Operation: operation, Message: "the response has no " + key}
+		}
+	}
+	return snapshot.Quota{Used: out.SummaryMap[used], Max: out.SummaryMap[most]}, nil
+}
+
 func instanceProfile(profile *iamtypes.InstanceProfile) snapshot.InstanceProfile {
 	var facts snapshot.InstanceProfile
 	for i := range profile.Roles {
@@ -108,32 +141,35 @@ func instanceProfile(profile *iamtypes.InstanceProfile) snapshot.InstanceProfile
 }
 
 // PolicyVersions returns the default versions by ARN of the managed policies that are
-// attached in the account, and of those that are permissions boundaries in it: of each the
-// first page. Few accounts have more than one.
-func (c *Client) PolicyVersions(ctx context.Context) (map[string]string, error) {
-	const operation = "iam:ListPolicies"
-	inputs := []*iam.ListPoliciesInput{
-		{OnlyAttached: true, MaxItems: aws.Int32(listPage)},
-		{PolicyUsageFilter: iamtypes.PolicyUsageTypePermissionsBoundary, MaxItems: aws.Int32(listPage)},
-	}
-	pages := make([]*iam.ListPoliciesOutput, len(inputs))
-	group, groupCtx := errgroup.WithContext(ctx)
-	for i, in := range inputs {
-		group.Go(func() (err error) {
-			pages[i], err = call(groupCtx, c, operation, func(ctx context.Context) (*iam.ListPoliciesOutput, error) { return c.iam.ListPolicies(ctx, in) })
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
+// attached in the account: the first page. Few accounts have more than one.
+func (a *Account) PolicyVersions(ctx context.Context) (map[string]string, error) {
+	page, err := call(ctx, a, "iam:ListPolicies", func(ctx context.Context) (*iam.ListPoliciesOutput, error) {
+		return a.iam.ListPolicies(ctx, &iam.ListPoliciesInput{OnlyAttached: true, MaxItems: aws.Int32(listPage)})
+	})
+	if err != nil {
 		return nil, err
 	}
+	return versionsOf(page), nil
+}
+
+// BoundaryPolicies returns the default versions by ARN of the managed policies that are
+// permissions boundaries in the account.
+func (a *Account) BoundaryPolicies(ctx context.Context) (map[string]string, error) {
 	versions := map[string]string{}
-	for _, page := range pages {
-		for i := range page.Policies {
-			versions[aws.ToString(page.Policies[i].Arn)] = aws.ToString(page.Policies[i].DefaultVersionId)
-		}
+	in := &iam.ListPoliciesInput{PolicyUsageFilter: iamtypes.PolicyUsageTypePermissionsBoundary, MaxItems: aws.Int32(listPage)}
+	err := pages(ctx, a, "iam:ListPolicies", iam.NewListPoliciesPaginator(a.iam, in), func(page *iam.ListPoliciesOutput) (string, bool) {
+		maps.Copy(versions, versionsOf(page))
+		return byMarker(page.IsTruncated, page.Marker)
+	})
+	return versions, err
+}
+
+func versionsOf(page *iam.ListPoliciesOutput) map[string]string {
+	versions := make(map[string]string, len(page.Policies))
+	for i := range page.Policies {
+		versions[aws.ToString(page.Policies[i].Arn)] = aws.ToString(page.Policies[i].DefaultVersionId)
 	}
-	return versions, nil
+	return versions
 }
 
 // PolicyVersion returns the id of a managed policy's default version.

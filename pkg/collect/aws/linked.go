@@ -53,6 +53,14 @@ func (c *ec2Calls) DescribeVpcEndpoints(ctx context.Context, in *ec2.DescribeVpc
 	return (*ec2.Client)(c).DescribeVpcEndpoints(ctx, in, o...)
 }
 
+func (c *ecrCalls) DescribePullThroughCacheRules(ctx context.Context, in *ecr.DescribePullThroughCacheRulesInput, o ...func(*ecr.Options)) (*ecr.DescribePullThroughCacheRulesOutput, error) {
+	return (*ecr.Client)(c).DescribePullThroughCacheRules(ctx, in, o...)
+}
+
+func (c *ecrCalls) GetRegistryPolicy(ctx context.Context, in *ecr.GetRegistryPolicyInput, o ...func(*ecr.Options)) (*ecr.GetRegistryPolicyOutput, error) {
+	return (*ecr.Client)(c).GetRegistryPolicy(ctx, in, o...)
+}
+
 func (c *ecrCalls) GetRepositoryPolicy(ctx context.Context, in *ecr.GetRepositoryPolicyInput, o ...func(*ecr.Options)) (*ecr.GetRepositoryPolicyOutput, error) {
 	return (*ecr.Client)(c).GetRepositoryPolicy(ctx, in, o...)
 }
@@ -201,6 +209,14 @@ func (c *iamCalls) GenerateServiceLastAccessedDetails(ctx context.Context, in *i
 	return (*iam.Client)(c).GenerateServiceLastAccessedDetails(ctx, in, o...)
 }
 
+func (c *iamCalls) GetAccountAuthorizationDetails(ctx context.Context, in *iam.GetAccountAuthorizationDetailsInput, o ...func(*iam.Options)) (*iam.GetAccountAuthorizationDetailsOutput, error) {
+	return (*iam.Client)(c).GetAccountAuthorizationDetails(ctx, in, o...)
+}
+
+func (c *iamCalls) GetAccountSummary(ctx context.Context, in *iam.GetAccountSummaryInput, o ...func(*iam.Options)) (*iam.GetAccountSummaryOutput, error) {
+	return (*iam.Client)(c).GetAccountSummary(ctx, in, o...)
+}
+
 func (c *iamCalls) GetInstanceProfile(ctx context.Context, in *iam.GetInstanceProfileInput, o ...func(*iam.Options)) (*iam.GetInstanceProfileOutput, error) {
 	return (*iam.Client)(c).GetInstanceProfile(ctx, in, o...)
 }
@@ -243,6 +259,10 @@ func (c *iamCalls) ListInstanceProfiles(ctx context.Context, in *iam.ListInstanc
 
 func (c *iamCalls) ListInstanceProfilesForRole(ctx context.Context, in *iam.ListInstanceProfilesForRoleInput, o ...func(*iam.Options)) (*iam.ListInstanceProfilesForRoleOutput, error) {
 	return (*iam.Client)(c).ListInstanceProfilesForRole(ctx, in, o...)
+}
+
+func (c *iamCalls) ListOpenIDConnectProviders(ctx context.Context, in *iam.ListOpenIDConnectProvidersInput, o ...func(*iam.Options)) (*iam.ListOpenIDConnectProvidersOutput, error) {
+	return (*iam.Client)(c).ListOpenIDConnectProviders(ctx, in, o...)
 }
 
 func (c *iamCalls) ListPolicies(ctx context.Context, in *iam.ListPoliciesInput, o ...func(*iam.Options)) (*iam.ListPoliciesOutput, error) {

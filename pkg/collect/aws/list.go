@@ -44,11 +44,32 @@ func (a *Account) InstanceProfiles(ctx context.Context) (map[string]snapshot.Ins
 	return profiles, err
 }
 
+// ProfilePage is InstanceProfiles with the first page alone. Few accounts have more than one.
+func (a *Account) ProfilePage(ctx context.Context) (map[string]snapshot.InstanceProfile, error) {
+	page, err := call(ctx, a, "iam:ListInstanceProfiles", func(ctx context.Context) (*iam.ListInstanceProfilesOutput, error) {
+		return a.iam.ListInstanceProfiles(ctx, &iam.ListInstanceProfilesInput{MaxItems: aws.Int32(listPage)})
+	})
+	if err != nil {
+		return nil, err
+	}
+	profiles := make(map[string]snapshot.InstanceProfile, len(page.InstanceProfiles))
+	for i := range page.InstanceProfiles {
+		profile := &page.InstanceProfiles[i]
+		profiles[aws.ToString(profile.Arn)] = instanceProfile(profile)
+	}
+	return profiles, nil
+}
+
 // PolicyRoles returns the names of the roles that a managed policy is attached to.
 func (a *Account) PolicyRoles(ctx context.Context, policyARN string) ([]string, error) {
+	return a.rolesWith(ctx, policyARN, iamtypes.PolicyUsageTypePermissionsPolicy)
+}
+
+// rolesWith returns the names of the roles that have a managed policy for a use, in order.
+func (a *Account) rolesWith(ctx context.Context, policyARN string, use iamtypes.PolicyUsageType) ([]string, error) {
 	var names []string
 	err := pages(ctx, a, "iam:ListEntitiesForPolicy", iam.NewListEntitiesForPolicyPaginator(a.iam, &iam.ListEntitiesForPolicyInput{
-		PolicyArn: &policyARN, EntityFilter: iamtypes.EntityTypeRole, PolicyUsageFilter: iamtypes.PolicyUsageTypePermissionsPolicy, MaxItems: aws.Int32(listPage),
+		PolicyArn: &policyARN, EntityFilter: iamtypes.EntityTypeRole, PolicyUsageFilter: use, MaxItems: aws.Int32(listPage),
 	}), func(page *iam.ListEntitiesForPolicyOutput) (string, bool) {
 		for _, role := range page.PolicyRoles {
 			names = append(names, aws.ToString(role.RoleName))

@@ -21,6 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/gentype"
 	"k8s.io/client-go/rest"
 
@@ -51,7 +52,9 @@ const (
 const (
 	listNodes         = "list nodes"
 	listPods          = "list pods in " + namespace
+	listAllPods       = "list pods"
 	getServiceAccount = "get serviceaccounts in " + namespace
+	getAccount        = "get serviceaccounts"
 	getDaemonSet      = "get daemonsets.apps in " + namespace
 	getDeployment     = "get deployments.apps in " + namespace
 	getConfigMap      = "get configmaps in " + namespace
@@ -71,7 +74,9 @@ type Options struct {
 type Client struct {
 	nodes           nodeLister
 	pods            podLister
+	allPods         podLister
 	serviceAccounts serviceAccountGetter
+	accounts        func(namespace string) serviceAccountGetter
 	daemonSets      daemonSetGetter
 	deployments     deploymentGetter
 	configMaps      configMapGetter
@@ -79,9 +84,10 @@ type Client struct {
 	leases          leaseWriter
 	raw             rest.Interface
 
-	server  string
-	context string
-	calls   atomic.Int64
+	transport http.RoundTripper
+	server    string
+	context   string
+	calls     atomic.Int64
 }
 
 var _ collect.Kube = (*Client)(nil)
@@ -128,7 +134,9 @@ func New(config *rest.Config, o Options) (*Client, error) {
 	if config.Dial == nil {
 		config.Dial = (&net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}).DialContext
 	}
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return counter{limiter{next}, &c.calls, o.Trace} })
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return counter{limiter{newOneConnection(next)}, &c.calls, o.Trace}
+	})
 
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
@@ -139,7 +147,7 @@ func New(config *rest.Config, o Options) (*Client, error) {
 	if config.ExecProvider != nil {
 		waiting.plugin = config.ExecProvider.Command
 	}
-	client.Transport = waiting
+	client.Transport, c.transport = waiting, waiting
 	// The types of the groups in use; client-go's own clients would
 	// bring those of every group into the program.
 	scheme := runtime.NewScheme()
@@ -169,6 +177,10 @@ func New(config *rest.Config, o Options) (*Client, error) {
 	c.nodes = gentype.NewClientWithList("nodes", core, codec, "", empty[corev1.Node], empty[corev1.NodeList])
 	c.pods = gentype.NewClientWithList("pods", core, codec, namespace, empty[corev1.Pod], empty[corev1.PodList])
 	c.serviceAccounts = gentype.NewClient("serviceaccounts", core, codec, namespace, empty[corev1.ServiceAccount])
+	c.allPods = gentype.NewClientWithList("pods", core, codec, metav1.NamespaceAll, empty[corev1.Pod], empty[corev1.PodList])
+	c.accounts = func(namespace string) serviceAccountGetter {
+		return gentype.NewClient("serviceaccounts", core, codec, namespace, empty[corev1.ServiceAccount])
+	}
 	c.daemonSets = gentype.NewClient("daemonsets", apps, codec, namespace, empty[appsv1.DaemonSet])
 	c.deployments = gentype.NewClient("deployments", apps, codec, namespace, empty[appsv1.Deployment])
 	c.configMaps = gentype.NewClient("configmaps", core, codec, namespace, empty[corev1.ConfigMap])
@@ -244,6 +256,10 @@ func (b waitedBody) Close() error {
 
 // WrappedRoundTripper lets client-go find the transport that it must cancel.
 func (c counter) WrappedRoundTripper() http.RoundTripper { return c.next }
+
+// Close closes the connections to the API server, which would otherwise stay open for a
+// while. No request may be in flight.
+func (c *Client) Close() { utilnet.CloseIdleConnectionsFor(c.transport) }
 
 // Calls returns how many requests were sent so far.
 func (c *Client) Calls() int { return int(c.calls.Load()) }

@@ -42,6 +42,10 @@ type classList struct {
 		Spec     struct {
 			Role, InstanceProfile, AMIFamily string
 			AMISelectorTerms                 []struct{ Alias string }
+			MetadataOptions                  struct {
+				HTTPTokens, HTTPEndpoint string
+				HTTPPutResponseHopLimit  int32
+			}
 		}
 		Status struct {
 			InstanceProfile string
@@ -92,6 +96,10 @@ func (c *Client) nodeClasses(ctx context.Context, of classKind) (map[string]snap
 					AMIFamily: family,
 					Role:      item.Spec.Role, InstanceProfile: item.Spec.InstanceProfile, StatusProfile: item.Status.InstanceProfile,
 					Conditions: unmet(item.Status.Conditions),
+					Metadata: snapshot.MetadataOptions{
+						HTTPTokens: item.Spec.MetadataOptions.HTTPTokens, HTTPEndpoint: item.Spec.MetadataOptions.HTTPEndpoint,
+						HopLimit: item.Spec.MetadataOptions.HTTPPutResponseHopLimit,
+					},
 				}
 			}
 			return list.Metadata.Continue, nil

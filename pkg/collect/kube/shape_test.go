@@ -42,6 +42,8 @@ var (
 var smallest = map[string]string{
 	"GET /api/v1/nodes":                                                          noNodes,
 	"GET /api/v1/namespaces/kube-system/pods":                                    noPods,
+	"GET /api/v1/pods":                                                           noPods,
+	"GET /api/v1/namespaces/dns/serviceaccounts/external-dns":                    anAccount,
 	"GET /api/v1/namespaces/kube-system/serviceaccounts/aws-node":                anAccount,
 	"PATCH /api/v1/namespaces/kube-system/serviceaccounts/aws-node":              anAccount,
 	"GET /apis/apps/v1/namespaces/kube-system/daemonsets/aws-node":               aDaemonSet,
@@ -64,8 +66,15 @@ var smallest = map[string]string{
 // The writes begin from what smallest answers.
 func callers() map[string]func(context.Context, *kube.Client) error {
 	all := map[string]func(context.Context, *kube.Client) error{
-		"Nodes":                  func(ctx context.Context, c *kube.Client) error { return c.Nodes(ctx, func(string, snapshot.Node) {}) },
-		"Pods":                   func(ctx context.Context, c *kube.Client) error { return c.Pods(ctx, func(string, snapshot.Pod) {}) },
+		"Nodes": func(ctx context.Context, c *kube.Client) error { return c.Nodes(ctx, func(string, snapshot.Node) {}) },
+		"Pods":  func(ctx context.Context, c *kube.Client) error { return c.Pods(ctx, func(string, snapshot.Pod) {}) },
+		"AddonPods": func(ctx context.Context, c *kube.Client) error {
+			return c.AddonPods(ctx, func(string, snapshot.AddonPod) {})
+		},
+		"AccountRole": func(ctx context.Context, c *kube.Client) error {
+			_, err := c.AccountRole(ctx, "dns", "external-dns")
+			return err
+		},
 		"ServiceAccount":         func(ctx context.Context, c *kube.Client) error { _, err := c.ServiceAccount(ctx); return err },
 		"DaemonSet":              func(ctx context.Context, c *kube.Client) error { _, _, err := c.DaemonSet(ctx); return err },
 		"KubeProxy":              func(ctx context.Context, c *kube.Client) error { _, err := c.KubeProxy(ctx); return err },
@@ -246,6 +255,9 @@ func wantCallError(t *testing.T, err error, request, want string) {
 		if strings.Contains(request+"/", "/"+resource+"/") {
 			operation = name
 		}
+	}
+	if !strings.Contains(request, "/namespaces/kube-system/") {
+		operation = strings.TrimSuffix(operation, " in kube-system")
 	}
 	if operation == "" || !strings.Contains(failed.Operation, operation) || failed.Permission != "" {
 		t.Errorf("operation %q, permission %q", failed.Operation, failed.Permission)

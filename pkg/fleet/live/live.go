@@ -45,12 +45,17 @@ type Options struct {
 	Shard   fleet.Shard
 	// AWS is what every account is read with, but for the profile and the role, which the
 	// targets may name.
-	AWS        aws.Config
-	Kubeconfig Kubeconfig
-	Getenv     func(string) string
-	Trace      *trace.Recorder
+	AWS aws.Config
+	// Organization is the profile of the management account or a delegated administrator, with
+	// which the policies of the organization are read; empty reads none.
+	Organization string
+	Kubeconfig   Kubeconfig
+	Getenv       func(string) string
+	Trace        *trace.Recorder
 	// Tool is copied to the snapshots.
 	Tool string
+	// Bulk reads the roles and policies of each account at once, where that is allowed.
+	Bulk bool
 }
 
 // Fleet is the clusters that were found. Its methods may be used concurrently.
@@ -59,10 +64,13 @@ type Fleet struct {
 	Targets []fleet.Target
 	Unread  []fleet.Unread
 	Skipped []fleet.Skipped
+	Empty   map[string][]string
 
 	o       Options
 	raw     clientcmdapi.Config
 	managed collect.ManagedPolicies
+	// organizations is nil where the organization is not read.
+	organizations collect.Organization
 
 	mu       sync.Mutex
 	accounts map[string]*account
@@ -92,12 +100,18 @@ type found struct {
 	sources []source
 	unread  []fleet.Unread
 	skipped []fleet.Skipped
+	// empty are the regions of accounts without clusters.
+	empty []place
 	// seen is what there was to select from.
 	seen []string
 }
 
+// place is a region of an account.
+type place struct{ account, region string }
+
 func (f *found) add(o found) {
 	f.targets, f.sources = append(f.targets, o.targets...), append(f.sources, o.sources...)
+	f.empty = append(f.empty, o.empty...)
 	f.unread, f.skipped, f.seen = append(f.unread, o.unread...), append(f.skipped, o.skipped...), append(f.seen, o.seen...)
 }
 
@@ -115,6 +129,11 @@ func Find(ctx context.Context, o Options) (*Fleet, error) {
 			return nil, &problem.Error{Problem: "the kubeconfig cannot be read: " + err.Error(), Next: "check --kubeconfig and KUBECONFIG", Err: err}
 		}
 		f.raw = raw
+	}
+	if o.Organization != "" {
+		if err := f.openOrganization(ctx); err != nil {
+			return nil, err
+		}
 	}
 	var all found
 	for _, in := range o.Targets.Include {
@@ -141,10 +160,30 @@ func Find(ctx context.Context, o Options) (*Fleet, error) {
 	}
 	slices.SortFunc(f.Targets, fleet.Target.Compare)
 	f.Unread, f.Skipped = all.unread, all.skipped
+	for _, e := range all.empty {
+		if f.Empty == nil {
+			f.Empty = map[string][]string{}
+		}
+		if !slices.Contains(f.Empty[e.account], e.region) {
+			f.Empty[e.account] = append(f.Empty[e.account], e.region)
+		}
+	}
 	if len(f.Targets)+len(f.Unread) == 0 && o.Shard.IsZero() {
 		return nil, nothing(all)
 	}
 	return f, nil
+}
+
+// openOrganization makes what reads the policies of the organization, once for all accounts.
+func (f *Fleet) openOrganization(ctx context.Context) error {
+	cfg := f.o.AWS
+	cfg.Profile, cfg.RoleARN, cfg.ExternalID = f.o.Organization, "", ""
+	a, err := f.accountOf("organization", func() (*aws.Account, error) { return aws.NewAccount(ctx, cfg) })
+	if err != nil {
+		return err
+	}
+	f.organizations = collect.ShareOrganization(a.In(a.Home()))
+	return nil
 }
 
 // nothing is the error of a selection that selects nothing.
@@ -317,6 +356,9 @@ func (f *Fleet) clustersOf(ctx context.Context, in fleet.Include, a *account, id
 		f.mu.Lock()
 		a.regions[region] = true
 		f.mu.Unlock()
+		if len(names) == 0 {
+			out.empty = append(out.empty, place{id, region})
+		}
 	}
 	partition := locate.PartitionOf(region)
 	for _, name := range names {
@@ -415,14 +457,15 @@ func (f *Fleet) Read(ctx context.Context, t fleet.Target) (*snapshot.Snapshot, e
 		return nil, err
 	}
 	options := collect.Options{
-		Cluster: cluster, AWS: client, Answers: from.account.answers, KubeOptional: true,
-		Regions: slices.DeleteFunc(regions, func(r string) bool { return r == id.Region }),
-		Tool:    f.o.Tool, Context: t.Context,
+		Cluster: cluster, AWS: client, Answers: from.account.answers, Bulk: f.o.Bulk, KubeOptional: true,
+		Regions:      slices.DeleteFunc(regions, func(r string) bool { return r == id.Region }),
+		Organization: f.organizations, Providers: true, Tool: f.o.Tool, Context: t.Context,
 	}
 	api, err := f.kubernetes(ctx, from, client, cluster)
 	var unusable *problem.Error
 	switch {
 	case api != nil:
+		defer api.Close() // a thousand clusters are more connections than a process may have
 		options.Kube = api
 	case errors.As(err, &unusable):
 		options.WithoutKube = unusable.Problem

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -32,6 +33,8 @@ import (
 // that refuses its role, and one whose credentials have expired.
 const (
 	own, member, refusing, expired, closed = "111111111111", "222222222222", "333333333333", "444444444444", "555555555555"
+	// management is the account of the profile org.
+	management = "999999999999"
 )
 
 // fakeCloud answers for several accounts: by the access key, which is AKID or ASIA and the
@@ -145,6 +148,12 @@ func (f *fakeCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			units = append(units, map[string]string{"Id": "ou-root-bbbbbbbb"})
 		}
 		answer(map[string]any{"Accounts": append([]map[string]string{}, accountsOf[in.ParentId]...), "OrganizationalUnits": units})
+	case operation == "ListOpenIDConnectProviders":
+		fmt.Fprintf(w, `<ListOpenIDConnectProvidersResponse><ListOpenIDConnectProvidersResult><OpenIDConnectProviderList>`+
+			`<member><Arn>arn:aws:iam::%[1]s:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/B</Arn></member><member><Arn>arn:aws:iam::%[1]s:oidc-provider/token.example.com</Arn></member>`+
+			`<member><Arn>arn:aws:iam::%[1]s:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/A</Arn></member></OpenIDConnectProviderList></ListOpenIDConnectProvidersResult></ListOpenIDConnectProvidersResponse>`, account)
+	case account == management:
+		f.serveOrganization(r, operation, answer, refuse)
 	case operation == "clusters":
 		answer(map[string]any{"clusters": append([]string{}, names...)})
 	case describes && name == f.hangs:
@@ -158,6 +167,32 @@ func (f *fakeCloud) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Amzn-Errortype", "ResourceNotFoundException")
 		w.WriteHeader(http.StatusNotFound)
 		fmt.Fprint(w, `{"message":"no cluster"}`)
+	default:
+		refuse("AccessDeniedException")
+	}
+}
+
+// serveOrganization answers with an organization: a root with a unit, which has both accounts.
+func (f *fakeCloud) serveOrganization(r *http.Request, operation string, answer func(any), refuse func(string)) {
+	var in struct{ ChildID, TargetID, Filter, PolicyID string }
+	_ = json.NewDecoder(r.Body).Decode(&in)
+	f.mu.Lock()
+	f.calls[strings.Join([]string{operation, in.ChildID, in.TargetID, in.Filter, in.PolicyID}, " ")]++
+	f.mu.Unlock()
+	switch operation {
+	case "DescribeOrganization":
+		answer(map[string]any{"Organization": map[string]any{"Id": "o-1", "MasterAccountId": management}})
+	case "ListParents":
+		parents := map[string]string{own: "ou-1", member: "ou-1", "ou-1": "r-1"}
+		answer(map[string]any{"Parents": []any{map[string]any{"Id": parents[in.ChildID]}}})
+	case "ListPoliciesForTarget":
+		policies := []any{}
+		if in.Filter == "SERVICE_CONTROL_POLICY" {
+			policies = append(policies, map[string]any{"Id": "p-full"}, map[string]any{"Id": "p-" + in.TargetID})
+		}
+		answer(map[string]any{"Policies": policies})
+	case "DescribePolicy":
+		answer(map[string]any{"Policy": map[string]any{"Content": `{"Version":"2012-10-17","Statement":[]}`, "PolicySummary": map[string]any{"Name": in.PolicyID}}})
 	default:
 		refuse("AccessDeniedException")
 	}
@@ -489,5 +524,71 @@ func TestBadProfile(t *testing.T) {
 	found, err := live.Find(t.Context(), f.options(fleet.Targets{Include: []fleet.Include{{Profile: "nobody"}, {Regions: []string{"us-east-1"}}}}))
 	if err != nil || len(found.Targets) != 1 || len(found.Unread) != 1 || found.Unread[0].Profile != "nobody" {
 		t.Errorf("%v, %+v", err, found)
+	}
+}
+
+// TestOrganizationPolicies: the policies of the organization are read once for all accounts and
+// clusters, with the profile's credentials; each cluster gets those of its account.
+func TestOrganizationPolicies(t *testing.T) {
+	f := newFakeCloud(t)
+	config := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(config, []byte("[profile org]\nregion = us-east-1\naws_access_key_id = AKID"+management+"\naws_secret_access_key = s\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("AWS_CONFIG_FILE", config)
+	t.Setenv("AWS_ENDPOINT_URL", f.URL)
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKID"+own)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "s")
+	o := f.options(fleet.Targets{Include: []fleet.Include{{}, {Accounts: []string{member}, RoleName: "Reader", ExternalID: "an id"}}})
+	o.AWS.Env, o.Organization = nil, "org"
+	found, err := live.Find(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range found.Targets {
+		facts, err := found.Read(t.Context(), target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		account := target.Identity().Account
+		want := []snapshot.OrganizationLevel{
+			{ID: "r-1", SCPs: []string{"p-full", "p-r-1"}}, {ID: "ou-1", SCPs: []string{"p-full", "p-ou-1"}}, {ID: account, SCPs: []string{"p-" + account, "p-full"}},
+		}
+		if facts.Organization == nil {
+			t.Fatalf("%s: %+v", target.ARN, facts.Missing)
+		}
+		if diff := cmp.Diff(want, facts.Organization.Levels); diff != "" || len(facts.Organization.Policies) != 4 {
+			t.Errorf("%s (-want +got):\n%s%v", target.ARN, diff, facts.Organization.Policies)
+		}
+		providers := &snapshot.ClusterProviders{ARNs: []string{
+			"arn:aws:iam::" + account + ":oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/A", "arn:aws:iam::" + account + ":oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/B",
+		}}
+		if diff := cmp.Diff(providers, facts.ClusterProviders); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", target.ARN, diff)
+		}
+	}
+	// ListClusters of eu-north-1 and of the member's eu-west-1 has nothing.
+	if diff := cmp.Diff(map[string][]string{member: {"eu-west-1"}}, found.Empty); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for call, n := range f.calls {
+		operation, _, _ := strings.Cut(call, " ")
+		if n > 1 && slices.Contains([]string{"DescribeOrganization", "ListParents", "ListPoliciesForTarget", "DescribePolicy"}, operation) {
+			t.Errorf("%s: asked %d times", call, n)
+		}
+	}
+	for _, account := range []string{own, member} {
+		n := 0
+		for call, calls := range f.calls {
+			if strings.HasPrefix(call, account+" ") && strings.HasSuffix(call, " ListOpenIDConnectProviders") {
+				n += calls
+			}
+		}
+		if n != 1 {
+			t.Errorf("account %s was asked %d times for its OIDC providers", account, n)
+		}
+	}
+	if calls, _ := found.Calls(); calls["organizations:ListPoliciesForTarget"] != 8 {
+		t.Errorf("%v", calls)
 	}
 }

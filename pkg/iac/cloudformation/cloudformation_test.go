@@ -171,7 +171,7 @@ Resources:
 }
 
 // TestConditions: a resource whose condition is false is not there; one whose condition is
-// not known leaves its fact unknown.
+// not known leaves its fact unknown, and so does a cluster for which nothing starts nodes.
 func TestConditions(t *testing.T) {
 	text := `
 Parameters: {P: {Type: String}}
@@ -181,7 +181,7 @@ Resources:
   Cluster: {Type: AWS::EKS::Cluster, Properties: {Name: c, RoleArn: !GetAtt Role.Arn}}
   Group: {Type: AWS::EKS::Nodegroup, Condition: C, Properties: {NodegroupName: g, ClusterName: c, NodeRole: !GetAtt Role.Arn}}
 `
-	for value, want := range map[string][2]bool{"yes": {true, false}, "no": {false, false}, "": {false, true}} {
+	for value, want := range map[string][2]bool{"yes": {true, false}, "no": {false, true}, "": {false, true}} {
 		parameters := map[string]string{"P": value}
 		if value == "" {
 			parameters = nil
@@ -189,6 +189,100 @@ Resources:
 		s := build(t, "t.yaml", []byte(text), parameters)[0]
 		if got := [2]bool{len(s.NodeGroups) > 0, s.IsMissing(snapshot.FactNodeGroups, "")}; got != want {
 			t.Errorf("P=%q: has groups, is missing: %v, not %v", value, got, want)
+		}
+	}
+}
+
+// TestAsCDK: what the CDK's constructs write, in short: the name of a cluster without a name in
+// a tag, a Fargate profile in aws-auth, and Auto Mode.
+func TestAsCDK(t *testing.T) {
+	const trust = `{Version: "2012-10-17", Statement: [{Effect: Allow, Action: "sts:AssumeRole", Principal: {Service: ec2.amazonaws.com}}]}`
+	group := build(t, "t.yaml", []byte(`
+Resources:
+  Cluster: {Type: AWS::EKS::Cluster, Properties: {RoleArn: x, AccessConfig: {AuthenticationMode: API}}}
+  NodeRole: {Type: AWS::IAM::Role, Properties: {AssumeRolePolicyDocument: `+trust+`}}
+  Profile: {Type: AWS::IAM::InstanceProfile, Properties: {Roles: [!Ref NodeRole]}}
+  Configuration: {Type: AWS::AutoScaling::LaunchConfiguration, Properties: {IamInstanceProfile: !Ref Profile}}
+  Nodes:
+    Type: AWS::AutoScaling::AutoScalingGroup
+    Properties:
+      LaunchConfigurationName: !Ref Configuration
+      Tags: [{Key: !Join ["", ["kubernetes.io/cluster/", !Ref Cluster]], Value: owned, PropagateAtLaunch: true}]
+`), nil)[0]
+	if roles := view.New(group).NodeRoles(); len(roles) != 1 || roles[0].Name != "NodeRole-(after apply)" {
+		t.Errorf("the node roles are %v", roles)
+	}
+	fargate := build(t, "t.yaml", []byte(`
+Resources:
+  Cluster: {Type: "Custom::AWSCDK-EKS-Cluster", Properties: {Config: {roleArn: x}}}
+  PodRole: {Type: AWS::IAM::Role}
+  Fargate: {Type: "Custom::AWSCDK-EKS-FargateProfile", Properties: {Config: {clusterName: !Ref Cluster, podExecutionRoleArn: !GetAtt PodRole.Arn}}}
+  Auth:
+    Type: Custom::AWSCDK-EKS-KubernetesResource
+    Properties:
+      ClusterName: !Ref Cluster
+      Manifest: !Join
+        - ""
+        - - '[{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"aws-auth","namespace":"kube-system"},"data":{"mapRoles":"[{\"rolearn\":\"'
+          - !GetAtt PodRole.Arn
+          - '\",\"username\":\"system:node:{{SessionName}}\",\"groups\":[\"system:bootstrappers\",\"system:nodes\",\"system:node-proxier\"]}]"}}]'
+`), nil)[0]
+	if roles := view.New(fargate).NodeRoles(); len(roles) > 0 || fargate.AWSAuth == nil {
+		t.Errorf("the pod execution role is among %v; aws-auth is %v", roles, fargate.AWSAuth)
+	}
+	auto := build(t, "t.yaml", []byte(`
+Resources:
+  NodeRole: {Type: AWS::IAM::Role, Properties: {RoleName: n, AssumeRolePolicyDocument: `+trust+`}}
+  Cluster:
+    Type: AWS::EKS::Cluster
+    Properties: {Name: c, RoleArn: x, AccessConfig: {AuthenticationMode: API}, ComputeConfig: {Enabled: true, NodePools: [system], NodeRoleArn: !GetAtt NodeRole.Arn}}
+`), nil)[0]
+	if auto.AWSNode.DaemonSet != nil || auto.IsMissing(snapshot.FactDaemonSet, "") || auto.Cluster.AutoMode == nil {
+		t.Errorf("aws-node in Auto Mode: %+v, missing %v", auto.AWSNode, auto.Missing)
+	}
+}
+
+// TestMetadata: the options of the instance metadata service are those of the launch template.
+func TestMetadata(t *testing.T) {
+	text := `
+Parameters: {Hops: {Type: Number, Default: 2}}
+Resources:
+  Role: {Type: AWS::IAM::Role, Properties: {RoleName: r}}
+  Profile: {Type: AWS::IAM::InstanceProfile, Properties: {Roles: [!Ref Role]}}
+  Cluster: {Type: AWS::EKS::Cluster, Properties: {Name: c, RoleArn: x}}
+  Template:
+    Type: AWS::EC2::LaunchTemplate
+    Properties:
+      LaunchTemplateName: nodes
+      LaunchTemplateData:
+        IamInstanceProfile: {Arn: !GetAtt Profile.Arn}
+        MetadataOptions: {HttpTokens: required, HttpPutResponseHopLimit: !Ref Hops}
+  Group:
+    Type: AWS::EKS::Nodegroup
+    Properties: {NodegroupName: g, ClusterName: c, NodeRole: !GetAtt Role.Arn, LaunchTemplate: {Id: !Ref Template}}
+  Nodes:
+    Type: AWS::AutoScaling::AutoScalingGroup
+    Properties:
+      AutoScalingGroupName: a
+      LaunchTemplate: {LaunchTemplateName: nodes, Version: 1}
+      Tags: [{Key: kubernetes.io/cluster/c, Value: owned, PropagateAtLaunch: true}]
+  Configuration:
+    Type: AWS::AutoScaling::LaunchConfiguration
+    Properties: {IamInstanceProfile: !Ref Profile, MetadataOptions: {HttpTokens: required, HttpPutResponseHopLimit: !Ref Hops}}
+  Older:
+    Type: AWS::AutoScaling::AutoScalingGroup
+    Properties:
+      LaunchConfigurationName: !Ref Configuration
+      Tags: [{Key: kubernetes.io/cluster/c, Value: owned, PropagateAtLaunch: true}]
+`
+	s := build(t, "t.yaml", []byte(text), nil)[0]
+	want := snapshot.MetadataOptions{HTTPTokens: "required", HopLimit: 2}
+	if s.NodeGroups["g"].Metadata != want {
+		t.Errorf("%+v", s.NodeGroups)
+	}
+	for _, name := range []string{"a", "Older"} {
+		if g := s.AutoScalingGroups[name]; g.Metadata != want || g.InstanceProfile == "" {
+			t.Errorf("%s: %+v", name, g)
 		}
 	}
 }

@@ -122,7 +122,10 @@ func (t *template) ref(name string) any {
 	if parameter, ok := t.parameters[name].(map[string]any); ok {
 		return t.parameter(name, parameter)
 	}
-	if _, ok := t.resources[name]; ok {
+	if r, ok := t.resources[name]; ok {
+		if kind := scalar(r["Type"]); t.standIns && (kind == cluster || kind == cdkOwned) {
+			return iac.StandIn(name)
+		}
 		return reference{name, ""}
 	}
 	return unknown(name + " is known only at deployment")

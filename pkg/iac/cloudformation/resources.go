@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // The types of resources that attributes refer to.
@@ -17,6 +18,7 @@ const (
 	cluster  = "AWS::EKS::Cluster"
 	cdkOwned = "Custom::AWSCDK-EKS-Cluster" // what the CDK's construct Cluster is
 	launch   = "AWS::EC2::LaunchTemplate"
+	config   = "AWS::AutoScaling::LaunchConfiguration"
 )
 
 // readers read the types of resources.
@@ -225,10 +227,58 @@ func (t *template) cluster(id string) {
 func (t *template) clusterName(v any) iac.Value { return t.valueOf(v, cluster, cdkOwned) }
 
 func (t *template) nodeGroup(id string) {
-	t.code.NodeGroups = append(t.code.NodeGroups, iac.NodeGroup{
+	g := iac.NodeGroup{
 		Declared: t.declared(id), Name: t.valueOf(t.property(id, "NodegroupName")), Cluster: t.clusterName(t.property(id, "ClusterName")),
 		Role: t.valueOf(t.property(id, "NodeRole"), role), AMIType: scalar(t.property(id, "AmiType")), LaunchTemplate: t.property(id, "LaunchTemplate") != nil,
-	})
+	}
+	if template := t.launchTemplate(id, []string{"LaunchTemplate", "Id"}, []string{"LaunchTemplate", "Name"}); template != "" {
+		g.Metadata = t.metadata(template)
+	}
+	t.code.NodeGroups = append(t.code.NodeGroups, g)
+}
+
+// launchTemplate is the launch template or configuration of the template that a property of a
+// resource refers to; empty where there is none.
+func (t *template) launchTemplate(id string, paths ...[]string) string {
+	names := map[string]string{launch: "LaunchTemplateName", config: "LaunchConfigurationName"}
+	for _, path := range paths {
+		v := t.property(id, path...)
+		r, _ := v.(reference)
+		for _, other := range text.SortedKeys(t.resources) {
+			property, launches := names[scalar(t.resources[other]["Type"])]
+			if launches && (other == r.id || scalar(v) != "" && scalar(t.property(other, property)) == scalar(v)) {
+				return other
+			}
+		}
+	}
+	return ""
+}
+
+// launchData is a property of a launch template or configuration.
+func (t *template) launchData(id string, path ...string) any {
+	if scalar(t.resources[id]["Type"]) == launch {
+		path = append([]string{"LaunchTemplateData"}, path...)
+	}
+	return t.property(id, path...)
+}
+
+// launchProfile is the instance profile that a launch template or configuration names.
+func (t *template) launchProfile(id string) iac.Value {
+	if scalar(t.resources[id]["Type"]) == config {
+		return t.valueOf(t.launchData(id, "IamInstanceProfile"), profile)
+	}
+	if arn := t.launchData(id, "IamInstanceProfile", "Arn"); arn != nil {
+		return t.valueOf(arn, profile)
+	}
+	return t.valueOf(t.launchData(id, "IamInstanceProfile", "Name"), profile)
+}
+
+// metadata reads the options of the instance metadata service from a launch template.
+func (t *template) metadata(id string) iac.Metadata {
+	get := func(name string) iac.Value {
+		return t.valueOf(t.launchData(id, "MetadataOptions", name))
+	}
+	return iac.Metadata{Tokens: get("HttpTokens"), Endpoint: get("HttpEndpoint"), HopLimit: get("HttpPutResponseHopLimit")}
 }
 
 func (t *template) fargateProfile(id string) {
@@ -289,17 +339,30 @@ func (t *template) association(id string) {
 // clusterTag is the key of the tag by which instances belong to a cluster.
 const clusterTag = "kubernetes.io/cluster/"
 
+// clusterNamed is the cluster whose name is in a text that was evaluated with stand-ins.
+func (t *template) clusterNamed(name string) iac.Value {
+	for id := range t.resources {
+		if name == iac.StandIn(id) {
+			return iac.Value{Resource: id}
+		}
+	}
+	return iac.Text(name)
+}
+
 func (t *template) group(id string) {
 	g := iac.Group{Declared: t.declared(id), Name: id}
 	if name := scalar(t.property(id, "AutoScalingGroupName")); name != "" {
 		g.Name = name
 	}
-	for _, tag := range t.each(id, "Tags") {
+	t.standIns = true
+	tags := t.each(id, "Tags")
+	t.standIns = false
+	for _, tag := range tags {
 		key := field(tag, "Key")
 		name, ok := strings.CutPrefix(scalar(key), clusterTag)
 		switch reason := why(key); {
 		case ok && scalar(field(tag, "Value")) == "owned":
-			g.Cluster = iac.Text(name)
+			g.Cluster = t.clusterNamed(name)
 		case reason != "" && g.Cluster.Empty():
 			g.Cluster = iac.Unknown("a tag of " + id + ": " + reason)
 		}
@@ -312,17 +375,13 @@ func (t *template) group(id string) {
 		return
 	}
 	g.Profile = iac.Unknown("the launch template of " + id + " is not in the template")
-	for _, path := range [][]string{{"LaunchTemplate", "LaunchTemplateId"}, {"LaunchTemplate", "LaunchTemplateName"}, {"MixedInstancesPolicy", "LaunchTemplate", "LaunchTemplateSpecification", "LaunchTemplateId"}} {
-		r, ok := t.property(id, path...).(reference)
-		if !ok || scalar(t.resources[r.id]["Type"]) != launch {
-			continue
-		}
-		g.Template = r.id
-		g.Profile = t.valueOf(t.property(r.id, "LaunchTemplateData", "IamInstanceProfile", "Arn"), profile)
-		if g.Profile.Empty() {
-			g.Profile = t.valueOf(t.property(r.id, "LaunchTemplateData", "IamInstanceProfile", "Name"), profile)
-		}
-		break
+	mixed := func(name string) []string {
+		return []string{"MixedInstancesPolicy", "LaunchTemplate", "LaunchTemplateSpecification", name}
+	}
+	launched := t.launchTemplate(id, []string{"LaunchConfigurationName"}, []string{"LaunchTemplate", "LaunchTemplateId"}, []string{"LaunchTemplate", "LaunchTemplateName"},
+		mixed("LaunchTemplateId"), mixed("LaunchTemplateName"))
+	if launched != "" {
+		g.Template, g.Metadata, g.Profile = launched, t.metadata(launched), t.launchProfile(launched)
 	}
 	t.code.Groups = append(t.code.Groups, g)
 }

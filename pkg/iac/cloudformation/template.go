@@ -37,8 +37,8 @@ type template struct {
 	resources map[string]map[string]any
 	lines     map[string]int
 	code      *iac.Code
-	// standIns is set where ARNs of roles without a name are those by which pkg/iac knows
-	// them.
+	// standIns is set where the ARNs of roles without a name, and the names of clusters, are
+	// those by which pkg/iac knows them.
 	standIns bool
 	// depth is how deep a value is that is being evaluated.
 	depth int
@@ -62,7 +62,7 @@ func Read(name string, content []byte, o Options) (*iac.Code, error) {
 			}
 		}
 	}
-	t.code = &iac.Code{Kind: "template", Command: "CloudFormation template", File: name, Place: o.Place}
+	t.code = &iac.Code{Kind: "template", Command: "CloudFormation template", Timeless: true, File: name, Place: o.Place}
 	for _, id := range text.SortedKeys(t.resources) {
 		t.read(id)
 	}

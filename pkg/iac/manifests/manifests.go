@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -42,6 +43,11 @@ type Spec struct {
 	AMISelectorTerms []struct {
 		Alias string `yaml:"alias"`
 	} `yaml:"amiSelectorTerms"`
+	MetadataOptions struct {
+		HTTPTokens              string `yaml:"httpTokens"`
+		HTTPEndpoint            string `yaml:"httpEndpoint"`
+		HTTPPutResponseHopLimit int32  `yaml:"httpPutResponseHopLimit"`
+	} `yaml:"metadataOptions"`
 }
 
 // What an object is about.
@@ -82,6 +88,16 @@ func (o Object) Family() string {
 	return family
 }
 
+// metadata are the options of the instance metadata service that the class sets.
+func (o Object) metadata() iac.Metadata {
+	set := o.Spec.MetadataOptions
+	m := iac.Metadata{Tokens: iac.Text(set.HTTPTokens), Endpoint: iac.Text(set.HTTPEndpoint)}
+	if set.HTTPPutResponseHopLimit > 0 {
+		m.HopLimit = iac.Text(strconv.Itoa(int(set.HTTPPutResponseHopLimit)))
+	}
+	return m
+}
+
 // roleAnnotation is the annotation by which a service account gets an IRSA role.
 const roleAnnotation = "eks.amazonaws.com/role-arn"
 
@@ -92,7 +108,7 @@ func (o Object) Add(code *iac.Code, d iac.Declared, cluster iac.Value) {
 	case nodeClass:
 		code.NodeClasses = append(code.NodeClasses, iac.NodeClass{
 			Declared: d, Kind: o.Kind, Name: o.Metadata.Name, Cluster: cluster,
-			Role: iac.Text(o.Spec.Role), Profile: iac.Text(o.Spec.InstanceProfile), AMIFamily: o.Family(),
+			Role: iac.Text(o.Spec.Role), Profile: iac.Text(o.Spec.InstanceProfile), AMIFamily: o.Family(), Metadata: o.metadata(),
 		})
 	case awsAuth:
 		code.AWSAuths = append(code.AWSAuths, iac.AWSAuth{Declared: d, Cluster: cluster, MapRoles: iac.Text(o.Data["mapRoles"])})

@@ -42,6 +42,7 @@ metadata: {name: default}
 spec:
   role: shop-node
   amiSelectorTerms: [{alias: al2023@latest}]
+  metadataOptions: {httpTokens: required, httpPutResponseHopLimit: 2}
 ---
 apiVersion: eks.amazonaws.com/v1
 kind: NodeClass
@@ -80,6 +81,9 @@ metadata:
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if m := code.NodeClasses[0].Metadata; m.Tokens.Text != "required" || m.HopLimit.Text != "2" {
+		t.Errorf("the first node class has %+v", m)
 	}
 	if line := code.NodeClasses[0].Line; line != 6 {
 		t.Errorf("the first node class begins at line %d", line)

@@ -2,6 +2,7 @@ package terraform
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac"
@@ -179,6 +180,10 @@ func objectOf(value any) manifests.Object {
 	o.Metadata.Name, o.Metadata.Namespace = text("metadata", "name"), text("metadata", "namespace")
 	o.Metadata.Annotations = map[string]string{roleAnnotation: text("metadata", "annotations", roleAnnotation)}
 	o.Spec.AMIFamily = text("spec", "amiFamily")
+	o.Spec.MetadataOptions.HTTPTokens, o.Spec.MetadataOptions.HTTPEndpoint = text("spec", "metadataOptions", "httpTokens"), text("spec", "metadataOptions", "httpEndpoint")
+	if hops, err := strconv.ParseInt(text("spec", "metadataOptions", "httpPutResponseHopLimit"), 10, 32); err == nil {
+		o.Spec.MetadataOptions.HTTPPutResponseHopLimit = int32(hops)
+	}
 	if alias := text("spec", "amiSelectorTerms", 0, "alias"); o.Spec.AMIFamily == "" {
 		o.Spec.AMIFamily, _, _ = strings.Cut(alias, "@")
 	}

@@ -18,6 +18,9 @@ type Options struct {
 	// Sources is the folder of the .tf files that the plan was made of; empty for none. A
 	// folder with other files is not used.
 	Sources string
+	// Label is put before every address, where several plans or states are read; empty
+	// otherwise.
+	Label string
 }
 
 // Read returns what a plan declares, as it is when the plan has been applied, or what a state
@@ -27,7 +30,7 @@ func Read(name string, content []byte, o Options) (*iac.Code, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &reader{doc: doc, blocks: map[string][]*resource{}, byAddress: map[string]*resource{}, sources: openSources(o.Sources)}
+	d := &reader{doc: doc, blocks: map[string][]*resource{}, byAddress: map[string]*resource{}, sources: openSources(o.Sources), label: o.Label}
 	d.code = &iac.Code{Kind: "plan", Command: "terraform plan", File: name, At: doc.Timestamp}
 	if doc.Values != nil {
 		d.code.Kind, d.code.Command = "state", "terraform state"
@@ -56,6 +59,7 @@ type reader struct {
 	byAddress          map[string]*resource
 	places             places
 	sources            *sources
+	label              string
 }
 
 // resource is a resource or data source with its attributes.
@@ -134,6 +138,9 @@ func (d *reader) parsed(r *resource) *resource {
 			}
 		}
 	}
+	if d.label != "" {
+		r.text = d.label + ":" + r.text
+	}
 	return r
 }
 
@@ -156,7 +163,7 @@ func (d *reader) module(calls []step) *configModule {
 // declared is what every resource has.
 func (d *reader) declared(r *resource) iac.Declared {
 	file, line := d.position(r)
-	return iac.Declared{Address: r.text, Place: d.placeOf(r), Existed: r.existed, Read: r.data, File: file, Line: line}
+	return iac.Declared{Address: r.text, Place: complete(d.placeOf(r), d.code.Place), Existed: r.existed, Read: r.data, File: file, Line: line}
 }
 
 // at returns the value at a path of names and indexes, and whether it is unknown or
@@ -317,6 +324,8 @@ type search struct {
 	// found are the addresses of resources of a wanted kind whose attributes are not known
 	// either; true for those that the expression itself names.
 	found map[string]bool
+	// computed is set where an attribute of a resource is reached that is not known.
+	computed bool
 	// dead are references that cannot be followed in a plan, such as local.role.
 	dead []string
 	seen map[string]bool
@@ -502,9 +511,10 @@ func (d *reader) followResource(s *search, at scope, list []step, keyed bool, de
 			attribute = []any{rest[1].name}
 		}
 		value, unknown, _ := t.at(attribute...)
+		known := attribute != nil && value != nil && !unknown
+		s.computed = s.computed || !known
 		switch {
-		case attribute != nil && value != nil && !unknown:
-			// It is known, so that it is not the reason.
+		case known: // so that it is not the reason
 		case slices.Contains(s.want, t.kind):
 			s.found[t.text] = s.found[t.text] || depth == 0
 		case attribute != nil:
@@ -542,6 +552,10 @@ func (d *reader) takeDeleted(r *resource) {
 		d.code.Deleted = append(d.code.Deleted, iac.Deletion{Fact: deletion.fact, Key: r.textAt(deletion.key), Cluster: r.textAt("cluster_name")})
 	}
 	switch r.kind {
+	case "aws_eks_access_policy_association":
+		d.code.Deleted = append(d.code.Deleted, iac.Deletion{
+			Fact: snapshot.FactAccessPolicies, Key: r.textAt("principal_arn"), Part: r.textAt("policy_arn"), Cluster: r.textAt("cluster_name"),
+		})
 	case "aws_iam_role_policy_attachment":
 		d.code.Detached = append(d.code.Detached, iac.Attachment{Declared: d.declared(r), Role: iac.Text(r.textAt("role")), Policy: iac.Text(r.textAt("policy_arn"))})
 	case "aws_iam_policy_attachment":

@@ -29,8 +29,8 @@ var attributes = map[string][]string{
 	"aws_eks_access_policy_association":         {"cluster_name", "principal_arn", "policy_arn", "access_scope"},
 	"aws_eks_addon":                             {"addon_name", "cluster_name", "addon_version", "service_account_role_arn", "configuration_values", "pod_identity_association"},
 	"aws_eks_pod_identity_association":          {"association_id", "cluster_name", "namespace", "service_account", "role_arn", "target_role_arn", "external_id", "disable_session_tags", "policy"},
-	"aws_launch_template":                       {"id", "name", "iam_instance_profile"},
-	"aws_launch_configuration":                  {"id", "name", "iam_instance_profile"},
+	"aws_launch_template":                       {"id", "name", "iam_instance_profile", "metadata_options"},
+	"aws_launch_configuration":                  {"id", "name", "iam_instance_profile", "metadata_options"},
 	"aws_autoscaling_group":                     {"name", "tag", "launch_template", "launch_configuration", "mixed_instances_policy"},
 	"aws_caller_identity":                       {"account_id"},
 	"aws_region":                                {"id", "name", "region"},
@@ -52,7 +52,7 @@ var (
 	policies  = []string{"aws_iam_policy"}
 	profiles  = []string{"aws_iam_instance_profile"}
 	clusters  = []string{"aws_eks_cluster"}
-	templates = []string{"aws_launch_template"}
+	templates = []string{"aws_launch_template", "aws_launch_configuration"}
 )
 
 // readers read the kinds of resources.
@@ -219,8 +219,10 @@ func (d *reader) setting(r *resource, block, attribute string) iac.Value {
 	if v.Unknown == "" {
 		return v
 	}
-	if e, ok := attributeOf(r.config.Expressions, []any{block, 0, attribute}); !ok || !e.configured() {
-		return iac.Value{} // EKS's default
+	path := []any{block, 0, attribute}
+	e, ok := attributeOf(r.config.Expressions, path)
+	if s := d.search(r, nil, path); !ok || !e.configured() || !e.Set && len(s.dead) == 0 && !s.computed {
+		return iac.Value{} // EKS's default: it is not set, or of known values, so that it is null
 	}
 	return v
 }
@@ -253,10 +255,14 @@ func (d *reader) nodeGroup(r *resource) {
 	if r.data {
 		return
 	}
-	d.code.NodeGroups = append(d.code.NodeGroups, iac.NodeGroup{
+	g := iac.NodeGroup{
 		Declared: d.declared(r), Name: d.value(r, nil, "node_group_name"), Prefix: r.textAt("node_group_name_prefix"), Cluster: d.value(r, clusters, "cluster_name"),
 		Role: d.value(r, roles, "node_role_arn"), AMIType: r.textAt("ami_type"), LaunchTemplate: r.count("launch_template") > 0,
-	})
+	}
+	if g.LaunchTemplate {
+		g.Metadata = d.metadata(r, d.template(r))
+	}
+	d.code.NodeGroups = append(d.code.NodeGroups, g)
 }
 
 func (d *reader) fargateProfile(r *resource) {
@@ -357,6 +363,25 @@ func (d *reader) group(r *resource) {
 // launched follows a group to the launch template or configuration of the code, and to the
 // instance profile in it.
 func (d *reader) launched(r *resource, g *iac.Group) {
+	t := d.template(r)
+	if t == nil {
+		g.Profile = iac.Unknown("the launch template of " + r.text + " is known only after apply")
+		return // the metadata options are unknown too, but the role is not known either
+	}
+	g.Template, g.Metadata = t.text, d.metadata(r, t)
+	if t.kind == "aws_launch_configuration" {
+		g.Profile = d.value(t, profiles, "iam_instance_profile")
+		return
+	}
+	g.Profile = d.value(t, profiles, "iam_instance_profile", 0, "name")
+	if arn := d.value(t, profiles, "iam_instance_profile", 0, "arn"); g.Profile.Empty() {
+		g.Profile = arn
+	}
+}
+
+// template is the launch template or configuration of the code that a node group or an Auto
+// Scaling group uses; nil where that is not known.
+func (d *reader) template(r *resource) *resource {
 	paths := [][]any{
 		{"launch_template", 0, "id"},
 		{"launch_template", 0, "name"},
@@ -364,23 +389,40 @@ func (d *reader) launched(r *resource, g *iac.Group) {
 		{"mixed_instances_policy", 0, "launch_template", 0, "launch_template_specification", 0, "launch_template_id"},
 		{"mixed_instances_policy", 0, "launch_template", 0, "launch_template_specification", 0, "launch_template_name"},
 	}
-	g.Profile = iac.Unknown("the launch template of " + r.text + " is known only after apply")
 	for _, path := range paths {
-		v := d.value(r, slices.Concat(templates, []string{"aws_launch_configuration"}), path...)
+		v := d.value(r, templates, path...)
 		for _, t := range d.resources {
-			if (t.kind != "aws_launch_template" && t.kind != "aws_launch_configuration") || v.Resource != t.text && (v.Text == "" || v.Text != t.textAt("id") && v.Text != t.textAt("name")) {
-				continue
+			if slices.Contains(templates, t.kind) && (v.Resource == t.text || v.Text != "" && (v.Text == t.textAt("id") || v.Text == t.textAt("name"))) {
+				return t
 			}
-			g.Template = t.text
-			if t.kind == "aws_launch_configuration" {
-				g.Profile = d.value(t, profiles, "iam_instance_profile")
-				return
-			}
-			g.Profile = d.value(t, profiles, "iam_instance_profile", 0, "name")
-			if arn := d.value(t, profiles, "iam_instance_profile", 0, "arn"); g.Profile.Empty() {
-				g.Profile = arn
-			}
-			return
 		}
+	}
+	// A plan without sources does not show a local value of a module: its only template then is
+	// the one, where the module has one node group.
+	var own []*resource
+	for _, t := range d.resources {
+		if len(r.modules) > 0 && path(t.modules) == path(r.modules) && t.kind == templates[0] && !t.data {
+			own = append(own, t)
+		}
+	}
+	if _, unknown, _ := r.at("launch_template", 0, "id"); unknown && len(own) == 1 {
+		return own[0]
+	}
+	return nil
+}
+
+// metadata reads the options of the instance metadata service from the template of a node
+// group or Auto Scaling group.
+func (d *reader) metadata(r, template *resource) iac.Metadata {
+	if template == nil {
+		if _, unknown, _ := r.at("launch_template", 0, "id"); unknown {
+			return iac.Metadata{Tokens: iac.Unknown("the launch template of " + r.text + " is known only after apply")}
+		}
+		return iac.Metadata{} // it is not in the code
+	}
+	return iac.Metadata{
+		Tokens:   d.setting(template, "metadata_options", "http_tokens"),
+		Endpoint: d.setting(template, "metadata_options", "http_endpoint"),
+		HopLimit: d.setting(template, "metadata_options", "http_put_response_hop_limit"),
 	}
 }

@@ -80,11 +80,11 @@ func TestPlans(t *testing.T) {
 		{"right.json", "", []cluster{{Cluster: "eu-west-1/shop", Roles: []string{"apps-eks-node-group-(after apply)", "system-eks-node-group-(after apply)"}}}},
 		{"mistakes.json", "", []cluster{{
 			Cluster: "eu-west-1/shop", Roles: []string{"shop-no-pull", node, "shop-shared", "shop-trust"},
-			Failed: []string{"NR101 shop-shared", "NR201 shop-shared", "NR202 shop-no-pull", "NR202 shop-shared", "NR203 shop-shared", "NR204 shop-shared", "NR205 shop-node", "NR301 shop-trust", "NR303 shop-trust"},
+			Failed: []string{"NR101 shop-shared", "NR201 shop-shared", "NR202 shop-no-pull", "NR202 shop-shared", "NR203 shop-shared", "NR204 shop-shared", "NR205 shop-node", "NR301 shop-trust", "NR303 shop-trust", "NR701 shop-node"},
 		}}},
 		{"karpenter.json", "", []cluster{{
 			Cluster: "eu-west-1/shop", Roles: []string{"KarpenterNodeRole-(after apply)", "shop-class", "shop-group"},
-			Failed: []string{"NR207 shop-class", "NR501 shop-class"},
+			Failed: []string{"NR207 shop-class", "NR501 shop-class", "NR701 shop-class"},
 		}}},
 		{"two.json", "", []cluster{
 			{Cluster: "eu-west-1/elsewhere", Roles: []string{"elsewhere"}},
@@ -98,11 +98,11 @@ func TestPlans(t *testing.T) {
 		{"unknown.json", "../../../test/e2e/terraform/configs/two", []cluster{{Cluster: "eu-west-1/shop", Unknown: []string{"NR100 shop"}}}},
 		{"change-state.json", "", []cluster{{
 			Cluster: "eu-west-1/shop", Roles: []string{node},
-			Unknown: []string{"NR102 " + node, "NR205 " + node, "NR206 aws-node", "NR209 aws-node", "NR603 aws-node", "NR604 aws-node", "NR605 aws-node", "NR606 aws-node"},
+			Unknown: []string{"NR102 " + node, "NR205 " + node, "NR206 aws-node", "NR209 aws-node", "NR214 shop-cluster", "NR603 aws-node", "NR604 aws-node", "NR605 aws-node", "NR606 aws-node"},
 		}}},
 		{"change.json", "", []cluster{{
 			Cluster: "eu-west-1/shop", Roles: []string{node}, Failed: []string{"NR202 " + node, "NR503 " + node},
-			Unknown: []string{"NR205 " + node, "NR206 aws-node", "NR209 aws-node", "NR603 aws-node", "NR604 aws-node", "NR605 aws-node", "NR606 aws-node"},
+			Unknown: []string{"NR205 " + node, "NR206 aws-node", "NR209 aws-node", "NR214 shop-cluster", "NR603 aws-node", "NR604 aws-node", "NR605 aws-node", "NR606 aws-node"},
 		}}},
 	} {
 		t.Run(strings.TrimSuffix(c.name, ".json")+" "+filepath.Base(c.sources), func(t *testing.T) {
@@ -124,6 +124,27 @@ func TestPlans(t *testing.T) {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestMetadata: the options of the instance metadata service come from launch templates, also
+// where the template is behind a local value of a module.
+func TestMetadata(t *testing.T) {
+	want := snapshot.MetadataOptions{HTTPTokens: "required", HopLimit: 1}
+	for _, sources := range []string{"", "../../../test/e2e/terraform/configs/right"} {
+		s := read(t, fixture(t, "right.json"), terraform.Options{Sources: sources})[0]
+		for name, g := range s.NodeGroups {
+			if g.Metadata != want {
+				t.Errorf("sources %q: node group %s has %+v", sources, name, g.Metadata)
+			}
+		}
+	}
+	s := read(t, fixture(t, "karpenter.json"), terraform.Options{})[0]
+	if got := s.AutoScalingGroups["shop-group"].Metadata; got != want {
+		t.Errorf("the Auto Scaling group has %+v", got)
+	}
+	if got := s.KarpenterNodeClasses["default"].Metadata; got != (snapshot.MetadataOptions{HTTPTokens: "required", HopLimit: 2}) {
+		t.Errorf("the node class has %+v", got)
 	}
 }
 
@@ -321,4 +342,30 @@ func setExpression(module map[string]any, address, attribute string) bool {
 		return true
 	}
 	return false
+}
+
+// TestNullVariable: a setting that is a variable without a value is not set, so that EKS's
+// default applies; one that is of a resource is known only after apply.
+func TestNullVariable(t *testing.T) {
+	for argument, want := range map[string]bool{
+		`{}`: false,
+		`{"family":{"references":["var.family"]}}`:                                 false,
+		`{"family":{"references":["aws_ssm_parameter.x.value"]}}`:                  true,
+		`{"family":{"references":["local.family"]}}`:                               true,
+		`{"family":{"references":["aws_ssm_parameter.x.name"]}}`:                   true, // of a kind whose values are not read
+		`{"family":{"references":["data.aws_region.r.name","data.aws_region.r"]}}`: false,
+	} {
+		text := `{"format_version":"1.2","resource_changes":[
+{"address":"module.eks.aws_eks_cluster.c","type":"aws_eks_cluster","change":{"actions":["create"],"after":{"name":"c","role_arn":"arn:aws:iam::111122223333:role/c","kubernetes_network_config":[{}]},"after_unknown":{"kubernetes_network_config":[{"ip_family":true}]}}},
+{"address":"aws_ssm_parameter.x","type":"aws_ssm_parameter","change":{"actions":["create"],"after":{},"after_unknown":{"value":true}}}],
+"prior_state":{"values":{"root_module":{"resources":[{"address":"data.aws_region.r","mode":"data","type":"aws_region","values":{"name":"eu-west-1"}}]}}},
+"configuration":{"root_module":{
+"resources":[{"address":"aws_ssm_parameter.x","type":"aws_ssm_parameter","expressions":{}},{"address":"data.aws_region.r","mode":"data","type":"aws_region","expressions":{}}],
+"module_calls":{"eks":{"expressions":` + argument + `,"module":{
+"resources":[{"address":"aws_eks_cluster.c","type":"aws_eks_cluster","expressions":{"name":{"constant_value":"c"},"kubernetes_network_config":[{"ip_family":{"references":["var.family"]}}]}}]}}}}}}`
+		s := read(t, []byte(text), terraform.Options{Place: iac.Place{Account: "111122223333", Region: "eu-west-1"}})[0]
+		if got := s.IsMissing(snapshot.FactCluster, ""); got != want {
+			t.Errorf("%s: the family is unknown: %v, not %v", argument, got, want)
+		}
+	}
 }

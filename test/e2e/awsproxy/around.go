@@ -42,13 +42,29 @@ func (p *Proxy) SetRepositoryPolicy(arn, document string) {
 	p.repositories[arn] = document
 }
 
+// Registry is the private registry of the account of the tests, without the repositories
+// that SetRepositoryPolicy does not set.
+type Registry struct {
+	// Policy is the document of its permissions; empty for none.
+	Policy string
+	// PullThroughCache are the upstream registries by prefix.
+	PullThroughCache map[string]string
+}
+
+// SetRegistry sets the account's registry.
+func (p *Proxy) SetRegistry(r Registry) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.registry = r
+}
+
 // target is the operation that the header of the JSON protocols names.
 func target(r *http.Request) (name string, ok bool) {
 	_, name, ok = strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	return name, ok
 }
 
-// around answers the operations of Organizations and GetRepositoryPolicy; it returns false
+// around answers the operations of Organizations and those of ECR in use; it returns false
 // for others.
 func (p *Proxy) around(w http.ResponseWriter, r *http.Request, operation string, body []byte) bool {
 	var in struct {
@@ -63,7 +79,7 @@ func (p *Proxy) around(w http.ResponseWriter, r *http.Request, operation string,
 		return false
 	}
 	p.mu.Lock()
-	o := p.organization
+	o, registry := p.organization, p.registry
 	region, _ := scope(r)
 	document, known := p.repositories["arn:aws:ecr:"+region+":"+in.RegistryID+":repository/"+in.Repository]
 	p.mu.Unlock()
@@ -110,6 +126,18 @@ func (p *Proxy) around(w http.ResponseWriter, r *http.Request, operation string,
 		jsonError(w, "PolicyNotFoundException", "You specified a policy that doesn't exist.")
 	case operation == "ecr:GetRepositoryPolicy" && known:
 		writeJSON11(w, map[string]any{"registryId": in.RegistryID, "repositoryName": in.Repository, "policyText": document})
+	case operation == "ecr:GetRepositoryPolicy" && in.RegistryID == account:
+		jsonError(w, "RepositoryNotFoundException", "The repository with name '"+in.Repository+"' does not exist in the registry with id '"+in.RegistryID+"'")
+	case operation == "ecr:GetRegistryPolicy" && registry.Policy == "":
+		jsonError(w, "RegistryPolicyNotFoundException", "Registry policy does not exist in the registry with id '"+account+"'")
+	case operation == "ecr:GetRegistryPolicy":
+		writeJSON11(w, map[string]any{"registryId": account, "policyText": registry.Policy})
+	case operation == "ecr:DescribePullThroughCacheRules":
+		list := []any{}
+		for prefix, upstream := range registry.PullThroughCache {
+			list = append(list, map[string]any{"registryId": account, "ecrRepositoryPrefix": prefix, "upstreamRegistryUrl": upstream})
+		}
+		writeJSON11(w, map[string]any{"pullThroughCacheRules": list})
 	case operation == "ecr:GetRepositoryPolicy":
 		jsonError(w, "RepositoryPolicyNotFoundException", "Repository policy does not exist for the repository with name '"+in.Repository+"' in the registry with id '"+in.RegistryID+"'")
 	default:

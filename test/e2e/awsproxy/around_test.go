@@ -96,3 +96,29 @@ func TestRepositoryPolicy(t *testing.T) {
 		t.Errorf("after a reset: %v", err)
 	}
 }
+
+// The SDK reads the answers about the account's own registry as it does AWS's.
+func TestRegistry(t *testing.T) {
+	p, _, client := around(t)
+	var noPolicy *ecrtypes.RegistryPolicyNotFoundException
+	if _, err := client.GetRegistryPolicy(ctx, &ecr.GetRegistryPolicyInput{}); !errors.As(err, &noPolicy) {
+		t.Errorf("without permissions: %v", err)
+	}
+	rules, err := client.DescribePullThroughCacheRules(ctx, &ecr.DescribePullThroughCacheRulesInput{RegistryId: aws.String(account)})
+	if err != nil || rules.PullThroughCacheRules == nil || len(rules.PullThroughCacheRules) != 0 {
+		t.Errorf("without rules: %+v, %v", rules, err)
+	}
+	var noRepository *ecrtypes.RepositoryNotFoundException
+	if _, err := client.GetRepositoryPolicy(ctx, &ecr.GetRepositoryPolicyInput{RegistryId: aws.String(account), RepositoryName: aws.String("hub/web")}); !errors.As(err, &noRepository) {
+		t.Errorf("a repository that does not exist: %v", err)
+	}
+	p.SetRegistry(Registry{Policy: `{"a":1}`, PullThroughCache: map[string]string{"hub": "registry-1.docker.io"}})
+	policy, err := client.GetRegistryPolicy(ctx, &ecr.GetRegistryPolicyInput{})
+	if err != nil || *policy.PolicyText != `{"a":1}` {
+		t.Errorf("%+v, %v", policy, err)
+	}
+	rules, err = client.DescribePullThroughCacheRules(ctx, &ecr.DescribePullThroughCacheRulesInput{})
+	if err != nil || len(rules.PullThroughCacheRules) != 1 || *rules.PullThroughCacheRules[0].EcrRepositoryPrefix != "hub" || *rules.PullThroughCacheRules[0].UpstreamRegistryUrl != "registry-1.docker.io" {
+		t.Errorf("%+v, %v", rules, err)
+	}
+}

@@ -146,6 +146,9 @@ type Proxy struct {
 	mu       sync.Mutex
 	clusters map[string]Cluster
 	latency  time.Duration
+	pageSize int
+	// recorded are answers by operation and key; nil where none are kept.
+	recorded map[string]*httptest.ResponseRecorder
 	faults   map[string]Fault
 	failed   map[string]int
 	calls    []Call
@@ -156,8 +159,10 @@ type Proxy struct {
 	reportedAt time.Time
 	// answered are answers to writes with a client request token, by request.
 	answered map[string][]byte
-	// organization and repositories are what SetOrganization and SetRepositoryPolicy set.
+	// organization, registry and repositories are what SetOrganization, SetRegistry and
+	// SetRepositoryPolicy set.
 	organization Organization
+	registry     Registry
 	repositories map[string]string
 	// arrived is told the operation of every request that hangs.
 	arrived chan string
@@ -170,7 +175,7 @@ func New(backend string) (*Proxy, error) {
 		return nil, err
 	}
 	p := &Proxy{
-		clusters: map[string]Cluster{}, faults: map[string]Fault{}, failed: map[string]int{},
+		clusters: map[string]Cluster{}, faults: map[string]Fault{}, failed: map[string]int{}, pageSize: smallPage,
 		answered: map[string][]byte{}, arrived: make(chan string, 100), repositories: map[string]string{},
 	}
 	p.forward = &httputil.ReverseProxy{
@@ -192,8 +197,9 @@ func (p *Proxy) Reset() {
 	defer p.mu.Unlock()
 	p.clusters, p.faults, p.failed = map[string]Cluster{}, map[string]Fault{}, map[string]int{}
 	p.latency, p.calls, p.answered, p.OnChange = 0, nil, map[string][]byte{}, nil
+	p.pageSize, p.recorded = smallPage, nil
 	p.usage, p.jobs = nil, nil
-	p.organization, p.repositories = Organization{}, map[string]string{}
+	p.organization, p.registry, p.repositories = Organization{}, Registry{}, map[string]string{}
 }
 
 // SetCluster says what the proxy adds to a cluster. Writes change a copy of it.
@@ -222,6 +228,15 @@ func (p *Proxy) SetLatency(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.latency = d
+}
+
+// SetReplay keeps the answers to all later calls, and answers the same calls from memory:
+// moto carries out one request after another, which AWS does not. It is for reads alone.
+// Lists have the pages of Amazon EKS, of 100 items.
+func (p *Proxy) SetReplay() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.recorded, p.pageSize = map[string]*httptest.ResponseRecorder{}, 100
 }
 
 // SetFault makes calls of an operation, such as iam:GetRole, fail. AwaitCall then waits for
@@ -299,7 +314,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !faulty {
-		p.carryOut(w, r, service, operation, body)
+		p.replay(w, operation+" "+key, func(w http.ResponseWriter) { p.carryOut(w, r, service, operation, body) })
 		return
 	}
 	if fault.After {
@@ -308,12 +323,37 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 	p.fail(w, r, service, operation, fault)
 }
 
+// replay answers from memory where answers are kept and the call was made before.
+func (p *Proxy) replay(w http.ResponseWriter, call string, carryOut func(http.ResponseWriter)) {
+	p.mu.Lock()
+	keep, answer := p.recorded != nil, p.recorded[call]
+	p.mu.Unlock()
+	if !keep {
+		carryOut(w)
+		return
+	}
+	if answer == nil {
+		answer = httptest.NewRecorder()
+		carryOut(answer)
+		p.mu.Lock()
+		p.recorded[call] = answer
+		p.mu.Unlock()
+	}
+	maps.Copy(w.Header(), answer.Header())
+	w.WriteHeader(answer.Code)
+	_, _ = w.Write(answer.Body.Bytes())
+}
+
 // carryOut does what a request asks for and answers it.
 func (p *Proxy) carryOut(w http.ResponseWriter, r *http.Request, service, operation string, body []byte) {
 	switch {
 	case service == "eks" && (p.write(w, r, operation, body) || p.answer(w, r)):
 	case operation == "iam:SimulatePrincipalPolicy":
 		p.simulate(w, body)
+	case operation == "iam:GetAccountAuthorizationDetails":
+		p.details(w, r, body)
+	case operation == "iam:ListEntitiesForPolicy" && bytes.Contains(body, []byte("PolicyUsageFilter=PermissionsBoundary")):
+		p.boundaryRoles(w, r, body)
 	case operation == "iam:GenerateServiceLastAccessedDetails":
 		p.generateUsage(w, body)
 	case operation == "iam:GetServiceLastAccessedDetails":
@@ -491,6 +531,8 @@ func (p *Proxy) fail(w http.ResponseWriter, r *http.Request, service, operation 
 	switch service {
 	case "eks":
 		refuse(w, f.Status, f.Code+"Exception", f.Message)
+	case "ecr", "organizations":
+		jsonError(w, f.Code+"Exception", f.Message)
 	case "ec2":
 		w.WriteHeader(f.Status)
 		code := strings.Replace(f.Code, "AccessDenied", "UnauthorizedOperation", 1)
@@ -517,7 +559,7 @@ func (p *Proxy) answer(w http.ResponseWriter, r *http.Request) bool {
 	}
 	region, _ := scope(r)
 	p.mu.Lock()
-	v := view{p.clusters[path[1]], path[1], region}
+	v := view{Cluster: p.clusters[path[1]], name: path[1], region: region, pageSize: p.pageSize}
 	p.mu.Unlock()
 	one := ""
 	if len(path) > 3 {
@@ -526,14 +568,14 @@ func (p *Proxy) answer(w http.ResponseWriter, r *http.Request) bool {
 	switch path[2] {
 	case "addons":
 		if one == "" {
-			page(w, r, "addons", sorted(v.Addons))
+			page(w, r, v.pageSize, "addons", sorted(v.Addons))
 			return true
 		}
 		a, ok := p.observeAddon(v.name, one)
 		return send(w, ok, "addon", v.addon(one, a))
 	case "access-entries":
 		if one == "" {
-			page(w, r, "accessEntries", sorted(v.AccessEntries))
+			page(w, r, v.pageSize, "accessEntries", sorted(v.AccessEntries))
 			return true
 		}
 		a, ok := v.AccessEntries[one]
@@ -542,7 +584,7 @@ func (p *Proxy) answer(w http.ResponseWriter, r *http.Request) bool {
 			for _, arn := range a.Policies {
 				list = append(list, accessPolicy(a, arn))
 			}
-			page(w, r, "associatedAccessPolicies", list)
+			page(w, r, v.pageSize, "associatedAccessPolicies", list)
 			return true
 		}
 		return send(w, ok, "accessEntry", v.accessEntry(one, a))
@@ -582,6 +624,7 @@ func (p *Proxy) observeAddon(cluster, name string) (Addon, bool) {
 type view struct {
 	Cluster
 	name, region string
+	pageSize     int
 }
 
 // account is the one of moto.
@@ -696,12 +739,14 @@ func listAssociations(w http.ResponseWriter, r *http.Request, v view) {
 			list = append(list, v.associationSummary(id, a))
 		}
 	}
-	page(w, r, "associations", list)
+	page(w, r, v.pageSize, "associations", list)
 }
 
-// page sends a list, two entries at a time so that clients have to page.
-func page[T any](w http.ResponseWriter, r *http.Request, name string, list []T) {
-	const size = 2
+// smallPage is how many items of a list are sent at a time, so that clients have to page.
+const smallPage = 2
+
+// page sends a page of a list.
+func page[T any](w http.ResponseWriter, r *http.Request, size int, name string, list []T) {
 	from, _ := strconv.Atoi(r.URL.Query().Get("nextToken"))
 	from = min(from, len(list))
 	to := min(from+size, len(list))

@@ -171,7 +171,7 @@ func (p *Proxy) apply(r *http.Request, path []string, body []byte, do func(*chan
 		return nil, false, refused(notFound, "No cluster found for name: %s.", path[1])
 	}
 	region, _ := scope(r)
-	c.view = view{cluster.clone(), path[1], region}
+	c.view = view{Cluster: cluster.clone(), name: path[1], region: region}
 	value, err := do(&c)
 	if err != nil {
 		return nil, false, err

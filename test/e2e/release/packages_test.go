@@ -30,7 +30,7 @@ func TestRelease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "The plugin manifest names the archives of " + tag + "\n\nplugins.yaml\nRelease " + tag + "\n\nCHANGELOG.md\n"
+	want := "The plugin manifest names the archives of " + tag + "\n\nplugins.yaml\nRelease " + tag + "\n\nCHANGELOG.md\ndeploy/base/kustomization.yaml\ndeploy/fleet/kustomization.yaml\n"
 	if diff := cmp.Diff(want, string(out)); diff != "" {
 		t.Errorf("the commits of the release:\n%s", diff)
 	}
@@ -42,6 +42,11 @@ func TestRelease(t *testing.T) {
 	}
 	if notes := string(read(t, clone, "dist", "notes.md")); !strings.HasPrefix(strings.TrimSpace(notes), "### Added\n") || strings.Contains(notes, "releases/tag") {
 		t.Errorf("the notes of the release are\n%s", notes)
+	}
+	for _, name := range []string{"base", "fleet"} {
+		if text := string(read(t, clone, "deploy", name, "kustomization.yaml")); !strings.Contains(text, "  newTag: "+tag+"\n") {
+			t.Errorf("deploy/%s has another image:\n%s", name, text)
+		}
 	}
 	dirty := filepath.Join(t.TempDir(), "dirty")
 	if err := cloneTo(dirty, clone); err != nil {

@@ -3,8 +3,9 @@
 // kubectl runs it, go install builds it from a module proxy. What is not committed
 // is not tested.
 //
-// A platform takes minutes to compile the first time, so that two of the six are
-// built; RELEASE_PLATFORMS="linux_amd64 darwin_arm64 …" names others.
+// A platform takes minutes to compile the first time, so that three of the six are
+// built; RELEASE_PLATFORMS="linux_amd64 darwin_arm64 …" names others. Linux amd64
+// runs here, and Linux arm64 under qemu.
 package release
 
 import (
@@ -74,9 +75,9 @@ func removeAll(dir string) {
 
 func prepare(dir string) error {
 	tools = os.Getenv("KUBEBUILDER_ASSETS")
-	for _, name := range []string{"krew", "validate-krew-manifest"} {
+	for _, name := range []string{"krew", "validate-krew-manifest", "qemu-aarch64-static"} {
 		if _, err := os.Stat(filepath.Join(tools, name)); err != nil || tools == "" {
-			return errors.New("KUBEBUILDER_ASSETS names no folder with krew; from the project's root: make e2e (hack/e2e-tools.sh builds it and prints the folder)")
+			return errors.New("KUBEBUILDER_ASSETS names no folder with krew and qemu; from the project's root: make e2e (hack/e2e-tools.sh fills it and prints it)")
 		}
 	}
 	clone = filepath.Join(dir, "clone")
@@ -85,7 +86,7 @@ func prepare(dir string) error {
 	}
 	platforms = strings.Fields(os.Getenv("RELEASE_PLATFORMS"))
 	if len(platforms) == 0 {
-		platforms = []string{"linux_amd64", "windows_amd64"}
+		platforms = []string{"linux_amd64", "linux_arm64", "windows_amd64"}
 	}
 	if err := buildOnly(platforms); err != nil {
 		return err
@@ -558,6 +559,40 @@ func TestInstalled(t *testing.T) {
 	krewRun(t, root, "linux_amd64", "uninstall", "noderole")
 	if _, errOut, code = kubectl(t, bin, "noderole", "version"); code == 0 || !strings.Contains(errOut, `unknown command "noderole"`) {
 		t.Errorf("after uninstall: exit %d\n%s", code, errOut)
+	}
+}
+
+// TestArm64 runs the binary of the archive for Linux arm64 under qemu. It prints what that for
+// amd64 prints.
+func TestArm64(t *testing.T) {
+	program := func(platform string) string {
+		files := unpack(t, archive(tag, platform), read(t, clone, "dist", archive(tag, platform)))
+		i := slices.IndexFunc(files, func(f file) bool { return f.name == "kubectl-noderole" })
+		name := filepath.Join(t.TempDir(), "kubectl-noderole")
+		if err := os.WriteFile(name, files[i].content, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	run := func(words ...string) (text string, code int) {
+		cmd := exec.Command(words[0], words[1:]...)
+		out, err := cmd.CombinedOutput()
+		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+		return string(out), cmd.ProcessState.ExitCode()
+	}
+	native, foreign := program("linux_amd64"), program("linux_arm64")
+	qemu := filepath.Join(tools, "qemu-aarch64-static")
+	if out, code := run(qemu, foreign, "version"); code != 0 || !strings.HasPrefix(out, "kubectl-noderole "+tag+", ") || !strings.Contains(out, "linux/arm64") {
+		t.Errorf("version: exit %d\n%s", code, out)
+	}
+	for _, args := range [][]string{{"check", "--example=broken", "--no-config", "-o", "wide"}, {"check", "--example=custom-policies", "--no-config", "-o", "json"}, {"policy", "reader"}} {
+		want, wantCode := run(append([]string{native}, args...)...)
+		got, code := run(append([]string{qemu, foreign}, args...)...)
+		if diff := cmp.Diff(want, got); diff != "" || code != wantCode || want == "" {
+			t.Errorf("%v: exit %d, want %d\n%s", args, code, wantCode, diff)
+		}
 	}
 }
 

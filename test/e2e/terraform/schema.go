@@ -19,7 +19,7 @@ func attributes(lines string) []*tfprotov5.SchemaAttribute {
 		a.Required, a.Optional, a.Computed = strings.Contains(words[1], "r"), strings.Contains(words[1], "o"), strings.Contains(words[1], "c")
 		if len(words) > 2 {
 			a.Type = map[string]tftypes.Type{
-				"bool": tftypes.Bool, "list": tftypes.List{ElementType: tftypes.String}, "set": tftypes.Set{ElementType: tftypes.String},
+				"bool": tftypes.Bool, "number": tftypes.Number, "list": tftypes.List{ElementType: tftypes.String}, "set": tftypes.Set{ElementType: tftypes.String},
 				"map": tftypes.Map{ElementType: tftypes.String}, "any": tftypes.DynamicPseudoType,
 			}[words[2]]
 		}
@@ -57,7 +57,7 @@ var resources = map[string]*tfprotov5.Schema{
 	"aws_eks_access_policy_association": schema("id c, cluster_name r, principal_arn r, policy_arn r", block("access_scope", "type r, namespaces o set")),
 	"aws_eks_addon":                     schema("id c, arn c, addon_name r, cluster_name r, addon_version oc, service_account_role_arn o, configuration_values oc", block("pod_identity_association", "role_arn r, service_account r")),
 	"aws_eks_pod_identity_association":  schema("id c, association_id c, cluster_name r, namespace r, service_account r, role_arn r"),
-	"aws_launch_template":               schema("id c, arn c, name oc", block("iam_instance_profile", "arn o, name o")),
+	"aws_launch_template":               schema("id c, arn c, name oc", block("iam_instance_profile", "arn o, name o"), block("metadata_options", "http_endpoint oc, http_tokens oc, http_put_response_hop_limit oc number")),
 	"aws_autoscaling_group":             schema("id c, arn c, name oc, max_size r, min_size r", block("tag", "key r, value r, propagate_at_launch r bool"), block("launch_template", "id oc, name oc, version o")),
 	"kubernetes_config_map_v1_data":     schema("id c, data r map, force o bool", block("metadata", "name r, namespace o")),
 	"kubernetes_manifest":               schema("manifest r any"),

@@ -92,6 +92,7 @@ resource "kubernetes_manifest" "class" {
     spec = {
       role             = aws_iam_role.class.name
       amiSelectorTerms = [{ alias = "al2023@latest" }]
+      metadataOptions  = { httpTokens = "required", httpPutResponseHopLimit = 2 }
     }
   }
 }
@@ -128,6 +129,10 @@ resource "aws_launch_template" "group" {
   name = "shop-group"
   iam_instance_profile {
     arn = aws_iam_instance_profile.group.arn
+  }
+  metadata_options {
+    http_tokens                 = "required"
+    http_put_response_hop_limit = 1
   }
 }
 

@@ -123,4 +123,17 @@ resource "aws_eks_node_group" "node" {
   node_group_name = "node"
   node_role_arn   = aws_iam_role.node.arn
   subnet_ids      = ["subnet-1"]
+
+  launch_template {
+    id      = aws_launch_template.node.id
+    version = aws_launch_template.node.arn
+  }
+}
+
+# Pods reach the instance metadata of these nodes.
+resource "aws_launch_template" "node" {
+  name = "shop-node"
+  metadata_options {
+    http_tokens = "optional"
+  }
 }

@@ -38,10 +38,37 @@ resource "aws_iam_role_policy_attachment" "this" {
   role       = aws_iam_role.this[0].name
 }
 
+locals {
+  launch_template_id = try(aws_launch_template.this[0].id, null)
+}
+
+variable "metadata_options" {
+  default = { http_tokens = "required", http_put_response_hop_limit = 1 }
+}
+
+resource "aws_launch_template" "this" {
+  count = 1
+  name  = var.name
+
+  dynamic "metadata_options" {
+    for_each = [var.metadata_options]
+    content {
+      http_endpoint               = try(metadata_options.value.http_endpoint, null)
+      http_tokens                 = metadata_options.value.http_tokens
+      http_put_response_hop_limit = metadata_options.value.http_put_response_hop_limit
+    }
+  }
+}
+
 resource "aws_eks_node_group" "this" {
   cluster_name    = var.cluster_name
   node_group_name = var.name
   node_role_arn   = var.create_iam_role ? aws_iam_role.this[0].arn : var.iam_role_arn
   subnet_ids      = ["subnet-1"]
   ami_type        = "AL2023_x86_64_STANDARD"
+
+  launch_template {
+    id      = local.launch_template_id
+    version = "$Default"
+  }
 }

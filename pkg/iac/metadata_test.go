@@ -1,0 +1,70 @@
+package iac_test
+
+import (
+	"testing"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
+)
+
+// TestMetadata: what launch templates and node classes set of the instance metadata service
+// decides NR701; what they do not set decides nothing, and what is not known is unknown.
+func TestMetadata(t *testing.T) {
+	required, optional, disabled, unknown := iac.Text("required"), iac.Text("optional"), iac.Text("disabled"), iac.Unknown("x is known only after apply")
+	one, two := iac.Text("1"), iac.Text("2")
+	for name, c := range map[string]struct {
+		metadata iac.Metadata
+		want     finding.Status
+	}{
+		"tokens and one hop":            {iac.Metadata{Tokens: required, HopLimit: one}, finding.Pass},
+		"two hops":                      {iac.Metadata{Tokens: required, HopLimit: two}, finding.Fail},
+		"two hops alone":                {iac.Metadata{HopLimit: two}, finding.Fail},
+		"no tokens":                     {iac.Metadata{Tokens: optional, HopLimit: one}, finding.Fail},
+		"no endpoint":                   {iac.Metadata{Tokens: optional, Endpoint: disabled}, finding.Pass},
+		"nothing":                       {iac.Metadata{}, finding.NotApplicable},
+		"tokens alone":                  {iac.Metadata{Tokens: required}, finding.NotApplicable},
+		"unknown tokens":                {iac.Metadata{Tokens: unknown, HopLimit: one}, finding.Unknown},
+		"unknown hops":                  {iac.Metadata{Tokens: required, HopLimit: unknown}, finding.Unknown},
+		"unknown hops, without tokens":  {iac.Metadata{Tokens: optional, HopLimit: unknown}, finding.Fail},
+		"unknown endpoint, with tokens": {iac.Metadata{Tokens: optional, Endpoint: unknown}, finding.Unknown},
+	} {
+		group, class, asg := base(), base(), base()
+		group.NodeGroups[0].LaunchTemplate, group.NodeGroups[0].Metadata = true, c.metadata
+		class.NodeGroups = nil
+		class.NodeClasses = []iac.NodeClass{{
+			Declared: declared("c"), Kind: iac.KarpenterClass, Name: "default", Cluster: iac.Value{Resource: "cluster"}, Role: iac.Value{Resource: "nodeRole"}, Metadata: c.metadata,
+		}}
+		asg.NodeGroups = nil
+		asg.Profiles = []iac.Profile{{Declared: declared("profile"), Name: iac.Name{Name: iac.Text("nodes")}, Role: iac.Value{Resource: "nodeRole"}}}
+		asg.Groups = []iac.Group{{Declared: declared("g"), Name: "nodes", Cluster: iac.Text("shop"), Profile: iac.Value{Resource: "profile"}, Metadata: c.metadata}}
+		for kind, code := range map[string]*iac.Code{"node group": group, "node class": class, "Auto Scaling group": asg} {
+			if got := status(t, code, "NR701"); got != c.want {
+				t.Errorf("%s, %s: %s, not %s", kind, name, got, c.want)
+			}
+		}
+	}
+	// A second source that does not say it.
+	code := base()
+	code.NodeGroups[0].Metadata = iac.Metadata{Tokens: required, HopLimit: one}
+	code.NodeGroups = append(code.NodeGroups, iac.NodeGroup{Declared: declared("g2"), Name: iac.Text("other"), Cluster: iac.Value{Resource: "cluster"}, Role: iac.Value{Resource: "nodeRole"}})
+	if got := status(t, code, "NR701"); got != finding.NotApplicable {
+		t.Errorf("a node group that sets nothing: %s", got)
+	}
+}
+
+// status is the status of the only result of a rule.
+func status(t *testing.T, code *iac.Code, rule string) finding.Status {
+	t.Helper()
+	var found []finding.Status
+	for _, r := range rules.Judge(view.New(build(t, code)[0]), rules.Options{}).Results {
+		if r.ID == rule {
+			found = append(found, r.Status)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("%s has %d results", rule, len(found))
+	}
+	return found[0]
+}
