@@ -34,8 +34,8 @@ import (
 // far above what AWS needs, so that throttling has time to pass.
 const operationTimeout = 2 * time.Minute
 
-// callsInFlight bounds the calls in flight of each operation of EKS and IAM. The largest level
-// of a usual cluster fits in.
+// callsInFlight bounds the calls in flight of each operation of EKS and IAM; where many clusters
+// are read, those to EKS. The largest level of a usual cluster fits in.
 const callsInFlight = 20
 
 // otherCallsInFlight are the bounds of the calls in flight to services of which less is
@@ -155,7 +155,7 @@ func NewAccount(ctx context.Context, cfg Config) (*Account, error) {
 // newAccount returns the account of a configuration that was loaded.
 func newAccount(loaded aws.Config, cfg Config, shared *budget) *Account {
 	a := &Account{
-		limits:  &limits{profile: cfg.profile(), timeout: operationTimeout, slots: map[string]chan struct{}{}},
+		limits:  &limits{profile: cfg.profile(), many: cfg.Many, timeout: operationTimeout, slots: map[string]chan struct{}{}},
 		budget:  shared,
 		calls:   map[string]int{},
 		regions: map[string]*Client{},
