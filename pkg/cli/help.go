@@ -48,6 +48,9 @@ const sectionKey = "noderole_section"
 
 // inSection puts the flags that add adds into a section of help.
 func inSection(f *pflag.FlagSet, section string, add func()) {
+	sorted := f.SortFlags
+	f.SortFlags = false // or each visit sorts all flags again
+	defer func() { f.SortFlags = sorted }()
 	before := map[string]bool{}
 	f.VisitAll(func(flag *pflag.Flag) { before[flag.Name] = true })
 	add()

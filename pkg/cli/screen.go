@@ -99,15 +99,22 @@ func templateOutput(w io.Writer) io.Writer {
 	return w
 }
 
+// pipeWidth is the width of a report in a file or a pipe, in columns. The logs of CI are wider
+// than a terminal, and grep finds a sentence on one line.
+const pipeWidth = 132
+
 // newScreen looks at the stream and the environment.
 func newScreen(w io.Writer, getenv func(string) string) screen {
 	s := screen{getenv: getenv, unicode: unicodeLocale(getenv)}
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		s.terminal = true
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
-			s.width = width
+	if f, ok := w.(*os.File); ok {
+		if term.IsTerminal(int(f.Fd())) {
+			s.terminal = true
+			if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+				s.width = width
+			}
+			return s
 		}
-		return s
+		s.width = pipeWidth
 	}
 	if n, err := strconv.Atoi(getenv("COLUMNS")); err == nil && n > 0 {
 		s.width = n

@@ -228,7 +228,9 @@ func (quickKube) Pods(context.Context, func(string, snapshot.Pod)) error        
 func (quickKube) AWSAuth(context.Context) (*snapshot.AWSAuth, error)               { return nil, nil }
 func (quickKube) AddonPods(context.Context, func(string, snapshot.AddonPod)) error { return nil }
 func (quickKube) AccountRole(context.Context, string, string) (string, error)      { return "", nil }
-func (quickKube) Events(context.Context) ([]snapshot.Event, error)                 { return nil, nil }
+
+func (quickKube) Events(context.Context) ([]snapshot.Event, error) { return nil, nil }
+
 func (quickKube) PodIdentityAgent(context.Context) (*snapshot.PodIdentityAgent, error) {
 	return nil, nil
 }

@@ -45,20 +45,31 @@ func patched(t tester, example string, patches ...string) (*snapshot.Snapshot, e
 	if !ok {
 		t.Fatalf("there is no example %s", example)
 	}
-	merged, err := yaml.YAMLToJSON(base)
-	if err != nil {
-		t.Fatal(err)
-	}
+	merged := asJSON(t, string(base))
 	for _, patch := range patches {
-		over, err := yaml.YAMLToJSON([]byte(patch))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if merged, err = jsonpatch.MergePatch(merged, over); err != nil {
+		var err error
+		if merged, err = jsonpatch.MergePatch(merged, asJSON(t, patch)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return snapshot.Decode(example, merged)
+}
+
+// converted has the texts that asJSON has converted, as the same few are used all the time.
+var converted = map[string][]byte{}
+
+// asJSON is a YAML text as JSON.
+func asJSON(t tester, text string) []byte {
+	t.Helper()
+	if out, ok := converted[text]; ok {
+		return out
+	}
+	out, err := yaml.YAMLToJSON([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	converted[text] = out
+	return out
 }
 
 func judge(s *snapshot.Snapshot) *finding.Report { return rules.Judge(view.New(s), rules.Options{}) }
@@ -71,7 +82,16 @@ func again(s *snapshot.Snapshot, ids []string) []finding.Result {
 
 func compare(t tester, older, newer *snapshot.Snapshot) *diff.Diff {
 	t.Helper()
-	d, err := diff.Compare(diff.Side{Name: "old", Facts: older, Report: judge(older)}, diff.Side{Name: "new", Facts: newer, Report: judge(newer)}, again)
+	return compareJudged(t, side(older), side(newer))
+}
+
+// side is a snapshot with its report.
+func side(s *snapshot.Snapshot) diff.Side { return diff.Side{Facts: s, Report: judge(s)} }
+
+func compareJudged(t tester, older, newer diff.Side) *diff.Diff {
+	t.Helper()
+	older.Name, newer.Name = "old", "new"
+	d, err := diff.Compare(older, newer, again)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,8 +101,13 @@ func compare(t tester, older, newer *snapshot.Snapshot) *diff.Diff {
 // reports compares what check -o json writes.
 func reports(t tester, older, newer *snapshot.Snapshot) *diff.Diff {
 	t.Helper()
-	side := func(name string, s *snapshot.Snapshot) diff.Side {
-		text, err := json.Marshal(judge(s))
+	return reportsOf(t, side(older), side(newer))
+}
+
+func reportsOf(t tester, older, newer diff.Side) *diff.Diff {
+	t.Helper()
+	written := func(name string, s diff.Side) diff.Side {
+		text, err := json.Marshal(s.Report)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +117,7 @@ func reports(t tester, older, newer *snapshot.Snapshot) *diff.Diff {
 		}
 		return diff.Side{Name: name, Report: r}
 	}
-	d, err := diff.Compare(side("old", older), side("new", newer), nil)
+	d, err := diff.Compare(written("old", older), written("new", newer), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +206,8 @@ func TestPropertySame(t *testing.T) {
 		if !ok {
 			t.SkipNow()
 		}
-		for _, d := range []*diff.Diff{compare(t, s, s), reports(t, s, s)} {
+		same := side(s)
+		for _, d := range []*diff.Diff{compareJudged(t, same, same), reportsOf(t, same, same)} {
 			if !d.Empty() {
 				t.Errorf("%+v\n%+v", d.Changes, d.Verdicts)
 			}
@@ -198,8 +224,9 @@ func TestPropertyMirror(t *testing.T) {
 		if !ok || !ok2 {
 			t.SkipNow()
 		}
-		for _, compared := range []func(tester, *snapshot.Snapshot, *snapshot.Snapshot) *diff.Diff{compare, reports} {
-			there, back := compared(t, a, b), compared(t, b, a)
+		older, newer := side(a), side(b)
+		for _, compared := range []func(tester, diff.Side, diff.Side) *diff.Diff{compareJudged, reportsOf} {
+			there, back := compared(t, older, newer), compared(t, newer, older)
 			if d := cmp.Diff(there.Changes, reversedChanges(back.Changes), ignoreDiff); d != "" {
 				t.Errorf("changes: %s", d)
 			}
@@ -259,28 +286,30 @@ func TestPropertyOrder(t *testing.T) {
 		if !ok || !ok2 {
 			t.SkipNow()
 		}
-		want := compare(t, a, b)
+		older := side(a)
+		want := compareJudged(t, older, side(b))
 		seed := rapid.Int64().Draw(t, "seed")
 		shuffled := func(s *snapshot.Snapshot) *snapshot.Snapshot {
-			text, err := s.Encode()
+			text, err := json.Marshal(s)
 			if err != nil {
 				t.Fatal(err)
 			}
-			c, err := snapshot.Decode("shuffled", text)
-			if err != nil {
+			c := &snapshot.Snapshot{}
+			if err := json.Unmarshal(text, c); err != nil {
 				t.Fatal(err)
 			}
 			shuffle(c, rand.New(rand.NewSource(seed)))
 			return c
 		}
-		got := compare(t, shuffled(a), shuffled(b))
+		other := side(shuffled(a))
+		got := compareJudged(t, other, side(shuffled(b)))
 		if d := cmp.Diff(want.Changes, got.Changes); d != "" {
 			t.Errorf("changes: %s", d)
 		}
 		if d := cmp.Diff(keys(want), keys(got)); d != "" {
 			t.Errorf("verdicts: %s", d)
 		}
-		if !compare(t, a, shuffled(a)).Empty() {
+		if !compareJudged(t, older, other).Empty() {
 			t.Error("another order is a difference")
 		}
 	})

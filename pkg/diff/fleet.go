@@ -223,7 +223,8 @@ func (d *FleetDiff) Headline() string {
 	}{
 		{s.WorseClusters, text.Count(s.WorseClusters, "cluster") + " got worse"},
 		{other, text.Count(other, "other cluster") + " changed"},
-		{s.Added, fmt.Sprintf("%d added", s.Added)}, {s.Gone, fmt.Sprintf("%d gone", s.Gone)},
+		{s.Added, fmt.Sprintf("%d added", s.Added)},
+		{s.Gone, fmt.Sprintf("%d gone", s.Gone)},
 		{s.NotRead, fmt.Sprintf("%d not read", s.NotRead)},
 		{s.Resolved, text.Count(s.Resolved, "verdict") + " resolved"},
 	} {

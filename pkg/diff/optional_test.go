@@ -25,10 +25,14 @@ addonPods: {kube-system/dns-1: {addon: external-dns, serviceAccount: dns, creden
 		changes      []string
 		notCompared  string
 	}{
-		"read and refused":        {some, refused, []string{"VPC endpoints could not be read: ec2:DescribeVpcEndpoints: refused", "pods of add-ons could not be read: list pods: refused"}, ""},
-		"refused and read":        {refused, some, []string{"VPC endpoints can be read now; before: ec2:DescribeVpcEndpoints: refused", "pods of add-ons can be read now; before: list pods: refused"}, ""},
-		"refused twice":           {refused, refused, nil, "pods of add-ons, which could not be read either time"},
-		"not read before":         {older, some, nil, "what the release that saved a snapshot did not read: "},
+		"read and refused": {some, refused, []string{"VPC endpoints could not be read: ec2:DescribeVpcEndpoints: refused", "pods of add-ons could not be read: list pods: refused"}, ""},
+		"refused and read": {refused, some, []string{"VPC endpoints can be read now; before: ec2:DescribeVpcEndpoints: refused", "pods of add-ons can be read now; before: list pods: refused"}, ""},
+		"refused twice":    {refused, refused, nil, "pods of add-ons, which could not be read either time"},
+		"not read before":  {older, some, nil, "what the release that saved a snapshot did not read: "},
+		"a role, and what was not read": {
+			older, older + "\nroles: {\"arn:aws:iam::111122223333:role/eksNodeRole\": {tags: {team: core}}}",
+			[]string{"role eksNodeRole: tag team core added"}, "what the release that saved a snapshot did not read: ",
+		},
 		"read and gone":           {some, `{}`, []string{"VPC endpoint vpce-1 removed (for ec2)", "pods of external-dns of kube-system/dns removed (IRSA)"}, ""},
 		"pods that were replaced": {some, strings.Replace(some, "dns-1", "dns-2", 1), nil, ""},
 	} {

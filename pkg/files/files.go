@@ -94,8 +94,9 @@ func read(name string, stdin io.Reader, limit int64) ([]byte, error) {
 // pieces, so that a text that is too large takes no more memory than its limit.
 func readAll(r io.Reader, limit int64) ([]byte, error) {
 	var pieces [][]byte
-	for size := int64(0); size <= limit; {
-		piece := make([]byte, min(limit+1-size, 1<<20))
+	next := int64(32 << 10) // most files are small
+	for size := int64(0); size <= limit; next = min(2*next, 1<<20) {
+		piece := make([]byte, min(limit+1-size, next))
 		n, err := io.ReadFull(r, piece)
 		pieces = append(pieces, piece[:n])
 		size += int64(n)

@@ -10,8 +10,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -58,6 +60,9 @@ func (p *Plan) Write(dir string) error {
 	return nil
 }
 
+// compressors are reused, as each has tables of almost a megabyte.
+var compressors = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
+
 // WriteSnapshot writes a cluster's facts.
 func WriteSnapshot(dir string, t Target, facts *snapshot.Snapshot) error {
 	text, err := facts.Encode()
@@ -65,7 +70,9 @@ func WriteSnapshot(dir string, t Target, facts *snapshot.Snapshot) error {
 		return err
 	}
 	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
+	z := compressors.Get().(*gzip.Writer) //nolint:errcheck,forcetypeassert // the pool has nothing else
+	defer compressors.Put(z)
+	z.Reset(&b)
 	_, err = z.Write(text)
 	if err := errors.Join(err, z.Close()); err != nil {
 		return fmt.Errorf("compress the snapshot: %w", err)
@@ -106,6 +113,33 @@ func write(dir, name string, text []byte) error {
 		return err
 	}
 	return files.Write(file, text, files.Private)
+}
+
+// interrupted is the name of a file whose writing was interrupted: that of the file with 16
+// hexadecimal digits.
+var interrupted = regexp.MustCompile(`^\.(.+)\.[0-9a-f]{16}$`)
+
+// removeRemains removes the files that earlier runs of a plan did not write to their end.
+// What cannot be removed stays, and Open names it.
+func (p *Plan) removeRemains(dir string) {
+	known := map[string]bool{p.Shard.planFile(): true}
+	folders := map[string]bool{".": true}
+	for _, t := range p.Targets {
+		known[t.SnapshotFile()], known[t.failureFile()] = true, true
+		folders[path.Dir(t.stem())] = true
+	}
+	for folder := range folders {
+		names, _ := os.ReadDir(filepath.Join(dir, filepath.FromSlash(folder))) // none where it is not there yet
+		for _, f := range names {
+			parts := interrupted.FindStringSubmatch(f.Name())
+			if parts == nil || !known[path.Join(folder, parts[1])] {
+				continue
+			}
+			if info, err := f.Info(); err == nil && info.ModTime().Before(p.PlannedAt) {
+				_ = os.Remove(filepath.Join(dir, filepath.FromSlash(folder), f.Name()))
+			}
+		}
+	}
 }
 
 // Directory is what a directory says of a fleet before its snapshots are loaded.

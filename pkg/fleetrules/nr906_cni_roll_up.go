@@ -49,8 +49,8 @@ type stage struct {
 
 // stages are in the order in which the permissions are removed.
 var stages = []stage{
-	{rules.CNIRemovable, "remove now, every aws-node uses its own role", "now", "every aws-node uses its own role", fixOnly("NR205")},
-	{rules.CNIStalePods, "restart aws-node, then remove", "after a restart of aws-node", "aws-node pods have to be restarted", fixOnly("NR205")},
+	{rules.CNIRemovable, "remove now, every aws-node uses its own role", "now", "every aws-node uses its own role", fixOnly(finding.DetachCNI)},
+	{rules.CNIStalePods, "restart aws-node, then remove", "after a restart of aws-node", "aws-node pods have to be restarted", fixOnly(finding.DetachCNI)},
 	{rules.CNIRoleFails, "repair the role of aws-node, then remove", "after a repair of the role of aws-node", "the role of aws-node does not work", func() command.Command { return command.Noderole("fix") }},
 	{rules.CNIUsed, "give aws-node a role of its own, then remove", "when aws-node has a role of its own", "aws-node has no role of its own", func() command.Command { return command.Noderole("fix", "--cni-identity", "auto") }},
 	{rules.CNIWindows, "check that Windows pods get addresses without them, then remove", "after a check of Windows pods", "Windows nodes have the role", nil},
@@ -58,8 +58,17 @@ var stages = []stage{
 	{rules.CNIUnknown, "read whether aws-node needs them", "when it is known whether aws-node needs them", "whether aws-node needs them is unknown", nil},
 }
 
-func fixOnly(rule string) func() command.Command {
-	return func() command.Command { return command.Noderole("fix", "--only", rule) }
+// fixOnly plans the repairs of one kind.
+func fixOnly(kind finding.Repair) func() command.Command {
+	return func() command.Command {
+		var ids []string
+		for _, r := range rules.All() {
+			if r.Repair == kind {
+				ids = append(ids, r.ID)
+			}
+		}
+		return command.Noderole("fix", "--only", strings.Join(ids, ","))
+	}
 }
 
 // user is a cluster with a node role.

@@ -142,8 +142,41 @@ func (a Action) patterns() []string {
 	return a.Resources
 }
 
+// fill is called for every question about a role, so it does without a strings.Replacer,
+// which costs more to make than to use.
 func (p Place) fill(s string) string {
-	return strings.NewReplacer("{partition}", p.Partition, "{region}", p.Region, "{account}", p.Account, "{cluster}", p.Cluster).Replace(s)
+	var b strings.Builder
+	for {
+		before, rest, open := strings.Cut(s, "{")
+		name, after, closed := strings.Cut(rest, "}")
+		b.WriteString(before)
+		if !open {
+			return b.String()
+		}
+		value, known := p.value(name)
+		if !closed || !known {
+			b.WriteByte('{')
+			s = rest
+			continue
+		}
+		b.WriteString(value)
+		s = after
+	}
+}
+
+// value is what stands for a placeholder.
+func (p Place) value(name string) (value string, known bool) {
+	switch name {
+	case "partition":
+		return p.Partition, true
+	case "region":
+		return p.Region, true
+	case "account":
+		return p.Account, true
+	case "cluster":
+		return p.Cluster, true
+	}
+	return "", false
 }
 
 const (

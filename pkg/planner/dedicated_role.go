@@ -27,7 +27,7 @@ func (p *planner) planDedicatedRole(r finding.Result) ([]Step, error) {
 	for ending, part := range p.byEntry(role) {
 		n := p.dedicatedRole(part, cutName(role.Name, ending))
 		steps = append(steps, Step{
-			Title: "create " + n.Name + ", a role only for the nodes of " + role.Name, rank: rankRole, Changes: n.Changes(),
+			Title: "create " + n.Name + " for the nodes of " + role.Name, rank: rankRole, Changes: n.Changes(),
 			Proof: "the role exists, and nothing uses it yet", Note: p.dedicatedNote(role),
 		})
 		next = append(next, p.migration(part, n)...)

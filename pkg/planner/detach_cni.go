@@ -97,12 +97,13 @@ func (p *planner) detachFrom(role *view.NodeRole, kind view.IdentityKind) ([]Ste
 // kept returns the checks of the rules about the nodes' permissions that pass now.
 func (p *planner) kept(role *view.NodeRole) []Check {
 	var list []Check
-	for _, kind := range []finding.Repair{finding.AttachWorkerPolicy, finding.AttachPullPolicy} {
-		for _, r := range p.byRepair[kind] {
-			if r.Subject.ARN == role.ARN && r.Status == finding.Pass {
-				list = append(list, Check{Rule: r.ID, Subject: role.ARN})
-			}
-		}
+	passed := slices.DeleteFunc(
+		slices.Concat(p.byRepair[finding.AttachWorkerPolicy], p.byRepair[finding.AttachPullPolicy]),
+		func(r *finding.Result) bool { return r.Subject.ARN != role.ARN || r.Status != finding.Pass },
+	)
+	slices.SortStableFunc(passed, func(a, b *finding.Result) int { return finding.Order(*a, *b) })
+	for _, r := range passed {
+		list = append(list, Check{Rule: r.ID, Subject: role.ARN})
 	}
 	return list
 }

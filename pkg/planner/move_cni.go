@@ -56,8 +56,8 @@ func (p *planner) moveCNI(finding.Result) ([]Step, error) {
 
 // ruleOf is the id of a rule with a kind of repair.
 func (p *planner) ruleOf(kind finding.Repair) string {
-	for _, r := range p.byRepair[kind] {
-		return r.ID
+	if results := p.byRepair[kind]; len(results) > 0 {
+		return results[0].ID
 	}
 	return ""
 }

@@ -135,10 +135,10 @@ roles: {"`+nodeRole+`": {permissionsBoundary: "arn:aws:iam::111122223333:policy/
 policies: {"arn:aws:iam::111122223333:policy/b": {version: v1, document: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'}}`)
 	plan := planFor(s, "NR101", "NR102", "NR202")
 	want := []string{
-		"create eksNodeRole-nodes, a role only for the nodes of eksNodeRole", "  + role eksNodeRole-nodes",
+		"create eksNodeRole-nodes for the nodes of eksNodeRole", "  + role eksNodeRole-nodes",
 		"  + policy " + workerARN + " of role eksNodeRole-nodes", "  + policy " + pullARN + " of role eksNodeRole-nodes",
 		"  + instance profile eksNodeRole-nodes", "  + role of instance profile eksNodeRole-nodes", "  + access entry of " + arn,
-		"create eksNodeRole-auto-nodes, a role only for the nodes of eksNodeRole", "  + role eksNodeRole-auto-nodes",
+		"create eksNodeRole-auto-nodes for the nodes of eksNodeRole", "  + role eksNodeRole-auto-nodes",
 		"  + policy arn:aws:iam::aws:policy/AmazonEKSWorkerNodeMinimalPolicy of role eksNodeRole-auto-nodes", "  + policy " + pullARN + " of role eksNodeRole-auto-nodes",
 		"  + access entry of " + autoARN, "  + access policy arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy of " + autoARN,
 	}

@@ -573,6 +573,9 @@ func fleetNext(f *finding.FleetReport, limit int) []fleetStep {
 			s.Commands = repairs[:limit]
 			s.Text = fmt.Sprintf("Plan the repair of the worst %d of %d clusters; this changes nothing, and -o wide has all:", limit, len(repairs))
 		}
+		if ids := sharedFindings(f); len(ids) > 0 {
+			steps = append(steps, fleetStep{Text: "Before you repair one cluster, see " + strings.Join(ids, ", ") + " across clusters: what the repair changes, other clusters may use too."})
+		}
 		steps = append(steps, s)
 	}
 	if len(f.Clusters) > 0 && f.Clusters[0].Read && f.Clusters[0].File != "" {
@@ -597,6 +600,18 @@ func fleetNext(f *finding.FleetReport, limit int) []fleetStep {
 		})
 	}
 	return steps
+}
+
+// sharedFindings are the rules that found errors or warnings about several clusters together.
+func sharedFindings(f *finding.FleetReport) []string {
+	var ids []string
+	for _, r := range f.FleetResults {
+		if r.Weight().Rank() >= finding.Warning.Rank() && len(r.Clusters) > 1 && !slices.Contains(ids, r.ID) {
+			ids = append(ids, r.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 func (t *table) fleetSteps(f *finding.FleetReport) {

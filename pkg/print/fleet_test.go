@@ -208,3 +208,24 @@ func TestManyFleetResults(t *testing.T) {
 		}
 	}
 }
+
+// TestSharedStep: who repairs one cluster is told what other clusters use too.
+func TestSharedStep(t *testing.T) {
+	t.Parallel()
+	const want = "Before you repair one cluster, see NR906 across clusters"
+	for _, severity := range []finding.Severity{finding.Warning, finding.Info} {
+		f := fleetOf(2, "node")
+		f.Clusters[0].Next = []finding.Next{finding.Advise("fix")}
+		f.FleetResults = []finding.Result{{
+			ID: "NR906", Status: finding.Fail, Severity: severity, Subject: finding.Subject{Kind: finding.SubjectFleet, Name: "fleet"},
+			Clusters: []finding.ClusterRef{{Name: "c-0", ARN: "a"}, {Name: "c-1", ARN: "b"}},
+		}}
+		var b bytes.Buffer
+		if err := print.FleetTable(&b, f, print.TableOptions{}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(b.String(), want); got != (severity == finding.Warning) {
+			t.Errorf("%s:\n%s", severity, b.String())
+		}
+	}
+}

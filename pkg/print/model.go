@@ -37,6 +37,9 @@ type entry struct {
 	// advice is what to do about the entry and those above it; empty where it stands
 	// below.
 	advice []finding.Next
+	// impact is the result's, and empty where an entry above with the same advice says it for
+	// their concern.
+	impact string
 }
 
 // newModel sorts the results that keep keeps, and what is excepted, in the order of the
@@ -71,18 +74,28 @@ func newModel(r *finding.Report, keep func(finding.Result) bool) *model {
 }
 
 // adviseOnce gives findings of a subject that follow each other one advice, below the
-// last of them: where it is the same, and where it is a repair that one command plans.
+// last of them: where it is the same, and where it is a repair that one command plans. Of
+// those that are about one concern, the first and gravest says what happens without it.
 func adviseOnce(findings []entry) {
+	var concerns []finding.Concern // of the findings with the advice so far
 	for i := range findings {
 		e := &findings[i]
-		e.advice = e.Next
-		if i == 0 {
-			continue
+		e.advice, e.impact = e.Next, e.Impact
+		together := false
+		if i > 0 && e.block == findings[i-1].block {
+			above := &findings[i-1]
+			var joined []finding.Next
+			if joined, together = joinedAdvice(above.advice, e.Next); together {
+				above.advice, e.advice = nil, joined
+			}
 		}
-		above := &findings[i-1]
-		if joined, ok := joinedAdvice(above.advice, e.Next); ok && e.block == above.block {
-			above.advice, e.advice = nil, joined
+		if !together {
+			concerns = concerns[:0]
 		}
+		if slices.Contains(concerns, e.Concern) {
+			e.impact = ""
+		}
+		concerns = append(concerns, e.Concern)
 	}
 }
 

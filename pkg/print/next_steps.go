@@ -59,7 +59,7 @@ func (t *table) nextSteps(r *finding.Report) {
 	t.line("")
 	t.rule("What to do now")
 	if t.o.Note != "" {
-		t.wrapped("", "", text.Visible(t.o.Note))
+		steps[0].Text = text.Visible(t.o.Note) + " " + steps[0].Text
 	}
 	for _, s := range steps {
 		t.wrapped("", "", s.Text)

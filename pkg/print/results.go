@@ -163,13 +163,18 @@ func (t *table) finding(e entry) {
 	t.next(e.advice)
 }
 
-// impact is what happens if a finding is left, once for each rule.
+// impact is what happens if a finding is left, once for each rule; Wide alone has it also
+// where a finding above says it for its concern.
 func (t *table) impact(e entry) string {
-	if slices.Contains(t.impacts, e.ID+e.Impact) {
+	impact := e.impact
+	if t.o.Wide {
+		impact = e.Impact
+	}
+	if slices.Contains(t.impacts, e.ID+impact) {
 		return ""
 	}
-	t.impacts = append(t.impacts, e.ID+e.Impact)
-	return e.Impact
+	t.impacts = append(t.impacts, e.ID+impact)
+	return impact
 }
 
 // explains writes the results that only follow from a finding.

@@ -16,10 +16,10 @@ import (
 
 // Table options.
 const (
-	// DefaultWidth is used where the output is no terminal.
+	// DefaultWidth is used where nothing says how wide the output is.
 	DefaultWidth = 80
 	minWidth     = 60
-	maxProse     = 100 // prose is not read faster on longer lines
+	maxProse     = 132 // longer lines of prose are hard to read
 	twoColumns   = 140 // from here on evidence and impact stand side by side
 	maxTwo       = 170
 	maxEvidence  = 8

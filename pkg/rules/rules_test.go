@@ -2,9 +2,11 @@ package rules_test
 
 import (
 	"encoding/json"
+	"errors"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,14 +20,19 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
+// healthyJSON is the healthy example as JSON.
+var healthyJSON = sync.OnceValues(func() ([]byte, error) {
+	base, ok := examples.Read("healthy")
+	if !ok {
+		return nil, errors.New("there is no healthy example")
+	}
+	return yaml.YAMLToJSON(base)
+})
+
 // overlay returns the healthy example with a merge patch laid over it.
 func overlay(t *testing.T, patches ...string) *snapshot.Snapshot {
 	t.Helper()
-	base, ok := examples.Read("healthy")
-	if !ok {
-		t.Fatal("there is no healthy example")
-	}
-	merged, err := yaml.YAMLToJSON(base)
+	merged, err := healthyJSON()
 	if err != nil {
 		t.Fatal(err)
 	}

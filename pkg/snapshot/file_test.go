@@ -2,9 +2,12 @@ package snapshot_test
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -181,5 +184,33 @@ func TestTypeErrors(t *testing.T) {
 		if got != want {
 			t.Errorf("%s\ngot  %s\nwant %s", body, got, want)
 		}
+	}
+}
+
+// TestDecodeIsLinear: twice the times in a file take about twice the memory, not four times.
+func TestDecodeIsLinear(t *testing.T) {
+	allocated := func(instances int) uint64 {
+		text, _ := examples.Read("healthy")
+		s, err := snapshot.Decode("healthy", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Instances = map[string]snapshot.Instance{}
+		for i := range instances {
+			s.Instances[fmt.Sprintf("i-%017x", i)] = snapshot.Instance{State: "running", LaunchedAt: time.Date(2026, 3, 1, 8, 0, i, 0, time.UTC)}
+		}
+		if text, err = s.Encode(); err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err = snapshot.Decode("large", text); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	if few, many := allocated(150), allocated(300); many > 3*few {
+		t.Errorf("150 instances take %d bytes, 300 take %d", few, many)
 	}
 }

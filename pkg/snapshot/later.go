@@ -47,7 +47,11 @@ func (s *Snapshot) addLater() {
 		if slices.Contains(s.Read, later.fact) || later.has(s) || s.IsMissing(later.fact, "") {
 			continue
 		}
-		s.Missing = append(s.Missing, Missing{Fact: later.fact, Operation: olderOperation, Error: olderError})
+		missing := Missing{Fact: later.fact, Operation: olderOperation, Error: olderError}
+		if later.fact == FactClusterRole {
+			missing.Subject = s.Cluster.RoleARN
+		}
+		s.Missing = append(s.Missing, missing)
 	}
 	slices.SortStableFunc(s.Missing, func(a, b Missing) int {
 		return cmp.Compare(slices.Index(Facts, a.Fact), slices.Index(Facts, b.Fact))

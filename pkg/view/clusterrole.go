@@ -29,7 +29,7 @@ func (v *View) unreadClusterRole(roleARN string) (role, policies []snapshot.Miss
 	for _, m := range v.Snapshot.Missing {
 		switch {
 		case m.Fact != snapshot.FactClusterRole:
-		case m.Subject == "", m.Subject == roleARN && m.Operation == "iam:GetRole":
+		case m.Subject == "", m.Subject == roleARN && (m.Operation == "iam:GetRole" || m.OfOlderRelease()):
 			role = append(role, m)
 		case m.Subject == roleARN, strings.HasPrefix(m.Subject, roleARN+"#"):
 			policies = append(policies, m)

@@ -80,7 +80,15 @@ type Role struct {
 	usedBy  *Session
 	granted *granted
 	uses    map[*Session]use
+	answers map[question]Answer
 	trust   *document
+}
+
+// question is what an answer of ByPolicies rests on, besides the facts.
+type question struct {
+	session                 *Session
+	name, region, resources string
+	delegated               bool
 }
 
 // granted is a role's own policies.
@@ -224,8 +232,24 @@ func (r *Role) CanAs(s *Session, a need.Action) Answer {
 	return answer
 }
 
-// ByPolicies is CanAs by what was read of the role's policies alone.
+// ByPolicies is CanAs by what was read of the role's policies alone. Several rules ask
+// the same, so each question is evaluated once.
 func (r *Role) ByPolicies(s *Session, a need.Action) Answer {
+	q := question{session: s, name: a.Name, region: a.Region, resources: strings.Join(a.Resources, "\n"), delegated: a.Delegated}
+	answer, known := r.answers[q]
+	if !known {
+		answer = r.byPolicies(s, a)
+		answer.Unread, answer.Result.Statements = slices.Clip(answer.Unread), slices.Clip(answer.Result.Statements)
+		if r.answers == nil {
+			r.answers = map[question]Answer{}
+		}
+		r.answers[q] = answer
+	}
+	answer.Action = a
+	return answer
+}
+
+func (r *Role) byPolicies(s *Session, a need.Action) Answer {
 	u := r.use(s)
 	set := u.policies(a)
 	var worst Answer

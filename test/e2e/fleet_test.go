@@ -48,8 +48,9 @@ func (s *scenario) inAway() aws.Config {
 	}
 }
 
-// remoteCluster makes a cluster in the other account, whose API server cannot be reached.
-func (s *scenario) remoteCluster() {
+// createRemote makes a cluster in the other account, and returns the configuration that
+// reaches that account.
+func (s *scenario) createRemote() aws.Config {
 	s.t.Helper()
 	other := s.inAway()
 	_, err := iam.NewFromConfig(other).CreateRole(s.ctx, &iam.CreateRoleInput{RoleName: aws.String("awayClusterRole"), AssumeRolePolicyDocument: aws.String(serviceTrust("eks.amazonaws.com"))})
@@ -58,6 +59,13 @@ func (s *scenario) remoteCluster() {
 		Name: aws.String("remote"), RoleArn: aws.String("arn:aws:iam::" + away + ":role/awayClusterRole"), ResourcesVpcConfig: &ekstypes.VpcConfigRequest{SubnetIds: []string{"subnet-1", "subnet-2"}},
 	})
 	s.must(err)
+	return other
+}
+
+// remoteCluster makes a cluster in the other account, whose API server cannot be reached.
+func (s *scenario) remoteCluster() {
+	s.t.Helper()
+	s.createRemote()
 	remote := s.proxied
 	remote.Endpoint, remote.AccessEntries, remote.Associations = "https://127.0.0.1:1", map[string]awsproxy.AccessEntry{}, map[string]awsproxy.Association{}
 	proxy.SetCluster("remote", remote)
@@ -150,13 +158,7 @@ include:
 func TestFleetOfContexts(t *testing.T) {
 	s := newScenario(t, "home")
 	s.healthy()
-	other := s.inAway()
-	_, err := iam.NewFromConfig(other).CreateRole(s.ctx, &iam.CreateRoleInput{RoleName: aws.String("awayClusterRole"), AssumeRolePolicyDocument: aws.String(serviceTrust("eks.amazonaws.com"))})
-	s.must(err)
-	_, err = eks.NewFromConfig(other).CreateCluster(s.ctx, &eks.CreateClusterInput{
-		Name: aws.String("remote"), RoleArn: aws.String("arn:aws:iam::" + away + ":role/awayClusterRole"), ResourcesVpcConfig: &ekstypes.VpcConfigRequest{SubnetIds: []string{"subnet-1", "subnet-2"}},
-	})
-	s.must(err)
+	other := s.createRemote()
 	s.createCluster("second", "eksClusterRole")
 
 	servers := map[string]*apiServer{"home": kube}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"log"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -17,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +35,8 @@ type cloud struct {
 	fault func(c *call) bool
 	// authority is the certificate of kube, in base64.
 	authority string
+	// connections counts those to kube.
+	connections atomic.Int64
 
 	mu      sync.Mutex
 	calls   map[string]int // by account, region, operation and object
@@ -110,6 +114,11 @@ func newCloud(t testing.TB, w *world) *cloud {
 	c.kube = httptest.NewUnstartedServer(http.HandlerFunc(c.serveKube))
 	c.kube.EnableHTTP2 = true                           // as API servers have it
 	c.kube.Config.ErrorLog = log.New(io.Discard, "", 0) // of connections that clients have no more use for
+	c.kube.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			c.connections.Add(1)
+		}
+	}
 	c.kube.StartTLS()
 	ctx := t.Context()
 	go c.watch(ctx)
@@ -269,7 +278,7 @@ func (c *call) name() {
 		return
 	}
 	if c.service == "eks" {
-		c.operation, c.object = strings.Trim(c.r.URL.Path, "/"), c.r.Form.Get("nextToken")
+		c.operation, c.object = strings.Trim(c.r.URL.Path, "/"), c.r.URL.RawQuery
 		return
 	}
 	c.operation = c.r.Form.Get("Action")

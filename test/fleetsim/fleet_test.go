@@ -45,7 +45,11 @@ func (w *world) collected(t testing.TB, dir string) (unread map[string]string) {
 			continue
 		}
 		want := *w.clusters[e.ARN]
-		want.APIVersion, want.Kind, want.Source = got.APIVersion, got.Kind, got.Source
+		want.APIVersion, want.Kind, want.Source, want.Read = got.APIVersion, got.Kind, got.Source, got.Read
+		if got.InstanceProfileQuota != nil { // read where the cluster asks for it
+			quota := w.accounts[e.Identity().Account].quota
+			want.InstanceProfileQuota = &quota
+		}
 		if diff := cmp.Diff(&want, got, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%s (-source +collected):\n%s", e.ARN, diff)
 		}
@@ -102,6 +106,9 @@ func TestCollected(t *testing.T) {
 		t.Errorf("%v: %d kinds, %d of %d clusters planned", err, kinds, len(d.Entries), len(c.clusters))
 	}
 	c.polite(t)
+	if n := c.connections.Load(); n > int64(2*len(c.clusters)) {
+		t.Errorf("%d connections to the API servers of %d clusters", n, len(c.clusters))
+	}
 }
 
 // TestFaults: an account that gives no answer, one whose role cannot be assumed and one whose
@@ -278,14 +285,24 @@ func BenchmarkFleet(b *testing.B) {
 		}
 		c.polite(b)
 		limit := c.limit(parallel)
-		b.ReportMetric(out.took.Seconds(), "s-wall")
-		b.ReportMetric(limit.Seconds(), "s-limit")
-		b.ReportMetric(out.cpu.Seconds(), "s-cpu")
-		b.ReportMetric(float64(out.peak)/1024, "MiB-peak")
-		b.ReportMetric(float64(c.total("")), "calls")
-		b.ReportMetric(float64(c.levels())/accounts/clusters, "levels/cluster")
+		figures := []struct {
+			unit  string
+			value float64
+		}{
+			{"s-wall", out.took.Seconds()},
+			{"s-limit", limit.Seconds()},
+			{"s-cpu", out.cpu.Seconds()},
+			{"MiB-peak", float64(out.peak) / 1024},
+			{"calls", float64(c.total(""))},
+			{"levels/cluster", float64(c.levels()) / accounts / clusters},
+			{"connections/cluster", float64(c.connections.Load()) / accounts / clusters},
+			{"ms-stall", float64(c.stall.Milliseconds())},
+		}
+		for _, f := range figures {
+			b.ReportMetric(f.value, f.unit)
+		}
 		if out.took > limit*12/10 {
-			b.Errorf("it took %s, more than 1.2 × %s", out.took, limit)
+			b.Errorf("it took more than 1.2 × the limit: %v", figures)
 		}
 		if out.peak > 400<<10 {
 			b.Errorf("peak memory %d MiB", out.peak>>10)

@@ -66,7 +66,7 @@ func templates(t testing.TB) []template {
 
 // unlike are rules whose example has what nobody can read from a cluster in this form: a
 // role or a policy that nothing names, or only a part of what AWS always has.
-var unlike = []string{"nr100", "nr104", "nr110", "nr232", "nr302", "nr506", "nr601", "nr606"}
+var unlike = []string{"nr100", "nr104", "nr110", "nr232", "nr233", "nr302", "nr506", "nr601", "nr606"}
 
 // place is where a cluster of the fleet is.
 type place struct{ account, region, name string }
@@ -178,7 +178,9 @@ func asRead(s *snapshot.Snapshot) {
 		s.SystemImages[snapshot.WorkloadAWSNode] = images
 	}
 	for _, workload := range snapshot.SystemWorkloads {
-		s.SystemImages[workload] = s.SystemImages[workload] // none of what is not there
+		if _, runs := s.SystemImages[workload]; !runs {
+			s.SystemImages[workload] = snapshot.PodImages{}
+		}
 	}
 	if s.Cluster.AuthenticationMode == "CONFIG_MAP" { // in which EKS knows no access entries
 		s.AccessEntries = nil
@@ -204,6 +206,14 @@ func asRead(s *snapshot.Snapshot) {
 	for arn, policy := range s.Policies {
 		policy.Document = indented(policy.Document)
 		s.Policies[arn] = policy
+	}
+	for name, group := range s.NodeGroups { // their options only code shows
+		group.Metadata = snapshot.MetadataOptions{}
+		s.NodeGroups[name] = group
+	}
+	for name, group := range s.AutoScalingGroups {
+		group.Metadata = snapshot.MetadataOptions{}
+		s.AutoScalingGroups[name] = group
 	}
 	for id, endpoint := range s.VPCEndpoints {
 		endpoint.Policy = indented(endpoint.Policy)
@@ -238,6 +248,8 @@ type account struct {
 	profiles  map[string]namedProfile
 	policies  map[string]snapshot.Policy
 	providers map[string]snapshot.OIDCProvider
+	// quota is how many instance profiles there are, and how many there may be.
+	quota snapshot.Quota
 }
 
 type (
@@ -262,6 +274,7 @@ func newWorld(t testing.TB, accounts, clusters int, regions ...string) *world {
 		a := &account{
 			regions: map[string][]string{}, roles: map[string]namedRole{}, profiles: map[string]namedProfile{},
 			policies: map[string]snapshot.Policy{}, providers: map[string]snapshot.OIDCProvider{},
+			quota: snapshot.Quota{Used: 10, Max: 1000},
 		}
 		w.accounts[id] = a
 		for _, region := range regions {
@@ -304,6 +317,9 @@ func (w *world) add(t testing.TB, p place, s *snapshot.Snapshot) {
 			same(t, a.profiles, snapshot.NameOf(arn), namedProfile{arn, profile})
 		}
 	}
+	if s.InstanceProfileQuota != nil {
+		a.quota = *s.InstanceProfileQuota
+	}
 	for arn, provider := range s.OIDCProviders {
 		if !provider.NotFound {
 			same(t, a.providers, arn, provider)
@@ -320,20 +336,23 @@ func same[V any](t testing.TB, m map[string]V, key string, value V) {
 	m[key] = value
 }
 
-// connect tells every cluster of the others in its account.
+// connect tells every cluster of the others in its account, and of the account's OIDC
+// providers.
 func (w *world) connect() {
 	for _, s := range w.clusters {
 		id := s.Cluster.Identity()
+		s.ClusterProviders = &snapshot.ClusterProviders{ARNs: sorted(w.accounts[id.Account].providers)}
 		for region, names := range w.accounts[id.Account].regions {
 			if region != id.Region {
 				s.OtherRegions = append(s.OtherRegions, region)
 			}
 			for _, name := range names {
 				if arn := (place{id.Account, region, name}).arn(); arn != s.Cluster.ARN {
-					s.OtherClusters[arn] = snapshot.OtherCluster{RoleARN: w.clusters[arn].Cluster.RoleARN}
+					s.OtherClusters[arn] = snapshot.OtherCluster{RoleARN: w.clusters[arn].Cluster.RoleARN, OIDCIssuer: w.clusters[arn].Cluster.OIDCIssuer}
 				}
 			}
 		}
 		slices.Sort(s.OtherRegions)
+		s.ClusterProviders = &snapshot.ClusterProviders{ARNs: sorted(w.accounts[id.Account].providers)}
 	}
 }

@@ -2,23 +2,26 @@ package script_test
 
 import (
 	"bytes"
+	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-noderole/kubectl-noderole/examples"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/cli"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 )
 
-// TestEveryRule runs the built plugin on each rule's own two snapshots, as a user
-// would on a saved one: Bad shows the rule with its severity and exit code, Good
-// does not show it.
+// TestEveryRule runs check on each rule's own two snapshots, as a user would on a saved one:
+// Bad shows the rule with its severity and exit code, Good does not show it. It runs in this
+// process, as a hundred starts of the plugin take longer than the judging.
 func TestEveryRule(t *testing.T) {
 	words := map[finding.Severity]string{finding.Error: "FAIL", finding.Warning: "warn", finding.Info: "info"}
 	for _, rule := range rules.All() {
@@ -28,7 +31,7 @@ func TestEveryRule(t *testing.T) {
 				t.Errorf("reports link to a page that is not there, make generate writes it: %v", err)
 			}
 			line := "\n" + words[rule.Severity] + "  " + rule.ID + "  "
-			code, out := checkFile(t, rule.Bad, "--fail-on", string(rule.Severity))
+			code, out := checkFile(t, rule.Bad, "-o", "wide", "--fail-on", string(rule.Severity))
 			if code != 1 || !strings.Contains(out, line) || !strings.Contains(out, strings.Join(strings.Fields(rule.Why)[:4], " ")) {
 				t.Errorf("Bad: exit %d\n%s", code, out)
 			}
@@ -39,14 +42,19 @@ func TestEveryRule(t *testing.T) {
 	}
 }
 
+// healthyJSON is the healthy example as JSON.
+var healthyJSON = sync.OnceValues(func() ([]byte, error) {
+	base, ok := examples.Read("healthy")
+	if !ok {
+		return nil, errors.New("there is no healthy example")
+	}
+	return yaml.YAMLToJSON(base)
+})
+
 // checkFile judges the healthy example with a merge patch laid over it.
 func checkFile(t *testing.T, patch string, args ...string) (code int, out string) {
 	t.Helper()
-	base, ok := examples.Read("healthy")
-	if !ok {
-		t.Fatal("there is no healthy example")
-	}
-	baseJSON, err := yaml.YAMLToJSON(base)
+	base, err := healthyJSON()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +62,7 @@ func checkFile(t *testing.T, patch string, args ...string) (code int, out string
 	if err != nil {
 		t.Fatal(err)
 	}
-	merged, err := jsonpatch.MergePatch(baseJSON, patchJSON)
+	merged, err := jsonpatch.MergePatch(base, patchJSON)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,9 +70,8 @@ func checkFile(t *testing.T, patch string, args ...string) (code int, out string
 	if err := os.WriteFile(file, merged, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(filepath.Join(binDir, "kubectl-noderole"), append([]string{"check", "-f", file}, args...)...)
 	var text bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &text, &text
-	_ = cmd.Run()
-	return cmd.ProcessState.ExitCode(), text.String()
+	streams := genericiooptions.IOStreams{In: strings.NewReader(""), Out: &text, ErrOut: &text}
+	code = cli.Main(t.Context(), streams, append([]string{"check", "--no-config", "-f", file}, args...))
+	return code, text.String()
 }

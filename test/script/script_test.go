@@ -20,10 +20,6 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	// The plugin is built by a command of its own; this import makes go test run
-	// the scripts again when its code has changed.
-	_ "github.com/kubectl-noderole/kubectl-noderole/pkg/cli"
 )
 
 // binDir is where TestMain puts the built plugin.
@@ -48,7 +44,8 @@ func run(m *testing.M) int {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	}()
-	args := []string{"build", "-o", dir}
+	// This package imports pkg/cli, so that go test runs the scripts again when the plugin's code has changed.
+	args := []string{"build", "-ldflags", "-s -w", "-o", dir}
 	if os.Getenv("GOCOVERDIR") != "" { // make coverage: the plugin writes there what it ran, and does so only with main among the packages
 		const module = "github.com/kubectl-noderole/kubectl-noderole/"
 		args = append(args, "-cover", "-coverpkg="+module+"pkg/cli,"+module+"cmd/kubectl-noderole")
@@ -80,6 +77,19 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// TestBrokenIsShort: in a pipe, and from there on, the report on the broken example has at most
+// 110 lines.
+func TestBrokenIsShort(t *testing.T) {
+	for _, columns := range []string{"", "140", "160"} {
+		cmd := exec.Command(filepath.Join(binDir, "kubectl-noderole"), "check", "--example", "--no-config")
+		cmd.Env = []string{"COLUMNS=" + columns, "HOME=" + t.TempDir()}
+		out, _ := cmd.Output() // it exits with 1, as there are findings
+		if lines := strings.Count(string(out), "\n"); lines < 50 || lines > 110 {
+			t.Errorf("COLUMNS=%s: %d lines\n%s", columns, lines, out)
+		}
+	}
+}
+
 // setup gives a script a PATH with the plugin, no AWS configuration but its own,
 // and the address of a server that answers from the script's folder aws.
 func setup(env *testscript.Env) error {
@@ -91,6 +101,8 @@ func setup(env *testscript.Env) error {
 	env.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	env.Setenv("SERVER", server.URL)
 	env.Setenv("GOCOVERDIR", os.Getenv("GOCOVERDIR"))
+	env.Setenv("GOGC", os.Getenv("GOGC"))
+	env.Setenv("COLUMNS", "80") // the scripts quote a usual terminal
 	examples, err := filepath.Abs("../../examples")
 	env.Setenv("EXAMPLES", examples)
 	return err

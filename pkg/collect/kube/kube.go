@@ -134,7 +134,9 @@ func New(config *rest.Config, o Options) (*Client, error) {
 	if config.Dial == nil {
 		config.Dial = (&net.Dialer{Timeout: connectTimeout, KeepAlive: 30 * time.Second}).DialContext
 	}
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return counter{limiter{next}, &c.calls, o.Trace} })
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return counter{limiter{newOneConnection(next)}, &c.calls, o.Trace}
+	})
 
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {

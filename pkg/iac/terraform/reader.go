@@ -324,6 +324,8 @@ type search struct {
 	// found are the addresses of resources of a wanted kind whose attributes are not known
 	// either; true for those that the expression itself names.
 	found map[string]bool
+	// computed is set where an attribute of a resource is reached that is not known.
+	computed bool
 	// dead are references that cannot be followed in a plan, such as local.role.
 	dead []string
 	seen map[string]bool
@@ -509,9 +511,10 @@ func (d *reader) followResource(s *search, at scope, list []step, keyed bool, de
 			attribute = []any{rest[1].name}
 		}
 		value, unknown, _ := t.at(attribute...)
+		known := attribute != nil && value != nil && !unknown
+		s.computed = s.computed || !known
 		switch {
-		case attribute != nil && value != nil && !unknown:
-			// It is known, so that it is not the reason.
+		case known: // so that it is not the reason
 		case slices.Contains(s.want, t.kind):
 			s.found[t.text] = s.found[t.text] || depth == 0
 		case attribute != nil:

@@ -219,8 +219,10 @@ func (d *reader) setting(r *resource, block, attribute string) iac.Value {
 	if v.Unknown == "" {
 		return v
 	}
-	if e, ok := attributeOf(r.config.Expressions, []any{block, 0, attribute}); !ok || !e.configured() {
-		return iac.Value{} // EKS's default
+	path := []any{block, 0, attribute}
+	e, ok := attributeOf(r.config.Expressions, path)
+	if s := d.search(r, nil, path); !ok || !e.configured() || !e.Set && len(s.dead) == 0 && !s.computed {
+		return iac.Value{} // EKS's default: it is not set, or of known values, so that it is null
 	}
 	return v
 }

@@ -343,3 +343,29 @@ func setExpression(module map[string]any, address, attribute string) bool {
 	}
 	return false
 }
+
+// TestNullVariable: a setting that is a variable without a value is not set, so that EKS's
+// default applies; one that is of a resource is known only after apply.
+func TestNullVariable(t *testing.T) {
+	for argument, want := range map[string]bool{
+		`{}`: false,
+		`{"family":{"references":["var.family"]}}`:                                 false,
+		`{"family":{"references":["aws_ssm_parameter.x.value"]}}`:                  true,
+		`{"family":{"references":["local.family"]}}`:                               true,
+		`{"family":{"references":["aws_ssm_parameter.x.name"]}}`:                   true, // of a kind whose values are not read
+		`{"family":{"references":["data.aws_region.r.name","data.aws_region.r"]}}`: false,
+	} {
+		text := `{"format_version":"1.2","resource_changes":[
+{"address":"module.eks.aws_eks_cluster.c","type":"aws_eks_cluster","change":{"actions":["create"],"after":{"name":"c","role_arn":"arn:aws:iam::111122223333:role/c","kubernetes_network_config":[{}]},"after_unknown":{"kubernetes_network_config":[{"ip_family":true}]}}},
+{"address":"aws_ssm_parameter.x","type":"aws_ssm_parameter","change":{"actions":["create"],"after":{},"after_unknown":{"value":true}}}],
+"prior_state":{"values":{"root_module":{"resources":[{"address":"data.aws_region.r","mode":"data","type":"aws_region","values":{"name":"eu-west-1"}}]}}},
+"configuration":{"root_module":{
+"resources":[{"address":"aws_ssm_parameter.x","type":"aws_ssm_parameter","expressions":{}},{"address":"data.aws_region.r","mode":"data","type":"aws_region","expressions":{}}],
+"module_calls":{"eks":{"expressions":` + argument + `,"module":{
+"resources":[{"address":"aws_eks_cluster.c","type":"aws_eks_cluster","expressions":{"name":{"constant_value":"c"},"kubernetes_network_config":[{"ip_family":{"references":["var.family"]}}]}}]}}}}}}`
+		s := read(t, []byte(text), terraform.Options{Place: iac.Place{Account: "111122223333", Region: "eu-west-1"}})[0]
+		if got := s.IsMissing(snapshot.FactCluster, ""); got != want {
+			t.Errorf("%s: the family is unknown: %v, not %v", argument, got, want)
+		}
+	}
+}
