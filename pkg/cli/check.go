@@ -78,8 +78,8 @@ context, its node groups and nodes, their roles and policies, and aws-node.
 
 --terraform checks a Terraform plan before it is applied, as "terraform show
 -json" writes it, and --cloudformation a template, without AWS and without a
-cluster. --onto applies the plan to the facts of a cluster that exists, and
-reports as new only what the plan brings.
+cluster. --onto applies the code to the facts of a cluster that exists, and
+reports as new only what the code brings.
 
 The team's severities and exceptions come from .noderole.yaml, in the working
 directory or a parent directory. --baseline compares with an earlier report.
@@ -110,6 +110,9 @@ some facts could not be read.`,
 
   # Check what a plan changes in the cluster of the current context
   kubectl noderole check --terraform plan.json --onto live
+
+  # Check the plans of the roles and of the cluster as one
+  kubectl noderole check --terraform roles.json --terraform cluster.json
 
   # See what a broken cluster looks like
   kubectl noderole check --example=broken

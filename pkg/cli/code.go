@@ -332,6 +332,9 @@ func (o *codeOptions) read(ctx context.Context, live *liveOptions) ([]*snapshot.
 // nextForPlan says what to do about a file that cannot be read.
 func nextForPlan(err *files.Error) string {
 	if strings.Contains(err.Problem, "is larger than") {
+		if err.Name == "-" {
+			return "leave out what check does not read: terraform show -json tfplan | jq 'del(.planned_values)' > small.json"
+		}
 		return "leave out what check does not read: jq 'del(.planned_values)' " + command.Quote(err.Name) + " > small.json"
 	}
 	return "write it with: terraform plan -out tfplan && terraform show -json tfplan > plan.json"

@@ -47,6 +47,11 @@ func TestClusterRole(t *testing.T) {
 			attach(c, iac.Text(policy))
 			c.Addons = []iac.Addon{{Declared: declared("cni"), Name: iac.Text("vpc-cni"), Cluster: iac.Value{Resource: "cluster"}, Config: iac.Text(podENI)}}
 		}, map[string]finding.Status{"NR213": finding.Pass, "NR306": finding.Pass, "NR214": finding.Fail}},
+		{"security groups for pods, and a policy that is known after apply", func(c *iac.Code) {
+			attach(c, iac.Text(policy))
+			attach(c, iac.Unknown("it is known only after apply"))
+			c.Addons = []iac.Addon{{Declared: declared("cni"), Name: iac.Text("vpc-cni"), Cluster: iac.Value{Resource: "cluster"}, Config: iac.Text(podENI)}}
+		}, map[string]finding.Status{"NR213": finding.NotApplicable, "NR306": finding.Pass, "NR214": finding.NotApplicable}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			code := base()

@@ -44,6 +44,9 @@ does not allow that.`,
 		}
 		all := askAs(v.ClusterSession(), r, need.PodENI)
 		result := all.result(subject, r.Name, "has the permissions that security groups for pods need", "is missing permissions that security groups for pods need")
+		if v.Snapshot.Source.Code != "" && optionalOnly(unreadOf(all.unknown)) && result.Status == finding.Unknown {
+			result = finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the policies of the cluster role " + r.Name + " are not all in the code", Evidence: result.Evidence}
+		}
 		if r.Facts.NotFound {
 			result.Evidence = []string{"iam:GetRole " + r.Name + ": NoSuchEntity"}
 		}

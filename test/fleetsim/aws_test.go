@@ -198,8 +198,6 @@ func (c *cloud) answerIAM(of *call) {
 		of.xml(elements("SummaryMap", "entry", []string{entry("InstanceProfiles", a.quota.Used), entry("InstanceProfilesQuota", a.quota.Max)}))
 	case "ListInstanceProfiles":
 		of.members("InstanceProfiles", sorted(a.profiles), func(name string) string { return a.profileXML(a.profiles[name]) })
-	case "ListOpenIDConnectProviders":
-		of.members("OpenIDConnectProviderList", sorted(a.providers), func(arn string) string { return element("Arn", arn) })
 	case "ListPolicies":
 		c.listPolicies(of, form.Get("PolicyUsageFilter") == "PermissionsBoundary")
 	case "GetPolicy", "GetPolicyVersion":
@@ -212,6 +210,8 @@ func (c *cloud) answerIAM(of *call) {
 		default:
 			of.xml("<PolicyVersion>" + element("VersionId", policy.Version) + element("Document", encoded(policy.Document)) + "</PolicyVersion>")
 		}
+	case "ListOpenIDConnectProviders":
+		of.members("OpenIDConnectProviderList", sorted(a.providers), func(arn string) string { return element("Arn", arn) })
 	case "GetOpenIDConnectProvider":
 		arn := form.Get("OpenIDConnectProviderArn")
 		provider, known := a.providers[arn]

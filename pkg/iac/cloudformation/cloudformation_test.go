@@ -3,6 +3,7 @@ package cloudformation_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -242,6 +243,33 @@ Resources:
 	}
 }
 
+// TestLoops: a loop makes the resources that its body has for each value; one over what is not
+// known may make anything.
+func TestLoops(t *testing.T) {
+	template := []byte(`
+Transform: AWS::LanguageExtensions
+Parameters: {Policies: {Type: CommaDelimitedList}}
+Resources:
+  Cluster: {Type: AWS::EKS::Cluster, Properties: {Name: c, RoleArn: x}}
+  Role: {Type: AWS::IAM::Role, Properties: {RoleName: n}}
+  Group: {Type: AWS::EKS::Nodegroup, Properties: {NodegroupName: g, ClusterName: c, NodeRole: !GetAtt Role.Arn}}
+  Fn::ForEach::Outer:
+    - Name
+    - !Ref Policies
+    - "Policy${Name}":
+        Type: AWS::IAM::RolePolicy
+        Properties: {RoleName: !Ref Role, PolicyName: !Ref Name, PolicyDocument: !Sub '{"Statement": "${Name}"}'}
+`)
+	s := build(t, "t.yaml", template, map[string]string{"Policies": "A, B"})[0]
+	want := map[string]string{"A": `{"Statement": "A"}`, "B": `{"Statement": "B"}`}
+	if got := s.Roles["arn:aws:iam::111122223333:role/n"].InlinePolicies; !maps.Equal(got, want) {
+		t.Errorf("the policies are %v", got)
+	}
+	if s = build(t, "t.yaml", template, nil)[0]; !s.IsMissing(snapshot.FactInlinePolicies, "") {
+		t.Errorf("what is missing is %v", s.Missing)
+	}
+}
+
 // TestMetadata: the options of the instance metadata service are those of the launch template.
 func TestMetadata(t *testing.T) {
 	text := `
@@ -295,6 +323,7 @@ func TestBadInput(t *testing.T) {
 		"kind: Pod\napiVersion: v1": "is not a CloudFormation template but a Pod",
 		`{"format_version":"1.2"}`:  "is a plan or state of Terraform",
 		"- a":                       "it has no Resources",
+		"Resources: 5":              "it has no Resources",
 		strings.Repeat("[", 1000):   "is nested deeper",
 		"Resources: &a {b: *a}":     "aliases are not supported",
 	} {
@@ -304,7 +333,7 @@ func TestBadInput(t *testing.T) {
 			t.Errorf("%q: the error is %v", text, err)
 		}
 	}
-	_, err := cloudformation.Read("t.yaml", []byte("Parameters: {A: {Type: String}}\nResources: {}"), cloudformation.Options{Place: place, Parameters: map[string]string{"B": "x"}})
+	_, err := cloudformation.Read("t.yaml", []byte("Parameters: {A: {Type: String}}\nResources: {B: {Type: X}}"), cloudformation.Options{Place: place, Parameters: map[string]string{"B": "x"}})
 	var p *problem.Error
 	if !errors.As(err, &p) || p.Problem != "t.yaml has no parameter B" || p.Next != "its parameters are A" {
 		t.Errorf("an unknown parameter: %v", err)

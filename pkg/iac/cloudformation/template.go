@@ -36,7 +36,9 @@ type template struct {
 	// resources are by logical ID; lines has where they begin.
 	resources map[string]map[string]any
 	lines     map[string]int
-	code      *iac.Code
+	// loops are the loops of the resources that are not expanded yet.
+	loops [][]any
+	code  *iac.Code
 	// standIns is set where the ARNs of roles without a name, and the names of clusters, are
 	// those by which pkg/iac knows them.
 	standIns bool
@@ -63,6 +65,7 @@ func Read(name string, content []byte, o Options) (*iac.Code, error) {
 		}
 	}
 	t.code = &iac.Code{Kind: "template", Command: "CloudFormation template", Timeless: true, File: name, Place: o.Place}
+	t.expand()
 	for _, id := range text.SortedKeys(t.resources) {
 		t.read(id)
 	}
@@ -103,19 +106,29 @@ func parse(name string, content []byte) (*template, error) {
 		return nil, bad("use it with --terraform", "is a plan or state of Terraform, not a CloudFormation template")
 	case ok && top["apiVersion"] != nil:
 		return nil, bad(hint, "is not a CloudFormation template but a %v", top["kind"])
-	case !ok || top["Resources"] == nil:
+	case !ok || len(section(top, "Resources")) == 0:
 		return nil, bad(hint, "is not a CloudFormation template: it has no Resources")
 	}
 	t := &template{
 		name: name, parameters: section(top, "Parameters"), mappings: section(top, "Mappings"), conditions: section(top, "Conditions"),
 		resources: map[string]map[string]any{}, lines: resourceLines(body),
 	}
-	for id, r := range section(top, "Resources") {
-		if resource, ok := r.(map[string]any); ok {
-			t.resources[id] = resource
+	t.take(section(top, "Resources"))
+	return t, nil
+}
+
+// take takes resources; loops are expanded when the parameters are known.
+func (t *template) take(resources map[string]any) {
+	for id, r := range resources {
+		switch r := r.(type) {
+		case map[string]any:
+			t.resources[id] = r
+		case []any:
+			if strings.HasPrefix(id, forEach) {
+				t.loops = append(t.loops, r)
+			}
 		}
 	}
-	return t, nil
 }
 
 func section(top map[string]any, name string) map[string]any {

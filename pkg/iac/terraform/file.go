@@ -284,6 +284,10 @@ func parse(name string, text []byte) (*document, error) {
 	var d document
 	err := json.NewDecoder(bytes.NewReader(text[at:])).Decode(&d)
 	var syntax *json.SyntaxError
+	if other := begins.FindIndex(text); other != nil && (errors.As(err, &syntax) || err == nil && d.FormatVersion == "") {
+		at, d = other[0], document{} // the wrapper's lines had a { too
+		err = json.NewDecoder(bytes.NewReader(text[at:])).Decode(&d)
+	}
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, bad("write it again: the disk may be full, or the command was interrupted", "is truncated: its JSON text ends too early")
@@ -323,6 +327,9 @@ func (d *document) check(bad func(next, format string, args ...any) error) error
 	return nil
 }
 
+// begins is how Terraform and OpenTofu begin the JSON text of a plan or state.
+var begins = regexp.MustCompile(`\{\s*"format_version"`)
+
 // beginning is where the JSON text begins: behind the lines that a wrapper of Terraform
 // writes before it. It is -1 where there is none.
 func beginning(text []byte) int {
@@ -339,6 +346,9 @@ func beginning(text []byte) int {
 			break
 		}
 		at += end + 1
+	}
+	if at := begins.FindIndex(text); at != nil {
+		return at[0] // behind what a wrapper writes in the same line
 	}
 	return -1
 }

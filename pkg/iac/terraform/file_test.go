@@ -50,9 +50,12 @@ func TestBadInput(t *testing.T) {
 // fields that newer versions add.
 func TestWrappers(t *testing.T) {
 	plan := strings.Replace(string(fixture(t, "right.json")), `{"format_version":"1.2"`, `{"format_version":"1.9","new_field":{"a":[1]}`, 1)
-	text := "[command]/usr/bin/terraform show -json tfplan\n\n" + plan + "\n::debug::exitcode: 0\n"
-	if got := read(t, []byte(text), terraform.Options{}); len(got) != 1 {
-		t.Errorf("%d snapshots", len(got))
+	for _, before := range []string{
+		"[command]/usr/bin/terraform show -json tfplan\n\n", "Note: use {-out}\n{not JSON}\n", `{"level":"debug"}` + "\n", "\x1b[33mWarning:\x1b[0m plan: ",
+	} {
+		if got := read(t, []byte(before+plan+"\n::debug::exitcode: 0\n"), terraform.Options{}); len(got) != 1 {
+			t.Errorf("%q: %d snapshots", before, len(got))
+		}
 	}
 }
 
