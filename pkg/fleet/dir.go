@@ -10,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -114,7 +115,34 @@ func write(dir, name string, text []byte) error {
 	return files.Write(file, text, files.Private)
 }
 
-// Directory is what a directory says of a fleet before its snapshots are loaded.
+// interrupted is the name of a file whose writing was interrupted: that of the file with 16
+// hexadecimal digits.
+var interrupted = regexp.MustCompile(`^\.(.+)\.[0-9a-f]{16}$`)
+
+// removeRemains removes the files that earlier runs of a plan did not write to their end.
+// What cannot be removed stays, and Open names it.
+func (p *Plan) removeRemains(dir string) {
+	known := map[string]bool{p.Shard.planFile(): true}
+	folders := map[string]bool{".": true}
+	for _, t := range p.Targets {
+		known[t.SnapshotFile()], known[t.failureFile()] = true, true
+		folders[path.Dir(t.stem())] = true
+	}
+	for folder := range folders {
+		names, _ := os.ReadDir(filepath.Join(dir, filepath.FromSlash(folder))) // none where it is not there yet
+		for _, f := range names {
+			parts := interrupted.FindStringSubmatch(f.Name())
+			if parts == nil || !known[path.Join(folder, parts[1])] {
+				continue
+			}
+			if info, err := f.Info(); err == nil && info.ModTime().Before(p.PlannedAt) {
+				_ = os.Remove(filepath.Join(dir, filepath.FromSlash(folder), f.Name()))
+			}
+		}
+	}
+}
+
+// Directory is the content of a directory of snapshots, before the snapshots are loaded.
 type Directory struct {
 	path  string
 	Plans []Plan

@@ -551,3 +551,64 @@ func TestPlanIsReadable(t *testing.T) {
 		t.Errorf("%v %v\n%s\n%s", err, err2, x, y)
 	}
 }
+
+// TestTurns: accounts of one size take turns, and so do the regions of an account; a larger
+// account begins first.
+func TestTurns(t *testing.T) {
+	t.Parallel()
+	var order []string
+	p := plan(
+		target(1, "eu-west-1", "a"), target(1, "eu-west-1", "b"), target(1, "us-east-1", "a"),
+		target(2, "eu-west-1", "a"), target(2, "eu-west-1", "b"), target(3, "eu-west-1", "a"), target(3, "eu-west-1", "b"),
+	)
+	err := fleet.Collect(t.Context(), t.TempDir(), p, fleet.Options{Parallel: 1, Read: func(_ context.Context, c fleet.Target) (*snapshot.Snapshot, error) {
+		id := c.Identity()
+		order = append(order, id.Account[11:]+id.Region[:2]+id.Name())
+		return facts(c, began), nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(strings.Fields("1eua 1usa 2eua 3eua 1eub 2eub 3eub"), order); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestRemains: what a run that was killed wrote in part of the plan's clusters is removed by
+// the next run. A file that is younger than the plan, or of no planned cluster, stays.
+func TestRemains(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	c := target(1, "eu-west-1", "a")
+	folder := filepath.Join(dir, filepath.Dir(c.SnapshotFile()))
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	stays := map[string]bool{
+		".a.yaml.gz.0123456789abcdef": false, ".a.error.yaml.0123456789abcdef": false,
+		".a.yaml.gz.fedcba9876543210": true, // of a run at the same time
+		".b.yaml.gz.0123456789abcdef": true, ".a.yaml.gz": true,
+	}
+	for name := range stays {
+		file := filepath.Join(folder, name)
+		if err := os.WriteFile(file, []byte("half"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		age := began.Add(-time.Hour)
+		if strings.Contains(name, "fedc") {
+			age = began.Add(time.Hour)
+		}
+		if err := os.Chtimes(file, age, age); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := fleet.Collect(t.Context(), dir, plan(c), fleet.Options{Read: func(_ context.Context, c fleet.Target) (*snapshot.Snapshot, error) { return facts(c, began), nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range stays {
+		if _, err := os.Lstat(filepath.Join(folder, name)); (err == nil) != want {
+			t.Errorf("%s: %v, want it to stay: %t", name, err, want)
+		}
+	}
+}

@@ -17,8 +17,8 @@ const Parallel = 8
 
 // Options are how Collect reads.
 type Options struct {
-	// Read returns the facts of one cluster. It ends when the context does. An error costs
-	// this cluster.
+	// Read returns the facts of one cluster. It ends when the context does. After an error
+	// only this cluster counts as not read.
 	Read func(context.Context, Target) (*snapshot.Snapshot, error)
 	// Close, where set, is called when the last cluster of an account has been read.
 	Close func(account string)
@@ -32,7 +32,7 @@ type Options struct {
 	Progress func(Outcome)
 }
 
-// Outcome is what became of one cluster.
+// Outcome is the result of reading one cluster.
 type Outcome struct {
 	Target Target
 	// Kept is set where the directory already had its snapshot; Err where it was not read.
@@ -44,9 +44,10 @@ type Outcome struct {
 }
 
 // Collect reads the clusters of a plan, which is in the directory, into it: each snapshot is
-// written as soon as it is read, and then forgotten. Clusters whose snapshot is not older
-// than the plan's NotBefore are kept. What fails costs its cluster. The error is that of the
-// directory, or of the context where that ended first.
+// written as soon as it is read, and then forgotten. Clusters whose snapshot is not older than
+// the plan's NotBefore are kept, and what earlier runs wrote in part is removed. A cluster that
+// cannot be read does not stop the others. The error is that of the directory, or of the context
+// where that ended first.
 func Collect(ctx context.Context, dir string, plan *Plan, o Options) error {
 	if o.Parallel < 1 {
 		o.Parallel = Parallel
@@ -54,6 +55,7 @@ func Collect(ctx context.Context, dir string, plan *Plan, o Options) error {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	plan.removeRemains(dir)
 	q := newQueue(plan.Targets)
 	var mu sync.Mutex
 	var failed error
@@ -153,9 +155,9 @@ func read(ctx context.Context, t Target, o Options) (*snapshot.Snapshot, error) 
 // grace is how long a reader may take to end after its context.
 const grace = time.Second
 
-// queue hands out the clusters of accounts: first to the account that is asked for the
-// fewest at that time, and of these to the one with the most clusters left. So accounts of one size take
-// turns, in which what AWS allows them is refilled, and the largest begins first.
+// queue hands out the clusters of accounts: of the account of which the fewest are read at
+// that time, and of these accounts of the one with the most clusters left. So accounts of one
+// size take turns, in which what AWS allows them is refilled, and the largest begins first.
 type queue struct {
 	mu     sync.Mutex
 	groups []*group

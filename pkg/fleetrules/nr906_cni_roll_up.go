@@ -49,8 +49,8 @@ type stage struct {
 
 // stages are in the order in which the permissions are removed.
 var stages = []stage{
-	{rules.CNIRemovable, "remove now, every aws-node uses its own role", "now", "every aws-node uses its own role", fixOnly("NR205")},
-	{rules.CNIStalePods, "restart aws-node, then remove", "after a restart of aws-node", "aws-node pods have to be restarted", fixOnly("NR205")},
+	{rules.CNIRemovable, "remove now, every aws-node uses its own role", "now", "every aws-node uses its own role", fixOnly(finding.DetachCNI)},
+	{rules.CNIStalePods, "restart aws-node, then remove", "after a restart of aws-node", "aws-node pods have to be restarted", fixOnly(finding.DetachCNI)},
 	{rules.CNIRoleFails, "repair the role of aws-node, then remove", "after a repair of the role of aws-node", "the role of aws-node does not work", func() command.Command { return command.Noderole("fix") }},
 	{rules.CNIUsed, "give aws-node a role of its own, then remove", "when aws-node has a role of its own", "aws-node has no role of its own", func() command.Command { return command.Noderole("fix", "--cni-identity", "auto") }},
 	{rules.CNIWindows, "check that Windows pods get addresses without them, then remove", "after a check of Windows pods", "Windows nodes have the role", nil},
@@ -58,8 +58,17 @@ var stages = []stage{
 	{rules.CNIUnknown, "read whether aws-node needs them", "when it is known whether aws-node needs them", "whether aws-node needs them is unknown", nil},
 }
 
-func fixOnly(rule string) func() command.Command {
-	return func() command.Command { return command.Noderole("fix", "--only", rule) }
+// fixOnly plans the repairs of one kind.
+func fixOnly(kind finding.Repair) func() command.Command {
+	return func() command.Command {
+		var ids []string
+		for _, r := range rules.All() {
+			if r.Repair == kind {
+				ids = append(ids, r.ID)
+			}
+		}
+		return command.Noderole("fix", "--only", strings.Join(ids, ","))
+	}
 }
 
 // user is a cluster with a node role.
@@ -74,7 +83,7 @@ func (u user) stage() int {
 
 func checkCNIRollUp(f *fleet, report func(finding.Result)) {
 	users := map[string][]user{} // by role ARN, of clusters where the role has CNI permissions
-	var unread []string
+	unread := &reasons{}
 	compared := 0
 	for _, c := range f.clusters {
 		why := slices.Clone(c.sources)
@@ -87,9 +96,9 @@ func checkCNIRollUp(f *fleet, report func(finding.Result)) {
 				users[r.arn] = append(users[r.arn], user{c, r.cni})
 			}
 		}
-		unread = append(unread, f.about(c, dedupe(why))...)
+		unread.add(f.name(c), dedupe(why))
 	}
-	unread = append(unread, f.notRead(nil)...)
+	unread.addUnread(f.unread)
 	// Nothing shows that a role has permissions of which every cluster says that it is unknown.
 	maps.DeleteFunc(users, func(_ string, list []user) bool {
 		return !slices.ContainsFunc(list, func(u user) bool { return u.kind != rules.CNIUnknown })
@@ -97,7 +106,7 @@ func checkCNIRollUp(f *fleet, report func(finding.Result)) {
 	if len(users) > 0 {
 		report(f.rollUp(users))
 	}
-	if len(users) == 0 || len(unread) > 0 {
+	if len(users) == 0 || unread.any() {
 		rest(report, unread, "whether "+other(len(users))+"node roles have CNI permissions is unknown", "no node role has CNI permissions that aws-node should have from a role of its own",
 			fmt.Sprintf("%s of %s", text.Count(compared, "node role"), text.Count(len(f.clusters), "cluster")))
 	}

@@ -361,10 +361,7 @@ func (t *table) together(f *finding.FleetReport) {
 		m.passed = nil
 		m.findings, more = fewOfEach(m.findings)
 		for i := range m.findings {
-			e := &m.findings[i]
-			if n := len(e.advice); n > plannedClusters {
-				e.advice = append(slices.Clone(e.advice[:plannedClusters]), finding.Advise(fmt.Sprintf("and %d more, -o wide shows all", n-plannedClusters)))
-			}
+			m.findings[i].advice = fewSteps(m.findings[i].advice)
 		}
 	}
 	m.idle = nil
@@ -381,6 +378,14 @@ func (t *table) together(f *finding.FleetReport) {
 	if len(more) > 0 {
 		t.line("")
 	}
+}
+
+// fewSteps keeps the first steps, and says how many others there are.
+func fewSteps(list []finding.Next) []finding.Next {
+	if n := len(list) - plannedClusters; n > 0 {
+		return append(slices.Clone(list[:plannedClusters]), finding.Advise(fmt.Sprintf("and %d more, -o wide shows all", n)))
+	}
+	return list
 }
 
 // fewOfEach keeps the first findings of each rule, and says how many others there are.
@@ -573,6 +578,9 @@ func fleetNext(f *finding.FleetReport, limit int) []fleetStep {
 			s.Commands = repairs[:limit]
 			s.Text = fmt.Sprintf("Plan the repair of the worst %d of %d clusters; this changes nothing, and -o wide has all:", limit, len(repairs))
 		}
+		if ids := sharedFindings(f); len(ids) > 0 {
+			steps = append(steps, fleetStep{Text: "Before you repair one cluster, see " + strings.Join(ids, ", ") + " across clusters: what the repair changes, other clusters may use too."})
+		}
 		steps = append(steps, s)
 	}
 	if len(f.Clusters) > 0 && f.Clusters[0].Read && f.Clusters[0].File != "" {
@@ -597,6 +605,18 @@ func fleetNext(f *finding.FleetReport, limit int) []fleetStep {
 		})
 	}
 	return steps
+}
+
+// sharedFindings are the rules that found errors or warnings about several clusters together.
+func sharedFindings(f *finding.FleetReport) []string {
+	var ids []string
+	for _, r := range f.FleetResults {
+		if r.Weight().Rank() >= finding.Warning.Rank() && len(r.Clusters) > 1 && !slices.Contains(ids, r.ID) {
+			ids = append(ids, r.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 func (t *table) fleetSteps(f *finding.FleetReport) {

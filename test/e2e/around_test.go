@@ -323,3 +323,18 @@ func TestOptionalReads(t *testing.T) {
 		})
 	}
 }
+
+// TestFleetOrganization: a run over many clusters reads the organization too.
+func TestFleetOrganization(t *testing.T) {
+	s := newScenario(t, "limited")
+	s.healthy()
+	s.systemWorkloads()
+	proxy.SetOrganization(organization(map[string]string{"NoImages": `{"Version":"2012-10-17","Statement":[{"Sid":"NoPulls","Effect":"Deny","Action":"ecr:BatchGetImage","Resource":"*"}]}`}, nil))
+	env := append(s.execKubeconfig(proxy.URL), organizationProfile(t)...)
+	for want, args := range map[string][]string{"": nil, "NR202 ": {"--org-profile", "org"}} {
+		out := kubectl(t, env, append([]string{"noderole", "check", "--all-contexts", "-o", "jsonpath={range .findings[*]}{.id} {end}", "--severity", "error"}, args...)...)
+		if out.stdout != want {
+			t.Errorf("%v: exit %d, got %q, want %q\n%s", args, out.code, out.stdout, want, out.stderr)
+		}
+	}
+}

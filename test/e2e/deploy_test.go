@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,19 +43,13 @@ type deployment struct {
 func (s *scenario) deploy(namespace, folder string) *deployment {
 	s.t.Helper()
 	d := &deployment{scenario: s, env: s.kubeconfig(proxy.URL), namespace: namespace}
-	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/openreports/reports-api").Output()
-	s.must(err)
-	crds := filepath.Join(strings.TrimSpace(string(module)), "config", "crd")
-	d.ok("apply", "--server-side", "-f", crds)
-	s.t.Cleanup(func() {
-		kubectl(s.t, d.env, "delete", "--ignore-not-found", "--wait=false", "-k", folder)
-		d.ok("delete", "-f", crds)
-	})
-	d.ok("wait", "--for=condition=Established", "--timeout=60s", "-f", crds)
+	installOpenReports(s.t, d.env)
+	s.t.Cleanup(func() { kubectl(s.t, d.env, "delete", "--ignore-not-found", "--wait=false", "-k", folder) })
 	d.ok("apply", "--server-side", "--validate=strict", "-k", folder)
 	d.ok("apply", "--server-side", "--validate=strict", "-k", folder)
 
 	binary := filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kube-controller-manager")
+	var err error
 	d.manager, err = start(binary, []string{
 		"--kubeconfig=" + s.kubeconfigFile(), "--controllers=cronjob-controller,job-controller,deployment-controller,replicaset-controller",
 		"--leader-elect=false", "--secure-port=0", "--cert-dir=" + s.t.TempDir(),
@@ -69,11 +65,7 @@ func (s *scenario) deploy(namespace, folder string) *deployment {
 // ok runs kubectl and returns its output.
 func (d *deployment) ok(args ...string) string {
 	d.t.Helper()
-	out := kubectl(d.t, d.env, args...)
-	if out.code != 0 {
-		d.t.Fatalf("kubectl %s: %s%s", strings.Join(args, " "), out.stdout, out.stderr)
-	}
-	return out.stdout
+	return kubectlOK(d.t, d.env, args...)
 }
 
 // job makes a Job of a CronJob, whose first container may be edited.
@@ -333,8 +325,11 @@ func TestDeployFleet(t *testing.T) {
 	d.job("noderole-check", "first-check", nil)
 	d.await("first-check", batchv1.JobComplete)
 	r := d.reports()
-	if len(r) != 2 || r["home"].Summary.Fail+r["home"].Summary.Error != 0 || r["home"].Summary.Pass == 0 || r["remote"].Summary.Error == 0 {
-		t.Errorf("the reports: %+v", r)
+	if got := slices.Sorted(maps.Keys(r)); !slices.Equal(got, []string{"fleet", "home", "remote"}) {
+		t.Errorf("the reports are of %v", got)
+	}
+	if r["home"].Summary.Fail+r["home"].Summary.Error != 0 || r["home"].Summary.Pass == 0 || r["remote"].Summary.Error == 0 {
+		t.Errorf("home: %+v, remote: %+v", r["home"].Summary, r["remote"].Summary)
 	}
 	for _, c := range []string{`account="` + account + `",cluster="home",region="` + region, `account="` + away + `",cluster="remote",region="us-east-1`} {
 		d.scrape("noderole_cluster_read{" + c + `"} 1`)
@@ -369,8 +364,8 @@ func TestDeployFleet(t *testing.T) {
 	d.await("third-check", batchv1.JobComplete)
 	d.job("noderole-prune", "third-prune", nil)
 	d.refused("third-prune")
-	if r := d.reports(); len(r) != 3 {
-		t.Errorf("after an incomplete run the reports are %v", slices.Sorted(maps.Keys(r)))
+	if got := slices.Sorted(maps.Keys(d.reports())); !slices.Equal(got, []string{"fleet", "home", "other", "remote"}) {
+		t.Errorf("after an incomplete run the reports are %v", got)
 	}
 
 	// After a complete run, the report of a cluster that is gone is deleted.
@@ -383,7 +378,7 @@ func TestDeployFleet(t *testing.T) {
 	for _, name := range []string{"fourth-prune", "again"} { // the second one has nothing to delete
 		d.job("noderole-prune", name, nil)
 		d.await(name, batchv1.JobComplete)
-		if got := slices.Sorted(maps.Keys(d.reports())); !slices.Equal(got, []string{"home", "other"}) {
+		if got := slices.Sorted(maps.Keys(d.reports())); !slices.Equal(got, []string{"fleet", "home", "other"}) {
 			t.Errorf("after %s the reports are %v", name, got)
 		}
 	}
@@ -411,15 +406,36 @@ results: []
 // TestMonitoring holds that the alerts and the dashboard ask for metrics and labels that
 // check -o openmetrics writes, and for nothing else, and that the alerts fire for them.
 func TestMonitoring(t *testing.T) {
-	facts, err := os.ReadFile(filepath.Join("..", "..", "examples", "broken.yaml"))
-	if err != nil {
+	dir := t.TempDir()
+	plan := "apiVersion: noderole.dev/v1alpha1\nkind: FleetPlan\ntargets:\n"
+	// The node role of the first cluster is the cluster role of the second one.
+	for name, c := range map[string]struct{ example, region string }{"shop": {"broken.yaml", "eu-west-1"}, "bank": {"healthy.yaml", "us-east-1"}} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "examples", c.example))
+		if err != nil {
+			t.Fatal(err)
+		}
+		arn := "arn:aws:eks:" + c.region + ":111122223333:cluster/" + name
+		facts := regexp.MustCompile(`(?m)^  arn: .*$`).ReplaceAllString(string(text), "  arn: "+arn) + "source: {collectedAt: 1970-01-01T00:00:00Z}\n"
+		if name == "bank" {
+			facts = strings.ReplaceAll(facts, "role/eksClusterRole", "role/eksNodeRole")
+			facts = strings.Replace(facts, "roles:\n", "roles:\n", 1)
+		}
+		plan += "- arn: " + arn + "\n"
+		file := filepath.Join(dir, "111122223333", c.region, name+".yaml.gz")
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		var packed bytes.Buffer
+		z := gzip.NewWriter(&packed)
+		_, err = io.WriteString(z, facts)
+		if err := errors.Join(err, z.Close(), os.WriteFile(file, packed.Bytes(), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "plan.yaml"), []byte(plan), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "broken.yaml")
-	if err := os.WriteFile(file, append(facts, "source: {collectedAt: 1970-01-01T00:00:00Z}\n"...), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out := kubectl(t, nil, "noderole", "check", "-f", file, "--no-config", "-o", "openmetrics")
+	out := kubectl(t, nil, "noderole", "check", "-f", dir, "--no-config", "-o", "openmetrics")
 	promtool(t, out.stdout)
 	labels := map[string][]string{}
 	for _, m := range regexp.MustCompile(`(?m)^(noderole_\w+)\{([^}]*)\}`).FindAllStringSubmatch(out.stdout, -1) {
@@ -427,7 +443,7 @@ func TestMonitoring(t *testing.T) {
 			labels[m[1]] = append(labels[m[1]], l[1])
 		}
 	}
-	if len(labels) < 5 {
+	if len(labels) < 6 {
 		t.Fatalf("the metrics are %v\n%s%s", labels, out.stdout, out.stderr)
 	}
 	var alerts struct {
@@ -530,23 +546,25 @@ func promtool(t *testing.T, metrics string) {
 		}
 		return map[string]any{"eval_time": fmt.Sprintf("%dh", hours), "expr": `count(ALERTS{alertname="` + alert + `", alertstate="firing"})`, "exp_samples": samples}
 	}
-	rulesWith := func(severity string) (n int) {
+	// What an alert is about: the labels of a sample up to that of the severity.
+	subjects := func(metric, severity string) int {
 		seen := map[string]bool{}
-		for _, m := range regexp.MustCompile(`rule="(\w+)",severity="`+severity+`"`).FindAllStringSubmatch(metrics, -1) {
-			if !seen[m[1]] {
-				seen[m[1]] = true
-				n++
-			}
+		for _, m := range regexp.MustCompile(metric+`\{(.*severity="(?:`+severity+`)")`).FindAllStringSubmatch(metrics, -1) {
+			seen[m[1]] = true
 		}
-		return n
+		if len(seen) == 0 {
+			t.Errorf("no sample of %s has the severity %s", metric, severity)
+		}
+		return len(seen)
 	}
 	text, err := yaml.Marshal(map[string]any{
 		"rule_files": []string{rules}, "evaluation_interval": "10m",
 		"tests": []any{map[string]any{
 			"interval": "5m", "input_series": input,
 			"promql_expr_test": []any{
-				expr(3, "NodeRoleError", rulesWith("error")), expr(3, "NodeRoleWarning", 0), expr(30, "NodeRoleWarning", rulesWith("warning")),
-				expr(47, "NodeRoleStale", 0), expr(50, "NodeRoleStale", 1), expr(60, "NodeRoleNoResults", 0), expr(60, "NodeRoleClusterNotRead", 0),
+				expr(3, "NodeRoleError", subjects("noderole_results", "error")), expr(3, "NodeRoleWarning", 0), expr(30, "NodeRoleWarning", subjects("noderole_results", "warning")),
+				expr(3, "NodeRoleAcrossClusters", subjects("noderole_fleet_results", "error|warning")),
+				expr(47, "NodeRoleStale", 0), expr(50, "NodeRoleStale", 2), expr(60, "NodeRoleNoResults", 0), expr(60, "NodeRoleClusterNotRead", 0),
 			},
 		}, map[string]any{
 			"interval": "5m", "input_series": []series{{"other", "1+0x800"}},

@@ -77,8 +77,12 @@ func listEKS(of *call, s *snapshot.Snapshot, kind string) {
 	case "access-entries":
 		of.json(map[string]any{"accessEntries": names(sorted(s.AccessEntries))})
 	case "pod-identity-associations":
+		ids := sorted(s.PodIdentityAssociations)
+		if account := of.r.Form.Get("namespace") + "/" + of.r.Form.Get("serviceAccount"); account != "kube-system/aws-node" {
+			ids = s.AddonAccounts[account].PodIdentityAssociations
+		}
 		list := []any{}
-		for _, id := range sorted(s.PodIdentityAssociations) {
+		for _, id := range ids {
 			list = append(list, map[string]any{"associationId": id})
 		}
 		of.json(map[string]any{"associations": list})
@@ -187,10 +191,13 @@ func (c *cloud) answerIAM(of *call) {
 			return
 		}
 		of.xml("<InstanceProfile>" + a.profileXML(profile) + "</InstanceProfile>")
+	case "GetAccountSummary":
+		entry := func(key string, value int32) string {
+			return element("key", key) + element("value", strconv.Itoa(int(value)))
+		}
+		of.xml(elements("SummaryMap", "entry", []string{entry("InstanceProfiles", a.quota.Used), entry("InstanceProfilesQuota", a.quota.Max)}))
 	case "ListInstanceProfiles":
 		of.members("InstanceProfiles", sorted(a.profiles), func(name string) string { return a.profileXML(a.profiles[name]) })
-	case "ListOpenIDConnectProviders":
-		of.members("OpenIDConnectProviderList", sorted(a.providers), func(arn string) string { return element("Arn", arn) })
 	case "ListPolicies":
 		c.listPolicies(of, form.Get("PolicyUsageFilter") == "PermissionsBoundary")
 	case "GetPolicy", "GetPolicyVersion":
@@ -203,6 +210,8 @@ func (c *cloud) answerIAM(of *call) {
 		default:
 			of.xml("<PolicyVersion>" + element("VersionId", policy.Version) + element("Document", encoded(policy.Document)) + "</PolicyVersion>")
 		}
+	case "ListOpenIDConnectProviders":
+		of.members("OpenIDConnectProviderList", sorted(a.providers), func(arn string) string { return element("Arn", arn) })
 	case "GetOpenIDConnectProvider":
 		arn := form.Get("OpenIDConnectProviderArn")
 		provider, known := a.providers[arn]

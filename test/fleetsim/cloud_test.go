@@ -278,7 +278,7 @@ func (c *call) name() {
 		return
 	}
 	if c.service == "eks" {
-		c.operation, c.object = strings.Trim(c.r.URL.Path, "/"), c.r.Form.Get("nextToken")
+		c.operation, c.object = strings.Trim(c.r.URL.Path, "/"), c.r.URL.RawQuery
 		return
 	}
 	c.operation = c.r.Form.Get("Action")

@@ -45,7 +45,11 @@ func (w *world) collected(t testing.TB, dir string) (unread map[string]string) {
 			continue
 		}
 		want := *w.clusters[e.ARN]
-		want.APIVersion, want.Kind, want.Source = got.APIVersion, got.Kind, got.Source
+		want.APIVersion, want.Kind, want.Source, want.Read = got.APIVersion, got.Kind, got.Source, got.Read
+		if got.InstanceProfileQuota != nil { // read where the cluster asks for it
+			quota := w.accounts[e.Identity().Account].quota
+			want.InstanceProfileQuota = &quota
+		}
 		if diff := cmp.Diff(&want, got, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%s (-source +collected):\n%s", e.ARN, diff)
 		}

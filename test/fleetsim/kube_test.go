@@ -38,11 +38,12 @@ func (c *cloud) serveKube(w http.ResponseWriter, r *http.Request) {
 	c.calls[strings.Join([]string{p.account, p.region, "kubernetes:" + p.name, parts[3], r.URL.RawQuery}, " ")]++
 	c.mu.Unlock()
 	c.wait(p.account)
-	kind, name := parts[3], ""
-	for _, prefix := range []string{"api/v1/", "apis/apps/v1/", "namespaces/kube-system/"} {
-		kind = strings.TrimPrefix(kind, prefix)
+	kind := strings.TrimPrefix(strings.TrimPrefix(parts[3], "api/v1/"), "apis/apps/v1/")
+	namespace := ""
+	if rest, ok := strings.CutPrefix(kind, "namespaces/"); ok {
+		namespace, kind, _ = strings.Cut(rest, "/")
 	}
-	kind, name, _ = strings.Cut(kind, "/")
+	kind, name, _ := strings.Cut(kind, "/")
 	var found runtime.Object
 	switch kind {
 	case "nodes":
@@ -50,11 +51,9 @@ func (c *cloud) serveKube(w http.ResponseWriter, r *http.Request) {
 	case "pods":
 		found = podList(s, r.URL.Query().Get("labelSelector"))
 	case "events":
-		found = eventList(s)
-	case "namespaces": // default, which has no events
-		found = &corev1.EventList{}
+		found = eventList(s, namespace)
 	case "serviceaccounts":
-		found = serviceAccount(s)
+		found = serviceAccount(s, namespace, name)
 	case "configmaps":
 		found = awsAuth(s)
 	case "daemonsets":
@@ -143,6 +142,12 @@ func podList(s *snapshot.Snapshot, selector string) *corev1.PodList {
 	ready := func(is bool) corev1.PodStatus {
 		return corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: condition(is)}}}
 	}
+	if strings.Contains(selector, " in (") {
+		for _, key := range sorted(s.AddonPods) {
+			list.Items = append(list.Items, addonPod(key, s.AddonPods[key]))
+		}
+		return list
+	}
 	if selector != "k8s-app=aws-node" {
 		if s.PodIdentityAgent != nil {
 			for _, node := range sorted(s.PodIdentityAgent.Nodes) {
@@ -160,6 +165,23 @@ func podList(s *snapshot.Snapshot, selector string) *corev1.PodList {
 	return list
 }
 
+// addonPod is a pod of an add-on; its environment selects no credentials, so that it uses the
+// node role's.
+func addonPod(key string, p snapshot.AddonPod) corev1.Pod {
+	namespace, name, _ := strings.Cut(key, "/")
+	container := corev1.Container{Name: p.Addon}
+	if p.OptionalKeys != "" {
+		optional := true
+		container.Env = []corev1.EnvVar{{Name: "AWS_ACCESS_KEY_ID", ValueFrom: &corev1.EnvVarSource{
+			SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: p.OptionalKeys}, Optional: &optional},
+		}}}
+	}
+	return corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{"app.kubernetes.io/name": p.Addon}},
+		Spec:       corev1.PodSpec{NodeName: p.Node, ServiceAccountName: p.ServiceAccount, HostNetwork: p.HostNetwork, Containers: []corev1.Container{container}},
+	}
+}
+
 func skipping(containers string) map[string]string {
 	if containers == "" {
 		return nil
@@ -175,8 +197,12 @@ func environment(values map[string]string) []corev1.EnvVar {
 	return env
 }
 
-func eventList(s *snapshot.Snapshot) *corev1.EventList {
+// eventList has the events in kube-system.
+func eventList(s *snapshot.Snapshot, namespace string) *corev1.EventList {
 	list := &corev1.EventList{}
+	if namespace != "kube-system" {
+		return list
+	}
 	for _, e := range s.Events {
 		kind, name, _ := strings.Cut(e.Object, "/")
 		list.Items = append(list.Items, corev1.Event{
@@ -187,12 +213,16 @@ func eventList(s *snapshot.Snapshot) *corev1.EventList {
 	return list
 }
 
-func serviceAccount(s *snapshot.Snapshot) runtime.Object {
+func serviceAccount(s *snapshot.Snapshot, namespace, name string) runtime.Object {
 	account := s.AWSNode.ServiceAccount
+	if name != "aws-node" {
+		addon := s.AddonAccounts[namespace+"/"+name]
+		account = &snapshot.ServiceAccount{RoleARN: addon.RoleARN}
+	}
 	if account == nil {
 		return nil
 	}
-	object := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "aws-node", Annotations: map[string]string{}}}
+	object := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{}}}
 	for key, value := range map[string]string{"eks.amazonaws.com/role-arn": account.RoleARN, "eks.amazonaws.com/audience": account.Audience} {
 		if value != "" {
 			object.Annotations[key] = value

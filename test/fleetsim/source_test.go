@@ -66,7 +66,7 @@ func templates(t testing.TB) []template {
 
 // unlike are rules whose example has what nobody can read from a cluster in this form: a
 // role or a policy that nothing names, or only a part of what AWS always has.
-var unlike = []string{"nr100", "nr104", "nr110", "nr232", "nr302", "nr506", "nr601", "nr606"}
+var unlike = []string{"nr100", "nr104", "nr110", "nr232", "nr233", "nr302", "nr506", "nr601", "nr606"}
 
 // place is where a cluster of the fleet is.
 type place struct{ account, region, name string }
@@ -248,6 +248,8 @@ type account struct {
 	profiles  map[string]namedProfile
 	policies  map[string]snapshot.Policy
 	providers map[string]snapshot.OIDCProvider
+	// quota is how many instance profiles there are, and how many there may be.
+	quota snapshot.Quota
 }
 
 type (
@@ -272,6 +274,7 @@ func newWorld(t testing.TB, accounts, clusters int, regions ...string) *world {
 		a := &account{
 			regions: map[string][]string{}, roles: map[string]namedRole{}, profiles: map[string]namedProfile{},
 			policies: map[string]snapshot.Policy{}, providers: map[string]snapshot.OIDCProvider{},
+			quota: snapshot.Quota{Used: 10, Max: 1000},
 		}
 		w.accounts[id] = a
 		for _, region := range regions {
@@ -313,6 +316,9 @@ func (w *world) add(t testing.TB, p place, s *snapshot.Snapshot) {
 		if !profile.NotFound {
 			same(t, a.profiles, snapshot.NameOf(arn), namedProfile{arn, profile})
 		}
+	}
+	if s.InstanceProfileQuota != nil {
+		a.quota = *s.InstanceProfileQuota
 	}
 	for arn, provider := range s.OIDCProviders {
 		if !provider.NotFound {

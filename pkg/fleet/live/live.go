@@ -130,11 +130,6 @@ func Find(ctx context.Context, o Options) (*Fleet, error) {
 		}
 		f.raw = raw
 	}
-	if o.Organization != "" {
-		if err := f.openOrganization(ctx); err != nil {
-			return nil, err
-		}
-	}
 	var all found
 	for _, in := range o.Targets.Include {
 		find := f.listed
@@ -171,12 +166,19 @@ func Find(ctx context.Context, o Options) (*Fleet, error) {
 	if len(f.Targets)+len(f.Unread) == 0 && o.Shard.IsZero() {
 		return nil, nothing(all)
 	}
+	if o.Organization != "" && len(f.Targets) > 0 {
+		if err := f.openOrganization(ctx, f.Targets[0].Identity().Region); err != nil {
+			return nil, err
+		}
+	}
 	return f, nil
 }
 
 // openOrganization makes what reads the policies of the organization, once for all accounts.
-func (f *Fleet) openOrganization(ctx context.Context) error {
+// A region of the clusters' partition says where the service is, unless one is configured.
+func (f *Fleet) openOrganization(ctx context.Context, region string) error {
 	cfg := f.o.AWS
+	cfg.Region = cmp.Or(cfg.Region, region)
 	cfg.Profile, cfg.RoleARN, cfg.ExternalID = f.o.Organization, "", ""
 	a, err := f.accountOf("organization", func() (*aws.Account, error) { return aws.NewAccount(ctx, cfg) })
 	if err != nil {
