@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -50,7 +51,7 @@ func New(a *snapshot.Account, f Filter) *List {
 	j := newJudge(a)
 	cluster := a.Snapshot.Cluster
 	l := &List{
-		APIVersion: snapshot.APIVersion, Kind: Kind,
+		Header:  finding.Header{APIVersion: finding.APIVersion, Kind: Kind},
 		Account: cluster.Identity().Account, Region: cluster.Identity().Region, IPFamily: cluster.IPFamily,
 		Items:   []Role{},
 		Missing: slices.Concat(a.Unread, a.Snapshot.Missing),

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/candidate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
@@ -417,7 +418,7 @@ func TestRows(t *testing.T) {
 	got := *l
 	got.Items = []candidate.Role{l.Items[1], l.Items[4]}
 	want := candidate.List{
-		APIVersion: "noderole.dev/v1alpha1", Kind: "NodeRoleList", Account: "111122223333", Region: "eu-west-1", Cluster: "prod", IPFamily: "ipv4",
+		Header: finding.Header{APIVersion: "noderole.dev/v1alpha1", Kind: "NodeRoleList"}, Account: "111122223333", Region: "eu-west-1", Cluster: "prod", IPFamily: "ipv4",
 		Items: []candidate.Role{
 			{
 				Name: "a-eksNodeRole", ARN: arn("a-eksNodeRole"), LastUsedAt: time.Date(2026, 5, 6, 0, 0, 0, 0, time.UTC),

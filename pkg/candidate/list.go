@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
@@ -18,8 +18,7 @@ const Kind = "NodeRoleList"
 // List is the candidate node roles of an account. It is a versioned object:
 // fields are added, never changed, within a version.
 type List struct {
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
+	finding.Header `json:",inline"`
 
 	Account string `json:"account"`
 	Region  string `json:"region"`
@@ -144,20 +143,6 @@ const (
 	// NotJudged: something that decides was not read.
 	NotJudged Status = "unknown"
 )
-
-// GetObjectKind and DeepCopyObject make a List printable by the printers of
-// k8s.io/cli-runtime.
-func (l *List) GetObjectKind() schema.ObjectKind { return l }
-
-// SetGroupVersionKind is part of schema.ObjectKind.
-func (l *List) SetGroupVersionKind(gvk schema.GroupVersionKind) {
-	l.APIVersion, l.Kind = gvk.ToAPIVersionAndKind()
-}
-
-// GroupVersionKind is part of schema.ObjectKind.
-func (l *List) GroupVersionKind() schema.GroupVersionKind {
-	return schema.FromAPIVersionAndKind(l.APIVersion, l.Kind)
-}
 
 // DeepCopyObject returns a copy of the list's top level. A list is never changed
 // once it is made, so that its slices may be shared.

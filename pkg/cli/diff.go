@@ -57,9 +57,9 @@ names the changes on which it rests: diff judges the facts again without each
 change, and with it alone. A report has no access entries, aws-auth, add-ons and
 instances; compare snapshots to see these and the causes.
 
-new: a finding that was none before; resolved: a finding that is none any more;
-changed: another severity, or a verdict that is unknown or excepted now or was
-before.
+new: it is a finding now and was not one before; resolved: it was a finding and
+is not one now; changed: its severity changed, or it is unknown or excepted now
+or was before.
 
 Exit code 0: nothing got worse; 1: a verdict got worse; 2: wrong usage; 3:
 something that was known could no longer be read.`,

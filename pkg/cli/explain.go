@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
@@ -56,7 +55,7 @@ func (o *explainOptions) formats() []string {
 }
 
 func (o *explainOptions) run(args []string) error {
-	list := ruleList{TypeMeta: metav1.TypeMeta{APIVersion: finding.APIVersion, Kind: "RuleList"}, Items: allRules()}
+	list := ruleList{Header: finding.Header{APIVersion: finding.APIVersion, Kind: "RuleList"}, Items: allRules()}
 	if len(args) > 0 {
 		var err error
 		if list.Items, err = findRules(list.Items, args); err != nil {
@@ -151,8 +150,8 @@ func ruleCompletions(named []string) []string {
 
 // ruleList is what the printers for machines print.
 type ruleList struct {
-	metav1.TypeMeta `json:",inline"`
-	Items           []finding.RuleDoc `json:"items"`
+	finding.Header `json:",inline"`
+	Items          []finding.RuleDoc `json:"items"`
 }
 
 // DeepCopyObject makes a ruleList printable by the printers of k8s.io/cli-runtime,

@@ -226,7 +226,7 @@ func (o *checkOptions) judgeOne(ctx context.Context, j judge, d *fleet.Directory
 // unreadReport is the report of a cluster that was not read: it has no verdict, and says why.
 func unreadReport(row finding.FleetCluster) *finding.Report {
 	return &finding.Report{
-		APIVersion: finding.APIVersion, Kind: finding.ReportKind, Cluster: row.Cluster, Results: []finding.Result{},
+		Header: finding.Header{APIVersion: finding.APIVersion, Kind: finding.ReportKind}, Cluster: row.Cluster, Results: []finding.Result{},
 		Missing: []finding.Missing{{Fact: "cluster", Operation: "the cluster", Error: row.Reason}},
 	}
 }

@@ -103,7 +103,7 @@ func TestPrinters(t *testing.T) {
 	if err := os.WriteFile(file, []byte("{.cluster.name}"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	report := &finding.Report{APIVersion: "v1", Kind: "Report", Cluster: finding.ClusterInfo{Name: "prod"}}
+	report := &finding.Report{Header: finding.Header{APIVersion: "v1", Kind: "Report"}, Cluster: finding.ClusterInfo{Name: "prod"}}
 	for _, c := range []struct{ output, template, want, err string }{
 		{output: "json", want: `"name": "prod"`},
 		{output: "yaml", want: "  name: prod\n"},

@@ -12,13 +12,14 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/candidate"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
 func exampleList() *candidate.List {
 	day := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	return &candidate.List{
-		APIVersion: snapshot.APIVersion, Kind: candidate.Kind, Account: "111122223333", Region: "eu-west-1", Cluster: "prod", IPFamily: "ipv4",
+		Header: finding.Header{APIVersion: finding.APIVersion, Kind: candidate.Kind}, Account: "111122223333", Region: "eu-west-1", Cluster: "prod", IPFamily: "ipv4",
 		Items: []candidate.Role{
 			{
 				Name: "eksNodeRole", CreatedAt: day, LastUsedAt: day.AddDate(0, 3, 0), Reasons: []string{"its name contains eksNodeRole", "node group prod/apps uses it"},
@@ -98,7 +99,7 @@ func TestListObject(t *testing.T) {
 		"json": json.Unmarshal,
 		"yaml": func(text []byte, into any) error { return yaml.UnmarshalStrict(text, into) },
 	} {
-		for _, want := range []*candidate.List{exampleList(), {APIVersion: snapshot.APIVersion, Kind: candidate.Kind, Items: []candidate.Role{}}} {
+		for _, want := range []*candidate.List{exampleList(), {Header: finding.Header{APIVersion: finding.APIVersion, Kind: candidate.Kind}, Items: []candidate.Role{}}} {
 			out, errOut := printList(t, format, want)
 			var got candidate.List
 			if err := decode([]byte(out), &got); err != nil {

@@ -42,10 +42,10 @@ func newSnapshotCommand(streams genericiooptions.IOStreams, config *kubeFlags) *
 roles and policies, and aws-node. The file contains no secrets. "check -f FILE"
 checks it anywhere, without AWS and without the cluster.
 
-With a selection of many clusters, -o names a directory. A plan with every selected
-cluster is written first, then a snapshot for each cluster, or why it was not read.
-"check -f DIR/" checks them. To continue a run that was interrupted, run it again with
---max-age.
+With a selection of many clusters, -o names a directory. snapshot first writes a
+plan with every selected cluster, and then for each cluster a snapshot, or the
+reason why it was not read. "check -f DIR/" checks them. To continue an
+interrupted run, run it again with --max-age.
 
 Exit code 0: everything was read; 2: wrong usage; 3: a fact or a cluster could not be
 read.`,

@@ -46,7 +46,7 @@ func newUsageCommand(streams genericiooptions.IOStreams, config *kubeFlags) *cob
 information. Without ROLE, usage looks at the roles of nodes and of aws-node. ROLE is
 a name or an ARN.
 
-  missing    a node needs it, and the role is not granted it
+  missing    a node needs it, and the role does not have it
   unused     granted, not used in --days days, and not needed
   untracked  granted and not needed; IAM does not track it
   used       granted and used in these days; no node needs it
@@ -146,7 +146,7 @@ func (o *usageOptions) run(ctx context.Context) error {
 	if err != nil {
 		return unread(err)
 	}
-	list := &roleusage.List{APIVersion: finding.APIVersion, Kind: roleusage.Kind, Cluster: facts.Cluster.ARN, Days: o.days, Items: []roleusage.Role{}, Missing: slices.Concat(facts.Missing, missing)}
+	list := &roleusage.List{Header: finding.Header{APIVersion: finding.APIVersion, Kind: roleusage.Kind}, Cluster: facts.Cluster.ARN, Days: o.days, Items: []roleusage.Role{}, Missing: slices.Concat(facts.Missing, missing)}
 	for _, arn := range roles {
 		if report, ok := used[arn]; ok {
 			list.Items = append(list.Items, roleusage.Of(v, arn, report, o.days))

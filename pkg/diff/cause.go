@@ -16,7 +16,7 @@ func nameCauses(verdicts []Verdict, changes []group, older, newer Side, judge Ju
 	if len(verdicts) == 0 {
 		return
 	}
-	// What facts refer to is in both, so that a reference that is changed leads somewhere.
+	// Both sides have what facts refer to, so that a changed reference still has its target.
 	was, is := withReferred(older.Facts, newer.Facts), withReferred(newer.Facts, older.Facts)
 	var rules []string
 	for _, v := range verdicts {
@@ -118,7 +118,7 @@ var referredFacts = []snapshot.Fact{
 	snapshot.FactPolicies, snapshot.FactInstanceProfiles, snapshot.FactOIDCProviders, snapshot.FactClusterRole, snapshot.FactRepositoryPolicies,
 }
 
-// knows reports whether facts say anything of what an entry under missing is about.
+// knows reports whether the facts contain what an entry under missing is about.
 func knows(facts *snapshot.Snapshot, m snapshot.Missing) bool {
 	arn, _, _ := strings.Cut(m.Subject, "#")
 	_, role := facts.Roles[arn]

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -22,8 +21,7 @@ const Kind = "Diff"
 // Diff is what changed in a cluster from one time to another. It is a versioned object:
 // fields are added, never changed, within a version.
 type Diff struct {
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
+	finding.Header `json:",inline"`
 
 	Cluster finding.ClusterInfo `json:"cluster"`
 	Old     Source              `json:"old"`
@@ -208,7 +206,7 @@ func Compare(older, newer Side, judge Judge) (*Diff, error) {
 		return nil, fmt.Errorf("%s is of cluster %s, and %s of cluster %s", older.Name, older.Report.Cluster.ARN, newer.Name, newer.Report.Cluster.ARN)
 	}
 	d := &Diff{
-		APIVersion: finding.APIVersion, Kind: Kind, Cluster: newer.Report.Cluster,
+		Header: finding.Header{APIVersion: finding.APIVersion, Kind: Kind}, Cluster: newer.Report.Cluster,
 		Old: older.source(), New: newer.source(), Verdicts: movedVerdicts(older.Report, newer.Report), Changes: []Change{},
 	}
 	was, is := older.Report.Missing, newer.Report.Missing
@@ -319,20 +317,6 @@ func compareChanges(a, b Change) int {
 		slices.Compare(a.Names, b.Names), cmp.Compare(a.ARN, b.ARN), cmp.Compare(a.Field, b.Field),
 		cmp.Compare(max(a.Old, a.New), max(b.Old, b.New)), cmp.Compare(min(a.Old, a.New), min(b.Old, b.New)),
 	)
-}
-
-// GetObjectKind and DeepCopyObject make a Diff printable by the printers of
-// k8s.io/cli-runtime.
-func (d *Diff) GetObjectKind() schema.ObjectKind { return d }
-
-// SetGroupVersionKind is part of schema.ObjectKind.
-func (d *Diff) SetGroupVersionKind(gvk schema.GroupVersionKind) {
-	d.APIVersion, d.Kind = gvk.ToAPIVersionAndKind()
-}
-
-// GroupVersionKind is part of schema.ObjectKind.
-func (d *Diff) GroupVersionKind() schema.GroupVersionKind {
-	return schema.FromAPIVersionAndKind(d.APIVersion, d.Kind)
 }
 
 // DeepCopyObject returns a copy of the top level. A diff is never changed once it is

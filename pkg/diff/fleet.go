@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
@@ -19,8 +18,7 @@ const FleetKind = "FleetDiff"
 // FleetDiff is what changed in many clusters from one time to another. It is a versioned
 // object: fields are added, never changed, within a version.
 type FleetDiff struct {
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
+	finding.Header `json:",inline"`
 
 	Old FleetSource `json:"old"`
 	New FleetSource `json:"new"`
@@ -245,20 +243,6 @@ func (d *FleetDiff) Headline() string {
 	default:
 		return "nothing got worse: " + words
 	}
-}
-
-// GetObjectKind and DeepCopyObject make a FleetDiff printable by the printers of
-// k8s.io/cli-runtime.
-func (d *FleetDiff) GetObjectKind() schema.ObjectKind { return d }
-
-// SetGroupVersionKind is part of schema.ObjectKind.
-func (d *FleetDiff) SetGroupVersionKind(gvk schema.GroupVersionKind) {
-	d.APIVersion, d.Kind = gvk.ToAPIVersionAndKind()
-}
-
-// GroupVersionKind is part of schema.ObjectKind.
-func (d *FleetDiff) GroupVersionKind() schema.GroupVersionKind {
-	return schema.FromAPIVersionAndKind(d.APIVersion, d.Kind)
 }
 
 // DeepCopyObject returns a copy of the top level. A diff is never changed once it is made, so

@@ -31,7 +31,8 @@ addonPods: {kube-system/dns-1: {addon: external-dns, serviceAccount: dns, creden
 		"not read before":  {older, some, nil, "what the release that saved a snapshot did not read: "},
 		"a role, and what was not read": {
 			older, older + "\nroles: {\"arn:aws:iam::111122223333:role/eksNodeRole\": {tags: {team: core}}}",
-			[]string{"role eksNodeRole: tag team core added"}, "what the release that saved a snapshot did not read: ",
+			[]string{"role eksNodeRole: tag team core added"},
+			"what the release that saved a snapshot did not read: ",
 		},
 		"read and gone":           {some, `{}`, []string{"VPC endpoint vpce-1 removed (for ec2)", "pods of external-dns of kube-system/dns removed (IRSA)"}, ""},
 		"pods that were replaced": {some, strings.Replace(some, "dns-1", "dns-2", 1), nil, ""},

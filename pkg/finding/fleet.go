@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // FleetReportKind identifies the report of many clusters, together with APIVersion.
@@ -14,8 +13,7 @@ const FleetReportKind = "FleetReport"
 // FleetReport is what `check` found out about many clusters. It is a versioned object:
 // fields are added, never changed, within a version.
 type FleetReport struct {
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
+	Header `json:",inline"`
 
 	// Facts says which facts were judged, and how.
 	Facts FleetFacts `json:"facts,omitzero"`
@@ -344,7 +342,7 @@ func (f *FleetReport) Complete() bool { return f.Summary.NotRead == 0 && f.Summa
 // for what takes the report of a cluster.
 func (f *FleetReport) Across() *Report {
 	return &Report{
-		APIVersion: APIVersion, Kind: ReportKind, Cluster: ClusterInfo{Name: "fleet"}, Facts: Facts{JudgedBy: f.Facts.JudgedBy, CNIVersion: f.Facts.CNIVersion},
+		Header: Header{APIVersion: APIVersion, Kind: ReportKind}, Cluster: ClusterInfo{Name: "fleet"}, Facts: Facts{JudgedBy: f.Facts.JudgedBy, CNIVersion: f.Facts.CNIVersion},
 		NodeRoles: []RoleRow{}, Results: f.FleetResults, Summary: f.Summary.FleetResults,
 	}
 }
@@ -356,20 +354,6 @@ func (f *FleetReport) Worst() int {
 		worst = max(worst, g.Severity.Rank())
 	}
 	return worst
-}
-
-// GetObjectKind and DeepCopyObject make a FleetReport printable by the printers of
-// k8s.io/cli-runtime.
-func (f *FleetReport) GetObjectKind() schema.ObjectKind { return f }
-
-// SetGroupVersionKind is part of schema.ObjectKind.
-func (f *FleetReport) SetGroupVersionKind(gvk schema.GroupVersionKind) {
-	f.APIVersion, f.Kind = gvk.ToAPIVersionAndKind()
-}
-
-// GroupVersionKind is part of schema.ObjectKind.
-func (f *FleetReport) GroupVersionKind() schema.GroupVersionKind {
-	return schema.FromAPIVersionAndKind(f.APIVersion, f.Kind)
 }
 
 // DeepCopyObject returns a copy of the report's top level, for the printers of

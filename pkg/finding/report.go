@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // APIVersion and ReportKind identify the report's format.
@@ -114,8 +113,7 @@ func (r Result) Excepted() bool {
 // Report is what `check` found out about one cluster. It is a versioned object:
 // fields are added, never changed, within a version.
 type Report struct {
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
+	Header `json:",inline"`
 
 	Cluster ClusterInfo `json:"cluster"`
 	// Facts says which facts were judged, and how.
@@ -339,20 +337,6 @@ func (r *Report) Worst() int {
 
 // Complete reports whether every fact was read and every rule had an answer.
 func (r *Report) Complete() bool { return len(r.Missing) == 0 && r.Summary.Unknown == 0 }
-
-// GetObjectKind and DeepCopyObject make a Report printable by the printers of
-// k8s.io/cli-runtime.
-func (r *Report) GetObjectKind() schema.ObjectKind { return r }
-
-// SetGroupVersionKind is part of schema.ObjectKind.
-func (r *Report) SetGroupVersionKind(gvk schema.GroupVersionKind) {
-	r.APIVersion, r.Kind = gvk.ToAPIVersionAndKind()
-}
-
-// GroupVersionKind is part of schema.ObjectKind.
-func (r *Report) GroupVersionKind() schema.GroupVersionKind {
-	return schema.FromAPIVersionAndKind(r.APIVersion, r.Kind)
-}
 
 // DeepCopyObject returns a copy of the report's top level, for the printers of
 // k8s.io/cli-runtime. They change nothing in it, so its slices are shared.

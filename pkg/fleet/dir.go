@@ -142,7 +142,7 @@ func (p *Plan) removeRemains(dir string) {
 	}
 }
 
-// Directory is what a directory says of a fleet before its snapshots are loaded.
+// Directory is the content of a directory of snapshots, before the snapshots are loaded.
 type Directory struct {
 	path  string
 	Plans []Plan

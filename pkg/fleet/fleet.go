@@ -1,7 +1,7 @@
 // Package fleet keeps the facts of many clusters in a directory: a plan that names every
 // cluster before any of them is read, a snapshot for each cluster that was read, and a file
-// that says why for each that was not. What is planned and has no snapshot of this run is
-// not read, whatever ended the run.
+// that says why for each that was not. A planned cluster without a snapshot of this run counts
+// as not read, for whatever reason the run ended.
 //
 // The directory has these files:
 //
@@ -29,7 +29,7 @@ const (
 	FailureKind = "FleetFailure"
 )
 
-// Plan is what one run is to read. It is written before anything in it is read.
+// Plan lists the clusters that one run reads. It is written before any of them is read.
 type Plan struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
@@ -38,7 +38,7 @@ type Plan struct {
 	// Tool is the program and version that planned.
 	Tool      string    `json:"tool,omitempty"`
 	PlannedAt time.Time `json:"plannedAt"`
-	// NotBefore is how old a snapshot may be to count as one of this run.
+	// NotBefore is the earliest time of a snapshot that counts as read by this run.
 	NotBefore time.Time `json:"notBefore"`
 	// Shard is which part of the selection the plan has; the zero Shard is all of it.
 	Shard Shard `json:"shard,omitzero"`

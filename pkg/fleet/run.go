@@ -17,8 +17,8 @@ const Parallel = 8
 
 // Options are how Collect reads.
 type Options struct {
-	// Read returns the facts of one cluster. It ends when the context does. An error costs
-	// this cluster.
+	// Read returns the facts of one cluster. It ends when the context does. After an error
+	// only this cluster counts as not read.
 	Read func(context.Context, Target) (*snapshot.Snapshot, error)
 	// Close, where set, is called when the last cluster of an account has been read.
 	Close func(account string)
@@ -32,7 +32,7 @@ type Options struct {
 	Progress func(Outcome)
 }
 
-// Outcome is what became of one cluster.
+// Outcome is the result of reading one cluster.
 type Outcome struct {
 	Target Target
 	// Kept is set where the directory already had its snapshot; Err where it was not read.
@@ -44,10 +44,10 @@ type Outcome struct {
 }
 
 // Collect reads the clusters of a plan, which is in the directory, into it: each snapshot is
-// written as soon as it is read, and then forgotten. Clusters whose snapshot is not older
-// than the plan's NotBefore are kept, and what earlier runs wrote in part is removed. What
-// fails costs its cluster. The error is that of the directory, or of the context where that
-// ended first.
+// written as soon as it is read, and then forgotten. Clusters whose snapshot is not older than
+// the plan's NotBefore are kept, and what earlier runs wrote in part is removed. A cluster that
+// cannot be read does not stop the others. The error is that of the directory, or of the context
+// where that ended first.
 func Collect(ctx context.Context, dir string, plan *Plan, o Options) error {
 	if o.Parallel < 1 {
 		o.Parallel = Parallel

@@ -54,7 +54,7 @@ type Include struct {
 	Group string `json:"group,omitempty"`
 }
 
-// Exclude names clusters by what is set of it, all of which has to match. In names, *
+// Exclude selects the clusters to leave out: every field that is set has to match. In names, *
 // matches any characters and ? matches one.
 type Exclude struct {
 	Contexts []string `json:"contexts,omitempty"`

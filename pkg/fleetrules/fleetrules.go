@@ -206,24 +206,13 @@ func refs(clusters []Facts) []finding.ClusterRef {
 	return list
 }
 
-// notRead says, a line each, which clusters were not read, of those that keep keeps.
-func (f *fleet) notRead(keep func(Unread) bool) []string {
-	var list []string
-	for _, u := range f.unread {
-		if keep == nil || keep(u) {
-			list = append(list, u.Name+" was not read: "+u.Reason)
-		}
-	}
-	return list
-}
-
 func ofFleet() finding.Subject { return finding.Subject{Kind: finding.SubjectFleet, Name: "fleet"} }
 
 // rest reports on what no other result is about: it passes only where everything was read.
-func rest(report func(finding.Result), unread []string, unknown, passed string, evidence ...string) {
+func rest(report func(finding.Result), unread *reasons, unknown, passed string, evidence ...string) {
 	r := finding.Result{Status: finding.Pass, Subject: ofFleet(), Message: passed, Evidence: evidence}
-	if len(unread) > 0 {
-		r.Status, r.Message, r.Evidence = finding.Unknown, unknown, unread
+	if unread.any() {
+		r.Status, r.Message, r.Evidence = finding.Unknown, unknown, unread.lines()
 	}
 	report(r)
 }
@@ -234,15 +223,6 @@ func other(results int) string {
 		return "other "
 	}
 	return ""
-}
-
-// about puts a cluster's name before lines about it.
-func (f *fleet) about(c Facts, list []string) []string {
-	var out []string
-	for _, l := range list {
-		out = append(out, f.name(c)+": "+l)
-	}
-	return out
 }
 
 // maxNames bounds the names in a sentence. A result has all of its clusters.

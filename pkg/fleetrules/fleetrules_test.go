@@ -232,7 +232,7 @@ func TestUnreadIsNoPass(t *testing.T) {
 - {name: shop, group: prod}
 - {name: bank, group: prod}
 - {name: gone, group: prod, notRead: "no answer"}
-- {name: shed, account: "444455556666", notRead: "no answer"}`))
+- {name: shed, account: "444455556666", notRead: "refused"}`))
 	for _, rule := range fleetrules.All() {
 		for _, r := range only(results, rule.ID) {
 			if r.Status == finding.Pass && rule.ID != "NR904" { // whose clusters the others list
@@ -240,6 +240,32 @@ func TestUnreadIsNoPass(t *testing.T) {
 			}
 			if r.Status == finding.Unknown && !slices.ContainsFunc(r.Evidence, func(e string) bool { return strings.Contains(e, "gone was not read: no answer") }) {
 				t.Errorf("%s does not name the cluster: %v", r.ID, r.Evidence)
+			}
+		}
+	}
+}
+
+// TestReasonsFold: what many clusters have is one line.
+func TestReasonsFold(t *testing.T) {
+	t.Parallel()
+	f := &fleetrules.Fleet{}
+	for i := range 20 {
+		m := newMember(t, fleetrules.Member{Name: fmt.Sprintf("c-%02d", i), Group: "prod"})
+		m.facts.Missing = []snapshot.Missing{{Fact: snapshot.FactNodes, Operation: "list nodes", Error: "no API server"}}
+		m.add(f)
+		f.AddUnread(fleetrules.Unread{Name: fmt.Sprintf("gone-%02d", i), Reason: "no answer"})
+	}
+	want := []string{
+		"list nodes: no API server: c-00, c-01, c-02, c-03, c-04, c-05, c-06, c-07 and 12 others",
+		"gone-00, gone-01, gone-02, gone-03, gone-04, gone-05, gone-06, gone-07 and 12 others were not read: no answer",
+	}
+	for _, r := range fleetrules.Judge(f, fleetrules.Options{}) {
+		if r.Status == finding.Unknown && len(r.Evidence) > 4 {
+			t.Errorf("%s has %d lines: %q", r.ID, len(r.Evidence), r.Evidence)
+		}
+		if r.ID == "NR901" {
+			if diff := gocmp.Diff(want, r.Evidence); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
 			}
 		}
 	}

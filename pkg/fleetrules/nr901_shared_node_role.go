@@ -31,9 +31,9 @@ node group cannot be changed: create a new node group.`,
 - {name: bank, group: prod, nodeRole: eksNodeRole}`,
 	check: func(f *fleet, report func(finding.Result)) {
 		users := map[string][]Facts{} // by role ARN
-		var unread []string
+		unread := &reasons{}
 		for _, c := range f.clusters {
-			unread = append(unread, f.about(c, c.sources)...)
+			unread.add(f.name(c), c.sources)
 			for _, r := range c.nodeRoles {
 				users[r.arn] = append(users[r.arn], c)
 			}
@@ -45,11 +45,11 @@ node group cannot be changed: create a new node group.`,
 				report(r)
 			}
 		}
-		unread = append(unread, f.notRead(nil)...)
+		unread.addUnread(f.unread)
 		switch {
-		case shared == 0 && len(f.clusters) < 2 && len(unread) == 0:
+		case shared == 0 && len(f.clusters) < 2 && !unread.any():
 			report(finding.Result{Status: finding.NotApplicable, Subject: ofFleet(), Message: "the fleet has no two clusters"})
-		case shared == 0 || len(unread) > 0:
+		case shared == 0 || unread.any():
 			rest(report, unread, "whether clusters of other regions, accounts or groups use the node roles too is unknown",
 				"no node role serves clusters of several regions, accounts or groups",
 				fmt.Sprintf("%s of %s were compared", text.Count(len(users), "node role"), text.Count(len(f.clusters), "cluster")))

@@ -32,10 +32,10 @@ new node group. NR102 has the cluster roles that the cluster's own facts show, a
 - {name: shop}
 - {name: bank, region: us-east-1}`,
 	check: func(f *fleet, report func(finding.Result)) {
-		var unread []string
+		unread := &reasons{}
 		owners := map[string][]owner{} // by role ARN
 		for _, c := range f.clusters {
-			unread = append(unread, f.about(c, slices.Concat(c.cluster, c.fargateUnread, c.sources))...)
+			unread.add(f.name(c), slices.Concat(c.cluster, c.fargateUnread, c.sources))
 			if c.clusterRole != "" {
 				owners[c.clusterRole] = append(owners[c.clusterRole], owner{c, ""})
 			}
@@ -57,11 +57,11 @@ new node group. NR102 has the cluster roles that the cluster's own facts show, a
 				report(r)
 			}
 		}
-		unread = dedupe(append(unread, f.notRead(nil)...))
+		unread.addUnread(f.unread)
 		switch {
-		case failed == 0 && len(f.clusters) < 2 && len(unread) == 0:
+		case failed == 0 && len(f.clusters) < 2 && !unread.any():
 			report(finding.Result{Status: finding.NotApplicable, Subject: ofFleet(), Message: "the fleet has no two clusters"})
-		case failed == 0 || len(unread) > 0:
+		case failed == 0 || unread.any():
 			rest(report, unread, "whether the node roles are roles of other clusters is unknown",
 				"no node role is the cluster role or the pod execution role of another cluster",
 				fmt.Sprintf("%s compared with the roles of %s", text.Count(compared, "node role"), text.Count(len(f.clusters), "cluster")))

@@ -36,18 +36,18 @@ give it a role of its own first: kubectl noderole fix --cni-identity auto.`,
 		by := map[provider]Facts{}
 		users := map[string][]Facts{} // by the ARN of aws-node's role
 		open := map[string]bool{}     // roles of clusters whose own provider is not known
-		var unread []string
+		unread := &reasons{}
 		for _, c := range f.clusters {
 			if c.issuer.known() {
 				by[c.issuer] = c
 			}
-			unread = append(unread, f.about(c, dedupe(slices.Concat(c.identityUnread, c.trustUnread)))...)
+			unread.add(f.name(c), dedupe(slices.Concat(c.identityUnread, c.trustUnread)))
 			if c.identityRole == "" {
 				continue
 			}
 			if !c.issuer.known() {
-				unread = append(unread, f.about(c, []string{"its OIDC issuer is not known"})...)
-				unread = append(unread, f.about(c, c.cluster)...)
+				unread.add(f.name(c), []string{"its OIDC issuer is not known"})
+				unread.add(f.name(c), c.cluster)
 				open[c.identityRole] = true
 			}
 			users[c.identityRole] = append(users[c.identityRole], c)
@@ -59,11 +59,11 @@ give it a role of its own first: kubectl noderole fix --cni-identity auto.`,
 				report(r)
 			}
 		}
-		unread = append(unread, f.notRead(nil)...)
+		unread.addUnread(f.unread)
 		switch {
-		case len(users) == 0 && len(unread) == 0:
+		case len(users) == 0 && !unread.any():
 			report(finding.Result{Status: finding.NotApplicable, Subject: ofFleet(), Message: "no aws-node of the fleet has a role of its own"})
-		case failed == 0 || len(unread) > 0:
+		case failed == 0 || unread.any():
 			rest(report, unread, "whether "+other(failed)+"roles of aws-node trust other clusters' OIDC providers is unknown",
 				"no role of aws-node trusts another cluster's OIDC provider", fmt.Sprintf("the trust policies of %s were evaluated", text.Count(len(users), "role")))
 		}

@@ -95,14 +95,15 @@ func checkProviders(f *fleet, report func(finding.Result)) {
 		}
 	}
 	judged, failed := 0, 0
-	var unread, notAsked []string
+	unread := &reasons{}
+	var notAsked []string
 	for _, account := range keys(f.account) {
 		a := f.account[account]
 		if !a.read && len(a.unread) == 0 {
 			notAsked = append(notAsked, account)
 		}
 		for _, l := range slices.Sorted(slices.Values(a.unread)) {
-			unread = append(unread, "account "+account+": "+l)
+			unread.add("account "+account, []string{l})
 		}
 		open := map[string]int{} // providers without a verdict, by region
 		for _, arn := range keys(a.seen) {
@@ -125,17 +126,21 @@ func checkProviders(f *fleet, report func(finding.Result)) {
 			if list := a.incomplete[in]; len(list) > 0 {
 				why = strings.Join(slices.Sorted(slices.Values(list)), "; ")
 			}
-			unread = append(unread, fmt.Sprintf("account %s, region %s: %s of no cluster that was read: %s", account, in, text.Count(open[in], "OIDC provider"), why))
+			unread.note(fmt.Sprintf("account %s, region %s: %s of no cluster that was read: %s", account, in, text.Count(open[in], "OIDC provider"), why))
 		}
 	}
 	if len(notAsked) > 0 {
-		unread = append(unread, fmt.Sprintf("the OIDC providers of account %s were not read: the snapshots are not of a fleet, or of an earlier version", listed(notAsked)))
+		unread.note(fmt.Sprintf("the OIDC providers of account %s were not read: the snapshots are not of a fleet, or of an earlier version", listed(notAsked)))
 	}
-	unread = append(unread, f.notRead(func(u Unread) bool { return f.account[u.Account] == nil })...)
+	for _, u := range f.unread {
+		if f.account[u.Account] == nil {
+			unread.addUnread([]Unread{u})
+		}
+	}
 	switch {
-	case judged == 0 && len(unread) == 0:
+	case judged == 0 && !unread.any():
 		report(finding.Result{Status: finding.NotApplicable, Subject: ofFleet(), Message: "the accounts have no OIDC providers of EKS clusters"})
-	case failed == 0 || len(unread) > 0:
+	case failed == 0 || unread.any():
 		rest(report, unread, "whether "+other(judged)+"OIDC providers have their cluster is unknown", "every OIDC provider of an EKS cluster has its cluster",
 			fmt.Sprintf("%s of %s compared with the clusters", text.Count(judged, "OIDC provider"), text.Count(len(f.account), "account")))
 	}

@@ -35,7 +35,7 @@ break the one that differs.`,
 - {name: lab, group: test, patch: {cluster: {authenticationMode: API}}}
 - {name: old, patch: {cluster: {authenticationMode: API}}}`,
 	check: func(f *fleet, report func(finding.Result)) {
-		groups, unread := map[string][]Facts{}, map[string][]string{}
+		groups, unread := map[string][]Facts{}, map[string][]Unread{}
 		planned := map[string]int{}
 		for _, c := range f.clusters {
 			if c.group != "" {
@@ -46,7 +46,7 @@ break the one that differs.`,
 		for _, u := range f.unread {
 			if u.Group != "" {
 				planned[u.Group]++
-				unread[u.Group] = append(unread[u.Group], u.Name+" was not read: "+u.Reason)
+				unread[u.Group] = append(unread[u.Group], u)
 			}
 		}
 		judged := false
@@ -120,7 +120,9 @@ func rightsOfCluster(c Facts) (string, []string) {
 }
 
 // judgeGroup reports in what the clusters of a group differ.
-func (f *fleet) judgeGroup(group string, clusters []Facts, unread []string, report func(finding.Result)) {
+func (f *fleet) judgeGroup(group string, clusters []Facts, notRead []Unread, report func(finding.Result)) {
+	unread := &reasons{}
+	unread.addUnread(notRead)
 	differs := false
 	for _, a := range aspects {
 		by := map[string][]Facts{}
@@ -128,7 +130,7 @@ func (f *fleet) judgeGroup(group string, clusters []Facts, unread []string, repo
 		for _, c := range clusters {
 			value, why := a.of(c)
 			if len(why) > 0 {
-				unread = append(unread, f.about(c, prefixed(a.name, why))...)
+				unread.add(f.name(c), prefixed(a.name, why))
 				continue
 			}
 			by[value] = append(by[value], c)
@@ -156,8 +158,8 @@ func (f *fleet) judgeGroup(group string, clusters []Facts, unread []string, repo
 	}
 	subject := finding.Subject{Kind: finding.SubjectGroup, Name: group}
 	switch {
-	case len(unread) > 0:
-		report(finding.Result{Status: finding.Unknown, Subject: subject, Message: "whether all clusters of group " + group + " are configured alike is unknown", Evidence: unread, Clusters: refs(clusters)})
+	case unread.any():
+		report(finding.Result{Status: finding.Unknown, Subject: subject, Message: "whether all clusters of group " + group + " are configured alike is unknown", Evidence: unread.lines(), Clusters: refs(clusters)})
 	case !differs:
 		var names []string
 		for _, a := range aspects {

@@ -83,7 +83,7 @@ func (u user) stage() int {
 
 func checkCNIRollUp(f *fleet, report func(finding.Result)) {
 	users := map[string][]user{} // by role ARN, of clusters where the role has CNI permissions
-	var unread []string
+	unread := &reasons{}
 	compared := 0
 	for _, c := range f.clusters {
 		why := slices.Clone(c.sources)
@@ -96,9 +96,9 @@ func checkCNIRollUp(f *fleet, report func(finding.Result)) {
 				users[r.arn] = append(users[r.arn], user{c, r.cni})
 			}
 		}
-		unread = append(unread, f.about(c, dedupe(why))...)
+		unread.add(f.name(c), dedupe(why))
 	}
-	unread = append(unread, f.notRead(nil)...)
+	unread.addUnread(f.unread)
 	// Nothing shows that a role has permissions of which every cluster says that it is unknown.
 	maps.DeleteFunc(users, func(_ string, list []user) bool {
 		return !slices.ContainsFunc(list, func(u user) bool { return u.kind != rules.CNIUnknown })
@@ -106,7 +106,7 @@ func checkCNIRollUp(f *fleet, report func(finding.Result)) {
 	if len(users) > 0 {
 		report(f.rollUp(users))
 	}
-	if len(users) == 0 || len(unread) > 0 {
+	if len(users) == 0 || unread.any() {
 		rest(report, unread, "whether "+other(len(users))+"node roles have CNI permissions is unknown", "no node role has CNI permissions that aws-node should have from a role of its own",
 			fmt.Sprintf("%s of %s", text.Count(compared, "node role"), text.Count(len(f.clusters), "cluster")))
 	}

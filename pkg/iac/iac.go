@@ -9,8 +9,8 @@ package iac
 
 import "github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 
-// Value is what code says of an attribute: a text, a resource of the code, or unknown. The
-// zero Value is an attribute that is not set.
+// Value is the value of an attribute in the code: a text, a resource of the code, or unknown.
+// The zero Value is an attribute that is not set.
 type Value struct {
 	// Text is the value.
 	Text string

@@ -164,7 +164,7 @@ func (p Place) fill(s string) string {
 	}
 }
 
-// value is what stands for a placeholder.
+// value is the value of a placeholder.
 func (p Place) value(name string) (value string, known bool) {
 	switch name {
 	case "partition":

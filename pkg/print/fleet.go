@@ -361,10 +361,7 @@ func (t *table) together(f *finding.FleetReport) {
 		m.passed = nil
 		m.findings, more = fewOfEach(m.findings)
 		for i := range m.findings {
-			e := &m.findings[i]
-			if n := len(e.advice); n > plannedClusters {
-				e.advice = append(slices.Clone(e.advice[:plannedClusters]), finding.Advise(fmt.Sprintf("and %d more, -o wide shows all", n-plannedClusters)))
-			}
+			m.findings[i].advice = fewSteps(m.findings[i].advice)
 		}
 	}
 	m.idle = nil
@@ -381,6 +378,14 @@ func (t *table) together(f *finding.FleetReport) {
 	if len(more) > 0 {
 		t.line("")
 	}
+}
+
+// fewSteps keeps the first steps, and says how many others there are.
+func fewSteps(list []finding.Next) []finding.Next {
+	if n := len(list) - plannedClusters; n > 0 {
+		return append(slices.Clone(list[:plannedClusters]), finding.Advise(fmt.Sprintf("and %d more, -o wide shows all", n)))
+	}
+	return list
 }
 
 // fewOfEach keeps the first findings of each rule, and says how many others there are.

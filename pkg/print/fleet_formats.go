@@ -246,8 +246,16 @@ func writeFleetGitHub(w io.Writer, f *finding.FleetReport, o Options) error {
 		b.WriteString(annotation(githubLevel(g.Severity), title, nil, []string{findingWords(g, f.Summary.Planned, o.Rules), strings.ReplaceAll(clusterNames(g.Clusters, maxEvidenceLines), hardSpace, " ")}))
 	}
 	m := newModel(f.Across(), everything)
-	for _, e := range m.findings {
+	findings, more := fewOfEach(m.findings)
+	for _, e := range findings {
+		if n := len(e.Evidence) - maxEvidenceLines; n > 0 {
+			e.Evidence = append(slices.Clone(e.Evidence[:maxEvidenceLines]), fmt.Sprintf("and %d more", n))
+		}
+		e.Next = fewSteps(e.Next)
 		b.WriteString(annotation(githubLevel(e.Weight()), e.ID+" "+subjectTitle(e.Subject), nil, append([]string{e.Message}, details(e)...)))
+	}
+	for _, l := range more {
+		b.WriteString(annotation("notice", "more findings", nil, []string{l}))
 	}
 	for _, g := range m.unknown {
 		b.WriteString(annotation("notice", "unknown", nil, append([]string{g.title()}, g.first.Evidence...)))

@@ -209,6 +209,26 @@ func TestManyFleetResults(t *testing.T) {
 	}
 }
 
+// TestLongResult: an annotation has a part of what a result about many clusters says.
+func TestLongResult(t *testing.T) {
+	t.Parallel()
+	f := &finding.FleetReport{FleetResults: []finding.Result{{ID: "NR906", Status: finding.Fail, Severity: finding.Info, Message: "many"}}}
+	for i := range 200 {
+		r := &f.FleetResults[0]
+		r.Evidence, r.Next = append(r.Evidence, fmt.Sprintf("line %d.", i)), append(r.Next, finding.Advise(fmt.Sprintf("step %d.", i)))
+	}
+	f.Finish()
+	var b bytes.Buffer
+	if err := print.WriteFleet(&b, "github", f, print.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"line 29.%0Aand 170 more", "step 4.%0A-> and 195 more, -o wide shows all"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in %s", want, b.String())
+		}
+	}
+}
+
 // TestSharedStep: who repairs one cluster is told what other clusters use too.
 func TestSharedStep(t *testing.T) {
 	t.Parallel()

@@ -18,8 +18,8 @@ var endpointPolicy = Rule{
 	NoRepair: "fix does not change policies of VPC endpoints",
 	Title:    "The policies of the VPC's endpoints allow what nodes call through them",
 	Why: `New nodes cannot pull images or call AWS, although their role allows it. In this VPC the calls go through VPC endpoints,
-and the policy of an endpoint limits what passes. ECR has the layers of images downloaded from a bucket of its own, which
-the policy of the S3 endpoint has to allow too.`,
+and the policy of an endpoint limits them. The layers of images are downloaded from an S3 bucket that belongs to ECR; the
+policy of the S3 endpoint has to allow that too.`,
 	Fix: `Allow the actions in the policy of the endpoint. For the layers of images, allow s3:GetObject on
 arn:aws:s3:::prod-REGION-starport-layer-bucket/* for everyone.`,
 	Refs: []string{

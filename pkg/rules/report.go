@@ -60,7 +60,7 @@ func Judge(v *view.View, o Options) *finding.Report {
 		results = whyNotJoining(results)
 	}
 	report := &finding.Report{
-		APIVersion: finding.APIVersion, Kind: finding.ReportKind,
+		Header: finding.Header{APIVersion: finding.APIVersion, Kind: finding.ReportKind},
 		Cluster: finding.ClusterInfo{
 			Name: v.Place.Cluster, ARN: s.Cluster.ARN, Region: v.Place.Region, Account: v.Place.Account,
 			Version: s.Cluster.Version, IPFamily: s.Cluster.IPFamily,

@@ -98,7 +98,7 @@ func result(id string, status finding.Status, kind finding.SubjectKind, name str
 
 func report(results ...finding.Result) *finding.Report {
 	return &finding.Report{
-		APIVersion: finding.APIVersion, Kind: finding.ReportKind,
+		Header:  finding.Header{APIVersion: finding.APIVersion, Kind: finding.ReportKind},
 		Cluster: finding.ClusterInfo{Name: "shop", ARN: "arn:aws:eks:eu-west-1:111122223333:cluster/shop"},
 		Results: results, Summary: finding.Summarize(results),
 	}

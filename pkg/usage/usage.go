@@ -1,5 +1,5 @@
-// Package usage compares what a role is granted with what nodes need and with what IAM
-// says of the role's use, and makes the smaller policy. It reads nothing.
+// Package usage compares what a role is granted with what nodes need and with IAM's last
+// accessed information, and makes the smaller policy. It reads nothing.
 package usage
 
 import (
@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
@@ -33,12 +33,11 @@ const (
 // List is the use of roles. It is a versioned object: fields are added, never changed,
 // within a version.
 type List struct {
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
+	finding.Header `json:",inline"`
 
 	// Cluster is the cluster's ARN.
 	Cluster string `json:"cluster"`
-	// Days are how long an action was not used that is unused.
+	// Days is the number of days without use after which an action is unused.
 	Days  int    `json:"days"`
 	Items []Role `json:"items"`
 	// Missing is what could not be read.
@@ -61,7 +60,7 @@ type Role struct {
 	// Patterns are the entries of policies that match several actions, such as ec2:Describe*.
 	// They may also match actions that IAM does not track, which are not among Actions.
 	Patterns []string `json:"patterns,omitempty"`
-	// Unread is what of the role's policies could not be read, a line each.
+	// Unread names the policies of the role that could not be read, a line each.
 	Unread []string `json:"unread,omitempty"`
 }
 
@@ -84,12 +83,12 @@ type Action struct {
 	ServiceLastUsedAt time.Time `json:"serviceLastUsedAt,omitzero"`
 }
 
-// Status says what an action's use and need come to.
+// Status summarizes whether an action is granted, needed and used.
 type Status string
 
 // The statuses, in the order of a list.
 const (
-	// Missing: a node needs it, and the role is not granted it.
+	// Missing: a node needs it, and the role does not have it.
 	Missing Status = "missing"
 	// Unknown: it is needed, and whether it is granted is not known.
 	Unknown Status = "unknown"
@@ -97,7 +96,7 @@ const (
 	Unused Status = "unused"
 	// Untracked: granted and not needed, and IAM does not track it.
 	Untracked Status = "untracked"
-	// Used: granted, used in the days, and on no list of needs.
+	// Used: granted, used in the days, and not in the lists of what nodes need.
 	Used Status = "used"
 	// Needed: granted and needed, however rarely it is used.
 	Needed Status = "needed"
@@ -183,9 +182,9 @@ func unreadOf(v *view.View, r *view.Role) []snapshot.Missing {
 	return list
 }
 
-// actionsOf are the names of all actions that there is something to say of: those that
-// the role's policies name, those that IAM tracks, and those that are needed. Each is in
-// the list once, in whatever case.
+// actionsOf returns the names of the actions to report: those that the role's policies name,
+// those that IAM tracks, and those that are needed. Each is in the list once, in whatever
+// case.
 func actionsOf(v *view.View, r *view.Role, needs []wanted, used snapshot.Usage) []string {
 	names := map[string]string{}
 	add := func(name string) {
@@ -215,8 +214,7 @@ func actionsOf(v *view.View, r *view.Role, needs []wanted, used snapshot.Usage) 
 	return list
 }
 
-// actionOf says what becomes of an action; ok is false for one that is neither granted nor
-// needed.
+// actionOf judges an action; ok is false for one that is neither granted nor needed.
 func actionOf(r *view.Role, name string, needs []wanted, used snapshot.Usage, cutoff time.Time) (a Action, ok bool) {
 	wants, needed := find(needs, name)
 	if !needed {
@@ -286,20 +284,6 @@ func (r Role) Count(s Status) int {
 		}
 	}
 	return n
-}
-
-// GetObjectKind and DeepCopyObject make a List printable by the printers of
-// k8s.io/cli-runtime.
-func (l *List) GetObjectKind() schema.ObjectKind { return l }
-
-// SetGroupVersionKind is part of schema.ObjectKind.
-func (l *List) SetGroupVersionKind(gvk schema.GroupVersionKind) {
-	l.APIVersion, l.Kind = gvk.ToAPIVersionAndKind()
-}
-
-// GroupVersionKind is part of schema.ObjectKind.
-func (l *List) GroupVersionKind() schema.GroupVersionKind {
-	return schema.FromAPIVersionAndKind(l.APIVersion, l.Kind)
 }
 
 // DeepCopyObject returns a copy of the list's top level. A list is never changed once it is

@@ -43,19 +43,13 @@ type deployment struct {
 func (s *scenario) deploy(namespace, folder string) *deployment {
 	s.t.Helper()
 	d := &deployment{scenario: s, env: s.kubeconfig(proxy.URL), namespace: namespace}
-	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/openreports/reports-api").Output()
-	s.must(err)
-	crds := filepath.Join(strings.TrimSpace(string(module)), "config", "crd")
-	d.ok("apply", "--server-side", "-f", crds)
-	s.t.Cleanup(func() {
-		kubectl(s.t, d.env, "delete", "--ignore-not-found", "--wait=false", "-k", folder)
-		d.ok("delete", "-f", crds)
-	})
-	d.ok("wait", "--for=condition=Established", "--timeout=60s", "-f", crds)
+	installOpenReports(s.t, d.env)
+	s.t.Cleanup(func() { kubectl(s.t, d.env, "delete", "--ignore-not-found", "--wait=false", "-k", folder) })
 	d.ok("apply", "--server-side", "--validate=strict", "-k", folder)
 	d.ok("apply", "--server-side", "--validate=strict", "-k", folder)
 
 	binary := filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "kube-controller-manager")
+	var err error
 	d.manager, err = start(binary, []string{
 		"--kubeconfig=" + s.kubeconfigFile(), "--controllers=cronjob-controller,job-controller,deployment-controller,replicaset-controller",
 		"--leader-elect=false", "--secure-port=0", "--cert-dir=" + s.t.TempDir(),
@@ -71,11 +65,7 @@ func (s *scenario) deploy(namespace, folder string) *deployment {
 // ok runs kubectl and returns its output.
 func (d *deployment) ok(args ...string) string {
 	d.t.Helper()
-	out := kubectl(d.t, d.env, args...)
-	if out.code != 0 {
-		d.t.Fatalf("kubectl %s: %s%s", strings.Join(args, " "), out.stdout, out.stderr)
-	}
-	return out.stdout
+	return kubectlOK(d.t, d.env, args...)
 }
 
 // job makes a Job of a CronJob, whose first container may be edited.

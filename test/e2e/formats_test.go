@@ -174,31 +174,16 @@ func readJSON(t *testing.T, name string) any {
 func openReports(t *testing.T, folders map[string]string) {
 	s := newScenario(t, "openreports")
 	env := s.kubeconfig(proxy.URL)
-	kubectlOK := func(args ...string) string {
-		t.Helper()
-		out := kubectl(t, env, args...)
-		if out.code != 0 {
-			t.Fatalf("kubectl %s: %s%s", strings.Join(args, " "), out.stdout, out.stderr)
-		}
-		return out.stdout
-	}
-	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/openreports/reports-api").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	crds := filepath.Join(strings.TrimSpace(string(module)), "config", "crd")
-	kubectlOK("apply", "--server-side", "-f", crds)
-	t.Cleanup(func() { kubectlOK("delete", "-f", crds) })
-	kubectlOK("wait", "--for=condition=Established", "--timeout=60s", "-f", crds)
+	installOpenReports(t, env)
 
 	for name, dir := range folders {
 		file := filepath.Join(dir, "report.openreports")
-		kubectlOK("apply", "--dry-run=server", "--validate=strict", "-f", file)
-		kubectlOK("apply", "--server-side", "--validate=strict", "-f", file)
-		kubectlOK("apply", "--server-side", "--validate=strict", "-f", file) // again: it is replaced
+		kubectlOK(t, env, "apply", "--dry-run=server", "--validate=strict", "-f", file)
+		kubectlOK(t, env, "apply", "--server-side", "--validate=strict", "-f", file)
+		kubectlOK(t, env, "apply", "--server-side", "--validate=strict", "-f", file) // again: it is replaced
 
 		var got openreports.ClusterReport
-		d := json.NewDecoder(strings.NewReader(kubectlOK("get", "-f", file, "-o", "json")))
+		d := json.NewDecoder(strings.NewReader(kubectlOK(t, env, "get", "-f", file, "-o", "json")))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&got); err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -241,7 +226,7 @@ func openReports(t *testing.T, folders map[string]string) {
 			t.Errorf("%s: nothing is an error", name)
 		}
 	}
-	if table := kubectlOK("get", "clusterreports"); !strings.Contains(table, "noderole-broken-") || !strings.Contains(table, "noderole-shop-") {
+	if table := kubectlOK(t, env, "get", "clusterreports"); !strings.Contains(table, "noderole-broken-") || !strings.Contains(table, "noderole-shop-") {
 		t.Errorf("kubectl get clusterreports:\n%s", table)
 	}
 }

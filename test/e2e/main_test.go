@@ -101,6 +101,29 @@ func kubectl(t testing.TB, env []string, args ...string) output {
 	return output{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
+// kubectlOK is kubectl for a command that has to succeed, and returns what it prints.
+func kubectlOK(t testing.TB, env []string, args ...string) string {
+	t.Helper()
+	out := kubectl(t, env, args...)
+	if out.code != 0 {
+		t.Fatalf("kubectl %s: %s%s", strings.Join(args, " "), out.stdout, out.stderr)
+	}
+	return out.stdout
+}
+
+// installOpenReports installs the resource definitions of openreports.io until the test ends.
+func installOpenReports(t testing.TB, env []string) {
+	t.Helper()
+	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/openreports/reports-api").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	crds := filepath.Join(strings.TrimSpace(string(module)), "config", "crd")
+	kubectlOK(t, env, "apply", "--server-side", "-f", crds)
+	t.Cleanup(func() { kubectlOK(t, env, "delete", "-f", crds) })
+	kubectlOK(t, env, "wait", "--for=condition=Established", "--timeout=60s", "-f", crds)
+}
+
 // baseEnv is the environment without anybody's AWS and Kubernetes settings.
 func baseEnv() []string {
 	var env []string
@@ -112,7 +135,7 @@ func baseEnv() []string {
 	}
 	return append(
 		env,
-		"PATH="+binDir+string(os.PathListSeparator)+os.Getenv("PATH"), "HOME="+binDir,
+		"PATH="+binDir+string(os.PathListSeparator)+os.Getenv("PATH"), "HOME="+binDir, "COLUMNS=80",
 		"AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_MAX_ATTEMPTS=2",
 	)

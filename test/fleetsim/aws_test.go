@@ -192,12 +192,12 @@ func (c *cloud) answerIAM(of *call) {
 		}
 		of.xml("<InstanceProfile>" + a.profileXML(profile) + "</InstanceProfile>")
 	case "GetAccountSummary":
-		entry := func(key string, value int32) string { return element("key", key) + element("value", strconv.Itoa(int(value))) }
+		entry := func(key string, value int32) string {
+			return element("key", key) + element("value", strconv.Itoa(int(value)))
+		}
 		of.xml(elements("SummaryMap", "entry", []string{entry("InstanceProfiles", a.quota.Used), entry("InstanceProfilesQuota", a.quota.Max)}))
 	case "ListInstanceProfiles":
 		of.members("InstanceProfiles", sorted(a.profiles), func(name string) string { return a.profileXML(a.profiles[name]) })
-	case "ListOpenIDConnectProviders":
-		of.members("OpenIDConnectProviderList", sorted(a.providers), func(arn string) string { return element("Arn", arn) })
 	case "ListPolicies":
 		c.listPolicies(of, form.Get("PolicyUsageFilter") == "PermissionsBoundary")
 	case "GetPolicy", "GetPolicyVersion":

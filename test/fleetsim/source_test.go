@@ -353,6 +353,5 @@ func (w *world) connect() {
 			}
 		}
 		slices.Sort(s.OtherRegions)
-		s.ClusterProviders = &snapshot.ClusterProviders{ARNs: sorted(w.accounts[id.Account].providers)}
 	}
 }

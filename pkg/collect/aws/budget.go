@@ -28,7 +28,7 @@ var iamRates = map[string]int{"iam:GetPolicy": 17, "iam:GetPolicyVersion": 17}
 
 // eksRate is how many requests to Amazon EKS are sent per second to one region, and
 // eksBurst how many at once after a pause, where many clusters are read; oneEKSRate and
-// oneEKSBurst are the same where one is. EKS's limits are not published either. Nodes that
+// oneEKSBurst are those of each operation where one cluster is. EKS's limits are not published either. Nodes that
 // start ask for their cluster, and do not join where EKS throttles them.
 // Source: https://github.com/awslabs/amazon-eks-ami/issues/218.
 const (
@@ -52,8 +52,8 @@ const (
 	raiseAfter = time.Second
 )
 
-// budget limits the requests of one account, retries included: those to IAM by operation
-// and those to EKS by region.
+// budget limits the requests of one account, retries included: those to IAM by operation,
+// and those to EKS by region and, where one cluster is read, by operation.
 type budget struct {
 	many bool // whether many clusters are read
 	// pause waits for a time, or until the context ends, and returns its error then.
@@ -91,7 +91,7 @@ func (b *budget) paceOf(operation, region string) *pace {
 	case service == "organizations" && b.many:
 		perSecond, burst = organizationsRate, organizationsRate
 	case service == "eks":
-		key, perSecond, burst = "eks "+region, oneEKSRate, oneEKSBurst
+		key, perSecond, burst = operation+" "+region, oneEKSRate, oneEKSBurst
 	default:
 		return nil
 	}

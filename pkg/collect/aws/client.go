@@ -34,8 +34,8 @@ import (
 // far above what AWS needs, so that throttling has time to pass.
 const operationTimeout = 2 * time.Minute
 
-// callsInFlight bounds the calls in flight to EKS, and those of each operation of IAM. The
-// largest level of a usual cluster fits in.
+// callsInFlight bounds the calls in flight of each operation of EKS and IAM; where many clusters
+// are read, those to EKS. The largest level of a usual cluster fits in.
 const callsInFlight = 20
 
 // otherCallsInFlight are the bounds of the calls in flight to services of which less is
@@ -85,6 +85,7 @@ type Client struct {
 // limits are what all calls of an account share.
 type limits struct {
 	profile string // for messages: what to log in to
+	many    bool   // see Config.Many
 	timeout time.Duration
 
 	slotsMu sync.Mutex
@@ -92,12 +93,12 @@ type limits struct {
 }
 
 // slotsOf returns what the calls in flight of an operation take a place in: that of its
-// service, and for IAM that of the operation. There every operation has a budget of its own,
-// and calls that wait for theirs would keep the others from using theirs.
+// service, and that of the operation where every operation has a budget of its own: calls that
+// wait for theirs would keep the others from using theirs.
 func (l *limits) slotsOf(operation string) chan struct{} {
 	key, _, _ := strings.Cut(operation, ":")
 	bound := cmp.Or(otherCallsInFlight[key], callsInFlight)
-	if key == "iam" {
+	if key == "iam" || key == "eks" && !l.many {
 		key = operation
 	}
 	l.slotsMu.Lock()
@@ -154,7 +155,7 @@ func NewAccount(ctx context.Context, cfg Config) (*Account, error) {
 // newAccount returns the account of a configuration that was loaded.
 func newAccount(loaded aws.Config, cfg Config, shared *budget) *Account {
 	a := &Account{
-		limits:  &limits{profile: cfg.profile(), timeout: operationTimeout, slots: map[string]chan struct{}{}},
+		limits:  &limits{profile: cfg.profile(), many: cfg.Many, timeout: operationTimeout, slots: map[string]chan struct{}{}},
 		budget:  shared,
 		calls:   map[string]int{},
 		regions: map[string]*Client{},

@@ -327,6 +327,25 @@ func TestNodeClassesNotInstalled(t *testing.T) {
 	}
 }
 
+// The options of the instance metadata service are those of the spec.
+func TestNodeClassMetadata(t *testing.T) {
+	s := &recorder{request: "GET /apis/karpenter.k8s.aws/v1/ec2nodeclasses", instead: func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"kind":"EC2NodeClassList","apiVersion":"karpenter.k8s.aws/v1","items":[{"metadata":{"name":"a"},
+"spec":{"role":"r","metadataOptions":{"httpEndpoint":"enabled","httpTokens":"required","httpPutResponseHopLimit":2}}}]}`)
+	}}
+	err := s.run(t, func(ctx context.Context, c *kube.Client) error {
+		classes, err := c.KarpenterNodeClasses(ctx)
+		if want := (snapshot.MetadataOptions{HTTPEndpoint: "enabled", HTTPTokens: "required", HopLimit: 2}); classes["a"].Metadata != want {
+			t.Errorf("the class is %+v", classes["a"])
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // Node classes come in pages.
 func TestNodeClassPages(t *testing.T) {
 	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
