@@ -45,9 +45,9 @@ e2e: ## a real kube-apiserver, moto, kubectl; builds the API server once
 	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -count=1 -p 1 -timeout 60m -v ./...
 
 # The tests of test/e2e that take longest.
-SLOW = Changes|CreateIsWhatItPrints|CreateKeepsTheGuidesRole|CreateRefused|CreateThenCheck|Deploy|DeployFleet|EveryRefusal|Fix|FixKilled|FixLock|FixPrinted|FixRefused|HTML|LettingIn|Memory|ReportFormats
+SLOW = Action|Changes|CreateIsWhatItPrints|CreateKeepsTheGuidesRole|CreateRefused|CreateThenCheck|CreateUsesTheGuidesCNIPolicy|Deploy|DeployFleet|EveryRefusal|Fix|FixKilled|FixLock|FixPrinted|FixRefused|FixTwice|HTML|LayersBlockPulls|LettingIn|Memory|ReportFormats|Site
 
-e2e-quick: ## the end-to-end tests without the slow ones and the release: five minutes, for a change to texts
+e2e-quick: ## the end-to-end tests without the slow ones and the release: for a change to texts
 	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -count=1 -timeout 20m -skip '^Test($(SLOW))$$' .
 
 dist: ## the release's archives, packages and image in dist/, and the checksums in plugins.yaml; builds goreleaser once

@@ -3,6 +3,7 @@ package collect_test
 import (
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -59,7 +60,7 @@ func TestLargeAccount(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := largeAccount(t)
-			memory := watchMemory(f)
+			memory := watchMemory(t, f)
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
 				s, stats, err := collect.Collect(t.Context(), collect.Options{
@@ -185,7 +186,9 @@ func withinBudget(t *testing.T, spans []span) {
 }
 
 // watchMemory returns what the heap had at most since the call, beyond what it had then.
-func watchMemory(f *fakeAWS) func() uint64 {
+func watchMemory(t *testing.T, f *fakeAWS) func() uint64 {
+	percent := debug.SetGCPercent(100) // make test collects less often
+	t.Cleanup(func() { debug.SetGCPercent(percent) })
 	used := func() uint64 {
 		var stats runtime.MemStats
 		runtime.ReadMemStats(&stats)

@@ -3,6 +3,7 @@ package collect_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,6 +36,13 @@ var misshapen = map[string]func(w http.ResponseWriter, r *http.Request, server h
 	},
 }
 
+// answersXML reports whether an operation's service answers with XML; the others answer with
+// JSON.
+func answersXML(operation string) bool {
+	service, _, _ := strings.Cut(operation, ":")
+	return slices.Contains([]string{"autoscaling", "ec2", "iam", "sts"}, service)
+}
+
 // faulty gives an operation's answers by answer.
 func faulty(w *world, operation string, answer func(http.ResponseWriter, *http.Request, http.Handler)) {
 	const whole = "X-Whole" // the request of an answer that is changed
@@ -59,6 +67,11 @@ func TestMisshapen(t *testing.T) {
 	tests["iam:SimulatePrincipalPolicy"] = missingOf(snapshot.FactSimulations, worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid", "hyperpod", "mapped", "quick")...)
 	for operation, refused := range tests {
 		for name, answer := range misshapen {
+			// What is of another format altogether is HTML; a service's own format has another
+			// content than expected.
+			if foreign := map[bool]string{true: "an empty object", false: "another element"}[answersXML(operation)]; name == foreign {
+				continue
+			}
 			t.Run(operation+"/"+name, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t)

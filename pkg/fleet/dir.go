@@ -70,7 +70,7 @@ func WriteSnapshot(dir string, t Target, facts *snapshot.Snapshot) error {
 		return err
 	}
 	var b bytes.Buffer
-	z := compressors.Get().(*gzip.Writer) //nolint:errcheck,forcetypeassert // the pool has nothing else
+	z := compressors.Get().(*gzip.Writer)
 	defer compressors.Put(z)
 	z.Reset(&b)
 	_, err = z.Write(text)

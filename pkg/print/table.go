@@ -46,7 +46,8 @@ type TableOptions struct {
 	Symbols bool
 	// ASCII writes names beyond ASCII as \u00e9, for a terminal without Unicode.
 	ASCII bool
-	// Wide shows ARNs, everything that uses a role, and all evidence.
+	// Wide shows ARNs, everything that uses a role, all evidence, and for each finding what
+	// happens without a repair.
 	Wide bool
 	// Quiet leaves out all but findings.
 	Quiet bool

@@ -34,7 +34,7 @@ func runMain(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
 	plugin = filepath.Join(dir, "kubectl-noderole")
-	build := exec.Command("go", "build", "-o", plugin, "../../cmd/kubectl-noderole")
+	build := exec.Command("go", "build", "-ldflags", "-s -w", "-o", plugin, "../../cmd/kubectl-noderole")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the plugin: %v\n%s", err, out)
 		return 1
