@@ -290,7 +290,7 @@ func TestOptionalReads(t *testing.T) {
 	}
 	var documented []string
 	for _, statement := range policy.Statement[1:] {
-		if !slices.Contains([]string{"NodeRoleList", "NodeRoleUsage", "NodeRoleFleet"}, statement.Sid) {
+		if !slices.Contains([]string{"NodeRoleList", "NodeRoleBulk", "NodeRoleUsage", "NodeRoleFleet"}, statement.Sid) {
 			documented = append(documented, statement.Action...)
 		}
 	}
