@@ -198,12 +198,8 @@ func harmless(t tester, first *snapshot.Snapshot, before *finding.Report, f *fac
 	after := judge(f.s)
 	passed, failed := map[finding.Ref]bool{}, map[string]bool{}
 	for _, r := range before.Results {
-		switch r.Status {
-		case finding.Pass:
-			passed[r.Ref()] = true
-		case finding.Fail:
-			failed[r.ID] = true
-		}
+		passed[r.Ref()] = r.Status == finding.Pass
+		failed[r.ID] = failed[r.ID] || r.Status == finding.Fail
 	}
 	for _, r := range after.Results {
 		if r.Status == finding.Fail && passed[r.Ref()] {
