@@ -198,7 +198,7 @@ func harmless(t tester, first *snapshot.Snapshot, before *finding.Report, f *fac
 	after := judge(f.s)
 	passed, failed := map[finding.Ref]bool{}, map[string]bool{}
 	for _, r := range before.Results {
-		passed[r.Ref()] = r.Status == finding.Pass
+		passed[r.Ref()] = passed[r.Ref()] || r.Status == finding.Pass
 		failed[r.ID] = failed[r.ID] || r.Status == finding.Fail
 	}
 	for _, r := range after.Results {
