@@ -33,10 +33,10 @@ func actionNames() []string {
 	return slices.Compact(names)
 }
 
-// doubtful says why an action probably does not exist in AWS, or nothing. AWS has
-// many thousands of actions, and no list of them is part of this program: an action
-// is doubtful if it has characters that no action has, or if it is one typing error
-// away from one that appears in this program.
+// doubtful says why an action may not exist in AWS, or nothing. AWS has many
+// thousands of actions, and no list of them is part of this program: an action does
+// not exist if it has characters that no action has, and is doubtful if it does not
+// appear in this program, most of all if it is one typing error away from one that does.
 func doubtful(action string) string {
 	service, name, _ := strings.Cut(action, ":")
 	other := func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') }
@@ -53,7 +53,7 @@ func doubtful(action string) string {
 			return fmt.Sprintf("action %s may not exist; did you mean %s?", action, known)
 		}
 	}
-	return ""
+	return fmt.Sprintf("this program does not know the action %s: check its spelling", action)
 }
 
 // oneEdit reports whether one insertion, deletion, replacement, or swap of
