@@ -162,7 +162,7 @@ func (o *policyOptions) completeOrg(cmd *cobra.Command) error {
 	}
 	for _, flag := range orgFlags[2:] {
 		if cmd.Flag(flag).Value.String() == "" {
-			return usage("kubectl noderole policy reader --org --"+flag+" …", "--org needs --%s", flag)
+			return usage("such as kubectl noderole policy reader --org --org-id o-a1b2c3d4e5 --external-id noderole --trusted-principal arn:aws:iam::111122223333:role/ci", "--org needs --%s", flag)
 		}
 	}
 	slash := strings.LastIndex(o.roleName, "/") + 1
