@@ -172,10 +172,16 @@ func (o *diffOptions) run(ctx context.Context) error {
 	if err := o.print(d, footer); err != nil {
 		return fmt.Errorf("write the differences: %w", err)
 	}
+	return differenceCode(d.Summary.Worse, d.Summary.Unread)
+}
+
+// differenceCode is the exit code of a comparison: how many verdicts got worse, and how much
+// can no longer be read.
+func differenceCode(worse, unread int) error {
 	switch {
-	case d.Summary.Worse > 0:
+	case worse > 0:
 		return codeError{code: ExitFindings}
-	case d.Summary.Unread > 0:
+	case unread > 0:
 		return codeError{code: ExitIncomplete}
 	default:
 		return nil

@@ -53,14 +53,7 @@ func (o *diffOptions) runFleet(ctx context.Context) error {
 	if err := o.printFleet(d); err != nil {
 		return fmt.Errorf("write the differences: %w", err)
 	}
-	switch {
-	case d.Summary.Worse > 0:
-		return codeError{code: ExitFindings}
-	case d.Summary.Unread > 0:
-		return codeError{code: ExitIncomplete}
-	default:
-		return nil
-	}
+	return differenceCode(d.Summary.Worse, d.Summary.Unread)
 }
 
 // fleetSource says where a directory comes from.

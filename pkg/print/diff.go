@@ -79,14 +79,15 @@ func diffTone(d *diff.Diff) tone {
 
 func (t *table) diffHead(d *diff.Diff) {
 	t.line(strings.Join(append([]string{t.paint(d.Cluster.Name, text.Bold)}, clusterFacts(d.Cluster)...), "  "))
-	for _, side := range []struct {
-		word string
-		from diff.Source
-	}{{"old  ", d.Old}, {"new  ", d.New}} {
-		t.wrapped(side.word, "     ", sourceText(side.from))
-	}
-	for _, l := range wrap(d.Headline(), t.prose()) {
-		t.line(t.paint(l, headlineColor(diffTone(d))))
+	t.sides(sourceText(d.Old), sourceText(d.New), d.Headline(), diffTone(d))
+}
+
+// sides prints where the two sides come from, and what the comparison says.
+func (t *table) sides(older, newer, headline string, is tone) {
+	t.wrapped("old  ", "     ", older)
+	t.wrapped("new  ", "     ", newer)
+	for _, l := range wrap(headline, t.prose()) {
+		t.line(t.paint(l, headlineColor(is)))
 	}
 	t.line("")
 }

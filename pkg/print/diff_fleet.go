@@ -32,16 +32,7 @@ func FleetDiff(w io.Writer, raw *diff.FleetDiff, o TableOptions) error {
 		t.glyphs = unicodeGlyphs
 	}
 	t.line(t.paint(text.Count(d.Summary.Clusters, "cluster"), text.Bold))
-	for _, side := range []struct {
-		word string
-		from diff.FleetSource
-	}{{"old  ", d.Old}, {"new  ", d.New}} {
-		t.wrapped(side.word, "     ", fleetSourceText(side.from))
-	}
-	for _, l := range wrap(d.Headline(), t.prose()) {
-		t.line(t.paint(l, headlineColor(fleetDiffTone(d))))
-	}
-	t.line("")
+	t.sides(fleetSourceText(d.Old), fleetSourceText(d.New), d.Headline(), fleetDiffTone(d))
 	for _, line := range presences(d) {
 		t.wrapped(line.word+"  ", strings.Repeat(" ", columns(line.word)+2), line.words)
 	}
