@@ -45,7 +45,7 @@ e2e: ## a real kube-apiserver, moto, kubectl; builds the API server once
 	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -count=1 -p 1 -timeout 60m -v ./...
 
 # The tests of test/e2e that take longest.
-SLOW = Action|Changes|CreateIsWhatItPrints|CreateKeepsTheGuidesRole|CreateRefused|CreateThenCheck|CreateUsesTheGuidesCNIPolicy|Deploy|DeployFleet|EveryRefusal|Fix|FixKilled|FixLock|FixPrinted|FixRefused|FixTwice|HTML|LayersBlockPulls|LettingIn|Memory|ReportFormats|Site
+SLOW = Action|Changes|CreateIsWhatItPrints|CreateKeepsTheGuidesRole|CreateRefused|CreateThenCheck|CreateUsesTheGuidesCNIPolicy|Deploy|DeployFleet|EveryRefusal|Fix|FixInterrupted|FixKilled|FixLock|FixPrinted|FixRefused|FixTwice|FixUnproven|FleetOfContexts|HTML|LayersBlockPulls|LettingIn|Memory|ReportFormats|Rollout|Site|TerraformRoundTrip|Throttling
 
 e2e-quick: ## the end-to-end tests without the slow ones and the release: for a change to texts
 	KUBEBUILDER_ASSETS="$$(./hack/e2e-tools.sh)" && export KUBEBUILDER_ASSETS && cd test/e2e && $(GO) test -count=1 -timeout 20m -skip '^Test($(SLOW))$$' .
