@@ -76,28 +76,18 @@ func addonPodText(pod snapshot.AddonPod) string {
 // it has.
 func (f *factParts) registries() {
 	type registry = snapshot.Registry
-	of := func(s *snapshot.Snapshot) *map[string]registry { return &s.Registries }
 	addTable(f, table[registry]{
-		kind: KindRegistry, fact: snapshot.FactRegistries, of: of, referred: true, findBy: []snapshot.Fact{snapshot.FactEvents},
-		fields: []field[registry]{{
-			name:   "pull-through cache",
-			text:   func(r registry) string { return pairs(r.PullThroughCache) },
-			copyTo: func(to *registry, from registry) { to.PullThroughCache = from.PullThroughCache },
-		}},
+		kind: KindRegistry, fact: snapshot.FactRegistries, referred: true, findBy: []snapshot.Fact{snapshot.FactEvents},
+		of: func(s *snapshot.Snapshot) *map[string]registry { return &s.Registries },
+		fields: []field[registry]{
+			{
+				name:   "pull-through cache",
+				text:   func(r registry) string { return pairs(r.PullThroughCache) },
+				copyTo: func(to *registry, from registry) { to.PullThroughCache = from.PullThroughCache },
+			},
+			document("permissions", iampolicy.Resource, func(r *registry) *string { return &r.Policy }),
+		},
 	})
-	for _, region := range keysOf(f.older.Registries, f.newer.Registries) {
-		if has(f.older.Registries, region) && has(f.newer.Registries, region) {
-			f.add(part[*snapshot.Snapshot]{
-				kind: KindRegistry, name: region, field: "permissions", needs: []factRef{factOf(snapshot.FactRegistries, region)},
-				grammar: iampolicy.Resource, document: func(s *snapshot.Snapshot) string { return s.Registries[region].Policy },
-				copyTo: func(to, from *snapshot.Snapshot) {
-					r := to.Registries[region]
-					r.Policy = from.Registries[region].Policy
-					put(&to.Registries, region, r)
-				},
-			})
-		}
-	}
 	quota := func(s *snapshot.Snapshot) snapshot.Quota {
 		if s.InstanceProfileQuota == nil {
 			return snapshot.Quota{}

@@ -24,34 +24,16 @@ func (f *factParts) around() {
 				text:   func(e endpoint) string { return routesText(e.Routes) },
 				copyTo: func(to *endpoint, from endpoint) { to.Routes = from.Routes },
 			},
+			document("policy", iampolicy.Resource, func(e *endpoint) *string { return &e.Policy }),
 		},
 	})
-	for _, id := range keysOf(f.older.VPCEndpoints, f.newer.VPCEndpoints) {
-		if has(f.older.VPCEndpoints, id) && has(f.newer.VPCEndpoints, id) {
-			f.add(part[*snapshot.Snapshot]{
-				kind: KindEndpoint, name: id, field: "policy", needs: []factRef{factOf(snapshot.FactVPCEndpoints, id)},
-				grammar: iampolicy.Resource, document: func(s *snapshot.Snapshot) string { return s.VPCEndpoints[id].Policy },
-				copyTo: func(to, from *snapshot.Snapshot) {
-					e := to.VPCEndpoints[id]
-					e.Policy = from.VPCEndpoints[id].Policy
-					put(&to.VPCEndpoints, id, e)
-				},
-			})
-		}
-	}
-	for _, arn := range keysOf(f.older.RepositoryPolicies, f.newer.RepositoryPolicies) {
-		if has(f.older.RepositoryPolicies, arn) && has(f.newer.RepositoryPolicies, arn) {
-			f.add(part[*snapshot.Snapshot]{
-				kind: KindRepository, name: snapshot.NameOf(arn), arn: arn, field: "policy", needs: []factRef{factOf(snapshot.FactRepositoryPolicies, arn)},
-				grammar: iampolicy.Resource, document: func(s *snapshot.Snapshot) string { return s.RepositoryPolicies[arn].Document },
-				copyTo: func(to, from *snapshot.Snapshot) { put(&to.RepositoryPolicies, arn, from.RepositoryPolicies[arn]) },
-			})
-		}
-	}
+	policy := document("policy", iampolicy.Resource, func(r *snapshot.RepositoryPolicy) *string { return &r.Document })
+	policy.copyTo = func(to *snapshot.RepositoryPolicy, from snapshot.RepositoryPolicy) { *to = from }
 	addTable(f, table[snapshot.RepositoryPolicy]{ // one that only one side has is of another image
 		kind: KindRepository, fact: snapshot.FactRepositoryPolicies, referred: true, findBy: []snapshot.Fact{snapshot.FactEvents},
 		of: func(s *snapshot.Snapshot) *map[string]snapshot.RepositoryPolicy { return &s.RepositoryPolicies },
 		fields: []field[snapshot.RepositoryPolicy]{
+			policy,
 			flag("missing from ECR", func(r *snapshot.RepositoryPolicy) *bool { return &r.NotFound }),
 		},
 	})

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
@@ -44,6 +45,9 @@ type field[V any] struct {
 	copyTo func(to *V, from V)
 	// needs is set where another fact than the entry itself has it.
 	needs snapshot.Fact
+	// document is set for a policy, which the text then is, in this grammar.
+	document bool
+	grammar  iampolicy.Kind
 }
 
 // table adds the parts of a map of facts: an entry as a whole where one side has it, and
@@ -134,6 +138,9 @@ func (t table[V]) field(p part[*snapshot.Snapshot], key string, fd field[V]) par
 		value := fd.text((*t.of(s))[key])
 		return value, value != ""
 	}
+	if fd.document {
+		p.document, p.grammar = func(s *snapshot.Snapshot) string { return fd.text((*t.of(s))[key]) }, fd.grammar
+	}
 	if fd.same != nil {
 		p.same = func(older, newer *snapshot.Snapshot) bool { return fd.same((*t.of(older))[key], (*t.of(newer))[key]) }
 	}
@@ -196,6 +203,13 @@ func single[V any](name string, of func(*V) *string) field[V] {
 		text:   func(v V) string { return *of(&v) },
 		copyTo: func(to *V, from V) { *of(to) = *of(&from) },
 	}
+}
+
+// document is a field of a struct that is a policy.
+func document[V any](name string, grammar iampolicy.Kind, of func(*V) *string) field[V] {
+	f := single(name, of)
+	f.document, f.grammar = true, grammar
+	return f
 }
 
 // metadata is what a source of nodes sets of the instance metadata service.

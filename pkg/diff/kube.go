@@ -39,22 +39,9 @@ func (f *factParts) awsNode() {
 			single("target role", func(a *association) *string { return &a.TargetRoleARN }),
 			single("external ID", func(a *association) *string { return &a.ExternalID }),
 			flag("without session tags", func(a *association) *bool { return &a.DisableSessionTags }),
+			document("session policy", iampolicy.Identity, func(a *association) *string { return &a.Policy }),
 		},
 	})
-	for _, id := range keysOf(f.older.PodIdentityAssociations, f.newer.PodIdentityAssociations) {
-		if !has(f.older.PodIdentityAssociations, id) || !has(f.newer.PodIdentityAssociations, id) {
-			continue
-		}
-		f.add(part[*snapshot.Snapshot]{
-			kind: KindAssociation, name: id, field: "session policy", needs: []factRef{factOf(snapshot.FactPodIdentity, id)},
-			grammar: iampolicy.Identity, document: func(s *snapshot.Snapshot) string { return s.PodIdentityAssociations[id].Policy },
-			copyTo: func(to, from *snapshot.Snapshot) {
-				a := to.PodIdentityAssociations[id]
-				a.Policy = from.PodIdentityAssociations[id].Policy
-				put(&to.PodIdentityAssociations, id, a)
-			},
-		})
-	}
 	f.serviceAccount()
 	f.daemonSet()
 	addTable(f, table[snapshot.PodImages]{

@@ -135,8 +135,8 @@ func nodeRoleOf(v *view.View, r *view.NodeRole, group string) nodeRole {
 	return n
 }
 
-// compared are the actions by which the rights of node roles are compared: what nodes, the
-// image puller and the VPC CNI call, and what no node calls and is dangerous.
+// compared are the actions by which the rights of node roles are compared: those that nodes,
+// the image puller and the VPC CNI call, and the dangerous ones, which no node calls.
 var compared = func() []need.Action {
 	var list []need.Action
 	for _, name := range need.Names() {
