@@ -87,13 +87,11 @@ func (o *diffOptions) compareAll(ctx context.Context, older, newer *fleet.Direct
 	for _, arn := range order {
 		p := pairs[arn]
 		group.Go(func() error {
-			was, err := o.fleetSide(ctx, older, o.older, p.older, func(f fleetrules.Facts) { across.add(&across.earlier, f) },
-				func(reason string) { across.addUnread(&across.earlier, *p.older, reason) })
+			was, err := o.fleetSide(ctx, older, o.older, p.older, across, &across.earlier)
 			if err != nil {
 				return err
 			}
-			is, err := o.fleetSide(ctx, newer, o.newer, p.newer, func(f fleetrules.Facts) { across.add(&across.now, f) },
-				func(reason string) { across.addUnread(&across.now, *p.newer, reason) })
+			is, err := o.fleetSide(ctx, newer, o.newer, p.newer, across, &across.now)
 			if err != nil {
 				return err
 			}
@@ -143,8 +141,9 @@ func presence(was, is fleetSide) diff.Presence {
 	}
 }
 
-// fleetSide loads and judges a cluster of a directory, which may not have it.
-func (o *diffOptions) fleetSide(ctx context.Context, d *fleet.Directory, dir string, e *fleet.Entry, add func(fleetrules.Facts), unread func(reason string)) (fleetSide, error) {
+// fleetSide loads and judges a cluster of a directory, which may not have it, and adds to a
+// fleet what the rules about several clusters need of it.
+func (o *diffOptions) fleetSide(ctx context.Context, d *fleet.Directory, dir string, e *fleet.Entry, across *together, to *fleetrules.Fleet) (fleetSide, error) {
 	if e == nil {
 		return fleetSide{}, nil
 	}
@@ -153,7 +152,7 @@ func (o *diffOptions) fleetSide(ctx context.Context, d *fleet.Directory, dir str
 	var notRead *fleet.NotReadError
 	if errors.As(err, &notRead) {
 		side.reason = notRead.Reason
-		unread(notRead.Reason)
+		across.addUnread(to, *e, notRead.Reason)
 		return side, nil
 	}
 	if err != nil {
@@ -161,7 +160,7 @@ func (o *diffOptions) fleetSide(ctx context.Context, d *fleet.Directory, dir str
 	}
 	side.Name, side.Facts = filepath.Join(dir, filepath.FromSlash(e.SnapshotFile())), facts
 	v := view.New(facts)
-	add(fleetrules.FactsOf(v, e.Group))
+	across.add(to, fleetrules.FactsOf(v, e.Group))
 	side.Report, err = o.judge(v)
 	return side, err
 }
