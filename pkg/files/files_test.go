@@ -211,6 +211,7 @@ func TestYAML(t *testing.T) {
 		{"too many entries in two levels", keys(150_000) + "a:\n" + strings.ReplaceAll("\n"+keys(60_000), "\nk", "\n  k"), "line 200002: has mappings with more than 200000 entries"},
 		{"many documents", strings.Repeat("---\na: 1\n", 1000), ""},
 		{"too many documents", strings.Repeat("---\na: 1\n", 20_000), "line 20001: has more than 10000 documents"},
+		{"another encoding", "a: b\nc: Gr\xf6\xdfe\n", "line 2: is not UTF-8 text: save it as UTF-8"},
 		{"an alias", "a: &x 1\nb: *x\n", "line 2: aliases are not supported: write the value itself"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -1,8 +1,11 @@
 package files
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
@@ -34,30 +37,37 @@ type LimitError struct {
 // Error returns the line and the problem.
 func (e *LimitError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Problem) }
 
-// YAML parses a YAML or JSON text. A text that takes the parser too long is refused before
-// it is parsed, and so are aliases, which can make a small text a large value; these errors
-// are *LimitError. Other errors are the parser's.
+// YAML parses a YAML or JSON text. A text that is not UTF-8 or takes the parser too long is
+// refused before it is parsed, and so are aliases, which can make a small text a large value;
+// these errors are *LimitError. Other errors are the parser's.
 func YAML(text []byte) (*ast.File, error) {
-	tokens := lexer.Tokenize(withoutMark(text))
-	if err := check(tokens); err != nil {
+	tokens, err := tokenize(text)
+	if err != nil {
 		return nil, err
 	}
 	return parser.Parse(tokens, 0)
 }
 
-// withoutMark is a text without the byte order mark that some editors begin it with.
-func withoutMark(text []byte) string { return strings.TrimPrefix(string(text), "\ufeff") }
+// CheckYAML returns the *LimitError of YAML, if it has one.
+func CheckYAML(text []byte) error {
+	_, err := tokenize(text)
+	return err
+}
 
-// CheckYAML returns a *LimitError for a text that YAML would refuse.
-func CheckYAML(text []byte) error { return check(lexer.Tokenize(withoutMark(text))) }
-
-func check(tokens token.Tokens) error {
+// tokenize returns the tokens of a text, without the byte order mark that some editors begin
+// it with.
+func tokenize(text []byte) (token.Tokens, error) {
+	if !utf8.Valid(text) {
+		bad := slices.IndexFunc(bytes.Split(text, []byte("\n")), func(l []byte) bool { return !utf8.Valid(l) })
+		return nil, &LimitError{Line: bad + 1, Problem: "is not UTF-8 text: save it as UTF-8"}
+	}
+	tokens := lexer.Tokenize(strings.TrimPrefix(string(text), "\ufeff"))
 	for _, t := range tokens {
 		if t.Type == token.AliasType {
-			return &LimitError{Line: line(t), Problem: "aliases are not supported: write the value itself"}
+			return nil, &LimitError{Line: line(t), Problem: "aliases are not supported: write the value itself"}
 		}
 	}
-	return CheckTokens(tokens)
+	return tokens, CheckTokens(tokens)
 }
 
 // CheckTokens returns a *LimitError for tokens that take the parser too long. Aliases are

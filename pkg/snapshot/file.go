@@ -340,8 +340,12 @@ func kindOfType(t reflect.Type) string {
 	}
 }
 
+// firstLine returns the first line of a text, or its first 200 bytes.
 func firstLine(s string) string {
 	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
+	if len(s) > 200 {
+		s = strings.ToValidUTF8(s[:200], "") + "..."
+	}
 	return s
 }
 
