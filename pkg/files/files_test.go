@@ -69,6 +69,9 @@ func TestReadIsBounded(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if _, err := files.Read(t.Context(), "-", nil, 1); err == nil || err.Error() != "-: standard input is not read here; name a file, such as ./-" {
+		t.Errorf("no standard input: %v", err)
+	}
 	if _, err := files.Read(t.Context(), file+"x", nil, 1); !errors.Is(err, fs.ErrNotExist) || err.Error() != file+"x: cannot be read: no such file or directory" {
 		t.Errorf("a file that is not there: %v", err)
 	}
