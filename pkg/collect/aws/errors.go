@@ -21,6 +21,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 )
 
@@ -420,7 +421,7 @@ func (s *site) profileFlag() string {
 	if s.profile == "" {
 		return ""
 	}
-	return " --profile " + s.profile
+	return " --profile " + command.Quote(s.profile)
 }
 
 func utc(t *time.Time) time.Time {

@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 )
 
@@ -36,7 +37,7 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 	case apierrors.IsUnauthorized(err):
 		return &problem.Error{
 			Problem: "the Kubernetes API server " + c.server + " does not accept the credentials of the kubeconfig (Unauthorized)",
-			Next:    "see whether kubectl gets in: kubectl get nodes" + c.contextFlag(),
+			Next:    "see whether kubectl gets in: kubectl get nodes" + c.contextFlags(),
 			Err:     err,
 		}
 	case isForeign(err):
@@ -48,7 +49,7 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 	if why, is := cannotReach(err); is {
 		return &problem.Error{
 			Problem: "cannot reach the Kubernetes API server " + c.server + ": " + why,
-			Next:    "see whether kubectl gets through: kubectl cluster-info" + c.contextFlag(),
+			Next:    "see whether kubectl gets through: kubectl cluster-info" + c.contextFlags(),
 			Err:     err,
 		}
 	}
@@ -58,7 +59,7 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 		// a client certificate.
 		return &problem.Error{
 			Problem: "cannot call the Kubernetes API server " + c.server + ": " + withoutOutput(collect.OneLine(send.Err.Error())),
-			Next:    "see whether kubectl can: kubectl get nodes" + c.contextFlag(),
+			Next:    "see whether kubectl can: kubectl get nodes" + c.contextFlags(),
 			Err:     err,
 		}
 	}
@@ -106,7 +107,7 @@ func isForeign(err error) bool {
 func (c *Client) configError(err error) error {
 	return &problem.Error{
 		Problem: "the kubeconfig cannot be used: " + collect.OneLine(err.Error()),
-		Next:    "see whether kubectl can use it: kubectl cluster-info" + c.contextFlag(),
+		Next:    "see whether kubectl can use it: kubectl cluster-info" + c.contextFlags(),
 		Err:     err,
 	}
 }
@@ -161,9 +162,13 @@ func innermost(err error) string {
 	}
 }
 
-func (c *Client) contextFlag() string {
-	if c.context == "" {
-		return ""
+func (c *Client) contextFlags() string {
+	flags := ""
+	if c.kubeconfig != "" {
+		flags += " --kubeconfig " + command.Quote(c.kubeconfig)
 	}
-	return " --context " + c.context
+	if c.context != "" {
+		flags += " --context " + command.Quote(c.context)
+	}
+	return flags
 }

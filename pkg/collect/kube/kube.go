@@ -64,7 +64,8 @@ const (
 // Options say how messages name the cluster.
 type Options struct {
 	// Context is the kube context, for messages; empty for a cluster that no context names.
-	Context string
+	// Kubeconfig is the file that has it, empty for kubectl's default.
+	Context, Kubeconfig string
 	// Trace records the calls; nil records none.
 	Trace *trace.Recorder
 }
@@ -84,10 +85,10 @@ type Client struct {
 	leases          leaseWriter
 	raw             rest.Interface
 
-	transport http.RoundTripper
-	server    string
-	context   string
-	calls     atomic.Int64
+	transport           http.RoundTripper
+	server              string
+	context, kubeconfig string
+	calls               atomic.Int64
 }
 
 var _ collect.Kube = (*Client)(nil)
@@ -120,7 +121,7 @@ type (
 // New returns a client for the cluster of a kubeconfig's context. The
 // configuration is not changed. No request is made.
 func New(config *rest.Config, o Options) (*Client, error) {
-	c := &Client{server: text.WithoutSecrets(config.Host), context: o.Context}
+	c := &Client{server: text.WithoutSecrets(config.Host), context: o.Context, kubeconfig: o.Kubeconfig}
 	config = rest.CopyConfig(config)
 	config.ContentType = runtime.ContentTypeProtobuf
 	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
