@@ -98,6 +98,11 @@ func exitCode(w io.Writer, err error, ctx context.Context) int {
 	return code.code
 }
 
+// printLine writes one line, with names as they are safe to show.
+func printLine(w io.Writer, format string, args ...any) {
+	fmt.Fprintln(w, text.Visible(fmt.Sprintf(format, args...)))
+}
+
 // warn writes a warning to standard error.
 func warn(w io.Writer, format string, args ...any) { say(w, "warning", fmt.Sprintf(format, args...)) }
 

@@ -267,20 +267,20 @@ func (f *fixer) show(e apply.Event) {
 	case apply.Warning:
 		warn(f.streams.ErrOut, "%s", e.Why)
 	case apply.Begins:
-		fmt.Fprintf(out, "step %d of %d  %s\n", e.Step, e.Of, e.Plan.Title)
+		printLine(out, "step %d of %d  %s", e.Step, e.Of, e.Plan.Title)
 	case apply.Changing:
 		f.transient("changing " + e.Change.String())
 	case apply.Changed:
 		f.transient("")
-		fmt.Fprintf(out, "  %-10s%s\n", done(e.Change), e.Change)
+		printLine(out, "  %-10s%s", done(e.Change), e.Change)
 	case apply.Kept:
 		f.transient("")
-		fmt.Fprintf(out, "  kept      %s: already as planned\n", e.Change)
+		printLine(out, "  kept      %s: already as planned", e.Change)
 	case apply.Waiting:
 		f.transient("waiting: " + e.Why)
 	case apply.Proven:
 		f.transient("")
-		fmt.Fprintf(out, "  proof     %s\n", e.Plan.Proof)
+		printLine(out, "  proof     %s", e.Plan.Proof)
 	}
 }
 
