@@ -370,6 +370,9 @@ func answerText(api smithy.APIError, err error) string {
 	if code == "" || code == "UnknownError" {
 		if response := httpResponse(err); response != nil {
 			code = fmt.Sprintf("status %d", response.StatusCode)
+			if response.StatusCode/100 == 3 {
+				code += ", a redirect that is not followed (a proxy, or a wrong endpoint)"
+			}
 		}
 	}
 	if message == "" || message == "UnknownError" || message == code {

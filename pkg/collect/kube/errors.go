@@ -40,6 +40,8 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 			Next:    "see whether kubectl gets in: kubectl get nodes" + c.contextFlags(),
 			Err:     err,
 		}
+	case isRedirect(err):
+		return &collect.CallError{Operation: operation, Message: "the response is a redirect, which is not followed (a proxy)", Err: err}
 	case isForeign(err):
 		status, _ := errorStatus(err)
 		return &collect.CallError{Operation: operation, Message: fmt.Sprintf("the response %d has no Status, so it is not of the Kubernetes API (a proxy)", status.Code), Err: err}
@@ -110,6 +112,12 @@ func (c *Client) configError(err error) error {
 		Next:    "see whether kubectl can use it: kubectl cluster-info" + c.contextFlags(),
 		Err:     err,
 	}
+}
+
+// isRedirect tells whether the answer is a redirect that sameHost does not follow.
+func isRedirect(err error) bool {
+	status, ok := errorStatus(err)
+	return ok && status.Code/100 == 3
 }
 
 // broken tells whether an answer had begun and broke off.

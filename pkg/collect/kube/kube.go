@@ -36,6 +36,7 @@ import (
 const (
 	connectTimeout = 5 * time.Second
 	requestTimeout = 30 * time.Second
+	maxRedirects   = 10
 )
 
 // pageSize is how many objects of a list are read, and held, at a time.
@@ -149,6 +150,7 @@ func New(config *rest.Config, o Options) (*Client, error) {
 		waiting.plugin = config.ExecProvider.Command
 	}
 	client.Transport, c.transport = waiting, waiting
+	client.CheckRedirect = sameHost
 	// The types of the groups in use; client-go's own clients would
 	// bring those of every group into the program.
 	scheme := runtime.NewScheme()
@@ -192,6 +194,15 @@ func New(config *rest.Config, o Options) (*Client, error) {
 	}
 	c.raw = core
 	return c, nil
+}
+
+// sameHost follows a redirect only to the server itself: client-go would send the credentials
+// of the kubeconfig to any other one too.
+func sameHost(request *http.Request, via []*http.Request) error {
+	if request.URL.Host != via[0].URL.Host || request.URL.Scheme != via[0].URL.Scheme || len(via) > maxRedirects {
+		return http.ErrUseLastResponse
+	}
+	return nil
 }
 
 func empty[T any]() *T { return new(T) }
