@@ -22,7 +22,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// binDir is where TestMain puts the built plugin.
+// binDir is the folder of the built plugin.
 var binDir string
 
 // update writes what scripts compare output with anew: go test ./test/script -update.
@@ -34,18 +34,14 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "noderole-bin-")
+	// The plugin stays, so that go build links it again only after a change to its code.
+	dir, err := filepath.Abs("../../build/test/script")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer func() {
-		if err := os.RemoveAll(dir); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
-	}()
 	// This package imports pkg/cli, so that go test runs the scripts again when the plugin's code has changed.
-	args := []string{"build", "-ldflags", "-s -w", "-o", dir}
+	args := []string{"build", "-ldflags", "-s -w", "-o", dir + "/"}
 	if os.Getenv("GOCOVERDIR") != "" { // make coverage: the plugin writes there what it ran, and does so only with main among the packages
 		const module = "github.com/kubectl-noderole/kubectl-noderole/"
 		args = append(args, "-cover", "-coverpkg="+module+"pkg/cli,"+module+"cmd/kubectl-noderole")
