@@ -201,8 +201,14 @@ func TestKilled(t *testing.T) {
 		if len(unread) == 0 || len(unread) == len(c.clusters) {
 			t.Errorf("%d of %d clusters are not read when the run was killed", len(unread), len(c.clusters))
 		}
-		if r := report(t, dir); r.Summary.NotRead != len(unread) {
+		r := report(t, dir)
+		if r.Summary.NotRead != len(unread) {
 			t.Errorf("the report says that %d clusters are not read, want %d", r.Summary.NotRead, len(unread))
+		}
+		for _, row := range r.Clusters {
+			if !row.Read && !strings.HasPrefix(row.Reason, "it has no snapshot: the run ended before") {
+				t.Errorf("%s is not read: %s", row.Cluster.ARN, row.Reason)
+			}
 		}
 		c.forget()
 		if out := c.run(t, "", snapshotArgs(dir, "--max-age", "1h")...); out.code != 0 {
