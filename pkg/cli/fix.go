@@ -128,7 +128,7 @@ func (o *fixOptions) complete(cmd *cobra.Command) error {
 	if err := completeRules(o.only, rules.Docs(), "such as NR202; check prints the ids"); err != nil {
 		return err
 	}
-	if o.cniRole != "" && !roleName.MatchString(o.cniRole) {
+	if o.cniRole != "" && !roleName().MatchString(o.cniRole) {
 		return usage("1 to 64 letters, digits and _+=,.@-", "--cni-role %q is not a role name", o.cniRole)
 	}
 	changed := func(names ...string) (name string) {
