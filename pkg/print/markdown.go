@@ -26,7 +26,7 @@ const (
 // writeMarkdown writes GitHub's Markdown for a comment on a pull request. No name
 // or policy text in it is read as Markdown or HTML.
 func writeMarkdown(w io.Writer, r *finding.Report, o Options) error {
-	r = clean(r, text.Visible)
+	r = cleaned(r, text.Visible)
 	m := newModel(r, everything)
 	d := &markdown{}
 	d.head(r)

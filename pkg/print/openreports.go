@@ -60,7 +60,7 @@ type (
 // only follows from another finding, is skip. A report that is too large for an object is
 // shortened.
 func writeOpenReports(w io.Writer, raw *finding.Report, _ Options) error {
-	r := clean(raw, text.Visible)
+	r := cleaned(raw, text.Visible)
 	report := clusterReport{
 		APIVersion: "openreports.io/v1alpha1", Kind: "ClusterReport",
 		Metadata: clusterReportMetadata{
