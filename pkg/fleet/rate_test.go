@@ -3,6 +3,7 @@ package fleet_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -95,5 +96,24 @@ func TestRates(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestReadyFirst: a cluster that would wait for its account's rate is read after those that
+// would not, and without waiting where no other is left.
+func TestReadyFirst(t *testing.T) {
+	t.Parallel()
+	var order []string
+	p := plan(target(1, "eu-west-1", "a"), target(1, "eu-west-1", "b"), target(1, "eu-west-1", "c"), target(2, "eu-west-1", "d"), target(2, "eu-west-1", "e"))
+	err := fleet.Collect(t.Context(), t.TempDir(), p, fleet.Options{
+		Parallel: 1,
+		Ready:    func(c fleet.Target) bool { return c.Identity().Name() == "a" || c.Identity().Name() > "c" },
+		Read: func(_ context.Context, c fleet.Target) (*snapshot.Snapshot, error) {
+			order = append(order, c.Identity().Name())
+			return facts(c, began), nil
+		},
+	})
+	if err != nil || strings.Join(order, " ") != "a d e b c" {
+		t.Errorf("%v, read %v", err, order)
 	}
 }
