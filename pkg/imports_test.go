@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 	"pkg/export":             {"pkg/change", "pkg/command", "pkg/need", "pkg/newrole", "pkg/planner", "pkg/snapshot", "pkg/text"},
 	"pkg/files":              {},
 	"pkg/finding":            {"pkg/command"},
-	"pkg/fleet":              {"pkg/files", "pkg/problem", "pkg/snapshot"},
+	"pkg/fleet":              {"pkg/files", "pkg/problem", "pkg/snapshot", "pkg/text"},
 	"pkg/fleetrules":         {"pkg/command", "pkg/finding", "pkg/need", "pkg/rules", "pkg/snapshot", "pkg/text", "pkg/view"},
 	"pkg/fleet/live":         {"pkg/collect", "pkg/collect/aws", "pkg/collect/kube", "pkg/fleet", "pkg/locate", "pkg/problem", "pkg/snapshot", "pkg/trace"},
 	"pkg/iac":                {"pkg/awsauth", "pkg/managed", "pkg/problem", "pkg/snapshot", "pkg/text"},

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -26,6 +25,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/managed"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // codeOptions name infrastructure code whose facts are used instead of a live cluster's.
@@ -85,7 +85,7 @@ func (o *codeOptions) onlyManifests() string {
 var codeFlags = []string{"region", "cluster-name"}
 
 // accountID is the form of the IDs of AWS accounts.
-var accountID = regexp.MustCompile(`^[0-9]{12}$`)
+var accountID = text.Pattern(`^[0-9]{12}$`)
 
 // complete refuses flags that contradict each other.
 func (o *codeOptions) complete(cmd *cobra.Command) error {
@@ -102,7 +102,7 @@ func (o *codeOptions) complete(cmd *cobra.Command) error {
 		return usage("give the code too: --terraform plan.json", "--onto applies to infrastructure code only")
 	case !o.given():
 		return nil
-	case o.account != "" && !accountID.MatchString(o.account):
+	case o.account != "" && !accountID().MatchString(o.account):
 		return usage("such as --account 111122223333", "--account: %q is not the ID of an AWS account", o.account)
 	}
 	sources := slices.Concat(o.terraform, []string{o.cloudformation, o.onto})

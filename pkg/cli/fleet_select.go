@@ -188,7 +188,7 @@ func (o *liveOptions) readFleet(ctx context.Context, dir string, found *live.Fle
 	defer done()
 	out := &fleetRead{}
 	err := fleet.Collect(ctx, dir, plan, fleet.Options{
-		Read: found.Read, Close: found.Close, Parallel: o.selection.parallel, Limit: time.Duration(o.timeout),
+		Read: found.Read, Close: found.Close, Ready: found.Ready, Parallel: o.selection.parallel, Limit: time.Duration(o.timeout),
 		Progress: func(e fleet.Outcome) {
 			if show != nil {
 				show(collect.Event{What: "cluster " + e.Target.Identity().Name(), Done: e.Done, Total: e.Total})

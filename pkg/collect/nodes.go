@@ -348,7 +348,7 @@ func (c *collector) mappedRoles(auth *snapshot.AWSAuth, wanted func(awsauth.Mapp
 	mappings, _ := awsauth.Parse(auth.MapRoles) // what is wrong with it is the rules' to say
 	for _, m := range mappings {
 		a, ok := snapshot.ParseARN(m.RoleARN)
-		if ok && wanted(m) && isIAM(a, "role/") && a.Account == c.identity().Account && iamName.MatchString(a.Name()) {
+		if ok && wanted(m) && isIAM(a, "role/") && a.Account == c.identity().Account && iamName().MatchString(a.Name()) {
 			names = append(names, a.Name())
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -38,12 +37,6 @@ func WriteFleet(w io.Writer, format string, f *finding.FleetReport, o Options) e
 	return write(w, f, o)
 }
 
-// cleanFleet returns a copy of the report with every string passed through see.
-func cleanFleet(f *finding.FleetReport, see func(string) string) *finding.FleetReport {
-	c := cleaned(reflect.ValueOf(*f), see).Interface().(finding.FleetReport) //nolint:forcetypeassert // the type that went in
-	return &c
-}
-
 // The limits of a fleet's table where it is not wide.
 const (
 	manyClusters    = 40 // above, clusters without findings, and others after so many, are only counted
@@ -65,7 +58,7 @@ func FleetTable(w io.Writer, f *finding.FleetReport, o TableOptions, rules []fin
 	if o.ASCII {
 		see = text.VisibleASCII
 	}
-	f = cleanFleet(f, see)
+	f = cleaned(f, see)
 	if !o.Quiet {
 		words, tone := fleetHeadline(f)
 		t.line(t.paint(fleetTitle(f), text.Bold))

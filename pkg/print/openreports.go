@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
-	"regexp"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
@@ -61,7 +60,7 @@ type (
 // only follows from another finding, is skip. A report that is too large for an object is
 // shortened.
 func writeOpenReports(w io.Writer, raw *finding.Report, _ Options) error {
-	r := clean(raw, text.Visible)
+	r := cleaned(raw, text.Visible)
 	report := clusterReport{
 		APIVersion: "openreports.io/v1alpha1", Kind: "ClusterReport",
 		Metadata: clusterReportMetadata{
@@ -202,8 +201,8 @@ func reportSeverity(s finding.Severity) string {
 }
 
 var (
-	notInName  = regexp.MustCompile(`[^a-z0-9-]+`)
-	notInLabel = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
+	notInName  = text.Pattern(`[^a-z0-9-]+`)
+	notInLabel = text.Pattern(`[^A-Za-z0-9_.-]+`)
 )
 
 // objectName makes a name that the API server takes: lower case letters, digits
@@ -211,13 +210,13 @@ var (
 // accounts may share a name, and two names may become one here.
 func objectName(name, identity string) string {
 	sum := sha256.Sum256([]byte(identity))
-	name = notInName.ReplaceAllString(strings.ToLower(name), "-")
+	name = notInName().ReplaceAllString(strings.ToLower(name), "-")
 	return strings.Trim(name[:min(len(name), 52)], "-") + "-" + hex.EncodeToString(sum[:5])
 }
 
 // labelValue makes a value that a label may have: at most 63 letters, digits,
 // dashes, underscores and dots, with a letter or digit at both ends.
 func labelValue(s string) string {
-	s = notInLabel.ReplaceAllString(s, "-")
+	s = notInLabel().ReplaceAllString(s, "-")
 	return strings.Trim(s[:min(len(s), 63)], "_.-")
 }

@@ -275,9 +275,29 @@ func (c *cloud) limit(parallel int) time.Duration {
 }
 
 // BenchmarkFleet reads 1,000 clusters in 200 accounts, 50 ms for each call.
-func BenchmarkFleet(b *testing.B) {
-	const accounts, clusters, parallel = 200, 5, 8
-	c := newCloud(b, newWorld(b, accounts, clusters, exampleRegion))
+func BenchmarkFleet(b *testing.B) { benchmarkFleet(b, newWorld(b, 200, 5, exampleRegion)) }
+
+// BenchmarkUneven reads 10 accounts with 20 clusters each, which are more accounts than places
+// and as many clusters as their rate allows in 40 seconds, and 400 accounts with one cluster.
+func BenchmarkUneven(b *testing.B) {
+	w := newWorld(b, 410, 1, exampleRegion)
+	kinds := templates(b)
+	for i, id := range sorted(w.accounts)[:10] {
+		for j := range 19 {
+			from := kinds[(i*10+j/2)%len(kinds)]
+			p := place{id, exampleRegion, fmt.Sprintf("more-%02d-%s", j, from.name)}
+			w.add(b, p, from.source(b, p))
+		}
+	}
+	w.connect()
+	benchmarkFleet(b, w)
+}
+
+func benchmarkFleet(b *testing.B, w *world) {
+	b.Helper()
+	const parallel = 8
+	clusters := float64(len(w.clusters))
+	c := newCloud(b, w)
 	c.latency = 50 * time.Millisecond
 	for b.Loop() {
 		c.forget()
@@ -300,8 +320,8 @@ func BenchmarkFleet(b *testing.B) {
 			{"s-cpu", out.cpu.Seconds()},
 			{"MiB-peak", float64(out.peak) / 1024},
 			{"calls", float64(c.total(""))},
-			{"levels/cluster", float64(c.levels()) / accounts / clusters},
-			{"connections/cluster", float64(c.connections.Load()) / accounts / clusters},
+			{"levels/cluster", float64(c.levels()) / clusters},
+			{"connections/cluster", float64(c.connections.Load()) / clusters},
 			{"ms-stall", float64(c.stall.Milliseconds())},
 		}
 		for _, f := range figures {

@@ -486,6 +486,14 @@ func (f *Fleet) Read(ctx context.Context, t fleet.Target) (*snapshot.Snapshot, e
 	return facts, nil
 }
 
+// Ready reports whether the rate of the cluster's account and region has room for a cluster.
+func (f *Fleet) Ready(t fleet.Target) bool {
+	f.mu.Lock()
+	from, known := f.sources[t.ARN]
+	f.mu.Unlock()
+	return !known || from.account.Ready(t.Identity().Region)
+}
+
 // errAWSOnly is why the Kubernetes API is not read.
 var errAWSOnly = errors.New("it was not asked for (--aws-only)")
 

@@ -3,12 +3,12 @@ package cloudformation
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // What a value can be besides a text, a list and a map.
@@ -191,7 +191,7 @@ func (t *template) arn(id string) string {
 }
 
 // variable is a variable in the text of Fn::Sub, or an escaped one.
-var variable = regexp.MustCompile(`\$\{([^}]*)\}`)
+var variable = text.Pattern(`\$\{([^}]*)\}`)
 
 func (t *template) sub(argument any) any {
 	own := map[string]any{}
@@ -212,12 +212,12 @@ func (t *template) sub(argument any) any {
 		}
 		return t.ref(name)
 	}
-	if m := variable.FindStringSubmatch(format); m != nil && m[0] == format && !strings.HasPrefix(m[1], "!") {
+	if m := variable().FindStringSubmatch(format); m != nil && m[0] == format && !strings.HasPrefix(m[1], "!") {
 		return get(m[1])
 	}
 	var reason any
-	out := variable.ReplaceAllStringFunc(format, func(s string) string {
-		name := variable.FindStringSubmatch(s)[1]
+	out := variable().ReplaceAllStringFunc(format, func(s string) string {
+		name := variable().FindStringSubmatch(s)[1]
 		if literal, ok := strings.CutPrefix(name, "!"); ok {
 			return "${" + literal + "}"
 		}
