@@ -611,7 +611,8 @@ type Pod struct {
 
 // AddonPod is a pod of an add-on that calls AWS.
 type AddonPod struct {
-	// Addon is the pod's label app.kubernetes.io/name, such as aws-ebs-csi-driver.
+	// Addon is the pod's label app.kubernetes.io/name, such as aws-ebs-csi-driver. It is
+	// aws-for-fluent-bit also for a pod with that image and the label k8s-app=fluent-bit.
 	Addon string `json:"addon"`
 	Node  string `json:"node,omitempty"`
 	// ServiceAccount is the name of its service account, in the pod's namespace.
@@ -619,8 +620,11 @@ type AddonPod struct {
 	// HostNetwork is set where the pod uses the node's network, and so reaches the instance
 	// metadata whatever its hop limit.
 	HostNetwork bool `json:"hostNetwork,omitempty"`
-	// Credentials is the source of credentials that the environment of its containers selects,
-	// such as NodeRole.
+	// Container is the container that calls AWS. It is empty where no container has the name that
+	// the add-on gives it, so that every container may be the one.
+	Container string `json:"container,omitempty"`
+	// Credentials is the source of credentials that the environment of that container selects,
+	// such as NodeRole. It is Unknown where several containers may be the one, and they differ.
 	Credentials string `json:"credentials"`
 	// OptionalKeys is the name of a Secret that the pod takes static keys from, if it exists.
 	// Secrets are not read.
