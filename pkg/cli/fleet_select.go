@@ -163,7 +163,10 @@ func (o *liveOptions) findFleet(ctx context.Context, shard fleet.Shard, maxAge t
 		Targets: o.selection.targets, Shard: shard, AWS: settings, Organization: o.organization, Kubeconfig: eachContext{o.config}, Getenv: os.Getenv,
 		Trace: o.recorder, Tool: toolName(), Bulk: o.iam == iamBulk,
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, live.ErrKubeconfig):
+		return nil, nil, codeError{code: ExitUsage, err: err}
+	case err != nil:
 		return nil, nil, unread(err)
 	}
 	now := time.Now().UTC()

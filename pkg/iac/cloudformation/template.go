@@ -84,10 +84,10 @@ func parse(name string, content []byte) (*template, error) {
 		return nil, bad(hint, "is empty, not a CloudFormation template")
 	}
 	file, err := files.YAML(content)
-	var depth *files.DepthError
+	var limit *files.LimitError
 	switch {
-	case errors.As(err, &depth):
-		return nil, bad(hint, "line %d %s", depth.Line, depth.Problem)
+	case errors.As(err, &limit):
+		return nil, bad(hint, "is not a CloudFormation template: %s", limit)
 	case err != nil:
 		return nil, bad(hint, "is not a CloudFormation template: %s", firstLine(err.Error()))
 	}
