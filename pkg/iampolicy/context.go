@@ -27,8 +27,8 @@ type Context struct {
 	// rules say of the keys that begin with a prefix and were not set whether they
 	// are absent; the last one that fits decides.
 	rules []prefixRule
-	// ownResources: aws:ResourceAccount and aws:ResourceOrgID are known only of
-	// resources in the principal's own account.
+	// ownResources: ownerKeys are known only of resources in the principal's own
+	// account.
 	ownResources bool
 	// err is the first problem of what was set.
 	err error
@@ -53,6 +53,9 @@ type facts struct {
 	// otherAccounts: the resource may be another account's.
 	otherAccounts bool
 }
+
+// ownerKeys are the keys about the account of the resource, in lower case.
+var ownerKeys = []string{"aws:resourceaccount", "aws:resourceorgid", "aws:resourceorgpaths"}
 
 // keyValues are the values of a condition key. A single one needs no list.
 type keyValues struct {
@@ -90,7 +93,7 @@ func (f *facts) lookup(key string) (keyValues, presence) {
 		}
 	}
 	values, presence := f.known.lookup(key)
-	if f.otherAccounts && presence == presentKey && f.known.ownResources && (key == "aws:resourceaccount" || key == "aws:resourceorgid") {
+	if f.otherAccounts && presence == presentKey && f.known.ownResources && slices.Contains(ownerKeys, key) {
 		return keyValues{}, unknownKey
 	}
 	return keyValues{list: values}, presence

@@ -120,7 +120,7 @@ func (a Action) known(resource string, at Place, known *iampolicy.Context) *iamp
 		known.Set("aws:RequestedRegion", a.Region)
 	}
 	if foreign {
-		known.Set("aws:ResourceAccount", account)
+		known.Set("aws:ResourceAccount", account).Forget("aws:ResourceOrgID").Forget("aws:ResourceOrgPaths")
 	}
 	return known
 }

@@ -376,7 +376,11 @@ func (r *Role) trustAllows(s *Session, action string, own granted) Answer {
 	policies, base := own.policies, iampolicy.NewContext
 	policies.Resource = &d.policy
 	limits := r.v.organization()
-	policies.SCPs, policies.RCPs = limits.scps, limits.rcps
+	policies.SCPs = limits.scps
+	ofAccount := cmp.Or(accountOf(r.ARN), r.v.Place.Account) == r.v.Place.Account
+	if ofAccount {
+		policies.RCPs = limits.rcps
+	}
 	unread := slices.Concat(d.unread, own.unread, limits.unread)
 	if s.via != nil {
 		base = func() *iampolicy.Context { return s.viaSession.known(s.via) }
@@ -393,8 +397,14 @@ func (r *Role) trustAllows(s *Session, action string, own granted) Answer {
 	known := func() *iampolicy.Context {
 		c := base()
 		s.assume(c)
-		if len(policies.RCPs) > 0 && !strings.HasPrefix(s.Principal, "arn:") {
-			c.Set("aws:PrincipalIsAWSService", "true").Absent("aws:PrincipalOrgID").Absent("aws:PrincipalAccount")
+		if ofAccount {
+			r.v.inOrganization(c, "aws:Resource")
+		}
+		if len(r.Unread) == 0 {
+			c.AbsentPrefix("aws:ResourceTag/")
+			for key, value := range r.Facts.Tags {
+				c.Set("aws:ResourceTag/"+key, value)
+			}
 		}
 		return c
 	}
