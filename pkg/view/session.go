@@ -63,8 +63,10 @@ func (s *Session) known(r *Role) *iampolicy.Context {
 	maps.DeleteFunc(tags, func(key, _ string) bool { return slices.Contains(podIdentityTags, key) && len(s.tags) > 0 })
 	c := iampolicy.RoleSession(r.ARN, cmp.Or(accountOf(r.ARN), place.Account), place.Region, tags)
 	direct(c)
-	r.v.inOrganization(c, "aws:Principal")
-	r.v.inOrganization(c, "aws:Resource")
+	if r.ofAccount() {
+		r.v.inOrganization(c, "aws:Principal")
+		r.v.inOrganization(c, "aws:Resource")
+	}
 	s.use(c)
 	return c
 }
