@@ -160,6 +160,18 @@ func (c *Context) Forget(key string) *Context {
 // than those that are set. The empty prefix is all keys.
 func (c *Context) AbsentPrefix(prefix string) *Context { return c.addRule(prefix, true) }
 
+// Without returns a context that says, besides, that the request has no key that begins
+// with one of the prefixes, other than those that are set. It shares what was set with c:
+// neither may be changed any more.
+func (c *Context) Without(prefixes ...string) *Context {
+	without := *c
+	without.rules = slices.Clip(c.rules)
+	for _, prefix := range prefixes {
+		without.addRule(prefix, true)
+	}
+	return &without
+}
+
 // UnknownPrefix undoes AbsentPrefix for the keys that begin with this prefix.
 func (c *Context) UnknownPrefix(prefix string) *Context { return c.addRule(prefix, false) }
 

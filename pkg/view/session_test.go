@@ -158,6 +158,33 @@ func TestUse(t *testing.T) {
 	}
 }
 
+// TestTags: calls that pass no tags have no keys about them, and calls about no resource
+// none about its tags. That is so for no action that the program does not know.
+func TestTags(t *testing.T) {
+	for _, tt := range []struct {
+		action    need.Action
+		condition string
+		want      Verdict
+	}{
+		{need.Worker[0], `"ForAnyValue:StringLike":{"aws:TagKeys":"dp:*"}`, Denied},
+		{need.Worker[0], `"Null":{"aws:RequestTag/team":"true"}`, Allowed},
+		{need.Worker[0], `"StringEquals":{"ec2:ResourceTag/team":"core"}`, Denied},
+		{need.Pull[0], `"StringEquals":{"aws:ResourceTag/team":"core"}`, Denied},
+		{need.Pull[1], `"StringEquals":{"aws:ResourceTag/team":"core"}`, Depends},
+		{need.Pull[1], `"ForAllValues:StringEquals":{"aws:TagKeys":"team"}`, Allowed},
+		{need.Named("ec2:CreateTags"), `"ForAnyValue:StringLike":{"aws:TagKeys":"dp:*"}`, Depends},
+		{need.Named("ec2:CreateNetworkInterface"), `"Null":{"aws:RequestTag/team":"true"}`, Depends},
+		{need.Named("ec2:RunInstances"), `"ForAnyValue:StringLike":{"aws:TagKeys":"dp:*"}`, Depends},
+		{need.Named("ec2:DescribeImages"), `"StringEquals":{"aws:ResourceTag/team":"core"}`, Depends},
+	} {
+		policy := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":{` + tt.condition + `}}}`
+		v, role := tested(t, snapshot.Role{InlinePolicies: map[string]string{"p": policy}}, nil)
+		if got := role.CanAs(v.InstanceSession(), tt.action).Verdict; got != tt.want {
+			t.Errorf("%s, %s: %v, want %v", tt.action.Name, tt.condition, got, tt.want)
+		}
+	}
+}
+
 // TestSessionTagsDisabled: without session tags the role needs no sts:TagSession, and a
 // policy that demands a tag is not met.
 func TestSessionTagsDisabled(t *testing.T) {
