@@ -245,7 +245,7 @@ func (b *caseBuilder) add(p openPart) {
 // known, or a variable's is not, or AWS's documentation leaves the comparison open.
 func (b *caseBuilder) addCondition(c *Condition) {
 	cc := &c.compiled
-	_, presence := b.e.ctx.lookup(cc.key)
+	values, presence := b.e.ctx.lookup(cc.key)
 	opaque := presence == presentKey || cc.hasShortARN(&b.e.ctx)
 	for i := range cc.values {
 		v := &cc.values[i]
@@ -257,6 +257,9 @@ func (b *caseBuilder) addCondition(c *Condition) {
 		k := b.keys[cc.key]
 		if k == nil {
 			k = &keyConditions{ctx: &b.e.ctx, present: presence == unknownValue}
+			if presence == optionalKey {
+				k.only = values.list
+			}
 			b.keys[cc.key] = k
 			b.order = append(b.order, cc.key)
 		}
@@ -375,8 +378,9 @@ func (b *caseBuilder) resourceGroup() (group, bool) {
 // keyConditions are the open conditions on one key.
 type keyConditions struct {
 	ctx        *facts
-	present    bool // the key is not absent
-	several    bool // the key may have several values, also where no operator on sets says so
+	present    bool     // the key is not absent
+	several    bool     // the key may have several values, also where no operator on sets says so
+	only       []string // the value that the key has unless it is absent; nil where that is not known
 	conditions []*Condition
 	// predicate is the index of each value's predicate.
 	predicate map[*conditionValue]int
@@ -498,7 +502,7 @@ func (k *keyConditions) group() (group, bool) {
 	if k.several {
 		add(classes[:1], true)
 	}
-	if !sets {
+	if !sets || k.only != nil {
 		return g, true
 	}
 	for chosen := 1; chosen < 1<<len(classes); chosen++ {
@@ -572,6 +576,9 @@ func (k *keyConditions) valueClasses() ([]valueClass, bool) {
 		all = append(all, w.predicates...)
 		samples.merge(w.samples)
 		patterns = patterns || w.patterns
+	}
+	if k.only != nil {
+		return all.classesOf(k.only), true
 	}
 	values, complete := samples.values()
 	classes := all.classesOf(values)

@@ -131,6 +131,8 @@ func (e *evaluation) requestValue(c *Condition) string {
 		return c.Key + " has no value"
 	case presence == absentKey:
 		return "the request has no " + c.Key
+	case presence == optionalKey:
+		return fmt.Sprintf("%s is %s, if the request has it", c.Key, values.at(0))
 	default:
 		return "that never holds"
 	}
