@@ -114,9 +114,18 @@ const (
 // NodeNames are the user names that a node's mapping may have.
 var NodeNames = []string{ByPrivateDNS, BySession, "system:node:{{SessionNameRaw}}"}
 
-// NodeGroups are the groups that a node's mapping must have.
+// NodeGroups are the groups that AWS documents for a node's mapping.
 func NodeGroups(windows bool) []string {
-	groups := []string{BootstrappersGroup, NodesGroup}
+	return append([]string{BootstrappersGroup}, RequiredNodeGroups(windows)...)
+}
+
+// RequiredNodeGroups are the groups that a node's mapping must have. Nodes do without
+// system:bootstrappers: they authenticate with IAM, and EKS binds eks:node-bootstrapper, by
+// which kubelet asks for its serving certificate, to system:nodes too. Access entries of
+// nodes do not have that group either.
+// Source: https://github.com/aws/karpenter-provider-aws/issues/5369.
+func RequiredNodeGroups(windows bool) []string {
+	groups := []string{NodesGroup}
 	if windows {
 		groups = append(groups, WindowsGroup)
 	}

@@ -195,7 +195,7 @@ func (v *View) LacksAsNode(r *NodeRole, m awsauth.Mapping) string {
 		}[v.UserName(r)])
 	}
 	windows, _ := v.Kinds(r)
-	for _, g := range NodeGroups(windows) {
+	for _, g := range RequiredNodeGroups(windows) {
 		if !slices.Contains(m.Groups, g) {
 			return "groups do not include " + g
 		}
