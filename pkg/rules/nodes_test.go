@@ -32,6 +32,19 @@ roles:
 `
 }
 
+// autoMode turns on EKS Auto Mode with its built-in node pools. It ends within the roles.
+const autoMode = `
+cluster: {autoMode: {nodeRoleArn: "arn:aws:iam::111122223333:role/autoNodeRole", nodePools: [general-purpose]}}
+accessEntries: {"arn:aws:iam::111122223333:role/autoNodeRole": {
+  type: EC2, createdAt: "2026-02-01T00:00:00Z", policies: {"arn:aws:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy": []}}}
+roles:
+  "arn:aws:iam::111122223333:role/autoNodeRole":
+    createdAt: "2026-01-01T00:00:00Z"
+    trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}'
+    attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"]
+    inlinePolicies: {agent: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"eks-auth:AssumeRoleForPodIdentity","Resource":"*"}}'}
+`
+
 // TestNodesOfAllKinds: what fails or depends for nodes of each kind, by rule, where
 // everything else is in order.
 func TestNodesOfAllKinds(t *testing.T) {
@@ -75,6 +88,12 @@ accessEntries: {"arn:aws:iam::111122223333:role/eksNodeRole": {type: EC2}}
 nodeGroups: {apps: {launchTemplate: "lt-1:1"}, system: null}
 nodes: null
 awsNode: {pods: null}`, []string{"NR109 depends"}},
+		"without system:bootstrappers": {strings.Replace(session(view.ByPrivateDNS), "'system:bootstrappers', ", "", 1), nil},
+		"without system:nodes":         {strings.Replace(session(view.ByPrivateDNS), "'system:nodes'", "", 1), []string{"NR505 fail"}},
+		"Auto Mode beside aws-node with the node role": {withoutOwnRole + autoMode + `
+  "arn:aws:iam::111122223333:role/eksNodeRole": {attachedPolicies: [
+    "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy", "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly", "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"]}`,
+			[]string{"NR205 fail", "NR601 fail"}},
 		"Windows of a custom AMI": {`
 nodeGroups: {apps: {amiType: CUSTOM}}
 nodes: {ip-10-0-1-17.eu-west-1.compute.internal: {osImage: Windows Server 2022 Datacenter}}`, []string{"NR502 fail"}},

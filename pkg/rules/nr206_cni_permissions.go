@@ -37,13 +37,13 @@ node role only where aws-node has no role of its own.`,
 		identity := v.ConfiguredIdentity()
 		switch {
 		case identity.Kind == view.NotInstalled:
-			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "aws-node is not installed", Evidence: identity.Evidence})
-		case identity.Kind == view.UnknownIdentity:
+			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: withoutAWSNode(v), Evidence: identity.Evidence})
+		case len(identity.Unread) > 0:
 			report(unknown(awsNodeSubject(), "whether aws-node has the permissions that it needs is unknown", identity.Unread))
 		case identity.Own():
 			report(judgeCNI(v, v.Role(identity.RoleARN), awsNodeSubject()))
 		default:
-			for _, r := range v.NodeRoles() {
+			for _, r := range rolesUnderAWSNode(v, report) {
 				report(judgeCNI(v, r.Role, roleSubject(r)))
 			}
 		}
