@@ -56,6 +56,7 @@ func TestNodesOfAllKinds(t *testing.T) {
 		mode   = "cluster: {authenticationMode: CONFIG_MAP}\naccessEntries: null\n"
 		mapped = `awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/hybrid', username: 'system:node:{{SessionName}}', groups: ['system:bootstrappers', 'system:nodes']}"}` + "\n"
 	)
+	const custom = "nodeGroups: {apps: {launchTemplate: 'lt-1:1'}, system: null}\nnodes: null\nawsNode: {pods: null}\n"
 	session := func(username string) string {
 		return mode + `awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', username: '` + username + `', groups: ['system:bootstrappers', 'system:nodes']}"}` + "\n"
 	}
@@ -88,8 +89,11 @@ accessEntries: {"arn:aws:iam::111122223333:role/eksNodeRole": {type: EC2}}
 nodeGroups: {apps: {launchTemplate: "lt-1:1"}, system: null}
 nodes: null
 awsNode: {pods: null}`, []string{"NR109 depends"}},
-		"without system:bootstrappers": {strings.Replace(session(view.ByPrivateDNS), "'system:bootstrappers', ", "", 1), nil},
-		"without system:nodes":         {strings.Replace(session(view.ByPrivateDNS), "'system:nodes'", "", 1), []string{"NR505 fail"}},
+		"EC2 entry, no node shows its name": {custom + `accessEntries: {"arn:aws:iam::111122223333:role/eksNodeRole": {type: EC2}}`, []string{"NR502 depends"}},
+		"sessions, no node shows its name":  {custom + session(view.BySession), []string{"NR505 depends"}},
+		"EC2_LINUX, no node shows its name": {custom, nil},
+		"without system:bootstrappers":      {strings.Replace(session(view.ByPrivateDNS), "'system:bootstrappers', ", "", 1), nil},
+		"without system:nodes":              {strings.Replace(session(view.ByPrivateDNS), "'system:nodes'", "", 1), []string{"NR505 fail"}},
 		"Auto Mode beside aws-node with the node role": {withoutOwnRole + autoMode + `
   "arn:aws:iam::111122223333:role/eksNodeRole": {attachedPolicies: [
     "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy", "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly", "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"]}`,

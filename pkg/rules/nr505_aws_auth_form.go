@@ -67,8 +67,13 @@ awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', u
 				})
 				continue
 			}
-			if possible, unread := v.WithUnread(r); v.LacksAsNode(possible, m) != "" {
+			possible, unread := v.WithUnread(r)
+			if v.LacksAsNode(possible, m) != "" {
 				report(unknown(roleSubject(r), fmt.Sprintf("whether aws-auth maps all nodes of %s is unknown", r.Name), unread))
+				continue
+			}
+			if m.Username != view.ByPrivateDNS && v.Naming(possible).Unseen() {
+				report(unseenNaming(r, "username "+m.Username+" fits", entryLine(m, a.MappedLine), "username "+view.ByPrivateDNS))
 				continue
 			}
 			report(finding.Result{

@@ -63,6 +63,10 @@ type Naming struct {
 // Mixed reports whether no mapping fits all nodes.
 func (n Naming) Mixed() bool { return len(n.InstanceID) > 0 && len(n.PrivateDNS) > 0 }
 
+// Unseen reports whether nothing shows how the nodes are named. Their user data decides,
+// which is not read.
+func (n Naming) Unseen() bool { return len(n.InstanceID)+len(n.PrivateDNS) == 0 }
+
 // ByInstanceID reports whether the nodes are named by their instance ID.
 func (n Naming) ByInstanceID() bool { return len(n.InstanceID) > 0 && len(n.PrivateDNS) == 0 }
 
