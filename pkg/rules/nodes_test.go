@@ -72,6 +72,7 @@ func TestNodesOfAllKinds(t *testing.T) {
 		"hybrid without SSM":            {entry + node + hybridRole(ssm, `"eks:*","ecr:*"`), []string{"NR220 fail"}},
 		"hybrid with the agent":         {entry + node + hybridRole(ssm, all) + "podIdentityAgent: {nodes: {mi-1: true}}\n", []string{"NR204 fail"}},
 		"hybrid, the agent elsewhere":   {entry + node + hybridRole(ssm, all) + "podIdentityAgent: {nodes: {ip-10-0-1-17.eu-west-1.compute.internal: true}}\n", nil},
+		"hybrid, role recreated":        {strings.Replace(entry, "2026-02", "2025-02", 1) + node + hybridRole(ssm, all), []string{"NR503 fail"}},
 		"hybrid by aws-auth":            {mapped + node + hybridRole(ssm, all), []string{"NR509 depends"}},
 		"hybrid, nothing lets them in":  {node + hybridRole(ssm, all), []string{"NR509 fail"}},
 		"hybrid, none has joined":       {"cluster: {remoteNodeNetworks: [10.200.0.0/16]}", []string{"NR509 depends"}},
@@ -98,6 +99,16 @@ awsNode: {pods: null}`, []string{"NR109 depends"}},
   "arn:aws:iam::111122223333:role/eksNodeRole": {attachedPolicies: [
     "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy", "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly", "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"]}`,
 			[]string{"NR205 fail", "NR601 fail"}},
+		"HyperPod, role recreated": {`
+nodes: {hyperpod-i-0abcdef0123456789: {providerID: "aws:///euw1-az1/sagemaker/cluster/hyperpod-abc123-i-0abcdef0123456789", maker: hyperPod, ready: true}}
+accessEntries: {"arn:aws:iam::111122223333:role/pod": {type: HYPERPOD_LINUX, createdAt: "2025-02-01T00:00:00Z"}}
+roles:
+  "arn:aws:iam::111122223333:role/eksCNIRole": {inlinePolicies: {hyperpod: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sagemaker:AttachClusterNodeNetworkInterface","Resource":"*"}}'}}
+  "arn:aws:iam::111122223333:role/pod":
+    createdAt: "2026-01-01T00:00:00Z"
+    trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"sagemaker.amazonaws.com"},"Action":"sts:AssumeRole"}}'
+    attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"]`, []string{"NR503 fail"}},
+		"a node class with a path": {`karpenterNodeClasses: {default: {role: team/eksNodeRole}}`, []string{"NR106 fail"}},
 		"Windows of a custom AMI": {`
 nodeGroups: {apps: {amiType: CUSTOM}}
 nodes: {ip-10-0-1-17.eu-west-1.compute.internal: {osImage: Windows Server 2022 Datacenter}}`, []string{"NR502 fail"}},

@@ -128,6 +128,12 @@ func (v *View) nodeClass(kind SourceKind, name string, class snapshot.NodeClass)
 	case strings.HasPrefix(class.InstanceProfile, "arn:"):
 		l.Problem = "spec.instanceProfile is an ARN instead of a name: use " + snapshot.NameOf(class.InstanceProfile)
 		return l
+	case strings.Contains(class.Role, "/"):
+		l.Problem = "spec.role contains a path: use the name " + lastOf(class.Role)
+		return l
+	case strings.Contains(class.InstanceProfile, "/"):
+		l.Problem = "spec.instanceProfile contains a path: use the name " + lastOf(class.InstanceProfile)
+		return l
 	case class.RoleARN == "" && class.ProfileARN == "":
 		l.Problem = "it has neither a role nor an instance profile"
 		return l
@@ -145,6 +151,9 @@ func (v *View) nodeClass(kind SourceKind, name string, class snapshot.NodeClass)
 	}
 	return l
 }
+
+// lastOf is what follows the path in PATH/NAME.
+func lastOf(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
 
 // followProfile finds the role in an instance profile, or says why there is none.
 func (v *View) followProfile(l *NodeSource, profile, without string) {
