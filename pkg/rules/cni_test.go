@@ -271,6 +271,39 @@ nodes: {ip-10-0-1-17.eu-west-1.compute.internal: {windows: true}, ip-10-0-2-41.e
 	}
 }
 
+// TestWindowsAddresses: Windows pods get their addresses by the cluster role, unless another
+// CNI gives them.
+func TestWindowsAddresses(t *testing.T) {
+	const windows = `
+nodeGroups: {apps: {amiType: WINDOWS_CORE_2022_x86_64}}
+nodes: {ip-10-0-1-17.eu-west-1.compute.internal: {windows: true}}
+`
+	role := func(actions string) string {
+		return windows + `
+roles: {"arn:aws:iam::111122223333:role/eksClusterRole": {trustPolicy: '{}', inlinePolicies: {own: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["` + actions + `"],"Resource":"*"}}'}}}
+`
+	}
+	for name, test := range map[string]struct {
+		patch string
+		want  finding.Status
+	}{
+		"granted":                    {role(`ec2:AssignPrivateIpAddresses","ec2:UnassignPrivateIpAddresses`), finding.Pass},
+		"not granted":                {role("ec2:Describe*"), finding.Fail},
+		"security groups too":        {role(`ec2:AssignPrivateIpAddresses","ec2:UnassignPrivateIpAddresses`) + `awsNode: {daemonSet: {env: {ENABLE_POD_ENI: "true"}}}`, finding.Fail},
+		"the role was not read":      {windows + `missing: [{fact: clusterRole, subject: "arn:aws:iam::111122223333:role/eksClusterRole", operation: "iam:GetRole", error: AccessDenied}]`, finding.Unknown},
+		"another CNI":                {strings.Replace(role("ec2:Describe*"), "windows: true", "windows: true, network: CalicoIsUp", 1), finding.NotApplicable},
+		"a node group without nodes": {strings.Replace(role("ec2:Describe*"), "windows: true", "ready: true", 1) + "nodes: null\nawsNode: {pods: null}\n", finding.Fail},
+	} {
+		t.Run(name, func(t *testing.T) {
+			results := rules.Run(view.New(overlay(t, test.patch)), rules.All())
+			i := slices.IndexFunc(results, func(r finding.Result) bool { return r.ID == "NR214" })
+			if i < 0 || results[i].Status != test.want {
+				t.Errorf("got %+v, want %s", results[max(i, 0)], test.want)
+			}
+		})
+	}
+}
+
 // TestRecommendedEvent: the event of an action that aws-node can do without is explained by
 // NR211, that of a required one by NR206.
 func TestRecommendedEvent(t *testing.T) {
