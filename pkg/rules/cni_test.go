@@ -229,6 +229,21 @@ roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {inlinePolicies: {six: '{"
 			"the DaemonSet sets AWS_WEB_IDENTITY_TOKEN_FILE",
 		},
 		{
+			"a role of another account cannot manage the interfaces of this one",
+			`awsNode: {serviceAccount: {roleArn: "arn:aws:iam::444455556666:role/eksCNIRole"}, pods: null}
+addons: {vpc-cni: {serviceAccountRoleArn: "arn:aws:iam::444455556666:role/eksCNIRole"}}
+missing: [{fact: roles, subject: "arn:aws:iam::444455556666:role/eksCNIRole", operation: "iam:GetRole", error: "the role is in account 444455556666"}]`,
+			map[string]finding.Status{"NR206": finding.Fail, "NR603": finding.NotApplicable},
+			"aws-node is configured with arn:aws:iam::444455556666:role/eksCNIRole",
+		},
+		{
+			"nor can a target role of another account",
+			`podIdentityAssociations: {a-1: {namespace: kube-system, serviceAccount: aws-node, roleArn: "arn:aws:iam::111122223333:role/eksCNIRole", targetRoleArn: "arn:aws:iam::444455556666:role/target"}}
+roles: {"arn:aws:iam::444455556666:role/target": {attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"]}}`,
+			map[string]finding.Status{"NR206": finding.Fail},
+			"aws-node is configured with arn:aws:iam::444455556666:role/target",
+		},
+		{
 			"a nodeSelector that no node fits keeps aws-node away", withoutOwnRole + `systemImages: {aws-node: {nodeSelector: {"io.cilium/aws-node-enabled": "true"}}}`,
 			map[string]finding.Status{"NR206": finding.NotApplicable, "NR211": finding.NotApplicable, "NR601": finding.NotApplicable},
 			"nodes lack a label that its nodeSelector asks for: io.cilium/aws-node-enabled",
