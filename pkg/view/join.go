@@ -93,6 +93,17 @@ func (v *View) findAccess(roleARN string) Access {
 	return a
 }
 
+// MappingOf returns the last entry of aws-auth that names a role by its ARN, whether or not
+// the cluster uses aws-auth, and its line in mapRoles; 0 where none does.
+func (v *View) MappingOf(roleARN string) (m Mapping, line int) {
+	for i, mapping := range v.AWSAuth().Roles {
+		if strings.EqualFold(mapping.RoleARN, snapshot.WithoutPath(roleARN)) {
+			m, line = mapping, v.mappingLine(i)
+		}
+	}
+	return m, line
+}
+
 // The groups and names that a node is mapped to in aws-auth.
 // Source: https://docs.aws.amazon.com/eks/latest/userguide/auth-configmap.html,
 // awslabs/amazon-eks-ami nodeadm/doc/examples.md (SessionName).

@@ -79,6 +79,11 @@ func (v *View) resolveNodeSources(sources map[string][]Source) {
 		v.followProfile(&l, instance.InstanceProfile, "it has no instance profile")
 		v.nodeSources = append(v.nodeSources, l)
 	}
+	for i := range v.nodeSources {
+		if l := &v.nodeSources[i]; l.Problem == "" && v.metadataOf(*l).HTTPEndpoint == metadataDisabled {
+			l.Problem = "its instances cannot get the role's credentials: " + NoMetadata
+		}
+	}
 	slices.SortStableFunc(v.nodeSources, func(a, b NodeSource) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
 	for _, l := range v.nodeSources {
 		if l.RoleARN == "" {
@@ -89,6 +94,38 @@ func (v *View) resolveNodeSources(sources map[string][]Source) {
 			sources[l.RoleARN] = append(list, Source{Kind: l.Kind, Name: l.Name})
 		}
 	}
+}
+
+// NoMetadata says why an instance has no credentials although it has a role.
+// Source: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/iam-roles-for-amazon-ec2.html
+const NoMetadata = "the endpoint of the instance metadata is disabled"
+
+const metadataDisabled = "disabled"
+
+// metadataOf are the options for the instance metadata service with which a source of nodes
+// launches instances.
+func (v *View) metadataOf(l NodeSource) snapshot.MetadataOptions {
+	switch l.Kind { //nolint:exhaustive // the others have none, or are not sources of this kind
+	case KarpenterClass:
+		return v.Snapshot.KarpenterNodeClasses[l.Name].Metadata
+	case AutoScaling:
+		return v.Snapshot.AutoScalingGroups[l.Name].Metadata
+	case Unjoined:
+		return v.Snapshot.Instances[l.Name].MetadataOptions()
+	}
+	return snapshot.MetadataOptions{}
+}
+
+// NodesWithoutMetadata are the joined nodes whose instances cannot reach the instance
+// metadata, by name, with the IDs of their instances.
+func (v *View) NodesWithoutMetadata() map[string]string {
+	nodes := map[string]string{}
+	for name, n := range v.Snapshot.Nodes {
+		if id := n.InstanceID(); id != "" && v.Snapshot.Instances[id].HTTPEndpoint == metadataDisabled {
+			nodes[name] = id
+		}
+	}
+	return nodes
 }
 
 // unjoined are the running instances of the cluster that are not nodes of it. It is empty
