@@ -305,7 +305,7 @@ roles: {"arn:aws:iam::111122223333:role/eksClusterRole": {trustPolicy: '{}', inl
 		"granted":                    {role(`ec2:AssignPrivateIpAddresses","ec2:UnassignPrivateIpAddresses`), finding.Pass},
 		"not granted":                {role("ec2:Describe*"), finding.Fail},
 		"security groups too":        {role(`ec2:AssignPrivateIpAddresses","ec2:UnassignPrivateIpAddresses`) + `awsNode: {daemonSet: {env: {ENABLE_POD_ENI: "true"}}}`, finding.Fail},
-		"the role was not read":      {windows + `missing: [{fact: clusterRole, subject: "arn:aws:iam::111122223333:role/eksClusterRole", operation: "iam:GetRole", error: AccessDenied}]`, finding.Unknown},
+		"the role was not read":      {windows + `missing: [{fact: clusterRole, subject: "arn:aws:iam::111122223333:role/eksClusterRole", operation: "iam:GetRole", error: AccessDenied}]`, finding.NotApplicable},
 		"another CNI":                {strings.Replace(role("ec2:Describe*"), "windows: true", "windows: true, network: CalicoIsUp", 1), finding.NotApplicable},
 		"a node group without nodes": {strings.Replace(role("ec2:Describe*"), "windows: true", "ready: true", 1) + "nodes: null\nawsNode: {pods: null}\n", finding.Fail},
 	} {

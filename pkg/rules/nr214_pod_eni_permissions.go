@@ -71,8 +71,16 @@ func judgeController(v *view.View, r *view.Role, podENI bool, windows []string) 
 	subject := clusterRoleSubject(v)
 	all := askAs(v.ClusterSession(), r, calls)
 	result := all.result(subject, r.Name, "has the "+what, "is missing "+what)
-	if v.Snapshot.Source.Code != "" && optionalOnly(unreadOf(all.unknown)) && result.Status == finding.Unknown {
-		result = finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the policies of the cluster role " + r.Name + " are not all in the code", Evidence: result.Evidence}
+	if result.Status == finding.Unknown && optionalOnly(unreadOf(all.unknown)) {
+		idle := finding.Result{Status: finding.NotApplicable, Subject: subject, Evidence: result.Evidence}
+		switch {
+		case v.Snapshot.Source.Code != "":
+			idle.Message = "the policies of the cluster role " + r.Name + " are not all in the code"
+			return idle
+		case !podENI:
+			idle.Message = "the cluster role " + r.Name + " was not read"
+			return idle
+		}
 	}
 	if r.Facts.NotFound {
 		result.Evidence = []string{"iam:GetRole " + r.Name + ": NoSuchEntity"}
