@@ -45,6 +45,21 @@ roles:
     inlinePolicies: {agent: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"eks-auth:AssumeRoleForPodIdentity","Resource":"*"}}'}
 `
 
+// localCluster adds a node whose instance has the cluster role, as the nodes of the control
+// plane of a local cluster on AWS Outposts have.
+func localCluster(local string) string {
+	return `
+cluster: {localControlPlane: ` + local + `}
+nodes: {ip-10-0-9-9.eu-west-1.compute.internal: {providerID: "aws:///eu-west-1a/i-0aaaaaaaaaaaaaaaa", maker: selfManaged, ready: true}}
+instances: {i-0aaaaaaaaaaaaaaaa: {state: running, instanceProfile: "arn:aws:iam::111122223333:instance-profile/local"}}
+instanceProfiles: {"arn:aws:iam::111122223333:instance-profile/local": {roles: ["arn:aws:iam::111122223333:role/eksClusterRole"]}}
+roles:
+  "arn:aws:iam::111122223333:role/eksClusterRole":
+    createdAt: "2026-01-01T00:00:00Z"
+    trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}'
+`
+}
+
 // TestNodesOfAllKinds: what fails or depends for nodes of each kind, by rule, where
 // everything else is in order.
 func TestNodesOfAllKinds(t *testing.T) {
@@ -108,11 +123,13 @@ roles:
     createdAt: "2026-01-01T00:00:00Z"
     trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"sagemaker.amazonaws.com"},"Action":"sts:AssumeRole"}}'
     attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly"]`, []string{"NR503 fail"}},
-		"no instance metadata":                            {`instances: {i-01a2b3c4d5e6f7081: {state: running, nodeGroup: apps, httpEndpoint: disabled, instanceProfile: "arn:aws:iam::111122223333:instance-profile/eksNodeRole"}}`, []string{"NR105 fail"}},
-		"a node class without instance metadata":          {`karpenterNodeClasses: {default: {role: eksNodeRole, roleArn: "arn:aws:iam::111122223333:role/eksNodeRole", metadata: {httpEndpoint: disabled}}}`, []string{"NR106 fail"}},
-		"built-in node pools":                             {autoMode, nil},
-		"built-in node pools without their access policy": {strings.Replace(autoMode, "AmazonEKSAutoNodePolicy", "AmazonEKSViewPolicy", 1), []string{"NR507 depends"}},
-		"a node class with a path":                        {`karpenterNodeClasses: {default: {role: team/eksNodeRole}}`, []string{"NR106 fail"}},
+		"no instance metadata":                             {`instances: {i-01a2b3c4d5e6f7081: {state: running, nodeGroup: apps, httpEndpoint: disabled, instanceProfile: "arn:aws:iam::111122223333:instance-profile/eksNodeRole"}}`, []string{"NR105 fail"}},
+		"a node class without instance metadata":           {`karpenterNodeClasses: {default: {role: eksNodeRole, roleArn: "arn:aws:iam::111122223333:role/eksNodeRole", metadata: {httpEndpoint: disabled}}}`, []string{"NR106 fail"}},
+		"built-in node pools":                              {autoMode, nil},
+		"built-in node pools without their access policy":  {strings.Replace(autoMode, "AmazonEKSAutoNodePolicy", "AmazonEKSViewPolicy", 1), []string{"NR507 depends"}},
+		"the control plane of a local cluster on Outposts": {localCluster("true"), nil},
+		"nodes with the cluster role":                      {localCluster("false"), []string{"NR101 fail", "NR201 fail", "NR202 fail", "NR203 fail", "NR210 fail", "NR501 fail"}},
+		"a node class with a path":                         {`karpenterNodeClasses: {default: {role: team/eksNodeRole}}`, []string{"NR106 fail"}},
 		"Windows of a custom AMI": {`
 nodeGroups: {apps: {amiType: CUSTOM}}
 nodes: {ip-10-0-1-17.eu-west-1.compute.internal: {osImage: Windows Server 2022 Datacenter}}`, []string{"NR502 fail"}},

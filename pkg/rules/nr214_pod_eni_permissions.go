@@ -46,7 +46,7 @@ addresses. It calls EC2 with the cluster role, and AmazonEKSClusterPolicy does n
 			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "aws-node is not set to " + need.PodENISetting + "=true, and no Windows nodes get addresses from EKS"})
 			return
 		}
-		if subject.ARN == "" {
+		if subject.ARN == "" || v.Snapshot.Cluster.LocalControlPlane {
 			return
 		}
 		if r == nil {

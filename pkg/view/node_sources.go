@@ -77,6 +77,9 @@ func (v *View) resolveNodeSources(sources map[string][]Source) {
 		}
 		l := NodeSource{Kind: Unjoined, Name: id, Evidence: []string{"ec2:DescribeInstances " + id + ": instance profile " + text.OrNone(snapshot.NameOf(instance.InstanceProfile))}}
 		v.followProfile(&l, instance.InstanceProfile, "it has no instance profile")
+		if v.onControlPlane(l.RoleARN) {
+			continue
+		}
 		v.nodeSources = append(v.nodeSources, l)
 	}
 	for i := range v.nodeSources {
