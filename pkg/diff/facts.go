@@ -312,6 +312,12 @@ func (f *factParts) cluster() {
 	f.setting(KindCluster, name, "remote node networks", snapshot.FactCluster,
 		func(s *snapshot.Snapshot) string { return listed(s.Cluster.RemoteNodeNetworks) },
 		func(to, from *snapshot.Snapshot) { to.Cluster.RemoteNodeNetworks = from.Cluster.RemoteNodeNetworks })
+	f.setting(KindCluster, name, "control plane", snapshot.FactCluster, func(s *snapshot.Snapshot) string {
+		if s.Cluster.LocalControlPlane {
+			return "on instances of the account"
+		}
+		return ""
+	}, func(to, from *snapshot.Snapshot) { to.Cluster.LocalControlPlane = from.Cluster.LocalControlPlane })
 	issues := health(func(c *snapshot.Cluster) *[]snapshot.HealthIssue { return &c.Health })
 	f.add(part[*snapshot.Snapshot]{
 		kind: KindCluster, name: name, field: issues.name, needs: []factRef{factOf(snapshot.FactCluster, "")},

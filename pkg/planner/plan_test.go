@@ -213,3 +213,13 @@ func TestPlanKeepsAccessPolicies(t *testing.T) {
 		t.Errorf("%d changes, note %q", len(step.Changes), step.Note)
 	}
 }
+
+// TestPlanReplacesEntryOfHybridNodes: it keeps the type that hybrid nodes need.
+func TestPlanReplacesEntryOfHybridNodes(t *testing.T) {
+	plan := planFor(load(t, "healthy", `
+accessEntries: {"arn:aws:iam::111122223333:role/hybrid": {type: HYBRID_LINUX, createdAt: "2025-02-01T00:00:00Z"}}
+roles: {"arn:aws:iam::111122223333:role/hybrid": {createdAt: "2026-01-01T00:00:00Z"}}`), "NR503")
+	if len(plan.Steps) != 1 || len(plan.Steps[0].Changes) != 2 || plan.Steps[0].Changes[1].After.Type != view.HybridEntry {
+		t.Errorf("steps %v, left to people %+v", summary(plan.Steps), plan.Manual)
+	}
+}

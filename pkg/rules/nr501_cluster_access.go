@@ -61,9 +61,13 @@ func judgeClusterAccess(v *view.View, r *view.NodeRole) finding.Result {
 		result.Next = []finding.Next{editAWSAuth("add to mapRoles: " + v.NodeMapping(r, r.ARN))}
 	}
 	switch {
-	case a.ByConfigMap && v.Snapshot.AWSAuth == nil:
+	case !a.ByConfigMap:
+		if m, line := v.MappingOf(r.ARN); line > 0 {
+			result.Evidence = append(result.Evidence, "the cluster's authentication mode is API: aws-auth has no effect", entryLine(m, line))
+		}
+	case v.Snapshot.AWSAuth == nil:
 		result.Evidence = append(result.Evidence, "the cluster has no ConfigMap kube-system/aws-auth")
-	case a.ByConfigMap:
+	default:
 		result.Evidence = append(result.Evidence, fmt.Sprintf("aws-auth: none of its %d entries names the role", len(v.AWSAuth().Roles)))
 	}
 	return result

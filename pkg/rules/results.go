@@ -25,6 +25,28 @@ func awsNodeSubject() finding.Subject {
 	return finding.Subject{Kind: finding.SubjectAWSNode, Name: "aws-node"}
 }
 
+// withoutAWSNode is the message where no node runs aws-node.
+func withoutAWSNode(v *view.View) string {
+	if v.Snapshot.AWSNode.DaemonSet == nil {
+		return "aws-node is not installed"
+	}
+	return "no node runs aws-node"
+}
+
+// rolesUnderAWSNode are the node roles whose nodes run aws-node, which uses the role where it
+// has none of its own. The others are reported.
+func rolesUnderAWSNode(v *view.View, report Reporter) []*view.NodeRole {
+	var roles []*view.NodeRole
+	for _, r := range v.NodeRoles() {
+		if v.RunsSystemImages(r) {
+			roles = append(roles, r)
+			continue
+		}
+		report(finding.Result{Status: finding.NotApplicable, Subject: roleSubject(r), Message: "aws-node does not run on nodes of " + r.Name + ": they are EKS Auto Mode or Windows nodes"})
+	}
+	return roles
+}
+
 // unknown is the result for a subject whose facts could not be read.
 func unknown(subject finding.Subject, message string, unread []snapshot.Missing) finding.Result {
 	r := finding.Result{Status: finding.Unknown, Subject: subject, Message: message}

@@ -196,6 +196,11 @@ type Cluster struct {
 	// RemoteNodeNetworks are the CIDRs of hybrid nodes. A cluster without any has no hybrid nodes.
 	// Source: https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-cluster-create.html
 	RemoteNodeNetworks []string `json:"remoteNodeNetworks,omitempty"`
+	// LocalControlPlane is set for a local cluster on AWS Outposts whose control plane runs
+	// on instances of the account. These are nodes of the cluster, and have the cluster role.
+	// Sources: https://docs.aws.amazon.com/eks/latest/userguide/eks-outposts-local-cluster-create.html,
+	// https://docs.aws.amazon.com/eks/latest/userguide/eks-outposts-troubleshooting.html
+	LocalControlPlane bool `json:"localControlPlane,omitempty"`
 }
 
 // AutoMode is the compute configuration of EKS Auto Mode.

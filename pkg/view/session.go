@@ -61,7 +61,7 @@ func (s *Session) known(r *Role) *iampolicy.Context {
 	place := r.v.Place
 	tags := maps.Clone(r.Facts.Tags)
 	maps.DeleteFunc(tags, func(key, _ string) bool { return slices.Contains(podIdentityTags, key) && len(s.tags) > 0 })
-	c := iampolicy.RoleSession(r.ARN, cmp.Or(accountOf(r.ARN), place.Account), place.Region, tags)
+	c := iampolicy.RoleSession(r.ARN, cmp.Or(AccountOf(r.ARN), place.Account), place.Region, tags)
 	direct(c)
 	if r.ofAccount() {
 		r.v.inOrganization(c, "aws:Principal")
@@ -71,7 +71,8 @@ func (s *Session) known(r *Role) *iampolicy.Context {
 	return c
 }
 
-func accountOf(arn string) string {
+// AccountOf is the account in an ARN; empty where it has none.
+func AccountOf(arn string) string {
 	a, _ := snapshot.ParseARN(arn)
 	return a.Account
 }

@@ -395,7 +395,7 @@ func (r *Role) trustAllows(s *Session, action string, own granted) Answer {
 	var problem error
 	evaluate := func(c *iampolicy.Context) iampolicy.Result {
 		result, err := set.Evaluate(&iampolicy.Request{
-			Principal: s.Principal, Action: action, Resource: r.ARN, Account: cmp.Or(accountOf(r.ARN), r.v.Place.Account), Context: c,
+			Principal: s.Principal, Action: action, Resource: r.ARN, Account: cmp.Or(AccountOf(r.ARN), r.v.Place.Account), Context: c,
 		})
 		problem = cmp.Or(problem, err)
 		return result
