@@ -445,6 +445,11 @@ func (w *work) nodeGroups() {
 		}
 		w.role(role)
 		group.Metadata = w.metadata(g.Metadata, role, group.Metadata)
+		if group.Metadata == nil && group.LaunchTemplate == "" && strings.HasPrefix(group.AMIType, "AL2023_") {
+			// Source: https://docs.aws.amazon.com/eks/latest/userguide/al2023.html
+			group.Metadata = &snapshot.MetadataOptions{HTTPTokens: "required", HopLimit: 1}
+			w.derived("EKS requires tokens and sets a hop limit of 1 in the launch template that it makes for managed node group %s, whose AMI is of Amazon Linux 2023", name)
+		}
 		w.s.NodeGroups[name] = group
 		kind := "EC2_LINUX"
 		if strings.HasPrefix(g.AMIType, "WINDOWS") {
@@ -524,7 +529,7 @@ func (w *work) nodeClasses() {
 			w.missing(snapshot.FactNodeClasses, subject, why)
 			continue
 		}
-		class.Metadata = w.metadata(c.Metadata, cmp.Or(role, w.roleOf(class.ProfileARN)), snapshot.MetadataOptions{})
+		class.Metadata = w.metadata(c.Metadata, cmp.Or(role, w.roleOf(class.ProfileARN)), nil)
 		if c.Kind == AutoModeClass {
 			put(&w.s.AutoModeNodeClasses, c.Name, class)
 		} else {
@@ -592,19 +597,19 @@ func (w *work) roleOf(profile string) string {
 }
 
 // metadata are the options that new instances with a role get, or those from before where the
-// code sets none. What of them is not known is noted, where it decides something.
-func (w *work) metadata(m Metadata, role string, before snapshot.MetadataOptions) snapshot.MetadataOptions {
-	if m == (Metadata{}) {
+// code does not have them. What of them is not known is noted, where it decides something.
+func (w *work) metadata(m *Metadata, role string, before *snapshot.MetadataOptions) *snapshot.MetadataOptions {
+	if m == nil {
 		return before
 	}
-	options := snapshot.MetadataOptions{HTTPTokens: m.Tokens.Text, HTTPEndpoint: m.Endpoint.Text}
+	options := &snapshot.MetadataOptions{HTTPTokens: m.Tokens.Text, HTTPEndpoint: m.Endpoint.Text}
 	if hops, err := strconv.ParseInt(m.HopLimit.Text, 10, 32); err == nil {
 		options.HopLimit = int32(hops)
 	}
 	why := cmp.Or(m.Tokens.unknown(), m.Endpoint.unknown(), m.HopLimit.unknown())
 	if exposed, decided := options.Exposed(); why.Unknown != "" && (!decided || exposed != "" && m.Endpoint.Unknown != "") && role != "" {
 		w.missing(snapshot.FactMetadata, role, why)
-		return snapshot.MetadataOptions{}
+		return nil
 	}
 	return options
 }

@@ -162,7 +162,8 @@ type NodeGroup struct {
 	AMIType string
 	// LaunchTemplate is set where the group has one of its own.
 	LaunchTemplate bool
-	Metadata       Metadata
+	// Metadata are the options in its launch template; nil where that is not in the code.
+	Metadata *Metadata
 }
 
 // Metadata are the options of the instance metadata service in a launch template or node
@@ -240,7 +241,8 @@ type NodeClass struct {
 	Kind, Name             string
 	Cluster, Role, Profile Value
 	AMIFamily              string
-	Metadata               Metadata
+	// Metadata are its options; nil where it sets none.
+	Metadata *Metadata
 }
 
 // Group is an Auto Scaling group whose instances belong to a cluster.
@@ -253,7 +255,8 @@ type Group struct {
 	Profile Value
 	// Template is the launch template's name for people.
 	Template string
-	Metadata Metadata
+	// Metadata are the options in it; nil where it is not in the code.
+	Metadata *Metadata
 }
 
 // Unsure is something in the code that may be a fact and cannot be read.

@@ -305,11 +305,11 @@ Resources:
 `
 	s := build(t, "t.yaml", []byte(text), nil)[0]
 	want := snapshot.MetadataOptions{HTTPTokens: "required", HopLimit: 2}
-	if s.NodeGroups["g"].Metadata != want {
+	if got := s.NodeGroups["g"].Metadata; got == nil || *got != want {
 		t.Errorf("%+v", s.NodeGroups)
 	}
 	for _, name := range []string{"a", "Older"} {
-		if g := s.AutoScalingGroups[name]; g.Metadata != want || g.InstanceProfile == "" {
+		if g := s.AutoScalingGroups[name]; g.Metadata == nil || *g.Metadata != want || g.InstanceProfile == "" {
 			t.Errorf("%s: %+v", name, g)
 		}
 	}

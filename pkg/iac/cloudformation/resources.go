@@ -274,11 +274,11 @@ func (t *template) launchProfile(id string) iac.Value {
 }
 
 // metadata reads the options of the instance metadata service from a launch template.
-func (t *template) metadata(id string) iac.Metadata {
+func (t *template) metadata(id string) *iac.Metadata {
 	get := func(name string) iac.Value {
 		return t.valueOf(t.launchData(id, "MetadataOptions", name))
 	}
-	return iac.Metadata{Tokens: get("HttpTokens"), Endpoint: get("HttpEndpoint"), HopLimit: get("HttpPutResponseHopLimit")}
+	return &iac.Metadata{Tokens: get("HttpTokens"), Endpoint: get("HttpEndpoint"), HopLimit: get("HttpPutResponseHopLimit")}
 }
 
 func (t *template) fargateProfile(id string) {

@@ -3,6 +3,7 @@
 package manifests
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -88,10 +89,24 @@ func (o Object) Family() string {
 	return family
 }
 
-// metadata are the options of the instance metadata service that the class sets.
-func (o Object) metadata() iac.Metadata {
+// defaultHops are the hop limits that the API server adds to an EC2NodeClass without one, by
+// API version. It also adds that tokens are required and that the endpoint is enabled.
+// Source: karpenter-provider-aws v1.0.0, pkg/apis/v1/ec2nodeclass.go and
+// pkg/apis/v1beta1/ec2nodeclass.go, the defaults of MetadataOptions.
+var defaultHops = map[string]int32{"karpenter.k8s.aws/v1": 1, "karpenter.k8s.aws/v1beta1": 2}
+
+// metadata are the options of the instance metadata service that the class has; nil for EKS
+// Auto Mode, whose classes have none.
+func (o Object) metadata() *iac.Metadata {
+	if o.Kind != iac.KarpenterClass {
+		return nil
+	}
 	set := o.Spec.MetadataOptions
-	m := iac.Metadata{Tokens: iac.Text(set.HTTPTokens), Endpoint: iac.Text(set.HTTPEndpoint)}
+	if hops, known := defaultHops[o.APIVersion]; known {
+		set.HTTPTokens, set.HTTPEndpoint = cmp.Or(set.HTTPTokens, "required"), cmp.Or(set.HTTPEndpoint, "enabled")
+		set.HTTPPutResponseHopLimit = cmp.Or(set.HTTPPutResponseHopLimit, hops)
+	}
+	m := &iac.Metadata{Tokens: iac.Text(set.HTTPTokens), Endpoint: iac.Text(set.HTTPEndpoint)}
 	if set.HTTPPutResponseHopLimit > 0 {
 		m.HopLimit = iac.Text(strconv.Itoa(int(set.HTTPPutResponseHopLimit)))
 	}
