@@ -49,7 +49,9 @@ type Place struct {
 type Declared struct {
 	// Address is the code's own name for it, and no other resource has it.
 	Address string
-	Place   Place
+	// LogicalID is that of which CloudFormation makes up names, where it is not Address.
+	LogicalID string
+	Place     Place
 	// Existed is set for what exists before the code is applied, and Read for what the
 	// code only reads: it declares nothing else about it.
 	Existed, Read bool
