@@ -20,10 +20,7 @@ func Build(code *Code) ([]*snapshot.Snapshot, error) {
 	b := &builder{code: code, arns: map[string]string{}}
 	targets := b.targets()
 	if len(targets) == 0 {
-		return nil, &problem.Error{
-			Problem: fmt.Sprintf("%s has no EKS cluster, and nothing in it is for one", code.File),
-			Next:    "check the " + code.Kind + " that has the cluster, its node groups or its access entries",
-		}
+		return nil, b.noCluster()
 	}
 	b.alone = len(targets) == 1
 	for _, t := range targets {
@@ -38,6 +35,28 @@ func Build(code *Code) ([]*snapshot.Snapshot, error) {
 	}
 	slices.SortFunc(snapshots, func(x, y *snapshot.Snapshot) int { return cmp.Compare(x.Cluster.ARN, y.Cluster.ARN) })
 	return snapshots, nil
+}
+
+// noCluster is the error of code without a cluster.
+func (b *builder) noCluster() error {
+	values := b.clusterValues()
+	for _, u := range b.code.Unsure {
+		if u.Fact == snapshot.FactAutoScaling {
+			values = append(values, u.Why)
+		}
+	}
+	for _, v := range values {
+		if v.Unknown != "" {
+			return &problem.Error{
+				Problem: fmt.Sprintf("%s does not say which EKS cluster its nodes are for: %s", b.code.File, v.Unknown),
+				Next:    "check it together with the " + b.code.Kind + " that has the cluster, or give the value",
+			}
+		}
+	}
+	return &problem.Error{
+		Problem: fmt.Sprintf("%s has no EKS cluster, and nothing in it is for one", b.code.File),
+		Next:    "check the " + b.code.Kind + " that has the cluster, its node groups or its access entries",
+	}
 }
 
 // builder makes snapshots of one Code.

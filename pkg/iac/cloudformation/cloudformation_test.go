@@ -437,3 +437,33 @@ func TestEvaluatedOnce(t *testing.T) {
 		t.Errorf("%+v %+v", code.Roles, code.Clusters)
 	}
 }
+
+// TestNamedByStack: a launch template that is named after its stack, as eksctl writes it, is
+// found by that name, but not that of another stack. Fn::GetAtt takes a text too.
+func TestNamedByStack(t *testing.T) {
+	const nodes = `{"Resources": {
+"Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {}}},
+"Profile": {"Type": "AWS::IAM::InstanceProfile", "Properties": {"Roles": [{"Ref": "Role"}]}},
+"Template": {"Type": "AWS::EC2::LaunchTemplate", "Properties": {"LaunchTemplateName": {"Fn::Sub": "${AWS::StackName}%s"},
+  "LaunchTemplateData": {"IamInstanceProfile": {"Arn": {"Fn::GetAtt": "Profile.Arn"}}}}},
+"Group": {"Type": "AWS::AutoScaling::AutoScalingGroup", "Properties": {
+  "LaunchTemplate": {"LaunchTemplateName": {"Fn::Sub": "${AWS::StackName}"}, "Version": {"Fn::GetAtt": ["Template", "LatestVersionNumber"]}},
+  "Tags": [{"Key": "kubernetes.io/cluster/shop", "Value": "owned", "PropagateAtLaunch": "true"}]}}}}`
+	s := build(t, "t.json", []byte(fmt.Sprintf(nodes, "")), nil)[0]
+	if len(s.Roles) != 1 || s.AutoScalingGroups["Group"].InstanceProfile == "" {
+		t.Errorf("roles %v, groups %+v, missing %v", slices.Collect(maps.Keys(s.Roles)), s.AutoScalingGroups, s.Missing)
+	}
+	s = build(t, "t.json", []byte(fmt.Sprintf(nodes, "-other")), nil)[0]
+	if len(s.Roles) != 0 || !s.IsMissing(snapshot.FactAutoScaling, "Group") {
+		t.Errorf("another name: roles %v, missing %v", slices.Collect(maps.Keys(s.Roles)), s.Missing)
+	}
+	code, err := cloudformation.Read([]cloudformation.Template{
+		{Name: "1", Content: []byte(fmt.Sprintf(nodes, "-other"))}, {Name: "2", Content: []byte(strings.ReplaceAll(fmt.Sprintf(nodes, ""), "cluster/shop", "other"))},
+	}, cloudformation.Options{Place: place})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(code.Groups) != 1 || code.Groups[0].Profile.Unknown == "" {
+		t.Errorf("the launch template of another stack is used: %+v", code.Groups)
+	}
+}

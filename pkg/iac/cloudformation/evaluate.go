@@ -177,6 +177,10 @@ func (t *template) parameter(name string, parameter map[string]any) any {
 }
 
 func (t *template) getAtt(argument any) any {
+	if name, ok := argument.(string); ok { // as !GetAtt takes it, and CloudFormation also in the long form
+		id, attribute, _ := strings.Cut(name, ".")
+		argument = []any{id, attribute}
+	}
 	list, _ := argument.([]any)
 	if len(list) < 2 {
 		return unknown("Fn::GetAtt is evaluated only at deployment")
@@ -229,11 +233,21 @@ const stackStandIn = "\x00"
 
 // nameExports evaluates the names of exports, before other templates are known.
 func (t *template) nameExports() {
-	t.stack, t.exportNames = stackStandIn, map[string]string{}
+	t.exportNames = map[string]string{}
 	for key, output := range t.outputs {
-		t.exportNames[key] = scalar(t.evaluate(field(field(output, "Export"), "Name")))
+		t.exportNames[key] = t.withStack(field(field(output, "Export"), "Name"))
 	}
-	t.stack, t.values = "", nil
+}
+
+// withStack is a value as a text, with the stand-in for the name of the stack where that is
+// not known; empty where the text is not known.
+func (t *template) withStack(value any) string {
+	if t.stack == "" {
+		values := t.values
+		t.stack, t.values = stackStandIn, nil
+		defer func() { t.stack, t.values = "", values }()
+	}
+	return scalar(t.evaluate(value))
 }
 
 // exports reports whether an output is exported by a name. Where the export's name has that

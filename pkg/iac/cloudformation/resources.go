@@ -242,18 +242,28 @@ func (t *template) nodeGroup(id string) {
 func (t *template) launchTemplate(id string, paths ...[]string) (of *template, launched string) {
 	names := map[string]string{launch: "LaunchTemplateName", config: "LaunchConfigurationName"}
 	for _, path := range paths {
-		v := t.property(id, path...)
-		r, _ := v.(reference)
+		r, _ := t.property(id, path...).(reference)
+		name := t.nameAt(id, path...)
 		for _, of := range t.all {
+			same := of == t || !strings.Contains(name, stackStandIn)
 			for _, other := range text.SortedKeys(of.resources) {
 				property, launches := names[scalar(of.resources[other]["Type"])]
-				if launches && (of == r.of && other == r.id || scalar(v) != "" && scalar(of.property(other, property)) == scalar(v)) {
+				if launches && (of == r.of && other == r.id || same && name != "" && of.nameAt(other, property) == name) {
 					return of, other
 				}
 			}
 		}
 	}
 	return nil, ""
+}
+
+// nameAt is a property of a resource as withStack evaluates it.
+func (t *template) nameAt(id string, path ...string) string {
+	value := t.resources[id]["Properties"]
+	for _, name := range path {
+		value = field(value, name)
+	}
+	return t.withStack(value)
 }
 
 // launchData is a property of a launch template or configuration.

@@ -286,11 +286,6 @@ func tagged(tag string, value any) any {
 	switch tag {
 	case "Ref", "Condition":
 		return map[string]any{tag: value}
-	case "GetAtt":
-		if s, ok := value.(string); ok {
-			id, attribute, _ := strings.Cut(s, ".")
-			value = []any{id, attribute}
-		}
 	case "", "!str", "!map", "!seq", "!int", "!bool":
 		return value
 	}
