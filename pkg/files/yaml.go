@@ -26,13 +26,13 @@ func (e *DepthError) Error() string { return e.Problem }
 
 // YAML parses a YAML or JSON text. Collections that are nested too deep are refused
 // before they are parsed, and so are aliases, which can make a small text a large value;
-// these errors are *DepthError. Other errors are the parser's.
-func YAML(text []byte) (*ast.File, error) {
+// these errors are *DepthError. Other errors are the parser's, which takes the options.
+func YAML(text []byte, options ...parser.Option) (*ast.File, error) {
 	tokens := lexer.Tokenize(withoutMark(text))
 	if err := bounded(tokens); err != nil {
 		return nil, err
 	}
-	return parser.Parse(tokens, 0)
+	return parser.Parse(tokens, 0, options...)
 }
 
 // withoutMark is a text without the byte order mark that some editors begin it with.

@@ -292,6 +292,9 @@ type Code struct {
 	// Timeless is set where the code does not say what of it exists already, and what it
 	// had before, as a template does not.
 	Timeless bool
+	// Kubernetes is set where the code has objects of Kubernetes. Code without any does not
+	// say what is in aws-auth, besides what EKS writes.
+	Kubernetes bool
 
 	Roles             []Role
 	Policies          []Policy

@@ -79,3 +79,40 @@ func status(t *testing.T, code *iac.Code, rule string) finding.Status {
 	}
 	return found[0]
 }
+
+// TestMappedElsewhere: code without objects of Kubernetes does not show that nothing maps the
+// role of self-managed nodes; that of a managed node group is mapped by EKS.
+func TestMappedElsewhere(t *testing.T) {
+	for _, c := range []struct {
+		mode       string
+		kubernetes bool
+		entry      bool
+		want       finding.Status
+	}{
+		{"CONFIG_MAP", false, false, finding.Unknown},
+		{"API_AND_CONFIG_MAP", false, false, finding.Unknown},
+		{"API_AND_CONFIG_MAP", false, true, finding.Pass},
+		{"CONFIG_MAP", false, true, finding.Unknown},
+		{"API", false, false, finding.Fail},
+		{"CONFIG_MAP", true, false, finding.Fail},
+		{"API_AND_CONFIG_MAP", true, false, finding.Fail},
+	} {
+		code := base()
+		code.Kubernetes, code.Clusters[0].Mode = c.kubernetes, iac.Text(c.mode)
+		code.Roles = append(code.Roles, iac.Role{Declared: declared("own"), Name: iac.Name{Name: iac.Text("own")}, Trust: iac.Text("{}")})
+		code.Profiles = []iac.Profile{{Declared: declared("profile"), Name: iac.Name{Name: iac.Text("own")}, Role: iac.Value{Resource: "own"}}}
+		code.Groups = []iac.Group{{Declared: declared("g"), Name: "own", Cluster: iac.Text("shop"), Profile: iac.Value{Resource: "profile"}}}
+		if c.entry {
+			code.AccessEntries = []iac.AccessEntry{{Declared: declared("entry"), Cluster: iac.Value{Resource: "cluster"}, Principal: iac.Value{Resource: "own"}, Type: iac.Text("EC2_LINUX")}}
+		}
+		got := map[string]finding.Status{}
+		for _, r := range rules.Judge(view.New(build(t, code)[0]), rules.Options{}).Results {
+			if r.ID == "NR501" {
+				got[r.Subject.Name] = r.Status
+			}
+		}
+		if got["own"] != c.want || got["node"] != finding.Pass {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}

@@ -722,7 +722,7 @@ const (
 	FactInstanceProfiles Fact = "instanceProfiles"
 	FactSimulations      Fact = "simulations" // Subject is the role's ARN
 	FactOIDCProviders    Fact = "oidcProviders"
-	FactAWSAuth          Fact = "awsAuth"
+	FactAWSAuth          Fact = "awsAuth"     // Subject is the ARN of a role that it may map, or empty
 	FactNodeClasses      Fact = "nodeClasses" // Subject is karpenter or autoMode, or KIND/NAME for what its role or profile is
 	FactAutoScaling      Fact = "autoScalingGroups"
 	FactNodes            Fact = "nodes"

@@ -467,3 +467,11 @@ func TestNamedByStack(t *testing.T) {
 		t.Errorf("the launch template of another stack is used: %+v", code.Groups)
 	}
 }
+
+// TestDuplicateKeys: of a key that a mapping has twice, the last value counts.
+func TestDuplicateKeys(t *testing.T) {
+	s := build(t, "t.yaml", []byte("Parameters: {A: {Default: x, Type: String, Default: shop}}\nResources: {C: {Type: AWS::EKS::Cluster, Properties: {Name: !Ref A}}}"), nil)[0]
+	if got := s.Cluster.Identity().Name(); got != "shop" {
+		t.Errorf("the cluster is %s", got)
+	}
+}

@@ -402,6 +402,7 @@ func (t *template) group(id string) {
 
 // kubernetes reads aws-auth from the CDK's manifests. One that is not known may be it.
 func (t *template) kubernetes(id string) {
+	t.code.Kubernetes = true
 	auth := iac.AWSAuth{Declared: t.declared(id), Cluster: t.clusterName(t.property(id, "ClusterName"))}
 	t.standIns = true
 	manifest := t.property(id, "Manifest")

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac"
@@ -180,7 +181,7 @@ func parse(name string, content []byte) (*template, error) {
 	if strings.TrimSpace(string(content)) == "" {
 		return nil, bad(hint, "is empty, not a CloudFormation template")
 	}
-	file, err := files.YAML(content)
+	file, err := files.YAML(content, parser.AllowDuplicateMapKey()) // the last one counts, as for CloudFormation
 	var depth *files.DepthError
 	switch {
 	case errors.As(err, &depth):

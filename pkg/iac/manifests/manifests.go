@@ -160,6 +160,7 @@ func Parse(text []byte) ([]Object, error) {
 // Read adds the objects in the YAML and JSON files of a folder, and of the folders in it, to
 // the code. Its errors are *problem.Error.
 func Read(code *iac.Code, dir string, cluster iac.Value) error {
+	code.Kubernetes = true
 	err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
