@@ -128,6 +128,39 @@ func (w *work) awsAuth() {
 		w.missing(snapshot.FactAWSAuth, "", w.elsewhere("the ConfigMap aws-auth is"))
 	case w.s.Cluster.AuthenticationMode == "CONFIG_MAP" && len(w.s.NodeGroups) > 0:
 		w.s.AWSAuth = &snapshot.AWSAuth{MapRoles: w.derivedMapping()}
+		w.mappedElsewhere()
+	default:
+		w.mappedElsewhere()
+	}
+}
+
+// mappedElsewhere notes that what is applied with kubectl may map the roles to which EKS gives
+// no access: code without objects of Kubernetes does not say it.
+func (w *work) mappedElsewhere() {
+	if w.code.Kubernetes || w.s.Cluster.AuthenticationMode == "API" {
+		return
+	}
+	given := map[string]bool{}
+	for _, g := range w.s.NodeGroups {
+		given[g.NodeRoleARN] = true
+	}
+	if w.s.Cluster.AuthenticationMode != "CONFIG_MAP" {
+		for arn := range w.s.AccessEntries {
+			given[arn] = true
+		}
+	}
+	var roles []string
+	for _, g := range w.s.AutoScalingGroups {
+		roles = append(roles, w.roleOf(g.InstanceProfile))
+	}
+	for _, c := range w.s.KarpenterNodeClasses {
+		roles = append(roles, cmp.Or(c.RoleARN, w.roleOf(c.ProfileARN)))
+	}
+	slices.Sort(roles)
+	for _, arn := range slices.Compact(roles) {
+		if arn != "" && !given[arn] {
+			w.missing(snapshot.FactAWSAuth, arn, w.elsewhere("what else is in the ConfigMap aws-auth is"))
+		}
 	}
 }
 

@@ -460,32 +460,39 @@ func (v *View) ExposedInstances() (exposed map[string][]Exposed, seen map[string
 type MetadataSource struct {
 	Source
 	// Why says by which setting pods can get the node role's credentials; Decided is set
-	// where the source's settings decide it.
+	// where the source's settings decide it. Unset are the settings that do not.
 	Why     string
 	Decided bool
+	Unset   []string
+	// Instances is how many running instances of it were read.
+	Instances int
 }
 
-// MetadataSources are the sources of a node role that launch instances, as far as they set
-// anything of the instance metadata service.
-func (v *View) MetadataSources(r *NodeRole) (set []MetadataSource, others int) {
+// MetadataSources are the sources of a node role whose settings of the instance metadata
+// service are known, and how many others it has.
+func (v *View) MetadataSources(r *NodeRole) (known []MetadataSource, others int) {
 	for _, source := range r.Sources {
-		var options snapshot.MetadataOptions
-		switch source.Kind { //nolint:exhaustive // the others have no launch template
-		case NodeGroup:
-			options = v.Snapshot.NodeGroups[source.Name].Metadata
-		case AutoScaling:
-			options = v.Snapshot.AutoScalingGroups[source.Name].Metadata
-		case KarpenterClass:
-			options = v.Snapshot.KarpenterNodeClasses[source.Name].Metadata
-		}
-		if options == (snapshot.MetadataOptions{}) {
+		options := v.metadataOf(source.Kind, source.Name)
+		if options == nil {
 			others++
 			continue
 		}
 		why, decided := options.Exposed()
-		set = append(set, MetadataSource{source, why, decided})
+		known = append(known, MetadataSource{source, why, decided, options.Unset(), v.instancesOf(source)})
 	}
-	return set, others
+	return known, others
+}
+
+// instancesOf counts the instances of a node group or an Auto Scaling group whose settings
+// of the instance metadata service were read.
+func (v *View) instancesOf(source Source) int {
+	count := 0
+	for _, i := range v.Snapshot.Instances {
+		if !i.NotFound && i.HTTPTokens != "" && (source.Kind == NodeGroup && i.NodeGroup == source.Name || source.Kind == AutoScaling && i.AutoScalingGroup == source.Name) {
+			count++
+		}
+	}
+	return count
 }
 
 // UnjoinedInstances are the running instances of the cluster that are not nodes of

@@ -479,7 +479,7 @@ func answer(a need.Action, result iampolicy.Result, err error, unread []snapshot
 // ofAccount reports whether the role is one of the cluster's account, which the
 // organization's policies that were read are about.
 func (r *Role) ofAccount() bool {
-	return cmp.Or(accountOf(r.ARN), r.v.Place.Account) == r.v.Place.Account
+	return cmp.Or(AccountOf(r.ARN), r.v.Place.Account) == r.v.Place.Account
 }
 
 // use returns the role as a session uses it.
