@@ -37,7 +37,7 @@ func Run(c command.Command) Next {
 
 // Fix returns a Next that is a command of fix, with the steps that it plans.
 func Fix(c command.Command, plan []string) Next {
-	n := Run(c).With("plan: " + strings.Join(plan, ", then "))
+	n := Run(c).With("plan: " + strings.Join(plan, "; "))
 	n.Plan = plan
 	return n
 }

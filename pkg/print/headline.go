@@ -38,7 +38,7 @@ func headline(r *finding.Report) (string, tone) {
 	switch {
 	case s.Errors > 0:
 		t = toneBad
-		words += ": " + repairText(r)
+		words = counts[0] + ": " + repairText(r)
 	case s.Warnings > 0:
 		t = toneCaution
 	case s.Depends > 0:

@@ -458,6 +458,15 @@ func causeNames(r finding.Result) string {
 	return line
 }
 
+// symptomOf is symptomText below the finding that explains it: it does not name their
+// subject again.
+func symptomOf(cause, e entry) string {
+	if e.Subject == cause.Subject {
+		e.Message = strings.TrimPrefix(e.Message, e.Subject.Name+" ")
+	}
+	return symptomText(e)
+}
+
 // alsoExplains says in a sentence that a result only follows from the one above it.
 func alsoExplains(e entry) string { return "also explains " + symptomText(e) }
 

@@ -159,7 +159,7 @@ func (t *table) finding(e entry) {
 		}
 	}
 	t.details(e.Result, t.impact(e))
-	t.explains(e.explains)
+	t.explains(e)
 	t.next(e.advice)
 }
 
@@ -178,19 +178,19 @@ func (t *table) impact(e entry) string {
 }
 
 // explains writes the results that only follow from a finding.
-func (t *table) explains(list []entry) {
-	if len(list) == 0 {
+func (t *table) explains(e entry) {
+	if len(e.explains) == 0 {
 		return
 	}
 	if !t.o.Wide {
 		var words []string
-		for _, s := range list {
-			words = append(words, symptomText(s))
+		for _, s := range e.explains {
+			words = append(words, symptomOf(e, s))
 		}
 		t.wrapped(indent, indent+"  ", "also explains "+strings.Join(words, "; "))
 		return
 	}
-	for _, s := range list {
+	for _, s := range e.explains {
 		t.wrapped(indent, indent+"  ", alsoExplains(s))
 		for _, l := range s.Evidence {
 			t.wrapped(indent+"  ", indent+"    ", l)

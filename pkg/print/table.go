@@ -206,7 +206,6 @@ func (t *table) roles(r *finding.Report) {
 	rows := otherRows(r)
 	if len(r.NodeRoles) == 0 {
 		t.line("No node role was found.")
-		t.line("")
 		return
 	}
 	rows = slices.Concat(r.NodeRoles, rows)
@@ -246,7 +245,6 @@ func (t *table) roles(r *finding.Report) {
 	if cut {
 		t.line("(-o wide names everything that uses a role)")
 	}
-	t.line("")
 }
 
 // sources returns what uses a role, in lines of so many columns, and whether some

@@ -124,7 +124,7 @@ func judgeCNIPolicy(v *view.View, r *view.NodeRole, identity view.Identity) find
 	grants := append(append(grantLines(found.granted.allowed), dependsLines(found.granted.depends)...), identity.Evidence...)
 	result := finding.Result{
 		Status: finding.Fail, Subject: subject, Evidence: grants,
-		Message: fmt.Sprintf("%s has CNI permissions, although aws-node uses %s %s", r.Name, identity.Kind, snapshot.NameOf(identity.RoleARN)),
+		Message: fmt.Sprintf("%s has CNI permissions, but aws-node uses %s", r.Name, snapshot.NameOf(identity.RoleARN)),
 	}
 	add := func(line string) { result.Evidence = append(result.Evidence, line) }
 	switch found.kind {

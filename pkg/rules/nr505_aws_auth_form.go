@@ -103,9 +103,9 @@ func whyMapping(v *view.View, r *view.NodeRole) []string {
 	}
 	switch naming := v.Naming(r); {
 	case naming.ByInstanceID():
-		lines = append(lines, "its nodes are named by instance ID: "+someOf(naming.InstanceID))
+		lines = append(lines, "named by instance ID: "+someOf(naming.InstanceID))
 	case len(naming.PrivateDNS) > 0:
-		lines = append(lines, "its nodes are named by private DNS name: "+someOf(naming.PrivateDNS))
+		lines = append(lines, "named by private DNS name: "+someOf(naming.PrivateDNS))
 	}
 	return lines
 }

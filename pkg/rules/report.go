@@ -114,7 +114,7 @@ func Judge(v *view.View, o Options) *finding.Report {
 		}
 	}
 	if len(s.Simulations) == 0 && !v.OrganizationRead() {
-		report.NotEvaluated = append(report.NotEvaluated, "service control policies, which a member account cannot read; --simulate asks AWS")
+		report.NotEvaluated = append(report.NotEvaluated, "service control policies; see --org-profile and --simulate")
 	}
 	report.NotEvaluated = append(report.NotEvaluated, s.Source.Unseen...)
 	if o.WhyNotJoining {

@@ -162,6 +162,9 @@ func unreadOf(answers []view.Answer) []snapshot.Missing {
 // deniedLines says what denies the actions, actions with the same reason in one line.
 func deniedLines(answers []view.Answer) []string { return grouped(answers, whyDenied) }
 
+// notAllowed begins the reason of an action that no statement allows.
+const notAllowed = "no statement allows "
+
 func whyDenied(a view.Answer) string {
 	switch {
 	case a.Organization != nil:
@@ -175,7 +178,7 @@ func whyDenied(a view.Answer) string {
 	case a.Result.By == iampolicy.LayerSession:
 		return "the session policy of the Pod Identity association does not allow it" + nearest(a.Result)
 	default:
-		return "no statement allows it" + nearest(a.Result)
+		return notAllowed + "it" + nearest(a.Result)
 	}
 }
 
@@ -213,7 +216,8 @@ func grantLines(answers []view.Answer) []string { return grouped(answers, whyAll
 
 func whyAllowed(a view.Answer) string { return "allowed by " + statementList(a.Result.Statements) }
 
-// grouped prints "ACTION, ACTION: REASON" for each distinct reason.
+// grouped prints "ACTION, ACTION: REASON" for each distinct reason, and "no statement allows
+// ACTION, ACTION".
 func grouped(answers []view.Answer, reason func(view.Answer) string) []string {
 	var order []string
 	actions := map[string][]string{}
@@ -226,7 +230,12 @@ func grouped(answers []view.Answer, reason func(view.Answer) string) []string {
 	}
 	lines := make([]string, 0, len(order))
 	for _, why := range order {
-		lines = append(lines, strings.Join(actions[why], ", ")+": "+why)
+		names := strings.Join(actions[why], ", ")
+		if rest, ok := strings.CutPrefix(why, notAllowed+"it"); ok {
+			lines = append(lines, notAllowed+names+rest)
+		} else {
+			lines = append(lines, names+": "+why)
+		}
 	}
 	return lines
 }

@@ -93,8 +93,7 @@ func (v *View) ConfiguredIdentity() Identity {
 	noAssociation := "no Pod Identity association names kube-system/aws-node"
 	if sa := s.AWSNode.ServiceAccount; sa != nil && sa.RoleARN != "" {
 		return Identity{Kind: IRSA, RoleARN: sa.RoleARN, Evidence: []string{
-			noAssociation,
-			"service account kube-system/aws-node is annotated eks.amazonaws.com/role-arn: " + sa.RoleARN,
+			"IRSA: no Pod Identity association; role-arn annotation " + sa.RoleARN,
 		}}
 	}
 	return Identity{Kind: FromNodeRole, Evidence: []string{
