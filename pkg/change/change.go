@@ -105,7 +105,7 @@ type State struct {
 // Same reports whether what was found is as wanted; see Differences.
 func Same(want, found *State) bool { return len(Differences(want, found)) == 0 }
 
-// Differences says, a line each, in what that which was found is not as wanted.
+// Differences returns, a line each, in what that which was found is not as wanted.
 // Policy documents are compared by what they mean. Descriptions and tags do not count,
 // which no change changes; nor do client ids that were not asked for, nor a username or
 // a time of creation where none is wanted.
@@ -190,7 +190,7 @@ func sorted(list []string) []string {
 	return slices.Sorted(slices.Values(list))
 }
 
-// Labels says in what the description and the tags of that which was found are not as
+// Labels returns in what the description and the tags of that which was found are not as
 // wanted; tags that were not asked for do not count.
 func Labels(want, found *State) []string {
 	if want == nil || found == nil {

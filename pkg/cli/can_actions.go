@@ -33,7 +33,7 @@ func actionNames() []string {
 	return slices.Compact(names)
 }
 
-// doubtful says why an action may not exist in AWS, or nothing. AWS has many
+// doubtful returns why an action may not exist in AWS, or nothing. AWS has many
 // thousands of actions, and no list of them is part of this program: an action does
 // not exist if it has characters that no action has, and is doubtful if it does not
 // appear in this program, most of all if it is one typing error away from one that does.

@@ -213,7 +213,7 @@ func (o *codeOptions) template(ctx context.Context, live *liveOptions, place iac
 	return code, nil
 }
 
-// evidence says where facts of infrastructure code come from.
+// evidence returns where facts of infrastructure code come from.
 func (o *codeOptions) evidence(code *iac.Code) string {
 	switch {
 	case len(o.terraform) > 1:
@@ -329,7 +329,7 @@ func (o *codeOptions) read(ctx context.Context, live *liveOptions) ([]*snapshot.
 	return snapshots, nil
 }
 
-// nextForPlan says what to do about a file that cannot be read.
+// nextForPlan returns what to do about a file that cannot be read.
 func nextForPlan(err *files.Error) string {
 	if strings.Contains(err.Problem, "is larger than") {
 		if err.Name == "-" {

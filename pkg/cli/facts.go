@@ -107,7 +107,7 @@ func (o *factsOptions) around(clusterARN string) scope {
 	return s
 }
 
-// beforePaste says what to know before a command about saved facts is pasted.
+// beforePaste returns what to know before a command about saved facts is pasted.
 func (o *factsOptions) beforePaste(cluster finding.ClusterInfo) string {
 	switch {
 	case o.example != "":

@@ -21,7 +21,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
-// selection says which clusters a run over many of them is about.
+// selection describes which clusters a run over many of them is about.
 type selection struct {
 	allContexts, allClusters bool
 	contexts, accounts       []string
@@ -213,7 +213,7 @@ func (o *liveOptions) readFleet(ctx context.Context, dir string, found *live.Fle
 	return out, err
 }
 
-// usage says which calls were made.
+// usage returns which calls were made.
 func (o *liveOptions) usage(found *live.Fleet, took time.Duration) string {
 	services := map[string]int{}
 	all := 0

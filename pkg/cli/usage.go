@@ -206,7 +206,7 @@ func noWorse(before, after *snapshot.Snapshot) error {
 	return nil
 }
 
-// about says, a line each, what to know of the policy.
+// about returns, a line each, what to know of the policy.
 func (o *usageOptions) about(role roleusage.Role, s *roleusage.Smaller) []string {
 	lines := []string{fmt.Sprintf("%s: the policy replaces all policies of the role; %s %s left out, which %s not used in %d days",
 		role.Name, text.Count(len(s.Removed), "action"), is(len(s.Removed)), was(len(s.Removed)), o.days)}
@@ -294,7 +294,7 @@ func (o *usageOptions) printTables(l *roleusage.List) error {
 	return nil
 }
 
-// counts says how many actions have each status.
+// counts returns how many actions have each status.
 func counts(r roleusage.Role) string {
 	var parts []string
 	for _, s := range roleusage.Statuses {

@@ -49,7 +49,7 @@ func (c *collector) startRole(roleARN string) {
 	c.start("access entry of", roleARN, func(ctx context.Context) error { return c.readAccessEntry(ctx, roleARN) })
 }
 
-// isIAM tells whether an ARN names a thing in IAM of the kind that its resource
+// isIAM reports whether an ARN names a thing in IAM of the kind that its resource
 // begins with.
 func isIAM(a snapshot.ARN, kind string) bool {
 	return a.Service == "iam" && a.Account != "" && strings.HasPrefix(a.Resource, kind) && a.Name() != ""

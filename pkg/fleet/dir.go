@@ -307,7 +307,7 @@ func decode(ctx context.Context, name, kind string, into any, head func() (apiVe
 	return nil
 }
 
-// NotReadError says why a planned cluster has no facts.
+// NotReadError describes why a planned cluster has no facts.
 type NotReadError struct {
 	Target Target
 	// Reason is one line, and Next what to do about it.

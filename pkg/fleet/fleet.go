@@ -82,7 +82,7 @@ type Unread struct {
 	Next  string `json:"next,omitempty"`
 }
 
-// String says what was not read.
+// String returns what was not read.
 func (u Unread) String() string {
 	parts := []string{"a part of the fleet"}
 	switch {
@@ -102,7 +102,7 @@ func (u Unread) String() string {
 	return strings.Join(parts, " ")
 }
 
-// Failure says why a cluster has no snapshot.
+// Failure describes why a cluster has no snapshot.
 type Failure struct {
 	APIVersion string    `json:"apiVersion"`
 	Kind       string    `json:"kind"`

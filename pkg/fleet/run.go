@@ -226,7 +226,7 @@ func (q *queue) next() (Target, bool) {
 func (g *group) left() int     { return len(g.targets) - g.given }
 func (g *group) inFlight() int { return g.given - g.finished }
 
-// before tells whether the group is to be asked before another one.
+// before reports whether the group is to be asked before another one.
 func (g *group) before(o *group) bool {
 	if g.inFlight() != o.inFlight() {
 		return g.inFlight() < o.inFlight()

@@ -180,7 +180,7 @@ func prefixed(prefix string, list []string) []string {
 	return out
 }
 
-// rightsWords says what the node roles of some clusters are allowed that those of the first,
+// rightsWords returns what the node roles of some clusters are allowed that those of the first,
 // which most have, are not, and the reverse.
 func rightsWords(f *fleet, values []string, by map[string][]Facts) []string {
 	out := []string{"compared with " + f.names(by[values[0]])}

@@ -43,7 +43,7 @@ var Settings = []Setting{IMDSOnly, NoProvisioning, SubnetDiscovery, CustomNetwor
 // Default is the setting's value where the variable is not set or is not a Boolean.
 func (s Setting) Default() bool { return s == SubnetDiscovery }
 
-// CNI says which VPC CNI is asked about. The zero value is IPv4 with the default
+// CNI describes which VPC CNI is asked about. The zero value is IPv4 with the default
 // settings and any version.
 type CNI struct {
 	// IPFamily is ipv4 or ipv6; empty is ipv4.
@@ -197,7 +197,7 @@ type More struct {
 	Actions  []Action
 }
 
-// Versions says which versions it is about, such as "v1.22.0 to v1.22.1".
+// Versions returns which versions it is about, such as "v1.22.0 to v1.22.1".
 func (m More) Versions() string {
 	switch m.To {
 	case "":

@@ -221,7 +221,7 @@ const (
 	HyperPodNode
 )
 
-// Node says which nodes are asked about.
+// Node describes which nodes are asked about.
 type Node struct {
 	Kind NodeKind
 	// ByInstanceID is set where the nodes are named by their instance ID, such as

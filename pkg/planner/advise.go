@@ -152,7 +152,7 @@ func (a adviser) fix(r finding.Result, only []string) finding.Next {
 	return finding.Fix(fix, titles)
 }
 
-// brief says what a step changes: the policies that it attaches, the restart of aws-node, or
+// brief returns what a step changes: the policies that it attaches, the restart of aws-node, or
 // its title. It does not name a role that the finding is about.
 func brief(s Step, subject string) string {
 	var names []string

@@ -67,7 +67,7 @@ type statement struct {
 	Marks  []mark
 }
 
-// mark says what a statement or a policy does for a need.
+// mark describes what a statement or a policy does for a need.
 type mark struct {
 	Tone        tone
 	Verb, Label string

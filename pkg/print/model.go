@@ -200,7 +200,7 @@ func (g unknownGroup) rules() []string {
 	return lines
 }
 
-// tone says the color of something, and the symbol next to its word.
+// tone describes the color of something, and the symbol next to its word.
 type tone string
 
 // The tones. The page's style and signs go by these names.
@@ -357,7 +357,7 @@ func clusterFacts(c finding.ClusterInfo) []string {
 	return facts
 }
 
-// factsText says when the facts were collected and how they were judged, a few words each.
+// factsText returns when the facts were collected and how they were judged, a few words each.
 func factsText(f finding.Facts) []string {
 	var words []string
 	if f.CollectedAt != "" {
@@ -417,7 +417,7 @@ func (k sourceKind) plural() string {
 	return text.Plural(k.name)
 }
 
-// exceptionWords says why a result does not count, or that its exception is over. It is
+// exceptionWords returns why a result does not count, or that its exception is over. It is
 // empty for a result without exception that the baseline does not have.
 func exceptionWords(r finding.Result) string {
 	switch e := r.Exception; {
@@ -437,7 +437,7 @@ func exceptionWords(r finding.Result) string {
 // maxCauses is how many causes are named in a sentence.
 const maxCauses = 4
 
-// explainedBy says what causes a result; it is empty where nothing does.
+// explainedBy returns what causes a result; it is empty where nothing does.
 func explainedBy(r finding.Result) string {
 	if len(r.Causes) == 0 {
 		return ""
@@ -467,7 +467,7 @@ func symptomOf(cause, e entry) string {
 	return symptomText(e)
 }
 
-// alsoExplains says in a sentence that a result only follows from the one above it.
+// alsoExplains returns in a sentence that a result only follows from the one above it.
 func alsoExplains(e entry) string { return "also explains " + symptomText(e) }
 
 // symptomText is a result that only follows from another one, in one line.
@@ -512,7 +512,7 @@ func nextLines(list []finding.Next) []string {
 	return lines
 }
 
-// unreadLine says what could not be read and why.
+// unreadLine returns what could not be read and why.
 func unreadLine(m finding.Missing) string {
 	line := m.Operation
 	if m.Subject != "" {

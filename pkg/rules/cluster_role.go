@@ -79,7 +79,7 @@ func optionalOnly(unread []snapshot.Missing) bool {
 	return len(unread) > 0 && !slices.ContainsFunc(unread, func(m snapshot.Missing) bool { return !m.Fact.Optional() })
 }
 
-// unreadOptional says, in a line for each kind, which optional facts could not be read.
+// unreadOptional returns, in a line for each kind, which optional facts could not be read.
 func unreadOptional(s *snapshot.Snapshot) []string {
 	var lines, older []string
 	for _, fact := range snapshot.Facts {

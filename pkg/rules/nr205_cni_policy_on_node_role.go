@@ -42,7 +42,7 @@ started before the role was configured still use the node role: restart them fir
 	},
 }
 
-// CNIRemoval says whether the CNI permissions of a node role can be removed.
+// CNIRemoval describes whether the CNI permissions of a node role can be removed.
 type CNIRemoval string
 
 // What keeps CNI permissions on a node role.
@@ -170,7 +170,7 @@ func onWindows(v *view.View, r *view.NodeRole) bool {
 	return windows
 }
 
-// fails says what does not show that aws-node's own role works; empty where the facts show
+// fails returns what does not show that aws-node's own role works; empty where the facts show
 // that it does.
 func fails(v *view.View, identity view.Identity) string {
 	checks := []finding.Result{judgeCNI(v, v.Role(identity.RoleARN), awsNodeSubject())}

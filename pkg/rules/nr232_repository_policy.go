@@ -70,7 +70,7 @@ func judgeRepositories(r *view.NodeRole, repositories []view.ForeignRepository) 
 	return result
 }
 
-// blockedPulls says how a repository's policy denies.
+// blockedPulls returns how a repository's policy denies.
 func blockedPulls(repository view.ForeignRepository, all allowedAll) []string {
 	why := "the policy of the repository does not allow this role"
 	if a := all.denied[0]; a.Result.Explicit {

@@ -65,7 +65,7 @@ nodeGroups: {system: null}`,
 	},
 }
 
-// whyEntry says what shows that the nodes need an entry of a type.
+// whyEntry returns what shows that the nodes need an entry of a type.
 func whyEntry(v *view.View, r *view.NodeRole, want string) []string {
 	naming := v.Naming(r)
 	switch windows, auto := v.Kinds(r); {

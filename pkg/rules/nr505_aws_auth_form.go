@@ -95,7 +95,7 @@ func overruled(a view.Access) []string {
 	return lines
 }
 
-// whyMapping says what shows that the nodes need a mapping.
+// whyMapping returns what shows that the nodes need a mapping.
 func whyMapping(v *view.View, r *view.NodeRole) []string {
 	var lines []string
 	if windows, _ := v.Kinds(r); windows {

@@ -154,7 +154,7 @@ func assumeTarget(v *view.View, associated, target *view.Role, s *view.Session, 
 	}
 }
 
-// trustLines says why a role's trust policy denies actions to a session, and which
+// trustLines returns why a role's trust policy denies actions to a session, and which
 // principals it names.
 func trustLines(r *view.Role, s *view.Session, denied []view.Answer) []string {
 	var lines []string

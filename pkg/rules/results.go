@@ -159,7 +159,7 @@ func unreadOf(answers []view.Answer) []snapshot.Missing {
 	return list
 }
 
-// deniedLines says what denies the actions, actions with the same reason in one line.
+// deniedLines returns what denies the actions, actions with the same reason in one line.
 func deniedLines(answers []view.Answer) []string { return grouped(answers, whyDenied) }
 
 // notAllowed begins the reason of an action that no statement allows.
@@ -211,7 +211,7 @@ func whyDepends(a view.Answer) string {
 	return "depends on " + strings.Join(parts, "; ")
 }
 
-// grantLines says which statement allows the actions.
+// grantLines returns which statement allows the actions.
 func grantLines(answers []view.Answer) []string { return grouped(answers, whyAllowed) }
 
 func whyAllowed(a view.Answer) string { return "allowed by " + statementList(a.Result.Statements) }

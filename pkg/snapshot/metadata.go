@@ -20,7 +20,7 @@ func (m MetadataOptions) Exposed() (why string, decided bool) {
 	return "", m.HTTPTokens == "required" && m.HopLimit == 1
 }
 
-// String says the options that are set.
+// String returns the options that are set.
 func (m MetadataOptions) String() string {
 	var parts []string
 	if m.HTTPEndpoint != "" {

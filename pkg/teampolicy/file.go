@@ -18,7 +18,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 )
 
-// FileError says what is wrong with a file, where, and what to do.
+// FileError describes what is wrong with a file, where, and what to do.
 type FileError struct {
 	// File is the name that the user gave.
 	File string
@@ -243,7 +243,7 @@ func fromYAML(name string, err error) error {
 	return e
 }
 
-// form says in YAML's words what a Go type is written as.
+// form returns in YAML's words what a Go type is written as.
 func form(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Map, reflect.Struct:

@@ -402,7 +402,7 @@ func (v *View) MetadataSources(r *NodeRole) (set []MetadataSource, others int) {
 // it, by ID.
 func (v *View) UnjoinedInstances() []string { return v.unjoined() }
 
-// otherCNI says which other CNI the nodes report, if any.
+// otherCNI returns which other CNI the nodes report, if any.
 func (v *View) otherCNI() []string {
 	count := map[string]int{}
 	for _, n := range v.Snapshot.Nodes {
@@ -417,7 +417,7 @@ func (v *View) otherCNI() []string {
 	return lines
 }
 
-// OwnCredentials says, a line each, what gives aws-node credentials other than those from EKS: static
+// OwnCredentials returns, a line each, what gives aws-node credentials other than those from EKS: static
 // keys or a profile in its environment, or an annotation that makes the webhook skip it.
 func (v *View) OwnCredentials() []string {
 	var lines []string

@@ -13,7 +13,7 @@ import (
 )
 
 // Session is a principal that assumes a role, and what is known of its requests. No other
-// type says which condition keys such requests have
+// type describes which condition keys such requests have
 // and which they certainly do not have; every other key is unknown.
 //
 // The keys are AWS's global condition keys,
@@ -198,7 +198,7 @@ func (v *View) PodIdentitySession() *Session {
 	})[0]
 }
 
-// asksTags says which session tags a request passes.
+// asksTags returns which session tags a request passes.
 func (s *Session) asksTags() string {
 	if len(s.tags) == 0 {
 		return " and no session tags"
@@ -413,7 +413,7 @@ func cached(v *View, key string, build func() []*Session) []*Session {
 	return s
 }
 
-// Asks says what is known of the request that assumes a role, as evidence where a
+// Asks returns what is known of the request that assumes a role, as evidence where a
 // trust policy denies it; empty where nothing is known.
 func (s *Session) Asks() string { return s.asks }
 

@@ -121,7 +121,7 @@ func (s *site) explain(ctx context.Context, operation string, err error) error {
 	return &collect.CallError{Operation: operation, Message: innermost(err), Err: err}
 }
 
-// endedEarly tells whether an answer broke off, in its header or in its body.
+// endedEarly reports whether an answer broke off, in its header or in its body.
 func endedEarly(err error) bool {
 	return errors.Is(err, collect.ErrAnswerEndedEarly) || errors.Is(err, io.ErrUnexpectedEOF)
 }

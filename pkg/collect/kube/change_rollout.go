@@ -73,7 +73,7 @@ func (c *Changes) aws(ctx context.Context) (*appsv1.DaemonSet, error) {
 	return set, nil
 }
 
-// rolledOut tells whether a DaemonSet has replaced all of its pods, and all of them
+// rolledOut reports whether a DaemonSet has replaced all of its pods, and all of them
 // are available.
 // Source: kubernetes/kubectl pkg/polymorphichelpers/rollout_status.go.
 func rolledOut(set *appsv1.DaemonSet) bool {
