@@ -25,7 +25,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
-// Session repairs one cluster. Plan and Undo say what there is to do, and need neither
+// Session repairs one cluster. Plan and Undo return the work, and need neither
 // Open nor Close. A run that changes something is
 //
 //	Open        locks the cluster

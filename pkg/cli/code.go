@@ -370,7 +370,7 @@ func (o *codeOptions) advise(report *finding.Report) {
 	report.Sort()
 }
 
-// noNodeRole is the error of a report without a node role, which is no pass.
+// noNodeRole is the error of a report without a node role, which is not a pass.
 func (o *codeOptions) noNodeRole(report *finding.Report) error {
 	if len(report.NodeRoles) > 0 {
 		return nil

@@ -259,7 +259,7 @@ func (c *connection) read(ctx context.Context) (*snapshot.Snapshot, error) {
 	case c.confirmed:
 	case c.cluster.Name != "":
 		options.Confirm = c.confirm
-	default: // its endpoint leads to the name
+	default: // the name is found by its endpoint
 		if _, err := c.confirm(ctx); err != nil {
 			return nil, err
 		}

@@ -386,7 +386,7 @@ func (c *collector) document(ctx context.Context, arn, version string) (string, 
 }
 
 // startProfile reads an instance profile and its role, unless a role that was
-// read has already brought it. An empty ARN is no profile.
+// read has already brought it. An empty ARN is not a profile.
 func (c *collector) startProfile(profileARN string) {
 	if profileARN == "" {
 		return

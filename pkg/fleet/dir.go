@@ -28,7 +28,7 @@ const dirMode = 0o700
 
 // Write writes the plan into a directory, which is made where there is none. The directory
 // may have files of earlier runs; plans that divide the selection into another number of
-// shards are removed, as nobody writes them anew.
+// shards are removed, as nobody writes them again.
 func (p *Plan) Write(dir string) error {
 	p.APIVersion, p.Kind = APIVersion, PlanKind
 	slices.SortFunc(p.Targets, Target.Compare)

@@ -140,7 +140,7 @@ const maxShards = 10000
 // String returns K/N.
 func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Number, s.Of) }
 
-// IsZero tells the whole selection.
+// IsZero reports whether it is the whole selection.
 func (s Shard) IsZero() bool { return s == Shard{} }
 
 // Has reports whether an account is in the shard. Something whose account is not known is

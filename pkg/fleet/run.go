@@ -155,7 +155,7 @@ func read(ctx context.Context, t Target, o Options) (*snapshot.Snapshot, error) 
 // grace is how long a reader may take to end after its context.
 const grace = time.Second
 
-// queue hands out the clusters of accounts: of the account of which the fewest are read at
+// queue returns the clusters of accounts: of the account of which the fewest are read at
 // that time, and of these accounts of the one with the most clusters left. So accounts of one
 // size take turns, in which what AWS allows them is refilled, and the largest begins first.
 type queue struct {

@@ -257,7 +257,7 @@ func rowLabel(c finding.FleetCluster, concern finding.Concern) label {
 	return verdictLabel(c.Verdicts, concern)
 }
 
-// fine tells a cluster without findings.
+// fine reports whether a cluster has no findings.
 func fine(c finding.FleetCluster) bool {
 	return c.Summary.Errors+c.Summary.Warnings+c.Summary.Depends+c.Summary.Infos == 0
 }
@@ -413,7 +413,7 @@ func findingLabel(g finding.FleetFinding) label {
 	return severityLabel(g.Severity)
 }
 
-// alone tells a finding about one subject of one cluster.
+// alone reports whether a finding is about one subject of one cluster.
 func alone(g finding.FleetFinding) bool {
 	return len(g.Clusters) == 1 && len(g.Clusters[0].Subjects) == 1
 }

@@ -203,7 +203,7 @@ func (g unknownGroup) rules() []string {
 // tone describes the color of something, and the symbol next to its word.
 type tone string
 
-// The tones. The page's style and signs go by these names.
+// The tones. The page's style and signs have these names.
 const (
 	toneBad     tone = "fail"
 	toneCaution tone = "warn"
@@ -496,8 +496,8 @@ func details(e entry) []string {
 	return lines
 }
 
-// nextLines are what to do, for a format of plain text: a command stands alone on its
-// line behind an arrow, and what is to be known of it below it.
+// nextLines are what to do, for a format of plain text: a command is alone on its
+// line behind an arrow, and what to know about it below it.
 func nextLines(list []finding.Next) []string {
 	var lines []string
 	for _, n := range list {

@@ -13,7 +13,7 @@ import (
 type step struct{ Text, Command string }
 
 // nextSteps are the commands that concern the whole report, completed so that they act on
-// the cluster that was judged; those of a finding stand with it.
+// the cluster that was judged; those of a finding are below it.
 func nextSteps(r *finding.Report, complete func(command.Command) command.Command) []step {
 	var steps []step
 	add := func(text string, c command.Command) {

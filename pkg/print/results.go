@@ -12,8 +12,8 @@ import (
 
 const indent = "      "
 
-// results writes what is to be shown in the order of the report, under headings if so
-// asked. What is excepted stands under a heading of its own.
+// results writes the results in the order of the report, under headings if so
+// asked. What is excepted has a heading of its own.
 func (t *table) results(m *model) {
 	if t.o.GroupBy == "" {
 		t.list(m)
@@ -198,7 +198,7 @@ func (t *table) explains(e entry) {
 	}
 }
 
-// heading starts a finding: its message is indented by what stands before it.
+// heading starts a finding: its message is indented by the text before it.
 func (t *table) heading(l label, ids, message string) {
 	lead := pad(l.Word, 4)
 	if t.o.Symbols {
@@ -306,7 +306,7 @@ func packed(items []string, limit int) []string {
 }
 
 // next writes what to type. A command is never wrapped, so that it can be pasted;
-// what is to be known of it stands below it.
+// what to know about it is below it.
 func (t *table) next(list []finding.Next) {
 	lead := indent + t.glyphs.arrow + " "
 	rest := strings.Repeat(" ", columns(lead))

@@ -20,7 +20,7 @@ const (
 	DefaultWidth = 80
 	minWidth     = 60
 	maxProse     = 132 // longer lines of prose are hard to read
-	twoColumns   = 140 // from here on evidence and impact stand side by side
+	twoColumns   = 140 // from here on evidence and impact are side by side
 	maxTwo       = 170
 	maxEvidence  = 8
 	maxSources   = 3 // lines of what uses a role

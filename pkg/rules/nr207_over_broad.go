@@ -48,7 +48,7 @@ roles:
 	},
 }
 
-// reasons are what the actions are good for, a few of many.
+// reasons are the purposes of the actions, a few of many.
 func reasons(answers []view.Answer) string {
 	text := ""
 	for i, a := range answers {

@@ -74,7 +74,7 @@ func Parse(name string, text []byte, known []string) (*Config, error) {
 
 const head = "apiVersion: " + finding.APIVersion + ", kind: " + Kind
 
-// parsing is what the checks need beside the values: where they stand.
+// parsing is what the checks need beside the values: their positions.
 type parsing struct {
 	name  string
 	body  ast.Node

@@ -374,7 +374,7 @@ func (a *Account) countCalls(stack *middleware.Stack) error {
 		}), middleware.After)
 }
 
-// isRead tells by its name whether an operation changes nothing.
+// isRead reports by its name whether an operation changes nothing.
 func isRead(operation string) bool {
 	_, action, _ := strings.Cut(operation, ":")
 	return strings.HasPrefix(action, "Get") || strings.HasPrefix(action, "List") || strings.HasPrefix(action, "Describe") || strings.HasPrefix(action, "Simulate") || strings.HasPrefix(action, "Generate")

@@ -282,7 +282,7 @@ func (s *site) noEndpoint(what string, why unreachable) error {
 	}
 }
 
-// cannotReach tells whether an error means that there was no answer, and why.
+// cannotReach reports whether an error means that there was no answer, and why.
 func cannotReach(err error) (unreachable, bool) {
 	out := unreachable{err: err}
 	var send *url.Error
@@ -349,7 +349,7 @@ func httpResponse(err error) *http.Response {
 	return nil
 }
 
-// classOf tells what an API's error means. Some services say by the message
+// classOf returns what an API's error means. Some services say by the message
 // that it is the clock which they do not like.
 func classOf(api smithy.APIError) errorClass {
 	kind := errorClasses[api.ErrorCode()]
