@@ -270,7 +270,7 @@ func findJournal(ctx context.Context, file, stateDir string) (*history, error) {
 	if err != nil {
 		return nil, &problem.Error{
 			Problem: fmt.Sprintf("the journal cannot be read: %s", err),
-			Next:    "fix says where its journal is; by default in " + stateDir, Err: err,
+			Next:    "fix prints the path of its journal; by default in " + stateDir, Err: err,
 		}
 	}
 	return h, nil

@@ -53,7 +53,7 @@ func doubtful(action string) string {
 			return fmt.Sprintf("action %s may not exist; did you mean %s?", action, known)
 		}
 	}
-	return fmt.Sprintf("this program does not know the action %s: check its spelling", action)
+	return fmt.Sprintf("action %s may not exist: check its spelling", action)
 }
 
 // oneEdit reports whether one insertion, deletion, replacement, or swap of

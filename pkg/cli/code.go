@@ -50,7 +50,7 @@ func (o *codeOptions) addFlags(f *pflag.FlagSet) {
 		f.StringVar(&o.cloudformation, "cloudformation", "", "Use the CloudFormation template in this file instead of a live cluster, - for standard input")
 		f.StringArrayVar(&o.parameters, "parameter", nil, "Value of a parameter of the --cloudformation template, as NAME=VALUE, repeatable")
 		f.StringVar(&o.manifests, "manifests", "", "Folder of Kubernetes manifests that are part of the code: node classes, aws-auth, the service account aws-node")
-		f.StringVar(&o.account, "account", "", "AWS account of what --terraform or --cloudformation creates, where the code does not say it")
+		f.StringVar(&o.account, "account", "", "AWS account of what --terraform or --cloudformation creates, if the code does not contain it")
 	})
 }
 
@@ -361,9 +361,9 @@ func (o *codeOptions) advise(report *finding.Report) {
 		if !r.Failed() || len(r.Causes) > 0 {
 			continue
 		}
-		note := "says how to correct the code"
+		note := "shows how to correct the code"
 		if r.Place != nil {
-			note = "says how to correct " + r.Place.Address
+			note = "shows how to correct " + r.Place.Address
 		}
 		r.Next = []finding.Next{finding.Run(command.Noderole("explain", r.ID)).With(note)}
 	}

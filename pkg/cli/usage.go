@@ -58,7 +58,7 @@ services, not every action. An action that IAM does not track is never unused.
 
 --policy prints one policy that grants what all policies of ROLE grant, without the
 unused actions. It is printed only if no answer about another action and no verdict
-of check gets worse. usage changes nothing; it asks IAM to make a report.
+of check gets worse. usage changes nothing; it requests a report from IAM.
 
 Exit code 0: success; 2: wrong usage; 3: some facts could not be read.`,
 		Example: `  # What the roles of nodes and aws-node use

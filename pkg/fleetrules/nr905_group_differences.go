@@ -73,7 +73,7 @@ type aspect struct {
 
 var aspects = []aspect{
 	{name: "authentication mode", of: func(c Facts) (string, []string) {
-		return known(c.authentication, c.cluster, "EKS does not say the authentication mode")
+		return known(c.authentication, c.cluster, "EKS returns no authentication mode")
 	}},
 	{name: "VPC CNI version", of: func(c Facts) (string, []string) {
 		if c.identity == view.NotInstalled {

@@ -42,7 +42,7 @@ func (s *Set) Explain(r *Request) ([]Trace, error) {
 		traces = append(traces, Trace{
 			Layer: l, Level: levelOf(l, level),
 			Statement: Reference{Policy: p.Name, ARN: p.ARN, Version: p.Version, Index: -1},
-			Applies:   Depends, Sentence: why + ": it may say anything.",
+			Applies:   Depends, Sentence: why + ": it may allow or deny anything.",
 		})
 	})
 	return traces, nil

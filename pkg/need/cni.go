@@ -326,7 +326,7 @@ func (c CNI) needs() (required, recommended []Action) {
 	required = append(append(required, subnets.required...), securityGroups...)
 	recommended = append(recommended, subnets.recommended...)
 
-	recommended = append(recommended, Action{Name: "ec2:DescribeInstanceTypes", For: "instance types that the CNI does not know"})
+	recommended = append(recommended, Action{Name: "ec2:DescribeInstanceTypes", For: "instance types that the CNI does not list"})
 	if !imdsOnly {
 		recommended = append(recommended, Action{Name: "ec2:DescribeTags", For: "the cluster's name in the metrics of cni-metrics-helper"})
 	}

@@ -196,7 +196,7 @@ var Worker = []Action{
 // needs. Older AMIs and some instance types call these.
 // Source: https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEKSWorkerNodePolicy.html
 var WorkerRecommended = []Action{
-	{Name: "ec2:DescribeInstanceTypes", For: "instance types that the AMI does not know"},
+	{Name: "ec2:DescribeInstanceTypes", For: "instance types that the AMI does not list"},
 	{Name: "ec2:DescribeRouteTables", For: "kubelet"},
 	{Name: "ec2:DescribeSecurityGroups", For: "kubelet"},
 	{Name: "ec2:DescribeSubnets", For: "kubelet"},

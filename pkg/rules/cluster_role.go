@@ -43,7 +43,7 @@ func judgedClusterRole(v *view.View, report Reporter) *view.Role {
 	case r == nil:
 		idle.Message = "the facts do not have the cluster role " + idle.Subject.Name
 	case r.Facts.NotFound:
-		idle.Message = "the cluster role " + idle.Subject.Name + " does not exist; where EKS misses it, the health of the cluster says so"
+		idle.Message = "the cluster role " + idle.Subject.Name + " does not exist; where EKS misses it, the health of the cluster shows it"
 		idle.Evidence = []string{"iam:GetRole " + r.Name + ": NoSuchEntity"}
 	case v.UsedByNodes(r.ARN):
 		idle.Message = "nodes hold the cluster role " + idle.Subject.Name + ", which has to end first"

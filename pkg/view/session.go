@@ -190,7 +190,7 @@ func (v *View) PodIdentitySession() *Session {
 			c.Absent("aws:FederatedProvider").Absent("aws:SourceIdentity")
 			s.setPrincipalTags(c)
 		}
-		s.asks = "EKS Pod Identity asks with aws:SourceArn " + v.Snapshot.Cluster.ARN + ", aws:SourceAccount " + v.Place.Account + s.asksTags()
+		s.asks = "EKS Pod Identity sends aws:SourceArn " + v.Snapshot.Cluster.ARN + ", aws:SourceAccount " + v.Place.Account + s.asksTags()
 		if len(s.tags) > 0 {
 			s.open = []openValue{{[]string{"aws:RequestTag/" + tagPodName}, "aws-node-"}}
 		}
@@ -239,7 +239,7 @@ func (v *View) TargetSession() *Session {
 			}
 		}
 		s.use = first.use
-		s.asks = "EKS Pod Identity asks as " + association.RoleARN + s.asksTags()
+		s.asks = "EKS Pod Identity calls as " + association.RoleARN + s.asksTags()
 		if id := association.ExternalID; id != "" {
 			s.asks += ", sts:ExternalId " + id
 		}
@@ -338,13 +338,13 @@ func (v *View) HybridSessions() []*Session {
 			{
 				Name: "hybrid node with Systems Manager", Principal: "ssm.amazonaws.com", TrustActions: need.HybridServices["ssm.amazonaws.com"],
 				assume: ofAccount, use: use, open: []openValue{source("ssm", "")},
-				asks: "Systems Manager asks with aws:SourceAccount " + v.Place.Account + " and an aws:SourceArn of " + source("ssm", "").prefix + "*",
+				asks: "Systems Manager sends aws:SourceAccount " + v.Place.Account + " and an aws:SourceArn of " + source("ssm", "").prefix + "*",
 			},
 			{
 				// The name of the session is the node's, which the certificate's subject names.
 				Name: "hybrid node with IAM Roles Anywhere", Principal: "rolesanywhere.amazonaws.com", TrustActions: need.HybridServices["rolesanywhere.amazonaws.com"],
 				assume: ofAccount, use: use,
-				asks: "IAM Roles Anywhere asks with aws:SourceAccount " + v.Place.Account + " and an aws:SourceArn of " + anchor.prefix + "*",
+				asks: "IAM Roles Anywhere sends aws:SourceAccount " + v.Place.Account + " and an aws:SourceArn of " + anchor.prefix + "*",
 				open: []openValue{anchor, {[]string{"sts:RoleSessionName", "aws:PrincipalTag/x509Subject/CN"}, ""}},
 			},
 		}

@@ -135,7 +135,7 @@ func (s *site) explainCode(operation string, api smithy.APIError, err error) err
 	case absent:
 		return &collect.CallError{Operation: operation, Message: message, Err: fmt.Errorf("%w: %w", collect.ErrNotFound, err)}
 	case throttled:
-		return &collect.CallError{Operation: operation, Message: "throttled, again and again: " + message, Err: err}
+		return &collect.CallError{Operation: operation, Message: "throttled repeatedly: " + message, Err: err}
 	case expiredCredentials, badCredentials, clockSkew, optInRequired:
 		return s.callerProblem(kind, message, err)
 	case otherClass:
@@ -211,7 +211,7 @@ func (s *site) explainCredentials(err error) error {
 		out.Next = "log in, for example with: aws sso login" + s.profileFlag() + "; or name a profile with --profile or AWS_PROFILE"
 	default:
 		out.Problem = "no AWS credentials" + s.ofProfile() + ": " + innermost(err)
-		out.Next = "see what the AWS CLI makes of it: aws sts get-caller-identity" + s.profileFlag()
+		out.Next = "compare with the AWS CLI: aws sts get-caller-identity" + s.profileFlag()
 	}
 	return out
 }
@@ -234,7 +234,7 @@ func loadError(profile string, err error) error {
 		out.Next = "open a session first (aws sts get-session-token, or aws sso login) and name its profile with --profile"
 	default:
 		out.Problem = "the AWS configuration cannot be used: " + innermost(err)
-		out.Next = "see what the AWS CLI makes of it: aws configure list"
+		out.Next = "compare with the AWS CLI: aws configure list"
 	}
 	return out
 }

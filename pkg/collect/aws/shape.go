@@ -138,7 +138,7 @@ func (e *nonAWSResponseError) Error() string {
 	}
 	hint := e.hint
 	if contentType == htmlType {
-		hint = "a proxy, or an endpoint that does not know this operation"
+		hint = "a proxy, or an endpoint that does not support this operation"
 	}
 	return collect.OneLine(fmt.Sprintf("%s answered %d with %s, not an %s answer (%s)", from, e.response.StatusCode, contentType, strings.ToUpper(service), hint))
 }
