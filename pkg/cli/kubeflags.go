@@ -228,7 +228,7 @@ func machinePrinter(write func(io.Writer, any) error) printers.ResourcePrinter {
 
 // templates prints by a template of the user's.
 type templates struct {
-	// text is --template; it goes before what stands behind = in -o.
+	// text is --template; it takes precedence over what follows = in -o.
 	text string
 }
 

@@ -947,7 +947,7 @@ func TestFailed(t *testing.T) {
 			func(w http.ResponseWriter, _ *http.Request) {
 				ec2Error(w, http.StatusServiceUnavailable, "RequestLimitExceeded", "Request limit exceeded.")
 			},
-			"throttled, again and again: RequestLimitExceeded: Request limit exceeded.",
+			"throttled repeatedly: RequestLimitExceeded: Request limit exceeded.",
 		},
 		{
 			"server error", "eks:ListNodegroups",
@@ -964,22 +964,22 @@ func TestFailed(t *testing.T) {
 		{
 			"HTML 404 for JSON", "eks:ListFargateProfiles",
 			html(http.StatusNotFound),
-			"URL answered 404 with text/html, not an EKS answer (a proxy, or an endpoint that does not know this operation)",
+			"URL answered 404 with text/html, not an EKS answer (a proxy, or an endpoint that does not support this operation)",
 		},
 		{
 			"HTML 403 for XML", "ec2:DescribeInstances",
 			html(http.StatusForbidden),
-			"URL answered 403 with text/html, not an EC2 answer (a proxy, or an endpoint that does not know this operation)",
+			"URL answered 403 with text/html, not an EC2 answer (a proxy, or an endpoint that does not support this operation)",
 		},
 		{
 			"HTML 200 for XML", "ec2:DescribeInstances",
 			html(http.StatusOK),
-			"URL answered 200 with text/html, not an EC2 answer (a proxy, or an endpoint that does not know this operation)",
+			"URL answered 200 with text/html, not an EC2 answer (a proxy, or an endpoint that does not support this operation)",
 		},
 		{
 			"HTML 200 for JSON", "eks:ListFargateProfiles",
 			html(http.StatusOK),
-			"URL answered 200 with text/html, not an EKS answer (a proxy, or an endpoint that does not know this operation)",
+			"URL answered 200 with text/html, not an EKS answer (a proxy, or an endpoint that does not support this operation)",
 		},
 		{
 			"cut in the middle", "ec2:DescribeInstances",

@@ -375,7 +375,7 @@ func (c *collector) startReplacedProfiles() {
 const hybridUsername = "system:node:{{SessionName}}"
 
 // startMappedRoles reads the roles that aws-auth maps as it does those of hybrid nodes,
-// where the cluster takes such nodes: what they trust tells them from other roles. It is
+// where the cluster takes such nodes: they are recognized by what they trust. It is
 // called when one of the facts that this depends on is known.
 func (c *collector) startMappedRoles() {
 	var auth *snapshot.AWSAuth

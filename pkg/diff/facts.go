@@ -282,7 +282,7 @@ func issueTexts(issues []snapshot.HealthIssue) []string {
 	return slices.Compact(lines)
 }
 
-// setting adds a text of facts that are no map; an empty one is none.
+// setting adds a text of facts that are not a map; an empty text is not added.
 func (f *factParts) setting(kind ObjectKind, name, field string, fact snapshot.Fact, value func(*snapshot.Snapshot) string, copyTo func(to, from *snapshot.Snapshot)) {
 	f.add(part[*snapshot.Snapshot]{
 		kind: kind, name: name, field: field, needs: []factRef{factOf(fact, "")}, copyTo: copyTo,
@@ -460,7 +460,7 @@ func firstOf(list ...string) string {
 	return ""
 }
 
-// findRoles are the facts that lead to roles.
+// findRoles are the facts by which roles are found.
 var findRoles = []snapshot.Fact{
 	snapshot.FactCluster, snapshot.FactNodeGroups, snapshot.FactNodes, snapshot.FactInstances, snapshot.FactInstanceProfiles, snapshot.FactNodeClasses,
 	snapshot.FactAutoScaling, snapshot.FactAddons, snapshot.FactPodIdentity, snapshot.FactServiceAccount, snapshot.FactHybridEntries,

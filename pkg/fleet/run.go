@@ -158,7 +158,7 @@ func read(ctx context.Context, t Target, o Options) (*snapshot.Snapshot, error) 
 // grace is how long a reader may take to end after its context.
 const grace = time.Second
 
-// queue says which cluster is read next: one whose account is ready, so that no place is
+// queue returns the cluster that is read next: one whose account is ready, so that no place is
 // taken by a cluster that waits for its account's rate while others could be read. Of these
 // accounts it is the one of which the fewest clusters are read at that time, and then the one
 // with the most clusters left. So accounts of one size take turns, in which what AWS allows
@@ -241,7 +241,7 @@ func (q *queue) next() (Target, bool) {
 func (g *group) left() int     { return len(g.targets) - g.given }
 func (g *group) inFlight() int { return g.given - g.finished }
 
-// before tells whether the group is to be asked before another one that is as ready.
+// before reports whether the group is to be asked before another one that is as ready.
 func (g *group) before(o *group) bool {
 	if g.inFlight() != o.inFlight() {
 		return g.inFlight() < o.inFlight()

@@ -151,7 +151,7 @@ accessEntries: null`)
 		"allow ec2.amazonaws.com to assume eksNodeRole NR301",
 		"give eksNodeRole the permissions that kubelet needs NR201,NR203",
 		"allow eksNodeRole to pull images NR202",
-		"create an access entry of type EC2_LINUX for eksNodeRole NR501",
+		"create an EC2_LINUX access entry for eksNodeRole NR501",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)

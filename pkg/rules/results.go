@@ -189,8 +189,11 @@ func unreadOf(answers []view.Answer) []snapshot.Missing {
 	return list
 }
 
-// deniedLines says what denies the actions, actions with the same reason in one line.
+// deniedLines returns what denies the actions, actions with the same reason in one line.
 func deniedLines(answers []view.Answer) []string { return grouped(answers, whyDenied) }
+
+// notAllowed begins the reason of an action that no statement allows.
+const notAllowed = "no statement allows "
 
 func whyDenied(a view.Answer) string {
 	switch {
@@ -203,7 +206,7 @@ func whyDenied(a view.Answer) string {
 	case a.Result.By == iampolicy.LayerSession:
 		return "the session policy of the Pod Identity association does not allow it" + nearest(a.Result)
 	default:
-		return "no statement allows it" + nearest(a.Result)
+		return notAllowed + "it" + nearest(a.Result)
 	}
 }
 
@@ -239,12 +242,13 @@ func whyDepends(a view.Answer) string {
 	return "depends on " + strings.Join(parts, "; ")
 }
 
-// grantLines says which statement allows the actions.
+// grantLines returns which statement allows the actions.
 func grantLines(answers []view.Answer) []string { return grouped(answers, whyAllowed) }
 
 func whyAllowed(a view.Answer) string { return "allowed by " + statementList(a.Result.Statements) }
 
-// grouped prints "ACTION, ACTION: REASON" for each distinct reason.
+// grouped prints "ACTION, ACTION: REASON" for each distinct reason, and "no statement allows
+// ACTION, ACTION".
 func grouped(answers []view.Answer, reason func(view.Answer) string) []string {
 	var order []string
 	actions := map[string][]string{}
@@ -257,7 +261,12 @@ func grouped(answers []view.Answer, reason func(view.Answer) string) []string {
 	}
 	lines := make([]string, 0, len(order))
 	for _, why := range order {
-		lines = append(lines, strings.Join(actions[why], ", ")+": "+why)
+		names := strings.Join(actions[why], ", ")
+		if rest, ok := strings.CutPrefix(why, notAllowed+"it"); ok {
+			lines = append(lines, notAllowed+names+rest)
+		} else {
+			lines = append(lines, names+": "+why)
+		}
 	}
 	return lines
 }

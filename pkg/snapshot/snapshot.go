@@ -153,7 +153,7 @@ type Place struct {
 	Line int    `json:"line,omitempty"`
 }
 
-// Source says how a snapshot came to be.
+// Source describes how a snapshot came to be.
 type Source struct {
 	// Tool is the program and version that read the facts.
 	Tool string `json:"tool,omitempty"`
@@ -485,7 +485,7 @@ type InstanceProfile struct {
 	Roles []string `json:"roles,omitempty"`
 }
 
-// Provisioner says what started a node.
+// Provisioner describes what started a node.
 type Provisioner string
 
 // The makers of nodes, recognized by the labels and provider IDs that they set.

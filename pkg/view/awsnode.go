@@ -170,17 +170,18 @@ func (v *View) identityFromEKS(ds *snapshot.DaemonSet) Identity {
 	if m := v.Unread(snapshot.FactServiceAccount); len(m) > 0 {
 		return unknownIdentity(m, "the service account kube-system/aws-node could not be read")
 	}
-	evidence := []string{"no Pod Identity association names kube-system/aws-node"}
+	const noAssociation = "no Pod Identity association names kube-system/aws-node"
 	sa := s.AWSNode.ServiceAccount
 	switch {
 	case sa == nil || sa.RoleARN == "":
-		return Identity{Kind: FromNodeRole, Evidence: append(evidence, "service account kube-system/aws-node has no annotation eks.amazonaws.com/role-arn")}
+		return Identity{Kind: FromNodeRole, Evidence: []string{noAssociation, "service account kube-system/aws-node has no annotation eks.amazonaws.com/role-arn"}}
 	case ds.Env[envRoleARN] != "":
-		return Identity{Kind: FromNodeRole, Evidence: append(evidence,
-			"the DaemonSet kube-system/aws-node sets "+envRoleARN+": EKS then adds no token for the role that its service account is annotated with",
-		)}
+		return Identity{Kind: FromNodeRole, Evidence: []string{
+			noAssociation,
+			"the DaemonSet kube-system/aws-node sets " + envRoleARN + ": EKS then adds no token for the role that its service account is annotated with",
+		}}
 	}
-	return Identity{Kind: IRSA, RoleARN: sa.RoleARN, Evidence: append(evidence, "service account kube-system/aws-node is annotated eks.amazonaws.com/role-arn: "+sa.RoleARN)}
+	return Identity{Kind: IRSA, RoleARN: sa.RoleARN, Evidence: []string{"IRSA: no Pod Identity association; role-arn annotation " + sa.RoleARN}}
 }
 
 // envRoleARN is the variable by which the webhook gives a pod its IRSA role.
@@ -499,7 +500,7 @@ func (v *View) instancesOf(source Source) int {
 // it, by ID.
 func (v *View) UnjoinedInstances() []string { return v.unjoined() }
 
-// otherCNI says which other CNI the nodes report, if any.
+// otherCNI returns which other CNI the nodes report, if any.
 func (v *View) otherCNI() []string {
 	count := map[string]int{}
 	for _, n := range v.Snapshot.Nodes {
@@ -514,7 +515,7 @@ func (v *View) otherCNI() []string {
 	return lines
 }
 
-// OwnCredentials says, a line each, what gives aws-node credentials other than those from EKS: static
+// OwnCredentials returns, a line each, what gives aws-node credentials other than those from EKS: static
 // keys, a profile or a role in its environment, or an annotation that makes the webhook skip it.
 func (v *View) OwnCredentials() []string {
 	var lines []string

@@ -99,7 +99,7 @@ func (v *View) ClusterSession() *Session {
 				notOfInstance(c)
 				c.Absent("aws:FederatedProvider").Set("ec2:ResourceTag/"+need.PodENIOwnerTag, need.PodENIOwner)
 			},
-			asks: "EKS asks with aws:SourceArn " + v.Snapshot.Cluster.ARN + " and aws:SourceAccount " + v.Place.Account,
+			asks: "EKS sends aws:SourceArn " + v.Snapshot.Cluster.ARN + " and aws:SourceAccount " + v.Place.Account,
 		}
 		if v.Snapshot.Cluster.AutoMode != nil {
 			s.TrustActions = append(s.TrustActions, "sts:TagSession")

@@ -53,7 +53,7 @@ func (v *View) OSFamilies(r *NodeRole) []snapshot.OSFamily {
 	return slices.Compact(families)
 }
 
-// Naming says how the nodes of a role are named, which decides the user name that they
+// Naming describes how the nodes of a role are named, which decides the user name that they
 // join with. Each list has the evidence: names of nodes, or of sources whose nodes always
 // have such names.
 type Naming struct {
@@ -189,7 +189,7 @@ func (v *View) UserNameFits(r *NodeRole, username string) bool {
 	}
 }
 
-// LacksAsNode says what a mapping is missing for the nodes of a role; empty where it fits.
+// LacksAsNode returns what a mapping is missing for the nodes of a role; empty where it fits.
 // That one user name cannot fit all nodes of the role, see Naming.Mixed, is not a fault of
 // the mapping.
 func (v *View) LacksAsNode(r *NodeRole, m awsauth.Mapping) string {

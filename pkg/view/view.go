@@ -32,7 +32,7 @@ type View struct {
 	access      map[string]Access
 	images      *systemImages // made on the first question
 	limits      *organization // made on the first question
-	// cniVersion stands in for the version of vpc-cni that runs.
+	// cniVersion replaces the version of vpc-cni that runs.
 	cniVersion string
 }
 

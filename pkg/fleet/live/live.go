@@ -326,7 +326,7 @@ func (f *Fleet) assumed(ctx context.Context, in fleet.Include, base *account, cf
 	return f.regionsOf(ctx, in, a, id, profile)
 }
 
-// key tells credentials apart.
+// key identifies credentials.
 func key(cfg aws.Config) string {
 	var env []string
 	for _, name := range slices.Sorted(maps.Keys(cfg.Env)) {

@@ -340,7 +340,7 @@ func first(a, b any) any {
 	return b
 }
 
-// whyPart says why a part of a text is not known.
+// whyPart returns why a part of a text is not known.
 func whyPart(v any) string {
 	if r, ok := v.(reference); ok {
 		return "the name of " + r.of.address(r.id) + " is known only after deployment"
@@ -496,7 +496,7 @@ func (t *template) split(argument any) any {
 	return elements
 }
 
-// why says why a value, or a part of it, is not known; empty where it is.
+// why returns why a value, or a part of it, is not known; empty where it is.
 func why(v any) string {
 	switch v := v.(type) {
 	case unknown:
