@@ -364,6 +364,7 @@ func (w *world) want() *snapshot.Snapshot {
 		return r
 	}
 	policy := snapshot.Policy{Version: "v3", Document: document}
+	closed := &snapshot.MetadataOptions{HTTPTokens: "required", HTTPEndpoint: "enabled", HopLimit: 1}
 	env := map[string]string{"ENABLE_IPv4": "true"}
 	withEnv := func(name, value string, more ...string) map[string]string {
 		out := maps.Clone(env)
@@ -384,12 +385,12 @@ func (w *world) want() *snapshot.Snapshot {
 			Health:   []snapshot.HealthIssue{{Code: "IamRoleNotFound", Message: "gone", ResourceIDs: []string{"cluster"}}},
 		},
 		NodeGroups: map[string]snapshot.NodeGroup{
-			"a1": {NodeRoleARN: f.roleARN("node-a"), Status: "ACTIVE", AMIType: "AL2023_x86_64_STANDARD", Subnets: []string{"subnet-a", "subnet-b"}},
+			"a1": {NodeRoleARN: f.roleARN("node-a"), Status: "ACTIVE", AMIType: "AL2023_x86_64_STANDARD", Subnets: []string{"subnet-a", "subnet-b"}, Metadata: closed},
 			"a2": {
 				NodeRoleARN: f.roleARN("node-a"), Status: "DEGRADED", LaunchTemplate: "lt-1:7",
 				Health: []snapshot.HealthIssue{{Code: "AccessDenied", Message: "no", ResourceIDs: []string{"i-9"}}},
 			},
-			"b1": {NodeRoleARN: f.roleARN("node-b"), Status: "ACTIVE"},
+			"b1": {NodeRoleARN: f.roleARN("node-b"), Status: "ACTIVE", Metadata: &snapshot.MetadataOptions{HopLimit: 2}},
 		},
 		FargateProfiles: map[string]snapshot.FargateProfile{"fp": {PodExecutionRoleARN: f.roleARN("fargate"), Status: "ACTIVE"}},
 		OtherClusters: map[string]snapshot.OtherCluster{
@@ -427,9 +428,9 @@ func (w *world) want() *snapshot.Snapshot {
 		},
 		KarpenterNodeTemplates: map[string]snapshot.NodeClass{"old": {AMIFamily: "Bottlerocket", InstanceProfile: "self", ProfileARN: f.profileARN("self")}},
 		AutoScalingGroups: map[string]snapshot.AutoScalingGroup{
-			"asg-1": {LaunchTemplate: "lt-1:3", InstanceProfile: f.profileARN("self"), Instances: 1},
-			"asg-2": {LaunchTemplate: "lt-2:$Default", InstanceProfile: f.profileARN("self"), Instances: 1},
-			"asg-3": {LaunchConfiguration: "lc-1", InstanceProfile: f.profileARN("self"), Instances: 1},
+			"asg-1": {LaunchTemplate: "lt-1:3", InstanceProfile: f.profileARN("self"), Instances: 1, Metadata: closed},
+			"asg-2": {LaunchTemplate: "lt-2:$Default", InstanceProfile: f.profileARN("self"), Instances: 1, Metadata: &snapshot.MetadataOptions{}},
+			"asg-3": {LaunchConfiguration: "lc-1", InstanceProfile: f.profileARN("self"), Instances: 1, Metadata: &snapshot.MetadataOptions{HTTPTokens: "optional", HTTPEndpoint: "enabled"}},
 		},
 		AutoModeNodeClasses: map[string]snapshot.NodeClass{"private": {Role: "lost", RoleARN: f.roleARN("lost")}},
 		Events: []snapshot.Event{
@@ -728,11 +729,12 @@ func unreadWithout() map[string][]missing {
 		"eks:DescribeAccessEntry": append(missingOf(snapshot.FactAccessEntries, worldRoles("node-a", "node-b")...), missingOf(snapshot.FactHybridEntries, "")...),
 		"iam:GetRole": with(missingOf(snapshot.FactRoles, append([]string{"arn:aws:iam::" + account + ":role/node-b", "arn:aws:iam::" + account + ":role/mapped"},
 			worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid", "hyperpod", "quick")...)...), cluster),
-		"iam:GetOpenIDConnectProvider":             missingOf(snapshot.FactOIDCProviders, "arn:aws:iam::"+account+":oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"),
-		"eks:ListAssociatedAccessPolicies":         missingOf(snapshot.FactAccessPolicies, worldRoles("node-b")...),
-		"get configmaps in kube-system":            missingOf(snapshot.FactAWSAuth, ""),
-		"autoscaling:DescribeAutoScalingGroups":    missingOf(snapshot.FactAutoScaling, ""),
-		"ec2:DescribeLaunchTemplateVersions":       missingOf(snapshot.FactAutoScaling, "asg-1", "asg-2"),
+		"iam:GetOpenIDConnectProvider":     missingOf(snapshot.FactOIDCProviders, "arn:aws:iam::"+account+":oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"),
+		"eks:ListAssociatedAccessPolicies": missingOf(snapshot.FactAccessPolicies, worldRoles("node-b")...),
+		"get configmaps in kube-system":    missingOf(snapshot.FactAWSAuth, ""),
+		// An instance of a1 runs; b1 and a2 have none, and a2 has no Auto Scaling group.
+		"autoscaling:DescribeAutoScalingGroups":    append(missingOf(snapshot.FactAutoScaling, ""), missingOf(snapshot.FactMetadata, worldRoles("node-a", "node-b")...)...),
+		"ec2:DescribeLaunchTemplateVersions":       append(missingOf(snapshot.FactAutoScaling, "asg-1", "asg-2"), missingOf(snapshot.FactMetadata, worldRoles("node-b")...)...),
 		"autoscaling:DescribeLaunchConfigurations": missingOf(snapshot.FactAutoScaling, "asg-3"),
 		"eks:ListAccessEntries":                    missingOf(snapshot.FactHybridEntries, ""),
 		"list events in kube-system":               missingOf(snapshot.FactEvents, ""),
@@ -945,7 +947,7 @@ func TestFailed(t *testing.T) {
 			func(w http.ResponseWriter, _ *http.Request) {
 				ec2Error(w, http.StatusServiceUnavailable, "RequestLimitExceeded", "Request limit exceeded.")
 			},
-			"throttled, again and again: RequestLimitExceeded: Request limit exceeded.",
+			"throttled repeatedly: RequestLimitExceeded: Request limit exceeded.",
 		},
 		{
 			"server error", "eks:ListNodegroups",
@@ -962,22 +964,22 @@ func TestFailed(t *testing.T) {
 		{
 			"HTML 404 for JSON", "eks:ListFargateProfiles",
 			html(http.StatusNotFound),
-			"URL answered 404 with text/html, not an EKS answer (a proxy, or an endpoint that does not know this operation)",
+			"URL answered 404 with text/html, not an EKS answer (a proxy, or an endpoint that does not support this operation)",
 		},
 		{
 			"HTML 403 for XML", "ec2:DescribeInstances",
 			html(http.StatusForbidden),
-			"URL answered 403 with text/html, not an EC2 answer (a proxy, or an endpoint that does not know this operation)",
+			"URL answered 403 with text/html, not an EC2 answer (a proxy, or an endpoint that does not support this operation)",
 		},
 		{
 			"HTML 200 for XML", "ec2:DescribeInstances",
 			html(http.StatusOK),
-			"URL answered 200 with text/html, not an EC2 answer (a proxy, or an endpoint that does not know this operation)",
+			"URL answered 200 with text/html, not an EC2 answer (a proxy, or an endpoint that does not support this operation)",
 		},
 		{
 			"HTML 200 for JSON", "eks:ListFargateProfiles",
 			html(http.StatusOK),
-			"URL answered 200 with text/html, not an EKS answer (a proxy, or an endpoint that does not know this operation)",
+			"URL answered 200 with text/html, not an EKS answer (a proxy, or an endpoint that does not support this operation)",
 		},
 		{
 			"cut in the middle", "ec2:DescribeInstances",
@@ -1141,6 +1143,8 @@ func TestOneServiceUnreachable(t *testing.T) {
 		{Fact: snapshot.FactAutoScaling, Subject: "asg-1", Operation: "ec2:DescribeLaunchTemplateVersions", Error: why},
 		{Fact: snapshot.FactAutoScaling, Subject: "asg-2", Operation: "ec2:DescribeLaunchTemplateVersions", Error: why},
 		{Fact: snapshot.FactInstances, Operation: "ec2:DescribeInstances", Error: why},
+		{Fact: snapshot.FactMetadata, Subject: w.aws.roleARN("node-a"), Operation: "ec2:DescribeLaunchTemplateVersions", Error: why},
+		{Fact: snapshot.FactMetadata, Subject: w.aws.roleARN("node-b"), Operation: "ec2:DescribeLaunchTemplateVersions", Error: why},
 		{Fact: snapshot.FactVPCEndpoints, Operation: "ec2:DescribeVpcEndpoints", Error: why},
 	}
 	if diff := cmp.Diff(want, got.Missing); diff != "" {

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -63,7 +62,7 @@ type (
 // shortened. The report replaces that of an earlier run: where not everything was read, a label
 // and one more error say that a finding that is no longer in it may still be there.
 func writeOpenReports(w io.Writer, raw *finding.Report, _ Options) error {
-	r := clean(raw, text.Visible)
+	r := cleaned(raw, text.Visible)
 	report := clusterReport{
 		APIVersion: "openreports.io/v1alpha1", Kind: "ClusterReport",
 		Metadata: clusterReportMetadata{
@@ -211,8 +210,8 @@ func reportSeverity(s finding.Severity) string {
 }
 
 var (
-	notInName  = regexp.MustCompile(`[^a-z0-9-]+`)
-	notInLabel = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
+	notInName  = text.Pattern(`[^a-z0-9-]+`)
+	notInLabel = text.Pattern(`[^A-Za-z0-9_.-]+`)
 )
 
 // objectName makes a name that the API server takes: lower case letters, digits
@@ -220,13 +219,13 @@ var (
 // accounts may share a name, and two names may become one here.
 func objectName(name, identity string) string {
 	sum := sha256.Sum256([]byte(identity))
-	name = notInName.ReplaceAllString(strings.ToLower(name), "-")
+	name = notInName().ReplaceAllString(strings.ToLower(name), "-")
 	return strings.Trim(name[:min(len(name), 52)], "-") + "-" + hex.EncodeToString(sum[:5])
 }
 
 // labelValue makes a value that a label may have: at most 63 letters, digits,
 // dashes, underscores and dots, with a letter or digit at both ends.
 func labelValue(s string) string {
-	s = notInLabel.ReplaceAllString(s, "-")
+	s = notInLabel().ReplaceAllString(s, "-")
 	return strings.Trim(s[:min(len(s), 63)], "_.-")
 }

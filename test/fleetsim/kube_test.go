@@ -315,15 +315,14 @@ func serveClasses(w http.ResponseWriter, r *http.Request, s *snapshot.Snapshot, 
 		for _, c := range class.Conditions {
 			conditions = append(conditions, map[string]any{"type": c.Type, "status": c.Status, "reason": c.Reason, "message": c.Message})
 		}
+		spec := map[string]any{"role": class.Role, "instanceProfile": class.InstanceProfile, "amiFamily": class.AMIFamily}
+		if set := class.Metadata; set != nil {
+			spec["metadataOptions"] = map[string]any{"httpTokens": set.HTTPTokens, "httpEndpoint": set.HTTPEndpoint, "httpPutResponseHopLimit": set.HopLimit}
+		}
 		items = append(items, map[string]any{
 			"metadata": map[string]any{"name": name},
-			"spec": map[string]any{
-				"role": class.Role, "instanceProfile": class.InstanceProfile, "amiFamily": class.AMIFamily,
-				"metadataOptions": map[string]any{
-					"httpTokens": class.Metadata.HTTPTokens, "httpEndpoint": class.Metadata.HTTPEndpoint, "httpPutResponseHopLimit": class.Metadata.HopLimit,
-				},
-			},
-			"status": map[string]any{"instanceProfile": class.StatusProfile, "conditions": conditions},
+			"spec":     spec,
+			"status":   map[string]any{"instanceProfile": class.StatusProfile, "conditions": conditions},
 		})
 	}
 	w.Header().Set("Content-Type", "application/json")

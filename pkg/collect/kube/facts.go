@@ -67,7 +67,7 @@ func nodeFacts(node *corev1.Node) snapshot.Node {
 	return facts
 }
 
-// provisioner tells what provisioned a node. The compute type comes first: Auto Mode sets
+// provisioner returns what provisioned a node. The compute type comes first: Auto Mode sets
 // Karpenter's label too.
 // Source: EKS user guide, "Control if a workload is deployed on EKS Auto Mode
 // nodes" and "Create a Node Pool for EKS Auto Mode".
