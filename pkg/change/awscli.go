@@ -216,7 +216,7 @@ func commandsOf(list ...*awsCLI) ([]command.Command, error) {
 	return commands, nil
 }
 
-// parameter returns the API's name of an option, which the JSON document goes by.
+// parameter returns the API's name of an option, which the JSON document uses.
 func (a *awsCLI) parameter(option string) string {
 	if name, ok := irregular[option]; ok {
 		return name

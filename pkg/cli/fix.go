@@ -142,8 +142,8 @@ func (o *fixOptions) complete(cmd *cobra.Command) error {
 	saved := changed("filename", "example")
 	for _, not := range []struct{ flag, with, why string }{
 		{saved, changed("apply", "plan", "undo"), "fix cannot change saved facts"},
-		{changed("plan"), changed("only", "cni-identity", "cni-role", "undo"), "the file says what to repair"},
-		{changed("undo"), changed("only", "cni-identity", "cni-role"), "the journal says what to undo"},
+		{changed("plan"), changed("only", "cni-identity", "cni-role", "undo"), "the plan lists what to repair"},
+		{changed("undo"), changed("only", "cni-identity", "cni-role"), "the journal lists what to undo"},
 		{changed("output"), changed("apply"), "--output prints the plan, --apply applies it"},
 	} {
 		if not.flag != "" && not.with != "" {

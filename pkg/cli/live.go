@@ -73,7 +73,7 @@ const (
 func (o *liveOptions) addIAMFlag(f *pflag.FlagSet) {
 	o.iam = iamAuto
 	inSection(f, sectionConnection, func() {
-		(&enum{one: &o.iam, words: []string{iamAuto, iamEach, iamBulk}, unknown: "--iam does not know %q"}).addTo(f, "iam", "", "How to read roles and policies: %s. bulk reads those of the whole account at once, if that is allowed; auto does so for list if it takes less time")
+		(&enum{one: &o.iam, words: []string{iamAuto, iamEach, iamBulk}, unknown: "unknown value %q for --iam"}).addTo(f, "iam", "", "How to read roles and policies: %s. bulk reads those of the whole account at once, if that is allowed; auto does so for list if it takes less time")
 	})
 }
 
@@ -259,7 +259,7 @@ func (c *connection) read(ctx context.Context) (*snapshot.Snapshot, error) {
 	case c.confirmed:
 	case c.cluster.Name != "":
 		options.Confirm = c.confirm
-	default: // its endpoint leads to the name
+	default: // the name is found by its endpoint
 		if _, err := c.confirm(ctx); err != nil {
 			return nil, err
 		}

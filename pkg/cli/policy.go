@@ -116,7 +116,7 @@ It needs no credentials and no cluster.`,
 func (o *policyOptions) run(cmd *cobra.Command, name string) error {
 	i := slices.IndexFunc(policyDocuments, func(d policyDocument) bool { return d.name == name })
 	if i < 0 {
-		return usage("one of "+strings.Join(cmd.ValidArgs, ", "), "there is no policy document %q", name)
+		return usage("one of "+strings.Join(cmd.ValidArgs, ", "), "unknown policy document %q", name)
 	}
 	for _, flag := range append([]string{"minimal", "original", "rbac", "org"}, orgFlags...) {
 		if cmd.Flags().Changed(flag) && !slices.Contains(policyDocuments[i].flags, flag) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -165,17 +166,21 @@ func (slow) AccessPolicies(context.Context, string, string) (map[string][]string
 	return nil, nil
 }
 
-func (s slow) AutoScalingGroups(_ context.Context, _ string, each func(string, snapshot.AutoScalingGroup)) error {
+func (s slow) AutoScalingGroups(_ context.Context, _ string, each func(string, string, snapshot.AutoScalingGroup)) error {
 	time.Sleep(latency)
+	for i := range 10 { // those of the node groups
+		id := strconv.Itoa(i)
+		each("eks-"+id, id, snapshot.AutoScalingGroup{LaunchTemplate: "lt-eks" + id + ":1"})
+	}
 	if s.emptyGroup {
-		each("workers", snapshot.AutoScalingGroup{LaunchTemplate: "lt-1:1"})
+		each("workers", "", snapshot.AutoScalingGroup{LaunchTemplate: "lt-1:1"})
 	}
 	return nil
 }
 
-func (slow) TemplateProfile(context.Context, string) (string, error) {
+func (slow) LaunchTemplate(context.Context, string) (collect.Launch, error) {
 	time.Sleep(latency)
-	return "self", nil
+	return collect.Launch{InstanceProfile: "self"}, nil
 }
 
 // selfProfile is the instance profile of the third role.
@@ -203,9 +208,9 @@ func (s slow) Details(context.Context) (*collect.Details, error) {
 	return details, nil
 }
 
-func (slow) ConfigurationProfile(context.Context, string) (string, error) {
+func (slow) LaunchConfiguration(context.Context, string) (collect.Launch, error) {
 	time.Sleep(latency)
-	return "", nil
+	return collect.Launch{}, nil
 }
 
 func (slow) OIDCProvider(context.Context, string) (snapshot.OIDCProvider, error) {

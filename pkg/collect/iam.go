@@ -48,7 +48,7 @@ func (c *collector) startRole(roleARN string) {
 	c.start("access entry of", roleARN, func(ctx context.Context) error { return c.readAccessEntry(ctx, roleARN) })
 }
 
-// isIAM tells whether an ARN names a thing in IAM of the kind that its resource
+// isIAM reports whether an ARN names a thing in IAM of the kind that its resource
 // begins with.
 func isIAM(a snapshot.ARN, kind string) bool {
 	return a.Service == "iam" && a.Account != "" && strings.HasPrefix(a.Resource, kind) && a.Name() != ""
@@ -385,7 +385,7 @@ func (c *collector) document(ctx context.Context, arn, version string) (string, 
 }
 
 // startProfile reads an instance profile and its role, unless a role that was
-// read has already brought it. An empty ARN is no profile.
+// read has already brought it. An empty ARN is not a profile.
 func (c *collector) startProfile(profileARN string) {
 	if profileARN == "" {
 		return

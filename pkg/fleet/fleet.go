@@ -82,7 +82,7 @@ type Unread struct {
 	Next  string `json:"next,omitempty"`
 }
 
-// String says what was not read.
+// String returns what was not read.
 func (u Unread) String() string {
 	parts := []string{"a part of the fleet"}
 	switch {
@@ -102,7 +102,7 @@ func (u Unread) String() string {
 	return strings.Join(parts, " ")
 }
 
-// Failure says why a cluster has no snapshot.
+// Failure describes why a cluster has no snapshot.
 type Failure struct {
 	APIVersion string    `json:"apiVersion"`
 	Kind       string    `json:"kind"`
@@ -140,7 +140,7 @@ const maxShards = 10000
 // String returns K/N.
 func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Number, s.Of) }
 
-// IsZero tells the whole selection.
+// IsZero reports whether it is the whole selection.
 func (s Shard) IsZero() bool { return s == Shard{} }
 
 // Has reports whether an account is in the shard. Something whose account is not known is

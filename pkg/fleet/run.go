@@ -158,7 +158,7 @@ func read(ctx context.Context, t Target, o Options) (*snapshot.Snapshot, error) 
 // grace is how long a reader may take to end after its context.
 const grace = time.Second
 
-// queue says which cluster is read next: one whose account and region are ready, so that no
+// queue returns the cluster that is read next: one whose account and region are ready, so that no
 // place is taken by a cluster that waits for its account's rate while others could be read. Of
 // these accounts it is one that has the fewest clusters read at that time in the region of its
 // next cluster, and then the one with the most clusters left. So accounts of one size take
@@ -246,7 +246,7 @@ func (g *group) left() int { return len(g.targets) - g.given }
 // busy is how many clusters are being read in the region of the next one.
 func (g *group) busy() int { return g.inFlight[g.targets[g.given].Identity().Region] }
 
-// before tells whether the group is to be asked before another one that is as ready.
+// before reports whether the group is to be asked before another one that is as ready.
 func (g *group) before(o *group) bool {
 	if g.busy() != o.busy() {
 		return g.busy() < o.busy()

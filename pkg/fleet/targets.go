@@ -17,7 +17,7 @@ import (
 // TargetsKind identifies the file of --targets, together with APIVersion.
 const TargetsKind = "Targets"
 
-// Targets says which clusters a fleet has: every cluster that an entry of Include selects
+// Targets describes which clusters a fleet has: every cluster that an entry of Include selects
 // and no entry of Exclude.
 type Targets struct {
 	APIVersion string    `json:"apiVersion" jsonschema:"enum=noderole.dev/v1alpha1"`

@@ -204,7 +204,7 @@ func providersOf(v *view.View, own provider) providerFacts {
 	return f
 }
 
-// lines says what was not read, each reason once.
+// lines returns what was not read, each reason once.
 func lines(missing []snapshot.Missing) []string {
 	var list []string
 	for _, m := range missing {

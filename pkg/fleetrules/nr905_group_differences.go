@@ -73,7 +73,7 @@ type aspect struct {
 
 var aspects = []aspect{
 	{name: "authentication mode", of: func(c Facts) (string, []string) {
-		return known(c.authentication, c.cluster, "EKS does not say the authentication mode")
+		return known(c.authentication, c.cluster, "EKS returns no authentication mode")
 	}},
 	{name: "VPC CNI version", of: func(c Facts) (string, []string) {
 		if c.identity == view.NotInstalled {
@@ -180,7 +180,7 @@ func prefixed(prefix string, list []string) []string {
 	return out
 }
 
-// rightsWords says what the node roles of some clusters are allowed that those of the first,
+// rightsWords returns what the node roles of some clusters are allowed that those of the first,
 // which most have, are not, and the reverse.
 func rightsWords(f *fleet, values []string, by map[string][]Facts) []string {
 	out := []string{"compared with " + f.names(by[values[0]])}

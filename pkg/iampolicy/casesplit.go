@@ -175,7 +175,7 @@ func (e *evaluation) openParts(v verdict) []openPart {
 	return parts
 }
 
-// namingReason says why it is open how a statement names the caller.
+// namingReason returns why it is open how a statement names the caller.
 func namingReason(m match) string {
 	if m.layer == LayerEndpoint {
 		return "the policy of a gateway endpoint that names an account means its root user only, that of an interface endpoint the whole account"
@@ -186,7 +186,7 @@ func namingReason(m match) string {
 	return "whether its principal is the caller"
 }
 
-// reason says why an entry is open, where AWS's documentation leaves it open.
+// reason returns why an entry is open, where AWS's documentation leaves it open.
 func (r *resource) reason(ctx *facts) string {
 	if _, known := r.template.expand(ctx); known != no {
 		return ""
@@ -194,7 +194,7 @@ func (r *resource) reason(ctx *facts) string {
 	return fmt.Sprintf("the request has no value for %s, and AWS does not document what NotResource then excludes", r.template.unresolved(ctx))
 }
 
-// reason says why a condition is open, where AWS's documentation leaves it open.
+// reason returns why a condition is open, where AWS's documentation leaves it open.
 func (c *Condition) reason(ctx *facts) string {
 	if !c.compiled.hasShortARN(ctx) {
 		return ""
@@ -245,7 +245,7 @@ func (b *caseBuilder) add(p openPart) {
 // known, or a variable's is not, or AWS's documentation leaves the comparison open.
 func (b *caseBuilder) addCondition(c *Condition) {
 	cc := &c.compiled
-	_, presence := b.e.ctx.lookup(cc.key)
+	values, presence := b.e.ctx.lookup(cc.key)
 	opaque := presence == presentKey || cc.hasShortARN(&b.e.ctx)
 	for i := range cc.values {
 		v := &cc.values[i]
@@ -257,6 +257,9 @@ func (b *caseBuilder) addCondition(c *Condition) {
 		k := b.keys[cc.key]
 		if k == nil {
 			k = &keyConditions{ctx: &b.e.ctx, present: presence == unknownValue}
+			if presence == optionalKey {
+				k.only = values.list
+			}
 			b.keys[cc.key] = k
 			b.order = append(b.order, cc.key)
 		}
@@ -375,8 +378,9 @@ func (b *caseBuilder) resourceGroup() (group, bool) {
 // keyConditions are the open conditions on one key.
 type keyConditions struct {
 	ctx        *facts
-	present    bool // the key is not absent
-	several    bool // the key may have several values, also where no operator on sets says so
+	present    bool     // the key is not absent
+	several    bool     // the key may have several values, also where no operator on sets says so
+	only       []string // the value that the key has unless it is absent; nil where that is not known
 	conditions []*Condition
 	// predicate is the index of each value's predicate.
 	predicate map[*conditionValue]int
@@ -498,7 +502,7 @@ func (k *keyConditions) group() (group, bool) {
 	if k.several {
 		add(classes[:1], true)
 	}
-	if !sets {
+	if !sets || k.only != nil {
 		return g, true
 	}
 	for chosen := 1; chosen < 1<<len(classes); chosen++ {
@@ -572,6 +576,9 @@ func (k *keyConditions) valueClasses() ([]valueClass, bool) {
 		all = append(all, w.predicates...)
 		samples.merge(w.samples)
 		patterns = patterns || w.patterns
+	}
+	if k.only != nil {
+		return all.classesOf(k.only), true
 	}
 	values, complete := samples.values()
 	classes := all.classesOf(values)

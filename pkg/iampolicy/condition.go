@@ -206,6 +206,11 @@ func (c *Condition) eval(ctx *facts) ternary {
 		return maybe
 	case absentKey:
 		return cc.evalAbsent()
+	case optionalKey:
+		if result := cc.evalPresent(ctx, &values); result == cc.evalAbsent() {
+			return result
+		}
+		return maybe
 	case presentKey:
 	}
 	return cc.evalPresent(ctx, &values)
@@ -220,7 +225,7 @@ func (cc *compiledCondition) evalNull(values *keyValues, presence presence) tern
 	for _, v := range cc.values {
 		switch {
 		case !v.ok:
-		case presence == unknownKey:
+		case presence == unknownKey || presence == optionalKey:
 			result = or(result, maybe)
 		default:
 			result = or(result, truth(v.flag == isNull))
@@ -242,7 +247,7 @@ func (cc *compiledCondition) evalEmpty(presence presence) ternary {
 	case cc.set == forAnyValue:
 		return no
 	case cc.ifExists || cc.set == forAllValues:
-		return [...]ternary{unknownKey: maybe, absentKey: yes, presentKey: no, unknownValue: no}[presence]
+		return [...]ternary{unknownKey: maybe, absentKey: yes, presentKey: no, unknownValue: no, optionalKey: maybe}[presence]
 	default:
 		return yes
 	}

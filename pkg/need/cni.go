@@ -45,7 +45,7 @@ var Settings = []Setting{IMDSOnly, NoProvisioning, SubnetDiscovery, CustomNetwor
 // Default is the setting's value where the variable is not set or is not a Boolean.
 func (s Setting) Default() bool { return s == SubnetDiscovery }
 
-// CNI says which VPC CNI is asked about. The zero value is IPv4 with the default
+// CNI describes which VPC CNI is asked about. The zero value is IPv4 with the default
 // settings and any version.
 type CNI struct {
 	// IPFamily is ipv4 or ipv6; empty is ipv4.
@@ -203,7 +203,7 @@ type More struct {
 	Actions  []Action
 }
 
-// Versions says which versions it is about, such as "v1.22.0 to v1.22.1".
+// Versions returns which versions it is about, such as "v1.22.0 to v1.22.1".
 func (m More) Versions() string {
 	switch m.To {
 	case "":
@@ -332,7 +332,7 @@ func (c CNI) needs() (required, recommended []Action) {
 	required = append(append(required, subnets.required...), securityGroups...)
 	recommended = append(recommended, subnets.recommended...)
 
-	recommended = append(recommended, Action{Name: "ec2:DescribeInstanceTypes", For: "instance types that the CNI does not know"})
+	recommended = append(recommended, Action{Name: "ec2:DescribeInstanceTypes", For: "instance types that the CNI does not list"})
 	if !imdsOnly {
 		recommended = append(recommended, Action{Name: "ec2:DescribeTags", For: "the cluster's name in the metrics of cni-metrics-helper"})
 	}

@@ -30,7 +30,7 @@ func (p *planner) nodeRoleLike(role *view.NodeRole, name, path string) newrole.R
 // Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
 var roleName = text.Pattern(`^[\w+=,.@-]{1,64}$`)
 
-// namedBy says where the name of a node role is configured.
+// namedBy returns where the name of a node role is configured.
 func namedBy(role *view.NodeRole) string {
 	var names []string
 	for _, s := range role.Sources {

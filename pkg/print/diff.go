@@ -85,7 +85,7 @@ func (t *table) sides(older, newer, headline string, is tone) {
 	t.line("")
 }
 
-// sourceText says where one side comes from.
+// sourceText returns where one side comes from.
 func sourceText(s diff.Source) string {
 	words := s.Name
 	if s.Kind == finding.ReportKind {
@@ -109,7 +109,7 @@ func stateLabel(s *diff.State) label {
 	}
 }
 
-// movedText says from what to what a verdict moved.
+// movedText returns from what to what a verdict moved.
 func movedText(v diff.Verdict) string {
 	switch {
 	case v.Movement == diff.New:

@@ -85,13 +85,13 @@ func FleetTable(w io.Writer, f *finding.FleetReport, o TableOptions, rules []fin
 	return err
 }
 
-// fleetTitle says how many clusters there are and where.
+// fleetTitle returns how many clusters there are and where.
 func fleetTitle(f *finding.FleetReport) string {
 	s := f.Summary
 	return fmt.Sprintf("%s  %s  %s", text.Count(s.Planned, "cluster"), text.Count(s.Accounts, "account"), text.Count(s.Regions, "region"))
 }
 
-// fleetFacts says where the facts come from, a few words each.
+// fleetFacts returns where the facts come from, a few words each.
 func fleetFacts(facts finding.FleetFacts) []string {
 	var list []string
 	if facts.Selection != "" {
@@ -250,7 +250,7 @@ func rowLabel(c finding.FleetCluster, concern finding.Concern) label {
 	return verdictLabel(c.Verdicts, concern)
 }
 
-// fine tells a cluster without findings.
+// fine reports whether a cluster has no findings.
 func fine(c finding.FleetCluster) bool {
 	return c.Summary.Errors+c.Summary.Warnings+c.Summary.Depends+c.Summary.Infos == 0
 }
@@ -406,12 +406,12 @@ func findingLabel(g finding.FleetFinding) label {
 	return severityLabel(g.Severity)
 }
 
-// alone tells a finding about one subject of one cluster.
+// alone reports whether a finding is about one subject of one cluster.
 func alone(g finding.FleetFinding) bool {
 	return len(g.Clusters) == 1 && len(g.Clusters[0].Subjects) == 1
 }
 
-// findingWords says what a finding is: the sentence about its subject where it has one, and
+// findingWords returns what a finding is: the sentence about its subject where it has one, and
 // otherwise what the rule checks.
 func findingWords(g finding.FleetFinding, of int, rules []finding.RuleDoc) string {
 	if alone(g) {
@@ -504,7 +504,7 @@ func (t *table) fleetMissing(f *finding.FleetReport) {
 	t.line("")
 }
 
-// missingWords says which facts were not read, of which clusters, and why.
+// missingWords returns which facts were not read, of which clusters, and why.
 func missingWords(m finding.FleetMissing) string {
 	var names []string
 	for i, arn := range m.Clusters {

@@ -91,7 +91,7 @@ type page struct {
 	Passed   []ruleGroup
 	Idle     []ruleGroup // does not apply
 	Version  string
-	// anchors lead to the first finding of each tone.
+	// anchors link to the first finding of each tone.
 	anchors map[tone]string
 }
 
@@ -174,7 +174,7 @@ type unknownItem struct {
 	Subjects []unknownSubject
 }
 
-// htmlStep is one thing to do: a command with what is to be known of it, or that alone.
+// htmlStep is one thing to do: a command with what to know about it, or that alone.
 type htmlStep struct {
 	Command, Text string
 	// Link is an address of the web; another one is part of Text.

@@ -62,7 +62,7 @@ type (
 // read.
 func writeJUnit(w io.Writer, r *finding.Report, o Options) error {
 	r = cleaned(r, text.Visible)
-	// Jenkins takes what stands before the last dot for a package.
+	// Jenkins takes the text before the last dot for a package.
 	class := func(what string) string {
 		return strings.ReplaceAll(r.Cluster.Name, ".", "_") + "." + strings.ReplaceAll(what, ".", "_")
 	}

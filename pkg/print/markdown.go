@@ -245,7 +245,7 @@ func escape(s string) string {
 // writes would become a part of it.
 var notLinked = strings.NewReplacer("://", `:\//`, "www.", `www\.`, "WWW.", `WWW\.`, "Www.", `Www\.`)
 
-// plainLink is a link of which GitHub makes a link as it stands.
+// plainLink is a link that GitHub turns into a link.
 var plainLink = text.Pattern(`^https://[A-Za-z0-9./-]+(#[A-Za-z][A-Za-z0-9-]*)?$`)
 
 // linkTo is a link that can be followed; an odd one is only shown.
@@ -268,7 +268,7 @@ func fenced(language, code string) string {
 	return fence + language + "\n" + code + "\n" + fence + "\n\n"
 }
 
-// nextBlocks are what to do: each command in a code block, and what is to be known of
+// nextBlocks are what to do: each command in a code block, and what to know about
 // it in words below it.
 func nextBlocks(list []finding.Next) string {
 	var b strings.Builder

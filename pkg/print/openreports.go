@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
@@ -58,7 +59,8 @@ type (
 // --server-side. An error is fail, a warning, an info and what depends is warn, what
 // is unknown or could not be read is error. What is excepted or does not apply, and what
 // only follows from another finding, is skip. A report that is too large for an object is
-// shortened.
+// shortened. The report replaces that of an earlier run: where not everything was read, a label
+// and one more error say that a finding that is no longer in it may still be there.
 func writeOpenReports(w io.Writer, raw *finding.Report, _ Options) error {
 	r := cleaned(raw, text.Visible)
 	report := clusterReport{
@@ -70,6 +72,7 @@ func writeOpenReports(w io.Writer, raw *finding.Report, _ Options) error {
 				"noderole.dev/cluster":         labelValue(r.Cluster.Name),
 				"noderole.dev/region":          labelValue(r.Cluster.Region),
 				"noderole.dev/account":         labelValue(r.Cluster.Account),
+				"noderole.dev/complete":        strconv.FormatBool(raw.Complete()),
 			},
 			Annotations: map[string]string{"noderole.dev/cluster-arn": r.Cluster.ARN},
 		},
@@ -83,6 +86,12 @@ func writeOpenReports(w io.Writer, raw *finding.Report, _ Options) error {
 	explains := explainedResults(r.Results, under)
 	for i, res := range r.Results {
 		report.add(newClusterReportResult(entry{Result: res, label: resultLabel(res), explains: explains[i]}, under[i] >= 0, r.Cluster))
+	}
+	if !raw.Complete() {
+		report.add(clusterReportResult{
+			Policy: "facts", Rule: "complete", Result: "error", Resources: []objectReference{{Kind: string(finding.SubjectCluster), Name: r.Cluster.Name}},
+			Message: "not everything could be read: a finding of an earlier report that is not in this one is not known to be repaired",
+		})
 	}
 	for _, m := range r.Missing {
 		report.add(clusterReportResult{

@@ -20,7 +20,7 @@ const (
 	DefaultWidth = 80
 	minWidth     = 60
 	maxProse     = 132 // longer lines of prose are hard to read
-	twoColumns   = 140 // from here on evidence and impact stand side by side
+	twoColumns   = 140 // from here on evidence and impact are side by side
 	maxTwo       = 170
 	maxEvidence  = 8
 	maxSources   = 3 // lines of what uses a role
@@ -206,7 +206,6 @@ func (t *table) roles(r *finding.Report) {
 	rows := otherRows(r)
 	if len(r.NodeRoles) == 0 {
 		t.line("No node role was found.")
-		t.line("")
 		return
 	}
 	rows = slices.Concat(r.NodeRoles, rows)
@@ -246,7 +245,6 @@ func (t *table) roles(r *finding.Report) {
 	if cut {
 		t.line("(-o wide names everything that uses a role)")
 	}
-	t.line("")
 }
 
 // sources returns what uses a role, in lines of so many columns, and whether some

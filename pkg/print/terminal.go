@@ -16,7 +16,7 @@ import (
 const hardSpace = "\x1f"
 
 // wrap breaks text at spaces into lines of at most limit columns; a longer word
-// stands alone. It returns at least one line.
+// is alone. It returns at least one line.
 func wrap(text string, limit int) []string {
 	var lines []string
 	line, used := "", 0
@@ -37,7 +37,7 @@ func wrap(text string, limit int) []string {
 }
 
 // Wrap breaks text at spaces into lines of at most limit columns, for those who print
-// prose beside a report; a longer word stands alone. It returns at least one line.
+// prose beside a report; a longer word is alone. It returns at least one line.
 func Wrap(text string, limit int) []string { return wrap(text, limit) }
 
 // pad fills s with spaces to n columns.
@@ -199,7 +199,7 @@ var (
 	asciiGlyphs   = glyphs{arrow: "->", more: "...", bar: "|", rule: "--"}
 )
 
-// symbol stands before a word and says the same.
+// symbol is a sign before a word, with the same meaning.
 func symbol(t tone) string {
 	switch t {
 	case toneBad:

@@ -48,7 +48,9 @@ func judgeIRSA(v *view.View, r *view.Role) finding.Result {
 	if provider != "" && len(r.Unread) == 0 {
 		trust = r.TrustAllows(v.IRSASession(), "sts:AssumeRoleWithWebIdentity")
 	}
-	switch {
+	switch account := view.AccountOf(r.ARN); {
+	case account != "" && account != v.Place.Account: // it needs an OIDC provider there, which is not read
+		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: r.Name + " is in account " + account + ", where aws-node cannot use it: see NR206"}
 	case r.Facts.NotFound:
 		result.Evidence = []string{"iam:GetRole " + r.Name + ": NoSuchEntity"}
 		return result
@@ -64,6 +66,9 @@ func judgeIRSA(v *view.View, r *view.Role) finding.Result {
 		result.Evidence = deniedLines([]view.Answer{trust})
 		result.Evidence = append(result.Evidence, "evaluated for "+view.AWSNodeSubject+" of "+provider, "the trust policy allows "+trusted(r))
 		result.Next = []finding.Next{explainTrust(provider, trust.Action.Name)}
+		if trust.ByOrganization() {
+			result.Next = []finding.Next{askOrganization(trust)}
+		}
 		return result
 	case len(missing) > 0 || len(trust.Unread) > 0:
 		return unknown(subject, "whether aws-node can assume "+r.Name+" is unknown", append(missing, trust.Unread...))

@@ -24,7 +24,7 @@ const (
 	CauseNetwork EventCause = "network"
 )
 
-// eventMessage says by which words an event has a cause. Words are in lower case; an
+// eventMessage describes by which words an event has a cause. Words are in lower case; an
 // event has the cause where its reason is one of the reasons, its message names such a
 // host, and it has one of each group of words.
 type eventMessage struct {

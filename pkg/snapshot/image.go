@@ -53,7 +53,7 @@ var publicECRHosts = []string{"public.ecr.aws", "ecr-public.aws.com"}
 var repositoryName = text.Pattern(`^[a-z0-9]+(?:[._/-]+[a-z0-9]+)*$`)
 
 // ParseImage parses a reference to an image: [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST]. It
-// is not ok where the text is no such reference.
+// is not ok where the text is not such a reference.
 func ParseImage(reference string) (image Image, ok bool) {
 	name, _, _ := strings.Cut(reference, "@")
 	image.Host = "docker.io"
@@ -111,7 +111,7 @@ func isPublicECR(host string) bool { return slices.Contains(publicECRHosts, host
 // begins with one.
 var hostWord = text.Pattern(`[A-Za-z0-9][A-Za-z0-9-]*(?:\.[A-Za-z0-9-]+)+`)
 
-// namesHost reports whether a text names a host that is wanted.
+// namesHost reports whether a text names one of the hosts.
 func namesHost(text string, wanted func(host string) bool) bool {
 	return slices.ContainsFunc(hostWord().FindAllString(text, -1), func(word string) bool { return wanted(strings.ToLower(word)) })
 }

@@ -169,7 +169,7 @@ func (b *budget) note(p *pace, operation string, err error, now time.Time) {
 	}
 }
 
-// throttles tells throttled answers from others.
+// throttles reports whether an answer is throttled.
 var throttles = retry.IsErrorThrottles(retry.DefaultThrottles)
 
 // throttled returns how many answers were throttled so far, by operation.

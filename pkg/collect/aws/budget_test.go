@@ -168,7 +168,7 @@ func TestSlowAnswer(t *testing.T) {
 // number of times, and no longer than the context allows.
 func TestThrottledEnds(t *testing.T) {
 	for status, want := range map[int]string{
-		http.StatusTooManyRequests:    "eks:ListClusters: throttled, again and again: ThrottlingException: Rate exceeded",
+		http.StatusTooManyRequests:    "eks:ListClusters: throttled repeatedly: ThrottlingException: Rate exceeded",
 		http.StatusServiceUnavailable: "eks:ListClusters: ServiceUnavailableException: Rate exceeded",
 	} {
 		var requests atomic.Int32
