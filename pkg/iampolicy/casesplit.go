@@ -196,10 +196,15 @@ func (r *resource) reason(ctx *facts) string {
 
 // reason says why a condition is open, where AWS's documentation leaves it open.
 func (c *Condition) reason(ctx *facts) string {
-	if !c.compiled.hasShortARN(ctx) {
+	values, presence := ctx.lookup(c.compiled.key)
+	switch {
+	case c.compiled.hasShortARN(ctx):
+		return "AWS does not document what an ARN pattern of fewer than six parts matches"
+	case c.compiled.several && presence == presentKey && values.count() > 1:
+		return "AWS does not document what an operator without ForAllValues or ForAnyValue does with several values"
+	default:
 		return ""
 	}
-	return "AWS does not document what an ARN pattern of fewer than six parts matches"
 }
 
 // hasShortARN reports whether a value is an ARN pattern of fewer than six parts that
@@ -266,7 +271,7 @@ func (b *caseBuilder) addCondition(c *Condition) {
 		k.conditions = append(k.conditions, c)
 		return
 	}
-	b.addOpaqueCondition(c, false)
+	b.addOpaqueCondition(c, presence == presentKey && values.count() > 1)
 }
 
 // addOpaqueCondition decides a condition on its own, with those that are equal or, of a

@@ -132,6 +132,9 @@ type compiledCondition struct {
 	// shortARNs: an ARN pattern of fewer than six parts may match. It is set where
 	// the statement would allow more if it did not; elsewhere it does not match.
 	shortARNs bool
+	// several: several values may match under an operator that compares one. It is set
+	// where the statement would allow more if they did not.
+	several bool
 }
 
 // conditionValue is one value of the policy.
@@ -155,6 +158,7 @@ func (c *Condition) compile(effect Effect, variables bool) {
 	cc := compiledCondition{key: strings.ToLower(c.Key)}
 	cc.operator, cc.known = parseOperator(c.Operator)
 	cc.shortARNs = cc.family == arnLike && (effect == Deny) != cc.negated
+	cc.several = effect == Deny && cc.set == plainOperator
 	for _, v := range c.Values {
 		var cv conditionValue
 		switch cc.family {
@@ -288,8 +292,8 @@ func (cc *compiledCondition) evalPresent(ctx *facts, values *keyValues) ternary 
 		return cc.evalOne(ctx, values.at(0))
 	case 0:
 		return cc.evalAbsent()
-	default:
-		return no // several values need a set operator
+	default: // several values need a set operator
+		return and(maybe, truth(cc.several))
 	}
 }
 
