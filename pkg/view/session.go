@@ -37,6 +37,8 @@ type Session struct {
 	// sources are all that the assuming request may say of the resource on whose behalf
 	// it is made; empty where assume says it.
 	sources []func(*iampolicy.Context)
+	// instance is set where EC2 gives the credentials to an instance.
+	instance bool
 	// policy is the session policy; nil for none.
 	policy *document
 	// asks is what Asks says.
@@ -68,7 +70,35 @@ func (s *Session) known(r *Role) *iampolicy.Context {
 		r.v.inOrganization(c, "aws:Resource")
 	}
 	s.use(c)
+	if s.instance && r.v.tokensRequired()[r.ARN] {
+		c.Set("ec2:RoleDelivery", "2.0")
+	}
 	return c
+}
+
+// tokensRequired are the roles, by ARN, whose running instances all give credentials by
+// IMDSv2 alone.
+func (v *View) tokensRequired() map[string]bool {
+	if v.tokens != nil {
+		return v.tokens
+	}
+	v.tokens = map[string]bool{}
+	unread := len(v.Unread(snapshot.FactInstances)) > 0
+	for _, n := range v.Snapshot.Nodes {
+		id := n.InstanceID()
+		_, read := v.Snapshot.Instances[id]
+		unread = unread || id != "" && !read
+	}
+	if unread {
+		return v.tokens
+	}
+	for id, i := range v.Snapshot.Instances {
+		if role := v.RoleOfInstance(id); role != "" && !i.NotFound {
+			required, seen := v.tokens[role]
+			v.tokens[role] = i.HTTPTokens == "required" && (required || !seen)
+		}
+	}
+	return v.tokens
 }
 
 func accountOf(arn string) string {
@@ -152,7 +182,7 @@ func (v *View) InstanceSessions() []*Session {
 		for _, service := range accepted {
 			sessions = append(sessions, &Session{
 				Name: "EC2 instance", Principal: service, TrustActions: []string{"sts:AssumeRole"},
-				assume: byService, sources: v.sources(),
+				assume: byService, sources: v.sources(), instance: true,
 				use: func(c *iampolicy.Context) {
 					for _, key := range ofInstance {
 						c.Present(key)

@@ -30,8 +30,9 @@ type View struct {
 	sessions    map[string][]*Session
 	authLines   []int
 	access      map[string]Access
-	images      *systemImages // made on the first question
-	limits      *organization // made on the first question
+	images      *systemImages   // made on the first question
+	limits      *organization   // made on the first question
+	tokens      map[string]bool // made on the first question
 	// cniVersion stands in for the version of vpc-cni that runs.
 	cniVersion string
 }
