@@ -177,6 +177,9 @@ func (e *evaluation) openParts(v verdict) []openPart {
 
 // namingReason says why it is open how a statement names the caller.
 func namingReason(m match) string {
+	if m.statement.NotPrincipals != nil && m.statement.Effect == Deny {
+		return "a Deny with NotPrincipal may deny a principal unless its account, its role and its session are all listed"
+	}
 	if m.layer == LayerEndpoint {
 		return "the policy of a gateway endpoint that names an account means its root user only, that of an interface endpoint the whole account"
 	}

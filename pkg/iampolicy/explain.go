@@ -88,7 +88,11 @@ func satisfied(s *Statement) string {
 func (e *evaluation) ifs(m match) []string {
 	s := m.statement
 	var list []string
-	if m.naming.any() == maybe {
+	switch {
+	case m.naming.any() != maybe:
+	case s.NotPrincipals != nil && s.Effect == Deny:
+		list = append(list, e.ctx.caller.name+" is not one of the principals that it excepts")
+	default:
 		list = append(list, e.ctx.caller.name+" is the principal that it names")
 	}
 	if e.matchesResource(s) == maybe {
