@@ -254,7 +254,8 @@ func (b *caseBuilder) add(p openPart) {
 func (b *caseBuilder) addCondition(c *Condition) {
 	cc := &c.compiled
 	values, presence := b.e.ctx.lookup(cc.key)
-	opaque := presence == presentKey || cc.hasShortARN(&b.e.ctx)
+	_, dated := b.e.ctx.dated(cc.key)
+	opaque := presence == presentKey || dated || cc.hasShortARN(&b.e.ctx)
 	for i := range cc.values {
 		v := &cc.values[i]
 		if _, known := v.text.expand(&b.e.ctx); known == maybe && !v.itself {

@@ -206,7 +206,12 @@ func (c *Condition) eval(ctx *facts) ternary {
 		return cc.evalEmpty(presence)
 	}
 	switch presence {
-	case unknownKey, unknownValue:
+	case unknownValue:
+		if first, known := ctx.dated(cc.key); known && cc.family == date {
+			return cc.evalSince(first)
+		}
+		return maybe
+	case unknownKey:
 		return maybe
 	case absentKey:
 		return cc.evalAbsent()
@@ -295,6 +300,28 @@ func (cc *compiledCondition) evalPresent(ctx *facts, values *keyValues) ternary 
 	default: // several values need a set operator
 		return and(maybe, truth(cc.several))
 	}
+}
+
+// evalSince decides a condition on a key with one date, which is not before another.
+func (cc *compiledCondition) evalSince(first time.Time) ternary {
+	result := no
+	for i := range cc.values {
+		v := &cc.values[i]
+		some, all := cc.order[2], cc.order[2]          // a later date is always possible
+		for at := range 1 - first.Compare(v.instant) { // as late as v, and earlier
+			some, all = some || cc.order[1-at], all && cc.order[1-at]
+		}
+		switch {
+		case v.ok && all:
+			result = yes
+		case v.ok && some:
+			result = or(result, maybe)
+		}
+	}
+	if cc.negated {
+		return not(result)
+	}
+	return result
 }
 
 // evalOne compares one value of the request with the policy's.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Trace says whether one statement applies to a request. Where no statement can
@@ -124,7 +125,10 @@ func (e *evaluation) obstacle(m match) string {
 // requestValue says what the request has for the condition's key.
 func (e *evaluation) requestValue(c *Condition) string {
 	values, presence := e.ctx.lookup(c.compiled.key)
+	first, dated := e.ctx.dated(c.compiled.key)
 	switch {
+	case dated:
+		return fmt.Sprintf("%s is %s or later", c.Key, first.UTC().Format(time.RFC3339))
 	case presence == presentKey && values.count() > 0:
 		var list []string
 		for i := range values.count() {

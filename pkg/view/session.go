@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
@@ -69,11 +70,26 @@ func (s *Session) known(r *Role) *iampolicy.Context {
 		r.v.inOrganization(c, "aws:Principal")
 		r.v.inOrganization(c, "aws:Resource")
 	}
+	r.v.atTime(c)
+	if t := r.v.Snapshot.Source.CollectedAt; !t.IsZero() {
+		c.Since("aws:TokenIssueTime", t.Add(-longestSession))
+	}
 	s.use(c)
 	if s.instance && r.v.tokensRequired()[r.ARN] {
 		c.Set("ec2:RoleDelivery", "2.0")
 	}
 	return c
+}
+
+// longestSession is how long a role session can last.
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_update-role-settings.html
+const longestSession = 12 * time.Hour
+
+// atTime adds what is known of the time of a request: it is not before the facts were read.
+func (v *View) atTime(c *iampolicy.Context) {
+	if t := v.Snapshot.Source.CollectedAt; !t.IsZero() {
+		c.Since("aws:CurrentTime", t).Since("aws:EpochTime", t)
+	}
 }
 
 // tokensRequired are the roles, by ARN, whose running instances all give credentials by

@@ -404,6 +404,7 @@ func (r *Role) trustAllows(s *Session, action string, own granted) Answer {
 	known := func() *iampolicy.Context {
 		c := base()
 		s.assume(c)
+		r.v.atTime(c)
 		if r.ofAccount() {
 			r.v.inOrganization(c, "aws:Resource")
 		}
