@@ -71,8 +71,18 @@ func warn(w io.Writer, format string, args ...any) { say(w, "warning", fmt.Sprin
 // say writes an error or a warning, without what may be secret in URLs. Further lines are
 // indented, so that no name in the message can look like another message.
 func say(w io.Writer, kind, message string) {
-	fmt.Fprintln(w, kind+": "+strings.ReplaceAll(strings.TrimSpace(text.VisibleLines(text.WithoutSecrets(message))), "\n", "\n  "))
+	message = strings.TrimSpace(text.WithoutSecrets(message))
+	more := ""
+	if n := len(message) - maxMessage; n > 0 {
+		message, more = message[:maxMessage], fmt.Sprintf("... and %d more bytes", n)
+	}
+	fmt.Fprintln(w, kind+": "+strings.ReplaceAll(text.VisibleLines(message), "\n", "\n  ")+more)
 }
+
+// maxMessage is how many bytes of a message are shown. A message quotes names and values of
+// files, which may have megabytes. The longest that is wanted in full is a refusal of AWS
+// with an encoded authorization message of some kilobytes.
+const maxMessage = 16 << 10
 
 // codeError is an error with an exit code. Without an inner error the process ends silently,
 // as everything has been printed.
@@ -151,8 +161,9 @@ asked.`,
 	config := newKubeFlags()
 	inSection(root.PersistentFlags(), sectionConnection, func() { config.addFlags(root.PersistentFlags()) })
 
-	root.PersistentPreRun = func(cmd *cobra.Command, args []string) {
+	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
 		config.command = command.Noderole(append([]string{cmd.Name()}, args...)...).String()
+		return noEmptyValue(cmd, root.PersistentFlags(), args)
 	}
 	root.AddGroup(commandGroups...)
 	root.SetHelpCommand(newHelpCommand())
@@ -168,6 +179,32 @@ asked.`,
 	}
 	completeValues(root, config)
 	return root
+}
+
+// noEmptyValue refuses an argument and the value of a flag that are empty, as those of an unset
+// variable of a script are: without the value of --only or --plan, fix would repair something
+// else. An empty value is the default of kubectl's own flags and of an enum.
+func noEmptyValue(cmd *cobra.Command, kubectls *pflag.FlagSet, args []string) error {
+	if cmd.Name() == cobra.ShellCompRequestCmd {
+		return nil // its arguments are what is typed so far
+	}
+	if i := slices.Index(args, ""); i >= 0 {
+		return usage("give it a value, or leave it out", "argument %d of %s is empty", i+1, cmd.Name())
+	}
+	var err error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if _, ok := f.Value.(*enum); ok || kubectls.Lookup(f.Name) != nil || f.Name == "description" {
+			return
+		}
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		if len(values) == 0 || slices.Contains(values, "") {
+			err = usage("give it a value, or leave it out", "--%s is empty", f.Name)
+		}
+	})
+	return err
 }
 
 func unknownCommand(cmd *cobra.Command, name string) error {
@@ -199,7 +236,7 @@ func oneArg(cmd *cobra.Command, args []string, what, next string) error {
 	}
 }
 
-// nextForArg says what to do about arguments that a command does not take: a flag whose
+// nextForArg returns what to do about arguments that a command does not take: a flag whose
 // value may be left out takes it behind an equals sign only.
 func nextForArg(cmd *cobra.Command, args []string, otherwise string) string {
 	next := otherwise

@@ -165,17 +165,13 @@ func (f *fixer) loadPlan(ctx context.Context) (plan *planner.Plan, err error) {
 
 // readPlan reads the plan in a file.
 func readPlan(ctx context.Context, file string) (*planner.Plan, error) {
-	next := "write one: kubectl noderole fix -o json > " + file
 	text, err := readFile(ctx, file, files.MaxConfig)
 	if err != nil {
 		return nil, err
 	}
-	if err := files.CheckDepth(text); err != nil {
-		return nil, usage(next, "%s %s", file, err)
-	}
 	plan, err := planner.ReadPlan(text)
 	if err != nil {
-		return nil, usage(next, "%s is not a plan: %s", file, err)
+		return nil, usage("kubectl noderole fix -o json writes one", "%s is not a plan: %s", file, err)
 	}
 	return plan, nil
 }

@@ -22,6 +22,9 @@ type Options struct {
 	Read func(context.Context, Target) (*snapshot.Snapshot, error)
 	// Close, where set, is called when the last cluster of an account has been read.
 	Close func(account string)
+	// Ready reports whether a cluster can be read now without waiting for the rate of its
+	// account. Another cluster goes first where it cannot. nil means that all are ready.
+	Ready func(Target) bool
 	// Parallel is how many clusters are read at once; 0 is Parallel.
 	Parallel int
 	// Limit is how long one cluster may take; 0 is without limit.
@@ -56,7 +59,7 @@ func Collect(ctx context.Context, dir string, plan *Plan, o Options) error {
 		o.Now = time.Now
 	}
 	plan.removeRemains(dir)
-	q := newQueue(plan.Targets)
+	q := newQueue(plan.Targets, o.Ready)
 	var mu sync.Mutex
 	var failed error
 	done := 0
@@ -155,10 +158,14 @@ func read(ctx context.Context, t Target, o Options) (*snapshot.Snapshot, error) 
 // grace is how long a reader may take to end after its context.
 const grace = time.Second
 
-// queue hands out the clusters of accounts: of the account of which the fewest are read at
-// that time, and of these accounts of the one with the most clusters left. So accounts of one
-// size take turns, in which what AWS allows them is refilled, and the largest begins first.
+// queue returns the cluster that is read next: one whose account is ready, so that no place is
+// taken by a cluster that waits for its account's rate while others could be read. Of these
+// accounts it is the one of which the fewest clusters are read at that time, and then the one
+// with the most clusters left. So accounts of one size take turns, in which what AWS allows
+// them is refilled, and the largest begins first.
 type queue struct {
+	ready func(Target) bool
+
 	mu     sync.Mutex
 	groups []*group
 }
@@ -170,9 +177,12 @@ type group struct {
 	given, finished int
 }
 
-func newQueue(targets []Target) *queue {
+func newQueue(targets []Target, ready func(Target) bool) *queue {
+	if ready == nil {
+		ready = func(Target) bool { return true }
+	}
 	by := map[string]*group{}
-	q := &queue{}
+	q := &queue{ready: ready}
 	for _, t := range targets {
 		account := t.Identity().Account
 		if by[account] == nil {
@@ -211,9 +221,14 @@ func (q *queue) next() (Target, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	var best *group
+	bestReady := false
 	for _, g := range q.groups {
-		if g.left() > 0 && (best == nil || g.before(best)) {
-			best = g
+		if g.left() == 0 || bestReady && !g.before(best) {
+			continue
+		}
+		ready := q.ready(g.targets[g.given])
+		if best == nil || ready && !bestReady || ready == bestReady && g.before(best) {
+			best, bestReady = g, ready
 		}
 	}
 	if best == nil {
@@ -226,7 +241,7 @@ func (q *queue) next() (Target, bool) {
 func (g *group) left() int     { return len(g.targets) - g.given }
 func (g *group) inFlight() int { return g.given - g.finished }
 
-// before tells whether the group is to be asked before another one.
+// before reports whether the group is to be asked before another one that is as ready.
 func (g *group) before(o *group) bool {
 	if g.inFlight() != o.inFlight() {
 		return g.inFlight() < o.inFlight()

@@ -175,7 +175,7 @@ func (e *evaluation) openParts(v verdict) []openPart {
 	return parts
 }
 
-// namingReason says why it is open how a statement names the caller.
+// namingReason returns why it is open how a statement names the caller.
 func namingReason(m match) string {
 	if m.statement.NotPrincipals != nil && m.statement.Effect == Deny {
 		return "a Deny with NotPrincipal may deny a principal unless its account, its role and its session are all listed"
@@ -189,7 +189,7 @@ func namingReason(m match) string {
 	return "whether its principal is the caller"
 }
 
-// reason says why an entry is open, where AWS's documentation leaves it open.
+// reason returns why an entry is open, where AWS's documentation leaves it open.
 func (r *resource) reason(ctx *facts) string {
 	if _, known := r.template.expand(ctx); known != no {
 		return ""
@@ -197,7 +197,7 @@ func (r *resource) reason(ctx *facts) string {
 	return fmt.Sprintf("the request has no value for %s, and AWS does not document what NotResource then excludes", r.template.unresolved(ctx))
 }
 
-// reason says why a condition is open, where AWS's documentation leaves it open.
+// reason returns why a condition is open, where AWS's documentation leaves it open.
 func (c *Condition) reason(ctx *facts) string {
 	values, presence := ctx.lookup(c.compiled.key)
 	switch {

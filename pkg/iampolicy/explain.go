@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Trace says whether one statement applies to a request. Where no statement can
+// Trace describes whether one statement applies to a request. Where no statement can
 // be named, it says why: a policy has no document, or the action needs no permission.
 type Trace struct {
 	Layer Layer `json:"layer,omitzero"`
@@ -43,7 +43,7 @@ func (s *Set) Explain(r *Request) ([]Trace, error) {
 		traces = append(traces, Trace{
 			Layer: l, Level: levelOf(l, level),
 			Statement: Reference{Policy: p.Name, ARN: p.ARN, Version: p.Version, Index: -1},
-			Applies:   Depends, Sentence: why + ": it may say anything.",
+			Applies:   Depends, Sentence: why + ": it may allow or deny anything.",
 		})
 	})
 	return traces, nil
@@ -56,7 +56,7 @@ func levelOf(l Layer, level int) int {
 	return 0
 }
 
-// sentence says whether the statement applies. It names the first element that does
+// sentence returns whether the statement applies. It names the first element that does
 // not match, or everything that it depends on.
 func (e *evaluation) sentence(m match, ref Reference) string {
 	s := m.statement
@@ -122,7 +122,7 @@ func (e *evaluation) obstacle(m match) string {
 	return fmt.Sprintf("it requires %s, and %s", clause(c), e.requestValue(c))
 }
 
-// requestValue says what the request has for the condition's key.
+// requestValue returns what the request has for the condition's key.
 func (e *evaluation) requestValue(c *Condition) string {
 	values, presence := e.ctx.lookup(c.compiled.key)
 	first, dated := e.ctx.dated(c.compiled.key)

@@ -120,7 +120,7 @@ func TestExplain_EveryLayerAndWhatCouldNotBeRead(t *testing.T) {
 	}
 	set = Prepare(Policies{Identity: []Policy{{Name: "a", ARN: "arn:a", Version: "v2"}}})
 	traces := explain(t, set, request)
-	if len(traces) != 1 || traces[0].Applies != Depends || traces[0].Statement.Index != -1 || traces[0].Sentence != "a could not be read: it may say anything." {
+	if len(traces) != 1 || traces[0].Applies != Depends || traces[0].Statement.Index != -1 || traces[0].Sentence != "a could not be read: it may allow or deny anything." {
 		t.Errorf("unread: %+v", traces)
 	}
 }

@@ -118,7 +118,7 @@ func (c *caller) init(principal string) {
 // only the resource's policy is about it.
 func (c *caller) outsideIAM() bool { return c.kind == serviceCaller || c.kind == federatedCaller }
 
-// naming says how a policy names a caller, which decides what an Allow grants.
+// naming describes how a policy names a caller, which decides what an Allow grants.
 type naming struct {
 	// delegated: by its account. The account's own policies have to allow it too.
 	delegated ternary

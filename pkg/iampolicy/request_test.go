@@ -85,7 +85,7 @@ func TestOwnPolicies_Reason(t *testing.T) {
 			t.Fatal(err)
 		}
 		traces := explain(t, set, request)
-		last := Trace{Layer: LayerResource, Statement: Reference{Index: -1}, Applies: Depends, Sentence: c.want + ": it may say anything."}
+		last := Trace{Layer: LayerResource, Statement: Reference{Index: -1}, Applies: Depends, Sentence: c.want + ": it may allow or deny anything."}
 		if diff := cmp.Diff(last, traces[len(traces)-1]); diff != "" {
 			t.Error(diff)
 		}

@@ -227,7 +227,7 @@ var Worker = []Action{
 // needs. Older AMIs and some instance types call these.
 // Source: https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEKSWorkerNodePolicy.html
 var WorkerRecommended = []Action{
-	{Name: "ec2:DescribeInstanceTypes", For: "instance types that the AMI does not know"},
+	{Name: "ec2:DescribeInstanceTypes", For: "instance types that the AMI does not list"},
 	{Name: "ec2:DescribeRouteTables", For: "kubelet"},
 	{Name: "ec2:DescribeSecurityGroups", For: "kubelet"},
 	{Name: "ec2:DescribeSubnets", For: "kubelet"},
@@ -252,7 +252,7 @@ const (
 	HyperPodNode
 )
 
-// Node says which nodes are asked about.
+// Node describes which nodes are asked about.
 type Node struct {
 	Kind NodeKind
 	// ByInstanceID is set where the nodes are named by their instance ID, such as

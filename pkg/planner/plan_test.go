@@ -151,7 +151,7 @@ accessEntries: null`)
 		"allow ec2.amazonaws.com to assume eksNodeRole NR301",
 		"give eksNodeRole the permissions that kubelet needs NR201,NR203",
 		"allow eksNodeRole to pull images NR202",
-		"create an access entry of type EC2_LINUX for eksNodeRole NR501",
+		"create an EC2_LINUX access entry for eksNodeRole NR501",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
@@ -221,5 +221,15 @@ func TestPlanKeepsAccessPolicies(t *testing.T) {
 	step = planFor(load(t, "healthy", strings.Replace(entry, "%s", "STANDARD", 1)), "NR502").Steps[0]
 	if len(step.Changes) != 4 || !strings.Contains(step.Note, "an entry of type EC2_LINUX cannot have access policies: 2 access policies are removed") {
 		t.Errorf("%d changes, note %q", len(step.Changes), step.Note)
+	}
+}
+
+// TestPlanReplacesEntryOfHybridNodes: it keeps the type that hybrid nodes need.
+func TestPlanReplacesEntryOfHybridNodes(t *testing.T) {
+	plan := planFor(load(t, "healthy", `
+accessEntries: {"arn:aws:iam::111122223333:role/hybrid": {type: HYBRID_LINUX, createdAt: "2025-02-01T00:00:00Z"}}
+roles: {"arn:aws:iam::111122223333:role/hybrid": {createdAt: "2026-01-01T00:00:00Z"}}`), "NR503")
+	if len(plan.Steps) != 1 || len(plan.Steps[0].Changes) != 2 || plan.Steps[0].Changes[1].After.Type != view.HybridEntry {
+		t.Errorf("steps %v, left to people %+v", summary(plan.Steps), plan.Manual)
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 var simulation = Rule{
 	ID: "NR290", Name: "simulation", Severity: finding.Warning, Concern: finding.ConcernNode, NotOfRole: true,
-	NoRepair: "which of the two answers is wrong is not known",
+	NoRepair: "which of the two answers is wrong is unknown",
 	Title:    "The IAM policy simulator agrees with this program",
 	Why: `AWS and this program disagree: one of the two verdicts is wrong. Both evaluate the same policies. A denial by a
 service control policy is not a difference: the rule whose permission it denies reports it.`,

@@ -170,7 +170,7 @@ func organizationSteps(denied []view.Answer) []finding.Next {
 	return nil
 }
 
-// trustLines says why a role's trust policy denies actions to a session, and which
+// trustLines returns why a role's trust policy denies actions to a session, and which
 // principals it names.
 func trustLines(r *view.Role, s *view.Session, denied []view.Answer) []string {
 	var lines []string

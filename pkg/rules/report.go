@@ -114,12 +114,12 @@ func Judge(v *view.View, o Options) *finding.Report {
 		}
 	}
 	if len(s.Simulations) == 0 && !v.OrganizationRead() {
-		report.NotEvaluated = append(report.NotEvaluated, "service control policies, which a member account cannot read; --simulate asks AWS")
+		report.NotEvaluated = append(report.NotEvaluated, "service control policies; see --org-profile and --simulate")
 	}
 	report.NotEvaluated = append(report.NotEvaluated, s.Source.Unseen...)
 	if o.WhyNotJoining {
-		report.NotEvaluated = append(report.NotEvaluated, "what is not IAM: subnets, security groups, VPC endpoints, DNS, user data and the AMI; the log of kubelet on the node (journalctl -u kubelet) and "+
-			"https://docs.aws.amazon.com/eks/latest/userguide/troubleshooting.html#worker-node-fail say more")
+		report.NotEvaluated = append(report.NotEvaluated, "what is not IAM: subnets, security groups, VPC endpoints, DNS, user data and the AMI; see the log of kubelet on the node (journalctl -u kubelet) and "+
+			"https://docs.aws.amazon.com/eks/latest/userguide/troubleshooting.html#worker-node-fail")
 	}
 	report.NotEvaluated = append(report.NotEvaluated, unreadOptional(s)...)
 	for _, m := range s.Missing {
@@ -160,6 +160,9 @@ func awsNodeLine(v *view.View) finding.AWSNodeInfo {
 	switch identity.Kind {
 	case view.NotInstalled:
 		info.Text = "is not installed"
+		if v.Snapshot.AWSNode.DaemonSet != nil {
+			info.Text = "runs on no node"
+		}
 		return info
 	case view.UnknownIdentity:
 		info.Text = "identity is unknown: " + strings.Join(identity.Evidence, "; ")

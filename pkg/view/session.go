@@ -14,7 +14,7 @@ import (
 )
 
 // Session is a principal that assumes a role, and what is known of its requests. No other
-// type says which condition keys such requests have
+// type describes which condition keys such requests have
 // and which they certainly do not have; every other key is unknown.
 //
 // The keys are AWS's global condition keys,
@@ -64,7 +64,7 @@ func (s *Session) known(r *Role) *iampolicy.Context {
 	place := r.v.Place
 	tags := maps.Clone(r.Facts.Tags)
 	maps.DeleteFunc(tags, func(key, _ string) bool { return slices.Contains(podIdentityTags, key) && len(s.tags) > 0 })
-	c := iampolicy.RoleSession(r.ARN, cmp.Or(accountOf(r.ARN), place.Account), place.Region, tags)
+	c := iampolicy.RoleSession(r.ARN, cmp.Or(AccountOf(r.ARN), place.Account), place.Region, tags)
 	direct(c)
 	if r.ofAccount() {
 		r.v.inOrganization(c, "aws:Principal")
@@ -117,7 +117,8 @@ func (v *View) tokensRequired() map[string]bool {
 	return v.tokens
 }
 
-func accountOf(arn string) string {
+// AccountOf is the account in an ARN; empty where it has none.
+func AccountOf(arn string) string {
 	a, _ := snapshot.ParseARN(arn)
 	return a.Account
 }
@@ -307,7 +308,7 @@ func (v *View) PodIdentitySession() *Session {
 			c.Absent("ssm:SourceInstanceArn").Absent("aws:FederatedProvider").Absent("aws:SourceIdentity")
 			s.setPrincipalTags(c)
 		}
-		s.asks = "EKS Pod Identity asks with aws:SourceArn " + v.Snapshot.Cluster.ARN + ", aws:SourceAccount " + v.Place.Account + s.asksTags()
+		s.asks = "EKS Pod Identity sends aws:SourceArn " + v.Snapshot.Cluster.ARN + ", aws:SourceAccount " + v.Place.Account + s.asksTags()
 		if len(s.tags) > 0 {
 			s.open = []openValue{{[]string{"aws:RequestTag/" + tagPodName}, "aws-node-"}}
 		}
@@ -315,7 +316,7 @@ func (v *View) PodIdentitySession() *Session {
 	})[0]
 }
 
-// asksTags says which session tags a request passes.
+// asksTags returns which session tags a request passes.
 func (s *Session) asksTags() string {
 	if len(s.tags) == 0 {
 		return " and no session tags"
@@ -356,7 +357,7 @@ func (v *View) TargetSession() *Session {
 			}
 		}
 		s.use = first.use
-		s.asks = "EKS Pod Identity asks as " + association.RoleARN + s.asksTags()
+		s.asks = "EKS Pod Identity calls as " + association.RoleARN + s.asksTags()
 		if id := association.ExternalID; id != "" {
 			s.asks += ", sts:ExternalId " + id
 		}
@@ -457,13 +458,13 @@ func (v *View) HybridSessions() []*Session {
 			{
 				Name: "hybrid node with Systems Manager", Principal: "ssm.amazonaws.com", TrustActions: need.HybridServices["ssm.amazonaws.com"],
 				assume: ofAccount, use: use, open: []openValue{source("ssm", "")},
-				asks: "Systems Manager asks with aws:SourceAccount " + v.Place.Account + " and an aws:SourceArn of " + source("ssm", "").prefix + "*",
+				asks: "Systems Manager sends aws:SourceAccount " + v.Place.Account + " and an aws:SourceArn of " + source("ssm", "").prefix + "*",
 			},
 			{
 				// The name of the session is the node's, which the certificate's subject names.
 				Name: "hybrid node with IAM Roles Anywhere", Principal: "rolesanywhere.amazonaws.com", TrustActions: need.HybridServices["rolesanywhere.amazonaws.com"],
 				assume: ofAccount, use: use,
-				asks: "IAM Roles Anywhere asks with aws:SourceAccount " + v.Place.Account + " and an aws:SourceArn of " + anchor.prefix + "*",
+				asks: "IAM Roles Anywhere sends aws:SourceAccount " + v.Place.Account + " and an aws:SourceArn of " + anchor.prefix + "*",
 				open: []openValue{anchor, {[]string{"sts:RoleSessionName", "aws:PrincipalTag/x509Subject/CN"}, ""}},
 			},
 		}
@@ -532,7 +533,7 @@ func cached(v *View, key string, build func() []*Session) []*Session {
 	return s
 }
 
-// Asks says what is known of the request that assumes a role, as evidence where a
+// Asks returns what is known of the request that assumes a role, as evidence where a
 // trust policy denies it; empty where nothing is known.
 func (s *Session) Asks() string { return s.asks }
 

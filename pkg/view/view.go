@@ -33,7 +33,7 @@ type View struct {
 	images      *systemImages   // made on the first question
 	limits      *organization   // made on the first question
 	tokens      map[string]bool // made on the first question
-	// cniVersion stands in for the version of vpc-cni that runs.
+	// cniVersion replaces the version of vpc-cni that runs.
 	cniVersion string
 }
 
@@ -396,7 +396,7 @@ func (r *Role) trustAllows(s *Session, action string, own granted) Answer {
 	var problem error
 	evaluate := func(c *iampolicy.Context) iampolicy.Result {
 		result, err := set.Evaluate(&iampolicy.Request{
-			Principal: s.Principal, Action: action, Resource: r.ARN, Account: cmp.Or(accountOf(r.ARN), r.v.Place.Account), Context: c,
+			Principal: s.Principal, Action: action, Resource: r.ARN, Account: cmp.Or(AccountOf(r.ARN), r.v.Place.Account), Context: c,
 		})
 		problem = cmp.Or(problem, err)
 		return result
@@ -481,7 +481,7 @@ func answer(a need.Action, result iampolicy.Result, err error, unread []snapshot
 // ofAccount reports whether the role is one of the cluster's account, which the
 // organization's policies that were read are about.
 func (r *Role) ofAccount() bool {
-	return cmp.Or(accountOf(r.ARN), r.v.Place.Account) == r.v.Place.Account
+	return cmp.Or(AccountOf(r.ARN), r.v.Place.Account) == r.v.Place.Account
 }
 
 // use returns the role as a session uses it.

@@ -135,6 +135,12 @@ func (b *budget) turn(ctx context.Context, p *pace) error {
 	return nil
 }
 
+// ready reports whether half of the burst of requests to EKS in a region is left, which is
+// about what a cluster takes.
+func (b *budget) ready(region string) bool {
+	return b.paceOf("eks:", region).limiter.Tokens() >= eksBurst/2
+}
+
 // note takes the answer to a request: what is throttled slows its operation down.
 func (b *budget) note(p *pace, operation string, err error, now time.Time) {
 	b.mu.Lock()
@@ -154,7 +160,7 @@ func (b *budget) note(p *pace, operation string, err error, now time.Time) {
 	}
 }
 
-// throttles tells throttled answers from others.
+// throttles reports whether an answer is throttled.
 var throttles = retry.IsErrorThrottles(retry.DefaultThrottles)
 
 // throttled returns how many answers were throttled so far, by operation.

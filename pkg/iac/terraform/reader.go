@@ -121,6 +121,7 @@ func (d *reader) takeChange(c change) {
 func (d *reader) add(r *resource) {
 	if r = d.parsed(r); r != nil {
 		d.resources = append(d.resources, r)
+		d.code.Kubernetes = d.code.Kubernetes || !r.data && (strings.HasPrefix(r.kind, "kubernetes_") || strings.HasPrefix(r.kind, "kubectl_"))
 	}
 }
 
