@@ -129,7 +129,15 @@ roles:
 		"built-in node pools without their access policy":  {strings.Replace(autoMode, "AmazonEKSAutoNodePolicy", "AmazonEKSViewPolicy", 1), []string{"NR507 depends"}},
 		"the control plane of a local cluster on Outposts": {localCluster("true"), nil},
 		"nodes with the cluster role":                      {localCluster("false"), []string{"NR101 fail", "NR201 fail", "NR202 fail", "NR203 fail", "NR210 fail", "NR501 fail"}},
-		"a node class with a path":                         {`karpenterNodeClasses: {default: {role: team/eksNodeRole}}`, []string{"NR106 fail"}},
+		"the profile of a Karpenter node was replaced": {`
+karpenterNodeClasses: {default: {amiFamily: AL2023, role: eksNodeRole, roleArn: "arn:aws:iam::111122223333:role/eksNodeRole"}}
+nodes: {ip-10-0-9-9.eu-west-1.compute.internal: {providerID: "aws:///eu-west-1a/i-0aaaaaaaaaaaaaaaa", maker: karpenter, owner: pool, nodeClass: default}}
+instances: {i-0aaaaaaaaaaaaaaaa: {state: running, owned: true, nodePool: pool, instanceProfile: "arn:aws:iam::111122223333:instance-profile/QuickSetup"}}
+instanceProfiles: {"arn:aws:iam::111122223333:instance-profile/QuickSetup": {roles: ["arn:aws:iam::111122223333:role/QuickSetup"]}}
+roles:
+  "arn:aws:iam::111122223333:role/QuickSetup":
+    inlinePolicies: {ssm: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ssm:UpdateInstanceInformation","Resource":"*"}}'}`, []string{"NR110 fail"}},
+		"a node class with a path": {`karpenterNodeClasses: {default: {role: team/eksNodeRole}}`, []string{"NR106 fail"}},
 		"Windows of a custom AMI": {`
 nodeGroups: {apps: {amiType: CUSTOM}}
 nodes: {ip-10-0-1-17.eu-west-1.compute.internal: {osImage: Windows Server 2022 Datacenter}}`, []string{"NR502 fail"}},
