@@ -137,6 +137,8 @@ instanceProfiles: {"arn:aws:iam::111122223333:instance-profile/QuickSetup": {rol
 roles:
   "arn:aws:iam::111122223333:role/QuickSetup":
     inlinePolicies: {ssm: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ssm:UpdateInstanceInformation","Resource":"*"}}'}`, []string{"NR110 fail"}},
+		"HyperPod without an access entry": {`nodes: {hyperpod-i-0abcdef0123456789: {providerID: "aws:///euw1-az1/sagemaker/cluster/hyperpod-abc123-i-0abcdef0123456789", maker: hyperPod, ready: true}}
+roles: {"arn:aws:iam::111122223333:role/eksCNIRole": {inlinePolicies: {hyperpod: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sagemaker:AttachClusterNodeNetworkInterface","Resource":"*"}}'}}}`, []string{"NR501 depends"}},
 		"a node class with a path": {`karpenterNodeClasses: {default: {role: team/eksNodeRole}}`, []string{"NR106 fail"}},
 		"Windows of a custom AMI": {`
 nodeGroups: {apps: {amiType: CUSTOM}}
