@@ -60,6 +60,32 @@ roles:
 `
 }
 
+// fargateMapped has aws-auth map the role of a Fargate profile, or only that of the nodes.
+func fargateMapped(role, username string) string {
+	patch := `
+cluster: {authenticationMode: CONFIG_MAP}
+accessEntries: null
+awsAuth:
+  mapRoles: |
+    - rolearn: arn:aws:iam::111122223333:role/eksNodeRole
+      username: system:node:{{EC2PrivateDNSName}}
+      groups: [system:nodes]
+`
+	if role == "" {
+		return patch
+	}
+	return patch + `
+    - rolearn: arn:aws:iam::111122223333:role/` + role + `
+      username: "` + username + `"
+      groups: [system:bootstrappers, system:nodes, system:node-proxier]
+`
+}
+
+// fargateEvent is what the scheduler of Fargate says of a pod.
+const fargateEvent = `
+events: [{reason: FailedScheduling, object: Pod/coredns-1, message: "Misconfigured Fargate Profile: fargate profile coredns blocked for new launches due to: Pod execution role is not found in auth config or does not have all required permissions for launching fargate pods."}]
+`
+
 // TestNodesOfAllKinds: what fails or depends for nodes of each kind, by rule, where
 // everything else is in order.
 func TestNodesOfAllKinds(t *testing.T) {
@@ -139,7 +165,13 @@ roles:
     inlinePolicies: {ssm: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ssm:UpdateInstanceInformation","Resource":"*"}}'}`, []string{"NR110 fail"}},
 		"HyperPod without an access entry": {`nodes: {hyperpod-i-0abcdef0123456789: {providerID: "aws:///euw1-az1/sagemaker/cluster/hyperpod-abc123-i-0abcdef0123456789", maker: hyperPod, ready: true}}
 roles: {"arn:aws:iam::111122223333:role/eksCNIRole": {inlinePolicies: {hyperpod: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sagemaker:AttachClusterNodeNetworkInterface","Resource":"*"}}'}}}`, []string{"NR501 depends"}},
-		"a node class with a path": {`karpenterNodeClasses: {default: {role: team/eksNodeRole}}`, []string{"NR106 fail"}},
+		"Fargate, aws-auth was replaced":     {fargateMapped("", "system:node:{{SessionName}}") + fargateEvent, []string{"NR515 fail", "NR802 fail"}},
+		"Fargate, mapped":                    {fargateMapped("eksFargatePodExecutionRole", "system:node:{{SessionName}}"), nil},
+		"Fargate, mapped with its path":      {fargateMapped("team/eksFargatePodExecutionRole", "system:node:{{SessionName}}") + fargateEvent, []string{"NR515 fail", "NR802 fail"}},
+		"Fargate, mapped as a node":          {fargateMapped("eksFargatePodExecutionRole", "system:node:{{EC2PrivateDNSName}}"), []string{"NR515 fail"}},
+		"Fargate, not mapped and not in use": {fargateMapped("", ""), nil},
+		"Fargate, access entries decide":     {"nodes: {fargate-ip-10-0-4-4.eu-west-1.compute.internal: {maker: fargate, ready: true}}", nil},
+		"a node class with a path":           {`karpenterNodeClasses: {default: {role: team/eksNodeRole}}`, []string{"NR106 fail"}},
 		"Windows of a custom AMI": {`
 nodeGroups: {apps: {amiType: CUSTOM}}
 nodes: {ip-10-0-1-17.eu-west-1.compute.internal: {osImage: Windows Server 2022 Datacenter}}`, []string{"NR502 fail"}},
