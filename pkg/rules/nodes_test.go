@@ -171,7 +171,13 @@ roles: {"arn:aws:iam::111122223333:role/eksCNIRole": {inlinePolicies: {hyperpod:
 		"Fargate, mapped as a node":          {fargateMapped("eksFargatePodExecutionRole", "system:node:{{EC2PrivateDNSName}}"), []string{"NR515 fail"}},
 		"Fargate, not mapped and not in use": {fargateMapped("", ""), nil},
 		"Fargate, access entries decide":     {"nodes: {fargate-ip-10-0-4-4.eu-west-1.compute.internal: {maker: fargate, ready: true}}", nil},
-		"a node class with a path":           {`karpenterNodeClasses: {default: {role: team/eksNodeRole}}`, []string{"NR106 fail"}},
+		"Fargate alone": {`
+nodeGroups: null
+accessEntries: null
+awsNode: {pods: null}
+nodes: {ip-10-0-1-17.eu-west-1.compute.internal: null, ip-10-0-2-41.eu-west-1.compute.internal: null, ip-10-0-1-90.eu-west-1.compute.internal: null,
+  fargate-ip-10-0-4-4.eu-west-1.compute.internal: {maker: fargate, ready: true}}`, nil},
+		"a node class with a path": {`karpenterNodeClasses: {default: {role: team/eksNodeRole}}`, []string{"NR106 fail"}},
 		"Windows of a custom AMI": {`
 nodeGroups: {apps: {amiType: CUSTOM}}
 nodes: {ip-10-0-1-17.eu-west-1.compute.internal: {osImage: Windows Server 2022 Datacenter}}`, []string{"NR502 fail"}},
