@@ -179,7 +179,10 @@ nodes: {ip-10-0-1-17.eu-west-1.compute.internal: null, ip-10-0-2-41.eu-west-1.co
   fargate-ip-10-0-4-4.eu-west-1.compute.internal: {maker: fargate, ready: true}}`, nil},
 		"EC2 nodes with an entry for hybrid nodes":   {`accessEntries: {"arn:aws:iam::111122223333:role/eksNodeRole": {type: HYBRID_LINUX}}`, []string{"NR502 fail"}},
 		"EC2 nodes with an entry for HyperPod nodes": {`accessEntries: {"arn:aws:iam::111122223333:role/eksNodeRole": {type: HYPERPOD_LINUX}}`, []string{"NR502 fail"}},
-		"a node class with a path":                   {`karpenterNodeClasses: {default: {role: team/eksNodeRole}}`, []string{"NR106 fail"}},
+		"built-in node pools, a role with a path":    {strings.ReplaceAll(autoMode, ":role/auto", ":role/team/auto"), []string{"NR510 fail"}},
+		"built-in node pools, nodes with a path have joined": {strings.ReplaceAll(autoMode, ":role/auto", ":role/team/auto") + `
+nodes: {i-0aaaaaaaaaaaaaaaa: {providerID: "aws:///eu-west-1a/i-0aaaaaaaaaaaaaaaa", maker: autoMode, owner: general-purpose, nodeClass: default, ready: true}}`, nil},
+		"a node class with a path": {`karpenterNodeClasses: {default: {role: team/eksNodeRole}}`, []string{"NR106 fail"}},
 		"Windows of a custom AMI": {`
 nodeGroups: {apps: {amiType: CUSTOM}}
 nodes: {ip-10-0-1-17.eu-west-1.compute.internal: {osImage: Windows Server 2022 Datacenter}}`, []string{"NR502 fail"}},
