@@ -165,7 +165,7 @@ func (f *fixer) loadPlan(ctx context.Context) (plan *planner.Plan, err error) {
 
 // readPlan reads the plan in a file.
 func readPlan(ctx context.Context, file string) (*planner.Plan, error) {
-	next := "write one: kubectl noderole fix -o json > " + file
+	const next = "kubectl noderole fix -o json writes one"
 	text, err := readFile(ctx, file, files.MaxConfig)
 	if err != nil {
 		return nil, err

@@ -206,7 +206,7 @@ func needTone(n finding.RoleNeed) (t tone, word string) {
 	case n.Status == finding.Depends:
 		return toneDepends, labelDepends.Full
 	case n.Status == finding.Unknown && n.Wanted == finding.WantedUnknown:
-		return toneUnknown, "allowed; whether it is needed is not known"
+		return toneUnknown, "allowed; whether it is needed is unknown"
 	case n.Status == finding.Unknown:
 		return toneUnknown, labelUnknown.Full
 	case n.Wanted == finding.WantedNo:

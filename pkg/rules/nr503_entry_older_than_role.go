@@ -54,7 +54,7 @@ with the same name has another ID, and the cluster refuses its nodes.`,
 // undated is the result where one of the two dates is not known.
 func undated(r *view.NodeRole, subject finding.Subject, unread []snapshot.Missing) finding.Result {
 	if len(unread) == 0 || r.Facts.NotFound {
-		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "when " + r.Name + " or its access entry was created is not known"}
+		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "when " + r.Name + " or its access entry was created is unknown"}
 	}
 	return unknown(subject, "whether the access entry of "+r.Name+" is older than the role is unknown", unread)
 }

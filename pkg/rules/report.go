@@ -118,7 +118,7 @@ func Judge(v *view.View, o Options) *finding.Report {
 	}
 	report.NotEvaluated = append(report.NotEvaluated, s.Source.Unseen...)
 	if o.WhyNotJoining {
-		report.NotEvaluated = append(report.NotEvaluated, "what is not IAM: subnets, security groups, VPC endpoints, DNS, user data and the AMI; see the log of kubelet on the node (journalctl -u kubelet) and "+
+		report.NotEvaluated = append(report.NotEvaluated, "subnets, security groups, VPC endpoints, DNS, user data and the AMI; see the log of kubelet on the node (journalctl -u kubelet) and "+
 			"https://docs.aws.amazon.com/eks/latest/userguide/troubleshooting.html#worker-node-fail")
 	}
 	report.NotEvaluated = append(report.NotEvaluated, unreadOptional(s)...)
