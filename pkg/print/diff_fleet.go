@@ -36,21 +36,39 @@ func FleetDiff(w io.Writer, raw *diff.FleetDiff, o TableOptions) error {
 	for _, line := range presences(d) {
 		t.wrapped(line.word+"  ", strings.Repeat(" ", columns(line.word)+2), line.words)
 	}
-	if moved := movedInFleet(d); len(moved) > 0 {
-		t.rule("verdicts")
-		for _, m := range moved {
-			lead := fmt.Sprintf("%-8s  %s  %s  ", m.verdict.Movement, movedText(m.verdict), m.verdict.ID)
-			painted := t.paint(string(m.verdict.Movement), text.Bold) + strings.Repeat(" ", 10-len(m.verdict.Movement)) + t.paint(movedText(m.verdict), colorOf(movedTone(m.verdict))) + "  " + m.verdict.ID + "  "
-			for i, l := range wrap(m.words(), t.prose()-columns(lead)) {
-				if i == 0 {
-					t.line(painted + l)
-					continue
-				}
-				t.line(strings.Repeat(" ", columns(lead)) + l)
-			}
-		}
-		t.line("")
+	t.movedInFleet(d)
+	t.changedClusters(d, raw)
+	for _, n := range d.NotCompared {
+		t.wrapped("not compared: ", strings.Repeat(" ", 14), n)
 	}
+	_, err := io.WriteString(w, t.b.String())
+	return err
+}
+
+// movedInFleet writes each verdict that moved once, with its clusters.
+func (t *table) movedInFleet(d *diff.FleetDiff) {
+	moved := movedInFleet(d)
+	if len(moved) == 0 {
+		return
+	}
+	t.rule("verdicts")
+	for _, m := range moved {
+		lead := fmt.Sprintf("%-8s  %s  %s  ", m.verdict.Movement, movedText(m.verdict), m.verdict.ID)
+		painted := t.paint(string(m.verdict.Movement), text.Bold) + strings.Repeat(" ", 10-len(m.verdict.Movement)) + t.paint(movedText(m.verdict), colorOf(movedTone(m.verdict))) + "  " + m.verdict.ID + "  "
+		for i, l := range wrap(m.words(), t.prose()-columns(lead)) {
+			if i == 0 {
+				t.line(painted + l)
+				continue
+			}
+			t.line(strings.Repeat(" ", columns(lead)) + l)
+		}
+	}
+	t.line("")
+}
+
+// changedClusters writes the changes of the clusters that changed most. raw has the names of
+// the files as a command takes them.
+func (t *table) changedClusters(d, raw *diff.FleetDiff) {
 	shown, left := 0, 0
 	for _, c := range d.Clusters {
 		if len(c.Changes) == 0 {
@@ -80,11 +98,6 @@ func FleetDiff(w io.Writer, raw *diff.FleetDiff, o TableOptions) error {
 			}
 		}
 	}
-	for _, n := range d.NotCompared {
-		t.wrapped("not compared: ", strings.Repeat(" ", 14), n)
-	}
-	_, err := io.WriteString(w, t.b.String())
-	return err
 }
 
 // cleanFleetDiff is clean for a diff of fleets.

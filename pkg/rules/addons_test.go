@@ -100,7 +100,7 @@ func TestAddonCredentials(t *testing.T) {
 			[]string{ebs, pods(pod("ebs-1", "aws-ebs-csi-driver", "credentials: Unknown"))}, finding.NotApplicable, finding.Warning, "depends on what is not read", "1 pod with a profile",
 		},
 		"an add-on that is unknown": {[]string{allow(`"*"`), pods(pod("web-1", "web", relies))}, "", "", "", ""},
-		"a node of another role":      {[]string{ebs, "addonPods: {kube-system/ebs-1: {addon: aws-ebs-csi-driver, node: fargate-1, serviceAccount: own, credentials: NodeRole}}"}, "", "", "", ""},
+		"a node of another role":    {[]string{ebs, "addonPods: {kube-system/ebs-1: {addon: aws-ebs-csi-driver, node: fargate-1, serviceAccount: own, credentials: NodeRole}}"}, "", "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			results := rules.Run(view.New(overlay(t, test.patches...)), []rules.Rule{ruleOf(t, "NR702")})
