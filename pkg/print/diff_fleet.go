@@ -21,16 +21,8 @@ const detailedClusters = 10
 // can no longer be read, the verdicts that moved, each once with its clusters, and the changes
 // of the clusters that changed most.
 func FleetDiff(w io.Writer, raw *diff.FleetDiff, o TableOptions) error {
-	o.Width = max(cmp.Or(o.Width, DefaultWidth), minWidth)
-	see := text.Visible
-	if o.ASCII {
-		see = text.VisibleASCII
-	}
+	t, see := newTable(o)
 	d := cleanFleetDiff(raw, see)
-	t := &table{o: o, glyphs: asciiGlyphs}
-	if o.Symbols {
-		t.glyphs = unicodeGlyphs
-	}
 	t.line(t.paint(text.Count(d.Summary.Clusters, "cluster"), text.Bold))
 	t.sides(fleetSourceText(d.Old), fleetSourceText(d.New), d.Headline(), fleetDiffTone(d))
 	for _, line := range presences(d) {
@@ -258,13 +250,5 @@ func FleetDiffMarkdown(w io.Writer, d *diff.FleetDiff) error {
 		b.WriteString("\n</details>\n\n")
 		blocks = append(blocks, b.String())
 	}
-	m.addAll(markdownRest, "#### Changes\n\n", blocks)
-	for _, n := range d.NotCompared {
-		m.add(markdownRest, "Not compared: "+escape(clip(n, 4*maxName))+"\n\n")
-	}
-	if m.leftOut > 0 {
-		fmt.Fprintf(&m.b, "… and %d more; `kubectl noderole diff` shows all\n", m.leftOut)
-	}
-	_, err := io.WriteString(w, m.b.String())
-	return err
+	return m.writeChanges(w, blocks, d.NotCompared)
 }

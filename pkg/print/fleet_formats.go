@@ -1,7 +1,6 @@
 package print
 
 import (
-	"encoding/xml"
 	"fmt"
 	"io"
 	"slices"
@@ -101,17 +100,7 @@ func writeFleetJUnit(w io.Writer, f *finding.FleetReport, o Options) error {
 		}
 		all.Suites = append(all.Suites, s)
 	}
-	for _, s := range all.Suites {
-		all.Tests += s.Tests
-		all.Failures += s.Failures
-		all.Errors += s.Errors
-	}
-	out, err := xml.MarshalIndent(all, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write JUnit: %w", err)
-	}
-	_, err = io.WriteString(w, xml.Header+string(out)+"\n")
-	return err
+	return all.write(w)
 }
 
 // clusterSuite is the suite of a cluster, with the case that it was read.
