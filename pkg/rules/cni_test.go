@@ -229,6 +229,16 @@ roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {inlinePolicies: {six: '{"
 			"the DaemonSet sets AWS_WEB_IDENTITY_TOKEN_FILE",
 		},
 		{
+			"an annotation that is not the ARN of a role", `awsNode: {serviceAccount: {roleArn: "arn:aws:iam::111122223333:role/eksCNIRole "}, pods: null}` + "\naddons: {vpc-cni: null}\n",
+			map[string]finding.Status{"NR206": finding.NotApplicable, "NR603": finding.Fail},
+			"annotated eks.amazonaws.com/role-arn",
+		},
+		{
+			"a role of another partition", `awsNode: {serviceAccount: {roleArn: "arn:aws-cn:iam::111122223333:role/eksCNIRole"}, pods: null}` + "\naddons: {vpc-cni: null}\n",
+			map[string]finding.Status{"NR206": finding.NotApplicable, "NR603": finding.Fail},
+			"",
+		},
+		{
 			"a role of another account cannot manage the interfaces of this one",
 			`awsNode: {serviceAccount: {roleArn: "arn:aws:iam::444455556666:role/eksCNIRole"}, pods: null}
 addons: {vpc-cni: {serviceAccountRoleArn: "arn:aws:iam::444455556666:role/eksCNIRole"}}
