@@ -13,7 +13,7 @@ import (
 // package has allocated.
 func TestStart(t *testing.T) {
 	t.Parallel()
-	const most = 64 << 10 // bytes of one package
+	const most = 96 << 10 // bytes of one package
 	run := exec.Command(os.Args[0], "-test.run", "^$")
 	run.Env = append(os.Environ(), "GODEBUG=inittrace=1")
 	out, err := run.CombinedOutput()

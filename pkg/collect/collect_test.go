@@ -1223,7 +1223,7 @@ func TestManyNodes(t *testing.T) {
 	if calls := stats.PerOperation["ec2:DescribeInstances"]; calls != n/collect.InstanceBatch+1 {
 		t.Errorf("%d calls of ec2:DescribeInstances", calls)
 	}
-	if calls := stats.KubeCalls; calls != 2*n/500+13 {
+	if calls := stats.KubeCalls; calls != 2*n/500+14 {
 		t.Errorf("%d calls of the Kubernetes API", calls)
 	}
 	if peak := w.aws.peak["iam"]; peak > 20 {

@@ -177,6 +177,9 @@ func (e *evaluation) openParts(v verdict) []openPart {
 
 // namingReason returns why it is open how a statement names the caller.
 func namingReason(m match) string {
+	if m.statement.NotPrincipals != nil && m.statement.Effect == Deny {
+		return "a Deny with NotPrincipal may deny a principal unless its account, its role and its session are all listed"
+	}
 	if m.layer == LayerEndpoint {
 		return "the policy of a gateway endpoint that names an account means its root user only, that of an interface endpoint the whole account"
 	}
@@ -196,10 +199,15 @@ func (r *resource) reason(ctx *facts) string {
 
 // reason returns why a condition is open, where AWS's documentation leaves it open.
 func (c *Condition) reason(ctx *facts) string {
-	if !c.compiled.hasShortARN(ctx) {
+	values, presence := ctx.lookup(c.compiled.key)
+	switch {
+	case c.compiled.hasShortARN(ctx):
+		return "AWS does not document what an ARN pattern of fewer than six parts matches"
+	case c.compiled.several && presence == presentKey && values.count() > 1:
+		return "AWS does not document what an operator without ForAllValues or ForAnyValue does with several values"
+	default:
 		return ""
 	}
-	return "AWS does not document what an ARN pattern of fewer than six parts matches"
 }
 
 // hasShortARN reports whether a value is an ARN pattern of fewer than six parts that
@@ -246,7 +254,8 @@ func (b *caseBuilder) add(p openPart) {
 func (b *caseBuilder) addCondition(c *Condition) {
 	cc := &c.compiled
 	values, presence := b.e.ctx.lookup(cc.key)
-	opaque := presence == presentKey || cc.hasShortARN(&b.e.ctx)
+	_, dated := b.e.ctx.dated(cc.key)
+	opaque := presence == presentKey || dated || cc.hasShortARN(&b.e.ctx)
 	for i := range cc.values {
 		v := &cc.values[i]
 		if _, known := v.text.expand(&b.e.ctx); known == maybe && !v.itself {
@@ -266,7 +275,7 @@ func (b *caseBuilder) addCondition(c *Condition) {
 		k.conditions = append(k.conditions, c)
 		return
 	}
-	b.addOpaqueCondition(c, false)
+	b.addOpaqueCondition(c, presence == presentKey && values.count() > 1)
 }
 
 // addOpaqueCondition decides a condition on its own, with those that are equal or, of a

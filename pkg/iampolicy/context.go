@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Context is what is known of a request's condition keys. Keys are
@@ -22,6 +23,8 @@ type Context struct {
 	present map[string]bool     // keys that are present with an unknown value
 	// optional are the keys that may be absent although they are in values.
 	optional map[string]bool
+	// since are the keys that are present with a date, and the first that it can be.
+	since map[string]time.Time
 	// given are the values of the keys that may follow from the principal.
 	given [principalKeyCount]givenKey
 	// rules say of the keys that begin with a prefix and were not set whether they
@@ -99,6 +102,16 @@ func (f *facts) lookup(key string) (keyValues, presence) {
 	return keyValues{list: values}, presence
 }
 
+// dated returns the first date that a key can have which is present with an unknown one.
+// The key is in lower case.
+func (f *facts) dated(key string) (first time.Time, known bool) {
+	if f.known == nil {
+		return time.Time{}, false
+	}
+	first, known = f.known.since[key]
+	return first, known
+}
+
 // NewContext returns a context that knows nothing.
 func NewContext() *Context { return &Context{values: map[string][]string{}} }
 
@@ -106,7 +119,7 @@ func NewContext() *Context { return &Context{values: map[string][]string{}} }
 func (c *Context) Clone() *Context {
 	clone := *c
 	clone.values, clone.present, clone.optional = maps.Clone(c.values), maps.Clone(c.present), maps.Clone(c.optional)
-	clone.rules = slices.Clone(c.rules)
+	clone.since, clone.rules = maps.Clone(c.since), slices.Clone(c.rules)
 	return &clone
 }
 
@@ -144,12 +157,22 @@ func (c *Context) Optional(key, value string) *Context {
 	return c
 }
 
+// Since says that the request has the key, with a date that is not before another.
+func (c *Context) Since(key string, first time.Time) *Context {
+	if c.since == nil {
+		c.since = map[string]time.Time{}
+	}
+	c.since[strings.ToLower(key)] = first
+	return c.Present(key)
+}
+
 // Forget undoes what was said of a key, prefixes aside.
 func (c *Context) Forget(key string) *Context {
 	key = strings.ToLower(key)
 	delete(c.values, key)
 	delete(c.present, key)
 	delete(c.optional, key)
+	delete(c.since, key)
 	if k, ok := principalKeyOf(key); ok {
 		c.given[k] = givenKey{}
 	}
@@ -187,6 +210,7 @@ func (c *Context) put(key string, values []string) *Context {
 	key = strings.ToLower(key)
 	c.values[key] = values
 	delete(c.optional, key)
+	delete(c.since, key)
 	if k, ok := principalKeyOf(key); ok {
 		c.given[k] = givenKey{set: true, values: values}
 	}

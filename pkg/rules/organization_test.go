@@ -33,6 +33,11 @@ organization:
 		all  = `{"Effect":"Allow","Action":"*","Resource":"*"}`
 		none = `{"Effect":"Deny","Principal":"*","Action":"sqs:*","Resource":"*"}`
 	)
+	const imdsV1 = `,{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"NumericLessThan":{"ec2:RoleDelivery":"2.0"}}}`
+	instances := func(tokens string) string {
+		of := `{state: running, instanceProfile: "arn:aws:iam::111122223333:instance-profile/eksNodeRole", httpEndpoint: enabled, hopLimit: 1, httpTokens: `
+		return `instances: {i-01a2b3c4d5e6f7081: ` + of + `required}, i-02a2b3c4d5e6f7082: ` + of + tokens + `}, i-03a2b3c4d5e6f7083: ` + of + `required}}`
+	}
 	rcp := func(action, condition string) string {
 		return `{"Sid":"Mine","Effect":"Deny","Principal":"*","Action":"` + action + `","Resource":"*"` + condition + `}`
 	}
@@ -95,6 +100,7 @@ organization:
 		"an SCP denies IMDSv1 to the role of pods": {
 			organization(all+`,{"Effect":"Deny","Action":["ec2:AssignPrivateIpAddresses","ec2:CreateTags"],"Resource":"*","Condition":{"NumericLessThan":{"ec2:RoleDelivery":"2.0"}}}`, none), "", "", "",
 		},
+		"an SCP denies IMDSv1, and the instances require IMDSv2": {organization(all+imdsV1, none) + instances("required"), "", "", ""},
 		"the management account is not limited": {`
 organization: {id: o-1, managementAccount: "111122223333"}
 `, "", "", ""},
@@ -121,6 +127,12 @@ organization: {id: o-1, managementAccount: "999999999999", levels: [{id: r-1}, {
 			}
 		})
 	}
+	t.Run("an SCP denies IMDSv1, and one instance takes it", func(t *testing.T) {
+		report := rules.Judge(view.New(overlay(t, organization(all+imdsV1, none)+instances("optional"))), rules.Options{})
+		if r := resultOf(t, report.Results, "NR201"); r.Status != finding.Depends || !says(r, "NumericLessThan ec2:RoleDelivery 2.0") {
+			t.Errorf("%+v", r)
+		}
+	})
 }
 
 // TestOptionalFacts: what is optional and could not be read is one line, and the report is

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
@@ -37,6 +38,8 @@ type Session struct {
 	// sources are all that the assuming request may say of the resource on whose behalf
 	// it is made; empty where assume says it.
 	sources []func(*iampolicy.Context)
+	// instance is set where EC2 gives the credentials to an instance.
+	instance bool
 	// policy is the session policy; nil for none.
 	policy *document
 	// asks is what Asks says.
@@ -67,8 +70,51 @@ func (s *Session) known(r *Role) *iampolicy.Context {
 		r.v.inOrganization(c, "aws:Principal")
 		r.v.inOrganization(c, "aws:Resource")
 	}
+	r.v.atTime(c)
+	if t := r.v.Snapshot.Source.CollectedAt; !t.IsZero() {
+		c.Since("aws:TokenIssueTime", t.Add(-longestSession))
+	}
 	s.use(c)
+	if s.instance && r.v.tokensRequired()[r.ARN] {
+		c.Set("ec2:RoleDelivery", "2.0")
+	}
 	return c
+}
+
+// longestSession is how long a role session can last.
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_update-role-settings.html
+const longestSession = 12 * time.Hour
+
+// atTime adds what is known of the time of a request: it is not before the facts were read.
+func (v *View) atTime(c *iampolicy.Context) {
+	if t := v.Snapshot.Source.CollectedAt; !t.IsZero() {
+		c.Since("aws:CurrentTime", t).Since("aws:EpochTime", t)
+	}
+}
+
+// tokensRequired are the roles, by ARN, whose running instances all give credentials by
+// IMDSv2 alone.
+func (v *View) tokensRequired() map[string]bool {
+	if v.tokens != nil {
+		return v.tokens
+	}
+	v.tokens = map[string]bool{}
+	unread := len(v.Unread(snapshot.FactInstances)) > 0
+	for _, n := range v.Snapshot.Nodes {
+		id := n.InstanceID()
+		_, read := v.Snapshot.Instances[id]
+		unread = unread || id != "" && !read
+	}
+	if unread {
+		return v.tokens
+	}
+	for id, i := range v.Snapshot.Instances {
+		if role := v.RoleOfInstance(id); role != "" && !i.NotFound {
+			required, seen := v.tokens[role]
+			v.tokens[role] = i.HTTPTokens == "required" && (required || !seen)
+		}
+	}
+	return v.tokens
 }
 
 // AccountOf is the account in an ARN; empty where it has none.
@@ -153,7 +199,7 @@ func (v *View) InstanceSessions() []*Session {
 		for _, service := range accepted {
 			sessions = append(sessions, &Session{
 				Name: "EC2 instance", Principal: service, TrustActions: []string{"sts:AssumeRole"},
-				assume: byService, sources: v.sources(),
+				assume: byService, sources: v.sources(), instance: true,
 				use: func(c *iampolicy.Context) {
 					for _, key := range ofInstance {
 						c.Present(key)

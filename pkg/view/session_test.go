@@ -3,6 +3,7 @@ package view
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -181,6 +182,38 @@ func TestTags(t *testing.T) {
 		v, role := tested(t, snapshot.Role{InlinePolicies: map[string]string{"p": policy}}, nil)
 		if got := role.CanAs(v.InstanceSession(), tt.action).Verdict; got != tt.want {
 			t.Errorf("%s, %s: %v, want %v", tt.action.Name, tt.condition, got, tt.want)
+		}
+	}
+}
+
+// TestTime: a date that every session since the facts were read is after decides, as in the
+// policy that the console writes to revoke the sessions of a role.
+func TestTime(t *testing.T) {
+	at := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	revoke := func(date string) string {
+		return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"DateLessThan":{"aws:TokenIssueTime":"` + date + `"}}}]}`
+	}
+	trust := func(date string) string {
+		return `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"DateLessThan":{"aws:CurrentTime":"` + date + `"}}}}`
+	}
+	for _, tt := range []struct {
+		date            string
+		collected       time.Time
+		permits, trusts Verdict
+	}{
+		{"2025-01-01T00:00:00Z", at, Allowed, Denied},
+		{"2026-06-01T11:00:00Z", at, Depends, Denied}, // sessions from before may still run
+		{"2027-01-01T00:00:00Z", at, Depends, Depends},
+		{"2025-01-01T00:00:00Z", time.Time{}, Depends, Depends},
+	} {
+		v, role := tested(t, snapshot.Role{TrustPolicy: trust(tt.date), InlinePolicies: map[string]string{"AWSRevokeOlderSessions": revoke(tt.date)}}, func(s *snapshot.Snapshot) {
+			s.Source.CollectedAt = tt.collected
+		})
+		if got := role.CanAs(v.InstanceSession(), need.Worker[0]).Verdict; got != tt.permits {
+			t.Errorf("revoked %s: %v, want %v", tt.date, got, tt.permits)
+		}
+		if got := role.TrustAllows(v.InstanceSession(), "sts:AssumeRole").Verdict; got != tt.trusts {
+			t.Errorf("trusted until %s: %v, want %v", tt.date, got, tt.trusts)
 		}
 	}
 }

@@ -30,8 +30,9 @@ type View struct {
 	sessions    map[string][]*Session
 	authLines   []int
 	access      map[string]Access
-	images      *systemImages // made on the first question
-	limits      *organization // made on the first question
+	images      *systemImages   // made on the first question
+	limits      *organization   // made on the first question
+	tokens      map[string]bool // made on the first question
 	// cniVersion replaces the version of vpc-cni that runs.
 	cniVersion string
 }
@@ -403,6 +404,7 @@ func (r *Role) trustAllows(s *Session, action string, own granted) Answer {
 	known := func() *iampolicy.Context {
 		c := base()
 		s.assume(c)
+		r.v.atTime(c)
 		if r.ofAccount() {
 			r.v.inOrganization(c, "aws:Resource")
 		}
