@@ -261,7 +261,8 @@ func (w *work) fill() {
 // start them.
 func (w *work) nodesElsewhere() {
 	s := w.s
-	if len(s.NodeGroups)+len(s.KarpenterNodeClasses)+len(s.AutoModeNodeClasses)+len(s.AutoScalingGroups)+len(s.MappedRoles) == 0 && s.Cluster.AutoMode == nil {
+	auto := s.Cluster.AutoMode != nil && s.Cluster.AutoMode.NodeRoleARN != "" // else its own node classes have the roles
+	if len(s.NodeGroups)+len(s.KarpenterNodeClasses)+len(s.AutoModeNodeClasses)+len(s.AutoScalingGroups)+len(s.MappedRoles) == 0 && !auto {
 		w.missing(snapshot.FactNodeGroups, "", w.elsewhere("what starts nodes of cluster "+w.name+" is"))
 	}
 }
