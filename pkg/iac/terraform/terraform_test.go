@@ -91,6 +91,11 @@ func installed(t *testing.T, config string, modules map[string]string) string {
 	return dir
 }
 
+// mapped are the verdicts that an unknown aws-auth leaves open.
+func mapped(role, cluster string) []string {
+	return []string{"NR501 " + role, "NR504 " + role, "NR505 " + cluster, "NR506 " + role}
+}
+
 func TestPlans(t *testing.T) {
 	type cluster struct {
 		Cluster         string
@@ -121,14 +126,16 @@ func TestPlans(t *testing.T) {
 		// Which role Karpenter's nodes have, and whose the Auto Scaling groups are, only the sources
 		// of the modules say.
 		{"blueprint.json", "", []cluster{
-			{Cluster: "eu-west-1/other", Roles: []string{"nodes-(after apply)"}, Unknown: []string{"NR100 other"}},
-			{Cluster: "eu-west-1/shop", Roles: []string{"nodes-(after apply)-2"}, Unknown: []string{
-				"NR100 shop", "NR502 nodes-(after apply)-2", "NR503 nodes-(after apply)-2", "NR506 nodes-(after apply)-2",
+			{Cluster: "eu-west-1/old", Roles: []string{"nodes-(after apply)"}, Unknown: append([]string{"NR100 old"}, mapped("nodes-(after apply)", "old")...)},
+			{Cluster: "eu-west-1/other", Roles: []string{"nodes-(after apply)-2"}, Unknown: []string{"NR100 other"}},
+			{Cluster: "eu-west-1/shop", Roles: []string{"nodes-(after apply)-3"}, Unknown: []string{
+				"NR100 shop", "NR502 nodes-(after apply)-3", "NR503 nodes-(after apply)-3", "NR506 nodes-(after apply)-3",
 			}},
 		}},
 		{"blueprint.json", installed(t, "blueprint", map[string]string{"addons": "modules/addons", "addons.karpenter": "modules/irsa", "nodes": "modules/nodes"}), []cluster{
-			{Cluster: "eu-west-1/other", Roles: []string{"nodes-(after apply)"}},
-			{Cluster: "eu-west-1/shop", Roles: []string{"karpenter-(after apply)", "nodes-(after apply)-2"}, Failed: []string{"NR202 karpenter-(after apply)"}},
+			{Cluster: "eu-west-1/old", Roles: []string{"nodes-(after apply)"}, Unknown: mapped("nodes-(after apply)", "old")},
+			{Cluster: "eu-west-1/other", Roles: []string{"nodes-(after apply)-2"}},
+			{Cluster: "eu-west-1/shop", Roles: []string{"karpenter-(after apply)", "nodes-(after apply)-3"}, Failed: []string{"NR202 karpenter-(after apply)"}},
 		}},
 		// The node group names its role by a local value, which only the sources have.
 		{"unknown.json", "", []cluster{{Cluster: "eu-west-1/shop", Unknown: []string{"NR100 shop"}}}},

@@ -1,8 +1,10 @@
 # A cluster as the EKS blueprints write it: an add-on's module has Karpenter's node role behind a
-# merged output, and the nodes' module tags its Auto Scaling group in a dynamic block.
+# merged output, the nodes' module tags its Auto Scaling group in a dynamic block, and the provider of
+# Kubernetes has its cluster from a data source.
 terraform {
   required_providers {
-    aws = { source = "hashicorp/aws" }
+    aws        = { source = "hashicorp/aws" }
+    kubernetes = { source = "hashicorp/kubernetes" }
   }
 }
 
@@ -12,7 +14,7 @@ provider "aws" {
 }
 
 locals {
-  clusters = { shop = "API", other = "API" }
+  clusters = { shop = "API", other = "API", old = "CONFIG_MAP" }
 }
 
 resource "aws_iam_role" "cluster" {
@@ -52,4 +54,22 @@ module "nodes" {
   source       = "./modules/nodes"
   for_each     = local.clusters
   cluster_name = aws_eks_cluster.this[each.key].id
+}
+
+data "aws_eks_cluster" "old" {
+  name = aws_eks_cluster.this["old"].id
+}
+
+provider "kubernetes" {
+  host = data.aws_eks_cluster.old.endpoint
+}
+
+resource "kubernetes_config_map_v1_data" "aws_auth" {
+  metadata {
+    name      = "aws-auth"
+    namespace = "kube-system"
+  }
+  data = {
+    mapRoles = yamlencode([{ rolearn = module.nodes["old"].role_arn, username = "system:node:{{EC2PrivateDNSName}}", groups = ["system:bootstrappers", "system:nodes"] }])
+  }
 }

@@ -52,3 +52,7 @@ resource "aws_eks_access_entry" "this" {
   principal_arn = aws_iam_role.this.arn
   type          = "EC2_LINUX"
 }
+
+output "role_arn" {
+  value = aws_iam_role.this.arn
+}
