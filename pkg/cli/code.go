@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -26,6 +25,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/managed"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // codeOptions name infrastructure code whose facts are used instead of a live cluster's.
@@ -48,7 +48,7 @@ func (o *codeOptions) addFlags(f *pflag.FlagSet) {
 		f.StringArrayVar(&o.cloudformation, "cloudformation", nil, "Use the CloudFormation template in this file instead of a live cluster, - for standard input; repeat it where a cluster's code has several")
 		f.StringArrayVar(&o.parameters, "parameter", nil, "Value of a parameter of the --cloudformation templates, as NAME=VALUE, repeatable")
 		f.StringArrayVar(&o.manifests, "manifests", nil, "Folder of Kubernetes manifests that are part of the code: node classes, aws-auth, the service account aws-node; repeatable")
-		f.StringVar(&o.account, "account", "", "AWS account of what --terraform or --cloudformation creates, where the code does not say it")
+		f.StringVar(&o.account, "account", "", "AWS account of what --terraform or --cloudformation creates, if the code does not contain it")
 	})
 }
 
@@ -83,7 +83,7 @@ func (o *codeOptions) onlyManifests() []string {
 var codeFlags = []string{"region", "cluster-name"}
 
 // accountID is the form of the IDs of AWS accounts.
-var accountID = regexp.MustCompile(`^[0-9]{12}$`)
+var accountID = text.Pattern(`^[0-9]{12}$`)
 
 // complete refuses flags that contradict each other.
 func (o *codeOptions) complete(cmd *cobra.Command) error {
@@ -100,7 +100,7 @@ func (o *codeOptions) complete(cmd *cobra.Command) error {
 		return usage("give the code too: --terraform plan.json", "--onto applies to infrastructure code only")
 	case !o.given():
 		return nil
-	case o.account != "" && !accountID.MatchString(o.account):
+	case o.account != "" && !accountID().MatchString(o.account):
 		return usage("such as --account 111122223333", "--account: %q is not the ID of an AWS account", o.account)
 	}
 	if err := o.once(); err != nil {
@@ -229,7 +229,7 @@ func (o *codeOptions) declaredTemplates(ctx context.Context, live *liveOptions, 
 	return code, nil
 }
 
-// evidence says where facts of infrastructure code come from.
+// evidence returns where facts of infrastructure code come from.
 func (o *codeOptions) evidence(code *iac.Code) string {
 	switch {
 	case len(o.terraform) > 1:
@@ -347,7 +347,7 @@ func (o *codeOptions) read(ctx context.Context, live *liveOptions) ([]*snapshot.
 	return snapshots, nil
 }
 
-// nextForPlan says what to do about a file that cannot be read.
+// nextForPlan returns what to do about a file that cannot be read.
 func nextForPlan(err *files.Error) string {
 	if strings.Contains(err.Problem, "is larger than") {
 		if err.Name == "-" {
@@ -367,7 +367,7 @@ func (o *codeOptions) oneCluster(snapshots []*snapshot.Snapshot, what string) er
 	for _, s := range snapshots {
 		names = append(names, s.Cluster.Identity().Name())
 	}
-	return usage("choose one: --cluster-name "+names[0], "%s has %d clusters, %s, and %s has room for one", o.file(), len(snapshots), strings.Join(names, ", "), what)
+	return usage("choose one: --cluster-name "+command.Quote(names[0]), "%s has %d clusters, %s, and %s has room for one", o.file(), len(snapshots), strings.Join(names, ", "), what)
 }
 
 // advise says what to do about findings in infrastructure code: no command of AWS or of this
@@ -379,16 +379,16 @@ func (o *codeOptions) advise(report *finding.Report) {
 		if !r.Failed() || len(r.Causes) > 0 {
 			continue
 		}
-		note := "says how to correct the code"
+		note := "shows how to correct the code"
 		if r.Place != nil {
-			note = "says how to correct " + r.Place.Address
+			note = "shows how to correct " + r.Place.Address
 		}
 		r.Next = []finding.Next{finding.Run(command.Noderole("explain", r.ID)).With(note)}
 	}
 	report.Sort()
 }
 
-// noNodeRole is the error of a report without a node role, which is no pass.
+// noNodeRole is the error of a report without a node role, which is not a pass.
 func (o *codeOptions) noNodeRole(report *finding.Report) error {
 	if len(report.NodeRoles) > 0 {
 		return nil

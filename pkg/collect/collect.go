@@ -277,14 +277,14 @@ type Options struct {
 // resource types.
 type Question struct{ Action, Resource string }
 
-// Event says how far reading has come. Total grows while more is discovered.
+// Event describes how far reading has come. Total grows while more is discovered.
 type Event struct {
 	// What was just read, such as "role eks-node": a kind and a name.
 	What        string
 	Done, Total int
 }
 
-// Stats says what reading cost, calls of locate through the same clients
+// Stats describes what reading cost, calls of locate through the same clients
 // included. A retried request counts again.
 type Stats struct {
 	AWSCalls int

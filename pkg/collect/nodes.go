@@ -375,7 +375,7 @@ func (c *collector) startReplacedProfiles() {
 const hybridUsername = "system:node:{{SessionName}}"
 
 // startMappedRoles reads the roles that aws-auth maps as it does those of hybrid nodes,
-// where the cluster takes such nodes: what they trust tells them from other roles. It is
+// where the cluster takes such nodes: they are recognized by what they trust. It is
 // called when one of the facts that this depends on is known.
 func (c *collector) startMappedRoles() {
 	var auth *snapshot.AWSAuth
@@ -406,7 +406,7 @@ func (c *collector) mappedRoles(auth *snapshot.AWSAuth, wanted func(awsauth.Mapp
 	mappings, _ := awsauth.Parse(auth.MapRoles) // what is wrong with it is the rules' to say
 	for _, m := range mappings {
 		a, ok := snapshot.ParseARN(m.RoleARN)
-		if ok && wanted(m) && isIAM(a, "role/") && a.Account == c.identity().Account && iamName.MatchString(a.Name()) {
+		if ok && wanted(m) && isIAM(a, "role/") && a.Account == c.identity().Account && iamName().MatchString(a.Name()) {
 			names = append(names, a.Name())
 		}
 	}

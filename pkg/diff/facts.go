@@ -20,7 +20,7 @@ func partsOfFacts(older, newer *snapshot.Snapshot) []part[*snapshot.Snapshot] {
 	f.access()
 	f.awsNode()
 	f.nodes()
-	f.around()
+	f.limits()
 	f.addons()
 	f.registries()
 	f.others()
@@ -282,7 +282,7 @@ func issueTexts(issues []snapshot.HealthIssue) []string {
 	return slices.Compact(lines)
 }
 
-// setting adds a text of facts that are no map; an empty one is none.
+// setting adds a text of facts that are not a map; an empty text is not added.
 func (f *factParts) setting(kind ObjectKind, name, field string, fact snapshot.Fact, value func(*snapshot.Snapshot) string, copyTo func(to, from *snapshot.Snapshot)) {
 	f.add(part[*snapshot.Snapshot]{
 		kind: kind, name: name, field: field, needs: []factRef{factOf(fact, "")}, copyTo: copyTo,
@@ -317,6 +317,12 @@ func (f *factParts) cluster() {
 	f.setting(KindCluster, name, "remote node networks", snapshot.FactCluster,
 		func(s *snapshot.Snapshot) string { return listed(s.Cluster.RemoteNodeNetworks) },
 		func(to, from *snapshot.Snapshot) { to.Cluster.RemoteNodeNetworks = from.Cluster.RemoteNodeNetworks })
+	f.setting(KindCluster, name, "control plane", snapshot.FactCluster, func(s *snapshot.Snapshot) string {
+		if s.Cluster.LocalControlPlane {
+			return "on instances of the account"
+		}
+		return ""
+	}, func(to, from *snapshot.Snapshot) { to.Cluster.LocalControlPlane = from.Cluster.LocalControlPlane })
 	issues := health(func(c *snapshot.Cluster) *[]snapshot.HealthIssue { return &c.Health })
 	f.add(part[*snapshot.Snapshot]{
 		kind: KindCluster, name: name, field: issues.name, needs: []factRef{factOf(snapshot.FactCluster, "")},
@@ -454,7 +460,7 @@ func firstOf(list ...string) string {
 	return ""
 }
 
-// findRoles are the facts that lead to roles.
+// findRoles are the facts by which roles are found.
 var findRoles = []snapshot.Fact{
 	snapshot.FactCluster, snapshot.FactNodeGroups, snapshot.FactNodes, snapshot.FactInstances, snapshot.FactInstanceProfiles, snapshot.FactNodeClasses,
 	snapshot.FactAutoScaling, snapshot.FactAddons, snapshot.FactPodIdentity, snapshot.FactServiceAccount, snapshot.FactHybridEntries,

@@ -10,6 +10,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/awsauth"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
@@ -399,7 +400,7 @@ func setEnv(ds *snapshot.DaemonSet, a Addon) {
 	var config struct {
 		Env map[string]any `yaml:"env"`
 	}
-	if err := yaml.Unmarshal([]byte(a.Config.Text), &config); err != nil {
+	if err := decodeConfig(a.Config.Text, &config); err != nil {
 		ds.EnvFrom = []string{"the configuration of the add-on, which cannot be parsed"}
 		return
 	}
@@ -408,6 +409,15 @@ func setEnv(ds *snapshot.DaemonSet, a Addon) {
 			put(&ds.Env, name, fmt.Sprint(value))
 		}
 	}
+}
+
+// decodeConfig decodes the configuration of an add-on, which is YAML or JSON.
+func decodeConfig(text string, into any) error {
+	file, err := files.YAML([]byte(text))
+	if err != nil || len(file.Docs) == 0 || file.Docs[0].Body == nil {
+		return err
+	}
+	return yaml.NodeToValue(file.Docs[0].Body, into)
 }
 
 // oidcProvider adds the provider of the cluster's issuer, which only IRSA needs.

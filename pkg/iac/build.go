@@ -324,6 +324,7 @@ func (w *work) cluster() {
 	w.declare(c.ARN, w.Declared)
 	if w.base == nil { // AWS does not change these, or knows better
 		c.Version, c.OIDCIssuer, c.RemoteNodeNetworks = w.Version, w.Issuer.Text, w.RemoteNetworks
+		c.LocalControlPlane = w.LocalControlPlane
 		c.IPFamily = w.IPFamily.Text
 		if w.IPFamily.Empty() {
 			c.IPFamily = "ipv4" // EKS's default

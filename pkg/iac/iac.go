@@ -145,6 +145,8 @@ type Cluster struct {
 	AutoMode        *AutoMode
 	AutoModeUnknown Value
 	RemoteNetworks  []string
+	// LocalControlPlane is set where the control plane runs on instances of the account.
+	LocalControlPlane bool
 	// SelfManagedAddons is "false" where EKS does not install aws-node by itself.
 	SelfManagedAddons Value
 }

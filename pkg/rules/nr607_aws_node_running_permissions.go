@@ -36,7 +36,7 @@ that they use until they are restarted.`,
 		unread := v.Unread(snapshot.FactPods)
 		switch {
 		case identity.Kind == view.NotInstalled:
-			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "aws-node is not installed"})
+			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: withoutAWSNode(v)})
 			return
 		case identity.Kind == view.UnknownIdentity:
 			report(unknown(awsNodeSubject(), "whether the running pods of aws-node have CNI permissions is unknown", identity.Unread))
@@ -100,7 +100,7 @@ func judgeRunning(v *view.View, pods []view.PodIdentityUse) finding.Result {
 			Evidence: append(lines, "no Pod Identity association names kube-system/aws-node"),
 		}
 	case arn == "":
-		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: who + ", and its role is not known", Evidence: lines}
+		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: who + ", and its role is unknown", Evidence: lines}
 	}
 	r := v.Role(arn)
 	if r.Facts.NotFound {

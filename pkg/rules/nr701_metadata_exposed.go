@@ -108,7 +108,7 @@ func metadataFailure(r *view.NodeRole, now instancesMetadata, sources, evidence 
 	return result
 }
 
-// worth says what the role's credentials allow besides what every node needs.
+// worth returns what the role's credentials allow besides what every node needs.
 func worth(r *view.NodeRole) string {
 	dangerous := askAll(r.Role, append(need.Indicative(), need.Excessive...))
 	if len(dangerous.allowed) == 0 {

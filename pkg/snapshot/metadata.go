@@ -20,7 +20,7 @@ func (m MetadataOptions) Exposed() (why string, decided bool) {
 	return "", m.HTTPTokens == "required" && m.HopLimit == 1
 }
 
-// Unset lists, of the options that decide whether pods can get the credentials of the
+// Unset returns, of the options that decide whether pods can get the credentials of the
 // instance, those that are not set.
 func (m MetadataOptions) Unset() []string {
 	var unset []string
@@ -33,7 +33,7 @@ func (m MetadataOptions) Unset() []string {
 	return unset
 }
 
-// String says the options that are set.
+// String returns the options that are set.
 func (m MetadataOptions) String() string {
 	var parts []string
 	if m.HTTPEndpoint != "" {

@@ -153,7 +153,7 @@ type Place struct {
 	Line int    `json:"line,omitempty"`
 }
 
-// Source says how a snapshot came to be.
+// Source describes how a snapshot came to be.
 type Source struct {
 	// Tool is the program and version that read the facts.
 	Tool string `json:"tool,omitempty"`
@@ -196,6 +196,11 @@ type Cluster struct {
 	// RemoteNodeNetworks are the CIDRs of hybrid nodes. A cluster without any has no hybrid nodes.
 	// Source: https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-cluster-create.html
 	RemoteNodeNetworks []string `json:"remoteNodeNetworks,omitempty"`
+	// LocalControlPlane is set for a local cluster on AWS Outposts whose control plane runs
+	// on instances of the account. These are nodes of the cluster, and have the cluster role.
+	// Sources: https://docs.aws.amazon.com/eks/latest/userguide/eks-outposts-local-cluster-create.html,
+	// https://docs.aws.amazon.com/eks/latest/userguide/eks-outposts-troubleshooting.html
+	LocalControlPlane bool `json:"localControlPlane,omitempty"`
 }
 
 // AutoMode is the compute configuration of EKS Auto Mode.
@@ -480,7 +485,7 @@ type InstanceProfile struct {
 	Roles []string `json:"roles,omitempty"`
 }
 
-// Provisioner says what started a node.
+// Provisioner describes what started a node.
 type Provisioner string
 
 // The makers of nodes, recognized by the labels and provider IDs that they set.
@@ -614,7 +619,8 @@ type Pod struct {
 
 // AddonPod is a pod of an add-on that calls AWS.
 type AddonPod struct {
-	// Addon is the pod's label app.kubernetes.io/name, such as aws-ebs-csi-driver.
+	// Addon is the pod's label app.kubernetes.io/name, such as aws-ebs-csi-driver. It is
+	// aws-for-fluent-bit also for a pod with that image and the label k8s-app=fluent-bit.
 	Addon string `json:"addon"`
 	Node  string `json:"node,omitempty"`
 	// ServiceAccount is the name of its service account, in the pod's namespace.
@@ -622,8 +628,11 @@ type AddonPod struct {
 	// HostNetwork is set where the pod uses the node's network, and so reaches the instance
 	// metadata whatever its hop limit.
 	HostNetwork bool `json:"hostNetwork,omitempty"`
-	// Credentials is the source of credentials that the environment of its containers selects,
-	// such as NodeRole.
+	// Container is the container that calls AWS. It is empty where no container has the name that
+	// the add-on gives it, so that every container may be the one.
+	Container string `json:"container,omitempty"`
+	// Credentials is the source of credentials that the environment of that container selects,
+	// such as NodeRole. It is Unknown where several containers may be the one, and they differ.
 	Credentials string `json:"credentials"`
 	// OptionalKeys is the name of a Secret that the pod takes static keys from, if it exists.
 	// Secrets are not read.

@@ -53,6 +53,9 @@ func (c *cloud) clusterJSON(s *snapshot.Snapshot) map[string]any {
 	if auto := s.Cluster.AutoMode; auto != nil {
 		out["computeConfig"] = map[string]any{"enabled": true, "nodeRoleArn": auto.NodeRoleARN, "nodePools": auto.NodePools}
 	}
+	if s.Cluster.LocalControlPlane {
+		out["outpostConfig"] = map[string]any{"outpostArns": []string{}, "controlPlaneInstanceType": "m5.large"}
+	}
 	if networks := s.Cluster.RemoteNodeNetworks; len(networks) > 0 {
 		out["remoteNetworkConfig"] = map[string]any{"remoteNodeNetworks": []any{map[string]any{"cidrs": networks}}}
 	}

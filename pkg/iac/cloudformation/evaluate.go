@@ -3,7 +3,6 @@ package cloudformation
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -288,7 +287,7 @@ func (t *template) evaluateARN(id string) string {
 }
 
 // variable is a variable in the text of Fn::Sub, or an escaped one.
-var variable = regexp.MustCompile(`\$\{([^}]*)\}`)
+var variable = text.Pattern(`\$\{([^}]*)\}`)
 
 func (t *template) sub(argument any) any {
 	own := map[string]any{}
@@ -309,12 +308,12 @@ func (t *template) sub(argument any) any {
 		}
 		return t.ref(name)
 	}
-	if m := variable.FindStringSubmatch(format); m != nil && m[0] == format && !strings.HasPrefix(m[1], "!") {
+	if m := variable().FindStringSubmatch(format); m != nil && m[0] == format && !strings.HasPrefix(m[1], "!") {
 		return get(m[1])
 	}
 	var reason any
-	out := variable.ReplaceAllStringFunc(format, func(s string) string {
-		name := variable.FindStringSubmatch(s)[1]
+	out := variable().ReplaceAllStringFunc(format, func(s string) string {
+		name := variable().FindStringSubmatch(s)[1]
 		if literal, ok := strings.CutPrefix(name, "!"); ok {
 			return "${" + literal + "}"
 		}
@@ -341,7 +340,7 @@ func first(a, b any) any {
 	return b
 }
 
-// whyPart says why a part of a text is not known.
+// whyPart returns why a part of a text is not known.
 func whyPart(v any) string {
 	if r, ok := v.(reference); ok {
 		return "the name of " + r.of.address(r.id) + " is known only after deployment"
@@ -497,7 +496,7 @@ func (t *template) split(argument any) any {
 	return elements
 }
 
-// why says why a value, or a part of it, is not known; empty where it is.
+// why returns why a value, or a part of it, is not known; empty where it is.
 func why(v any) string {
 	switch v := v.(type) {
 	case unknown:

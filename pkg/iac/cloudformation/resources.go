@@ -210,6 +210,9 @@ func (t *template) cluster(id string) {
 	if c.Name.Empty() {
 		c.Name = iac.Unknown(id + " has a name only after deployment")
 	}
+	if outpost, set := get("OutpostConfig").(map[string]any); set {
+		c.LocalControlPlane = outpost["EtcdInstanceType"] == nil
+	}
 	networks, _ := get("RemoteNetworkConfig", "RemoteNodeNetworks").([]any)
 	for _, n := range networks {
 		c.RemoteNetworks = append(c.RemoteNetworks, t.texts(field(n, "Cidrs"))...)
