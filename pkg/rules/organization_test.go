@@ -91,6 +91,10 @@ organization:
 		"an SCP denies resources of other organizations": {
 			organization(all+`,{"Effect":"Deny","Action":"*","NotResource":"arn:aws:ecr:*:602401143452:repository/*","Condition":{"StringNotEqualsIfExists":{"aws:ResourceOrgID":"o-1","ec2:Owner":"amazon"}}}`, none), "", "", "",
 		},
+		"an SCP denies resources of other organizations, also EKS's": {
+			organization(all+`,{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringNotEqualsIfExists":{"aws:ResourceOrgID":"${aws:PrincipalOrgID}"}}}`, none), "NR202",
+			"ecr:BatchGetImage, ecr:GetDownloadUrlForLayer: denied by SCP Own statement 2", "organization's service control policies",
+		},
 		"an SCP denies resources outside of an organizational unit": {
 			organization(all+`,{"Effect":"Deny","Action":"*","NotResource":"arn:aws:ecr:*:602401143452:repository/*","Condition":{"ForAllValues:StringNotLike":{"aws:ResourceOrgPaths":"o-1/r-1/ou-1/*","aws:PrincipalOrgPaths":"o-1/*"}}}`, none), "", "", "",
 		},
