@@ -84,6 +84,11 @@ organization:
 			organization(all, rcp("sts:AssumeRoleWithWebIdentity", `,"Condition":{"Null":{"token.actions.githubusercontent.com:sub":"true"}}`)), "NR603",
 			"denied by RCP Own statement 1 (Mine)", "organization's resource control policies",
 		},
+		// AWS's example leaves the action out, as such a request has no organization.
+		"an RCP denies everyone but principals of the organization, tokens included": {
+			organization(all, rcp("sts:*", `,"Condition":{"StringNotEqualsIfExists":{"aws:PrincipalOrgID":"o-1"},"BoolIfExists":{"aws:PrincipalIsAWSService":"false"}}`)), "NR603",
+			"sts:AssumeRoleWithWebIdentity: denied by RCP Own statement 1 (Mine)", "organization's resource control policies",
+		},
 		"an RCP denies EKS Pod Identity to tag sessions": {
 			organization(all, rcp("sts:TagSession", "")) + ruleNamed(t, "NR604").Good, "NR604",
 			"sts:TagSession: denied by RCP Own statement 1 (Mine)", "organization's resource control policies",
