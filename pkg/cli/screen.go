@@ -47,8 +47,8 @@ func addColorFlag(f *pflag.FlagSet, color *string) {
 		addTo(f, "color", "", "Use colors, by default on a terminal unless NO_COLOR is set: %s")
 }
 
-// complete checks what the flags say, and tells the source of the facts. table
-// tells whether the report is printed for people.
+// complete checks what the flags say, and completes the source of the facts. table
+// is set where the report is printed for people.
 func (o *screenOptions) complete(cmd *cobra.Command, source *factsOptions, table bool) error {
 	for _, name := range []string{"show", "group-by"} {
 		if !table && cmd.Flags().Changed(name) {
@@ -85,7 +85,7 @@ type screen struct {
 	terminal bool
 	// width is in columns, 0 where nothing says.
 	width int
-	// unicode tells whether the locale can show more than ASCII.
+	// unicode is whether the locale can show more than ASCII.
 	unicode bool
 	getenv  func(string) string
 }
@@ -93,7 +93,7 @@ type screen struct {
 // templateOutput is where the output of a user's template goes. A terminal gets what
 // steers it as an escape; a file or another program gets the data as they are.
 func templateOutput(w io.Writer) io.Writer {
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if f, ok := fileOf(w); ok && term.IsTerminal(int(f.Fd())) {
 		return &text.Writer{W: w, Tabs: true}
 	}
 	return w
@@ -106,7 +106,7 @@ const pipeWidth = 132
 // newScreen looks at the stream and the environment.
 func newScreen(w io.Writer, getenv func(string) string) screen {
 	s := screen{getenv: getenv, unicode: unicodeLocale(getenv)}
-	if f, ok := w.(*os.File); ok {
+	if f, ok := fileOf(w); ok {
 		if term.IsTerminal(int(f.Fd())) {
 			s.terminal = true
 			if width, _, err := term.GetSize(int(f.Fd())); err == nil {

@@ -39,7 +39,7 @@ func (f *factParts) around() {
 	})
 }
 
-// routesText says which subnets' traffic goes through a gateway endpoint.
+// routesText returns which subnets' traffic goes through a gateway endpoint.
 func routesText(r *snapshot.EndpointRoutes) string {
 	if r == nil {
 		return "all"

@@ -124,7 +124,7 @@ func (f *fleet) judgeTrust(arn string, users []Facts, by map[provider]Facts) (fi
 	return r, true
 }
 
-// whoseTokens says whose tokens a trust policy accepts.
+// whoseTokens returns whose tokens a trust policy accepts.
 func whoseTokens(t view.ProviderTrust) string {
 	switch {
 	case t.Any == view.Allowed:

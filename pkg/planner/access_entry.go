@@ -36,7 +36,7 @@ func (p *planner) grantAccess(r finding.Result) ([]Step, error) {
 		changes = append(changes, p.associate(role.ARN, p.autoNodePolicy(), nil))
 	}
 	return []Step{{
-		Title: "create an access entry of type " + kind + " for " + role.Name, rank: rankEntry, provesOwn: true, Changes: changes,
+		Title: "create an " + kind + " access entry for " + role.Name, rank: rankEntry, provesOwn: true, Changes: changes,
 		Proof: "the role has an access entry of type " + kind,
 	}}, nil
 }

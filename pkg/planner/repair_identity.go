@@ -24,7 +24,7 @@ func (p *planner) repairIRSA(r finding.Result) ([]Step, error) {
 	changes := p.provider()
 	if answer := role.TrustAllows(p.v.IRSASession(), "sts:AssumeRoleWithWebIdentity"); answer.Verdict == view.Denied {
 		if answer.Result.Explicit {
-			return nil, manual(whyTrustDenied).next(r.Next...)
+			return nil, manual("%s", whyNotTrusted(answer)).next(r.Next...)
 		}
 		if err := p.ofOthers(role); err != nil {
 			return nil, err
@@ -85,7 +85,7 @@ func (p *planner) repairPodIdentity(r finding.Result) ([]Step, error) {
 	for _, action := range p.v.PodIdentitySession().TrustActions {
 		if answer := role.TrustAllows(p.v.PodIdentitySession(), action); answer.Verdict == view.Denied {
 			if answer.Result.Explicit {
-				return nil, manual(whyTrustDenied).next(r.Next...)
+				return nil, manual("%s", whyNotTrusted(answer)).next(r.Next...)
 			}
 			missing = true
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"reflect"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/diff"
@@ -20,7 +19,7 @@ func Diff(w io.Writer, d *diff.Diff, o TableOptions) error {
 	if o.ASCII {
 		see = text.VisibleASCII
 	}
-	d = cleanDiff(d, see)
+	d = cleaned(d, see)
 	t := &table{o: o, glyphs: asciiGlyphs}
 	if o.Symbols {
 		t.glyphs = unicodeGlyphs
@@ -46,12 +45,6 @@ func Diff(w io.Writer, d *diff.Diff, o TableOptions) error {
 	}
 	_, err := io.WriteString(w, t.b.String())
 	return err
-}
-
-// cleanDiff is clean for a diff.
-func cleanDiff(d *diff.Diff, see func(string) string) *diff.Diff {
-	c := cleaned(reflect.ValueOf(*d), see).Interface().(diff.Diff) //nolint:forcetypeassert // the type that went in
-	return &c
 }
 
 // diffTone is the tone of the headline.
@@ -92,7 +85,7 @@ func (t *table) sides(older, newer, headline string, is tone) {
 	t.line("")
 }
 
-// sourceText says where one side comes from.
+// sourceText returns where one side comes from.
 func sourceText(s diff.Source) string {
 	words := s.Name
 	if s.Kind == finding.ReportKind {
@@ -116,7 +109,7 @@ func stateLabel(s *diff.State) label {
 	}
 }
 
-// movedText says from what to what a verdict moved.
+// movedText returns from what to what a verdict moved.
 func movedText(v diff.Verdict) string {
 	switch {
 	case v.Movement == diff.New:
@@ -218,7 +211,7 @@ func policyLines(s string) []string {
 // DiffMarkdown writes what changed in a cluster as GitHub's Markdown, for a comment on a
 // pull request. No name or policy text in it is read as Markdown or HTML.
 func DiffMarkdown(w io.Writer, d *diff.Diff) error {
-	d = cleanDiff(d, text.Visible)
+	d = cleaned(d, text.Visible)
 	m := &markdown{}
 	fmt.Fprintf(&m.b, "### kubectl noderole diff: %s\n\n", escape(clip(d.Headline(), maxName)))
 	fmt.Fprintf(&m.b, "Cluster %s\n\n- old: %s\n- new: %s\n\n", escape(clip(d.Cluster.ARN, maxName)), escape(clip(sourceText(d.Old), maxName)), escape(clip(sourceText(d.New), maxName)))

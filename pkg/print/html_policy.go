@@ -67,7 +67,7 @@ type statement struct {
 	Marks  []mark
 }
 
-// mark says what a statement or a policy does for a need.
+// mark describes what a statement or a policy does for a need.
 type mark struct {
 	Tone        tone
 	Verb, Label string
@@ -360,7 +360,7 @@ func (p *policyDetail) take(document string, marks map[int][]mark) {
 }
 
 // statementsOf returns the statements of a policy document, indented; none where
-// the text is no document.
+// the text is not a document.
 func statementsOf(text string) []string {
 	var doc struct{ Statement json.RawMessage }
 	if json.Unmarshal([]byte(text), &doc) != nil || len(doc.Statement) == 0 {

@@ -20,7 +20,7 @@ const (
 	DefaultWidth = 80
 	minWidth     = 60
 	maxProse     = 132 // longer lines of prose are hard to read
-	twoColumns   = 140 // from here on evidence and impact stand side by side
+	twoColumns   = 140 // from here on evidence and impact are side by side
 	maxTwo       = 170
 	maxEvidence  = 8
 	maxSources   = 3 // lines of what uses a role
@@ -87,7 +87,7 @@ func Table(w io.Writer, r *finding.Report, o TableOptions) error {
 	if o.ASCII {
 		see = text.VisibleASCII
 	}
-	r = clean(r, see)
+	r = cleaned(r, see)
 	if partition := strings.Split(r.Cluster.ARN, ":"); len(partition) > 1 && r.Cluster.Account != "" {
 		t.account = "arn:" + partition[1] + ":iam::" + r.Cluster.Account + ":"
 	}
@@ -206,7 +206,6 @@ func (t *table) roles(r *finding.Report) {
 	rows := otherRows(r)
 	if len(r.NodeRoles) == 0 {
 		t.line("No node role was found.")
-		t.line("")
 		return
 	}
 	rows = slices.Concat(r.NodeRoles, rows)
@@ -246,7 +245,6 @@ func (t *table) roles(r *finding.Report) {
 	if cut {
 		t.line("(-o wide names everything that uses a role)")
 	}
-	t.line("")
 }
 
 // sources returns what uses a role, in lines of so many columns, and whether some

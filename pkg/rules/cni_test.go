@@ -115,7 +115,7 @@ func TestCNIVerdicts(t *testing.T) {
 		{
 			"v1.22.1 too", without("DescribeSecurityGroups") + daemonSet("v1.22.1-eksbuild.1", ""),
 			map[string]finding.Status{"NR206": finding.Fail},
-			"ec2:DescribeSecurityGroups: no statement allows it",
+			"no statement allows ec2:DescribeSecurityGroups",
 		},
 		{
 			"before, the upgrade is warned of", without("DescribeSecurityGroups") + daemonSet("v1.21.1-eksbuild.1", ""),
@@ -140,7 +140,7 @@ func TestCNIVerdicts(t *testing.T) {
 		{
 			"IPv6 at v1.22.0", ipv6 + six + daemonSet("v1.22.0", ""),
 			map[string]finding.Status{"NR206": finding.Fail},
-			"ec2:DescribeSubnets, ec2:DescribeSecurityGroups: no statement allows it",
+			"no statement allows ec2:DescribeSubnets, ec2:DescribeSecurityGroups",
 		},
 		{
 			"IPv6 of a version that is not known", ipv6 + six + `

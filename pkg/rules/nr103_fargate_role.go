@@ -44,7 +44,7 @@ for EC2 nodes in aws-auth or its access entry.`,
 			case len(shared) > 0:
 				report(finding.Result{
 					Status: finding.Fail, Subject: roleSubject(r), Evidence: evidence,
-					Message:    fmt.Sprintf("%s is also the pod execution role of Fargate profile %s", r.Name, strings.Join(shared, ", ")),
+					Message:    fmt.Sprintf("%s is also a pod execution role: Fargate profile %s", r.Name, strings.Join(shared, ", ")),
 					WrongRoles: []string{r.ARN},
 				})
 			case len(unread) > 0:

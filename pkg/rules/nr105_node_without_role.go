@@ -40,8 +40,12 @@ instances: {i-0aaaaaaaaaaaaaaaa: {state: running, instanceProfile: "arn:aws:iam:
 			case n.Gone:
 				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: n.Node + " has no role: " + n.Reason})
 			default:
+				message := n.Node + " has no role: " + n.Reason
+				if v.Snapshot.Instances[n.Instance].InstanceProfile == "" {
+					message = n.Node + " has no instance profile"
+				}
 				report(finding.Result{
-					Status: finding.Fail, Subject: subject, Message: n.Node + " has no role: " + n.Reason,
+					Status: finding.Fail, Subject: subject, Message: message,
 					Evidence: []string{"ec2:DescribeInstances " + n.Instance},
 					Next:     []finding.Next{associateProfile(n.Instance)},
 				})

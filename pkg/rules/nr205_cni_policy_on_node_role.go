@@ -42,7 +42,7 @@ started before the role was configured still use the node role: restart them fir
 	},
 }
 
-// CNIRemoval says whether the CNI permissions of a node role can be removed.
+// CNIRemoval describes whether the CNI permissions of a node role can be removed.
 type CNIRemoval string
 
 // What keeps CNI permissions on a node role.
@@ -124,7 +124,7 @@ func judgeCNIPolicy(v *view.View, r *view.NodeRole, identity view.Identity) find
 	grants := append(append(grantLines(found.granted.allowed), dependsLines(found.granted.depends)...), identity.Evidence...)
 	result := finding.Result{
 		Status: finding.Fail, Subject: subject, Evidence: grants,
-		Message: fmt.Sprintf("%s has CNI permissions, although aws-node uses %s %s", r.Name, identity.Kind, snapshot.NameOf(identity.RoleARN)),
+		Message: fmt.Sprintf("%s has CNI permissions, but aws-node uses %s", r.Name, snapshot.NameOf(identity.RoleARN)),
 	}
 	add := func(line string) { result.Evidence = append(result.Evidence, line) }
 	switch found.kind {
@@ -170,7 +170,7 @@ func onWindows(v *view.View, r *view.NodeRole) bool {
 	return windows
 }
 
-// fails says what does not show that aws-node's own role works; empty where the facts show
+// fails returns what does not show that aws-node's own role works; empty where the facts show
 // that it does.
 func fails(v *view.View, identity view.Identity) string {
 	if identity.Kind == view.IRSA {

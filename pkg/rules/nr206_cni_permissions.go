@@ -100,7 +100,7 @@ func judgeCNI(v *view.View, r *view.Role, subject finding.Subject) finding.Resul
 	return all.unblock(result)
 }
 
-// forLines says what the actions are for, actions for the same in one line.
+// forLines returns what the actions are for, actions for the same in one line.
 func forLines(answers []view.Answer) []string {
 	var purposes []string
 	names := map[string][]string{}

@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"strings"
-
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -11,7 +9,7 @@ import (
 var cniRecommended = Rule{
 	ID: "NR211", Name: "cni-recommended", Severity: finding.Info, Concern: finding.ConcernCNI,
 	Explains: []finding.SymptomKind{finding.DeniedCall},
-	NoRepair: "which optional features of the VPC CNI you use is your decision",
+	NoRepair: "you decide which features you use: allow the actions that they need",
 	Title:    "The role that aws-node uses has all permissions that the VPC CNI can use",
 	Why: `aws-node starts and assigns addresses, but cannot do part of its work. An example is to update the security groups of
 the node's network interfaces, or to release addresses. When a call is denied, it reports the event
@@ -37,9 +35,6 @@ roles:
 			result := all.unblock(all.result(subject, r.Name, "has all permissions that aws-node can use", "is missing permissions that aws-node can use"))
 			if result.Status == finding.Fail {
 				result.Evidence = append(result.Evidence, append(forLines(all.denied), eventLines(v, all.denied)...)...)
-				if len(result.Next) == 0 {
-					result.Next = []finding.Next{finding.Advise("where you use these features, allow " + strings.Join(namesOf(all.denied), ", ") + " in a policy of " + r.Name)}
-				}
 			}
 			report(result)
 		}

@@ -144,7 +144,7 @@ func awsNodeThroughEndpoints(v *view.View, identity view.Identity) finding.Resul
 }
 
 // judgePassages sums up. What depends on a value that is not known, such as the
-// organization of the principal, is no finding: such policies are common and mostly right.
+// organization of the principal, is not a finding: such policies are common and mostly right.
 func judgePassages(subject finding.Subject, calls string, all []passage, complete bool, unread []snapshot.Missing) finding.Result {
 	var denied, open, passed []string
 	var names []string

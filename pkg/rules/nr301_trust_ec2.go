@@ -71,7 +71,7 @@ func judgeTrust(v *view.View, r *view.NodeRole) finding.Result {
 		return finding.Result{
 			Status: finding.Depends, Subject: subject, Message: fmt.Sprintf("whether EC2 may assume %s depends on a condition", r.Name),
 			Evidence: dependsLines([]view.Answer{best}),
-			Next:     []finding.Next{finding.Advise("remove the condition from the statement that allows EC2, unless you know that it is true for every launch")},
+			Next:     []finding.Next{finding.Advise("remove the condition, unless you know that it is true for every launch")},
 		}
 	}
 

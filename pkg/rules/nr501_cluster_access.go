@@ -65,7 +65,7 @@ func judgeClusterAccess(v *view.View, r *view.NodeRole) finding.Result {
 	}
 	result := finding.Result{Status: finding.Fail, Subject: subject, Message: r.Name + " has no " + accessWords(a)}
 	if a.ByEntries {
-		result.Evidence = append(append(result.Evidence, "eks:ListAccessEntries: the role has none"), whyEntry(v, r, v.EntryType(r))...)
+		result.Evidence = append(result.Evidence, "eks:ListAccessEntries: no entry for it")
 	} else {
 		result.Evidence = append(result.Evidence, "the cluster's authentication mode is CONFIG_MAP: access entries have no effect")
 		result.Next = []finding.Next{editAWSAuth("add to mapRoles: " + v.NodeMapping(r, r.ARN))}
@@ -76,9 +76,12 @@ func judgeClusterAccess(v *view.View, r *view.NodeRole) finding.Result {
 			result.Evidence = append(result.Evidence, "the cluster's authentication mode is API: aws-auth has no effect", entryLine(m, line))
 		}
 	case v.Snapshot.AWSAuth == nil:
-		result.Evidence = append(result.Evidence, "the cluster has no ConfigMap kube-system/aws-auth")
+		result.Evidence = append(result.Evidence, "no ConfigMap kube-system/aws-auth")
 	default:
 		result.Evidence = append(result.Evidence, fmt.Sprintf("aws-auth: none of its %d entries names the role", len(v.AWSAuth().Roles)))
+	}
+	if a.ByEntries {
+		result.Evidence = append(result.Evidence, whyEntry(v, r, v.EntryType(r))...)
 	}
 	return result
 }

@@ -80,18 +80,18 @@ func unseenNaming(r *view.NodeRole, fits, evidence, otherwise string) finding.Re
 	}
 }
 
-// whyEntry says what shows that the nodes need an entry of a type.
+// whyEntry returns what shows that the nodes need an entry of a type.
 func whyEntry(v *view.View, r *view.NodeRole, want string) []string {
 	naming := v.Naming(r)
 	switch windows, auto := v.Kinds(r); {
 	case want == "EC2" && auto:
 		return []string{"EKS Auto Mode nodes use the role"}
 	case want == "EC2":
-		return []string{"its nodes are named by instance ID: " + someOf(naming.InstanceID)}
+		return []string{"named by instance ID: " + someOf(naming.InstanceID)}
 	case windows:
 		return []string{"Windows nodes use the role: " + someOf(windowsNodes(v, r))}
 	case len(naming.PrivateDNS) > 0:
-		return []string{"its nodes are named by private DNS name: " + someOf(naming.PrivateDNS)}
+		return []string{"named by private DNS name: " + someOf(naming.PrivateDNS)}
 	}
 	return nil
 }

@@ -102,7 +102,7 @@ func overruled(a view.Access) []string {
 	return lines
 }
 
-// whyMapping says what shows that the nodes need a mapping.
+// whyMapping returns what shows that the nodes need a mapping.
 func whyMapping(v *view.View, r *view.NodeRole) []string {
 	var lines []string
 	if windows, _ := v.Kinds(r); windows {
@@ -110,9 +110,9 @@ func whyMapping(v *view.View, r *view.NodeRole) []string {
 	}
 	switch naming := v.Naming(r); {
 	case naming.ByInstanceID():
-		lines = append(lines, "its nodes are named by instance ID: "+someOf(naming.InstanceID))
+		lines = append(lines, "named by instance ID: "+someOf(naming.InstanceID))
 	case len(naming.PrivateDNS) > 0:
-		lines = append(lines, "its nodes are named by private DNS name: "+someOf(naming.PrivateDNS))
+		lines = append(lines, "named by private DNS name: "+someOf(naming.PrivateDNS))
 	}
 	return lines
 }

@@ -13,7 +13,7 @@ import (
 
 var orphanedEntry = Rule{
 	ID: "NR511", Name: "orphaned-entry", Severity: finding.Warning, Concern: finding.ConcernJoin, Security: true,
-	NoRepair: "whether the role is to be created again is your decision",
+	NoRepair: "whether to recreate the role is your decision",
 	Title:    "Every access entry of nodes belongs to a role that exists",
 	Why: `An access entry of a deleted role gives no node access, and hides that the role is gone. A role of the same name that somebody
 creates later does not work with it, because the entry has the unique ID of the deleted role.`,

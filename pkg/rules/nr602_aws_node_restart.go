@@ -39,7 +39,7 @@ removed. A pod gets its credentials when it is admitted.`,
 				Message: fmt.Sprintf("%d of %d aws-node pods do not use the configured identity", len(stale), pods),
 			}
 			for _, use := range stale {
-				result.Evidence = append(result.Evidence, fmt.Sprintf("pod %s on node %s uses %s", use.Pod, use.Node, use.Kind))
+				result.Evidence = append(result.Evidence, fmt.Sprintf("%s on %s: %s", use.Pod, use.Node, use.Kind))
 			}
 			report(result)
 		case len(unread) > 0:

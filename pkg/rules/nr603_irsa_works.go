@@ -75,6 +75,9 @@ func judgeIRSA(v *view.View, r *view.Role) finding.Result {
 		result.Evidence = deniedLines([]view.Answer{trust})
 		result.Evidence = append(result.Evidence, "evaluated for "+view.AWSNodeSubject+" of "+provider, "the trust policy allows "+trusted(r))
 		result.Next = []finding.Next{explainTrust(provider, trust.Action.Name)}
+		if trust.ByOrganization() {
+			result.Next = []finding.Next{askOrganization(trust)}
+		}
 		return result
 	case len(missing) > 0 || len(trust.Unread) > 0:
 		return unknown(subject, "whether aws-node can assume "+r.Name+" is unknown", append(missing, trust.Unread...))

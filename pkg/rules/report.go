@@ -114,12 +114,12 @@ func Judge(v *view.View, o Options) *finding.Report {
 		}
 	}
 	if len(s.Simulations) == 0 && !v.OrganizationRead() {
-		report.NotEvaluated = append(report.NotEvaluated, "service control policies, which a member account cannot read; --simulate asks AWS")
+		report.NotEvaluated = append(report.NotEvaluated, "service control policies; see --org-profile and --simulate")
 	}
 	report.NotEvaluated = append(report.NotEvaluated, s.Source.Unseen...)
 	if o.WhyNotJoining {
-		report.NotEvaluated = append(report.NotEvaluated, "what is not IAM: subnets, security groups, VPC endpoints, DNS, user data and the AMI; the log of kubelet on the node (journalctl -u kubelet) and "+
-			"https://docs.aws.amazon.com/eks/latest/userguide/troubleshooting.html#worker-node-fail say more")
+		report.NotEvaluated = append(report.NotEvaluated, "what is not IAM: subnets, security groups, VPC endpoints, DNS, user data and the AMI; see the log of kubelet on the node (journalctl -u kubelet) and "+
+			"https://docs.aws.amazon.com/eks/latest/userguide/troubleshooting.html#worker-node-fail")
 	}
 	report.NotEvaluated = append(report.NotEvaluated, unreadOptional(s)...)
 	for _, m := range s.Missing {

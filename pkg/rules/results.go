@@ -150,11 +150,19 @@ func (all allowedAll) result(subject finding.Subject, who, can, cannot string) f
 			Status: finding.Depends, Subject: subject,
 			Message:  fmt.Sprintf("whether %s %s depends on the request", who, can),
 			Evidence: append(dependsLines(all.depends), grantLines(all.allowed)...),
-			Next:     []finding.Next{explainAction(who, all.depends[0].Action.Name).With("shows what it depends on")},
+			Next:     []finding.Next{clarify(who, all.depends)},
 		}
 	default:
 		return finding.Result{Status: finding.Pass, Subject: subject, Message: who + " " + can, Evidence: grantLines(all.allowed)}
 	}
+}
+
+// clarify says how to see what answers depend on.
+func clarify(who string, depends []view.Answer) finding.Next {
+	if slices.ContainsFunc(depends, func(a view.Answer) bool { return a.Organization != nil }) {
+		return finding.Advise("check again with --org-profile: it reads the service control policies, and evaluates them with what is known of the request")
+	}
+	return explainAction(who, depends[0].Action.Name).With("shows what it depends on")
 }
 
 func namesOf(answers []view.Answer) []string {
@@ -181,13 +189,14 @@ func unreadOf(answers []view.Answer) []snapshot.Missing {
 	return list
 }
 
-// deniedLines says what denies the actions, actions with the same reason in one line.
+// deniedLines returns what denies the actions, actions with the same reason in one line.
 func deniedLines(answers []view.Answer) []string { return grouped(answers, whyDenied) }
+
+// notAllowed begins the reason of an action that no statement allows.
+const notAllowed = "no statement allows "
 
 func whyDenied(a view.Answer) string {
 	switch {
-	case a.Organization != nil:
-		return "denied by a service control policy, according to the IAM policy simulator (" + a.Organization.Decision + " on " + a.Organization.Resource + ")"
 	case a.Result.Explicit:
 		return "denied by " + statementList(a.Result.Statements)
 	case a.Result.By == iampolicy.LayerSCP:
@@ -197,7 +206,7 @@ func whyDenied(a view.Answer) string {
 	case a.Result.By == iampolicy.LayerSession:
 		return "the session policy of the Pod Identity association does not allow it" + nearest(a.Result)
 	default:
-		return "no statement allows it" + nearest(a.Result)
+		return notAllowed + "it" + nearest(a.Result)
 	}
 }
 
@@ -220,6 +229,9 @@ func whyDepends(a view.Answer) string {
 	if a.NotNeeded != "" {
 		return whyDenied(a) + "; not needed where " + a.NotNeeded
 	}
+	if a.Organization != nil {
+		return "the IAM policy simulator says that a service control policy denies it (" + a.Organization.Decision + " on " + a.Organization.Resource + "); it does not have every value that such a policy can have a condition on"
+	}
 	if len(a.Result.DependsOn) == 0 {
 		return "depends on the request"
 	}
@@ -230,12 +242,13 @@ func whyDepends(a view.Answer) string {
 	return "depends on " + strings.Join(parts, "; ")
 }
 
-// grantLines says which statement allows the actions.
+// grantLines returns which statement allows the actions.
 func grantLines(answers []view.Answer) []string { return grouped(answers, whyAllowed) }
 
 func whyAllowed(a view.Answer) string { return "allowed by " + statementList(a.Result.Statements) }
 
-// grouped prints "ACTION, ACTION: REASON" for each distinct reason.
+// grouped prints "ACTION, ACTION: REASON" for each distinct reason, and "no statement allows
+// ACTION, ACTION".
 func grouped(answers []view.Answer, reason func(view.Answer) string) []string {
 	var order []string
 	actions := map[string][]string{}
@@ -248,7 +261,12 @@ func grouped(answers []view.Answer, reason func(view.Answer) string) []string {
 	}
 	lines := make([]string, 0, len(order))
 	for _, why := range order {
-		lines = append(lines, strings.Join(actions[why], ", ")+": "+why)
+		names := strings.Join(actions[why], ", ")
+		if rest, ok := strings.CutPrefix(why, notAllowed+"it"); ok {
+			lines = append(lines, notAllowed+names+rest)
+		} else {
+			lines = append(lines, names+": "+why)
+		}
 	}
 	return lines
 }

@@ -33,19 +33,19 @@ func TestParseRefuses(t *testing.T) {
 		"unknown field inside": {begin + "exceptions:\n- rule: NR205\n  roles: x\n", `p:5:3: unknown field "roles"`, "config.json"},
 		"repeated field":       {begin + "severities: {}\nseverities: {}\n", `p:4:1: mapping key "severities" already defined`, ""},
 		"repeated rule":        {begin + "severities:\n  NR205: info\n  NR205: off\n", `p:5:3: mapping key "NR205" already defined`, ""},
-		"unknown rule":         {begin + "severities:\n  NR205: info\n  NR999: info\n", `p:5:3: there is no rule "NR999"`, "explain lists the rules"},
-		"small letters":        {begin + "severities: {nr205: info}\n", `p:3:14: there is no rule "nr205"`, "write it as NR205"},
+		"unknown rule":         {begin + "severities:\n  NR205: info\n  NR999: info\n", `p:5:3: unknown rule "NR999"`, "explain lists the rules"},
+		"small letters":        {begin + "severities: {nr205: info}\n", `p:3:14: unknown rule "nr205"`, "write it as NR205"},
 		"no severity":          {begin + "severities: {NR205: bad}\n", `p:3:21: "bad" is not a severity`, "use error, warning, info or off"},
 		"exceptions no list":   {begin + "exceptions: {rule: NR205}\n", "p:3:13: mapping was used where sequence is expected", "config.json"},
-		"role a list":          {begin + "exceptions:\n- rule: NR205\n  role: [a]\n", "p:5:9: a list stands where a single value belongs", "config.json"},
+		"role a list":          {begin + "exceptions:\n- rule: NR205\n  role: [a]\n", "p:5:9: expected a single value, found a list", "config.json"},
 		"severities a word":    {begin + "severities: off\n", "p:3:13: string was used where mapping is expected", "config.json"},
 		"no rule":              {begin + "exceptions:\n- role: x\n  expires: never\n  reason: y\n", "p:4:3: an exception names no rule", "add rule"},
-		"another rule":         {begin + "exceptions:\n- rule: NR1\n  role: x\n  expires: never\n  reason: y\n", `p:4:9: there is no rule "NR1"`, "explain"},
+		"another rule":         {begin + "exceptions:\n- rule: NR1\n  role: x\n  expires: never\n  reason: y\n", `p:4:9: unknown rule "NR1"`, "explain"},
 		"no role":              {begin + "exceptions:\n- rule: NR205\n  expires: never\n  reason: y\n", "p:4:3: an exception names a role or a subject", "add one of them"},
 		"role and subject":     {begin + "exceptions:\n- rule: NR205\n  role: x\n  subject: y\n  expires: never\n  reason: y\n", "p:4:3: an exception names a role or a subject", "add one of them"},
 		"no reason":            {begin + "exceptions:\n- rule: NR205\n  role: x\n  expires: never\n", "p:4:3: the exception of NR205 for x has no reason", "add reason"},
 		"blank reason":         {begin + "exceptions:\n- {rule: NR205, role: x, expires: never, reason: ' '}\n", "p:4:4: the exception of NR205 for x has no reason", "add reason"},
-		"no day":               {begin + "exceptions:\n- {rule: NR205, role: x, reason: y}\n", "p:4:4: the exception of NR205 for x does not say when it ends", "YYYY-MM-DD, or never"},
+		"no day":               {begin + "exceptions:\n- {rule: NR205, role: x, reason: y}\n", "p:4:4: the exception of NR205 for x has no end date", "YYYY-MM-DD, or never"},
 		"bad day":              {begin + "exceptions:\n- rule: NR205\n  role: x\n  reason: y\n  expires: 2026-02-30\n", `p:7:12: expires "2026-02-30" is not a date`, "YYYY-MM-DD"},
 		"twice": {
 			begin + "exceptions:\n- {rule: NR205, role: x, expires: never, reason: y}\n- {rule: NR205, role: x, expires: 2026-01-01, reason: z}\n",
@@ -234,11 +234,13 @@ func TestBaseline(t *testing.T) {
 
 func TestParseBaselineRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                  "b:1:1: is not a report",
-		"{\n  \"kind\": x}":                 "b:2:11: is not a report: invalid character",
-		"{\"results\": 7}":                  "b:1:",
+		"":                  "b: is not a report: it is empty",
+		"{\n  \"kind\": x}": "b:2:11: is not a report: it is not JSON: invalid character",
+		"{\"results\": 7}":  `b: is not a report: it has apiVersion ""`,
+		`{"apiVersion":"noderole.dev/v1alpha1","kind":"Report","results":7}`: "b:1:65: is not a report: results is a number, not a list",
+		`{"apiVersion":"noderole.dev/v9","kind":"Report"}`:                   "b: is not a report: it is of version v9",
 		"apiVersion: v1":                    "b:1:1: is not a report",
-		`{"apiVersion":"v1","kind":"Node"}`: `b: apiVersion "v1", kind "Node" is not a report`,
+		`{"apiVersion":"v1","kind":"Node"}`: `b: is not a report: it has apiVersion "v1" and kind "Node"`,
 		"[]":                                "b:1:",
 	} {
 		_, err := teampolicy.ParseBaseline("b", []byte(text))

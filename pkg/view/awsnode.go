@@ -171,17 +171,18 @@ func (v *View) identityFromEKS(ds *snapshot.DaemonSet) Identity {
 	if m := v.Unread(snapshot.FactServiceAccount); len(m) > 0 {
 		return unknownIdentity(m, "the service account kube-system/aws-node could not be read")
 	}
-	evidence := []string{"no Pod Identity association names kube-system/aws-node"}
+	const noAssociation = "no Pod Identity association names kube-system/aws-node"
 	sa := s.AWSNode.ServiceAccount
 	switch {
 	case sa == nil || sa.RoleARN == "":
-		return Identity{Kind: FromNodeRole, Evidence: append(evidence, "service account kube-system/aws-node has no annotation eks.amazonaws.com/role-arn")}
+		return Identity{Kind: FromNodeRole, Evidence: []string{noAssociation, "service account kube-system/aws-node has no annotation eks.amazonaws.com/role-arn"}}
 	case ds.Env[envRoleARN] != "":
-		return Identity{Kind: FromNodeRole, Evidence: append(evidence,
-			"the DaemonSet kube-system/aws-node sets "+envRoleARN+": EKS then adds no token for the role that its service account is annotated with",
-		)}
+		return Identity{Kind: FromNodeRole, Evidence: []string{
+			noAssociation,
+			"the DaemonSet kube-system/aws-node sets " + envRoleARN + ": EKS then adds no token for the role that its service account is annotated with",
+		}}
 	}
-	return Identity{Kind: IRSA, RoleARN: sa.RoleARN, Evidence: append(evidence, "service account kube-system/aws-node is annotated eks.amazonaws.com/role-arn: "+sa.RoleARN)}
+	return Identity{Kind: IRSA, RoleARN: sa.RoleARN, Evidence: []string{"IRSA: no Pod Identity association; role-arn annotation " + sa.RoleARN}}
 }
 
 // NoRole says why a text that a service account is annotated with cannot name a role of the
@@ -479,39 +480,46 @@ func (v *View) ExposedInstances() (exposed map[string][]Exposed, seen map[string
 type MetadataSource struct {
 	Source
 	// Why says by which setting pods can get the node role's credentials; Decided is set
-	// where the source's settings decide it.
+	// where the source's settings decide it. Unset are the settings that do not.
 	Why     string
 	Decided bool
+	Unset   []string
+	// Instances is how many running instances of it were read.
+	Instances int
 }
 
-// MetadataSources are the sources of a node role that launch instances, as far as they set
-// anything of the instance metadata service.
-func (v *View) MetadataSources(r *NodeRole) (set []MetadataSource, others int) {
+// MetadataSources are the sources of a node role whose settings of the instance metadata
+// service are known, and how many others it has.
+func (v *View) MetadataSources(r *NodeRole) (known []MetadataSource, others int) {
 	for _, source := range r.Sources {
-		var options snapshot.MetadataOptions
-		switch source.Kind { //nolint:exhaustive // the others have no launch template
-		case NodeGroup:
-			options = v.Snapshot.NodeGroups[source.Name].Metadata
-		case AutoScaling:
-			options = v.Snapshot.AutoScalingGroups[source.Name].Metadata
-		case KarpenterClass:
-			options = v.Snapshot.KarpenterNodeClasses[source.Name].Metadata
-		}
-		if options == (snapshot.MetadataOptions{}) {
+		options := v.metadataOf(source.Kind, source.Name)
+		if options == nil {
 			others++
 			continue
 		}
 		why, decided := options.Exposed()
-		set = append(set, MetadataSource{source, why, decided})
+		known = append(known, MetadataSource{source, why, decided, options.Unset(), v.instancesOf(source)})
 	}
-	return set, others
+	return known, others
+}
+
+// instancesOf counts the instances of a node group or an Auto Scaling group whose settings
+// of the instance metadata service were read.
+func (v *View) instancesOf(source Source) int {
+	count := 0
+	for _, i := range v.Snapshot.Instances {
+		if !i.NotFound && i.HTTPTokens != "" && (source.Kind == NodeGroup && i.NodeGroup == source.Name || source.Kind == AutoScaling && i.AutoScalingGroup == source.Name) {
+			count++
+		}
+	}
+	return count
 }
 
 // UnjoinedInstances are the running instances of the cluster that are not nodes of
 // it, by ID.
 func (v *View) UnjoinedInstances() []string { return v.unjoined() }
 
-// otherCNI says which other CNI the nodes report, if any.
+// otherCNI returns which other CNI the nodes report, if any.
 func (v *View) otherCNI() []string {
 	count := map[string]int{}
 	for _, n := range v.Snapshot.Nodes {
@@ -526,7 +534,7 @@ func (v *View) otherCNI() []string {
 	return lines
 }
 
-// OwnCredentials says, a line each, what gives aws-node credentials other than those from EKS: static
+// OwnCredentials returns, a line each, what gives aws-node credentials other than those from EKS: static
 // keys, a profile or a role in its environment, or an annotation that makes the webhook skip it.
 func (v *View) OwnCredentials() []string {
 	var lines []string

@@ -89,15 +89,17 @@ func (v *View) ClusterSession() *Session {
 		s := &Session{
 			Name: "Amazon EKS", Principal: need.ClusterService, TrustActions: []string{"sts:AssumeRole"},
 			assume: func(c *iampolicy.Context) {
-				c.Set("aws:SourceArn", v.Snapshot.Cluster.ARN).Set("aws:SourceAccount", v.Place.Account).Absent("sts:ExternalId")
-				withoutMFA(c)
+				byService(c)
+				v.fromAccount(c)
+				c.Set("aws:SourceArn", v.Snapshot.Cluster.ARN).Absent("sts:ExternalId")
 			},
 			// The requests for security groups of pods are about interfaces that the VPC
 			// resource controller has tagged.
 			use: func(c *iampolicy.Context) {
+				notOfInstance(c)
 				c.Absent("aws:FederatedProvider").Set("ec2:ResourceTag/"+need.PodENIOwnerTag, need.PodENIOwner)
 			},
-			asks: "EKS asks with aws:SourceArn " + v.Snapshot.Cluster.ARN + " and aws:SourceAccount " + v.Place.Account,
+			asks: "EKS sends aws:SourceArn " + v.Snapshot.Cluster.ARN + " and aws:SourceAccount " + v.Place.Account,
 		}
 		if v.Snapshot.Cluster.AutoMode != nil {
 			s.TrustActions = append(s.TrustActions, "sts:TagSession")

@@ -19,7 +19,7 @@ type NodeRole struct {
 	Nodes []string
 }
 
-// SourceKind says what gives nodes a role.
+// SourceKind describes what gives nodes a role.
 type SourceKind string
 
 // The kinds of sources, as people read them.

@@ -78,7 +78,7 @@ func (v *View) findAccess(roleARN string) Access {
 		a.Unread = append(a.Unread, s.MissingOf(snapshot.FactAccessEntries, roleARN)...)
 	}
 	if a.ByConfigMap {
-		a.Unread = append(a.Unread, v.Unread(snapshot.FactAWSAuth)...)
+		a.Unread = append(a.Unread, s.MissingOf(snapshot.FactAWSAuth, roleARN)...)
 		for i, m := range v.AWSAuth().Roles {
 			if strings.EqualFold(m.RoleARN, snapshot.WithoutPath(roleARN)) {
 				if len(a.Mapped) > 0 {

@@ -83,7 +83,10 @@ func (v *View) resolveNodeSources(sources map[string][]Source) {
 		v.nodeSources = append(v.nodeSources, l)
 	}
 	for i := range v.nodeSources {
-		if l := &v.nodeSources[i]; l.Problem == "" && v.metadataOf(*l).HTTPEndpoint == metadataDisabled {
+		l := &v.nodeSources[i]
+		options := v.metadataOf(l.Kind, l.Name)
+		disabled := options != nil && options.HTTPEndpoint == metadataDisabled || l.Kind == Unjoined && s.Instances[l.Name].HTTPEndpoint == metadataDisabled
+		if disabled && l.Problem == "" {
 			l.Problem = "its instances cannot get the role's credentials: " + NoMetadata
 		}
 	}
@@ -106,17 +109,17 @@ const NoMetadata = "the endpoint of the instance metadata is disabled"
 const metadataDisabled = "disabled"
 
 // metadataOf are the options for the instance metadata service with which a source of nodes
-// launches instances.
-func (v *View) metadataOf(l NodeSource) snapshot.MetadataOptions {
-	switch l.Kind { //nolint:exhaustive // the others have none, or are not sources of this kind
+// launches instances; nil where they are not known.
+func (v *View) metadataOf(kind SourceKind, name string) *snapshot.MetadataOptions {
+	switch kind { //nolint:exhaustive // the others have no launch template
+	case NodeGroup:
+		return v.Snapshot.NodeGroups[name].Metadata
 	case KarpenterClass:
-		return v.Snapshot.KarpenterNodeClasses[l.Name].Metadata
+		return v.Snapshot.KarpenterNodeClasses[name].Metadata
 	case AutoScaling:
-		return v.Snapshot.AutoScalingGroups[l.Name].Metadata
-	case Unjoined:
-		return v.Snapshot.Instances[l.Name].MetadataOptions()
+		return v.Snapshot.AutoScalingGroups[name].Metadata
 	}
-	return snapshot.MetadataOptions{}
+	return nil
 }
 
 // NodesWithoutMetadata are the joined nodes whose instances cannot reach the instance

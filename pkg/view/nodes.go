@@ -3,13 +3,13 @@ package view
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/awsauth"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // OnlyAutoMode reports whether nothing but EKS Auto Mode gives nodes this role.
@@ -53,7 +53,7 @@ func (v *View) OSFamilies(r *NodeRole) []snapshot.OSFamily {
 	return slices.Compact(families)
 }
 
-// Naming says how the nodes of a role are named, which decides the user name that they
+// Naming describes how the nodes of a role are named, which decides the user name that they
 // join with. Each list has the evidence: names of nodes, or of sources whose nodes always
 // have such names.
 type Naming struct {
@@ -75,7 +75,7 @@ func (n Naming) ByInstanceID() bool { return len(n.InstanceID) > 0 && len(n.Priv
 
 // instanceIDName is the whole name of a node that is named by its instance ID. A private
 // DNS name may begin with the id too, but goes on: i-0123….eu-west-1.compute.internal.
-var instanceIDName = regexp.MustCompile(`^i-[0-9a-f]+$`)
+var instanceIDName = text.Pattern(`^i-[0-9a-f]+$`)
 
 // Naming returns how the nodes of a role are named.
 //
@@ -88,7 +88,7 @@ func (v *View) Naming(r *NodeRole) Naming {
 	var n Naming
 	for _, name := range r.Nodes {
 		switch {
-		case instanceIDName.MatchString(name):
+		case instanceIDName().MatchString(name):
 			n.InstanceID = append(n.InstanceID, "node "+name)
 		case strings.HasPrefix(name, "ip-") || strings.HasSuffix(name, ".internal"):
 			n.PrivateDNS = append(n.PrivateDNS, "node "+name)
@@ -189,7 +189,7 @@ func (v *View) UserNameFits(r *NodeRole, username string) bool {
 	}
 }
 
-// LacksAsNode says what a mapping is missing for the nodes of a role; empty where it fits.
+// LacksAsNode returns what a mapping is missing for the nodes of a role; empty where it fits.
 // That one user name cannot fit all nodes of the role, see Naming.Mixed, is not a fault of
 // the mapping.
 func (v *View) LacksAsNode(r *NodeRole, m awsauth.Mapping) string {

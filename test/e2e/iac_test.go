@@ -112,7 +112,7 @@ func TestTerraformPlans(t *testing.T) {
 			`^FAIL  NR202  shop-no-pull cannot pull images from ECR$`,
 			`^FAIL  NR301  trust policy of shop-trust does not allow EC2$`,
 			`^warn  NR701  pods can get shop-node's credentials on new `,
-			`^warn  NR205  shop-node has CNI permissions, although aws-node uses EKS Pod`,
+			`^warn  NR205  shop-node has CNI permissions, but aws-node uses `,
 			`^      declared at aws_iam_role.trust\b`,
 			`main.tf:[0-9]+\)`,
 		}},

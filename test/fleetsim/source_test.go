@@ -208,12 +208,10 @@ func asRead(s *snapshot.Snapshot) {
 		policy.Document = indented(policy.Document)
 		s.Policies[arn] = policy
 	}
-	for name, group := range s.NodeGroups { // their options only code shows
-		group.Metadata = snapshot.MetadataOptions{}
-		s.NodeGroups[name] = group
-	}
-	for name, group := range s.AutoScalingGroups {
-		group.Metadata = snapshot.MetadataOptions{}
+	for name, group := range s.AutoScalingGroups { // each has a launch template, which may set nothing
+		if group.Metadata == nil {
+			group.Metadata = &snapshot.MetadataOptions{}
+		}
 		s.AutoScalingGroups[name] = group
 	}
 	for id, endpoint := range s.VPCEndpoints {

@@ -413,14 +413,14 @@ func (d *reader) template(r *resource) *resource {
 
 // metadata reads the options of the instance metadata service from the template of a node
 // group or Auto Scaling group.
-func (d *reader) metadata(r, template *resource) iac.Metadata {
+func (d *reader) metadata(r, template *resource) *iac.Metadata {
 	if template == nil {
 		if _, unknown, _ := r.at("launch_template", 0, "id"); unknown {
-			return iac.Metadata{Tokens: iac.Unknown("the launch template of " + r.text + " is known only after apply")}
+			return &iac.Metadata{Tokens: iac.Unknown("the launch template of " + r.text + " is known only after apply")}
 		}
-		return iac.Metadata{} // it is not in the code
+		return nil // it is not in the code
 	}
-	return iac.Metadata{
+	return &iac.Metadata{
 		Tokens:   d.setting(template, "metadata_options", "http_tokens"),
 		Endpoint: d.setting(template, "metadata_options", "http_endpoint"),
 		HopLimit: d.setting(template, "metadata_options", "http_put_response_hop_limit"),
