@@ -197,14 +197,17 @@ func readHistory(r *bufio.Reader) (*history, error) {
 			return nil, err
 		}
 		var l line
-		decoder := json.NewDecoder(bytes.NewReader(text))
-		decoder.DisallowUnknownFields()
-		err = decoder.Decode(&l)
+		if number == 1 {
+			err = files.Object(text, finding.APIVersion, journalKind, &l, false)
+		} else {
+			err = files.JSON(text, &l, false)
+		}
+		var wrong *files.JSONError
 		switch {
-		case number == 1 && (err != nil || l.APIVersion != finding.APIVersion || l.Kind != journalKind):
-			return nil, errNoJournal
-		case err != nil:
-			return nil, fmt.Errorf("line %d: %w", number, err)
+		case errors.As(err, &wrong) && number == 1:
+			return nil, fmt.Errorf("%w: %s", errNoJournal, wrong.Problem)
+		case errors.As(err, &wrong):
+			return nil, fmt.Errorf("line %d: %s", number, wrong.Problem)
 		case number == 1:
 			h.cluster, h.began = l.Cluster, l.Time
 			continue
@@ -225,6 +228,11 @@ func (h *history) take(l line) error {
 	if l.Steps != nil {
 		h.last = len(h.steps)
 		for _, s := range l.Steps {
+			for _, c := range s.Changes {
+				if err := c.Validate(); err != nil {
+					return err
+				}
+			}
 			h.steps = append(h.steps, loggedStep{step: s, changes: make([]loggedChange, len(s.Changes))})
 		}
 		h.ended = false

@@ -278,13 +278,13 @@ func TestUnfinished(t *testing.T) {
 		},
 		"no journal under this name": {
 			files: map[string]string{name + "1.jsonl": journalText(begun), name + "2.jsonl": "hello\n", name + "3.txt": "hello\n"},
-			want:  []string{"first"}, events: []string{"warning " + name + "2.jsonl: it is not a journal of fix"},
+			want:  []string{"first"}, events: []string{"warning " + name + "2.jsonl: it is not a journal of fix: it is not JSON: invalid character 'h' at start of value"},
 		},
 		"by name":                    {files: map[string]string{"mine": journalText(begun)}, journal: "mine", want: []string{"first"}},
 		"by name, before the folder": {files: map[string]string{"mine": journalText(), name + "1.jsonl": journalText(begun)}, journal: "mine"},
 		"by name, new":               {journal: "mine"},
 		"by name, empty":             {files: map[string]string{"mine": ""}, journal: "mine"},
-		"by name, no journal":        {files: map[string]string{"mine": "hello\n"}, journal: "mine", problem: "the journal cannot be read: mine: it is not a journal of fix"},
+		"by name, no journal":        {files: map[string]string{"mine": "hello\n"}, journal: "mine", problem: "the journal cannot be read: mine: it is not a journal of fix: it is not JSON: invalid character 'h' at start of value"},
 		"by name, another cluster's": {
 			files: map[string]string{"mine": strings.Replace(journalText(begun), cluster, otherCluster, 1)}, journal: "mine",
 			problem: "mine is about cluster " + otherCluster + ", not " + cluster,

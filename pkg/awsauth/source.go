@@ -11,6 +11,8 @@ import (
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 )
 
 // source is a text with the places of what it says. Structure comes from the
@@ -41,6 +43,9 @@ type source struct {
 // does not move them, and the lexer miscounts lines that end with \r\n.
 func parse(text string) (token.Tokens, *ast.File, error) {
 	tokens := lexer.Tokenize(strings.ReplaceAll(text, "\r\n", "\n"))
+	if err := files.CheckTokens(tokens); err != nil {
+		return nil, nil, err
+	}
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	return tokens, file, err
 }

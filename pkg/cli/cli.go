@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -34,9 +35,41 @@ const (
 // ErrOut and would steer a terminal arrives as an escape.
 func Main(ctx context.Context, streams genericiooptions.IOStreams, args []string) int {
 	streams.ErrOut = &text.Writer{W: streams.ErrOut, Lead: clearLine}
+	out := &output{w: streams.Out}
+	streams.Out = out
 	root := NewCommand(streams)
 	root.SetArgs(args)
-	return exitCode(streams.ErrOut, root.ExecuteContext(ctx), ctx)
+	err := root.ExecuteContext(ctx)
+	var code codeError
+	if out.err != nil && (err == nil || errors.As(err, &code) && code.err == nil) {
+		err = fmt.Errorf("write the output: %w", out.err)
+	}
+	return exitCode(streams.ErrOut, err, ctx)
+}
+
+// output is standard output. It keeps the first error of a write, so that no command ends as
+// if what it printed had arrived.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// fileOf returns the file that a stream is, if it is one.
+func fileOf(stream any) (*os.File, bool) {
+	if o, ok := stream.(*output); ok {
+		stream = o.w
+	}
+	f, ok := stream.(*os.File)
+	return f, ok
 }
 
 // exitCode prints an error and says what the process ends with.
@@ -59,10 +92,15 @@ func exitCode(w io.Writer, err error, ctx context.Context) int {
 		say(w, "error", code.err.Error())
 		var p *problem.Error
 		if errors.As(code.err, &p) && p.Next != "" {
-			fmt.Fprintln(w, "  "+p.Next)
+			fmt.Fprintln(w, "  "+indent(text.WithoutSecrets(p.Next)))
 		}
 	}
 	return code.code
+}
+
+// printLine writes one line, with names as they are safe to show.
+func printLine(w io.Writer, format string, args ...any) {
+	fmt.Fprintln(w, text.Visible(fmt.Sprintf(format, args...)))
 }
 
 // warn writes a warning to standard error.
@@ -71,8 +109,24 @@ func warn(w io.Writer, format string, args ...any) { say(w, "warning", fmt.Sprin
 // say writes an error or a warning, without what may be secret in URLs. Further lines are
 // indented, so that no name in the message can look like another message.
 func say(w io.Writer, kind, message string) {
-	fmt.Fprintln(w, kind+": "+strings.ReplaceAll(strings.TrimSpace(text.VisibleLines(text.WithoutSecrets(message))), "\n", "\n  "))
+	fmt.Fprintln(w, kind+": "+indent(text.WithoutSecrets(message)))
 }
+
+// indent indents all lines of a message but the first, and leaves out what is longer than
+// maxMessage.
+func indent(message string) string {
+	message = strings.TrimSpace(message)
+	more := ""
+	if n := len(message) - maxMessage; n > 0 {
+		message, more = message[:maxMessage], fmt.Sprintf("... and %d more bytes", n)
+	}
+	return strings.ReplaceAll(strings.TrimSpace(text.VisibleLines(message)), "\n", "\n  ") + more
+}
+
+// maxMessage is how many bytes of a message are shown. A message quotes names and values of
+// files, which may have megabytes. The longest that is wanted in full is a refusal of AWS
+// with an encoded authorization message of some kilobytes.
+const maxMessage = 16 << 10
 
 // codeError is an error with an exit code. Without an inner error the process ends silently,
 // as everything has been printed.
@@ -151,8 +205,10 @@ asked.`,
 	config := newKubeFlags()
 	inSection(root.PersistentFlags(), sectionConnection, func() { config.addFlags(root.PersistentFlags()) })
 
-	root.PersistentPreRun = func(cmd *cobra.Command, args []string) {
-		config.command = command.Noderole(append([]string{cmd.Name()}, args...)...).String()
+	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
+		c := command.Noderole(append([]string{cmd.Name()}, args...)...)
+		config.command = withOption(withOption(c, "kubeconfig", config.kubeconfig), "context", *config.Context).String()
+		return noEmptyValue(cmd, root.PersistentFlags(), args)
 	}
 	root.AddGroup(commandGroups...)
 	root.SetHelpCommand(newHelpCommand())
@@ -168,6 +224,32 @@ asked.`,
 	}
 	completeValues(root, config)
 	return root
+}
+
+// noEmptyValue refuses an argument and the value of a flag that are empty, as those of an unset
+// variable of a script are: without the value of --only or --plan, fix would repair something
+// else. An empty value is the default of kubectl's own flags and of an enum.
+func noEmptyValue(cmd *cobra.Command, kubectls *pflag.FlagSet, args []string) error {
+	if cmd.Name() == cobra.ShellCompRequestCmd {
+		return nil // its arguments are what is typed so far
+	}
+	if i := slices.Index(args, ""); i >= 0 {
+		return usage("give it a value, or leave it out", "argument %d of %s is empty", i+1, cmd.Name())
+	}
+	var err error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if _, ok := f.Value.(*enum); ok || kubectls.Lookup(f.Name) != nil || f.Name == "description" {
+			return
+		}
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		if len(values) == 0 || slices.Contains(values, "") {
+			err = usage("give it a value, or leave it out", "--%s is empty", f.Name)
+		}
+	})
+	return err
 }
 
 func unknownCommand(cmd *cobra.Command, name string) error {

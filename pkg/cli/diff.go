@@ -227,11 +227,11 @@ func reportText(text []byte) (report []byte, ok bool, err error) {
 	if !bytes.Contains(text, []byte(finding.ReportKind)) {
 		return nil, false, nil // nothing else has to be parsed twice
 	}
-	if err := files.CheckDepth(text); err != nil {
-		return nil, false, err
-	}
 	report = text
 	if !bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
+		if err := files.CheckYAML(text); err != nil {
+			return nil, false, err
+		}
 		if report, err = yaml.YAMLToJSON(text); err != nil {
 			return nil, false, nil // the error of a snapshot says where
 		}

@@ -163,7 +163,10 @@ func (o *liveOptions) findFleet(ctx context.Context, shard fleet.Shard, maxAge t
 		Targets: o.selection.targets, Shard: shard, AWS: settings, Organization: o.organization, Kubeconfig: eachContext{o.config}, Getenv: os.Getenv,
 		Trace: o.recorder, Tool: toolName(), Bulk: o.iam == iamBulk,
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, live.ErrKubeconfig):
+		return nil, nil, codeError{code: ExitUsage, err: err}
+	case err != nil:
 		return nil, nil, unread(err)
 	}
 	now := time.Now().UTC()
@@ -188,7 +191,7 @@ func (o *liveOptions) readFleet(ctx context.Context, dir string, found *live.Fle
 	defer done()
 	out := &fleetRead{}
 	err := fleet.Collect(ctx, dir, plan, fleet.Options{
-		Read: found.Read, Close: found.Close, Parallel: o.selection.parallel, Limit: time.Duration(o.timeout),
+		Read: found.Read, Close: found.Close, Ready: found.Ready, Parallel: o.selection.parallel, Limit: time.Duration(o.timeout),
 		Progress: func(e fleet.Outcome) {
 			if show != nil {
 				show(collect.Event{What: "cluster " + e.Target.Identity().Name(), Done: e.Done, Total: e.Total})

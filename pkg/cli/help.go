@@ -51,11 +51,11 @@ func inSection(f *pflag.FlagSet, section string, add func()) {
 	sorted := f.SortFlags
 	f.SortFlags = false // or each visit sorts all flags again
 	defer func() { f.SortFlags = sorted }()
-	before := map[string]bool{}
-	f.VisitAll(func(flag *pflag.Flag) { before[flag.Name] = true })
+	before, at := 0, 0 // the flags are visited in the order in which they were added
+	f.VisitAll(func(*pflag.Flag) { before++ })
 	add()
 	f.VisitAll(func(flag *pflag.Flag) {
-		if before[flag.Name] || flag.Annotations[sectionKey] != nil {
+		if at++; at <= before || flag.Annotations[sectionKey] != nil {
 			return
 		}
 		if flag.Annotations == nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/trace"
 )
 
@@ -101,7 +101,7 @@ func (o *liveOptions) addFactsFlags(f *pflag.FlagSet) {
 // checkRegions refuses regions that are not of the cluster's partition.
 func (o *liveOptions) checkRegions(partition string) error {
 	for _, region := range o.regions {
-		if !regionName.MatchString(region) {
+		if !regionName().MatchString(region) {
 			return usage("such as us-east-1,eu-west-1", "--regions: %q is not the name of a region", region)
 		}
 		if of := locate.PartitionOf(region); of != partition {
@@ -112,7 +112,7 @@ func (o *liveOptions) checkRegions(partition string) error {
 }
 
 // regionName is the form of the names of regions, which become part of host names.
-var regionName = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
+var regionName = text.Pattern(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
 
 // read goes from the kube context to the cluster and reads its facts. The footer
 // says what that cost.
@@ -238,7 +238,7 @@ func (o *liveOptions) kubernetes(target *locate.Target) (*kube.Client, error) {
 	if err != nil {
 		return nil, usage("check the context's cluster and user in the kubeconfig", "the kubeconfig cannot be used: %s", err)
 	}
-	api, err := kube.New(rest, kube.Options{Context: target.Context, Trace: o.recorder})
+	api, err := kube.New(rest, kube.Options{Context: target.Context, Kubeconfig: o.config.kubeconfig, Trace: o.recorder})
 	if err != nil {
 		return nil, unread(err)
 	}

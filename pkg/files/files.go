@@ -45,8 +45,8 @@ func (e *Error) Error() string { return e.Name + ": " + e.Problem }
 // Unwrap returns the cause, such as fs.ErrNotExist.
 func (e *Error) Unwrap() error { return e.err }
 
-// Read returns the text of a file, or of standard input where the name is "-". It reads
-// no more than limit bytes. A text in UTF-16 with a byte order mark becomes UTF-8, and
+// Read returns the text of a file, or of standard input where the name is "-"; without a
+// standard input that name is an error. It reads no more than limit bytes. A text in UTF-16 with a byte order mark becomes UTF-8, and
 // the byte order mark of UTF-8 is left out. When the context ends first, its error is
 // returned at once, also where the file is a pipe that nobody writes to. All other
 // errors are *Error.
@@ -69,6 +69,9 @@ func Read(ctx context.Context, name string, stdin io.Reader, limit int64) ([]byt
 }
 
 func read(name string, stdin io.Reader, limit int64) ([]byte, error) {
+	if name == "-" && stdin == nil {
+		return nil, &Error{Name: name, Problem: "standard input is not read here; name a file, such as ./-"}
+	}
 	if name != "-" {
 		file, err := os.Open(name)
 		if err != nil {

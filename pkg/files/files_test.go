@@ -69,6 +69,9 @@ func TestReadIsBounded(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if _, err := files.Read(t.Context(), "-", nil, 1); err == nil || err.Error() != "-: standard input is not read here; name a file, such as ./-" {
+		t.Errorf("no standard input: %v", err)
+	}
 	if _, err := files.Read(t.Context(), file+"x", nil, 1); !errors.Is(err, fs.ErrNotExist) || err.Error() != file+"x: cannot be read: no such file or directory" {
 		t.Errorf("a file that is not there: %v", err)
 	}
@@ -187,19 +190,32 @@ func TestYAML(t *testing.T) {
 		}
 		return b.String()
 	}
+	keys := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "k%d: 1\n", i)
+		}
+		return b.String()
+	}
 	for _, test := range []struct{ name, text, want string }{
 		{"a mapping", "a: {b: [1, 2]}\nc:\n  - d: e\n  - f\n", ""},
 		{"JSON", `{"a": {"b": ["c"]}}`, ""},
 		{"long and flat", strings.Repeat("- a\n", n), ""},
 		{"brackets in texts", "a: '" + strings.Repeat("[", n) + "'\nb: |\n  " + strings.Repeat("{", n) + "\n", ""},
-		{"brackets", strings.Repeat("[", n), "is nested deeper than 64 levels"},
-		{"braces", strings.Repeat("{a: ", n), "is nested deeper than 64 levels"},
-		{"closed brackets", strings.Repeat("[", n) + strings.Repeat("]", n), "is nested deeper than 64 levels"},
-		{"entries in one line", strings.Repeat("- ", n), "is nested deeper than 64 levels"},
-		{"keys in one line", strings.Repeat("? ", n), "is nested deeper than 64 levels"},
-		{"indented mappings", block(500), "is nested deeper than 64 levels"},
+		{"brackets", strings.Repeat("[", n), "line 1: is nested deeper than 64 levels"},
+		{"braces", strings.Repeat("{a: ", n), "line 1: is nested deeper than 64 levels"},
+		{"closed brackets", strings.Repeat("[", n) + strings.Repeat("]", n), "line 1: is nested deeper than 64 levels"},
+		{"entries in one line", strings.Repeat("- ", n), "line 1: is nested deeper than 64 levels"},
+		{"keys in one line", strings.Repeat("? ", n), "line 1: is nested deeper than 64 levels"},
+		{"indented mappings", block(500), "line 65: is nested deeper than 64 levels"},
 		{"as deep as may be", block(60), ""},
-		{"an alias", "a: &x 1\nb: *x\n", "aliases are not supported: write the value itself"},
+		{"many entries", keys(2_000), ""},
+		{"too many entries", keys(250_000), "line 200001: has mappings with more than 200000 entries"},
+		{"too many entries in two levels", keys(150_000) + "a:\n" + strings.ReplaceAll("\n"+keys(60_000), "\nk", "\n  k"), "line 200002: has mappings with more than 200000 entries"},
+		{"many documents", strings.Repeat("---\na: 1\n", 1000), ""},
+		{"too many documents", strings.Repeat("---\na: 1\n", 20_000), "line 20001: has more than 10000 documents"},
+		{"another encoding", "a: b\nc: Gr\xf6\xdfe\n", "line 2: is not UTF-8 text: save it as UTF-8"},
+		{"an alias", "a: &x 1\nb: *x\n", "line 2: aliases are not supported: write the value itself"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := files.YAML([]byte(test.text))
@@ -210,6 +226,14 @@ func TestYAML(t *testing.T) {
 				t.Errorf("got %v, want %s", err, test.want)
 			}
 		})
+	}
+}
+
+// TestCheckYAMLOfManyMappings: the entries of mappings that are not around each other do not
+// count together.
+func TestCheckYAMLOfManyMappings(t *testing.T) {
+	if err := files.CheckYAML([]byte(strings.Repeat("- a: 1\n  b: 2\n", 105_000))); err != nil {
+		t.Error(err)
 	}
 }
 

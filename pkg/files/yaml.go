@@ -1,8 +1,11 @@
 package files
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
@@ -10,73 +13,125 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// maxDepth is how deep collections may be nested. The parser's time and
-// memory grow with the square of the depth, and no file of ours has more than ten.
-const maxDepth = 64
+// What the parser is given. Its time and memory grow with the square of the depth of
+// collections, of the number of documents and of the entries of a block mapping, and it
+// calls itself for each of them, so that a text of a few megabytes would end the process.
+const (
+	// maxDepth is how deep collections may be nested. No file of ours has more than ten levels.
+	maxDepth = 64
+	// maxEntries is how many entries the block mappings around one place may have together.
+	// A cluster has 100,000 nodes at most,
+	// https://aws.amazon.com/blogs/containers/under-the-hood-amazon-eks-ultra-scale-clusters/
+	maxEntries = 200_000
+	// maxDocuments is how many documents a text may have.
+	maxDocuments = 10_000
+)
 
-// DepthError is a YAML text that the parser is not given.
-type DepthError struct {
+// LimitError is a YAML text that the parser is not given.
+type LimitError struct {
 	// Line is counted from 1.
 	Line    int
 	Problem string
 }
 
-// Error returns the problem.
-func (e *DepthError) Error() string { return e.Problem }
+// Error returns the line and the problem.
+func (e *LimitError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Problem) }
 
-// YAML parses a YAML or JSON text. Collections that are nested too deep are refused
-// before they are parsed, and so are aliases, which can make a small text a large value;
-// these errors are *DepthError. Other errors are the parser's.
-func YAML(text []byte) (*ast.File, error) {
-	tokens := lexer.Tokenize(withoutMark(text))
-	if err := bounded(tokens); err != nil {
+// YAML parses a YAML or JSON text. A text that is not UTF-8 or takes the parser too long is
+// refused before it is parsed, and so are aliases, which can make a small text a large value;
+// these errors are *LimitError. Other errors are the parser's, which takes the options.
+func YAML(text []byte, options ...parser.Option) (*ast.File, error) {
+	tokens, err := tokenize(text)
+	if err != nil {
 		return nil, err
 	}
-	return parser.Parse(tokens, 0)
+	return parser.Parse(tokens, 0, options...)
 }
 
-// withoutMark is a text without the byte order mark that some editors begin it with.
-func withoutMark(text []byte) string { return strings.TrimPrefix(string(text), "\ufeff") }
+// CheckYAML returns the *LimitError of YAML, if it has one.
+func CheckYAML(text []byte) error {
+	_, err := tokenize(text)
+	return err
+}
 
-// CheckDepth returns a *DepthError for a text that YAML would refuse.
-func CheckDepth(text []byte) error { return bounded(lexer.Tokenize(withoutMark(text))) }
+// tokenize returns the tokens of a text, without the byte order mark that some editors begin
+// it with.
+func tokenize(text []byte) (token.Tokens, error) {
+	if !utf8.Valid(text) {
+		bad := slices.IndexFunc(bytes.Split(text, []byte("\n")), func(l []byte) bool { return !utf8.Valid(l) })
+		return nil, &LimitError{Line: bad + 1, Problem: "is not UTF-8 text: save it as UTF-8"}
+	}
+	tokens := lexer.Tokenize(strings.TrimPrefix(string(text), "\ufeff"))
+	for _, t := range tokens {
+		if t.Type == token.AliasType {
+			return nil, &LimitError{Line: line(t), Problem: "aliases are not supported: write the value itself"}
+		}
+	}
+	return tokens, CheckTokens(tokens)
+}
 
-// bounded looks at tokens as they come: the depth of brackets, and of block collections
-// by the columns at which their entries begin.
-func bounded(tokens token.Tokens) error {
-	flow := 0
-	var columns []int // of the block collections that are open, outermost first
+// CheckTokens returns a *LimitError for tokens that take the parser too long. Aliases are
+// no reason.
+func CheckTokens(tokens token.Tokens) error {
+	documents := 0
+	var open collections
 	for _, t := range tokens {
 		switch t.Type {
 		case token.SequenceStartType, token.MappingStartType:
-			flow++
+			open.flow++
 		case token.SequenceEndType, token.MappingEndType:
-			flow = max(0, flow-1)
+			open.flow = max(0, open.flow-1)
 		case token.SequenceEntryType, token.MappingKeyType, token.MappingValueType:
-			if flow > 0 || t.Position == nil {
-				break
-			}
-			column := t.Position.Column
-			if t.Type == token.MappingValueType && t.Prev != nil && t.Prev.Position != nil {
-				column = t.Prev.Position.Column
-			}
-			for len(columns) > 0 && columns[len(columns)-1] > column {
-				columns = columns[:len(columns)-1]
-			}
-			if len(columns) == 0 || columns[len(columns)-1] < column {
-				columns = append(columns, column)
-			}
-		case token.AliasType:
-			return &DepthError{Line: line(t), Problem: "aliases are not supported: write the value itself"}
+			open.entry(t)
 		case token.DocumentHeaderType, token.DocumentEndType:
-			flow, columns = 0, columns[:0]
+			documents++
+			open = collections{}
 		default:
 		}
-		if flow+len(columns) > maxDepth {
-			return &DepthError{Line: line(t), Problem: fmt.Sprintf("is nested deeper than %d levels", maxDepth)}
+		switch {
+		case open.flow+len(open.blocks) > maxDepth:
+			return &LimitError{Line: line(t), Problem: fmt.Sprintf("is nested deeper than %d levels", maxDepth)}
+		case open.entries > maxEntries:
+			return &LimitError{Line: line(t), Problem: fmt.Sprintf("has mappings with more than %d entries", maxEntries)}
+		case documents > maxDocuments:
+			return &LimitError{Line: line(t), Problem: fmt.Sprintf("has more than %d documents", maxDocuments)}
 		}
 	}
 	return nil
+}
+
+// collections are those that are open at a token.
+type collections struct {
+	// flow counts the brackets and braces that are open.
+	flow int
+	// blocks are the block collections, outermost first; entries are those of all of them.
+	blocks  []block
+	entries int
+}
+
+type block struct{ column, entries int }
+
+// entry takes the token of an entry; the column where it begins tells of which block
+// collection it is.
+func (c *collections) entry(t *token.Token) {
+	if c.flow > 0 || t.Position == nil {
+		return
+	}
+	column := t.Position.Column
+	if t.Type == token.MappingValueType && t.Prev != nil && t.Prev.Position != nil {
+		column = t.Prev.Position.Column
+	}
+	for len(c.blocks) > 0 && c.blocks[len(c.blocks)-1].column > column {
+		c.entries -= c.blocks[len(c.blocks)-1].entries
+		c.blocks = c.blocks[:len(c.blocks)-1]
+	}
+	if len(c.blocks) == 0 || c.blocks[len(c.blocks)-1].column < column {
+		c.blocks = append(c.blocks, block{column: column})
+	}
+	if t.Type != token.SequenceEntryType {
+		c.blocks[len(c.blocks)-1].entries++
+		c.entries++
+	}
 }
 
 func line(t *token.Token) int {

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +20,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // dirMode is the mode of the folders of a directory; their files describe permissions.
@@ -117,7 +117,7 @@ func write(dir, name string, text []byte) error {
 
 // interrupted is the name of a file whose writing was interrupted: that of the file with 16
 // hexadecimal digits.
-var interrupted = regexp.MustCompile(`^\.(.+)\.[0-9a-f]{16}$`)
+var interrupted = text.Pattern(`^\.(.+)\.[0-9a-f]{16}$`)
 
 // removeRemains removes the files that earlier runs of a plan did not write to their end.
 // What cannot be removed stays, and Open names it.
@@ -131,7 +131,7 @@ func (p *Plan) removeRemains(dir string) {
 	for folder := range folders {
 		names, _ := os.ReadDir(filepath.Join(dir, filepath.FromSlash(folder))) // none where it is not there yet
 		for _, f := range names {
-			parts := interrupted.FindStringSubmatch(f.Name())
+			parts := interrupted().FindStringSubmatch(f.Name())
 			if parts == nil || !known[path.Join(folder, parts[1])] {
 				continue
 			}

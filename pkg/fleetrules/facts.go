@@ -3,6 +3,7 @@ package fleetrules
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
@@ -137,7 +138,7 @@ func nodeRoleOf(v *view.View, r *view.NodeRole, group string) nodeRole {
 
 // compared are the actions by which the rights of node roles are compared: those that nodes,
 // the image puller and the VPC CNI call, and the dangerous ones, which no node calls.
-var compared = func() []need.Action {
+var compared = sync.OnceValue(func() []need.Action {
 	var list []need.Action
 	for _, name := range need.Names() {
 		list = append(list, need.Named(name))
@@ -148,7 +149,7 @@ var compared = func() []need.Action {
 		}
 	}
 	return list
-}()
+})
 
 // The letters of nodeRole.rights.
 const (
@@ -162,7 +163,7 @@ const (
 func rightsOf(r *view.NodeRole) (rights string, unread []string) {
 	letters := map[view.Verdict]byte{view.Allowed: rightAllowed, view.Denied: rightDenied, view.Depends: rightDepends, view.Unknown: rightUnknown}
 	var b strings.Builder
-	for _, a := range compared {
+	for _, a := range compared() {
 		answer := r.Can(a)
 		b.WriteByte(letters[answer.Verdict])
 		for _, l := range lines(answer.Unread) {

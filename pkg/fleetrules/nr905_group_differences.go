@@ -188,7 +188,7 @@ func rightsWords(f *fleet, values []string, by map[string][]Facts) []string {
 	for _, v := range values[1:] {
 		words := map[string][]string{}
 		own := together(v)
-		for i, a := range compared {
+		for i, a := range compared() {
 			was, is := letter(first, i), letter(own, i)
 			switch {
 			case was == is:
@@ -225,7 +225,7 @@ func rightsWords(f *fleet, values []string, by map[string][]Facts) []string {
 func together(value string) string {
 	var best []byte
 	for _, rights := range strings.Fields(value) {
-		if len(rights) != len(compared) {
+		if len(rights) != len(compared()) {
 			return "" // no node role
 		}
 		if best == nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/awsauth"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
@@ -127,6 +128,39 @@ func (w *work) awsAuth() {
 		w.missing(snapshot.FactAWSAuth, "", w.elsewhere("the ConfigMap aws-auth is"))
 	case w.s.Cluster.AuthenticationMode == "CONFIG_MAP" && len(w.s.NodeGroups) > 0:
 		w.s.AWSAuth = &snapshot.AWSAuth{MapRoles: w.derivedMapping()}
+		w.mappedElsewhere()
+	default:
+		w.mappedElsewhere()
+	}
+}
+
+// mappedElsewhere notes that what is applied with kubectl may map the roles to which EKS gives
+// no access: code without objects of Kubernetes does not say it.
+func (w *work) mappedElsewhere() {
+	if w.code.Kubernetes || w.s.Cluster.AuthenticationMode == "API" {
+		return
+	}
+	given := map[string]bool{}
+	for _, g := range w.s.NodeGroups {
+		given[g.NodeRoleARN] = true
+	}
+	if w.s.Cluster.AuthenticationMode != "CONFIG_MAP" {
+		for arn := range w.s.AccessEntries {
+			given[arn] = true
+		}
+	}
+	var roles []string
+	for _, g := range w.s.AutoScalingGroups {
+		roles = append(roles, w.roleOf(g.InstanceProfile))
+	}
+	for _, c := range w.s.KarpenterNodeClasses {
+		roles = append(roles, cmp.Or(c.RoleARN, w.roleOf(c.ProfileARN)))
+	}
+	slices.Sort(roles)
+	for _, arn := range slices.Compact(roles) {
+		if arn != "" && !given[arn] {
+			w.missing(snapshot.FactAWSAuth, arn, w.elsewhere("what else is in the ConfigMap aws-auth is"))
+		}
 	}
 }
 
@@ -352,7 +386,7 @@ func setEnv(ds *snapshot.DaemonSet, a Addon) {
 	var config struct {
 		Env map[string]any `yaml:"env"`
 	}
-	if err := yaml.Unmarshal([]byte(a.Config.Text), &config); err != nil {
+	if err := decodeConfig(a.Config.Text, &config); err != nil {
 		ds.EnvFrom = []string{"the configuration of the add-on, which cannot be parsed"}
 		return
 	}
@@ -361,6 +395,15 @@ func setEnv(ds *snapshot.DaemonSet, a Addon) {
 			put(&ds.Env, name, fmt.Sprint(value))
 		}
 	}
+}
+
+// decodeConfig decodes the configuration of an add-on, which is YAML or JSON.
+func decodeConfig(text string, into any) error {
+	file, err := files.YAML([]byte(text))
+	if err != nil || len(file.Docs) == 0 || file.Docs[0].Body == nil {
+		return err
+	}
+	return yaml.NodeToValue(file.Docs[0].Body, into)
 }
 
 // oidcProvider adds the provider of the cluster's issuer, which only IRSA needs.

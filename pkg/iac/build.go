@@ -20,10 +20,7 @@ func Build(code *Code) ([]*snapshot.Snapshot, error) {
 	b := &builder{code: code, arns: map[string]string{}}
 	targets := b.targets()
 	if len(targets) == 0 {
-		return nil, &problem.Error{
-			Problem: fmt.Sprintf("%s has no EKS cluster, and nothing in it is for one", code.File),
-			Next:    "check the " + code.Kind + " that has the cluster, its node groups or its access entries",
-		}
+		return nil, b.noCluster()
 	}
 	b.alone = len(targets) == 1
 	for _, t := range targets {
@@ -38,6 +35,28 @@ func Build(code *Code) ([]*snapshot.Snapshot, error) {
 	}
 	slices.SortFunc(snapshots, func(x, y *snapshot.Snapshot) int { return cmp.Compare(x.Cluster.ARN, y.Cluster.ARN) })
 	return snapshots, nil
+}
+
+// noCluster is the error of code without a cluster.
+func (b *builder) noCluster() error {
+	values := b.clusterValues()
+	for _, u := range b.code.Unsure {
+		if u.Fact == snapshot.FactAutoScaling {
+			values = append(values, u.Why)
+		}
+	}
+	for _, v := range values {
+		if v.Unknown != "" {
+			return &problem.Error{
+				Problem: fmt.Sprintf("%s does not say which EKS cluster its nodes are for: %s", b.code.File, v.Unknown),
+				Next:    "check it together with the " + b.code.Kind + " that has the cluster, or give the value",
+			}
+		}
+	}
+	return &problem.Error{
+		Problem: fmt.Sprintf("%s has no EKS cluster, and nothing in it is for one", b.code.File),
+		Next:    "check the " + b.code.Kind + " that has the cluster, its node groups or its access entries",
+	}
 }
 
 // builder makes snapshots of one Code.
@@ -293,6 +312,7 @@ func (w *work) cluster() {
 	w.declare(c.ARN, w.Declared)
 	if w.base == nil { // AWS does not change these, or knows better
 		c.Version, c.OIDCIssuer, c.RemoteNodeNetworks = w.Version, w.Issuer.Text, w.RemoteNetworks
+		c.LocalControlPlane = w.LocalControlPlane
 		c.IPFamily = w.IPFamily.Text
 		if w.IPFamily.Empty() {
 			c.IPFamily = "ipv4" // EKS's default
@@ -445,6 +465,11 @@ func (w *work) nodeGroups() {
 		}
 		w.role(role)
 		group.Metadata = w.metadata(g.Metadata, role, group.Metadata)
+		if group.Metadata == nil && group.LaunchTemplate == "" && strings.HasPrefix(group.AMIType, "AL2023_") {
+			// Source: https://docs.aws.amazon.com/eks/latest/userguide/al2023.html
+			group.Metadata = &snapshot.MetadataOptions{HTTPTokens: "required", HopLimit: 1}
+			w.derived("EKS requires tokens and sets a hop limit of 1 in the launch template that it makes for managed node group %s, whose AMI is of Amazon Linux 2023", name)
+		}
 		w.s.NodeGroups[name] = group
 		kind := "EC2_LINUX"
 		if strings.HasPrefix(g.AMIType, "WINDOWS") {
@@ -524,7 +549,7 @@ func (w *work) nodeClasses() {
 			w.missing(snapshot.FactNodeClasses, subject, why)
 			continue
 		}
-		class.Metadata = w.metadata(c.Metadata, cmp.Or(role, w.roleOf(class.ProfileARN)), snapshot.MetadataOptions{})
+		class.Metadata = w.metadata(c.Metadata, cmp.Or(role, w.roleOf(class.ProfileARN)), nil)
 		if c.Kind == AutoModeClass {
 			put(&w.s.AutoModeNodeClasses, c.Name, class)
 		} else {
@@ -592,19 +617,19 @@ func (w *work) roleOf(profile string) string {
 }
 
 // metadata are the options that new instances with a role get, or those from before where the
-// code sets none. What of them is not known is noted, where it decides something.
-func (w *work) metadata(m Metadata, role string, before snapshot.MetadataOptions) snapshot.MetadataOptions {
-	if m == (Metadata{}) {
+// code does not have them. What of them is not known is noted, where it decides something.
+func (w *work) metadata(m *Metadata, role string, before *snapshot.MetadataOptions) *snapshot.MetadataOptions {
+	if m == nil {
 		return before
 	}
-	options := snapshot.MetadataOptions{HTTPTokens: m.Tokens.Text, HTTPEndpoint: m.Endpoint.Text}
+	options := &snapshot.MetadataOptions{HTTPTokens: m.Tokens.Text, HTTPEndpoint: m.Endpoint.Text}
 	if hops, err := strconv.ParseInt(m.HopLimit.Text, 10, 32); err == nil {
 		options.HopLimit = int32(hops)
 	}
 	why := cmp.Or(m.Tokens.unknown(), m.Endpoint.unknown(), m.HopLimit.unknown())
 	if exposed, decided := options.Exposed(); why.Unknown != "" && (!decided || exposed != "" && m.Endpoint.Unknown != "") && role != "" {
 		w.missing(snapshot.FactMetadata, role, why)
-		return snapshot.MetadataOptions{}
+		return nil
 	}
 	return options
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Trace describes whether one statement applies to a request. Where no statement can
@@ -88,7 +89,11 @@ func satisfied(s *Statement) string {
 func (e *evaluation) ifs(m match) []string {
 	s := m.statement
 	var list []string
-	if m.naming.any() == maybe {
+	switch {
+	case m.naming.any() != maybe:
+	case s.NotPrincipals != nil && s.Effect == Deny:
+		list = append(list, e.ctx.caller.name+" is not one of the principals that it excepts")
+	default:
 		list = append(list, e.ctx.caller.name+" is the principal that it names")
 	}
 	if e.matchesResource(s) == maybe {
@@ -120,7 +125,10 @@ func (e *evaluation) obstacle(m match) string {
 // requestValue returns what the request has for the condition's key.
 func (e *evaluation) requestValue(c *Condition) string {
 	values, presence := e.ctx.lookup(c.compiled.key)
+	first, dated := e.ctx.dated(c.compiled.key)
 	switch {
+	case dated:
+		return fmt.Sprintf("%s is %s or later", c.Key, first.UTC().Format(time.RFC3339))
 	case presence == presentKey && values.count() > 0:
 		var list []string
 		for i := range values.count() {
@@ -131,6 +139,8 @@ func (e *evaluation) requestValue(c *Condition) string {
 		return c.Key + " has no value"
 	case presence == absentKey:
 		return "the request has no " + c.Key
+	case presence == optionalKey:
+		return fmt.Sprintf("%s is %s, if the request has it", c.Key, values.at(0))
 	default:
 		return "that never holds"
 	}

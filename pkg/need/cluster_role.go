@@ -24,8 +24,7 @@ const PodENISetting = "ENABLE_POD_ENI"
 
 // PodENI is what the VPC resource controller of EKS calls, with the cluster role, to give
 // pods network interfaces with their own security groups: a trunk interface for each node
-// and a branch interface for each pod. AmazonEKSVPCResourceController grants it; its
-// private addresses are for Windows nodes alone.
+// and a branch interface for each pod. AmazonEKSVPCResourceController grants it.
 // Sources: https://docs.aws.amazon.com/eks/latest/userguide/security-groups-pods-deployment.html;
 // aws/amazon-vpc-resource-controller-k8s pkg/aws/ec2/api/wrapper.go and
 // pkg/provider/branch/trunk/trunk.go.
@@ -38,7 +37,16 @@ var PodENI = []Action{
 	{Name: "ec2:DeleteNetworkInterface", Resources: []string{eni}, For: "removing the interfaces of pods"},
 }
 
-// PodENIPolicy is the managed policy that grants PodENI.
+// WindowsAddresses is what the VPC resource controller of EKS calls, with the cluster role, to
+// give pods on Windows nodes their addresses.
+// Sources: https://docs.aws.amazon.com/eks/latest/userguide/windows-support.html;
+// aws/amazon-vpc-resource-controller-k8s pkg/aws/ec2/api/helper.go.
+var WindowsAddresses = []Action{
+	{Name: "ec2:AssignPrivateIpAddresses", Resources: []string{eni}, For: "the addresses of pods on Windows nodes"},
+	{Name: "ec2:UnassignPrivateIpAddresses", Resources: []string{eni}, For: "releasing the addresses of pods on Windows nodes"},
+}
+
+// PodENIPolicy is the managed policy that grants PodENI and WindowsAddresses.
 const PodENIPolicy = "AmazonEKSVPCResourceController"
 
 // The tag by which the VPC resource controller marks its network interfaces. The managed

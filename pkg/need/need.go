@@ -107,12 +107,22 @@ func (a Action) Requests(at Place, roleARN string, known *iampolicy.Context) []*
 	return requests
 }
 
-// known adds to what is known of requests what is known of one on a resource: that it is
-// in another region, or the resource in another account.
+// known adds to what is known of requests what is known of one on a resource: that it
+// passes no tags, is about no resource that has tags, is in another region, or the resource
+// in another account.
 func (a Action) known(resource string, at Place, known *iampolicy.Context) *iampolicy.Context {
+	if known == nil {
+		return nil
+	}
+	if passesNoTags()[a.Name] {
+		known = known.Without("aws:TagKeys", "aws:RequestTag/")
+		if resource == noResource {
+			known = known.Without("aws:ResourceTag/", "ec2:ResourceTag/", "ecr:ResourceTag/")
+		}
+	}
 	account := accountOf(resource)
 	elsewhere, foreign := a.Region != "" && a.Region != at.Region, account != "" && account != at.Account
-	if known == nil || !elsewhere && !foreign {
+	if !elsewhere && !foreign {
 		return known
 	}
 	known = known.Clone()
@@ -120,10 +130,28 @@ func (a Action) known(resource string, at Place, known *iampolicy.Context) *iamp
 		known.Set("aws:RequestedRegion", a.Region)
 	}
 	if foreign {
-		known.Set("aws:ResourceAccount", account)
+		known.Set("aws:ResourceAccount", account).Forget("aws:ResourceOrgID").Forget("aws:ResourceOrgPaths")
 	}
 	return known
 }
+
+// passesNoTags are the actions of nodes, pods and the control plane whose requests pass no
+// tags. A request about network interfaces that are created or tagged does.
+// Sources: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-tagkeys;
+// aws/amazon-vpc-cni-k8s pkg/awsutils/awsutils.go.
+var passesNoTags = sync.OnceValue(func() map[string]bool {
+	names := map[string]bool{}
+	cni := CNI{Unknown: Settings}
+	for _, list := range [][]Action{everything(), PublicPull, PullThroughCache, Hybrid, ClusterRole, PodENI, SSM, cni.all(), cni.alsoGranted()} {
+		for _, a := range list {
+			names[a.Name] = true
+		}
+	}
+	for _, name := range []string{"ec2:CreateTags", "ec2:CreateNetworkInterface"} {
+		delete(names, name)
+	}
+	return names
+})
 
 // accountOf is the account in an ARN; empty where it has none, or a pattern.
 func accountOf(resource string) string {
@@ -137,10 +165,13 @@ func accountOf(resource string) string {
 // patterns are the action's resource patterns, "*" where it has no resource types.
 func (a Action) patterns() []string {
 	if len(a.Resources) == 0 {
-		return []string{"*"}
+		return []string{noResource}
 	}
 	return a.Resources
 }
+
+// noResource is the resource of a request whose action has no resource types.
+const noResource = "*"
 
 // fill is called for every question about a role, so it does without a strings.Replacer,
 // which costs more to make than to use.

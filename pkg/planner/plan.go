@@ -4,13 +4,12 @@
 package planner
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
@@ -140,17 +139,9 @@ type Manual struct {
 
 // ReadPlan reads a plan that was written as JSON. The error says what is wrong with it.
 func ReadPlan(data []byte) (*Plan, error) {
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
 	var p Plan
-	if err := decoder.Decode(&p); err != nil {
+	if err := files.Object(data, finding.APIVersion, PlanKind, &p, false); err != nil {
 		return nil, err
-	}
-	if decoder.More() {
-		return nil, errors.New("unexpected data after the plan")
-	}
-	if p.APIVersion != finding.APIVersion || p.Kind != PlanKind {
-		return nil, fmt.Errorf("apiVersion and kind are %q and %q, not %s and %s", p.APIVersion, p.Kind, finding.APIVersion, PlanKind)
 	}
 	for i, s := range p.Steps {
 		p.Steps[i].Commands = nil

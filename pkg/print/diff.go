@@ -3,7 +3,6 @@ package print
 import (
 	"fmt"
 	"io"
-	"reflect"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/diff"
@@ -15,7 +14,7 @@ import (
 // that moved with the changes on which they rest, and the changes.
 func Diff(w io.Writer, d *diff.Diff, o TableOptions) error {
 	t, see := newTable(o)
-	d = cleanDiff(d, see)
+	d = cleaned(d, see)
 	t.diffHead(d)
 	for _, group := range movedGroups(d.Verdicts) {
 		t.moved(d, group)
@@ -37,12 +36,6 @@ func Diff(w io.Writer, d *diff.Diff, o TableOptions) error {
 	}
 	_, err := io.WriteString(w, t.b.String())
 	return err
-}
-
-// cleanDiff is clean for a diff.
-func cleanDiff(d *diff.Diff, see func(string) string) *diff.Diff {
-	c := cleaned(reflect.ValueOf(*d), see).Interface().(diff.Diff) //nolint:forcetypeassert // the type that went in
-	return &c
 }
 
 // diffTone is the tone of the headline.
@@ -209,7 +202,7 @@ func policyLines(s string) []string {
 // DiffMarkdown writes what changed in a cluster as GitHub's Markdown, for a comment on a
 // pull request. No name or policy text in it is read as Markdown or HTML.
 func DiffMarkdown(w io.Writer, d *diff.Diff) error {
-	d = cleanDiff(d, text.Visible)
+	d = cleaned(d, text.Visible)
 	m := &markdown{}
 	fmt.Fprintf(&m.b, "### kubectl noderole diff: %s\n\n", escape(clip(d.Headline(), maxName)))
 	fmt.Fprintf(&m.b, "Cluster %s\n\n- old: %s\n- new: %s\n\n", escape(clip(d.Cluster.ARN, maxName)), escape(clip(sourceText(d.Old), maxName)), escape(clip(sourceText(d.New), maxName)))

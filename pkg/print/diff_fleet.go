@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -22,7 +21,7 @@ const detailedClusters = 10
 // of the clusters that changed most.
 func FleetDiff(w io.Writer, raw *diff.FleetDiff, o TableOptions) error {
 	t, see := newTable(o)
-	d := cleanFleetDiff(raw, see)
+	d := cleaned(raw, see)
 	t.line(t.paint(text.Count(d.Summary.Clusters, "cluster"), text.Bold))
 	t.sides(fleetSourceText(d.Old), fleetSourceText(d.New), d.Headline(), fleetDiffTone(d))
 	for _, line := range presences(d) {
@@ -90,12 +89,6 @@ func (t *table) changedClusters(d, raw *diff.FleetDiff) {
 			}
 		}
 	}
-}
-
-// cleanFleetDiff is clean for a diff of fleets.
-func cleanFleetDiff(d *diff.FleetDiff, see func(string) string) *diff.FleetDiff {
-	c := cleaned(reflect.ValueOf(*d), see).Interface().(diff.FleetDiff) //nolint:forcetypeassert // the type that went in
-	return &c
 }
 
 func fleetSourceText(s diff.FleetSource) string {
@@ -218,7 +211,7 @@ func movedInFleet(d *diff.FleetDiff) []movedVerdict {
 // FleetDiffMarkdown writes what changed in many clusters as GitHub's Markdown, for a comment
 // on a pull request. No name or policy text in it is read as Markdown or HTML.
 func FleetDiffMarkdown(w io.Writer, d *diff.FleetDiff) error {
-	d = cleanFleetDiff(d, text.Visible)
+	d = cleaned(d, text.Visible)
 	m := &markdown{}
 	fmt.Fprintf(&m.b, "### kubectl noderole diff: %s\n\n", escape(clip(d.Headline(), maxName)))
 	fmt.Fprintf(&m.b, "%s\n\n- old: %s\n- new: %s\n\n", text.Count(d.Summary.Clusters, "cluster"), escape(clip(fleetSourceText(d.Old), maxName)), escape(clip(fleetSourceText(d.New), maxName)))

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -37,12 +36,6 @@ func WriteFleet(w io.Writer, format string, f *finding.FleetReport, o Options) e
 	return write(w, f, o)
 }
 
-// cleanFleet returns a copy of the report with every string passed through see.
-func cleanFleet(f *finding.FleetReport, see func(string) string) *finding.FleetReport {
-	c := cleaned(reflect.ValueOf(*f), see).Interface().(finding.FleetReport) //nolint:forcetypeassert // the type that went in
-	return &c
-}
-
 // The limits of a fleet's table where it is not wide.
 const (
 	manyClusters    = 40 // above, clusters without findings, and others after so many, are only counted
@@ -56,7 +49,7 @@ const (
 // clusters that have it; what could not be read; and what to do now.
 func FleetTable(w io.Writer, f *finding.FleetReport, o TableOptions, rules []finding.RuleDoc) error {
 	t, see := newTable(o)
-	f = cleanFleet(f, see)
+	f = cleaned(f, see)
 	if !o.Quiet {
 		words, tone := fleetHeadline(f)
 		t.line(t.paint(fleetTitle(f), text.Bold))

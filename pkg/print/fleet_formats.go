@@ -13,7 +13,7 @@ import (
 
 // writeFleetMarkdown writes GitHub's Markdown for a comment on a pull request.
 func writeFleetMarkdown(w io.Writer, f *finding.FleetReport, o Options) error {
-	f = cleanFleet(f, text.Visible)
+	f = cleaned(f, text.Visible)
 	d := &markdown{}
 	words, _ := fleetHeadline(f)
 	fmt.Fprintf(&d.b, "### kubectl noderole: %s\n\n%s. %s.\n\n", escape(fleetTitle(f)), escape(words), escape(strings.Join(fleetCounts(f.Summary), ", ")))
@@ -69,7 +69,7 @@ func writeFleetMarkdown(w io.Writer, f *finding.FleetReport, o Options) error {
 // writeFleetJUnit writes a JUnit report: a suite for each cluster, with a case for each
 // finding, as for one cluster. What was not read is an error.
 func writeFleetJUnit(w io.Writer, f *finding.FleetReport, o Options) error {
-	f = cleanFleet(f, text.Visible)
+	f = cleaned(f, text.Visible)
 	suites := map[string]*junitSuite{}
 	all := &junitSuites{Name: "kubectl noderole " + fleetTitle(f)}
 	for _, c := range f.Clusters {
@@ -240,7 +240,7 @@ func metricLabel(s string) string {
 // writeFleetGitHub writes annotations of a GitHub Actions run: one for each finding of a rule
 // with its clusters, for each finding about several clusters, and for what was not read.
 func writeFleetGitHub(w io.Writer, f *finding.FleetReport, o Options) error {
-	f = cleanFleet(f, text.Visible)
+	f = cleaned(f, text.Visible)
 	var b strings.Builder
 	for _, c := range f.Clusters {
 		if !c.Read {

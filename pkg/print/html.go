@@ -40,7 +40,7 @@ func writeHTML(w io.Writer, r *finding.Report, o Options) error {
 		return err
 	}
 	var b bytes.Buffer // so that a page is whole or not there
-	if err := t.Execute(&b, newPage(clean(r, text.Visible), o)); err != nil {
+	if err := t.Execute(&b, newPage(cleaned(r, text.Visible), o)); err != nil {
 		return fmt.Errorf("fill in the page: %w", err)
 	}
 	_, err = w.Write(b.Bytes())

@@ -61,7 +61,7 @@ type (
 // is skipped too. What is unknown is an error, and so is every fact that could not be
 // read.
 func writeJUnit(w io.Writer, r *finding.Report, o Options) error {
-	r = clean(r, text.Visible)
+	r = cleaned(r, text.Visible)
 	// Jenkins takes the text before the last dot for a package.
 	class := func(what string) string {
 		return strings.ReplaceAll(r.Cluster.Name, ".", "_") + "." + strings.ReplaceAll(what, ".", "_")

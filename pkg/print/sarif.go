@@ -116,7 +116,7 @@ type (
 // What only follows from another finding is not an alert of its own either: the finding's
 // message and its property explains have it.
 func writeSARIF(w io.Writer, raw *finding.Report, o Options) error {
-	r := clean(raw, text.Visible)
+	r := cleaned(raw, text.Visible)
 	run := sarifRun{
 		Tool: sarifTool{Driver: sarifDriver{
 			Name: "kubectl-noderole", InformationURI: homepage,

@@ -76,7 +76,7 @@ func Table(w io.Writer, r *finding.Report, o TableOptions) error {
 		o.Show = DefaultShow
 	}
 	t, see := newTable(o)
-	r = clean(r, see)
+	r = cleaned(r, see)
 	if partition := strings.Split(r.Cluster.ARN, ":"); len(partition) > 1 && r.Cluster.Account != "" {
 		t.account = "arn:" + partition[1] + ":iam::" + r.Cluster.Account + ":"
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -141,13 +140,13 @@ func below(value any, indent string) string {
 // plainYAML is a string that no YAML parser takes for anything else, whatever stands
 // beside it: it begins with a letter or a slash, and has neither a colon nor a number
 // sign where they have a meaning.
-var plainYAML = regexp.MustCompile(`^[\pL/]([\pL\pN_./@%+=;()<>$^~-]|,|[ ]?[\pL\pN_./@%+=;()<>$^~"'*&!|?{}\[\]-]|:+[\pL\pN/_.@*-])*$`)
+var plainYAML = text.Pattern(`^[\pL/]([\pL\pN_./@%+=;()<>$^~-]|,|[ ]?[\pL\pN_./@%+=;()<>$^~"'*&!|?{}\[\]-]|:+[\pL\pN/_.@*-])*$`)
 
 // yamlWords are plain words that YAML 1.1 or 1.2 reads as another type.
 var yamlWords = []string{"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 func isPlainYAML(s string) bool {
-	return plainYAML.MatchString(s) && !slices.Contains(yamlWords, strings.ToLower(s)) && !strings.ContainsFunc(s, unsafe)
+	return plainYAML().MatchString(s) && !slices.Contains(yamlWords, strings.ToLower(s)) && !strings.ContainsFunc(s, unsafe)
 }
 
 func unsafe(r rune) bool { return !text.Safe(r) }

@@ -40,6 +40,8 @@ func judgedClusterRole(v *view.View, report Reporter) *view.Role {
 	switch {
 	case v.Snapshot.Cluster.RoleARN == "":
 		return nil
+	case v.Snapshot.Cluster.LocalControlPlane:
+		idle.Message = "the instances of the control plane on AWS Outposts have the cluster role " + idle.Subject.Name + ", which needs other permissions"
 	case r == nil:
 		idle.Message = "the facts do not have the cluster role " + idle.Subject.Name
 	case r.Facts.NotFound:

@@ -185,9 +185,9 @@ func (r *iamRole) nodeNeeds(node *view.NodeRole, identity view.Identity) {
 		r.need("podIdentity", agent, need.PodIdentityAgent)
 	}
 	switch {
-	case identity.Kind == view.FromNodeRole:
+	case identity.Kind == view.FromNodeRole && r.v.RunsSystemImages(node):
 		r.requiredCNI()
-	case identity.Own():
+	case identity.Own(), node.OnlyAutoMode():
 		r.need("cni", finding.WantedNo, need.Indicative())
 	default:
 		r.need("cni", finding.WantedUnknown, need.Indicative())

@@ -43,10 +43,10 @@ roles:
 			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: why})
 		}
 		switch identity := v.ConfiguredIdentity(); {
-		case identity.Kind == view.UnknownIdentity:
+		case len(identity.Unread) > 0:
 			report(unknown(awsNodeSubject(), "whether aws-node can be upgraded is unknown", identity.Unread))
 		case identity.Kind == view.NotInstalled:
-			notHere("aws-node is not installed")
+			notHere(withoutAWSNode(v))
 		case cni.Version == "":
 			notHere("the version of vpc-cni is unknown: NR206 checks the permissions that any version requires")
 		case len(cni.NeedsMoreFrom()) == 0:
@@ -54,7 +54,7 @@ roles:
 		case identity.Own():
 			report(judgeUpgrade(v.Role(identity.RoleARN), awsNodeSubject(), cni))
 		default:
-			for _, r := range v.NodeRoles() {
+			for _, r := range rolesUnderAWSNode(v, report) {
 				report(judgeUpgrade(r.Role, roleSubject(r), cni))
 			}
 		}

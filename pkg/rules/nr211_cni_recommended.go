@@ -39,14 +39,14 @@ roles:
 			report(result)
 		}
 		switch identity := v.ConfiguredIdentity(); {
-		case identity.Kind == view.UnknownIdentity:
+		case len(identity.Unread) > 0:
 			report(unknown(awsNodeSubject(), "whether aws-node has all permissions that it can use is unknown", identity.Unread))
 		case identity.Kind == view.NotInstalled:
-			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "aws-node is not installed"})
+			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: withoutAWSNode(v)})
 		case identity.Own():
 			judge(v.Role(identity.RoleARN), awsNodeSubject())
 		default:
-			for _, r := range v.NodeRoles() {
+			for _, r := range rolesUnderAWSNode(v, report) {
 				judge(r.Role, roleSubject(r))
 			}
 		}

@@ -82,7 +82,7 @@ func nodesThroughEndpoints(v *view.View, r *view.NodeRole) finding.Result {
 		}
 	}
 	call("ec2", ofEC2(v.NeedsOf(r).Required())...)
-	if v.ConfiguredIdentity().Kind == view.FromNodeRole {
+	if v.ConfiguredIdentity().Kind == view.FromNodeRole && v.RunsSystemImages(r) {
 		cni := v.CNI()
 		call("ec2", ofEC2(cni.Required())...)
 	}

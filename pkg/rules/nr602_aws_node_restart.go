@@ -30,7 +30,7 @@ removed. A pod gets its credentials when it is admitted.`,
 		stale := v.StalePods(identity)
 		switch {
 		case identity.Kind == view.NotInstalled:
-			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "aws-node is not installed"})
+			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: withoutAWSNode(v)})
 		case identity.Kind == view.UnknownIdentity:
 			report(unknown(awsNodeSubject(), "whether aws-node's pods use the configured identity is unknown", identity.Unread))
 		case len(stale) > 0:

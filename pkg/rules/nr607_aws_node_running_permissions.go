@@ -36,7 +36,7 @@ identity that they use.`,
 		unread := v.Unread(snapshot.FactPods)
 		switch {
 		case identity.Kind == view.NotInstalled:
-			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "aws-node is not installed"})
+			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: withoutAWSNode(v)})
 			return
 		case identity.Kind == view.UnknownIdentity:
 			report(unknown(awsNodeSubject(), "whether the running pods of aws-node have CNI permissions is unknown", identity.Unread))

@@ -178,6 +178,9 @@ func awsNodeLine(v *view.View) finding.AWSNodeInfo {
 	switch identity.Kind {
 	case view.NotInstalled:
 		info.Text = "is not installed"
+		if v.Snapshot.AWSNode.DaemonSet != nil {
+			info.Text = "runs on no node"
+		}
 		return info
 	case view.UnknownIdentity:
 		info.Text = "identity is unknown: " + strings.Join(identity.Evidence, "; ")

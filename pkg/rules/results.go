@@ -25,6 +25,28 @@ func awsNodeSubject() finding.Subject {
 	return finding.Subject{Kind: finding.SubjectAWSNode, Name: "aws-node"}
 }
 
+// withoutAWSNode is the message where no node runs aws-node.
+func withoutAWSNode(v *view.View) string {
+	if v.Snapshot.AWSNode.DaemonSet == nil {
+		return "aws-node is not installed"
+	}
+	return "no node runs aws-node"
+}
+
+// rolesUnderAWSNode are the node roles whose nodes run aws-node, which uses the role where it
+// has none of its own. The others are reported.
+func rolesUnderAWSNode(v *view.View, report Reporter) []*view.NodeRole {
+	var roles []*view.NodeRole
+	for _, r := range v.NodeRoles() {
+		if v.RunsSystemImages(r) {
+			roles = append(roles, r)
+			continue
+		}
+		report(finding.Result{Status: finding.NotApplicable, Subject: roleSubject(r), Message: "aws-node does not run on nodes of " + r.Name + ": they are EKS Auto Mode or Windows nodes"})
+	}
+	return roles
+}
+
 // unknown is the result for a subject whose facts could not be read.
 func unknown(subject finding.Subject, message string, unread []snapshot.Missing) finding.Result {
 	r := finding.Result{Status: finding.Unknown, Subject: subject, Message: message}
@@ -128,11 +150,19 @@ func (all allowedAll) result(subject finding.Subject, who, can, cannot string) f
 			Status: finding.Depends, Subject: subject,
 			Message:  fmt.Sprintf("whether %s %s depends on the request", who, can),
 			Evidence: append(dependsLines(all.depends), grantLines(all.allowed)...),
-			Next:     []finding.Next{explainAction(who, all.depends[0].Action.Name).With("shows what it depends on")},
+			Next:     []finding.Next{clarify(who, all.depends)},
 		}
 	default:
 		return finding.Result{Status: finding.Pass, Subject: subject, Message: who + " " + can, Evidence: grantLines(all.allowed)}
 	}
+}
+
+// clarify says how to see what answers depend on.
+func clarify(who string, depends []view.Answer) finding.Next {
+	if slices.ContainsFunc(depends, func(a view.Answer) bool { return a.Organization != nil }) {
+		return finding.Advise("check again with --org-profile: it reads the service control policies, and evaluates them with what is known of the request")
+	}
+	return explainAction(who, depends[0].Action.Name).With("shows what it depends on")
 }
 
 func namesOf(answers []view.Answer) []string {
@@ -167,8 +197,6 @@ const notAllowed = "no statement allows "
 
 func whyDenied(a view.Answer) string {
 	switch {
-	case a.Organization != nil:
-		return "denied by a service control policy, according to the IAM policy simulator (" + a.Organization.Decision + " on " + a.Organization.Resource + ")"
 	case a.Result.Explicit:
 		return "denied by " + statementList(a.Result.Statements)
 	case a.Result.By == iampolicy.LayerSCP:
@@ -200,6 +228,9 @@ func dependsLines(answers []view.Answer) []string { return grouped(answers, whyD
 func whyDepends(a view.Answer) string {
 	if a.NotNeeded != "" {
 		return whyDenied(a) + "; not needed where " + a.NotNeeded
+	}
+	if a.Organization != nil {
+		return "the IAM policy simulator says that a service control policy denies it (" + a.Organization.Decision + " on " + a.Organization.Resource + "); it does not have every value that such a policy can have a condition on"
 	}
 	if len(a.Result.DependsOn) == 0 {
 		return "depends on the request"

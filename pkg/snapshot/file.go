@@ -154,9 +154,9 @@ func line(n ast.Node) int {
 // fileError turns an error of the YAML library into one line with a place. Where the
 // file was parsed, the error about a value of the wrong type has the path of its field.
 func fileError(name string, file *ast.File, err error) error {
-	var depth *files.DepthError
-	if errors.As(err, &depth) {
-		return &FileError{File: name, Line: depth.Line, Problem: depth.Problem}
+	var limit *files.LimitError
+	if errors.As(err, &limit) {
+		return &FileError{File: name, Line: limit.Line, Problem: limit.Problem}
 	}
 	var bad notTimeError
 	if errors.As(err, &bad) {
@@ -340,8 +340,12 @@ func kindOfType(t reflect.Type) string {
 	}
 }
 
+// firstLine returns the first line of a text, or its first 200 bytes.
 func firstLine(s string) string {
 	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
+	if len(s) > 200 {
+		s = strings.ToValidUTF8(s[:200], "") + "..."
+	}
 	return s
 }
 

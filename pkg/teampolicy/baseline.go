@@ -1,11 +1,8 @@
 package teampolicy
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"path"
-	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
@@ -15,36 +12,16 @@ import (
 // all of which are *FileError.
 func ParseBaseline(name string, text []byte) (*finding.Report, error) {
 	const next = "kubectl noderole check -o json writes one"
-	if err := files.CheckDepth(text); err != nil {
-		return nil, fromYAML(name, err)
-	}
 	r := &finding.Report{}
-	if err := json.Unmarshal(text, r); err != nil {
+	if err := files.Object(text, finding.APIVersion, finding.ReportKind, r, true); err != nil {
 		e := &FileError{File: name, Problem: "is not a report: " + err.Error(), Next: next}
-		var syntax *json.SyntaxError
-		var kind *json.UnmarshalTypeError
-		switch {
-		case errors.As(err, &syntax):
-			e.Line, e.Column = lineColumn(text, syntax.Offset)
-		case errors.As(err, &kind):
-			e.Line, e.Column = lineColumn(text, kind.Offset)
+		var wrong *files.JSONError
+		if errors.As(err, &wrong) {
+			e.Line, e.Column, e.Problem = wrong.Line, wrong.Column, "is not a report: "+wrong.Problem
 		}
 		return nil, e
 	}
-	group, version := path.Split(finding.APIVersion)
-	if is, ours := strings.CutPrefix(r.APIVersion, group); ours && is != version && r.Kind == finding.ReportKind {
-		return nil, &FileError{File: name, Problem: fmt.Sprintf("is a report of version %s, and this release reads %s", is, version), Next: next}
-	}
-	if r.APIVersion != finding.APIVersion || r.Kind != finding.ReportKind {
-		return nil, &FileError{File: name, Problem: fmt.Sprintf("apiVersion %q, kind %q is not a report of this program", r.APIVersion, r.Kind), Next: next}
-	}
 	return r, nil
-}
-
-// lineColumn is where a byte offset is, counted from 1.
-func lineColumn(text []byte, offset int64) (line, column int) {
-	before := string(text[:min(max(offset-1, 0), int64(len(text)))])
-	return strings.Count(before, "\n") + 1, len(before) - strings.LastIndexByte(before, '\n')
 }
 
 // ApplyBaseline marks as known what the baseline has too: the same rule with the same

@@ -225,9 +225,9 @@ func element(n ast.Node, list string, i int) ast.Node {
 // fromYAML turns an error of the YAML library into one line with a place.
 func fromYAML(name string, err error) error {
 	e := &FileError{File: name, Problem: firstLine(err.Error()), Next: "docs/schema/config.json describes the file"}
-	var depth *files.DepthError
-	if errors.As(err, &depth) {
-		e.Line, e.Column = depth.Line, 1
+	var limit *files.LimitError
+	if errors.As(err, &limit) {
+		e.Line, e.Column, e.Problem = limit.Line, 1, limit.Problem
 	}
 	var y yaml.Error
 	if errors.As(err, &y) {

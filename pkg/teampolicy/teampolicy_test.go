@@ -234,11 +234,13 @@ func TestBaseline(t *testing.T) {
 
 func TestParseBaselineRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                  "b:1:1: is not a report",
-		"{\n  \"kind\": x}":                 "b:2:11: is not a report: invalid character",
-		"{\"results\": 7}":                  "b:1:",
+		"":                  "b: is not a report: it is empty",
+		"{\n  \"kind\": x}": "b:2:11: is not a report: it is not JSON: invalid character",
+		"{\"results\": 7}":  `b: is not a report: it has apiVersion ""`,
+		`{"apiVersion":"noderole.dev/v1alpha1","kind":"Report","results":7}`: "b:1:65: is not a report: results is a number, not a list",
+		`{"apiVersion":"noderole.dev/v9","kind":"Report"}`:                   "b: is not a report: it is of version v9",
 		"apiVersion: v1":                    "b:1:1: is not a report",
-		`{"apiVersion":"v1","kind":"Node"}`: `b: apiVersion "v1", kind "Node" is not a report`,
+		`{"apiVersion":"v1","kind":"Node"}`: `b: is not a report: it has apiVersion "v1" and kind "Node"`,
 		"[]":                                "b:1:",
 	} {
 		_, err := teampolicy.ParseBaseline("b", []byte(text))

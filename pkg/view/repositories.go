@@ -102,8 +102,9 @@ func (r *Role) CanImport(repository CachedRepository) []Answer {
 				continue
 			}
 			g := r.grants()
-			g.policies.Resource = &d.policy
-			result, err := iampolicy.Prepare(g.policies).Evaluate(a.Requests(r.v.Place, r.ARN, r.session().known(r))[0])
+			policies := g.policies
+			policies.Resource = &d.policy
+			result, err := iampolicy.Prepare(policies).Evaluate(a.Requests(r.v.Place, r.ARN, r.session().known(r))[0])
 			ans = answer(a, result, err, slices.Concat(g.unread, d.unread))
 		}
 		answers = append(answers, ans)

@@ -30,8 +30,9 @@ type View struct {
 	sessions    map[string][]*Session
 	authLines   []int
 	access      map[string]Access
-	images      *systemImages // made on the first question
-	limits      *organization // made on the first question
+	images      *systemImages   // made on the first question
+	limits      *organization   // made on the first question
+	tokens      map[string]bool // made on the first question
 	// cniVersion replaces the version of vpc-cni that runs.
 	cniVersion string
 }
@@ -191,20 +192,20 @@ type Answer struct {
 	// NotNeeded is set, for Depends, where the policies deny it, and says where nodes do
 	// without.
 	NotNeeded string
-	// Organization is set where the IAM policy simulator says that a service control
-	// policy denies it, and the role's policies do not.
+	// Organization is set, for Depends and Unknown, where the IAM policy simulator says
+	// that a service control policy denies it, and the policies that were read do not.
 	Organization *snapshot.Simulation
 }
 
 // Blocked reports whether another policy would not change a denial: an explicit Deny,
 // the permissions boundary, the session policy or a service control policy denies.
 func (a Answer) Blocked() bool {
-	return a.Organization != nil || a.Result.Explicit || a.Result.By == iampolicy.LayerBoundary || a.Result.By == iampolicy.LayerSession || a.ByOrganization()
+	return a.Result.Explicit || a.Result.By == iampolicy.LayerBoundary || a.Result.By == iampolicy.LayerSession || a.ByOrganization()
 }
 
 // ByOrganization reports whether a policy of the organization denies.
 func (a Answer) ByOrganization() bool {
-	return a.Organization != nil || a.Verdict == Denied && (a.Result.By == iampolicy.LayerSCP || a.Result.By == iampolicy.LayerRCP)
+	return a.Verdict == Denied && (a.Result.By == iampolicy.LayerSCP || a.Result.By == iampolicy.LayerRCP)
 }
 
 // Can answers whether the role is effectively allowed an action, everywhere that
@@ -219,15 +220,22 @@ func (r *Role) session() *Session {
 	return r.usedBy
 }
 
-// CanAs is Can for a session. A denial by a service control policy that AWS's policy
-// simulator reported is certain, whatever the role's policies say.
+// CanAs is Can for a session.
+//
+// Where the service control policies were not read, what AWS's policy simulator says of
+// them leaves the answer open. It evaluates their conditions without the values of a real
+// request and, unlike for other policies, does not say which values it lacked: it is known
+// to deny what is allowed.
+// Sources: aws-sdk-go-v2/service/iam types.EvaluationResult, MissingContextValues;
+// aws/aws-sdk#102, aws/aws-toolkit-vscode#3106.
 func (r *Role) CanAs(s *Session, a need.Action) Answer {
 	answer := r.ByPolicies(s, a)
-	if answer.Verdict == Denied {
+	if answer.Verdict == Denied || answer.Verdict != Unknown && r.v.OrganizationRead() {
 		return answer
 	}
-	if simulation := r.deniedByOrganization(a); simulation != nil {
-		answer.Verdict, answer.Unread, answer.Organization = Denied, nil, simulation
+	answer.Organization = r.deniedByOrganization(a)
+	if answer.Organization != nil && answer.Verdict == Allowed {
+		answer.Verdict = Depends
 	}
 	return answer
 }
@@ -376,7 +384,10 @@ func (r *Role) trustAllows(s *Session, action string, own granted) Answer {
 	policies, base := own.policies, iampolicy.NewContext
 	policies.Resource = &d.policy
 	limits := r.v.organization()
-	policies.SCPs, policies.RCPs = limits.scps, limits.rcps
+	policies.SCPs = limits.scps
+	if r.ofAccount() {
+		policies.RCPs = limits.rcps
+	}
 	unread := slices.Concat(d.unread, own.unread, limits.unread)
 	if s.via != nil {
 		base = func() *iampolicy.Context { return s.viaSession.known(s.via) }
@@ -385,7 +396,7 @@ func (r *Role) trustAllows(s *Session, action string, own granted) Answer {
 	var problem error
 	evaluate := func(c *iampolicy.Context) iampolicy.Result {
 		result, err := set.Evaluate(&iampolicy.Request{
-			Principal: s.Principal, Action: action, Resource: r.ARN, Account: cmp.Or(accountOf(r.ARN), r.v.Place.Account), Context: c,
+			Principal: s.Principal, Action: action, Resource: r.ARN, Account: cmp.Or(AccountOf(r.ARN), r.v.Place.Account), Context: c,
 		})
 		problem = cmp.Or(problem, err)
 		return result
@@ -393,8 +404,15 @@ func (r *Role) trustAllows(s *Session, action string, own granted) Answer {
 	known := func() *iampolicy.Context {
 		c := base()
 		s.assume(c)
-		if len(policies.RCPs) > 0 && !strings.HasPrefix(s.Principal, "arn:") {
-			c.Set("aws:PrincipalIsAWSService", "true").Absent("aws:PrincipalOrgID").Absent("aws:PrincipalAccount")
+		r.v.atTime(c)
+		if r.ofAccount() {
+			r.v.inOrganization(c, "aws:Resource")
+		}
+		if len(r.Unread) == 0 {
+			c.AbsentPrefix("aws:ResourceTag/")
+			for key, value := range r.Facts.Tags {
+				c.Set("aws:ResourceTag/"+key, value)
+			}
 		}
 		return c
 	}
@@ -460,6 +478,12 @@ func answer(a need.Action, result iampolicy.Result, err error, unread []snapshot
 	return ans
 }
 
+// ofAccount reports whether the role is one of the cluster's account, which the
+// organization's policies that were read are about.
+func (r *Role) ofAccount() bool {
+	return cmp.Or(AccountOf(r.ARN), r.v.Place.Account) == r.v.Place.Account
+}
+
 // use returns the role as a session uses it.
 func (r *Role) use(s *Session) use {
 	if u, ok := r.uses[s]; ok {
@@ -473,7 +497,10 @@ func (r *Role) use(s *Session) use {
 		u.unread = slices.Concat(u.unread, s.policy.unread)
 	}
 	limits := r.v.organization()
-	policies.SCPs, policies.RCPs = limits.scps, limits.rcps
+	policies.RCPs = limits.rcps
+	if r.ofAccount() {
+		policies.SCPs = limits.scps
+	}
 	u.unread = slices.Concat(u.unread, limits.unread)
 	u.set = prepare(policies)
 	policies.ResourceState = iampolicy.Delegates

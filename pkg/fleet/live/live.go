@@ -118,15 +118,19 @@ func (f *found) add(o found) {
 // inFlight is how many accounts, regions or contexts are asked at once.
 const inFlight = 16
 
-// Find finds the clusters of the targets. The error is a *problem.Error where the kubeconfig
-// or the AWS configuration cannot be used, or where nothing at all is selected.
+// ErrKubeconfig is the cause of an error of Find about a kubeconfig that cannot be read.
+var ErrKubeconfig = errors.New("the kubeconfig cannot be read")
+
+// Find finds the clusters of the targets. The error is a *problem.Error where the kubeconfig,
+// with the cause ErrKubeconfig, or the AWS configuration cannot be used, or where nothing at
+// all is selected.
 func Find(ctx context.Context, o Options) (*Fleet, error) {
 	o.AWS.Many = true
 	f := &Fleet{o: o, accounts: map[string]*account{}, sources: map[string]source{}, calls: map[string]int{}, throttled: map[string]int{}}
 	if slices.ContainsFunc(o.Targets.Include, func(in fleet.Include) bool { return len(in.Contexts) > 0 }) {
 		raw, err := o.Kubeconfig.RawConfig()
 		if err != nil {
-			return nil, &problem.Error{Problem: "the kubeconfig cannot be read: " + err.Error(), Next: "check --kubeconfig and KUBECONFIG", Err: err}
+			return nil, &problem.Error{Problem: "the kubeconfig cannot be read: " + err.Error(), Next: "check --kubeconfig and KUBECONFIG", Err: ErrKubeconfig}
 		}
 		f.raw = raw
 	}
@@ -484,6 +488,14 @@ func (f *Fleet) Read(ctx context.Context, t fleet.Target) (*snapshot.Snapshot, e
 		facts.Source.Evidence = []string{fmt.Sprintf("EKS lists cluster %s in account %s, region %s", id.Name(), id.Account, id.Region)}
 	}
 	return facts, nil
+}
+
+// Ready reports whether the rates of the cluster's account have room for a cluster of its region.
+func (f *Fleet) Ready(t fleet.Target) bool {
+	f.mu.Lock()
+	from, known := f.sources[t.ARN]
+	f.mu.Unlock()
+	return !known || from.account.Ready(t.Identity().Region)
 }
 
 // errAWSOnly is why the Kubernetes API is not read.

@@ -3,6 +3,8 @@
 package manifests
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -88,10 +90,24 @@ func (o Object) Family() string {
 	return family
 }
 
-// metadata are the options of the instance metadata service that the class sets.
-func (o Object) metadata() iac.Metadata {
+// defaultHops are the hop limits that the API server adds to an EC2NodeClass without one, by
+// API version. It also adds that tokens are required and that the endpoint is enabled.
+// Source: karpenter-provider-aws v1.0.0, pkg/apis/v1/ec2nodeclass.go and
+// pkg/apis/v1beta1/ec2nodeclass.go, the defaults of MetadataOptions.
+var defaultHops = map[string]int32{"karpenter.k8s.aws/v1": 1, "karpenter.k8s.aws/v1beta1": 2}
+
+// metadata are the options of the instance metadata service that the class has; nil for EKS
+// Auto Mode, whose classes have none.
+func (o Object) metadata() *iac.Metadata {
+	if o.Kind != iac.KarpenterClass {
+		return nil
+	}
 	set := o.Spec.MetadataOptions
-	m := iac.Metadata{Tokens: iac.Text(set.HTTPTokens), Endpoint: iac.Text(set.HTTPEndpoint)}
+	if hops, known := defaultHops[o.APIVersion]; known {
+		set.HTTPTokens, set.HTTPEndpoint = cmp.Or(set.HTTPTokens, "required"), cmp.Or(set.HTTPEndpoint, "enabled")
+		set.HTTPPutResponseHopLimit = cmp.Or(set.HTTPPutResponseHopLimit, hops)
+	}
+	m := &iac.Metadata{Tokens: iac.Text(set.HTTPTokens), Endpoint: iac.Text(set.HTTPEndpoint)}
 	if set.HTTPPutResponseHopLimit > 0 {
 		m.HopLimit = iac.Text(strconv.Itoa(int(set.HTTPPutResponseHopLimit)))
 	}
@@ -118,8 +134,9 @@ func (o Object) Add(code *iac.Code, d iac.Declared, cluster iac.Value) {
 	}
 }
 
-// Parse returns the objects in a text of YAML or JSON documents. A document that is no object,
-// or has other values than an object that matters, is left out.
+// Parse returns the objects in a text of YAML or JSON documents, and those in its lists. A
+// document that is no object is left out, and so is an object that does not matter and has
+// values of other types; one that matters is an error.
 func Parse(text []byte) ([]Object, error) {
 	file, err := files.YAML(text)
 	if err != nil {
@@ -127,38 +144,88 @@ func Parse(text []byte) ([]Object, error) {
 	}
 	var objects []Object
 	for _, doc := range file.Docs {
-		if doc.Body == nil || doc.Body.Type() != ast.MappingType && doc.Body.Type() != ast.MappingValueType {
-			continue
+		if objects, err = appendObjects(objects, doc.Body); err != nil {
+			return nil, err
 		}
-		var o Object
-		if yaml.NodeToValue(doc.Body, &o) != nil {
-			continue
-		}
-		if token := doc.Body.GetToken(); token != nil {
-			o.Line = token.Position.Line
-		}
-		objects = append(objects, o)
 	}
 	return objects, nil
 }
 
-// Read adds the objects in the YAML and JSON files of a folder, and of the folders in it, to
-// the code. Its errors are *problem.Error.
-func Read(code *iac.Code, dir string, cluster iac.Value) error {
-	err := filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case entry.IsDir() && name != dir && strings.HasPrefix(entry.Name(), "."):
-			return filepath.SkipDir
-		case !entry.Type().IsRegular() || !slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(name)):
-			return nil
+func appendObjects(objects []Object, body ast.Node) ([]Object, error) {
+	if body == nil || body.Type() != ast.MappingType && body.Type() != ast.MappingValueType {
+		return objects, nil
+	}
+	line := 0
+	if token := body.GetToken(); token != nil {
+		line = token.Position.Line
+	}
+	o := Object{}
+	err := yaml.NodeToValue(body, &o)
+	o.Line = line
+	switch {
+	case o.APIVersion == "v1" && o.Kind == "List": // as kubectl get -o yaml writes it
+		for _, item := range items(body) {
+			if objects, err = appendObjects(objects, item); err != nil {
+				return nil, err
+			}
 		}
-		return readFile(code, name, cluster)
-	})
+		return objects, nil
+	case err == nil:
+		return append(objects, o), nil
+	case o.kind() != other:
+		first, _, _ := strings.Cut(strings.TrimSpace(err.Error()), "\n")
+		return nil, fmt.Errorf("%s %s in line %d: %s", o.Kind, o.Metadata.Name, line, first)
+	}
+	return objects, nil
+}
+
+// items are the objects in a list.
+func items(list ast.Node) []ast.Node {
+	mapping, ok := list.(ast.MapNode)
+	if !ok {
+		return nil
+	}
+	for entries := mapping.MapRange(); entries.Next(); {
+		if sequence, ok := entries.Value().(*ast.SequenceNode); ok && entries.Key().GetToken().Value == "items" {
+			return sequence.Values
+		}
+	}
+	return nil
+}
+
+// extensions are those of the files that are read.
+var extensions = []string{".yaml", ".yml", ".json"}
+
+// Read adds the objects in the YAML and JSON files of a folder, and of the folders in it, to
+// the code. A symbolic link to a file is followed, and that to a folder only where it is dir.
+// A folder without such files is an error. Its errors are *problem.Error.
+func Read(code *iac.Code, dir string, cluster iac.Value) error {
+	code.Kubernetes = true
+	read := 0
+	root, err := filepath.EvalSymlinks(dir)
+	if err == nil {
+		err = filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case entry.IsDir() && name != root && strings.HasPrefix(entry.Name(), "."):
+				return filepath.SkipDir
+			case !slices.Contains(extensions, filepath.Ext(name)):
+				return nil
+			}
+			if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() {
+				return err
+			}
+			read++
+			return readFile(code, filepath.Join(dir, strings.TrimPrefix(name, root)), cluster)
+		})
+	}
 	var p *problem.Error
-	if err != nil && !errors.As(err, &p) {
+	switch {
+	case err != nil && !errors.As(err, &p):
 		return &problem.Error{Problem: fmt.Sprintf("the manifests cannot be read: %s", err), Next: "give a folder with manifests: --manifests DIR"}
+	case err == nil && read == 0:
+		return &problem.Error{Problem: fmt.Sprintf("%s has no manifests: no file there ends with %s", dir, strings.Join(extensions, ", ")), Next: "give a folder with manifests: --manifests DIR"}
 	}
 	return err
 }
@@ -171,10 +238,7 @@ func readFile(code *iac.Code, name string, cluster iac.Value) error {
 			Next:    "give manifests as kubectl takes them: helm template, or kubectl kustomize, writes them",
 		}
 	}
-	if err := files.Check(name, files.MaxConfig); err != nil {
-		return bad(err)
-	}
-	text, err := os.ReadFile(name)
+	text, err := files.Read(context.Background(), name, nil, files.MaxConfig) // a regular file
 	if err != nil {
 		return bad(err)
 	}

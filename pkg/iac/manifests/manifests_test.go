@@ -97,8 +97,36 @@ func TestReadRefuses(t *testing.T) {
 	if !errors.As(err, &p) || !strings.Contains(p.Problem, "chart.yaml is not a manifest") || !strings.Contains(p.Next, "helm template") {
 		t.Errorf("the error is %v", err)
 	}
+	err = manifests.Read(&iac.Code{}, write(t, map[string]string{"class.yaml": "kind: EC2NodeClass\napiVersion: karpenter.k8s.aws/v1\nmetadata: {name: shop}\nspec: {role: [nodes]}\n"}), iac.Value{})
+	if !errors.As(err, &p) || !strings.Contains(p.Problem, "class.yaml is not a manifest: EC2NodeClass shop in line 1: ") {
+		t.Errorf("the error is %v", err)
+	}
+	err = manifests.Read(&iac.Code{}, write(t, map[string]string{"notes.txt": "a: ["}), iac.Value{})
+	if !errors.As(err, &p) || !strings.Contains(p.Problem, "has no manifests: no file there ends with .yaml, .yml, .json") {
+		t.Errorf("the error is %v", err)
+	}
 	err = manifests.Read(&iac.Code{}, filepath.Join(t.TempDir(), "none"), iac.Value{})
 	if !errors.As(err, &p) || !strings.Contains(p.Problem, "cannot be read") {
 		t.Errorf("the error is %v", err)
+	}
+}
+
+// TestReadFollowsLinks: a folder and its files may be links, as in a mounted ConfigMap, and the
+// objects may be in a list.
+func TestReadFollowsLinks(t *testing.T) {
+	list := `{"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "karpenter.k8s.aws/v1", "kind": "EC2NodeClass", "metadata": {"name": "shop"}, "spec": {"role": "nodes"}}]}`
+	data := write(t, map[string]string{"..data/class.json": list})
+	dir := filepath.Join(t.TempDir(), "k8s")
+	for _, link := range [][2]string{{filepath.Join("..data", "class.json"), filepath.Join(data, "class.json")}, {data, dir}} {
+		if err := os.Symlink(link[0], link[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code := &iac.Code{}
+	if err := manifests.Read(code, dir, iac.Value{}); err != nil {
+		t.Fatal(err)
+	}
+	if len(code.NodeClasses) != 1 || code.NodeClasses[0].Role.Text != "nodes" || code.NodeClasses[0].File != filepath.ToSlash(filepath.Join(dir, "class.json")) {
+		t.Errorf("got %+v", code.NodeClasses)
 	}
 }

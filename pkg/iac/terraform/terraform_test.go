@@ -134,16 +134,16 @@ func TestMetadata(t *testing.T) {
 	for _, sources := range []string{"", "../../../test/e2e/terraform/configs/right"} {
 		s := read(t, fixture(t, "right.json"), terraform.Options{Sources: sources})[0]
 		for name, g := range s.NodeGroups {
-			if g.Metadata != want {
+			if g.Metadata == nil || *g.Metadata != want {
 				t.Errorf("sources %q: node group %s has %+v", sources, name, g.Metadata)
 			}
 		}
 	}
 	s := read(t, fixture(t, "karpenter.json"), terraform.Options{})[0]
-	if got := s.AutoScalingGroups["shop-group"].Metadata; got != want {
+	if got := s.AutoScalingGroups["shop-group"].Metadata; got == nil || *got != want {
 		t.Errorf("the Auto Scaling group has %+v", got)
 	}
-	if got := s.KarpenterNodeClasses["default"].Metadata; got != (snapshot.MetadataOptions{HTTPTokens: "required", HopLimit: 2}) {
+	if got := s.KarpenterNodeClasses["default"].Metadata; got == nil || *got != (snapshot.MetadataOptions{HTTPTokens: "required", HTTPEndpoint: "enabled", HopLimit: 2}) {
 		t.Errorf("the node class has %+v", got)
 	}
 }
