@@ -90,7 +90,7 @@ func TestOtherVersions(t *testing.T) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 		report := `{"apiVersion": "noderole.dev/` + version + `", "kind": "Report", "results": []}`
-		want = `old.json: is a report of version ` + version + `, and this release reads v1alpha1`
+		want = `old.json: is not a report: it is of version ` + version + `, and this release reads v1alpha1`
 		if _, err := teampolicy.ParseBaseline("old.json", []byte(report)); err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("got %v, want %s", err, want)
 		}

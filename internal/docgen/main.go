@@ -78,7 +78,7 @@ func rulePages() error {
 	return nil
 }
 
-// replaceBlock replaces what stands between the lines <!-- NAME:begin --> and
+// replaceBlock replaces the text between the lines <!-- NAME:begin --> and
 // <!-- NAME:end --> of a file.
 func replaceBlock(file, name, block string) error {
 	text, err := os.ReadFile(file)
@@ -103,7 +103,7 @@ func permissions() error {
 		return err
 	}
 	admin := need.AdminDocument()
-	admin.Statement = admin.Statement[len(need.ReaderDocument().Statement):] // the reader's stand above it
+	admin.Statement = admin.Statement[len(need.ReaderDocument().Statement):] // the reader's are above it
 	if err := replaceBlock(file, "admin", "```json\n"+admin.String()+"```\n"); err != nil {
 		return err
 	}

@@ -153,7 +153,7 @@ func set(file *ast.File, path, value string) error {
 	}
 	text, ok := node.(*ast.StringNode)
 	if !ok {
-		return fmt.Errorf("%s is no string", path)
+		return fmt.Errorf("%s is not a string", path)
 	}
 	text.Value = value
 	return nil

@@ -25,7 +25,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
-// Session repairs one cluster. Plan and Undo say what there is to do, and need neither
+// Session repairs one cluster. Plan and Undo return the work, and need neither
 // Open nor Close. A run that changes something is
 //
 //	Open        locks the cluster
@@ -270,7 +270,7 @@ func findJournal(ctx context.Context, file, stateDir string) (*history, error) {
 	if err != nil {
 		return nil, &problem.Error{
 			Problem: fmt.Sprintf("the journal cannot be read: %s", err),
-			Next:    "fix says where its journal is; by default in " + stateDir, Err: err,
+			Next:    "fix prints the path of its journal; by default in " + stateDir, Err: err,
 		}
 	}
 	return h, nil

@@ -54,7 +54,7 @@ const (
 	Proven                    // the step is applied, and the facts show that it worked
 )
 
-// Error says at which step a plan stopped. What was applied before stays applied.
+// Error describes at which step a plan stopped. What was applied before stays applied.
 type Error struct {
 	// Step counts from 1.
 	Step  int

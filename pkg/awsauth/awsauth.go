@@ -89,7 +89,7 @@ func Lines(mapRoles string) []int {
 //
 // The order of groups means nothing: those that stay keep their places, and new
 // ones follow. Other entries with either ARN are removed: the last with m.RoleARN is the one
-// that the authenticator goes by, and the one that stays. ARNs are compared
+// that the authenticator uses, and the one that stays. ARNs are compared
 // without regard to case. The text comes back as it was where it says m already.
 func Set(mapRoles, old string, m Mapping) (string, error) {
 	if old == "" || m.RoleARN == "" {
@@ -132,7 +132,7 @@ func Set(mapRoles, old string, m Mapping) (string, error) {
 // regard to case; all of them, as an earlier one would come into force where a
 // later one is gone. Comments inside an entry, at the ends of its lines, and
 // right below it where they stand further in than its dash go with it. Comment
-// lines above it stay: nothing tells whether they speak of this entry, of the
+// lines above it stay: it is unknown whether they are about this entry, of the
 // next, or of the whole list. The text comes back as it was where it has no such
 // entry.
 func Remove(mapRoles, arn string) (string, error) {

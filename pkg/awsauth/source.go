@@ -99,14 +99,14 @@ func newSource(text string) (*source, error) {
 	return s, nil
 }
 
-// marks is what the text has where a token stands, by its type.
+// marks is what the text has at the position of a token, by its type.
 var marks = map[token.Type]string{
 	token.SequenceEntryType: "-", token.MappingValueType: ":", token.CollectEntryType: ",", token.CommentType: "#",
 	token.SequenceStartType: "[", token.SequenceEndType: "]", token.MappingStartType: "{", token.MappingEndType: "}",
 	token.DocumentHeaderType: "---", token.DocumentEndType: "...", token.DoubleQuoteType: `"`, token.SingleQuoteType: "'",
 }
 
-// offset returns where a token stands, or -1 where the text has something else
+// offset returns where a token begins, or -1 where the text has something else
 // there.
 func (s *source) offset(t *token.Token) int {
 	line, column := t.Position.Line, t.Position.Column
@@ -128,7 +128,7 @@ func (s *source) offset(t *token.Token) int {
 	return at
 }
 
-// inner returns what an anchor or tag stands before.
+// inner returns what follows an anchor or tag.
 func inner(n ast.Node) ast.Node {
 	for {
 		switch outer := n.(type) {
@@ -151,7 +151,7 @@ func (s *source) find(t *token.Token) (int, error) {
 	return i, nil
 }
 
-// endBefore returns where what stands before a token ends: without the spaces,
+// endBefore returns where the text before a token ends: without the spaces,
 // comments and commas in between.
 func (s *source) endBefore(i int) (int, error) {
 	end := len(s.text)
@@ -182,7 +182,7 @@ type list struct {
 
 // item is one item of a list.
 type item struct {
-	// start is where its dash stands or, in flow, where it begins.
+	// start is where its dash is or, in flow, where it begins.
 	start, end int
 	// comma is the offset of the comma after it in flow, -1 where there is none.
 	comma int

@@ -85,7 +85,7 @@ type Use struct {
 	Name string `json:"name,omitempty"`
 }
 
-// UseKind says what uses a role.
+// UseKind describes what uses a role.
 type UseKind string
 
 // The uses of roles.
@@ -118,7 +118,7 @@ func (u Use) String() string {
 	}
 }
 
-// Verdict says what the role could serve.
+// Verdict describes what the role could serve.
 type Verdict struct {
 	Status Status `json:"status"`
 	// Text is a phrase, such as "could serve as it is".

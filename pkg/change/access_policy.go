@@ -18,7 +18,7 @@ var accessPolicyKind = kind{
 		case c.After == nil:
 		case len(c.After.Namespaces) == 0:
 			a.fields("access-scope", nil, field{"type", "cluster"})
-		case slices.ContainsFunc(c.After.Namespaces, func(n string) bool { return !plainItem.MatchString(n) }):
+		case slices.ContainsFunc(c.After.Namespaces, func(n string) bool { return !plainItem().MatchString(n) }):
 			a.json("access-scope", map[string]any{"type": "namespace", "namespaces": c.After.Namespaces})
 		default:
 			a.plain("access-scope", "type=namespace,namespaces="+strings.Join(c.After.Namespaces, ","))

@@ -3,7 +3,6 @@ package change
 import (
 	"bytes"
 	"encoding/json"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -50,14 +49,14 @@ func (c Change) verb(add, remove string) string {
 // reference begins a value that the AWS CLI replaces by what it reads from there;
 // version 1 also follows web addresses.
 // Source: https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-parameters-file.html
-var reference = regexp.MustCompile(`^(file|fileb|https?)://`)
+var reference = text.Pattern(`^(file|fileb|https?)://`)
 
 // set adds an option with a value.
 func (a *awsCLI) set(option, value string) *awsCLI {
 	switch {
 	case !passable(value):
 		a.err = noCommandError("its " + strings.ReplaceAll(option, "-", " ") + " contains bytes that no command line can pass")
-	case reference.MatchString(value):
+	case reference().MatchString(value):
 		a.input[a.parameter(option)] = value
 	default:
 		a.command = a.command.With(command.Option(option, value)...)
@@ -99,8 +98,8 @@ func (a *awsCLI) arn(option, arn string) *awsCLI {
 // plainName the name of one in a map.
 // Source: https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-shorthand.html
 var (
-	plainItem = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.:/+*-]*$`)
-	plainName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+	plainItem = text.Pattern(`^[A-Za-z0-9_][A-Za-z0-9_.:/+*-]*$`)
+	plainName = text.Pattern(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
 )
 
 // list adds an option with a list of strings.
@@ -109,7 +108,7 @@ func (a *awsCLI) list(option string, values []string) *awsCLI {
 		return a
 	}
 	for _, v := range values {
-		if !plainItem.MatchString(v) || reference.MatchString(v) {
+		if !plainItem().MatchString(v) || reference().MatchString(v) {
 			return a.json(option, values)
 		}
 	}
@@ -125,7 +124,7 @@ type field struct{ name, value string }
 func (a *awsCLI) fields(option string, value any, fields ...field) *awsCLI {
 	written := make([]string, 0, len(fields))
 	for _, f := range fields {
-		if !plainName.MatchString(f.name) || !plainItem.MatchString(f.value) {
+		if !plainName().MatchString(f.name) || !plainItem().MatchString(f.value) {
 			return a.json(option, value)
 		}
 		written = append(written, f.name+"="+f.value)
@@ -157,7 +156,7 @@ func (a *awsCLI) iamTags(tags map[string]string) *awsCLI {
 	for _, k := range text.SortedKeys(tags) {
 		list = append(list, tag{k, tags[k]})
 		words = append(words, "Key="+k+",Value="+tags[k])
-		plain = plain && plainItem.MatchString(k) && plainItem.MatchString(tags[k])
+		plain = plain && plainItem().MatchString(k) && plainItem().MatchString(tags[k])
 	}
 	if !plain {
 		return a.json("tags", list)
@@ -215,7 +214,7 @@ func commandsOf(list ...*awsCLI) ([]command.Command, error) {
 	return commands, nil
 }
 
-// parameter returns the API's name of an option, which the JSON document goes by.
+// parameter returns the API's name of an option, which the JSON document uses.
 func (a *awsCLI) parameter(option string) string {
 	if name, ok := irregular[option]; ok {
 		return name

@@ -102,13 +102,13 @@ type State struct {
 	CreatedAt string `json:"createdAt,omitempty"`
 }
 
-// Same reports whether what was found is as wanted; see Differences.
+// Same reports whether the state that was found is the wanted one; see Differences.
 func Same(want, found *State) bool { return len(Differences(want, found)) == 0 }
 
-// Differences says, a line each, in what that which was found is not as wanted.
+// Differences returns, a line each, what differs between the state that is wanted and the one that was found.
 // Policy documents are compared by what they mean. Descriptions and tags do not count,
 // which no change changes; nor do client ids that were not asked for, nor a username or
-// a time of creation where none is wanted.
+// a time of creation where want has none.
 func Differences(want, found *State) []string {
 	switch {
 	case want == nil && found == nil:
@@ -190,8 +190,8 @@ func sorted(list []string) []string {
 	return slices.Sorted(slices.Values(list))
 }
 
-// Labels says in what the description and the tags of that which was found are not as
-// wanted; tags that were not asked for do not count.
+// Labels returns the differences between the wanted description and tags and those that were
+// found; tags that were not asked for do not count.
 func Labels(want, found *State) []string {
 	if want == nil || found == nil {
 		return nil

@@ -7,7 +7,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 )
 
-// Kind says what a change is made to.
+// Kind describes what a change is made to.
 type Kind string
 
 // API is where changes of a kind are read and written.
@@ -83,7 +83,7 @@ func (c Change) Commands() []command.Command {
 	return list
 }
 
-// NoCommand says why no command makes the change; empty where Commands has some.
+// NoCommand returns why no command makes the change; empty where Commands has some.
 func (c Change) NoCommand() string {
 	if _, err := c.commands(); err != nil {
 		return err.Error()
@@ -94,7 +94,7 @@ func (c Change) NoCommand() string {
 func (c Change) commands() ([]command.Command, error) {
 	k, ok := kinds[c.Kind]
 	if !ok {
-		return nil, noCommandError("the kind of change is not known")
+		return nil, noCommandError("the kind of change is unknown")
 	}
 	return k.commands(c)
 }

@@ -28,7 +28,7 @@ type ConflictError struct {
 	Found *State
 }
 
-// Error says what was found.
+// Error returns what was found.
 func (c *ConflictError) Error() string {
 	wanted := c.Change.After
 	if wanted == nil {
@@ -45,7 +45,7 @@ func (c *ConflictError) Error() string {
 // looks like.
 type FailedError struct{ Reason string }
 
-// Error says what became of it.
+// Error returns what became of it.
 func (f *FailedError) Error() string { return f.Reason }
 
 // UnsureError is a request that was not refused, where the state could not be read

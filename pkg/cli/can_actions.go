@@ -33,7 +33,7 @@ func actionNames() []string {
 	return slices.Compact(names)
 }
 
-// doubtful says why an action may not exist in AWS, or nothing. AWS has many
+// doubtful returns why an action may not exist in AWS, or nothing. AWS has many
 // thousands of actions, and no list of them is part of this program: an action does
 // not exist if it has characters that no action has, and is doubtful if it does not
 // appear in this program, most of all if it is one typing error away from one that does.
@@ -53,7 +53,7 @@ func doubtful(action string) string {
 			return fmt.Sprintf("action %s may not exist; did you mean %s?", action, known)
 		}
 	}
-	return fmt.Sprintf("this program does not know the action %s: check its spelling", action)
+	return fmt.Sprintf("action %s may not exist: check its spelling", action)
 }
 
 // oneEdit reports whether one insertion, deletion, replacement, or swap of

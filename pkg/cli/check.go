@@ -201,9 +201,9 @@ var failOnRanks = map[string]int{
 
 // complete checks what the flags say and picks the printer.
 func (o *checkOptions) complete(cmd *cobra.Command) error {
-	docs, next := rules.Docs(), "such as NR202; kubectl noderole explain lists the rules"
+	docs, next := rules.Docs, "such as NR202; kubectl noderole explain lists the rules"
 	if o.many() {
-		docs = allRules()
+		docs = allRules
 	} else if slices.ContainsFunc(o.only, func(id string) bool { return strings.HasPrefix(strings.ToUpper(id), "NR9") }) {
 		next = "rules of group 9 are about several clusters: select them, for example with --all-contexts"
 	}

@@ -281,7 +281,7 @@ func oneArg(cmd *cobra.Command, args []string, what, next string) error {
 	}
 }
 
-// nextForArg says what to do about arguments that a command does not take: a flag whose
+// nextForArg returns what to do about arguments that a command does not take: a flag whose
 // value may be left out takes it behind an equals sign only.
 func nextForArg(cmd *cobra.Command, args []string, otherwise string) string {
 	next := otherwise

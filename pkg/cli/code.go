@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -26,31 +25,30 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/managed"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // codeOptions name infrastructure code whose facts are used instead of a live cluster's.
 type codeOptions struct {
-	// terraform are plans and states that are parts of the same code.
-	terraform      []string
-	cloudformation string
-	// parameters are those of the template, as KEY=VALUE.
+	// terraform are plans and states, cloudformation templates, and manifests folders of
+	// Kubernetes manifests, that are parts of the same code.
+	terraform, cloudformation, manifests []string
+	// parameters are those of the templates, as KEY=VALUE.
 	parameters []string
 	account    string
-	// manifests is a folder of Kubernetes manifests that are part of the code.
-	manifests string
 	// onto names the facts that the code is applied to: live, or a snapshot's file.
 	onto string
-	// body is the text of the template, which is read once.
-	body []byte
+	// templates are the texts of the templates, which are read once.
+	templates []cloudformation.Template
 }
 
 func (o *codeOptions) addFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
 		f.StringArrayVar(&o.terraform, "terraform", nil, `Use the plan or state in this file instead of a live cluster, as "terraform show -json" writes it, - for standard input; repeat it where a cluster's code has several`)
-		f.StringVar(&o.cloudformation, "cloudformation", "", "Use the CloudFormation template in this file instead of a live cluster, - for standard input")
-		f.StringArrayVar(&o.parameters, "parameter", nil, "Value of a parameter of the --cloudformation template, as NAME=VALUE, repeatable")
-		f.StringVar(&o.manifests, "manifests", "", "Folder of Kubernetes manifests that are part of the code: node classes, aws-auth, the service account aws-node")
-		f.StringVar(&o.account, "account", "", "AWS account of what --terraform or --cloudformation creates, where the code does not say it")
+		f.StringArrayVar(&o.cloudformation, "cloudformation", nil, "Use the CloudFormation template in this file instead of a live cluster, - for standard input; repeat it where a cluster's code has several")
+		f.StringArrayVar(&o.parameters, "parameter", nil, "Value of a parameter of the --cloudformation templates, as NAME=VALUE, repeatable")
+		f.StringArrayVar(&o.manifests, "manifests", nil, "Folder of Kubernetes manifests that are part of the code: node classes, aws-auth, the service account aws-node; repeatable")
+		f.StringVar(&o.account, "account", "", "AWS account of what --terraform or --cloudformation creates, if the code does not contain it")
 	})
 }
 
@@ -69,14 +67,14 @@ func (o *codeOptions) given() bool { return o.file() != "" }
 
 // file is the name of the code's file, or of its files.
 func (o *codeOptions) file() string {
-	return cmp.Or(strings.Join(o.terraform, ", "), o.cloudformation, o.onlyManifests())
+	return strings.Join(slices.Concat(o.terraform, o.cloudformation, o.onlyManifests()), ", ")
 }
 
-// onlyManifests is the folder of manifests where they are all of the code: they have no roles,
-// so that they are judged with the facts of a cluster only.
-func (o *codeOptions) onlyManifests() string {
-	if o.onto == "" {
-		return ""
+// onlyManifests are the folders of manifests where they are all of the code: they have no
+// roles, so that they are judged with the facts of a cluster only.
+func (o *codeOptions) onlyManifests() []string {
+	if o.onto == "" || len(o.terraform)+len(o.cloudformation) > 0 {
+		return nil
 	}
 	return o.manifests
 }
@@ -85,16 +83,16 @@ func (o *codeOptions) onlyManifests() string {
 var codeFlags = []string{"region", "cluster-name"}
 
 // accountID is the form of the IDs of AWS accounts.
-var accountID = regexp.MustCompile(`^[0-9]{12}$`)
+var accountID = text.Pattern(`^[0-9]{12}$`)
 
 // complete refuses flags that contradict each other.
 func (o *codeOptions) complete(cmd *cobra.Command) error {
 	switch {
-	case len(o.terraform) > 0 && o.cloudformation != "":
+	case len(o.terraform) > 0 && len(o.cloudformation) > 0:
 		return usage("give one of them", "--terraform and --cloudformation are two sources of facts")
-	case o.cloudformation == "" && len(o.parameters) > 0:
+	case len(o.cloudformation) == 0 && len(o.parameters) > 0:
 		return usage("give the template too: --cloudformation template.yaml", "--parameter applies to CloudFormation templates only")
-	case !o.given() && o.manifests != "":
+	case !o.given() && len(o.manifests) > 0:
 		return usage("give the code of the roles too, --terraform plan.json, or the facts of the cluster, --onto live", "--manifests alone does not show a node role")
 	case !o.given() && o.account != "":
 		return usage("give the plan too: --terraform plan.json", "--account applies to infrastructure code only")
@@ -102,17 +100,11 @@ func (o *codeOptions) complete(cmd *cobra.Command) error {
 		return usage("give the code too: --terraform plan.json", "--onto applies to infrastructure code only")
 	case !o.given():
 		return nil
-	case o.account != "" && !accountID.MatchString(o.account):
+	case o.account != "" && !accountID().MatchString(o.account):
 		return usage("such as --account 111122223333", "--account: %q is not the ID of an AWS account", o.account)
 	}
-	sources := slices.Concat(o.terraform, []string{o.cloudformation, o.onto})
-	for i, name := range sources {
-		switch {
-		case name == "-" && slices.Contains(sources[:i], name):
-			return usage("save one of them in a file", "only one file can be read from standard input")
-		case i < len(o.terraform) && slices.Contains(sources[:i], name):
-			return usage("give it once", "--terraform: %s is given twice", name)
-		}
+	if err := o.once(); err != nil {
+		return err
 	}
 	if o.onto == ontoLive {
 		return nil
@@ -125,30 +117,54 @@ func (o *codeOptions) complete(cmd *cobra.Command) error {
 	return nil
 }
 
+// once refuses a file that is given twice.
+func (o *codeOptions) once() error {
+	input := 0
+	for _, list := range []struct {
+		flag  string
+		names []string
+	}{{"terraform", o.terraform}, {"cloudformation", o.cloudformation}, {"manifests", o.manifests}, {"onto", []string{o.onto}}} {
+		for i, name := range list.names {
+			if name == "-" {
+				input++
+			}
+			switch {
+			case input > 1:
+				return usage("save one of them in a file", "only one file can be read from standard input")
+			case slices.Contains(list.names[:i], name):
+				return usage("give it once", "--%s: %s is given twice", list.flag, name)
+			}
+		}
+	}
+	return nil
+}
+
 // code reads the infrastructure code with its manifests. Where it does not say where in AWS
 // it is, the place does.
 func (o *codeOptions) code(ctx context.Context, live *liveOptions, place iac.Place) (*iac.Code, error) {
 	code, err := o.declared(ctx, live, iac.Place{Account: cmp.Or(o.account, place.Account), Region: cmp.Or(live.region, place.Region)})
-	if err != nil || o.manifests == "" {
-		return code, err
+	if err != nil {
+		return nil, err
 	}
 	var cluster iac.Value // the only one
 	if live.clusterName != "" {
 		cluster = iac.Text(live.clusterName)
 	}
-	if err := manifests.Read(code, o.manifests, cluster); err != nil {
-		return nil, codeError{code: ExitUsage, err: err}
+	for _, folder := range o.manifests {
+		if err := manifests.Read(code, folder, cluster); err != nil {
+			return nil, codeError{code: ExitUsage, err: err}
+		}
 	}
 	return code, nil
 }
 
-// declared reads the plans and states, or the template.
+// declared reads the plans and states, or the templates.
 func (o *codeOptions) declared(ctx context.Context, live *liveOptions, place iac.Place) (*iac.Code, error) {
 	switch {
-	case o.cloudformation != "":
-		return o.template(ctx, live, place)
+	case len(o.cloudformation) > 0:
+		return o.declaredTemplates(ctx, live, place)
 	case len(o.terraform) == 0:
-		return &iac.Code{Kind: "manifests", Command: "manifests", File: o.manifests, Place: place}, nil
+		return &iac.Code{Kind: "manifests", Command: "manifests", File: o.file(), Place: place}, nil
 	}
 	var parts []*iac.Code
 	for _, name := range o.terraform {
@@ -185,8 +201,8 @@ func (o *codeOptions) plan(ctx context.Context, live *liveOptions, name string, 
 	return code, nil
 }
 
-// template reads the CloudFormation template.
-func (o *codeOptions) template(ctx context.Context, live *liveOptions, place iac.Place) (*iac.Code, error) {
+// declaredTemplates reads the CloudFormation templates.
+func (o *codeOptions) declaredTemplates(ctx context.Context, live *liveOptions, place iac.Place) (*iac.Code, error) {
 	parameters := map[string]string{}
 	for _, p := range o.parameters {
 		name, value, ok := strings.Cut(p, "=")
@@ -195,8 +211,8 @@ func (o *codeOptions) template(ctx context.Context, live *liveOptions, place iac
 		}
 		parameters[name] = value
 	}
-	if o.body == nil {
-		text, err := files.Read(ctx, o.cloudformation, live.streams.In, files.MaxConfig)
+	for _, name := range o.cloudformation[len(o.templates):] {
+		text, err := files.Read(ctx, name, live.streams.In, files.MaxConfig)
 		var fileErr *files.Error
 		switch {
 		case errors.As(err, &fileErr):
@@ -204,23 +220,25 @@ func (o *codeOptions) template(ctx context.Context, live *liveOptions, place iac
 		case err != nil:
 			return nil, err
 		}
-		o.body = text
+		o.templates = append(o.templates, cloudformation.Template{Name: name, Content: text})
 	}
-	code, err := cloudformation.Read(o.cloudformation, o.body, cloudformation.Options{Place: place, Parameters: parameters})
+	code, err := cloudformation.Read(o.templates, cloudformation.Options{Place: place, Parameters: parameters})
 	if err != nil {
 		return nil, codeError{code: ExitUsage, err: err}
 	}
 	return code, nil
 }
 
-// evidence says where facts of infrastructure code come from.
+// evidence returns where facts of infrastructure code come from.
 func (o *codeOptions) evidence(code *iac.Code) string {
 	switch {
 	case len(o.terraform) > 1:
 		return fmt.Sprintf("the facts are those of %d files of Terraform, %s", len(o.terraform), o.file())
 	case len(o.terraform) == 1:
 		return fmt.Sprintf("the facts are those of a Terraform %s, %s", code.Kind, o.file())
-	case o.cloudformation != "":
+	case len(o.cloudformation) > 1:
+		return fmt.Sprintf("the facts are those of %d CloudFormation templates, %s", len(o.cloudformation), o.file())
+	case len(o.cloudformation) == 1:
 		return "the facts are those of a CloudFormation template, " + o.file()
 	}
 	return "the facts are those of the manifests in " + o.file()
@@ -235,7 +253,7 @@ func (o *codeOptions) readOnto(ctx context.Context, live *liveOptions) (before, 
 	}
 	apply := func(facts *snapshot.Snapshot) (*snapshot.Snapshot, error) {
 		id := facts.Cluster.Identity()
-		if o.cloudformation != "" { // its functions ask for the place
+		if len(o.cloudformation) > 0 { // their functions ask for the place
 			if code, err = o.code(ctx, live, iac.Place{Account: id.Account, Region: id.Region}); err != nil {
 				return nil, err
 			}
@@ -316,7 +334,7 @@ func (o *codeOptions) read(ctx context.Context, live *liveOptions) ([]*snapshot.
 		s.Source.Evidence = []string{o.evidence(code)}
 		names = append(names, s.Cluster.Identity().Name())
 	}
-	if live.clusterName == "" && o.manifests != "" {
+	if live.clusterName == "" && len(o.manifests) > 0 {
 		return snapshots, o.oneCluster(snapshots, "--manifests")
 	}
 	if live.clusterName == "" {
@@ -329,7 +347,7 @@ func (o *codeOptions) read(ctx context.Context, live *liveOptions) ([]*snapshot.
 	return snapshots, nil
 }
 
-// nextForPlan says what to do about a file that cannot be read.
+// nextForPlan returns what to do about a file that cannot be read.
 func nextForPlan(err *files.Error) string {
 	if strings.Contains(err.Problem, "is larger than") {
 		if err.Name == "-" {
@@ -361,16 +379,16 @@ func (o *codeOptions) advise(report *finding.Report) {
 		if !r.Failed() || len(r.Causes) > 0 {
 			continue
 		}
-		note := "says how to correct the code"
+		note := "shows how to correct the code"
 		if r.Place != nil {
-			note = "says how to correct " + r.Place.Address
+			note = "shows how to correct " + r.Place.Address
 		}
 		r.Next = []finding.Next{finding.Run(command.Noderole("explain", r.ID)).With(note)}
 	}
 	report.Sort()
 }
 
-// noNodeRole is the error of a report without a node role, which is no pass.
+// noNodeRole is the error of a report without a node role, which is not a pass.
 func (o *codeOptions) noNodeRole(report *finding.Report) error {
 	if len(report.NodeRoles) > 0 {
 		return nil

@@ -38,7 +38,7 @@ func newCompletionCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		Short: "Complete commands, flags and values in the shell",
 		Long: `Complete commands, flags and values in the shell.
 
-For kubectl noderole: kubectl (1.26 and later) asks the program
+For kubectl noderole: kubectl (1.26 and later) runs the program
 kubectl_complete-noderole on PATH, and its own completion (kubectl completion
 --help) has to be set up. --install writes that program, a script of a few lines,
 next to the plugin. Run it again after you have moved the plugin; to undo it, remove

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -126,17 +125,17 @@ func (o *createOptions) addFlags(f *pflag.FlagSet) {
 var (
 	// The forms that IAM allows.
 	// Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
-	roleName = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
-	rolePath = regexp.MustCompile(`^/([!-~]*/)?$`)
+	roleName = text.Pattern(`^[\w+=,.@-]{1,64}$`)
+	rolePath = text.Pattern(`^/([!-~]*/)?$`)
 )
 
 // complete checks what the flags say.
 func (o *createOptions) complete(cmd *cobra.Command) error {
 	r := &o.role
 	switch {
-	case !roleName.MatchString(r.Name):
+	case !roleName().MatchString(r.Name):
 		return usage("1 to 64 letters, digits and _+=,.@-", "%q is not a role name", r.Name)
-	case !rolePath.MatchString(r.Path):
+	case !rolePath().MatchString(r.Path):
 		return usage("such as /eks/", "--path %q does not begin and end with a slash", r.Path)
 	case r.Minimal && r.AutoMode:
 		return usage("give one of them", "--minimal and --auto-mode exclude each other")

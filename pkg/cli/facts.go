@@ -136,13 +136,13 @@ func (o *factsOptions) around(clusterARN string) scope {
 	return s
 }
 
-// beforePaste says what to know before a command about saved facts is pasted.
+// beforePaste returns what to know before a command about saved facts is pasted.
 func (o *factsOptions) beforePaste(cluster finding.ClusterInfo) string {
 	switch {
 	case o.example != "":
-		return "The cluster is an example: its resources do not exist."
+		return "The cluster is an example."
 	case o.file != "":
-		return "The facts come from a file. kubectl acts on the cluster of your current context: first make sure that it is " + cluster.Name + " in " + cluster.Region + "."
+		return "First select the context of " + cluster.Name + "."
 	default:
 		return ""
 	}

@@ -125,10 +125,10 @@ read, or a step could not be applied.`,
 }
 
 func (o *fixOptions) complete(cmd *cobra.Command) error {
-	if err := completeRules(o.only, rules.Docs(), "such as NR202; check prints the ids"); err != nil {
+	if err := completeRules(o.only, rules.Docs, "such as NR202; check prints the ids"); err != nil {
 		return err
 	}
-	if o.cniRole != "" && !roleName.MatchString(o.cniRole) {
+	if o.cniRole != "" && !roleName().MatchString(o.cniRole) {
 		return usage("1 to 64 letters, digits and _+=,.@-", "--cni-role %q is not a role name", o.cniRole)
 	}
 	changed := func(names ...string) (name string) {
@@ -142,8 +142,8 @@ func (o *fixOptions) complete(cmd *cobra.Command) error {
 	saved := changed("filename", "example")
 	for _, not := range []struct{ flag, with, why string }{
 		{saved, changed("apply", "plan", "undo"), "fix cannot change saved facts"},
-		{changed("plan"), changed("only", "cni-identity", "cni-role", "undo"), "the file says what to repair"},
-		{changed("undo"), changed("only", "cni-identity", "cni-role"), "the journal says what to undo"},
+		{changed("plan"), changed("only", "cni-identity", "cni-role", "undo"), "the plan lists what to repair"},
+		{changed("undo"), changed("only", "cni-identity", "cni-role"), "the journal lists what to undo"},
 		{changed("output"), changed("apply"), "--output prints the plan, --apply applies it"},
 	} {
 		if not.flag != "" && not.with != "" {
@@ -179,10 +179,14 @@ func (o *fixOptions) readFiles(ctx context.Context) (err error) {
 
 // completeRules writes the ids of --only as the rules do, and refuses others; next is what
 // the user does then.
-func completeRules(ids []string, docs []finding.RuleDoc, next string) error {
+func completeRules(ids []string, docs func() []finding.RuleDoc, next string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	all := docs()
 	for i, id := range ids {
 		ids[i] = strings.ToUpper(id)
-		if !slices.ContainsFunc(docs, func(d finding.RuleDoc) bool { return d.ID == ids[i] }) {
+		if !slices.ContainsFunc(all, func(d finding.RuleDoc) bool { return d.ID == ids[i] }) {
 			return usage(next, "--only %q is not a rule", id)
 		}
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
-// selection says which clusters a run over many of them is about.
+// selection describes which clusters a run over many of them is about.
 type selection struct {
 	allContexts, allClusters bool
 	contexts, accounts       []string
@@ -48,7 +48,7 @@ func (s *selection) addFlags(f *pflag.FlagSet) {
 		f.BoolVar(&s.organization, "org", false, "With --all-clusters: all active accounts of the organization, in each of which --role-name is assumed")
 		f.StringSliceVar(&s.units, "ou", nil, "With --org: the ids of the roots or organizational units whose accounts are meant, with those below them")
 		f.StringVar(&s.roleName, "role-name", "", "With --accounts or --org: the name of the role to assume in each account, with its path")
-		f.StringVar(&s.externalID, "external-id", "", "With --role-name: the external ID that the role's trust policy asks for")
+		f.StringVar(&s.externalID, "external-id", "", "With --role-name: the external ID that the role's trust policy requires")
 		f.StringVar(&s.file, "targets", "", "Select the clusters that this file of kind Targets names")
 		f.IntVar(&s.parallel, "parallel", fleet.Parallel, "How many clusters to read at once")
 	})
@@ -191,7 +191,7 @@ func (o *liveOptions) readFleet(ctx context.Context, dir string, found *live.Fle
 	defer done()
 	out := &fleetRead{}
 	err := fleet.Collect(ctx, dir, plan, fleet.Options{
-		Read: found.Read, Close: found.Close, Parallel: o.selection.parallel, Limit: time.Duration(o.timeout),
+		Read: found.Read, Close: found.Close, Ready: found.Ready, Parallel: o.selection.parallel, Limit: time.Duration(o.timeout),
 		Progress: func(e fleet.Outcome) {
 			if show != nil {
 				show(collect.Event{What: "cluster " + e.Target.Identity().Name(), Done: e.Done, Total: e.Total})
@@ -216,7 +216,7 @@ func (o *liveOptions) readFleet(ctx context.Context, dir string, found *live.Fle
 	return out, err
 }
 
-// usage says which calls were made.
+// usage returns which calls were made.
 func (o *liveOptions) usage(found *live.Fleet, took time.Duration) string {
 	services := map[string]int{}
 	all := 0

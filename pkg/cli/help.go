@@ -51,11 +51,11 @@ func inSection(f *pflag.FlagSet, section string, add func()) {
 	sorted := f.SortFlags
 	f.SortFlags = false // or each visit sorts all flags again
 	defer func() { f.SortFlags = sorted }()
-	before := map[string]bool{}
-	f.VisitAll(func(flag *pflag.Flag) { before[flag.Name] = true })
+	before, at := 0, 0 // the flags are visited in the order in which they were added
+	f.VisitAll(func(*pflag.Flag) { before++ })
 	add()
 	f.VisitAll(func(flag *pflag.Flag) {
-		if before[flag.Name] || flag.Annotations[sectionKey] != nil {
+		if at++; at <= before || flag.Annotations[sectionKey] != nil {
 			return
 		}
 		if flag.Annotations == nil {
@@ -117,7 +117,7 @@ func showUsage(cmd *cobra.Command) error {
 		}
 	}
 	if cmd.HasAvailableSubCommands() {
-		fmt.Fprintf(&b, "\n%s [command] --help says more about a command.\n", cmd.CommandPath())
+		fmt.Fprintf(&b, "\nUse \"%s [command] --help\" for more information about a command.\n", cmd.CommandPath())
 	}
 	_, err := io.WriteString(cmd.OutOrStderr(), b.String())
 	return err

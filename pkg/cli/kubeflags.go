@@ -97,7 +97,7 @@ func (k *kubeFlags) RawConfig() (clientcmdapi.Config, error) {
 	if err != nil {
 		words := err.Error()
 		for _, w := range kubeconfigWords {
-			words = w.form.ReplaceAllString(words, w.words)
+			words = w.form().ReplaceAllString(words, w.words)
 		}
 		return raw, errors.New(words)
 	}
@@ -107,14 +107,14 @@ func (k *kubeFlags) RawConfig() (clientcmdapi.Config, error) {
 // kubeconfigWords are errors of client-go about a kubeconfig that speak of Go, and other words
 // for them.
 var kubeconfigWords = []struct {
-	form  *regexp.Regexp
+	form  func() *regexp.Regexp
 	words string
 }{
-	{regexp.MustCompile(`error loading config file "([^"]*)": `), "$1: "},
-	{regexp.MustCompile(`couldn't get version/kind; json parse error: json: cannot unmarshal \w+ into Go value of type struct \{[^}]*\}`), "it is not a mapping"},
-	{regexp.MustCompile(`json: cannot unmarshal (\w+) into Go struct field \w+\.(\S+) of type [^\s,\]]+`), "$2 has the wrong type: $1"},
-	{regexp.MustCompile(`no kind "([^"]*)" is registered for version "([^"]*)" in scheme "[^"]*"`), "it is a $1 of $2, not a kubeconfig"},
-	{regexp.MustCompile(`error converting \S+ into \S+ duplicate name "([^"]*)" in list: \[.*\]`), `the name "$1" is there twice`},
+	{text.Pattern(`error loading config file "([^"]*)": `), "$1: "},
+	{text.Pattern(`couldn't get version/kind; json parse error: json: cannot unmarshal \w+ into Go value of type struct \{[^}]*\}`), "it is not a mapping"},
+	{text.Pattern(`json: cannot unmarshal (\w+) into Go struct field \w+\.(\S+) of type [^\s,\]]+`), "$2 has the wrong type: $1"},
+	{text.Pattern(`no kind "([^"]*)" is registered for version "([^"]*)" in scheme "[^"]*"`), "it is a $1 of $2, not a kubeconfig"},
+	{text.Pattern(`error converting \S+ into \S+ duplicate name "([^"]*)" in list: \[.*\]`), `the name "$1" is there twice`},
 }
 
 // checkNamed returns an error where a file that a context names is larger than what is read
@@ -228,7 +228,7 @@ func machinePrinter(write func(io.Writer, any) error) printers.ResourcePrinter {
 
 // templates prints by a template of the user's.
 type templates struct {
-	// text is --template; it goes before what stands behind = in -o.
+	// text is --template; it takes precedence over what follows = in -o.
 	text string
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
 	"time"
 
@@ -21,6 +20,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/trace"
 )
 
@@ -73,7 +73,7 @@ const (
 func (o *liveOptions) addIAMFlag(f *pflag.FlagSet) {
 	o.iam = iamAuto
 	inSection(f, sectionConnection, func() {
-		(&enum{one: &o.iam, words: []string{iamAuto, iamEach, iamBulk}, unknown: "--iam does not know %q"}).addTo(f, "iam", "", "How to read roles and policies: %s. bulk reads those of the whole account at once, if that is allowed; auto does so for list if it takes less time")
+		(&enum{one: &o.iam, words: []string{iamAuto, iamEach, iamBulk}, unknown: "unknown value %q for --iam"}).addTo(f, "iam", "", "How to read roles and policies: %s. bulk reads those of the whole account at once, if that is allowed; auto does so for list if it takes less time")
 	})
 }
 
@@ -101,7 +101,7 @@ func (o *liveOptions) addFactsFlags(f *pflag.FlagSet) {
 // checkRegions refuses regions that are not of the cluster's partition.
 func (o *liveOptions) checkRegions(partition string) error {
 	for _, region := range o.regions {
-		if !regionName.MatchString(region) {
+		if !regionName().MatchString(region) {
 			return usage("such as us-east-1,eu-west-1", "--regions: %q is not the name of a region", region)
 		}
 		if of := locate.PartitionOf(region); of != partition {
@@ -112,7 +112,7 @@ func (o *liveOptions) checkRegions(partition string) error {
 }
 
 // regionName is the form of the names of regions, which become part of host names.
-var regionName = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
+var regionName = text.Pattern(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
 
 // read goes from the kube context to the cluster and reads its facts. The footer
 // says what that cost.
@@ -259,7 +259,7 @@ func (c *connection) read(ctx context.Context) (*snapshot.Snapshot, error) {
 	case c.confirmed:
 	case c.cluster.Name != "":
 		options.Confirm = c.confirm
-	default: // its endpoint leads to the name
+	default: // the name is found by its endpoint
 		if _, err := c.confirm(ctx); err != nil {
 			return nil, err
 		}

@@ -63,7 +63,7 @@ func (o *placeOptions) complete() error {
 		}
 	}
 	if err != nil && *o.config.Context != "" && o.partition == "" {
-		return usage("give --partition or --region instead", "context %q says no partition: %s", *o.config.Context, err)
+		return usage("give --partition or --region instead", "context %q has no partition: %s", *o.config.Context, err)
 	}
 	o.partition = cmp.Or(o.partition, "aws")
 	return nil

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/export"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // policyOptions are the options of the policy command.
@@ -116,7 +116,7 @@ It needs no credentials and no cluster.`,
 func (o *policyOptions) run(cmd *cobra.Command, name string) error {
 	i := slices.IndexFunc(policyDocuments, func(d policyDocument) bool { return d.name == name })
 	if i < 0 {
-		return usage("one of "+strings.Join(cmd.ValidArgs, ", "), "there is no policy document %q", name)
+		return usage("one of "+strings.Join(cmd.ValidArgs, ", "), "unknown policy document %q", name)
 	}
 	for _, flag := range append([]string{"minimal", "original", "rbac", "org"}, orgFlags...) {
 		if cmd.Flags().Changed(flag) && !slices.Contains(policyDocuments[i].flags, flag) {
@@ -146,8 +146,8 @@ func (o *policyOptions) run(cmd *cobra.Command, name string) error {
 // Sources: https://docs.aws.amazon.com/organizations/latest/APIReference/API_Organization.html,
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 var (
-	organizationID = regexp.MustCompile(`^o-[a-z0-9]{10,32}$`)
-	externalID     = regexp.MustCompile(`^[\w+=,.@:/-]+$`)
+	organizationID = text.Pattern(`^o-[a-z0-9]{10,32}$`)
+	externalID     = text.Pattern(`^[\w+=,.@:/-]+$`)
 )
 
 // completeOrg checks --org and the flags that say more about it.
@@ -171,11 +171,11 @@ func (o *policyOptions) completeOrg(cmd *cobra.Command) error {
 	switch {
 	case o.rbac:
 		return usage("use one of them", "--org and --rbac exclude each other")
-	case !roleName.MatchString(o.role.Name) || !rolePath.MatchString(o.role.Path):
+	case !roleName().MatchString(o.role.Name) || !rolePath().MatchString(o.role.Path):
 		return usage("such as NodeRoleReader, or with its path audit/NodeRoleReader", "--role-name %q is not the name of a role", o.roleName)
-	case !organizationID.MatchString(o.role.OrganizationID):
+	case !organizationID().MatchString(o.role.OrganizationID):
 		return usage("such as o-a1b2c3d4e5; aws organizations describe-organization shows it", "--org-id %q is not the id of an organization", o.role.OrganizationID)
-	case !externalID.MatchString(o.role.ExternalID) || len(o.role.ExternalID) < 2 || len(o.role.ExternalID) > 1224:
+	case !externalID().MatchString(o.role.ExternalID) || len(o.role.ExternalID) < 2 || len(o.role.ExternalID) > 1224:
 		return usage("2 to 1224 letters, digits and _+=,.@:/-", "--external-id %q is not an external ID", o.role.ExternalID)
 	case !ok || principal.Account == "" || principal.Service != "iam" && principal.Service != "sts":
 		return usage("such as arn:aws:iam::111122223333:role/ci", "--trusted-principal %q is not the ARN of a principal", o.role.Principal)

@@ -31,7 +31,7 @@ func (o *liveOptions) progress() (show func(collect.Event), done func()) {
 	return drawProgress(o.streams.ErrOut, width, time.Now)
 }
 
-// drawable tells whether w is a terminal on which a line can be drawn again, and how
+// drawable reports whether w is a terminal on which a line can be drawn again, and how
 // wide it is at the time.
 func drawable(w io.Writer) (width func() int, ok bool) {
 	if cleaning, ok := w.(*text.Writer); ok {

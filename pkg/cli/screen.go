@@ -47,8 +47,8 @@ func addColorFlag(f *pflag.FlagSet, color *string) {
 		addTo(f, "color", "", "Use colors, by default on a terminal unless NO_COLOR is set: %s")
 }
 
-// complete checks what the flags say, and tells the source of the facts. table
-// tells whether the report is printed for people.
+// complete checks what the flags say, and completes the source of the facts. table
+// is set where the report is printed for people.
 func (o *screenOptions) complete(cmd *cobra.Command, source *factsOptions, table bool) error {
 	for _, name := range []string{"show", "group-by"} {
 		if !table && cmd.Flags().Changed(name) {
@@ -85,7 +85,7 @@ type screen struct {
 	terminal bool
 	// width is in columns, 0 where nothing says.
 	width int
-	// unicode tells whether the locale can show more than ASCII.
+	// unicode is whether the locale can show more than ASCII.
 	unicode bool
 	getenv  func(string) string
 }

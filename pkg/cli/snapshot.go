@@ -194,7 +194,7 @@ func (o *snapshotOptions) runFleet(ctx context.Context) (err error) {
 	return nil
 }
 
-// unreadWords says which part of a selection was not read, and why.
+// unreadWords returns which part of a selection was not read, and why.
 func unreadWords(u fleet.Unread) string {
 	var parts []string
 	for _, p := range []struct{ name, value string }{{"context", u.Context}, {"account", u.Account}, {"region", u.Region}, {"profile", u.Profile}} {

@@ -89,7 +89,7 @@ func (t timeout) negative() error {
 	return usage("such as --timeout 2m; 0 waits without limit", "--timeout %s is negative", time.Duration(t))
 }
 
-// isTimeout tells whether a run's time has ended.
+// isTimeout reports whether a run's time has ended.
 func isTimeout(ctx context.Context) bool {
 	var e *timeoutError
 	return errors.As(context.Cause(ctx), &e)

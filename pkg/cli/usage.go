@@ -58,7 +58,7 @@ services, not every action. An action that IAM does not track is never unused.
 
 --policy prints one policy that grants what all policies of ROLE grant, without the
 unused actions. It is printed only if no answer about another action and no verdict
-of check gets worse. usage changes nothing; it asks IAM to make a report.
+of check gets worse. usage changes nothing; it requests a report from IAM.
 
 Exit code 0: success; 2: wrong usage; 3: some facts could not be read.`,
 		Example: `  # What the roles of nodes and aws-node use
@@ -206,7 +206,7 @@ func noWorse(before, after *snapshot.Snapshot) error {
 	return nil
 }
 
-// about says, a line each, what to know of the policy.
+// about returns, a line each, what to know of the policy.
 func (o *usageOptions) about(role roleusage.Role, s *roleusage.Smaller) []string {
 	lines := []string{fmt.Sprintf("%s: the policy replaces all policies of the role; %s %s left out, which %s not used in %d days",
 		role.Name, text.Count(len(s.Removed), "action"), is(len(s.Removed)), was(len(s.Removed)), o.days)}
@@ -294,7 +294,7 @@ func (o *usageOptions) printTables(l *roleusage.List) error {
 	return nil
 }
 
-// counts says how many actions have each status.
+// counts returns how many actions have each status.
 func counts(r roleusage.Role) string {
 	var parts []string
 	for _, s := range roleusage.Statuses {

@@ -90,7 +90,7 @@ func (c *collector) readPrincipals(ctx context.Context) error {
 	return ending(err)
 }
 
-// ofService tells the roles that AWS makes for services and for the people of IAM
+// ofService reports whether a role is one that AWS makes for services and for the people of IAM
 // Identity Center, which nodes cannot have.
 func ofService(role snapshot.ARN) bool {
 	return strings.HasPrefix(role.Resource, "role/aws-service-role/") || strings.HasPrefix(role.Resource, "role/aws-reserved/")

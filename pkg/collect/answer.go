@@ -54,7 +54,7 @@ func timedOut(err error) bool {
 
 // The reasons why the next page of a list is not read.
 var (
-	errNoPageToken       = errors.New("the response says that there are more pages, but has no token for the next page")
+	errNoPageToken       = errors.New("the response has no token for the next page, although there are more pages")
 	errRepeatedPageToken = errors.New("the response repeats the token of an earlier page, so that the list would never end")
 )
 

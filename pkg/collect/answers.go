@@ -69,6 +69,6 @@ func (a *Answers) document(ctx context.Context, arn, version string, ask func(co
 	return text, err
 }
 
-// errOwn stands for an error that only the account that asked has: as it is no *CallError,
+// errOwn replaces an error that only the account that asked has: as it is not a *CallError,
 // a Memo does not remember it.
 var errOwn = errors.New("the error of one account")

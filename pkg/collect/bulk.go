@@ -169,6 +169,20 @@ func (b bulkAWS) RoleProfiles(ctx context.Context, name string) (map[string]snap
 	return b.AWS.RoleProfiles(ctx, name)
 }
 
+// InstanceProfile implements AWS. The details have the profiles that contain a role.
+func (b bulkAWS) InstanceProfile(ctx context.Context, name string) (string, snapshot.InstanceProfile, error) {
+	if details := b.details(ctx); details != nil {
+		for _, role := range details.Roles {
+			for arn, profile := range role.Profiles {
+				if snapshot.NameOf(arn) == name {
+					return arn, profile, nil
+				}
+			}
+		}
+	}
+	return b.AWS.InstanceProfile(ctx, name)
+}
+
 // policy returns the default version of one of the account's own managed policies.
 func (b bulkAWS) policy(ctx context.Context, arn string) (snapshot.Policy, bool) {
 	details := b.details(ctx)

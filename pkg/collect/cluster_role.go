@@ -77,7 +77,7 @@ func (c *collector) readClusterInline(ctx context.Context, roleARN, name string)
 }
 
 // startClusterPolicy reads a managed policy of the cluster role; a node role that has it
-// too reads it on its own account, with one call for both. An empty ARN is no policy.
+// too reads it on its own account, with one call for both. An empty ARN is not a policy.
 func (c *collector) startClusterPolicy(policyARN string) {
 	if policyARN == "" {
 		return

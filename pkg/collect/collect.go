@@ -128,14 +128,13 @@ type AWS interface {
 	// kubernetes.io/cluster/NAME, while the pages arrive.
 	ClusterInstances(ctx context.Context, cluster string, each func(id string, instance snapshot.Instance)) error
 
-	// AutoScalingGroups calls each for every Auto Scaling group of the cluster that
-	// no managed node group owns, while the pages arrive.
-	AutoScalingGroups(ctx context.Context, cluster string, each func(name string, group snapshot.AutoScalingGroup)) error
-	// TemplateProfile returns the instance profile, by ARN or name, that a launch
-	// template's ID:VERSION names; empty for none.
-	TemplateProfile(ctx context.Context, template string) (string, error)
-	// ConfigurationProfile is TemplateProfile for a launch configuration's name.
-	ConfigurationProfile(ctx context.Context, name string) (string, error)
+	// AutoScalingGroups calls each for every Auto Scaling group of the cluster, while the
+	// pages arrive. The name of its managed node group is empty for one that none owns.
+	AutoScalingGroups(ctx context.Context, cluster string, each func(name, nodeGroup string, group snapshot.AutoScalingGroup)) error
+	// LaunchTemplate returns what a launch template's ID:VERSION launches instances with.
+	LaunchTemplate(ctx context.Context, template string) (Launch, error)
+	// LaunchConfiguration is LaunchTemplate for a launch configuration's name.
+	LaunchConfiguration(ctx context.Context, name string) (Launch, error)
 
 	// VPCEndpoints returns, by id, the endpoints of a VPC that snapshot.VPCEndpoint
 	// describes; those of gateways with the ids of their route tables in tables.
@@ -159,6 +158,13 @@ type AWS interface {
 
 	// Calls returns how many requests were sent so far, by operation.
 	Calls() map[string]int
+}
+
+// Launch is what instances are launched with.
+type Launch struct {
+	// InstanceProfile is an ARN or a name; empty for none.
+	InstanceProfile string
+	Metadata        snapshot.MetadataOptions
 }
 
 // RouteTable is which subnets a route table is for.
@@ -271,14 +277,14 @@ type Options struct {
 // resource types.
 type Question struct{ Action, Resource string }
 
-// Event says how far reading has come. Total grows while more is discovered.
+// Event describes how far reading has come. Total grows while more is discovered.
 type Event struct {
 	// What was just read, such as "role eks-node": a kind and a name.
 	What        string
 	Done, Total int
 }
 
-// Stats says what reading cost, calls of locate through the same clients
+// Stats describes what reading cost, calls of locate through the same clients
 // included. A retried request counts again.
 type Stats struct {
 	AWSCalls int
@@ -411,11 +417,16 @@ type collector struct {
 	mu      sync.Mutex // guards what follows
 	snap    *snapshot.Snapshot
 	started map[string]bool
-	// What was asked, so that it is asked once: IAM, and the cluster's access entries by
-	// ARN and their list.
+	// managed are the Auto Scaling groups of managed node groups, by the node group's name;
+	// groupsUnread is why not all groups were listed.
+	managed      map[string]managedGroup
+	groupsUnread *CallError
+	// What was asked, so that it is asked once: IAM, the cluster's access entries by ARN and
+	// their list, and launch templates by ID:VERSION.
 	answers        *Answers
 	entries        Memo[snapshot.AccessEntry]
 	principalLists Memo[[]string]
+	templates      Memo[Launch]
 
 	progress    func(Event)
 	done, total int
@@ -493,14 +504,13 @@ func (c *collector) missing(fact snapshot.Fact, subject string, err error) error
 	if !errors.As(err, &call) {
 		return err // also nil
 	}
-	c.note(snapshot.Missing{
-		Fact:       fact,
-		Subject:    subject,
-		Operation:  call.Operation,
-		Permission: call.Permission,
-		Error:      call.Message,
-	})
+	c.note(missingOf(fact, subject, call))
 	return nil
+}
+
+// missingOf is a fact that a call did not give.
+func missingOf(fact snapshot.Fact, subject string, call *CallError) snapshot.Missing {
+	return snapshot.Missing{Fact: fact, Subject: subject, Operation: call.Operation, Permission: call.Permission, Error: call.Message}
 }
 
 func (c *collector) note(m snapshot.Missing) {
@@ -511,6 +521,7 @@ func (c *collector) note(m snapshot.Missing) {
 func (c *collector) finish() *snapshot.Snapshot {
 	s := c.snap
 	slices.Sort(s.OtherRegions)
+	c.fillManaged()
 	for arn, role := range s.Roles {
 		slices.Sort(role.InstanceProfiles)
 		s.Roles[arn] = role

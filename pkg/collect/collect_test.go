@@ -247,6 +247,7 @@ func addonPods() []corev1.Pod {
 	pod := func(namespace, name, addon string, spec corev1.PodSpec) corev1.Pod {
 		m := meta(name, map[string]string{"app.kubernetes.io/name": addon})
 		m.Namespace = namespace
+		spec.Containers[1].Name = snapshot.ContainerOf(addon)
 		return corev1.Pod{ObjectMeta: m, Spec: spec}
 	}
 	optional := true
@@ -254,13 +255,17 @@ func addonPods() []corev1.Pod {
 		return &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: secret}, Key: "key", Optional: optional}}
 	}
 	running := func(node, account string, env ...corev1.EnvVar) corev1.PodSpec {
-		return corev1.PodSpec{NodeName: node, ServiceAccountName: account, Containers: []corev1.Container{{Name: "main", Env: env}, {Name: "sidecar"}}}
+		return corev1.PodSpec{NodeName: node, ServiceAccountName: account, Containers: []corev1.Container{{Name: "sidecar"}, {Env: env}}}
 	}
 	keys := running("n-managed", "external-dns", corev1.EnvVar{Name: "AWS_ACCESS_KEY_ID", ValueFrom: from("keys", nil)})
 	elsewhere := running("n-managed", "autoscaler")
-	elsewhere.Containers[0].EnvFrom = []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{}}}
+	elsewhere.Containers[1].EnvFrom = []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{}}}
 	host := running("n-self", "cloudwatch-agent", corev1.EnvVar{Name: "AWS_CONTAINER_CREDENTIALS_FULL_URI", Value: "http://169.254.170.23/v1/credentials"})
 	host.HostNetwork = true
+	fluentBit := host.DeepCopy()
+	fluentBit.Containers[1].Name, fluentBit.Containers[1].Image = "fluent-bit", "public.ecr.aws/aws-observability/aws-for-fluent-bit:3.4.8"
+	logs := corev1.Pod{ObjectMeta: meta("fluent-bit-1", map[string]string{"k8s-app": "fluent-bit"}), Spec: *fluentBit}
+	logs.Namespace = "amazon-cloudwatch"
 	ended := pod("kube-system", "ebs-0", "aws-ebs-csi-driver", running("n-managed", "ebs-csi-controller-sa"))
 	ended.Status.Phase = corev1.PodSucceeded
 	return []corev1.Pod{
@@ -268,7 +273,7 @@ func addonPods() []corev1.Pod {
 			corev1.EnvVar{Name: "AWS_ACCESS_KEY_ID", ValueFrom: from("aws-secret", &optional)}, corev1.EnvVar{Name: "AWS_SECRET_ACCESS_KEY", ValueFrom: from("aws-secret", &optional)})),
 		pod("kube-system", "ebs-2", "aws-ebs-csi-driver", running("", "ebs-csi-controller-sa")), ended,
 		pod("dns", "dns-1", "external-dns", keys), pod("kube-system", "autoscaler-1", "aws-cluster-autoscaler", elsewhere),
-		pod("amazon-cloudwatch", "agent-1", "cloudwatch-agent", host),
+		pod("amazon-cloudwatch", "agent-1", "cloudwatch-agent", host), logs,
 		pod("kube-system", "lbc-1", "aws-load-balancer-controller", running("n-self", "lbc", corev1.EnvVar{Name: "AWS_WEB_IDENTITY_TOKEN_FILE", Value: "/var/run/token"})),
 	}
 }
@@ -359,6 +364,7 @@ func (w *world) want() *snapshot.Snapshot {
 		return r
 	}
 	policy := snapshot.Policy{Version: "v3", Document: document}
+	closed := &snapshot.MetadataOptions{HTTPTokens: "required", HTTPEndpoint: "enabled", HopLimit: 1}
 	env := map[string]string{"ENABLE_IPv4": "true"}
 	withEnv := func(name, value string, more ...string) map[string]string {
 		out := maps.Clone(env)
@@ -379,12 +385,12 @@ func (w *world) want() *snapshot.Snapshot {
 			Health:   []snapshot.HealthIssue{{Code: "IamRoleNotFound", Message: "gone", ResourceIDs: []string{"cluster"}}},
 		},
 		NodeGroups: map[string]snapshot.NodeGroup{
-			"a1": {NodeRoleARN: f.roleARN("node-a"), Status: "ACTIVE", AMIType: "AL2023_x86_64_STANDARD", Subnets: []string{"subnet-a", "subnet-b"}},
+			"a1": {NodeRoleARN: f.roleARN("node-a"), Status: "ACTIVE", AMIType: "AL2023_x86_64_STANDARD", Subnets: []string{"subnet-a", "subnet-b"}, Metadata: closed},
 			"a2": {
 				NodeRoleARN: f.roleARN("node-a"), Status: "DEGRADED", LaunchTemplate: "lt-1:7",
 				Health: []snapshot.HealthIssue{{Code: "AccessDenied", Message: "no", ResourceIDs: []string{"i-9"}}},
 			},
-			"b1": {NodeRoleARN: f.roleARN("node-b"), Status: "ACTIVE"},
+			"b1": {NodeRoleARN: f.roleARN("node-b"), Status: "ACTIVE", Metadata: &snapshot.MetadataOptions{HopLimit: 2}},
 		},
 		FargateProfiles: map[string]snapshot.FargateProfile{"fp": {PodExecutionRoleARN: f.roleARN("fargate"), Status: "ACTIVE"}},
 		OtherClusters: map[string]snapshot.OtherCluster{
@@ -422,9 +428,9 @@ func (w *world) want() *snapshot.Snapshot {
 		},
 		KarpenterNodeTemplates: map[string]snapshot.NodeClass{"old": {AMIFamily: "Bottlerocket", InstanceProfile: "self", ProfileARN: f.profileARN("self")}},
 		AutoScalingGroups: map[string]snapshot.AutoScalingGroup{
-			"asg-1": {LaunchTemplate: "lt-1:3", InstanceProfile: f.profileARN("self"), Instances: 1},
-			"asg-2": {LaunchTemplate: "lt-2:$Default", InstanceProfile: f.profileARN("self"), Instances: 1},
-			"asg-3": {LaunchConfiguration: "lc-1", InstanceProfile: f.profileARN("self"), Instances: 1},
+			"asg-1": {LaunchTemplate: "lt-1:3", InstanceProfile: f.profileARN("self"), Instances: 1, Metadata: closed},
+			"asg-2": {LaunchTemplate: "lt-2:$Default", InstanceProfile: f.profileARN("self"), Instances: 1, Metadata: &snapshot.MetadataOptions{}},
+			"asg-3": {LaunchConfiguration: "lc-1", InstanceProfile: f.profileARN("self"), Instances: 1, Metadata: &snapshot.MetadataOptions{HTTPTokens: "optional", HTTPEndpoint: "enabled"}},
 		},
 		AutoModeNodeClasses: map[string]snapshot.NodeClass{"private": {Role: "lost", RoleARN: f.roleARN("lost")}},
 		Events: []snapshot.Event{
@@ -473,11 +479,12 @@ func (w *world) want() *snapshot.Snapshot {
 		Registries:           map[string]snapshot.Registry{region: {Policy: document, PullThroughCache: map[string]string{"ROOT": "registry-1.docker.io", "ecr-public": "public.ecr.aws"}}},
 		InstanceProfileQuota: &snapshot.Quota{Used: 7, Max: 1000},
 		AddonPods: map[string]snapshot.AddonPod{
-			"kube-system/ebs-1":         {Addon: "aws-ebs-csi-driver", Node: "n-managed", ServiceAccount: "ebs-csi-controller-sa", Credentials: "NodeRole", OptionalKeys: "aws-secret"},
-			"dns/dns-1":                 {Addon: "external-dns", Node: "n-managed", ServiceAccount: "external-dns", Credentials: "StaticKeys"},
-			"kube-system/autoscaler-1":  {Addon: "aws-cluster-autoscaler", Node: "n-managed", ServiceAccount: "autoscaler", Credentials: "Unknown"},
-			"amazon-cloudwatch/agent-1": {Addon: "cloudwatch-agent", Node: "n-self", ServiceAccount: "cloudwatch-agent", HostNetwork: true, Credentials: "PodIdentity"},
-			"kube-system/lbc-1":         {Addon: "aws-load-balancer-controller", Node: "n-self", ServiceAccount: "lbc", Credentials: "IRSA"},
+			"kube-system/ebs-1":              {Addon: "aws-ebs-csi-driver", Node: "n-managed", ServiceAccount: "ebs-csi-controller-sa", Container: "ebs-plugin", Credentials: "NodeRole", OptionalKeys: "aws-secret"},
+			"dns/dns-1":                      {Addon: "external-dns", Node: "n-managed", ServiceAccount: "external-dns", Container: "external-dns", Credentials: "StaticKeys"},
+			"kube-system/autoscaler-1":       {Addon: "aws-cluster-autoscaler", Node: "n-managed", ServiceAccount: "autoscaler", Container: "aws-cluster-autoscaler", Credentials: "Unknown"},
+			"amazon-cloudwatch/fluent-bit-1": {Addon: "aws-for-fluent-bit", Node: "n-self", ServiceAccount: "cloudwatch-agent", HostNetwork: true, Container: "fluent-bit", Credentials: "PodIdentity"},
+			"amazon-cloudwatch/agent-1":      {Addon: "cloudwatch-agent", Node: "n-self", ServiceAccount: "cloudwatch-agent", HostNetwork: true, Container: "otc-container", Credentials: "PodIdentity"},
+			"kube-system/lbc-1":              {Addon: "aws-load-balancer-controller", Node: "n-self", ServiceAccount: "lbc", Container: "aws-load-balancer-controller", Credentials: "IRSA"},
 		},
 		AddonAccounts: map[string]snapshot.AddonAccount{"kube-system/ebs-csi-controller-sa": {RoleARN: f.roleARN("ebs"), PodIdentityAssociations: []string{"a-2"}}},
 		InstanceProfiles: map[string]snapshot.InstanceProfile{
@@ -722,11 +729,12 @@ func unreadWithout() map[string][]missing {
 		"eks:DescribeAccessEntry": append(missingOf(snapshot.FactAccessEntries, worldRoles("node-a", "node-b")...), missingOf(snapshot.FactHybridEntries, "")...),
 		"iam:GetRole": with(missingOf(snapshot.FactRoles, append([]string{"arn:aws:iam::" + account + ":role/node-b", "arn:aws:iam::" + account + ":role/mapped"},
 			worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid", "hyperpod", "quick")...)...), cluster),
-		"iam:GetOpenIDConnectProvider":             missingOf(snapshot.FactOIDCProviders, "arn:aws:iam::"+account+":oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"),
-		"eks:ListAssociatedAccessPolicies":         missingOf(snapshot.FactAccessPolicies, worldRoles("node-b")...),
-		"get configmaps in kube-system":            missingOf(snapshot.FactAWSAuth, ""),
-		"autoscaling:DescribeAutoScalingGroups":    missingOf(snapshot.FactAutoScaling, ""),
-		"ec2:DescribeLaunchTemplateVersions":       missingOf(snapshot.FactAutoScaling, "asg-1", "asg-2"),
+		"iam:GetOpenIDConnectProvider":     missingOf(snapshot.FactOIDCProviders, "arn:aws:iam::"+account+":oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"),
+		"eks:ListAssociatedAccessPolicies": missingOf(snapshot.FactAccessPolicies, worldRoles("node-b")...),
+		"get configmaps in kube-system":    missingOf(snapshot.FactAWSAuth, ""),
+		// An instance of a1 runs; b1 and a2 have none, and a2 has no Auto Scaling group.
+		"autoscaling:DescribeAutoScalingGroups":    append(missingOf(snapshot.FactAutoScaling, ""), missingOf(snapshot.FactMetadata, worldRoles("node-a", "node-b")...)...),
+		"ec2:DescribeLaunchTemplateVersions":       append(missingOf(snapshot.FactAutoScaling, "asg-1", "asg-2"), missingOf(snapshot.FactMetadata, worldRoles("node-b")...)...),
 		"autoscaling:DescribeLaunchConfigurations": missingOf(snapshot.FactAutoScaling, "asg-3"),
 		"eks:ListAccessEntries":                    missingOf(snapshot.FactHybridEntries, ""),
 		"list events in kube-system":               missingOf(snapshot.FactEvents, ""),
@@ -939,7 +947,7 @@ func TestFailed(t *testing.T) {
 			func(w http.ResponseWriter, _ *http.Request) {
 				ec2Error(w, http.StatusServiceUnavailable, "RequestLimitExceeded", "Request limit exceeded.")
 			},
-			"throttled, again and again: RequestLimitExceeded: Request limit exceeded.",
+			"throttled repeatedly: RequestLimitExceeded: Request limit exceeded.",
 		},
 		{
 			"server error", "eks:ListNodegroups",
@@ -956,22 +964,22 @@ func TestFailed(t *testing.T) {
 		{
 			"HTML 404 for JSON", "eks:ListFargateProfiles",
 			html(http.StatusNotFound),
-			"URL answered 404 with text/html, not an EKS answer (a proxy, or an endpoint that does not know this operation)",
+			"URL answered 404 with text/html, not an EKS answer (a proxy, or an endpoint that does not support this operation)",
 		},
 		{
 			"HTML 403 for XML", "ec2:DescribeInstances",
 			html(http.StatusForbidden),
-			"URL answered 403 with text/html, not an EC2 answer (a proxy, or an endpoint that does not know this operation)",
+			"URL answered 403 with text/html, not an EC2 answer (a proxy, or an endpoint that does not support this operation)",
 		},
 		{
 			"HTML 200 for XML", "ec2:DescribeInstances",
 			html(http.StatusOK),
-			"URL answered 200 with text/html, not an EC2 answer (a proxy, or an endpoint that does not know this operation)",
+			"URL answered 200 with text/html, not an EC2 answer (a proxy, or an endpoint that does not support this operation)",
 		},
 		{
 			"HTML 200 for JSON", "eks:ListFargateProfiles",
 			html(http.StatusOK),
-			"URL answered 200 with text/html, not an EKS answer (a proxy, or an endpoint that does not know this operation)",
+			"URL answered 200 with text/html, not an EKS answer (a proxy, or an endpoint that does not support this operation)",
 		},
 		{
 			"cut in the middle", "ec2:DescribeInstances",
@@ -1135,6 +1143,8 @@ func TestOneServiceUnreachable(t *testing.T) {
 		{Fact: snapshot.FactAutoScaling, Subject: "asg-1", Operation: "ec2:DescribeLaunchTemplateVersions", Error: why},
 		{Fact: snapshot.FactAutoScaling, Subject: "asg-2", Operation: "ec2:DescribeLaunchTemplateVersions", Error: why},
 		{Fact: snapshot.FactInstances, Operation: "ec2:DescribeInstances", Error: why},
+		{Fact: snapshot.FactMetadata, Subject: w.aws.roleARN("node-a"), Operation: "ec2:DescribeLaunchTemplateVersions", Error: why},
+		{Fact: snapshot.FactMetadata, Subject: w.aws.roleARN("node-b"), Operation: "ec2:DescribeLaunchTemplateVersions", Error: why},
 		{Fact: snapshot.FactVPCEndpoints, Operation: "ec2:DescribeVpcEndpoints", Error: why},
 	}
 	if diff := cmp.Diff(want, got.Missing); diff != "" {
@@ -1213,7 +1223,7 @@ func TestManyNodes(t *testing.T) {
 	if calls := stats.PerOperation["ec2:DescribeInstances"]; calls != n/collect.InstanceBatch+1 {
 		t.Errorf("%d calls of ec2:DescribeInstances", calls)
 	}
-	if calls := stats.KubeCalls; calls != 2*n/500+13 {
+	if calls := stats.KubeCalls; calls != 2*n/500+14 {
 		t.Errorf("%d calls of the Kubernetes API", calls)
 	}
 	if peak := w.aws.peak["iam"]; peak > 20 {

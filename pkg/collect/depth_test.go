@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -38,6 +39,10 @@ type slow struct {
 	// emptyGroup is set where there is an Auto Scaling group without instances, which makes
 	// nodes with the third role; there is no self-managed node then.
 	emptyGroup bool
+	// profilesHidden is set where the page of instance profiles is refused.
+	profilesHidden bool
+	// bulk is set where all roles of the account are read at once.
+	bulk bool
 	// clusters answers from memory, as the client does.
 	clusters *collect.Memo[snapshot.Cluster]
 }
@@ -161,27 +166,51 @@ func (slow) AccessPolicies(context.Context, string, string) (map[string][]string
 	return nil, nil
 }
 
-func (s slow) AutoScalingGroups(_ context.Context, _ string, each func(string, snapshot.AutoScalingGroup)) error {
+func (s slow) AutoScalingGroups(_ context.Context, _ string, each func(string, string, snapshot.AutoScalingGroup)) error {
 	time.Sleep(latency)
+	for i := range 10 { // those of the node groups
+		id := strconv.Itoa(i)
+		each("eks-"+id, id, snapshot.AutoScalingGroup{LaunchTemplate: "lt-eks" + id + ":1"})
+	}
 	if s.emptyGroup {
-		each("workers", snapshot.AutoScalingGroup{LaunchTemplate: "lt-1:1"})
+		each("workers", "", snapshot.AutoScalingGroup{LaunchTemplate: "lt-1:1"})
 	}
 	return nil
 }
 
-func (slow) TemplateProfile(context.Context, string) (string, error) {
+func (slow) LaunchTemplate(context.Context, string) (collect.Launch, error) {
 	time.Sleep(latency)
-	return "self", nil
+	return collect.Launch{InstanceProfile: "self"}, nil
 }
 
-func (slow) ProfilePage(context.Context) (map[string]snapshot.InstanceProfile, error) {
+// selfProfile is the instance profile of the third role.
+var selfProfile = map[string]snapshot.InstanceProfile{"arn:aws:iam::111122223333:instance-profile/self": {Roles: []string{slowRole + "2"}}}
+
+func (s slow) ProfilePage(context.Context) (map[string]snapshot.InstanceProfile, error) {
 	time.Sleep(latency)
-	return map[string]snapshot.InstanceProfile{"arn:aws:iam::111122223333:instance-profile/self": {Roles: []string{slowRole + "2"}}}, nil
+	if s.profilesHidden {
+		return nil, &collect.CallError{Operation: "iam:ListInstanceProfiles", Message: "refused"}
+	}
+	return selfProfile, nil
 }
 
-func (slow) ConfigurationProfile(context.Context, string) (string, error) {
+func (s slow) Details(context.Context) (*collect.Details, error) {
 	time.Sleep(latency)
-	return "", nil
+	details := &collect.Details{Roles: map[string]collect.RoleDetails{}}
+	for i := range 3 {
+		name := fmt.Sprintf("node-%d", i)
+		role := collect.RoleDetails{ARN: slowRole + name[len("node-"):], Facts: snapshot.Role{AttachedPolicies: s.policies(name)}}
+		if i == 2 {
+			role.Profiles = selfProfile
+		}
+		details.Roles[name] = role
+	}
+	return details, nil
+}
+
+func (slow) LaunchConfiguration(context.Context, string) (collect.Launch, error) {
+	time.Sleep(latency)
+	return collect.Launch{}, nil
 }
 
 func (slow) OIDCProvider(context.Context, string) (snapshot.OIDCProvider, error) {
@@ -260,12 +289,21 @@ func TestDepth(t *testing.T) {
 		}
 	}
 	usual := func(string) []string { return []string{workerPolicy, pullPolicy, cniPolicy} }
+	usualVersions := map[string]string{workerPolicy: "v1", pullPolicy: "v1", cniPolicy: "v1"}
 	people := func(n int) (list []string) {
 		for i := range n {
 			list = append(list, fmt.Sprintf("arn:aws:iam::111122223333:role/people-%d", i))
 		}
 		return list
 	}
+	empty := slow{entries: append(people(8), nodeRoles...), policies: own, versions: ownVersions, inline: []string{"inline"}, boundary: "boundary", emptyGroup: true}
+	hidden := empty
+	hidden.profilesHidden = true
+	hiddenUsual, hiddenEntries, hiddenBulk := hidden, hidden, hidden
+	hiddenUsual.policies, hiddenUsual.versions = usual, usualVersions
+	hiddenUsual.inline, hiddenUsual.boundary = nil, ""
+	hiddenEntries.entries = nodeRoles
+	hiddenBulk.inline, hiddenBulk.boundary, hiddenBulk.bulk = nil, "", true
 	for name, test := range map[string]struct {
 		aws    slow
 		levels time.Duration
@@ -280,11 +318,15 @@ func TestDepth(t *testing.T) {
 		"too many access entries to read their roles ahead": {
 			slow{entries: append(people(8), nodeRoles...), policies: own, versions: ownVersions, inline: []string{"inline"}, boundary: "boundary"}, 4,
 		},
-		"an Auto Scaling group without instances": {
-			slow{entries: append(people(8), nodeRoles...), policies: own, versions: ownVersions, inline: []string{"inline"}, boundary: "boundary", emptyGroup: true}, 4,
-		},
+		"an Auto Scaling group without instances": {empty, 4},
+		// Each of the five calls needs what the one before it answered: the group, its launch
+		// template, the instance profile, the policies of the role, and their documents.
+		"and without the page of instance profiles":             {hidden, 5},
+		"policies that node roles usually have are read before": {hiddenUsual, 4},
+		"a role with an access entry is read before":            {hiddenEntries, 4},
+		"all roles of the account are read at once":             {hiddenBulk, 3},
 		"policies that node roles usually have": {
-			slow{entries: people(20), policies: usual, versions: map[string]string{workerPolicy: "v1", pullPolicy: "v1", cniPolicy: "v1"}}, 3,
+			slow{entries: people(20), policies: usual, versions: usualVersions}, 3,
 		},
 		"a list of policies that was not read": {slow{entries: nodeRoles, policies: own}, 4},
 	} {
@@ -297,7 +339,7 @@ func TestDepth(t *testing.T) {
 				test.aws.clusters = &collect.Memo[snapshot.Cluster]{}
 				began := time.Now()
 				s, _, err := collect.Collect(t.Context(), collect.Options{
-					Cluster: locate.Cluster{Name: "prod"}, AWS: test.aws, Kube: nodes,
+					Cluster: locate.Cluster{Name: "prod"}, AWS: test.aws, Kube: nodes, Bulk: test.aws.bulk,
 					Confirm: func(context.Context) (locate.Cluster, error) {
 						time.Sleep(latency)
 						return locate.Cluster{Name: "prod", ARN: clusterARN("prod")}, nil

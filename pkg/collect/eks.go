@@ -271,8 +271,8 @@ func (c *collector) startHybridEntries() {
 	c.start("access entries of hybrid nodes of", c.cluster, c.readHybridEntries)
 }
 
-// readHybridEntries finds the roles of hybrid and HyperPod nodes, for which nothing but their
-// access entries speaks.
+// readHybridEntries finds the roles of hybrid and HyperPod nodes, which only their access
+// entries identify.
 func (c *collector) readHybridEntries(ctx context.Context) error {
 	if !c.mayHaveEntries(ctx) {
 		return nil
@@ -303,7 +303,7 @@ func (c *collector) accessEntry(ctx context.Context, arn string) (snapshot.Acces
 	})
 }
 
-// mayHavePolicies tells the types of access entries with which access policies
-// can be associated.
+// mayHavePolicies reports whether access policies can be associated with access entries of
+// a type.
 // Source: https://docs.aws.amazon.com/eks/latest/userguide/access-policies.html
 func mayHavePolicies(entryType string) bool { return entryType == "STANDARD" || entryType == "EC2" }

@@ -486,11 +486,11 @@ func (f *fakeAWS) profileARN(name string) string {
 }
 
 // serveAutoScaling has a group of a launch template, one of a mixed policy, one of
-// a launch configuration, and one that a managed node group owns.
+// a launch configuration, and those of the managed node groups a1 and b1.
 func (f *fakeAWS) serveAutoScaling(w http.ResponseWriter, r *http.Request) {
 	if r.Form.Get("Action") == "DescribeLaunchConfigurations" {
 		writeXML(w, "<DescribeLaunchConfigurationsResponse xmlns=\"http://autoscaling.amazonaws.com/doc/2011-01-01/\"><DescribeLaunchConfigurationsResult><LaunchConfigurations><member>%s</member></LaunchConfigurations></DescribeLaunchConfigurationsResult></DescribeLaunchConfigurationsResponse>",
-			element("LaunchConfigurationName", r.Form.Get("LaunchConfigurationNames.member.1"))+element("IamInstanceProfile", "self"))
+			element("LaunchConfigurationName", r.Form.Get("LaunchConfigurationNames.member.1"))+element("IamInstanceProfile", "self")+"<MetadataOptions>"+element("HttpTokens", "optional")+element("HttpEndpoint", "enabled")+"</MetadataOptions>")
 		return
 	}
 	if r.Form.Get("Filters.member.1.Values.member.1") != "kubernetes.io/cluster/prod" {
@@ -501,14 +501,19 @@ func (f *fakeAWS) serveAutoScaling(w http.ResponseWriter, r *http.Request) {
 	if f.emptyGroups {
 		instances = ""
 	}
-	group := func(name, launch, tag string) string {
-		return "<member>" + element("AutoScalingGroupName", name) + launch + instances + "<Tags><member>" + element("Key", tag) + "</member></Tags></member>"
+	group := func(name, launch, nodeGroup string) string {
+		tag := element("Key", "a")
+		if nodeGroup != "" {
+			tag = element("Key", "eks:nodegroup-name") + element("Value", nodeGroup)
+		}
+		return "<member>" + element("AutoScalingGroupName", name) + launch + instances + "<Tags><member>" + tag + "</member></Tags></member>"
 	}
 	template := element("LaunchTemplateId", "lt-1") + element("Version", "3")
-	groups := group("asg-1", "<LaunchTemplate>"+template+"</LaunchTemplate>", "a") +
-		group("asg-2", "<MixedInstancesPolicy><LaunchTemplate><LaunchTemplateSpecification>"+element("LaunchTemplateId", "lt-2")+"</LaunchTemplateSpecification></LaunchTemplate></MixedInstancesPolicy>", "a") +
-		group("asg-3", element("LaunchConfigurationName", "lc-1"), "a") +
-		group("eks-a1", "<LaunchTemplate>"+template+"</LaunchTemplate>", "eks:nodegroup-name")
+	groups := group("asg-1", "<LaunchTemplate>"+template+"</LaunchTemplate>", "") +
+		group("asg-2", "<MixedInstancesPolicy><LaunchTemplate><LaunchTemplateSpecification>"+element("LaunchTemplateId", "lt-2")+"</LaunchTemplateSpecification></LaunchTemplate></MixedInstancesPolicy>", "") +
+		group("asg-3", element("LaunchConfigurationName", "lc-1"), "") +
+		group("eks-a1", "<LaunchTemplate>"+template+"</LaunchTemplate>", "a1") +
+		group("eks-b1", "<LaunchTemplate>"+element("LaunchTemplateId", "lt-3")+element("Version", "1")+"</LaunchTemplate>", "b1")
 	if f.noAutoScaling {
 		groups = ""
 	}
@@ -520,11 +525,19 @@ func (f *fakeAWS) serveEC2(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Form.Get("Action") == "DescribeLaunchTemplateVersions" {
-		profile := element("name", "self")
-		if r.Form.Get("LaunchTemplateId") == "lt-2" {
+		profile, options := element("name", "self"), ""
+		switch r.Form.Get("LaunchTemplateId") {
+		case "lt-1":
+			options = element("httpTokens", "required") + element("httpPutResponseHopLimit", "1") + element("httpEndpoint", "enabled")
+		case "lt-2":
 			profile = element("arn", f.profileARN("self"))
+		case "lt-3":
+			options = element("httpPutResponseHopLimit", "2")
 		}
-		writeXML(w, "<DescribeLaunchTemplateVersionsResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><launchTemplateVersionSet><item><launchTemplateData><iamInstanceProfile>%s</iamInstanceProfile></launchTemplateData></item></launchTemplateVersionSet></DescribeLaunchTemplateVersionsResponse>", profile)
+		if options != "" {
+			options = "<metadataOptions>" + options + "</metadataOptions>"
+		}
+		writeXML(w, "<DescribeLaunchTemplateVersionsResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><launchTemplateVersionSet><item><launchTemplateData><iamInstanceProfile>%s</iamInstanceProfile>%s</launchTemplateData></item></launchTemplateVersionSet></DescribeLaunchTemplateVersionsResponse>", profile, options)
 		return
 	}
 	tagged := r.Form.Get("Filter.1.Name") == "tag-key" && r.Form.Get("Filter.1.Value.1") == "kubernetes.io/cluster/prod" && r.Form.Get("Filter.2.Name") == "instance-state-name"

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
@@ -124,12 +125,19 @@ func (f *fakeKube) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		list.Items, list.Continue = kubePage(f.pods, r)
 		f.write(w, r, http.StatusOK, list)
 	case "list pods":
-		if !strings.Contains(r.URL.Query().Get("labelSelector"), "aws-ebs-csi-driver") {
+		selector, err := labels.Parse(r.URL.Query().Get("labelSelector"))
+		if err != nil || selector.Empty() {
 			f.status(w, r, apierrors.NewBadRequest("no label selector"))
 			return
 		}
+		var selected []corev1.Pod
+		for i := range f.addonPods {
+			if selector.Matches(labels.Set(f.addonPods[i].Labels)) {
+				selected = append(selected, f.addonPods[i])
+			}
+		}
 		list := &corev1.PodList{}
-		list.Items, list.Continue = kubePage(f.addonPods, r)
+		list.Items, list.Continue = kubePage(selected, r)
 		f.write(w, r, http.StatusOK, list)
 	case "get serviceaccounts":
 		if f.addonAccount == nil {

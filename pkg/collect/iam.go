@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -49,7 +48,7 @@ func (c *collector) startRole(roleARN string) {
 	c.start("access entry of", roleARN, func(ctx context.Context) error { return c.readAccessEntry(ctx, roleARN) })
 }
 
-// isIAM tells whether an ARN names a thing in IAM of the kind that its resource
+// isIAM reports whether an ARN names a thing in IAM of the kind that its resource
 // begins with.
 func isIAM(a snapshot.ARN, kind string) bool {
 	return a.Service == "iam" && a.Account != "" && strings.HasPrefix(a.Resource, kind) && a.Name() != ""
@@ -116,7 +115,7 @@ func (c *collector) profileNamed(ctx context.Context, name string) (string, snap
 
 // iamName is what IAM allows for names of roles and instance profiles.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-var iamName = regexp.MustCompile(`^[A-Za-z0-9+=,.@_-]{1,128}$`)
+var iamName = text.Pattern(`^[A-Za-z0-9+=,.@_-]{1,128}$`)
 
 func (c *collector) iamARN(resource string) string {
 	id := c.identity()
@@ -147,7 +146,7 @@ func (c *collector) followRole(ctx context.Context, class *snapshot.NodeClass) e
 		if a, ok := snapshot.ParseARN(name); ok && isIAM(a, "role/") {
 			class.RoleARN = name
 		}
-	case iamName.MatchString(name):
+	case iamName().MatchString(name):
 		c.readAhead([]string{name})
 		arn, _, err := c.roleNamed(ctx, name)
 		if err != nil {
@@ -166,7 +165,7 @@ func (c *collector) followProfile(ctx context.Context, class *snapshot.NodeClass
 		c.startProfile(name)
 		return nil
 	}
-	if !iamName.MatchString(name) {
+	if !iamName().MatchString(name) {
 		return nil
 	}
 	arn, profile, err := c.profileNamed(ctx, name)
@@ -386,7 +385,7 @@ func (c *collector) document(ctx context.Context, arn, version string) (string, 
 }
 
 // startProfile reads an instance profile and its role, unless a role that was
-// read has already brought it. An empty ARN is no profile.
+// read has already brought it. An empty ARN is not a profile.
 func (c *collector) startProfile(profileARN string) {
 	if profileARN == "" {
 		return

@@ -77,6 +77,9 @@ func TestLargeAccount(t *testing.T) {
 						t.Errorf("role %+v", role)
 					}
 				}
+				if n := stats.PerOperation["iam:GetInstanceProfile"]; test.bulk && n > 0 {
+					t.Errorf("%d instance profiles were read, which the roles that were read at once have", n)
+				}
 				took := time.Since(began)
 				t.Logf("%d calls in %s, %d MiB: %v", stats.AWSCalls, took, memory()>>20, stats.PerOperation)
 				if took > test.most {

@@ -254,10 +254,14 @@ func (c *collector) readPods(ctx context.Context) error {
 	return c.missingKube(snapshot.FactPods, "", err)
 }
 
-// readAutoScaling reads the cluster's own Auto Scaling groups, whether or not they
-// have instances.
+// readAutoScaling reads the cluster's Auto Scaling groups, whether or not they have
+// instances.
 func (c *collector) readAutoScaling(ctx context.Context) error {
-	err := c.aws.AutoScalingGroups(ctx, c.cluster, func(name string, group snapshot.AutoScalingGroup) {
+	err := c.aws.AutoScalingGroups(ctx, c.cluster, func(name, nodeGroup string, group snapshot.AutoScalingGroup) {
+		if nodeGroup != "" {
+			c.start("launch template of node group", nodeGroup, func(ctx context.Context) error { return c.readManagedGroup(ctx, nodeGroup, group) })
+			return
+		}
 		if group.Instances == 0 { // else an instance names the profile at the same time
 			c.startAhead("instance profiles", "account", func(ctx context.Context) error {
 				_, err := c.profilePage(ctx)
@@ -266,20 +270,27 @@ func (c *collector) readAutoScaling(ctx context.Context) error {
 		}
 		c.start("Auto Scaling group", name, func(ctx context.Context) error { return c.readGroup(ctx, name, group) })
 	})
+	if err != nil && !errors.As(err, &c.groupsUnread) {
+		return err
+	}
 	return c.missing(snapshot.FactAutoScaling, "", err)
 }
 
 // readGroup follows a group's launch template or launch configuration to its instance
 // profile.
 func (c *collector) readGroup(ctx context.Context, name string, group snapshot.AutoScalingGroup) error {
-	read, from := c.aws.TemplateProfile, group.LaunchTemplate
+	read, from := c.launchTemplate, group.LaunchTemplate
 	if group.LaunchConfiguration != "" {
-		read, from = c.aws.ConfigurationProfile, group.LaunchConfiguration
+		read, from = c.aws.LaunchConfiguration, group.LaunchConfiguration
 	}
-	profile, err := read(ctx, from)
+	launch, err := read(ctx, from)
+	if err == nil {
+		group.Metadata = &launch.Metadata
+	}
 	if err := c.missing(snapshot.FactAutoScaling, name, err); err != nil {
 		return err
 	}
+	profile := launch.InstanceProfile
 	if group.Instances == 0 && profile != "" {
 		if err := c.readListedProfile(ctx, profile); err != nil {
 			return err
@@ -292,6 +303,53 @@ func (c *collector) readGroup(ctx context.Context, name string, group snapshot.A
 	group.InstanceProfile = class.ProfileARN
 	c.write(func(s *snapshot.Snapshot) { put(&s.AutoScalingGroups, name, group) })
 	return nil
+}
+
+func (c *collector) launchTemplate(ctx context.Context, template string) (Launch, error) {
+	return c.templates.Get(ctx, template, func(ctx context.Context) (Launch, error) { return c.aws.LaunchTemplate(ctx, template) })
+}
+
+// managedGroup is what the Auto Scaling group of a managed node group launches.
+type managedGroup struct {
+	metadata snapshot.MetadataOptions
+	err      *CallError // why the options were not read
+}
+
+// readManagedGroup reads the launch template that EKS makes for a managed node group, also
+// where the node group has a template of its user: EKS copies it.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/launch-templates.html
+func (c *collector) readManagedGroup(ctx context.Context, nodeGroup string, group snapshot.AutoScalingGroup) error {
+	launch, err := c.launchTemplate(ctx, group.LaunchTemplate)
+	managed := managedGroup{metadata: launch.Metadata}
+	if err != nil && !errors.As(err, &managed.err) {
+		return err
+	}
+	c.write(func(*snapshot.Snapshot) { put(&c.managed, nodeGroup, managed) })
+	return nil
+}
+
+// fillManaged gives the node groups what their launch templates set, when all is read. An
+// unread template costs no fact where instances run: they have what it sets.
+func (c *collector) fillManaged() {
+	s := c.snap
+	running := map[string]bool{}
+	for _, instance := range s.Instances {
+		running[instance.NodeGroup] = true
+	}
+	for name, group := range s.NodeGroups {
+		managed, found := c.managed[name]
+		unread := managed.err
+		if !found {
+			unread = c.groupsUnread
+		}
+		switch {
+		case found && unread == nil:
+			group.Metadata = &managed.metadata
+			s.NodeGroups[name] = group
+		case unread != nil && !running[name]:
+			s.Missing = append(s.Missing, missingOf(snapshot.FactMetadata, group.NodeRoleARN, unread))
+		}
+	}
 }
 
 // startReplacedProfiles reads the instance profiles that instances of managed node groups
@@ -317,7 +375,7 @@ func (c *collector) startReplacedProfiles() {
 const hybridUsername = "system:node:{{SessionName}}"
 
 // startMappedRoles reads the roles that aws-auth maps as it does those of hybrid nodes,
-// where the cluster takes such nodes: what they trust tells them from other roles. It is
+// where the cluster takes such nodes: they are recognized by what they trust. It is
 // called when one of the facts that this depends on is known.
 func (c *collector) startMappedRoles() {
 	var auth *snapshot.AWSAuth
@@ -348,7 +406,7 @@ func (c *collector) mappedRoles(auth *snapshot.AWSAuth, wanted func(awsauth.Mapp
 	mappings, _ := awsauth.Parse(auth.MapRoles) // what is wrong with it is the rules' to say
 	for _, m := range mappings {
 		a, ok := snapshot.ParseARN(m.RoleARN)
-		if ok && wanted(m) && isIAM(a, "role/") && a.Account == c.identity().Account && iamName.MatchString(a.Name()) {
+		if ok && wanted(m) && isIAM(a, "role/") && a.Account == c.identity().Account && iamName().MatchString(a.Name()) {
 			names = append(names, a.Name())
 		}
 	}

@@ -1,6 +1,7 @@
 package collect_test
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -60,36 +61,37 @@ func faulty(w *world, operation string, answer func(http.ResponseWriter, *http.R
 }
 
 // An answer that is not one costs the facts that a refusal would cost, for every
-// operation: nothing is taken from it, and nothing is absent because of it.
+// operation: nothing is taken from it, and nothing is absent because of it. Each operation
+// gets one such answer, the kinds in turn: the tests of the clients have every kind for
+// every operation.
 func TestMisshapen(t *testing.T) {
 	t.Parallel()
 	tests := unreadWithout()
 	tests["iam:SimulatePrincipalPolicy"] = missingOf(snapshot.FactSimulations, worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid", "hyperpod", "mapped", "quick")...)
-	for operation, refused := range tests {
-		for name, answer := range misshapen {
-			// What is of another format altogether is HTML; a service's own format has another
-			// content than expected.
-			if foreign := map[bool]string{true: "an empty object", false: "another element"}[answersXML(operation)]; name == foreign {
-				continue
+	for i, operation := range slices.Sorted(maps.Keys(tests)) {
+		// What is of another format altogether is HTML; a service's own format has another
+		// content than expected.
+		foreign := map[bool]string{true: "an empty object", false: "another element"}[answersXML(operation)]
+		kinds := slices.DeleteFunc(slices.Sorted(maps.Keys(misshapen)), func(kind string) bool { return kind == foreign })
+		name := kinds[i%len(kinds)]
+		answer, refused := misshapen[name], tests[operation]
+		t.Run(operation+"/"+name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.env["AWS_MAX_ATTEMPTS"] = "1"
+			if operation == "iam:SimulatePrincipalPolicy" {
+				w.simulate = []collect.Question{{Action: "ec2:DescribeInstances", Resource: "*"}}
 			}
-			t.Run(operation+"/"+name, func(t *testing.T) {
-				t.Parallel()
-				w := newWorld(t)
-				w.env["AWS_MAX_ATTEMPTS"] = "1"
-				if operation == "iam:SimulatePrincipalPolicy" {
-					w.simulate = []collect.Question{{Action: "ec2:DescribeInstances", Resource: "*"}}
+			faulty(w, operation, answer)
+			got, _ := w.collect(t)
+			if diff := cmp.Diff(refused, entries(got), cmp.AllowUnexported(missing{})); diff != "" {
+				t.Errorf("missing (-want +got):\n%s", diff)
+			}
+			for _, m := range got.Missing {
+				if m.Operation != operation || m.Permission != "" || m.Error == "" || strings.Contains(m.Error, "\n") {
+					t.Errorf("%+v", m)
 				}
-				faulty(w, operation, answer)
-				got, _ := w.collect(t)
-				if diff := cmp.Diff(refused, entries(got), cmp.AllowUnexported(missing{})); diff != "" {
-					t.Errorf("missing (-want +got):\n%s", diff)
-				}
-				for _, m := range got.Missing {
-					if m.Operation != operation || m.Permission != "" || m.Error == "" || strings.Contains(m.Error, "\n") {
-						t.Errorf("%+v", m)
-					}
-				}
-			})
-		}
+			}
+		})
 	}
 }

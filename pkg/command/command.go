@@ -4,7 +4,6 @@ package command
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -232,7 +231,7 @@ func (w word) String() string {
 		quoted := make([]string, 0, len(parts))
 		plain := true
 		for _, p := range parts {
-			plain = plain && (p == "" || plainWord.MatchString(p))
+			plain = plain && (p == "" || plainWord().MatchString(p))
 		}
 		if plain {
 			return `"` + w.text + `"`
@@ -250,14 +249,14 @@ func (w word) String() string {
 }
 
 // plainWord needs no quotes in a POSIX shell.
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+var plainWord = text.Pattern(`^[A-Za-z0-9_@%+=:,./-]+$`)
 
 // Quote returns a word for a POSIX shell. Characters that a terminal must not see are
 // written as escapes of printf(1), so that the shell passes the word as it is and the
 // line is safe to show.
 // Source: https://pubs.opengroup.org/onlinepubs/9799919799/utilities/V3_chap02.html
 func Quote(s string) string {
-	if plainWord.MatchString(s) {
+	if plainWord().MatchString(s) {
 		return s
 	}
 	if strings.IndexFunc(s, unsafe) < 0 {

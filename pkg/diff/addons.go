@@ -66,6 +66,9 @@ func addonPodText(pod snapshot.AddonPod) string {
 	if pod.OptionalKeys != "" {
 		words += " or Secret " + pod.OptionalKeys
 	}
+	if pod.Container != "" {
+		words += " in container " + pod.Container
+	}
 	if pod.HostNetwork {
 		words += " on the node's network"
 	}

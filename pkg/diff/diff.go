@@ -36,7 +36,7 @@ type Diff struct {
 	NotCompared []string `json:"notCompared,omitempty"`
 }
 
-// Source says where one side comes from.
+// Source describes where one side comes from.
 type Source struct {
 	// Name is the name of a file, or says that it is the live cluster.
 	Name string `json:"name"`
@@ -60,7 +60,7 @@ type Summary struct {
 	Unread int `json:"unread"`
 }
 
-// Action says what happened.
+// Action describes what happened.
 type Action string
 
 // The actions.
@@ -141,7 +141,7 @@ var kindOrder = []ObjectKind{
 	KindEvent, KindOther, KindFact,
 }
 
-// Movement says how a verdict moved.
+// Movement describes how a verdict moved.
 type Movement string
 
 // The movements.
@@ -286,7 +286,7 @@ func (d *Diff) summarize() {
 // Empty reports whether nothing changed and no verdict moved.
 func (d *Diff) Empty() bool { return len(d.Changes)+len(d.Verdicts) == 0 }
 
-// unreadTwice says what neither side has, and what is not compared as the release that
+// unreadTwice returns what neither side has, and what is not compared as the release that
 // saved a snapshot did not read it.
 func unreadTwice(older, newer []finding.Missing) []string {
 	var lines, later []string

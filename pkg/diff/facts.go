@@ -20,7 +20,7 @@ func partsOfFacts(older, newer *snapshot.Snapshot) []part[*snapshot.Snapshot] {
 	f.access()
 	f.awsNode()
 	f.nodes()
-	f.around()
+	f.limits()
 	f.addons()
 	f.registries()
 	f.others()
@@ -213,10 +213,15 @@ func document[V any](name string, grammar iampolicy.Kind, of func(*V) *string) f
 }
 
 // metadata is what a source of nodes sets of the instance metadata service.
-func metadata[V any](of func(*V) *snapshot.MetadataOptions) field[V] {
+func metadata[V any](of func(*V) **snapshot.MetadataOptions) field[V] {
 	return field[V]{
-		name:   "instance metadata",
-		text:   func(v V) string { return of(&v).String() },
+		name: "instance metadata",
+		text: func(v V) string {
+			if set := *of(&v); set != nil {
+				return set.String()
+			}
+			return ""
+		},
 		copyTo: func(to *V, from V) { *of(to) = *of(&from) },
 	}
 }
@@ -277,7 +282,7 @@ func issueTexts(issues []snapshot.HealthIssue) []string {
 	return slices.Compact(lines)
 }
 
-// setting adds a text of facts that are no map; an empty one is none.
+// setting adds a text of facts that are not a map; an empty text is not added.
 func (f *factParts) setting(kind ObjectKind, name, field string, fact snapshot.Fact, value func(*snapshot.Snapshot) string, copyTo func(to, from *snapshot.Snapshot)) {
 	f.add(part[*snapshot.Snapshot]{
 		kind: kind, name: name, field: field, needs: []factRef{factOf(fact, "")}, copyTo: copyTo,
@@ -312,6 +317,12 @@ func (f *factParts) cluster() {
 	f.setting(KindCluster, name, "remote node networks", snapshot.FactCluster,
 		func(s *snapshot.Snapshot) string { return listed(s.Cluster.RemoteNodeNetworks) },
 		func(to, from *snapshot.Snapshot) { to.Cluster.RemoteNodeNetworks = from.Cluster.RemoteNodeNetworks })
+	f.setting(KindCluster, name, "control plane", snapshot.FactCluster, func(s *snapshot.Snapshot) string {
+		if s.Cluster.LocalControlPlane {
+			return "on instances of the account"
+		}
+		return ""
+	}, func(to, from *snapshot.Snapshot) { to.Cluster.LocalControlPlane = from.Cluster.LocalControlPlane })
 	issues := health(func(c *snapshot.Cluster) *[]snapshot.HealthIssue { return &c.Health })
 	f.add(part[*snapshot.Snapshot]{
 		kind: KindCluster, name: name, field: issues.name, needs: []factRef{factOf(snapshot.FactCluster, "")},
@@ -369,7 +380,7 @@ func (f *factParts) sources() {
 			single("launch template", func(g *snapshot.NodeGroup) *string { return &g.LaunchTemplate }),
 			set("subnets", func(g *snapshot.NodeGroup) *[]string { return &g.Subnets }),
 			health(func(g *snapshot.NodeGroup) *[]snapshot.HealthIssue { return &g.Health }),
-			metadata(func(g *snapshot.NodeGroup) *snapshot.MetadataOptions { return &g.Metadata }),
+			metadata(func(g *snapshot.NodeGroup) **snapshot.MetadataOptions { return &g.Metadata }),
 		},
 	})
 	f.nodeClasses(KindKarpenterClass, "karpenter", func(s *snapshot.Snapshot) *map[string]snapshot.NodeClass { return &s.KarpenterNodeClasses })
@@ -383,7 +394,7 @@ func (f *factParts) sources() {
 			single("launch template", func(g *snapshot.AutoScalingGroup) *string { return &g.LaunchTemplate }),
 			single("launch configuration", func(g *snapshot.AutoScalingGroup) *string { return &g.LaunchConfiguration }),
 			single("instance profile", func(g *snapshot.AutoScalingGroup) *string { return &g.InstanceProfile }),
-			metadata(func(g *snapshot.AutoScalingGroup) *snapshot.MetadataOptions { return &g.Metadata }),
+			metadata(func(g *snapshot.AutoScalingGroup) **snapshot.MetadataOptions { return &g.Metadata }),
 		},
 	})
 }
@@ -426,7 +437,7 @@ func (f *factParts) nodeClasses(kind ObjectKind, fact string, of func(*snapshot.
 		},
 		fields: []field[snapshot.NodeClass]{
 			role, profile, single("AMI family", func(c *snapshot.NodeClass) *string { return &c.AMIFamily }), conditions,
-			metadata(func(c *snapshot.NodeClass) *snapshot.MetadataOptions { return &c.Metadata }),
+			metadata(func(c *snapshot.NodeClass) **snapshot.MetadataOptions { return &c.Metadata }),
 		},
 	})
 }
@@ -449,7 +460,7 @@ func firstOf(list ...string) string {
 	return ""
 }
 
-// findRoles are the facts that lead to roles.
+// findRoles are the facts by which roles are found.
 var findRoles = []snapshot.Fact{
 	snapshot.FactCluster, snapshot.FactNodeGroups, snapshot.FactNodes, snapshot.FactInstances, snapshot.FactInstanceProfiles, snapshot.FactNodeClasses,
 	snapshot.FactAutoScaling, snapshot.FactAddons, snapshot.FactPodIdentity, snapshot.FactServiceAccount, snapshot.FactHybridEntries,

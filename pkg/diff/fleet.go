@@ -33,7 +33,7 @@ type FleetDiff struct {
 	NotCompared []string `json:"notCompared,omitempty"`
 }
 
-// FleetSource says where one side of a FleetDiff comes from.
+// FleetSource describes where one side of a FleetDiff comes from.
 type FleetSource struct {
 	Directory string `json:"directory"`
 	// Selection is what was selected, as the command line said it.
@@ -61,7 +61,7 @@ type FleetSummary struct {
 	Unread int `json:"unread"`
 }
 
-// Presence says in which of two directories a cluster was read.
+// Presence describes in which of two directories a cluster was read.
 type Presence string
 
 // The presences.
@@ -205,7 +205,7 @@ func compareClusterDiffs(a, b ClusterDiff) int {
 	)
 }
 
-// Headline says in a sentence what matters most.
+// Headline returns in a sentence what matters most.
 func (d *FleetDiff) Headline() string {
 	s := d.Summary
 	other := 0

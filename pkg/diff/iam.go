@@ -291,7 +291,7 @@ func copyMapping(to, from *snapshot.Snapshot, mapRoles func(*snapshot.Snapshot) 
 	} else {
 		edited, err = awsauth.Remove(current, key)
 	}
-	if err == nil { // a text that cannot be edited stays, and its change is no known cause
+	if err == nil { // a text that cannot be edited stays, and its change is not a known cause
 		to.AWSAuth = &snapshot.AWSAuth{MapRoles: edited}
 	}
 }

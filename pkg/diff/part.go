@@ -94,7 +94,7 @@ func (p part[T]) changedDocument(c Change, older, newer string) (Change, bool) {
 	was, wasErr := parsed(p.grammar, older)
 	is, isErr := parsed(p.grammar, newer)
 	if wasErr != nil || isErr != nil {
-		return c, true // a text that is no policy document is not shown
+		return c, true // a text that is not a policy document is not shown
 	}
 	if iampolicy.Equivalent(was, is) {
 		return Change{}, false

@@ -2,11 +2,11 @@ package diff
 
 import (
 	"cmp"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // verdictKey names a verdict.
@@ -28,13 +28,13 @@ func keyOf(r finding.Result) verdictKey {
 // generated are the suffixes that controllers give pods: a ReplicaSet's hash, and five
 // random characters.
 // Source: k8s.io/apimachinery/pkg/util/rand, alphanums; k8s.io/apiserver/pkg/storage/names/generate.go.
-var generated = regexp.MustCompile(`(-[bcdfghjklmnpqrstvwxz2456789]{8,10})?-[bcdfghjklmnpqrstvwxz2456789]{5}$`)
+var generated = text.Pattern(`(-[bcdfghjklmnpqrstvwxz2456789]{8,10})?-[bcdfghjklmnpqrstvwxz2456789]{5}$`)
 
 func withoutSuffix(name string) string {
 	if !strings.Contains(name, "Pod/") {
 		return name
 	}
-	return generated.ReplaceAllString(name, "")
+	return generated().ReplaceAllString(name, "")
 }
 
 // weighed is a verdict with what it counts.

@@ -44,7 +44,7 @@ func factName(fact, subject string) string {
 // maxNames is how many names a line has before it counts them.
 const maxNames = 3
 
-// String says the change in one line, with names in place of ARNs.
+// String returns the change in one line, with names in place of ARNs.
 func (c Change) String() string {
 	if c.Kind == KindFact {
 		return c.fact()
@@ -65,7 +65,7 @@ func (c Change) String() string {
 	}
 }
 
-// whole says what happened to an object.
+// whole returns what happened to an object.
 func (c Change) whole(older, newer string) string {
 	added, removed := " added", " removed"
 	switch c.Kind { //nolint:exhaustive // the others are added and removed
@@ -92,7 +92,7 @@ func (c Change) whole(older, newer string) string {
 	}
 }
 
-// fact says what can no longer be read, or can be read now, and why it could not.
+// fact returns what can no longer be read, or can be read now, and why it could not.
 func (c Change) fact() string {
 	if c.Action == Readable {
 		return c.Brief() + "; before: " + c.Old
@@ -143,7 +143,7 @@ func (v Verdict) Message() string {
 	return v.Old.Message
 }
 
-// Headline says in a sentence what matters most.
+// Headline returns in a sentence what matters most.
 func (d *Diff) Headline() string {
 	s := d.Summary
 	other := len(d.Verdicts) - s.Worse - s.Resolved

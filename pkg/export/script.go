@@ -190,7 +190,7 @@ func (w *script) wait(c change.Change) {
 	}
 }
 
-// condition says in words that a check fails.
+// condition returns the words for a check that fails.
 func condition(c planner.Check) string {
 	switch {
 	case c.Agent:

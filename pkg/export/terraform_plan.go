@@ -3,13 +3,13 @@ package export
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // PlanTerraform returns the plan as a Terraform configuration for the AWS provider. What
@@ -114,7 +114,7 @@ func (w *planTerraform) profile(c change.Change, role string) {
 	})
 }
 
-var notInNames = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
+var notInNames = text.Pattern(`[^A-Za-z0-9_-]+`)
 
 // resourceName names a resource after what it is of.
 func resourceName(c change.Change) string {
@@ -122,7 +122,7 @@ func resourceName(c change.Change) string {
 	if c.Part != "" {
 		name += "_" + snapshot.NameOf(c.Part)
 	}
-	name = strings.Trim(notInNames.ReplaceAllString(name, "_"), "_-")
+	name = strings.Trim(notInNames().ReplaceAllString(name, "_"), "_-")
 	if name == "" || name[0] >= '0' && name[0] <= '9' {
 		name = "_" + name
 	}

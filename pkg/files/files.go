@@ -30,7 +30,7 @@ const (
 	MaxKubeconfig = 8 << 20
 )
 
-// Error says what is wrong with a file.
+// Error describes what is wrong with a file.
 type Error struct {
 	// Name is the name that the user gave; "-" is standard input.
 	Name string

@@ -39,13 +39,13 @@ func (e *LimitError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, 
 
 // YAML parses a YAML or JSON text. A text that is not UTF-8 or takes the parser too long is
 // refused before it is parsed, and so are aliases, which can make a small text a large value;
-// these errors are *LimitError. Other errors are the parser's.
-func YAML(text []byte) (*ast.File, error) {
+// these errors are *LimitError. Other errors are the parser's, which takes the options.
+func YAML(text []byte, options ...parser.Option) (*ast.File, error) {
 	tokens, err := tokenize(text)
 	if err != nil {
 		return nil, err
 	}
-	return parser.Parse(tokens, 0)
+	return parser.Parse(tokens, 0, options...)
 }
 
 // CheckYAML returns the *LimitError of YAML, if it has one.

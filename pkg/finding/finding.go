@@ -2,7 +2,7 @@
 // Report that every output format prints.
 package finding
 
-// Severity says how bad a failed rule is.
+// Severity describes how bad a failed rule is.
 type Severity string
 
 // The severities, worst first.
@@ -54,7 +54,7 @@ const (
 // Concerns lists every Concern in order.
 var Concerns = []Concern{ConcernUnique, ConcernTrust, ConcernNode, ConcernPull, ConcernCNI, ConcernJoin}
 
-// SubjectKind says what a result is about.
+// SubjectKind describes what a result is about.
 type SubjectKind string
 
 // The kinds of subjects.

@@ -33,7 +33,7 @@ type FleetReport struct {
 	Summary FleetSummary `json:"summary"`
 }
 
-// FleetFacts says where the facts come from, and how they were judged.
+// FleetFacts describes where the facts come from, and how they were judged.
 type FleetFacts struct {
 	// Directory is where the snapshots are; empty for a live run.
 	Directory string `json:"directory,omitempty"`

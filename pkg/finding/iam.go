@@ -13,7 +13,7 @@ type IAM struct {
 	WithoutRole []RolelessSource `json:"withoutRole,omitempty"`
 }
 
-// RoleUse says who holds a role.
+// RoleUse describes who holds a role.
 type RoleUse string
 
 // The uses of a role.
@@ -52,7 +52,7 @@ type Sharer struct {
 	Name string `json:"name"`
 }
 
-// PolicyKind says how a policy belongs to a role.
+// PolicyKind describes how a policy belongs to a role.
 type PolicyKind string
 
 // The kinds of policies.
@@ -85,7 +85,7 @@ type ManagedPolicy struct {
 	Document string `json:"document,omitempty"`
 }
 
-// Wanted says whether a role is to be allowed something.
+// Wanted describes whether a role is to be allowed something.
 type Wanted string
 
 // The answers. What is not wanted and allowed all the same is too much.

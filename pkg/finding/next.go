@@ -37,7 +37,7 @@ func Run(c command.Command) Next {
 
 // Fix returns a Next that is a command of fix, with the steps that it plans.
 func Fix(c command.Command, plan []string) Next {
-	n := Run(c).With("plan: " + strings.Join(plan, ", then "))
+	n := Run(c).With("plan: " + strings.Join(plan, "; "))
 	n.Plan = plan
 	return n
 }
@@ -82,7 +82,7 @@ func (n Next) See(link string) Next {
 	return n
 }
 
-// Pasteable reports whether n has a command that can run as it stands.
+// Pasteable reports whether n has a command without placeholders.
 func (n Next) Pasteable() bool { return len(n.Command) > 0 && len(n.Placeholders) == 0 }
 
 // Map returns n with f applied to its command and to the commands within it.

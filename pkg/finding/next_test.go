@@ -18,8 +18,8 @@ func TestJoined(t *testing.T) {
 		a, b finding.Next
 		want string // "" for two that stay apart
 	}{
-		"two repairs":                    {worker, pull, "kubectl noderole fix --only NR201,NR202,NR203 --context 'a b' # plan: attach A to r, then attach B to r"},
-		"rules and a step of both":       {worker, fix("NR202,NR203", "attach A to r", "attach B to r"), "kubectl noderole fix --only NR201,NR202,NR203 --context 'a b' # plan: attach A to r, then attach B to r"},
+		"two repairs":                    {worker, pull, "kubectl noderole fix --only NR201,NR202,NR203 --context 'a b' # plan: attach A to r; attach B to r"},
+		"rules and a step of both":       {worker, fix("NR202,NR203", "attach A to r", "attach B to r"), "kubectl noderole fix --only NR201,NR202,NR203 --context 'a b' # plan: attach A to r; attach B to r"},
 		"another option":                 {worker, finding.Fix(command.Noderole("fix", "--only", "NR202", "--context", "other"), []string{"x"}), ""},
 		"one more option":                {worker, finding.Fix(command.Noderole("fix", "--only", "NR202"), []string{"x"}), ""},
 		"a repair without rules":         {worker, finding.Fix(command.Noderole("fix", "--cni-identity", "auto", "--context", "a b"), []string{"x"}), ""},

@@ -155,7 +155,7 @@ type ClusterInfo struct {
 	RoleARN            string `json:"roleArn,omitempty"`
 }
 
-// Facts says when the facts of a report were collected, and how they were judged.
+// Facts describes when the facts of a report were collected, and how they were judged.
 type Facts struct {
 	// CollectedAt is when reading them began, RFC 3339 in UTC; empty where a file does not say.
 	CollectedAt string `json:"collectedAt,omitempty"`
@@ -196,7 +196,7 @@ type Verdict struct {
 	Excepted bool `json:"excepted,omitempty"`
 }
 
-// AWSNodeInfo says whose credentials aws-node uses.
+// AWSNodeInfo describes whose credentials aws-node uses.
 type AWSNodeInfo struct {
 	// Identity is IRSA, PodIdentity, NodeRole, None (no aws-node) or Unknown.
 	Identity string `json:"identity"`

@@ -9,7 +9,7 @@ import (
 // Weight returns the severity that a result counts with, and "" for a result that
 // counts as no finding: one that passed, is unknown, does not apply, is excepted or is
 // in the baseline. A result that depends counts as a warning. A failure whose exception
-// has expired counts as an error. Exit codes, summaries and every format go by it.
+// has expired counts as an error. Exit codes, summaries and every format use it.
 func (r Result) Weight() Severity {
 	switch {
 	case !r.Failed() || r.Excepted():
@@ -89,7 +89,7 @@ func (r *Report) Sort() {
 			below[u] = append(below[u], r.Results[i])
 		}
 	}
-	var order []int // of what stands on its own
+	var order []int // of results without a cause
 	if r.WhyNotJoining {
 		for i, u := range under {
 			if u < 0 {
@@ -106,7 +106,7 @@ func (r *Report) Sort() {
 	r.Results = list
 }
 
-// bySubject returns the indexes of the results that stand on their own, of results that
+// bySubject returns the indexes of the results without a cause, of results that
 // are in Order: first the findings, by subject. A subject has the place of the first
 // finding about it or below one about it.
 func bySubject(results []Result, under []int) []int {

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +20,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // dirMode is the mode of the folders of a directory; their files describe permissions.
@@ -28,7 +28,7 @@ const dirMode = 0o700
 
 // Write writes the plan into a directory, which is made where there is none. The directory
 // may have files of earlier runs; plans that divide the selection into another number of
-// shards are removed, as nobody writes them anew.
+// shards are removed, as nobody writes them again.
 func (p *Plan) Write(dir string) error {
 	p.APIVersion, p.Kind = APIVersion, PlanKind
 	slices.SortFunc(p.Targets, Target.Compare)
@@ -117,7 +117,7 @@ func write(dir, name string, text []byte) error {
 
 // interrupted is the name of a file whose writing was interrupted: that of the file with 16
 // hexadecimal digits.
-var interrupted = regexp.MustCompile(`^\.(.+)\.[0-9a-f]{16}$`)
+var interrupted = text.Pattern(`^\.(.+)\.[0-9a-f]{16}$`)
 
 // removeRemains removes the files that earlier runs of a plan did not write to their end.
 // What cannot be removed stays, and Open names it.
@@ -131,7 +131,7 @@ func (p *Plan) removeRemains(dir string) {
 	for folder := range folders {
 		names, _ := os.ReadDir(filepath.Join(dir, filepath.FromSlash(folder))) // none where it is not there yet
 		for _, f := range names {
-			parts := interrupted.FindStringSubmatch(f.Name())
+			parts := interrupted().FindStringSubmatch(f.Name())
 			if parts == nil || !known[path.Join(folder, parts[1])] {
 				continue
 			}
@@ -201,7 +201,7 @@ func Open(ctx context.Context, dir string) (*Directory, error) {
 		return nil, &problem.Error{Problem: dir + " cannot be used: " + bad.Error(), Next: "write it again with kubectl noderole snapshot", Err: bad}
 	case len(d.Plans) == 0:
 		return nil, &problem.Error{
-			Problem: dir + " has no plan.yaml, so that nobody knows which clusters should be in it",
+			Problem: dir + " has no plan.yaml, the list of the clusters that should be in it",
 			Next:    "kubectl noderole snapshot --all-contexts -o DIR/ writes a plan and the snapshots; -f also takes one snapshot",
 		}
 	}
@@ -307,7 +307,7 @@ func decode(ctx context.Context, name, kind string, into any, head func() (apiVe
 	return nil
 }
 
-// NotReadError says why a planned cluster has no facts.
+// NotReadError describes why a planned cluster has no facts.
 type NotReadError struct {
 	Target Target
 	// Reason is one line, and Next what to do about it.
@@ -370,7 +370,7 @@ func (d *Directory) failure(ctx context.Context, e Entry) (*Failure, error) {
 	}
 	if err != nil || f.ARN != e.ARN || f.Error == "" {
 		// Something failed, and nobody knows what.
-		return &Failure{Error: "the file that says why cannot be used", Next: "run the same snapshot again"}, nil
+		return &Failure{Error: "the file with the reason cannot be used", Next: "run the same snapshot again"}, nil
 	}
 	return f, nil
 }

@@ -15,11 +15,11 @@ import (
 	"fmt"
 	"hash/fnv"
 	"path"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // APIVersion and the kinds identify the files of a directory beside the snapshots.
@@ -82,7 +82,7 @@ type Unread struct {
 	Next  string `json:"next,omitempty"`
 }
 
-// String says what was not read.
+// String returns what was not read.
 func (u Unread) String() string {
 	parts := []string{"a part of the fleet"}
 	switch {
@@ -102,7 +102,7 @@ func (u Unread) String() string {
 	return strings.Join(parts, " ")
 }
 
-// Failure says why a cluster has no snapshot.
+// Failure describes why a cluster has no snapshot.
 type Failure struct {
 	APIVersion string    `json:"apiVersion"`
 	Kind       string    `json:"kind"`
@@ -140,7 +140,7 @@ const maxShards = 10000
 // String returns K/N.
 func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Number, s.Of) }
 
-// IsZero tells the whole selection.
+// IsZero reports whether it is the whole selection.
 func (s Shard) IsZero() bool { return s == Shard{} }
 
 // Has reports whether an account is in the shard. Something whose account is not known is
@@ -167,7 +167,7 @@ func shardOf(name string) (Shard, bool) {
 	if name == (Shard{}).planFile() {
 		return Shard{}, true
 	}
-	parts := planName.FindStringSubmatch(name)
+	parts := planName().FindStringSubmatch(name)
 	if parts == nil {
 		return Shard{}, false
 	}
@@ -175,7 +175,7 @@ func shardOf(name string) (Shard, bool) {
 	return s, err == nil
 }
 
-var planName = regexp.MustCompile(`^plan-([0-9]+)-of-([0-9]+)\.yaml$`)
+var planName = text.Pattern(`^plan-([0-9]+)-of-([0-9]+)\.yaml$`)
 
 // Identity is the parts of the cluster's ARN.
 func (t Target) Identity() snapshot.ARN { return snapshot.Cluster{ARN: t.ARN}.Identity() }
@@ -201,16 +201,16 @@ func (t Target) failureFile() string { return t.stem() + failureEnding }
 // Sources: https://docs.aws.amazon.com/eks/latest/APIReference/API_CreateCluster.html,
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html.
 var (
-	accountForm = regexp.MustCompile(`^[0-9]{12}$`)
-	regionForm  = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
-	nameForm    = regexp.MustCompile(`^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$`)
+	accountForm = text.Pattern(`^[0-9]{12}$`)
+	regionForm  = text.Pattern(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
+	nameForm    = text.Pattern(`^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$`)
 )
 
 // check returns an error where the ARN is not that of an EKS cluster.
 func (t Target) check() error {
 	id := t.Identity()
 	name, ok := strings.CutPrefix(id.Resource, "cluster/")
-	if !ok || id.Service != "eks" || !accountForm.MatchString(id.Account) || !regionForm.MatchString(id.Region) || !nameForm.MatchString(name) {
+	if !ok || id.Service != "eks" || !accountForm().MatchString(id.Account) || !regionForm().MatchString(id.Region) || !nameForm().MatchString(name) {
 		return fmt.Errorf("%q is not the ARN of an EKS cluster", t.ARN)
 	}
 	return nil

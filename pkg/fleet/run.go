@@ -22,6 +22,9 @@ type Options struct {
 	Read func(context.Context, Target) (*snapshot.Snapshot, error)
 	// Close, where set, is called when the last cluster of an account has been read.
 	Close func(account string)
+	// Ready reports whether a cluster can be read now without waiting for the rate of its
+	// account. Another cluster goes first where it cannot. nil means that all are ready.
+	Ready func(Target) bool
 	// Parallel is how many clusters are read at once; 0 is Parallel.
 	Parallel int
 	// Limit is how long one cluster may take; 0 is without limit.
@@ -56,7 +59,7 @@ func Collect(ctx context.Context, dir string, plan *Plan, o Options) error {
 		o.Now = time.Now
 	}
 	plan.removeRemains(dir)
-	q := newQueue(plan.Targets)
+	q := newQueue(plan.Targets, o.Ready)
 	var mu sync.Mutex
 	var failed error
 	done := 0
@@ -155,10 +158,14 @@ func read(ctx context.Context, t Target, o Options) (*snapshot.Snapshot, error) 
 // grace is how long a reader may take to end after its context.
 const grace = time.Second
 
-// queue hands out the clusters of accounts: of the account of which the fewest are read at
-// that time, and of these accounts of the one with the most clusters left. So accounts of one
-// size take turns, in which what AWS allows them is refilled, and the largest begins first.
+// queue returns the cluster that is read next: one whose account and region are ready, so that no
+// place is taken by a cluster that waits for its account's rate while others could be read. Of
+// these accounts it is one that has the fewest clusters read at that time in the region of its
+// next cluster, and then the one with the most clusters left. So accounts of one size take
+// turns, in which what AWS allows them is refilled, and the largest begins first.
 type queue struct {
+	ready func(Target) bool
+
 	mu     sync.Mutex
 	groups []*group
 }
@@ -168,15 +175,19 @@ type group struct {
 	account         string
 	targets         []Target
 	given, finished int
+	inFlight        map[string]int // by region
 }
 
-func newQueue(targets []Target) *queue {
+func newQueue(targets []Target, ready func(Target) bool) *queue {
+	if ready == nil {
+		ready = func(Target) bool { return true }
+	}
 	by := map[string]*group{}
-	q := &queue{}
+	q := &queue{ready: ready}
 	for _, t := range targets {
 		account := t.Identity().Account
 		if by[account] == nil {
-			by[account] = &group{account: account}
+			by[account] = &group{account: account, inFlight: map[string]int{}}
 			q.groups = append(q.groups, by[account])
 		}
 		by[account].targets = append(by[account].targets, t)
@@ -211,25 +222,34 @@ func (q *queue) next() (Target, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	var best *group
+	bestReady := false
 	for _, g := range q.groups {
-		if g.left() > 0 && (best == nil || g.before(best)) {
-			best = g
+		if g.left() == 0 || bestReady && !g.before(best) {
+			continue
+		}
+		ready := q.ready(g.targets[g.given])
+		if best == nil || ready && !bestReady || ready == bestReady && g.before(best) {
+			best, bestReady = g, ready
 		}
 	}
 	if best == nil {
 		return Target{}, false
 	}
+	t := best.targets[best.given]
 	best.given++
-	return best.targets[best.given-1], true
+	best.inFlight[t.Identity().Region]++
+	return t, true
 }
 
-func (g *group) left() int     { return len(g.targets) - g.given }
-func (g *group) inFlight() int { return g.given - g.finished }
+func (g *group) left() int { return len(g.targets) - g.given }
 
-// before tells whether the group is to be asked before another one.
+// busy is how many clusters are being read in the region of the next one.
+func (g *group) busy() int { return g.inFlight[g.targets[g.given].Identity().Region] }
+
+// before reports whether the group is to be asked before another one that is as ready.
 func (g *group) before(o *group) bool {
-	if g.inFlight() != o.inFlight() {
-		return g.inFlight() < o.inFlight()
+	if g.busy() != o.busy() {
+		return g.busy() < o.busy()
 	}
 	return g.left() > o.left()
 }
@@ -238,12 +258,13 @@ func (g *group) before(o *group) bool {
 func (q *queue) finished(t Target) (account string, last bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	account = t.Identity().Account
+	id := t.Identity()
 	for _, g := range q.groups {
-		if g.account == account {
+		if g.account == id.Account {
 			g.finished++
-			return account, g.finished == len(g.targets)
+			g.inFlight[id.Region]--
+			return id.Account, g.finished == len(g.targets)
 		}
 	}
-	return account, false
+	return id.Account, false
 }

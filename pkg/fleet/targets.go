@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -12,12 +11,13 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // TargetsKind identifies the file of --targets, together with APIVersion.
 const TargetsKind = "Targets"
 
-// Targets says which clusters a fleet has: every cluster that an entry of Include selects
+// Targets describes which clusters a fleet has: every cluster that an entry of Include selects
 // and no entry of Exclude.
 type Targets struct {
 	APIVersion string    `json:"apiVersion" jsonschema:"enum=noderole.dev/v1alpha1"`
@@ -152,21 +152,21 @@ func (in Include) Check() error {
 		return errors.New("externalId is for roleName")
 	}
 	for _, u := range in.Units {
-		if !unitForm.MatchString(u) {
+		if !unitForm().MatchString(u) {
 			return fmt.Errorf("%q is not the id of a root or an organizational unit, such as ou-ab12-cdefgh34", u)
 		}
 	}
 	for _, a := range in.Accounts {
-		if !accountForm.MatchString(a) {
+		if !accountForm().MatchString(a) {
 			return fmt.Errorf("%q is not the id of an account, which has 12 digits; write it in quotes", a)
 		}
 	}
 	for _, r := range in.Regions {
-		if r != AllRegions && !regionForm.MatchString(r) {
+		if r != AllRegions && !regionForm().MatchString(r) {
 			return fmt.Errorf("%q is not the name of a region", r)
 		}
 	}
-	if in.RoleName != "" && !roleForm.MatchString(in.RoleName) {
+	if in.RoleName != "" && !roleForm().MatchString(in.RoleName) {
 		return fmt.Errorf("%q is not the name of a role, with its path where it has one", in.RoleName)
 	}
 	return nil
@@ -174,11 +174,11 @@ func (in Include) Check() error {
 
 // unitForm is the form of the ids of roots and organizational units.
 // Source: https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAccountsForParent.html
-var unitForm = regexp.MustCompile(`^(r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[0-9a-z]{8,32})$`)
+var unitForm = text.Pattern(`^(r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[0-9a-z]{8,32})$`)
 
 // roleForm is the form of the name of a role with its path.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-var roleForm = regexp.MustCompile(`^([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}$`)
+var roleForm = text.Pattern(`^([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}$`)
 
 // EveryRegion reports whether the entry means every region that is enabled.
 func (in Include) EveryRegion() bool {

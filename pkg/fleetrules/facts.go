@@ -3,6 +3,7 @@ package fleetrules
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
@@ -40,7 +41,7 @@ type Facts struct {
 	issuer           provider
 	authentication   string
 	cniVersion       string
-	cluster          []string // why the cluster itself is not known
+	cluster          []string // why the cluster itself is unknown
 	daemonSetMissing []string
 
 	providers providerFacts
@@ -137,7 +138,7 @@ func nodeRoleOf(v *view.View, r *view.NodeRole, group string) nodeRole {
 
 // compared are the actions by which the rights of node roles are compared: those that nodes,
 // the image puller and the VPC CNI call, and the dangerous ones, which no node calls.
-var compared = func() []need.Action {
+var compared = sync.OnceValue(func() []need.Action {
 	var list []need.Action
 	for _, name := range need.Names() {
 		list = append(list, need.Named(name))
@@ -148,7 +149,7 @@ var compared = func() []need.Action {
 		}
 	}
 	return list
-}()
+})
 
 // The letters of nodeRole.rights.
 const (
@@ -162,7 +163,7 @@ const (
 func rightsOf(r *view.NodeRole) (rights string, unread []string) {
 	letters := map[view.Verdict]byte{view.Allowed: rightAllowed, view.Denied: rightDenied, view.Depends: rightDepends, view.Unknown: rightUnknown}
 	var b strings.Builder
-	for _, a := range compared {
+	for _, a := range compared() {
 		answer := r.Can(a)
 		b.WriteByte(letters[answer.Verdict])
 		for _, l := range lines(answer.Unread) {
@@ -181,7 +182,7 @@ func providersOf(v *view.View, own provider) providerFacts {
 	if own.known() {
 		f.issued = append(f.issued, own)
 	} else {
-		f.incomplete = append(f.incomplete, "the OIDC issuer of "+v.Place.Cluster+" is not known")
+		f.incomplete = append(f.incomplete, "the OIDC issuer of "+v.Place.Cluster+" is unknown")
 		f.incomplete = append(f.incomplete, lines(v.Unread(snapshot.FactCluster))...)
 	}
 	for _, arn := range keys(s.OtherClusters) {
@@ -192,7 +193,7 @@ func providersOf(v *view.View, own provider) providerFacts {
 		if p := providerOf(s.OtherClusters[arn].OIDCIssuer); p.known() {
 			f.issued = append(f.issued, p)
 		} else {
-			f.incomplete = append(f.incomplete, "the OIDC issuer of "+other.Name()+" is not known")
+			f.incomplete = append(f.incomplete, "the OIDC issuer of "+other.Name()+" is unknown")
 		}
 	}
 	for _, m := range v.Unread(snapshot.FactOtherClusters) {
@@ -203,7 +204,7 @@ func providersOf(v *view.View, own provider) providerFacts {
 	return f
 }
 
-// lines says what was not read, each reason once.
+// lines returns what was not read, each reason once.
 func lines(missing []snapshot.Missing) []string {
 	var list []string
 	for _, m := range missing {

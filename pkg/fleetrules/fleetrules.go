@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/rules"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
@@ -58,16 +59,13 @@ func All() []Rule {
 
 // Docs returns what every rule says about itself, ordered by id.
 func Docs() []finding.RuleDoc {
-	line := func(text string) string { return strings.Join(strings.Fields(text), " ") }
 	var docs []finding.RuleDoc
 	for _, r := range All() {
-		doc := finding.RuleDoc{
-			ID: r.ID, Name: r.Name, Severity: r.Severity, Concern: r.Concern, Security: r.Security, Fleet: true,
-			Title: r.Title, Why: line(r.Why), Fix: line(r.Fix), Refs: r.Refs,
-		}
-		for _, f := range r.Needs {
-			doc.Needs = append(doc.Needs, string(f))
-		}
+		doc := rules.Rule{
+			ID: r.ID, Name: r.Name, Severity: r.Severity, Concern: r.Concern, Security: r.Security,
+			Title: r.Title, Why: r.Why, Fix: r.Fix, Refs: r.Refs, Needs: r.Needs,
+		}.Doc()
+		doc.Fleet = true
 		docs = append(docs, doc)
 	}
 	return docs

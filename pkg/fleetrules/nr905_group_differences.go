@@ -73,7 +73,7 @@ type aspect struct {
 
 var aspects = []aspect{
 	{name: "authentication mode", of: func(c Facts) (string, []string) {
-		return known(c.authentication, c.cluster, "EKS does not say the authentication mode")
+		return known(c.authentication, c.cluster, "EKS returns no authentication mode")
 	}},
 	{name: "VPC CNI version", of: func(c Facts) (string, []string) {
 		if c.identity == view.NotInstalled {
@@ -180,7 +180,7 @@ func prefixed(prefix string, list []string) []string {
 	return out
 }
 
-// rightsWords says what the node roles of some clusters are allowed that those of the first,
+// rightsWords returns what the node roles of some clusters are allowed that those of the first,
 // which most have, are not, and the reverse.
 func rightsWords(f *fleet, values []string, by map[string][]Facts) []string {
 	out := []string{"compared with " + f.names(by[values[0]])}
@@ -188,7 +188,7 @@ func rightsWords(f *fleet, values []string, by map[string][]Facts) []string {
 	for _, v := range values[1:] {
 		words := map[string][]string{}
 		own := together(v)
-		for i, a := range compared {
+		for i, a := range compared() {
 			was, is := letter(first, i), letter(own, i)
 			switch {
 			case was == is:
@@ -225,7 +225,7 @@ func rightsWords(f *fleet, values []string, by map[string][]Facts) []string {
 func together(value string) string {
 	var best []byte
 	for _, rights := range strings.Fields(value) {
-		if len(rights) != len(compared) {
+		if len(rights) != len(compared()) {
 			return "" // no node role
 		}
 		if best == nil {

@@ -32,6 +32,7 @@ func (w *work) accessEntries() {
 		}
 		if why = cmp.Or(why, e.Type.unknown()); why.Unknown != "" {
 			w.missing(snapshot.FactAccessEntries, principal, why)
+			w.unknownEntry(e, principal, why)
 			continue
 		}
 		entry := e.Facts
@@ -62,6 +63,19 @@ func (w *work) accessEntries() {
 			w.accessPolicies(principal, &entry)
 			w.s.AccessEntries[principal] = entry
 		}
+	}
+}
+
+// unknownEntry notes that an access entry may be of nodes whose role is not known.
+func (w *work) unknownEntry(e AccessEntry, principal string, why Value) {
+	if principal != "" && e.Type.Text != "" {
+		return
+	}
+	if e.Type.Unknown != "" || e.Type.Text != "" && nodeEntry(e.Type.Text) && !launched(e.Type.Text) {
+		w.missing(snapshot.FactHybridEntries, "", why)
+	}
+	if e.Type.Unknown != "" || launched(e.Type.Text) {
+		w.missing(snapshot.FactAutoScaling, e.Address, why)
 	}
 }
 
@@ -128,6 +142,39 @@ func (w *work) awsAuth() {
 		w.missing(snapshot.FactAWSAuth, "", w.elsewhere("the ConfigMap aws-auth is"))
 	case w.s.Cluster.AuthenticationMode == "CONFIG_MAP" && len(w.s.NodeGroups) > 0:
 		w.s.AWSAuth = &snapshot.AWSAuth{MapRoles: w.derivedMapping()}
+		w.mappedElsewhere()
+	default:
+		w.mappedElsewhere()
+	}
+}
+
+// mappedElsewhere notes that what is applied with kubectl may map the roles to which EKS gives
+// no access: code without objects of Kubernetes does not say it.
+func (w *work) mappedElsewhere() {
+	if w.code.Kubernetes || w.s.Cluster.AuthenticationMode == "API" {
+		return
+	}
+	given := map[string]bool{}
+	for _, g := range w.s.NodeGroups {
+		given[g.NodeRoleARN] = true
+	}
+	if w.s.Cluster.AuthenticationMode != "CONFIG_MAP" {
+		for arn := range w.s.AccessEntries {
+			given[arn] = true
+		}
+	}
+	var roles []string
+	for _, g := range w.s.AutoScalingGroups {
+		roles = append(roles, w.roleOf(g.InstanceProfile))
+	}
+	for _, c := range w.s.KarpenterNodeClasses {
+		roles = append(roles, cmp.Or(c.RoleARN, w.roleOf(c.ProfileARN)))
+	}
+	slices.Sort(roles)
+	for _, arn := range slices.Compact(roles) {
+		if arn != "" && !given[arn] {
+			w.missing(snapshot.FactAWSAuth, arn, w.elsewhere("what else is in the ConfigMap aws-auth is"))
+		}
 	}
 }
 

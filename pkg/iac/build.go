@@ -20,10 +20,7 @@ func Build(code *Code) ([]*snapshot.Snapshot, error) {
 	b := &builder{code: code, arns: map[string]string{}}
 	targets := b.targets()
 	if len(targets) == 0 {
-		return nil, &problem.Error{
-			Problem: fmt.Sprintf("%s has no EKS cluster, and nothing in it is for one", code.File),
-			Next:    "check the " + code.Kind + " that has the cluster, its node groups or its access entries",
-		}
+		return nil, b.noCluster()
 	}
 	b.alone = len(targets) == 1
 	for _, t := range targets {
@@ -38,6 +35,28 @@ func Build(code *Code) ([]*snapshot.Snapshot, error) {
 	}
 	slices.SortFunc(snapshots, func(x, y *snapshot.Snapshot) int { return cmp.Compare(x.Cluster.ARN, y.Cluster.ARN) })
 	return snapshots, nil
+}
+
+// noCluster is the error of code without a cluster.
+func (b *builder) noCluster() error {
+	values := b.clusterValues()
+	for _, u := range b.code.Unsure {
+		if u.Fact == snapshot.FactAutoScaling {
+			values = append(values, u.Why)
+		}
+	}
+	for _, v := range values {
+		if v.Unknown != "" {
+			return &problem.Error{
+				Problem: fmt.Sprintf("%s does not say which EKS cluster its nodes are for: %s", b.code.File, v.Unknown),
+				Next:    "check it together with the " + b.code.Kind + " that has the cluster, or give the value",
+			}
+		}
+	}
+	return &problem.Error{
+		Problem: fmt.Sprintf("%s has no EKS cluster, and nothing in it is for one", b.code.File),
+		Next:    "check the " + b.code.Kind + " that has the cluster, its node groups or its access entries",
+	}
 }
 
 // builder makes snapshots of one Code.
@@ -175,6 +194,9 @@ func (b *builder) nameResources() {
 	add := func(d Declared, n Name, kind string) {
 		arn := n.ARN
 		if arn == "" {
+			if n.Name.Text == "" && n.Prefix == "" {
+				n.Prefix = blockName(d.Address) + "-"
+			}
 			arn = n.in(b.place(d.Place), kind)
 			for base, i := arn, 2; taken[arn] && n.Name.Text == ""; i++ {
 				arn = fmt.Sprintf("%s-%d", base, i)
@@ -192,6 +214,14 @@ func (b *builder) nameResources() {
 	for _, p := range b.code.Profiles {
 		add(p.Declared, p.Name, "instance-profile")
 	}
+}
+
+// blockName is the last part of an address, without the key.
+func blockName(address string) string {
+	if i := strings.LastIndexByte(address, '['); i >= 0 && strings.HasSuffix(address, "]") {
+		address = address[:i]
+	}
+	return address[strings.LastIndexByte(address, '.')+1:]
 }
 
 // work is a snapshot as it is made.
@@ -242,7 +272,8 @@ func (w *work) fill() {
 // start them.
 func (w *work) nodesElsewhere() {
 	s := w.s
-	if len(s.NodeGroups)+len(s.KarpenterNodeClasses)+len(s.AutoModeNodeClasses)+len(s.AutoScalingGroups)+len(s.MappedRoles) == 0 && s.Cluster.AutoMode == nil {
+	auto := s.Cluster.AutoMode != nil && s.Cluster.AutoMode.NodeRoleARN != "" // else its own node classes have the roles
+	if len(s.NodeGroups)+len(s.KarpenterNodeClasses)+len(s.AutoModeNodeClasses)+len(s.AutoScalingGroups)+len(s.MappedRoles) == 0 && !auto {
 		w.missing(snapshot.FactNodeGroups, "", w.elsewhere("what starts nodes of cluster "+w.name+" is"))
 	}
 }
@@ -293,6 +324,7 @@ func (w *work) cluster() {
 	w.declare(c.ARN, w.Declared)
 	if w.base == nil { // AWS does not change these, or knows better
 		c.Version, c.OIDCIssuer, c.RemoteNodeNetworks = w.Version, w.Issuer.Text, w.RemoteNetworks
+		c.LocalControlPlane = w.LocalControlPlane
 		c.IPFamily = w.IPFamily.Text
 		if w.IPFamily.Empty() {
 			c.IPFamily = "ipv4" // EKS's default
@@ -402,6 +434,8 @@ func (w *work) belongs(cluster Value) (is bool, why Value) {
 		return false, cluster
 	case w.of(w.target, cluster), cluster.Empty() && w.alone:
 		return true, Value{}
+	case slices.ContainsFunc(w.code.Clusters, func(c Cluster) bool { return c.Read && c.Address == cluster.Resource && c.Name.Unknown != "" }):
+		return false, Unknown(fmt.Sprintf("which cluster %s is, is known only after apply", cluster.Resource))
 	case w.Cluster != nil && w.Name.Unknown != "" && cluster.Text != "":
 		return false, Unknown(fmt.Sprintf("whether cluster %s is %s is known only after apply", cluster.Text, w.Address))
 	}
@@ -445,6 +479,11 @@ func (w *work) nodeGroups() {
 		}
 		w.role(role)
 		group.Metadata = w.metadata(g.Metadata, role, group.Metadata)
+		if group.Metadata == nil && group.LaunchTemplate == "" && strings.HasPrefix(group.AMIType, "AL2023_") {
+			// Source: https://docs.aws.amazon.com/eks/latest/userguide/al2023.html
+			group.Metadata = &snapshot.MetadataOptions{HTTPTokens: "required", HopLimit: 1}
+			w.derived("EKS requires tokens and sets a hop limit of 1 in the launch template that it makes for managed node group %s, whose AMI is of Amazon Linux 2023", name)
+		}
 		w.s.NodeGroups[name] = group
 		kind := "EC2_LINUX"
 		if strings.HasPrefix(g.AMIType, "WINDOWS") {
@@ -524,7 +563,7 @@ func (w *work) nodeClasses() {
 			w.missing(snapshot.FactNodeClasses, subject, why)
 			continue
 		}
-		class.Metadata = w.metadata(c.Metadata, cmp.Or(role, w.roleOf(class.ProfileARN)), snapshot.MetadataOptions{})
+		class.Metadata = w.metadata(c.Metadata, cmp.Or(role, w.roleOf(class.ProfileARN)), nil)
 		if c.Kind == AutoModeClass {
 			put(&w.s.AutoModeNodeClasses, c.Name, class)
 		} else {
@@ -592,19 +631,19 @@ func (w *work) roleOf(profile string) string {
 }
 
 // metadata are the options that new instances with a role get, or those from before where the
-// code sets none. What of them is not known is noted, where it decides something.
-func (w *work) metadata(m Metadata, role string, before snapshot.MetadataOptions) snapshot.MetadataOptions {
-	if m == (Metadata{}) {
+// code does not have them. What of them is not known is noted, where it decides something.
+func (w *work) metadata(m *Metadata, role string, before *snapshot.MetadataOptions) *snapshot.MetadataOptions {
+	if m == nil {
 		return before
 	}
-	options := snapshot.MetadataOptions{HTTPTokens: m.Tokens.Text, HTTPEndpoint: m.Endpoint.Text}
+	options := &snapshot.MetadataOptions{HTTPTokens: m.Tokens.Text, HTTPEndpoint: m.Endpoint.Text}
 	if hops, err := strconv.ParseInt(m.HopLimit.Text, 10, 32); err == nil {
 		options.HopLimit = int32(hops)
 	}
 	why := cmp.Or(m.Tokens.unknown(), m.Endpoint.unknown(), m.HopLimit.unknown())
 	if exposed, decided := options.Exposed(); why.Unknown != "" && (!decided || exposed != "" && m.Endpoint.Unknown != "") && role != "" {
 		w.missing(snapshot.FactMetadata, role, why)
-		return snapshot.MetadataOptions{}
+		return nil
 	}
 	return options
 }

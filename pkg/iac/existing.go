@@ -1,6 +1,7 @@
 package iac
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -27,7 +28,7 @@ func (c *Code) existing(base *snapshot.Snapshot) {
 	for i := range c.NodeGroups {
 		g := &c.NodeGroups[i]
 		if g.Name.Text == "" {
-			g.Name = Text(madeUp(g.Address, slices.Collect(maps.Keys(base.NodeGroups))))
+			g.Name = Text(madeUp(cmp.Or(g.LogicalID, g.Address), slices.Collect(maps.Keys(base.NodeGroups))))
 		}
 		if have, ok := base.NodeGroups[g.Name.Text]; ok {
 			g.Existed = true
@@ -42,28 +43,28 @@ func (c *Code) existing(base *snapshot.Snapshot) {
 		case r.ARN == "" && used != "":
 			r.ARN = used
 		case r.ARN == "":
-			r.ARN = madeUp(r.Address, slices.Collect(maps.Keys(base.Roles)))
+			r.ARN = madeUp(cmp.Or(r.LogicalID, r.Address), slices.Collect(maps.Keys(base.Roles)))
 		}
 		r.Existed = has(base.Roles, r.ARN)
 	}
 	for i := range c.Policies {
 		if p := &c.Policies[i]; p.ARN == "" && p.Name.Name.Text == "" {
-			p.ARN = madeUp(p.Address, slices.Collect(maps.Keys(base.Policies)))
+			p.ARN = madeUp(cmp.Or(p.LogicalID, p.Address), slices.Collect(maps.Keys(base.Policies)))
 		}
 	}
 	for i := range c.Profiles {
 		if p := &c.Profiles[i]; p.ARN == "" && p.Name.Name.Text == "" {
-			p.ARN = madeUp(p.Address, slices.Collect(maps.Keys(base.InstanceProfiles)))
+			p.ARN = madeUp(cmp.Or(p.LogicalID, p.Address), slices.Collect(maps.Keys(base.InstanceProfiles)))
 		}
 	}
 	for i := range c.FargateProfiles {
 		if p := &c.FargateProfiles[i]; p.Name.Empty() {
-			p.Name = Text(madeUp(p.Address, slices.Collect(maps.Keys(base.FargateProfiles))))
+			p.Name = Text(madeUp(cmp.Or(p.LogicalID, p.Address), slices.Collect(maps.Keys(base.FargateProfiles))))
 		}
 	}
 	for i := range c.Groups {
 		if g := &c.Groups[i]; g.Name == g.Address {
-			if name := madeUp(g.Address, slices.Collect(maps.Keys(base.AutoScalingGroups))); name != "" {
+			if name := madeUp(cmp.Or(g.LogicalID, g.Address), slices.Collect(maps.Keys(base.AutoScalingGroups))); name != "" {
 				g.Name = name
 			}
 		}

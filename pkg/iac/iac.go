@@ -49,7 +49,9 @@ type Place struct {
 type Declared struct {
 	// Address is the code's own name for it, and no other resource has it.
 	Address string
-	Place   Place
+	// LogicalID is that of which CloudFormation makes up names, where it is not Address.
+	LogicalID string
+	Place     Place
 	// Existed is set for what exists before the code is applied, and Read for what the
 	// code only reads: it declares nothing else about it.
 	Existed, Read bool
@@ -143,6 +145,8 @@ type Cluster struct {
 	AutoMode        *AutoMode
 	AutoModeUnknown Value
 	RemoteNetworks  []string
+	// LocalControlPlane is set where the control plane runs on instances of the account.
+	LocalControlPlane bool
 	// SelfManagedAddons is "false" where EKS does not install aws-node by itself.
 	SelfManagedAddons Value
 }
@@ -162,7 +166,8 @@ type NodeGroup struct {
 	AMIType string
 	// LaunchTemplate is set where the group has one of its own.
 	LaunchTemplate bool
-	Metadata       Metadata
+	// Metadata are the options in its launch template; nil where that is not in the code.
+	Metadata *Metadata
 }
 
 // Metadata are the options of the instance metadata service in a launch template or node
@@ -240,7 +245,8 @@ type NodeClass struct {
 	Kind, Name             string
 	Cluster, Role, Profile Value
 	AMIFamily              string
-	Metadata               Metadata
+	// Metadata are its options; nil where it sets none.
+	Metadata *Metadata
 }
 
 // Group is an Auto Scaling group whose instances belong to a cluster.
@@ -253,7 +259,8 @@ type Group struct {
 	Profile Value
 	// Template is the launch template's name for people.
 	Template string
-	Metadata Metadata
+	// Metadata are the options in it; nil where it is not in the code.
+	Metadata *Metadata
 }
 
 // Unsure is something in the code that may be a fact and cannot be read.
@@ -287,6 +294,9 @@ type Code struct {
 	// Timeless is set where the code does not say what of it exists already, and what it
 	// had before, as a template does not.
 	Timeless bool
+	// Kubernetes is set where the code has objects of Kubernetes. Code without any does not
+	// say what is in aws-auth, besides what EKS writes.
+	Kubernetes bool
 
 	Roles             []Role
 	Policies          []Policy

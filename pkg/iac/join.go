@@ -15,6 +15,7 @@ func Join(codes []*Code) *Code {
 		}
 		all.File += ", " + c.File
 		all.At = max(all.At, c.At)
+		all.Kubernetes = all.Kubernetes || c.Kubernetes
 		all.Place = Place{
 			Partition: cmp.Or(all.Place.Partition, c.Place.Partition), Region: cmp.Or(all.Place.Region, c.Place.Region), Account: cmp.Or(all.Place.Account, c.Place.Account),
 		}

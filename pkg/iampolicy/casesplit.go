@@ -175,8 +175,11 @@ func (e *evaluation) openParts(v verdict) []openPart {
 	return parts
 }
 
-// namingReason says why it is open how a statement names the caller.
+// namingReason returns why it is open how a statement names the caller.
 func namingReason(m match) string {
+	if m.statement.NotPrincipals != nil && m.statement.Effect == Deny {
+		return "a Deny with NotPrincipal may deny a principal unless its account, its role and its session are all listed"
+	}
 	if m.layer == LayerEndpoint {
 		return "the policy of a gateway endpoint that names an account means its root user only, that of an interface endpoint the whole account"
 	}
@@ -186,7 +189,7 @@ func namingReason(m match) string {
 	return "whether its principal is the caller"
 }
 
-// reason says why an entry is open, where AWS's documentation leaves it open.
+// reason returns why an entry is open, where AWS's documentation leaves it open.
 func (r *resource) reason(ctx *facts) string {
 	if _, known := r.template.expand(ctx); known != no {
 		return ""
@@ -194,12 +197,17 @@ func (r *resource) reason(ctx *facts) string {
 	return fmt.Sprintf("the request has no value for %s, and AWS does not document what NotResource then excludes", r.template.unresolved(ctx))
 }
 
-// reason says why a condition is open, where AWS's documentation leaves it open.
+// reason returns why a condition is open, where AWS's documentation leaves it open.
 func (c *Condition) reason(ctx *facts) string {
-	if !c.compiled.hasShortARN(ctx) {
+	values, presence := ctx.lookup(c.compiled.key)
+	switch {
+	case c.compiled.hasShortARN(ctx):
+		return "AWS does not document what an ARN pattern of fewer than six parts matches"
+	case c.compiled.several && presence == presentKey && values.count() > 1:
+		return "AWS does not document what an operator without ForAllValues or ForAnyValue does with several values"
+	default:
 		return ""
 	}
-	return "AWS does not document what an ARN pattern of fewer than six parts matches"
 }
 
 // hasShortARN reports whether a value is an ARN pattern of fewer than six parts that
@@ -245,8 +253,9 @@ func (b *caseBuilder) add(p openPart) {
 // known, or a variable's is not, or AWS's documentation leaves the comparison open.
 func (b *caseBuilder) addCondition(c *Condition) {
 	cc := &c.compiled
-	_, presence := b.e.ctx.lookup(cc.key)
-	opaque := presence == presentKey || cc.hasShortARN(&b.e.ctx)
+	values, presence := b.e.ctx.lookup(cc.key)
+	_, dated := b.e.ctx.dated(cc.key)
+	opaque := presence == presentKey || dated || cc.hasShortARN(&b.e.ctx)
 	for i := range cc.values {
 		v := &cc.values[i]
 		if _, known := v.text.expand(&b.e.ctx); known == maybe && !v.itself {
@@ -257,13 +266,16 @@ func (b *caseBuilder) addCondition(c *Condition) {
 		k := b.keys[cc.key]
 		if k == nil {
 			k = &keyConditions{ctx: &b.e.ctx, present: presence == unknownValue}
+			if presence == optionalKey {
+				k.only = values.list
+			}
 			b.keys[cc.key] = k
 			b.order = append(b.order, cc.key)
 		}
 		k.conditions = append(k.conditions, c)
 		return
 	}
-	b.addOpaqueCondition(c, false)
+	b.addOpaqueCondition(c, presence == presentKey && values.count() > 1)
 }
 
 // addOpaqueCondition decides a condition on its own, with those that are equal or, of a
@@ -375,8 +387,9 @@ func (b *caseBuilder) resourceGroup() (group, bool) {
 // keyConditions are the open conditions on one key.
 type keyConditions struct {
 	ctx        *facts
-	present    bool // the key is not absent
-	several    bool // the key may have several values, also where no operator on sets says so
+	present    bool     // the key is not absent
+	several    bool     // the key may have several values, also where no operator on sets says so
+	only       []string // the value that the key has unless it is absent; nil where that is not known
 	conditions []*Condition
 	// predicate is the index of each value's predicate.
 	predicate map[*conditionValue]int
@@ -498,7 +511,7 @@ func (k *keyConditions) group() (group, bool) {
 	if k.several {
 		add(classes[:1], true)
 	}
-	if !sets {
+	if !sets || k.only != nil {
 		return g, true
 	}
 	for chosen := 1; chosen < 1<<len(classes); chosen++ {
@@ -572,6 +585,9 @@ func (k *keyConditions) valueClasses() ([]valueClass, bool) {
 		all = append(all, w.predicates...)
 		samples.merge(w.samples)
 		patterns = patterns || w.patterns
+	}
+	if k.only != nil {
+		return all.classesOf(k.only), true
 	}
 	values, complete := samples.values()
 	classes := all.classesOf(values)

@@ -132,6 +132,9 @@ type compiledCondition struct {
 	// shortARNs: an ARN pattern of fewer than six parts may match. It is set where
 	// the statement would allow more if it did not; elsewhere it does not match.
 	shortARNs bool
+	// several: several values may match under an operator that compares one. It is set
+	// where the statement would allow more if they did not.
+	several bool
 }
 
 // conditionValue is one value of the policy.
@@ -155,6 +158,7 @@ func (c *Condition) compile(effect Effect, variables bool) {
 	cc := compiledCondition{key: strings.ToLower(c.Key)}
 	cc.operator, cc.known = parseOperator(c.Operator)
 	cc.shortARNs = cc.family == arnLike && (effect == Deny) != cc.negated
+	cc.several = effect == Deny && cc.set == plainOperator
 	for _, v := range c.Values {
 		var cv conditionValue
 		switch cc.family {
@@ -202,10 +206,20 @@ func (c *Condition) eval(ctx *facts) ternary {
 		return cc.evalEmpty(presence)
 	}
 	switch presence {
-	case unknownKey, unknownValue:
+	case unknownValue:
+		if first, known := ctx.dated(cc.key); known && cc.family == date {
+			return cc.evalSince(first)
+		}
+		return maybe
+	case unknownKey:
 		return maybe
 	case absentKey:
 		return cc.evalAbsent()
+	case optionalKey:
+		if result := cc.evalPresent(ctx, &values); result == cc.evalAbsent() {
+			return result
+		}
+		return maybe
 	case presentKey:
 	}
 	return cc.evalPresent(ctx, &values)
@@ -220,7 +234,7 @@ func (cc *compiledCondition) evalNull(values *keyValues, presence presence) tern
 	for _, v := range cc.values {
 		switch {
 		case !v.ok:
-		case presence == unknownKey:
+		case presence == unknownKey || presence == optionalKey:
 			result = or(result, maybe)
 		default:
 			result = or(result, truth(v.flag == isNull))
@@ -242,7 +256,7 @@ func (cc *compiledCondition) evalEmpty(presence presence) ternary {
 	case cc.set == forAnyValue:
 		return no
 	case cc.ifExists || cc.set == forAllValues:
-		return [...]ternary{unknownKey: maybe, absentKey: yes, presentKey: no, unknownValue: no}[presence]
+		return [...]ternary{unknownKey: maybe, absentKey: yes, presentKey: no, unknownValue: no, optionalKey: maybe}[presence]
 	default:
 		return yes
 	}
@@ -283,9 +297,31 @@ func (cc *compiledCondition) evalPresent(ctx *facts, values *keyValues) ternary 
 		return cc.evalOne(ctx, values.at(0))
 	case 0:
 		return cc.evalAbsent()
-	default:
-		return no // several values need a set operator
+	default: // several values need a set operator
+		return and(maybe, truth(cc.several))
 	}
+}
+
+// evalSince decides a condition on a key with one date, which is not before another.
+func (cc *compiledCondition) evalSince(first time.Time) ternary {
+	result := no
+	for i := range cc.values {
+		v := &cc.values[i]
+		some, all := cc.order[2], cc.order[2]          // a later date is always possible
+		for at := range 1 - first.Compare(v.instant) { // as late as v, and earlier
+			some, all = some || cc.order[1-at], all && cc.order[1-at]
+		}
+		switch {
+		case v.ok && all:
+			result = yes
+		case v.ok && some:
+			result = or(result, maybe)
+		}
+	}
+	if cc.negated {
+		return not(result)
+	}
+	return result
 }
 
 // evalOne compares one value of the request with the policy's.

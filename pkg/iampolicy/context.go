@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Context is what is known of a request's condition keys. Keys are
@@ -20,13 +21,17 @@ type Context struct {
 
 	values  map[string][]string // nil value: absent
 	present map[string]bool     // keys that are present with an unknown value
+	// optional are the keys that may be absent although they are in values.
+	optional map[string]bool
+	// since are the keys that are present with a date, and the first that it can be.
+	since map[string]time.Time
 	// given are the values of the keys that may follow from the principal.
 	given [principalKeyCount]givenKey
 	// rules say of the keys that begin with a prefix and were not set whether they
 	// are absent; the last one that fits decides.
 	rules []prefixRule
-	// ownResources: aws:ResourceAccount is known only of resources in the
-	// principal's own account.
+	// ownResources: ownerKeys are known only of resources in the principal's own
+	// account.
 	ownResources bool
 	// err is the first problem of what was set.
 	err error
@@ -51,6 +56,9 @@ type facts struct {
 	// otherAccounts: the resource may be another account's.
 	otherAccounts bool
 }
+
+// ownerKeys are the keys about the account of the resource, in lower case.
+var ownerKeys = []string{"aws:resourceaccount", "aws:resourceorgid", "aws:resourceorgpaths"}
 
 // keyValues are the values of a condition key. A single one needs no list.
 type keyValues struct {
@@ -88,10 +96,20 @@ func (f *facts) lookup(key string) (keyValues, presence) {
 		}
 	}
 	values, presence := f.known.lookup(key)
-	if f.otherAccounts && presence == presentKey && f.known.ownResources && key == "aws:resourceaccount" {
+	if f.otherAccounts && presence == presentKey && f.known.ownResources && slices.Contains(ownerKeys, key) {
 		return keyValues{}, unknownKey
 	}
 	return keyValues{list: values}, presence
+}
+
+// dated returns the first date that a key can have which is present with an unknown one.
+// The key is in lower case.
+func (f *facts) dated(key string) (first time.Time, known bool) {
+	if f.known == nil {
+		return time.Time{}, false
+	}
+	first, known = f.known.since[key]
+	return first, known
 }
 
 // NewContext returns a context that knows nothing.
@@ -100,7 +118,8 @@ func NewContext() *Context { return &Context{values: map[string][]string{}} }
 // Clone returns a copy that can be changed on its own.
 func (c *Context) Clone() *Context {
 	clone := *c
-	clone.values, clone.present, clone.rules = maps.Clone(c.values), maps.Clone(c.present), slices.Clone(c.rules)
+	clone.values, clone.present, clone.optional = maps.Clone(c.values), maps.Clone(c.present), maps.Clone(c.optional)
+	clone.since, clone.rules = maps.Clone(c.since), slices.Clone(c.rules)
 	return &clone
 }
 
@@ -128,9 +147,53 @@ func (c *Context) Present(key string) *Context {
 	return c
 }
 
+// Optional says that the request has the key with this value, or does not have it.
+func (c *Context) Optional(key, value string) *Context {
+	c.put(key, []string{value})
+	if c.optional == nil {
+		c.optional = map[string]bool{}
+	}
+	c.optional[strings.ToLower(key)] = true
+	return c
+}
+
+// Since says that the request has the key, with a date that is not before another.
+func (c *Context) Since(key string, first time.Time) *Context {
+	if c.since == nil {
+		c.since = map[string]time.Time{}
+	}
+	c.since[strings.ToLower(key)] = first
+	return c.Present(key)
+}
+
+// Forget undoes what was said of a key, prefixes aside.
+func (c *Context) Forget(key string) *Context {
+	key = strings.ToLower(key)
+	delete(c.values, key)
+	delete(c.present, key)
+	delete(c.optional, key)
+	delete(c.since, key)
+	if k, ok := principalKeyOf(key); ok {
+		c.given[k] = givenKey{}
+	}
+	return c
+}
+
 // AbsentPrefix says that the request has no key that begins with the prefix, other
 // than those that are set. The empty prefix is all keys.
 func (c *Context) AbsentPrefix(prefix string) *Context { return c.addRule(prefix, true) }
+
+// Without returns a context that says, besides, that the request has no key that begins
+// with one of the prefixes, other than those that are set. It shares what was set with c:
+// neither may be changed any more.
+func (c *Context) Without(prefixes ...string) *Context {
+	without := *c
+	without.rules = slices.Clip(c.rules)
+	for _, prefix := range prefixes {
+		without.addRule(prefix, true)
+	}
+	return &without
+}
 
 // UnknownPrefix undoes AbsentPrefix for the keys that begin with this prefix.
 func (c *Context) UnknownPrefix(prefix string) *Context { return c.addRule(prefix, false) }
@@ -146,6 +209,8 @@ func (c *Context) put(key string, values []string) *Context {
 	}
 	key = strings.ToLower(key)
 	c.values[key] = values
+	delete(c.optional, key)
+	delete(c.since, key)
 	if k, ok := principalKeyOf(key); ok {
 		c.given[k] = givenKey{set: true, values: values}
 	}
@@ -159,6 +224,7 @@ const (
 	absentKey
 	presentKey
 	unknownValue // present, with an unknown value
+	optionalKey  // present with the value, or absent
 )
 
 // lookup returns the values of a key, which is in lower case.
@@ -168,6 +234,8 @@ func (c *Context) lookup(key string) ([]string, presence) {
 	}
 	values, ok := c.values[key]
 	switch {
+	case ok && c.optional[key]:
+		return values, optionalKey
 	case ok && values != nil:
 		return values, presentKey
 	case ok:

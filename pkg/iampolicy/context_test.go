@@ -63,3 +63,33 @@ func TestContextClone(t *testing.T) {
 		t.Errorf("a change of the context changed the clone: %s", got)
 	}
 }
+
+// TestContextWithout: what is said besides of prefixes does not change what is set, nor the
+// context that it is said of.
+func TestContextWithout(t *testing.T) {
+	known := iampolicy.NewContext().Set("aws:RequestTag/team", "core")
+	without := known.Without("aws:RequestTag/", "aws:TagKeys")
+	for _, tt := range []struct {
+		known *iampolicy.Context
+		key   string
+		want  iampolicy.Decision
+	}{
+		{known, "aws:RequestTag/team", iampolicy.Denied},
+		{known, "aws:RequestTag/other", iampolicy.Depends},
+		{known, "aws:TagKeys", iampolicy.Depends},
+		{without, "aws:RequestTag/team", iampolicy.Denied},
+		{without, "aws:RequestTag/other", iampolicy.Allowed},
+		{without, "aws:TagKeys", iampolicy.Allowed},
+		{without, "aws:ResourceTag/team", iampolicy.Depends},
+	} {
+		doc, err := iampolicy.Parse(iampolicy.Identity, []byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"Null":{"`+tt.key+`":"true"}}}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		set := iampolicy.Prepare(iampolicy.Policies{Identity: []iampolicy.Policy{{Name: "p", Document: doc}}})
+		request := &iampolicy.Request{Principal: "arn:aws:iam::111122223333:role/r", Action: "ec2:DescribeInstances", Resource: "*", Context: tt.known}
+		if got, err := set.Decide(request); err != nil || got != tt.want {
+			t.Errorf("Null %s: %s, %v, want %s", tt.key, got, err, tt.want)
+		}
+	}
+}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Kind says what a document is attached to, which decides its grammar.
+// Kind describes what a document is attached to, which decides its grammar.
 type Kind uint8
 
 // The kinds of documents.
@@ -110,7 +110,7 @@ type Condition struct {
 	compiled compiledCondition
 }
 
-// ParseError says why a text is not a policy document that IAM would store.
+// ParseError describes why a text is not a policy document that IAM would store.
 type ParseError struct {
 	// Line and Column are counted from 1, in the decoded text.
 	Line, Column int

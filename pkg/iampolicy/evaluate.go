@@ -450,7 +450,7 @@ func (e *evaluation) namedByEndpoint(s *Statement) ternary {
 	}
 	named := n.any()
 	if s.NotPrincipals != nil {
-		named = not(named)
+		named = not(s.excepted(n, &e.ctx.caller))
 	}
 	return e.settled(s, named)
 }

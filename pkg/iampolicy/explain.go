@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
-// Trace says whether one statement applies to a request. Where no statement can
+// Trace describes whether one statement applies to a request. Where no statement can
 // be named, it says why: a policy has no document, or the action needs no permission.
 type Trace struct {
 	Layer Layer `json:"layer,omitzero"`
@@ -42,7 +43,7 @@ func (s *Set) Explain(r *Request) ([]Trace, error) {
 		traces = append(traces, Trace{
 			Layer: l, Level: levelOf(l, level),
 			Statement: Reference{Policy: p.Name, ARN: p.ARN, Version: p.Version, Index: -1},
-			Applies:   Depends, Sentence: why + ": it may say anything.",
+			Applies:   Depends, Sentence: why + ": it may allow or deny anything.",
 		})
 	})
 	return traces, nil
@@ -55,7 +56,7 @@ func levelOf(l Layer, level int) int {
 	return 0
 }
 
-// sentence says whether the statement applies. It names the first element that does
+// sentence returns whether the statement applies. It names the first element that does
 // not match, or everything that it depends on.
 func (e *evaluation) sentence(m match, ref Reference) string {
 	s := m.statement
@@ -88,7 +89,11 @@ func satisfied(s *Statement) string {
 func (e *evaluation) ifs(m match) []string {
 	s := m.statement
 	var list []string
-	if m.naming.any() == maybe {
+	switch {
+	case m.naming.any() != maybe:
+	case s.NotPrincipals != nil && s.Effect == Deny:
+		list = append(list, e.ctx.caller.name+" is not one of the principals that it excepts")
+	default:
 		list = append(list, e.ctx.caller.name+" is the principal that it names")
 	}
 	if e.matchesResource(s) == maybe {
@@ -117,10 +122,13 @@ func (e *evaluation) obstacle(m match) string {
 	return fmt.Sprintf("it requires %s, and %s", clause(c), e.requestValue(c))
 }
 
-// requestValue says what the request has for the condition's key.
+// requestValue returns what the request has for the condition's key.
 func (e *evaluation) requestValue(c *Condition) string {
 	values, presence := e.ctx.lookup(c.compiled.key)
+	first, dated := e.ctx.dated(c.compiled.key)
 	switch {
+	case dated:
+		return fmt.Sprintf("%s is %s or later", c.Key, first.UTC().Format(time.RFC3339))
 	case presence == presentKey && values.count() > 0:
 		var list []string
 		for i := range values.count() {
@@ -131,6 +139,8 @@ func (e *evaluation) requestValue(c *Condition) string {
 		return c.Key + " has no value"
 	case presence == absentKey:
 		return "the request has no " + c.Key
+	case presence == optionalKey:
+		return fmt.Sprintf("%s is %s, if the request has it", c.Key, values.at(0))
 	default:
 		return "that never holds"
 	}

@@ -1,6 +1,9 @@
 package iampolicy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // arn is an ARN in its parts.
 type arn struct {
@@ -115,7 +118,7 @@ func (c *caller) init(principal string) {
 // only the resource's policy is about it.
 func (c *caller) outsideIAM() bool { return c.kind == serviceCaller || c.kind == federatedCaller }
 
-// naming says how a policy names a caller, which decides what an Allow grants.
+// naming describes how a policy names a caller, which decides what an Allow grants.
 type naming struct {
 	// delegated: by its account. The account's own policies have to allow it too.
 	delegated ternary
@@ -130,13 +133,38 @@ func (n naming) any() ternary { return or(n.delegated, or(n.byRole, n.direct)) }
 // open reports whether some way of naming is open.
 func (n naming) open() bool { return n.delegated == maybe || n.byRole == maybe || n.direct == maybe }
 
+// excepted decides whether NotPrincipal excepts the caller. For a Deny, AWS checks the
+// account, then the user or the role, then the session, and may deny whoever is not
+// listed in each of these ways.
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html
+func (s *Statement) excepted(n naming, c *caller) ternary {
+	some := n.any()
+	if s.Effect == Allow || c.outsideIAM() || c.kind == rootCaller || some == no || contains(s.NotPrincipals, "*") {
+		return some
+	}
+	all := and(n.delegated, n.direct)
+	if c.kind == roleCaller || c.kind == sessionCaller {
+		all = and(all, n.byRole)
+	}
+	return or(all, maybe)
+}
+
+func contains(principals map[string][]string, entry string) bool {
+	for _, list := range principals {
+		if slices.Contains(list, entry) {
+			return true
+		}
+	}
+	return false
+}
+
 // named decides how the statement's Principal or NotPrincipal names the caller.
 // AWS does not support NotPrincipal with Allow, and does not document whether such
 // an Allow is limited by a permissions boundary: it may be.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html
 func (s *Statement) named(c *caller, trust bool) naming {
 	if s.NotPrincipals != nil {
-		n := not(namedBy(s.NotPrincipals, c, trust, s.Effect).any())
+		n := not(s.excepted(namedBy(s.NotPrincipals, c, trust, s.Effect), c))
 		if s.Effect == Allow && !c.outsideIAM() {
 			return naming{byRole: n, direct: and(n, maybe)}
 		}

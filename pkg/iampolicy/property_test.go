@@ -69,7 +69,7 @@ func genContext() *rapid.Generator[*Context] {
 		c := NewContext()
 		c.Complete = rapid.Bool().Draw(t, "complete")
 		for _, key := range universe.keys {
-			switch rapid.IntRange(0, 4).Draw(t, "state of "+key) {
+			switch rapid.IntRange(0, 5).Draw(t, "state of "+key) {
 			case 0:
 				c.Absent(key)
 			case 1:
@@ -78,6 +78,8 @@ func genContext() *rapid.Generator[*Context] {
 				c.Set(key, some(universe.values).Draw(t, "values of "+key)...)
 			case 3:
 				c.Set(key, rapid.SampledFrom(universe.values).Draw(t, "value of "+key))
+			case 4:
+				c.Optional(key, rapid.SampledFrom(universe.values).Draw(t, "value of "+key))
 			}
 		}
 		return c
@@ -366,6 +368,10 @@ func TestProperty_DependsRefines(t *testing.T) {
 			case presentKey:
 				full.Context.Set(key, known...)
 			case absentKey:
+			case optionalKey:
+				if rapid.Bool().Draw(t, "is it there") {
+					full.Context.Set(key, known...)
+				}
 			case unknownKey, unknownValue:
 				n := rapid.IntRange(0, 1).Draw(t, "is it there")
 				if presence == unknownValue {

@@ -22,7 +22,7 @@ type Request struct {
 	Context *Context
 }
 
-// RequestError says why a request cannot be evaluated.
+// RequestError describes why a request cannot be evaluated.
 type RequestError struct{ Problem string }
 
 // Error returns the problem, in one line.

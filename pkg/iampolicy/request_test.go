@@ -85,7 +85,7 @@ func TestOwnPolicies_Reason(t *testing.T) {
 			t.Fatal(err)
 		}
 		traces := explain(t, set, request)
-		last := Trace{Layer: LayerResource, Statement: Reference{Index: -1}, Applies: Depends, Sentence: c.want + ": it may say anything."}
+		last := Trace{Layer: LayerResource, Statement: Reference{Index: -1}, Applies: Depends, Sentence: c.want + ": it may allow or deny anything."}
 		if diff := cmp.Diff(last, traces[len(traces)-1]); diff != "" {
 			t.Error(diff)
 		}
@@ -437,6 +437,14 @@ func TestUndocumented(t *testing.T) {
 		{
 			question{name: "5.6 NotPrincipal", principal: testUser, boundary: allow(`"Action":"s3:PutObject"`), resourcePolicy: allow(`"NotPrincipal":{"AWS":"arn:aws:iam::111122223333:user/eve"}`, `"Resource":"*"`), want: "depends"},
 			[]string{"AWS does not document whether a permissions boundary or a session policy limits an Allow with NotPrincipal"},
+		},
+		{
+			question{name: "5.6 Deny NotPrincipal", identity: allow(), resourcePolicy: deny(`"NotPrincipal":{"AWS":["`+nodeRole+`","111122223333"]}`, `"Resource":"*"`), want: "depends"},
+			[]string{"a Deny with NotPrincipal may deny a principal unless its account, its role and its session are all listed"},
+		},
+		{
+			question{name: "4.6 several values", identity: allow() + "," + deny(when("StringEquals", "aws:TagKeys", `"a"`)), context: known("aws:TagKeys", "a", "aws:TagKeys", "b"), want: "depends"},
+			[]string{"AWS does not document what an operator without ForAllValues or ForAnyValue does with several values"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

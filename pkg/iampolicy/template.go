@@ -97,7 +97,7 @@ func (t *template) mayBeUnresolved(ctx *facts) bool {
 			return false
 		}
 		_, presence := ctx.lookup(part.key)
-		mayBeAbsent := presence == unknownKey && !part.hasFallback
+		mayBeAbsent := (presence == unknownKey || presence == optionalKey) && !part.hasFallback
 		mayHaveSeveral := (presence == unknownKey || presence == unknownValue) && !isSingleValued(part.key)
 		return mayBeAbsent || mayHaveSeveral
 	})
@@ -122,7 +122,7 @@ func (t *template) expand(ctx *facts) ([]element, ternary) {
 		switch {
 		case presence == presentKey && values.count() == 1:
 			out = append(out, literalElements(values.at(0))...)
-		case presence == unknownKey || presence == unknownValue:
+		case presence == unknownKey || presence == unknownValue || presence == optionalKey:
 			out, known = append(out, anyRun), and(known, maybe)
 		case presence == absentKey && part.hasFallback:
 			out = append(out, literalElements(part.fallback)...)

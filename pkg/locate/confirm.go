@@ -167,7 +167,7 @@ func (t *Target) compare(ctx context.Context, api API, c Cluster) error {
 		t.note("context %s reaches %s through %s, a proxy or tunnel: the certificate authority is the same", t.Context, c.Name, t.Server)
 	case ca == different:
 		return &problem.Error{
-			Problem: fmt.Sprintf("context %q is not cluster %s: server %s and certificate authority both differ from what EKS says", t.Context, c.Name, t.Server),
+			Problem: fmt.Sprintf("context %q is not cluster %s: server %s and certificate authority both differ from those in EKS", t.Context, c.Name, t.Server),
 			Next:    "choose another --context, or correct --cluster-name",
 		}
 	case t.flagName:

@@ -186,7 +186,7 @@ func (t *Target) readContext(raw clientcmdapi.Config, flags Flags) ([]clue, erro
 // otherwise clues that contradict each other are an error.
 func (t *Target) settle(clues []clue, flags Flags) error {
 	if flags.ClusterName != "" {
-		// What speaks of another cluster says nothing of this one's account. The
+		// Evidence of another cluster is not evidence of this one's account. The
 		// endpoint stays: Confirm compares it.
 		clues = slices.DeleteFunc(clues, func(c clue) bool { return c.name != "" && c.name != flags.ClusterName })
 	}

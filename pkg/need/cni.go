@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"golang.org/x/mod/semver"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // What the VPC CNI needs depends on its version, the cluster's IP family and the
@@ -43,7 +45,7 @@ var Settings = []Setting{IMDSOnly, NoProvisioning, SubnetDiscovery, CustomNetwor
 // Default is the setting's value where the variable is not set or is not a Boolean.
 func (s Setting) Default() bool { return s == SubnetDiscovery }
 
-// CNI says which VPC CNI is asked about. The zero value is IPv4 with the default
+// CNI describes which VPC CNI is asked about. The zero value is IPv4 with the default
 // settings and any version.
 type CNI struct {
 	// IPFamily is ipv4 or ipv6; empty is ipv4.
@@ -140,37 +142,41 @@ func Indicative() []Action { return []Action{assignIPv4, unassign, assignIPv6} }
 // addresses for pods or none but those of its first interface. Where a setting or
 // the version is not known, they are those that are required whatever it is.
 func (c CNI) Required() []Action {
-	worlds := c.worlds()
-	required, _ := worlds[0].needs()
-	for _, w := range worlds[1:] {
-		also, _ := w.needs()
-		required = slices.DeleteFunc(required, func(a Action) bool { return !has(also, a) })
-	}
-	return required
+	required, _ := c.inWorlds()
+	return inAll(required)
 }
 
 // Uncertain are the actions that are required for some values of what is not known
 // of the settings and the version, and not for others.
 func (c CNI) Uncertain() []Action {
-	var uncertain []Action
-	certain := c.Required()
-	for _, w := range c.worlds() {
-		required, _ := w.needs()
-		uncertain = addMissing(uncertain, required, certain)
-	}
-	return uncertain
+	required, _ := c.inWorlds()
+	return addMissing(nil, inAll(required), required...)
 }
 
 // Recommended are the actions without which aws-node works, but not all of it. Those
 // of Uncertain are among them.
 func (c CNI) Recommended() []Action {
-	certain := c.Required()
-	recommended := c.Uncertain()
+	required, recommended := c.inWorlds()
+	return addMissing(nil, inAll(required), append(required, recommended...)...)
+}
+
+// inWorlds is what each of the CNIs that this one may be requires, and what is also
+// recommended.
+func (c CNI) inWorlds() (required, recommended [][]Action) {
 	for _, w := range c.worlds() {
-		_, more := w.needs()
-		recommended = addMissing(recommended, more, certain)
+		must, should := w.needs()
+		required, recommended = append(required, must), append(recommended, should)
 	}
-	return recommended
+	return required, recommended
+}
+
+// inAll are the actions of the first list that are in every other one.
+func inAll(lists [][]Action) []Action {
+	all := slices.Clone(lists[0])
+	for _, list := range lists[1:] {
+		all = slices.DeleteFunc(all, func(a Action) bool { return !has(list, a) })
+	}
+	return all
 }
 
 // all is what is required or recommended.
@@ -197,7 +203,7 @@ type More struct {
 	Actions  []Action
 }
 
-// Versions says which versions it is about, such as "v1.22.0 to v1.22.1".
+// Versions returns which versions it is about, such as "v1.22.0 to v1.22.1".
 func (m More) Versions() string {
 	switch m.To {
 	case "":
@@ -326,7 +332,7 @@ func (c CNI) needs() (required, recommended []Action) {
 	required = append(append(required, subnets.required...), securityGroups...)
 	recommended = append(recommended, subnets.recommended...)
 
-	recommended = append(recommended, Action{Name: "ec2:DescribeInstanceTypes", For: "instance types that the CNI does not know"})
+	recommended = append(recommended, Action{Name: "ec2:DescribeInstanceTypes", For: "instance types that the CNI does not list"})
 	if !imdsOnly {
 		recommended = append(recommended, Action{Name: "ec2:DescribeTags", For: "the cluster's name in the metrics of cni-metrics-helper"})
 	}
@@ -405,14 +411,16 @@ func (c CNI) Before(version string) bool { return c.Version != "" && !c.since(ve
 // since reports whether a known version is this one or later.
 func (c CNI) since(version string) bool { return semver.Compare(c.Version, version) >= 0 }
 
-// addMissing appends the actions that neither list has yet.
-func addMissing(list, actions, others []Action) []Action {
-	for _, a := range actions {
-		if !has(list, a) && !has(others, a) {
-			list = append(list, a)
+// addMissing appends the actions of the lists that neither it nor others have yet.
+func addMissing(to, others []Action, lists ...[]Action) []Action {
+	for _, list := range lists {
+		for _, a := range list {
+			if !has(to, a) && !has(others, a) {
+				to = append(to, a)
+			}
 		}
 	}
-	return list
+	return to
 }
 
 // has reports whether a list has an action on the same resource types.
@@ -426,13 +434,20 @@ func has(list []Action, a Action) bool {
 // and setting calls, and of those that AWS's own policies grant it; sorted. Callers must
 // not change them.
 var CNIActions = sync.OnceValue(func() []string {
-	var names []string
-	for _, family := range []string{"ipv4", "ipv6"} {
-		c := CNI{IPFamily: family, Unknown: Settings, HyperPod: true}
-		for _, a := range slices.Concat(c.all(), c.alsoGranted()) {
-			names = append(names, a.Name)
+	names := map[string]bool{}
+	add := func(actions []Action) {
+		for _, a := range actions {
+			names[a.Name] = true
 		}
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	for _, family := range []string{"ipv4", "ipv6"} {
+		c := CNI{IPFamily: family, Unknown: Settings, HyperPod: true}
+		for _, w := range c.worlds() {
+			required, recommended := w.needs()
+			add(required)
+			add(recommended)
+		}
+		add(c.alsoGranted())
+	}
+	return text.SortedKeys(names)
 })

@@ -107,12 +107,22 @@ func (a Action) Requests(at Place, roleARN string, known *iampolicy.Context) []*
 	return requests
 }
 
-// known adds to what is known of requests what is known of one on a resource: that it is
-// in another region, or the resource in another account.
+// known adds to what is known of requests what is known of one on a resource: that it
+// passes no tags, is about no resource that has tags, is in another region, or the resource
+// in another account.
 func (a Action) known(resource string, at Place, known *iampolicy.Context) *iampolicy.Context {
+	if known == nil {
+		return nil
+	}
+	if passesNoTags()[a.Name] {
+		known = known.Without("aws:TagKeys", "aws:RequestTag/")
+		if resource == noResource {
+			known = known.Without("aws:ResourceTag/", "ec2:ResourceTag/", "ecr:ResourceTag/")
+		}
+	}
 	account := accountOf(resource)
 	elsewhere, foreign := a.Region != "" && a.Region != at.Region, account != "" && account != at.Account
-	if known == nil || !elsewhere && !foreign {
+	if !elsewhere && !foreign {
 		return known
 	}
 	known = known.Clone()
@@ -120,10 +130,42 @@ func (a Action) known(resource string, at Place, known *iampolicy.Context) *iamp
 		known.Set("aws:RequestedRegion", a.Region)
 	}
 	if foreign {
-		known.Set("aws:ResourceAccount", account)
+		known.Set("aws:ResourceAccount", account).Forget("aws:ResourceOrgID").Forget("aws:ResourceOrgPaths")
+	}
+	if slices.Contains(eksRegistries, account) {
+		const organization = "o-of-amazon-eks" // it is not known, and no policy names it
+		known.Optional("aws:ResourceOrgID", organization).Optional("aws:ResourceOrgPaths", organization+"/")
 	}
 	return known
 }
+
+// eksRegistries are the accounts of Amazon EKS whose registries have the images of add-ons;
+// none of them is in an organization of a customer.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/add-ons-images.html; those of ISO
+// partitions: awslabs/amazon-eks-ami get-ecr-uri.sh.
+var eksRegistries = []string{
+	"013241004608", "066635153087", "121268973566", "151742754352", "187977181151", "296578399912", "455263428931", "491585149902",
+	"558608220178", "590381155156", "602401143452", "725322719131", "730335286997", "759879836304", "761377655185", "800184023465",
+	"877085696533", "900612956339", "918309763551", "961992271922",
+}
+
+// passesNoTags are the actions of nodes, pods and the control plane whose requests pass no
+// tags. A request about network interfaces that are created or tagged does.
+// Sources: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-tagkeys;
+// aws/amazon-vpc-cni-k8s pkg/awsutils/awsutils.go.
+var passesNoTags = sync.OnceValue(func() map[string]bool {
+	names := map[string]bool{}
+	cni := CNI{Unknown: Settings}
+	for _, list := range [][]Action{everything(), PublicPull, PullThroughCache, Hybrid, ClusterRole, PodENI, SSM, cni.all(), cni.alsoGranted()} {
+		for _, a := range list {
+			names[a.Name] = true
+		}
+	}
+	for _, name := range []string{"ec2:CreateTags", "ec2:CreateNetworkInterface"} {
+		delete(names, name)
+	}
+	return names
+})
 
 // accountOf is the account in an ARN; empty where it has none, or a pattern.
 func accountOf(resource string) string {
@@ -137,10 +179,13 @@ func accountOf(resource string) string {
 // patterns are the action's resource patterns, "*" where it has no resource types.
 func (a Action) patterns() []string {
 	if len(a.Resources) == 0 {
-		return []string{"*"}
+		return []string{noResource}
 	}
 	return a.Resources
 }
+
+// noResource is the resource of a request whose action has no resource types.
+const noResource = "*"
 
 // fill is called for every question about a role, so it does without a strings.Replacer,
 // which costs more to make than to use.
@@ -196,7 +241,7 @@ var Worker = []Action{
 // needs. Older AMIs and some instance types call these.
 // Source: https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEKSWorkerNodePolicy.html
 var WorkerRecommended = []Action{
-	{Name: "ec2:DescribeInstanceTypes", For: "instance types that the AMI does not know"},
+	{Name: "ec2:DescribeInstanceTypes", For: "instance types that the AMI does not list"},
 	{Name: "ec2:DescribeRouteTables", For: "kubelet"},
 	{Name: "ec2:DescribeSecurityGroups", For: "kubelet"},
 	{Name: "ec2:DescribeSubnets", For: "kubelet"},
@@ -221,7 +266,7 @@ const (
 	HyperPodNode
 )
 
-// Node says which nodes are asked about.
+// Node describes which nodes are asked about.
 type Node struct {
 	Kind NodeKind
 	// ByInstanceID is set where the nodes are named by their instance ID, such as
@@ -420,4 +465,20 @@ var NodePolicies = []string{"AmazonEKSWorkerNodePolicy", "AmazonEKSWorkerNodeMin
 // ManagedPolicy returns the ARN of an AWS managed policy in a partition.
 func ManagedPolicy(partition, name string) string {
 	return fmt.Sprintf("arn:%s:iam::aws:policy/%s", partition, name)
+}
+
+// LayerBucket is the bucket from which ECR has the layers of images downloaded, with a
+// placeholder for the region.
+// Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html#ecr-minimum-s3-perms
+const LayerBucket = "arn:{partition}:s3:::prod-{region}-starport-layer-bucket/*"
+
+// SSM is what SSM Agent calls on an EC2 instance to be known to Systems Manager and to open
+// sessions; AmazonSSMManagedInstanceCore grants it.
+// Source: https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-add-permissions-to-existing-profile.html
+var SSM = []Action{
+	{Name: "ssm:UpdateInstanceInformation", For: "SSM Agent"},
+	{Name: "ssmmessages:CreateControlChannel", For: "sessions of Systems Manager"},
+	{Name: "ssmmessages:CreateDataChannel", For: "sessions of Systems Manager"},
+	{Name: "ssmmessages:OpenControlChannel", For: "sessions of Systems Manager"},
+	{Name: "ssmmessages:OpenDataChannel", For: "sessions of Systems Manager"},
 }

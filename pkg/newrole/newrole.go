@@ -177,7 +177,7 @@ func (n Role) Changes() []change.Change {
 	return changes
 }
 
-// Why says what a change of a new role is for.
+// Why returns what a change of a new role is for.
 func Why(c change.Change) string {
 	if why, ok := reasons[c.Kind]; ok {
 		return why(c)

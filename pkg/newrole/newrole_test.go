@@ -45,7 +45,7 @@ func TestCNIPolicyLacks(t *testing.T) {
 			document: need.OriginalIPv6Document("aws-cn").String(), required: []string{"ec2:CreateTags"}, some: discovery,
 		},
 		"a condition": {
-			document: `{"Statement":[{"Effect":"Allow","Action":"ec2:*","Resource":"*"},{"Effect":"Deny","Action":"ec2:AssignIpv6Addresses","Resource":"*","Condition":{"StringEquals":{"aws:RequestTag/a":"b"}}}]}`,
+			document: `{"Statement":[{"Effect":"Allow","Action":"ec2:*","Resource":"*"},{"Effect":"Deny","Action":"ec2:AssignIpv6Addresses","Resource":"*","Condition":{"StringEquals":{"aws:SourceVpc":"vpc-1"}}}]}`,
 			required: []string{"ec2:AssignIpv6Addresses"},
 		},
 		"the IPv4 policy": {

@@ -36,7 +36,7 @@ func (p *planner) grantAccess(r finding.Result) ([]Step, error) {
 		changes = append(changes, p.associate(role.ARN, p.autoNodePolicy(), nil))
 	}
 	return []Step{{
-		Title: "create an access entry of type " + kind + " for " + role.Name, rank: rankEntry, provesOwn: true, Changes: changes,
+		Title: "create an " + kind + " access entry for " + role.Name, rank: rankEntry, provesOwn: true, Changes: changes,
 		Proof: "the role has an access entry of type " + kind,
 	}}, nil
 }
@@ -44,11 +44,11 @@ func (p *planner) grantAccess(r finding.Result) ([]Step, error) {
 // replaceAccessEntry deletes an access entry and creates it again, of the type that the
 // nodes need, with its access policies where the type takes any.
 func (p *planner) replaceAccessEntry(r finding.Result) ([]Step, error) {
-	role := p.nodeRole(r)
-	if role == nil {
-		return nil, manual(whyNoStep)
+	old := p.v.Access(r.Subject.ARN).Entry
+	role, elsewhere := p.nodeRole(r), false
+	if role == nil { // of hybrid or HyperPod nodes, whose entry has the type that they need
+		role, elsewhere = &view.NodeRole{Role: p.v.Role(r.Subject.ARN)}, true
 	}
-	old := p.v.Access(role.ARN).Entry
 	switch unread := p.v.Snapshot.MissingOf(snapshot.FactAccessPolicies, role.ARN); {
 	case old == nil:
 		return nil, manual(whyNoStep)
@@ -56,7 +56,7 @@ func (p *planner) replaceAccessEntry(r finding.Result) ([]Step, error) {
 		return nil, policiesUnread(unread)
 	}
 	kind := p.v.EntryType(role)
-	if p.v.EntryFits(role, old.Type) {
+	if elsewhere || p.v.EntryFits(role, old.Type) {
 		kind = old.Type
 	}
 	changes, note := p.recreateEntry(role, old, kind)

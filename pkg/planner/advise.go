@@ -142,7 +142,7 @@ func (a adviser) fix(r finding.Result, only []string) finding.Next {
 	var titles []string
 	for _, s := range a.planFor(only).plan.Steps {
 		if s.isFor(r) {
-			titles = append(titles, brief(s))
+			titles = append(titles, brief(s, r.Subject.Name))
 		}
 	}
 	fix := command.Noderole("fix", "--only", strings.Join(only, ","))
@@ -152,10 +152,14 @@ func (a adviser) fix(r finding.Result, only []string) finding.Next {
 	return finding.Fix(fix, titles)
 }
 
-// brief says what a step changes: the policies that it attaches, or its title.
-func brief(s Step) string {
+// brief returns what a step changes: the policies that it attaches, the restart of aws-node, or
+// its title. It does not name a role that the finding is about.
+func brief(s Step, subject string) string {
 	var names []string
 	for _, c := range s.Changes {
+		if c.Kind == change.Rollout {
+			return "restart aws-node"
+		}
 		if c.Kind != change.Attachment || c.After == nil {
 			return s.Title
 		}
@@ -164,5 +168,9 @@ func brief(s Step) string {
 	if len(names) == 0 {
 		return s.Title
 	}
-	return "attach " + strings.Join(names, ", ") + " to " + s.Changes[0].Name
+	attach := "attach " + strings.Join(names, ", ")
+	if role := s.Changes[0].Name; role != subject {
+		attach += " to " + role
+	}
+	return attach
 }

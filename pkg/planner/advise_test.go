@@ -49,17 +49,17 @@ func TestAdvise(t *testing.T) {
 		patch, id string
 		want      []string
 	}{
-		"a restart": {behind, "NR602", []string{"kubectl noderole fix --only NR602,NR607 # plan: restart aws-node, so that every pod uses IRSA role eksCNIRole"}},
-		"a restart that the new role's permissions block": {behind + lacking, "NR602", []string{"kubectl noderole fix --only NR206,NR602,NR607 # plan: restart aws-node, so that every pod uses IRSA role eksCNIRole"}},
+		"a restart": {behind, "NR602", []string{"kubectl noderole fix --only NR602,NR607 # plan: restart aws-node"}},
+		"a restart that the new role's permissions block": {behind + lacking, "NR602", []string{"kubectl noderole fix --only NR206,NR602,NR607 # plan: restart aws-node"}},
 		"a restart that a Deny blocks": {behind + denied, "NR602", []string{
 			"# repair first: eksCNIRole is missing permissions that aws-node needs on IPv4 (NR206)",
 		}},
-		"one repair for two rules": {`roles: {"` + nodeRole + `": {attachedPolicies: []}}`, "NR203", []string{"kubectl noderole fix --only NR201,NR203 # plan: attach AmazonEKSWorkerNodePolicy to eksNodeRole"}},
+		"one repair for two rules": {`roles: {"` + nodeRole + `": {attachedPolicies: []}}`, "NR203", []string{"kubectl noderole fix --only NR201,NR203 # plan: attach AmazonEKSWorkerNodePolicy"}},
 		"a Deny": {denied, "NR206", []string{
 			"# an explicit Deny, a permissions boundary or another limit denies it, which fix does not change", "# " + deny + "ec2:DescribeNetworkInterfaces",
 		}},
 		"a role of aws-node's own": {"addons: {vpc-cni: {serviceAccountRoleArn: null}}\nawsNode: {serviceAccount: {roleArn: null}, pods: null}", "NR601", []string{
-			"kubectl noderole fix --cni-identity auto # plan: create a role for aws-node, then configure aws-node with EKS Pod Identity role prod-aws-node, then restart aws-node, so that every pod uses EKS Pod Identity role prod-aws-node",
+			"kubectl noderole fix --cni-identity auto # plan: create a role for aws-node; configure aws-node with EKS Pod Identity role prod-aws-node; restart aws-node",
 		}},
 		"permissions that aws-node uses": {"addons: {vpc-cni: {serviceAccountRoleArn: null}}\nawsNode: {serviceAccount: {roleArn: null}, pods: null}\n" +
 			`roles: {"` + nodeRole + `": {attachedPolicies: ["` + workerARN + `", "` + pullARN + `", "` + cniARN + `"]}}`, "NR205", []string{
@@ -67,7 +67,7 @@ func TestAdvise(t *testing.T) {
 		}},
 		"an access policy without its entry": {
 			`autoModeNodeClasses: {a: {role: eksNodeRole, roleArn: "` + nodeRole + `"}}` + "\nnodeGroups: null\naccessEntries: null", "NR507",
-			[]string{"kubectl noderole fix --only NR501,NR507 # plan: create an access entry of type EC2 for eksNodeRole"},
+			[]string{"kubectl noderole fix --only NR501,NR507 # plan: create an EC2 access entry for eksNodeRole"},
 		},
 	}
 	for name, tt := range tests {

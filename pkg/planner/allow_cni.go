@@ -21,6 +21,8 @@ func (p *planner) allowCNI(r finding.Result) ([]Step, error) {
 	switch {
 	case p.ownRolePlanned != "":
 		return nil, nil // the planned role of aws-node has them
+	case !role.OfAccount():
+		return nil, manual("the role belongs to another account").next(r.Next...)
 	case role.Facts.NotFound && identity.Own():
 		return p.recreateOwnRole(identity)
 	case role.Facts.NotFound:
@@ -42,8 +44,7 @@ func (p *planner) allowCNI(r finding.Result) ([]Step, error) {
 	case len(denied) == 0:
 		return nil, manual(whyNoStep).next(r.Next...)
 	case role.Facts.InlinePolicies[inline] != "":
-		return nil, manual("its inline policy %s does not allow all of them", inline).
-			next(finding.Advise("allow " + strings.Join(denied, ", ") + " in inline policy " + inline + " of " + role.Name))
+		return nil, extend(role, inline, denied)
 	}
 	return []Step{{
 		Title: fmt.Sprintf(title, role.Name), rank: rankPermissions, provesOwn: true,
@@ -90,6 +91,13 @@ func (p *planner) inlineCNI() string {
 	return ""
 }
 
+// extend leaves to people an inline policy that exists under the name that the plan would
+// give a new one: writing it would replace what it allows.
+func extend(role *view.Role, inline string, denied []string) error {
+	return manual("its inline policy %s does not allow all of them", inline).
+		next(finding.Advise("allow " + strings.Join(denied, ", ") + " in inline policy " + inline + " of " + role.Name))
+}
+
 // prepareCNIUpgrade grants the permissions that later versions of vpc-cni require.
 func (p *planner) prepareCNIUpgrade(r finding.Result) ([]Step, error) {
 	const name = "vpc-cni-upgrade"
@@ -110,6 +118,8 @@ func (p *planner) prepareCNIUpgrade(r finding.Result) ([]Step, error) {
 		return nil, manual("%s", why).next(r.Next...)
 	case len(denied) == 0:
 		return nil, manual(whyNoStep).next(r.Next...)
+	case role.Facts.InlinePolicies[name] != "":
+		return nil, extend(role, name, denied)
 	}
 	document := need.Only(p.v.Place, actions)
 	return []Step{{

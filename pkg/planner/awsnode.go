@@ -21,7 +21,7 @@ const (
 )
 
 // restartNote says what a rollout does to the pods.
-const restartNote = "its pods are replaced as the DaemonSet's update strategy says; running pods keep their addresses"
+const restartNote = "the update strategy of the DaemonSet replaces its pods; running pods keep their addresses"
 
 // workKinds are the repairs of the rules that show whether aws-node's own role works.
 func workKinds(kind view.IdentityKind) []finding.Repair {

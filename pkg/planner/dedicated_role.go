@@ -80,7 +80,7 @@ func (p *planner) dedicatedRole(role *view.NodeRole, name string) newrole.Role {
 	return n
 }
 
-// dedicatedNote says what to do with such a role.
+// dedicatedNote returns what to do with such a role.
 func (p *planner) dedicatedNote(role *view.NodeRole) string {
 	note := "you move the nodes to it, as listed below"
 	if boundary := role.Facts.PermissionsBoundary; boundary != "" {

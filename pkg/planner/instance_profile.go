@@ -15,6 +15,9 @@ import (
 // the profile that is configured and does not exist. Which profile an instance or a launch
 // template should use is not decided here.
 func (p *planner) fillInstanceProfile(r finding.Result) ([]Step, error) {
+	if p.v.NodesWithoutMetadata()[r.Subject.Name] != "" {
+		return nil, manual("fix does not change the options of instances").next(r.Next...)
+	}
 	arn, role := p.namedProfile(r)
 	if arn == "" {
 		return nil, manual("which instance profile it should use is your decision").next(r.Next...)

@@ -92,7 +92,7 @@ func TestAccessPolicies(t *testing.T) {
 		patch, rule string
 		steps       []string
 	}{
-		"no entry":           {auto + "accessEntries: null\nnodeGroups: null", "NR501", []string{"create an access entry of type EC2 for eksNodeRole", "  + " + entry, policy}},
+		"no entry":           {auto + "accessEntries: null\nnodeGroups: null", "NR501", []string{"create an EC2 access entry for eksNodeRole", "  + " + entry, policy}},
 		"of another type":    {auto + "nodeGroups: null", "NR502", []string{"replace the access entry of eksNodeRole by one of type EC2", "  - " + entry, "  + " + entry, policy}},
 		"without the policy": {auto + `autoModeNodeClasses: {a: {role: eksNodeRole, roleArn: "` + nodeRole + `"}}` + "\nnodeGroups: null\naccessEntries: {\"" + nodeRole + `": {type: EC2}}`, "NR507", []string{"associate AmazonEKSAutoNodePolicy with eksNodeRole", policy}},
 	} {

@@ -48,7 +48,7 @@ type Step struct {
 	// Postconditions are what the facts must show after it. A step without any is seen to
 	// have worked by reading again what it wrote.
 	Postconditions []Check `json:"proves,omitempty"`
-	// Note is what there is to know before it is applied.
+	// Note is what to know before it is applied.
 	Note string `json:"note,omitempty"`
 
 	rank int

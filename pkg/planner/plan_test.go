@@ -151,7 +151,7 @@ accessEntries: null`)
 		"allow ec2.amazonaws.com to assume eksNodeRole NR301",
 		"give eksNodeRole the permissions that kubelet needs NR201,NR203",
 		"allow eksNodeRole to pull images NR202",
-		"create an access entry of type EC2_LINUX for eksNodeRole NR501",
+		"create an EC2_LINUX access entry for eksNodeRole NR501",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
@@ -177,6 +177,16 @@ policies: {"arn:aws:iam::111122223333:policy/b": {version: v1, document: '{"Vers
 		"trust denied": {
 			`roles: {"` + nodeRole + `": {trustPolicy: '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}'}}`,
 			"NR301", "the trust policy denies it explicitly",
+		},
+		"trust denied by the organization": {
+			`organization: {id: o-1, levels: [{id: r-1, rcps: [p-1]}, {id: "111122223333", rcps: [p-1]}], policies: {p-1: {name: Own, document: '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"sts:*","Resource":"*"}}'}}}`,
+			"NR301", "an explicit Deny, a permissions boundary or another limit denies it",
+		},
+		"upgrade, and the inline policy exists": {
+			`roles: {"` + cniRole + `": {attachedPolicies: [], inlinePolicies: {
+  cni: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["ec2:A*","ec2:Create*","ec2:M*","ec2:DescribeI*","ec2:DescribeN*"],"Resource":"*"}}',
+  vpc-cni-upgrade: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ec2:DescribeSubnets","Resource":"*"}}'}}}`,
+			"NR209", "its inline policy vpc-cni-upgrade does not allow all of them",
 		},
 		"aws-auth cannot be parsed": {"cluster: {authenticationMode: CONFIG_MAP}\nawsAuth: {mapRoles: 'a: [b'}", "NR505", "mapRoles is not a YAML list"},
 		"policies not read": {`accessEntries: {"` + nodeRole + `": {type: STANDARD}}
@@ -211,5 +221,15 @@ func TestPlanKeepsAccessPolicies(t *testing.T) {
 	step = planFor(load(t, "healthy", strings.Replace(entry, "%s", "STANDARD", 1)), "NR502").Steps[0]
 	if len(step.Changes) != 4 || !strings.Contains(step.Note, "an entry of type EC2_LINUX cannot have access policies: 2 access policies are removed") {
 		t.Errorf("%d changes, note %q", len(step.Changes), step.Note)
+	}
+}
+
+// TestPlanReplacesEntryOfHybridNodes: it keeps the type that hybrid nodes need.
+func TestPlanReplacesEntryOfHybridNodes(t *testing.T) {
+	plan := planFor(load(t, "healthy", `
+accessEntries: {"arn:aws:iam::111122223333:role/hybrid": {type: HYBRID_LINUX, createdAt: "2025-02-01T00:00:00Z"}}
+roles: {"arn:aws:iam::111122223333:role/hybrid": {createdAt: "2026-01-01T00:00:00Z"}}`), "NR503")
+	if len(plan.Steps) != 1 || len(plan.Steps[0].Changes) != 2 || plan.Steps[0].Changes[1].After.Type != view.HybridEntry {
+		t.Errorf("steps %v, left to people %+v", summary(plan.Steps), plan.Manual)
 	}
 }

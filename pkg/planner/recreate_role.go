@@ -1,12 +1,12 @@
 package planner
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/newrole"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
@@ -28,9 +28,9 @@ func (p *planner) nodeRoleLike(role *view.NodeRole, name, path string) newrole.R
 
 // roleName matches the names that IAM accepts for a role.
 // Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
-var roleName = regexp.MustCompile(`^[\w+=,.@-]{1,64}$`)
+var roleName = text.Pattern(`^[\w+=,.@-]{1,64}$`)
 
-// namedBy says where the name of a node role is configured.
+// namedBy returns where the name of a node role is configured.
 func namedBy(role *view.NodeRole) string {
 	var names []string
 	for _, s := range role.Sources {
@@ -50,13 +50,13 @@ func (p *planner) recreateRole(r finding.Result) ([]Step, error) {
 		return nil, manual(whyNoStep).next(r.Next...)
 	case a.Account != p.v.Place.Account:
 		return nil, manual("the role belongs to another account").next(r.Next...)
-	case !roleName.MatchString(a.Name()):
+	case !roleName().MatchString(a.Name()):
 		return nil, manual("%q is not a valid role name", a.Name()).next(finding.Advise(namedBy(role)))
 	case len(unread) > 0:
 		return nil, policiesUnread(unread)
 	}
 	changes := p.nodeRoleLike(role, a.Name(), pathOf(a)).Changes()
-	note := "what else the deleted role allowed is not known"
+	note := "what else the deleted role allowed is unknown"
 	if access := p.v.Access(role.ARN); access.Entry != nil {
 		entry, more := p.recreateEntry(role, access.Entry, access.Entry.Type)
 		changes, note = append(changes, entry...), note+"; "+more

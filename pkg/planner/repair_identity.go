@@ -14,6 +14,9 @@ import (
 // repairIRSA repairs why aws-node cannot assume its IRSA role.
 func (p *planner) repairIRSA(r finding.Result) ([]Step, error) {
 	identity := p.v.ConfiguredIdentity()
+	if p.v.NoRole(identity.RoleARN) != "" {
+		return nil, manual("which role aws-node should have is your decision").next(r.Next...)
+	}
 	role, provider := p.v.Role(identity.RoleARN), p.v.OIDCProviderARN()
 	if role.Facts.NotFound {
 		return p.recreateOwnRole(identity)
@@ -21,7 +24,7 @@ func (p *planner) repairIRSA(r finding.Result) ([]Step, error) {
 	changes := p.provider()
 	if answer := role.TrustAllows(p.v.IRSASession(), "sts:AssumeRoleWithWebIdentity"); answer.Verdict == view.Denied {
 		if answer.Result.Explicit {
-			return nil, manual(whyTrustDenied).next(r.Next...)
+			return nil, manual("%s", whyNotTrusted(answer)).next(r.Next...)
 		}
 		if err := p.ofOthers(role); err != nil {
 			return nil, err
@@ -82,7 +85,7 @@ func (p *planner) repairPodIdentity(r finding.Result) ([]Step, error) {
 	for _, action := range p.v.PodIdentitySession().TrustActions {
 		if answer := role.TrustAllows(p.v.PodIdentitySession(), action); answer.Verdict == view.Denied {
 			if answer.Result.Explicit {
-				return nil, manual(whyTrustDenied).next(r.Next...)
+				return nil, manual("%s", whyNotTrusted(answer)).next(r.Next...)
 			}
 			missing = true
 		}

@@ -30,7 +30,7 @@ func (p *planner) trustEC2(r finding.Result) ([]Step, error) {
 		}
 		a := role.TrustAllows(session, "sts:AssumeRole")
 		if a.Verdict == view.Denied && a.Result.Explicit {
-			return nil, manual(whyTrustDenied).next(r.Next...)
+			return nil, manual("%s", whyNotTrusted(a)).next(r.Next...)
 		}
 		// Where EC2 has two names, each is named, although one of them allows EC2.
 		if a.Verdict == view.Denied || !named[service] {
@@ -46,6 +46,14 @@ func (p *planner) trustEC2(r finding.Result) ([]Step, error) {
 		Proof: "the trust policy allows sts:AssumeRole for " + strings.Join(missing, " and "),
 		Note:  "the other statements of the trust policy stay as they are",
 	}}, nil
+}
+
+// whyNotTrusted says why another statement of a trust policy does not help.
+func whyNotTrusted(denied view.Answer) string {
+	if denied.ByOrganization() {
+		return whyDenied
+	}
+	return whyTrustDenied
 }
 
 func trustChange(role *view.Role, document string) change.Change {

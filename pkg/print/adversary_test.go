@@ -144,7 +144,11 @@ func TestHostileNames(t *testing.T) {
 		for _, n := range report.Summary {
 			total += n
 		}
-		if want := len(r.Results) + len(r.Missing); len(report.Results) != want || total != want {
+		want := len(r.Results) + len(r.Missing)
+		if !r.Complete() {
+			want++ // one result says so
+		}
+		if len(report.Results) != want || total != want {
 			rt.Errorf("the ClusterReport has %d results and counts %d, want %d", len(report.Results), total, want)
 		}
 

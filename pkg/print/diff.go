@@ -1,10 +1,8 @@
 package print
 
 import (
-	"cmp"
 	"fmt"
 	"io"
-	"reflect"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/diff"
@@ -15,16 +13,8 @@ import (
 // Diff writes for a person what changed in a cluster: the verdict on it, the verdicts
 // that moved with the changes on which they rest, and the changes.
 func Diff(w io.Writer, d *diff.Diff, o TableOptions) error {
-	o.Width = max(cmp.Or(o.Width, DefaultWidth), minWidth)
-	see := text.Visible
-	if o.ASCII {
-		see = text.VisibleASCII
-	}
-	d = cleanDiff(d, see)
-	t := &table{o: o, glyphs: asciiGlyphs}
-	if o.Symbols {
-		t.glyphs = unicodeGlyphs
-	}
+	t, see := newTable(o)
+	d = cleaned(d, see)
 	t.diffHead(d)
 	for _, group := range movedGroups(d.Verdicts) {
 		t.moved(d, group)
@@ -46,12 +36,6 @@ func Diff(w io.Writer, d *diff.Diff, o TableOptions) error {
 	}
 	_, err := io.WriteString(w, t.b.String())
 	return err
-}
-
-// cleanDiff is clean for a diff.
-func cleanDiff(d *diff.Diff, see func(string) string) *diff.Diff {
-	c := cleaned(reflect.ValueOf(*d), see).Interface().(diff.Diff) //nolint:forcetypeassert // the type that went in
-	return &c
 }
 
 // diffTone is the tone of the headline.
@@ -92,7 +76,7 @@ func (t *table) sides(older, newer, headline string, is tone) {
 	t.line("")
 }
 
-// sourceText says where one side comes from.
+// sourceText returns where one side comes from.
 func sourceText(s diff.Source) string {
 	words := s.Name
 	if s.Kind == finding.ReportKind {
@@ -116,7 +100,7 @@ func stateLabel(s *diff.State) label {
 	}
 }
 
-// movedText says from what to what a verdict moved.
+// movedText returns from what to what a verdict moved.
 func movedText(v diff.Verdict) string {
 	switch {
 	case v.Movement == diff.New:
@@ -218,7 +202,7 @@ func policyLines(s string) []string {
 // DiffMarkdown writes what changed in a cluster as GitHub's Markdown, for a comment on a
 // pull request. No name or policy text in it is read as Markdown or HTML.
 func DiffMarkdown(w io.Writer, d *diff.Diff) error {
-	d = cleanDiff(d, text.Visible)
+	d = cleaned(d, text.Visible)
 	m := &markdown{}
 	fmt.Fprintf(&m.b, "### kubectl noderole diff: %s\n\n", escape(clip(d.Headline(), maxName)))
 	fmt.Fprintf(&m.b, "Cluster %s\n\n- old: %s\n- new: %s\n\n", escape(clip(d.Cluster.ARN, maxName)), escape(clip(sourceText(d.Old), maxName)), escape(clip(sourceText(d.New), maxName)))
@@ -239,8 +223,13 @@ func DiffMarkdown(w io.Writer, d *diff.Diff) error {
 		}
 		blocks = append(blocks, block)
 	}
+	return m.writeChanges(w, blocks, d.NotCompared)
+}
+
+// writeChanges ends a comparison: its changes, a block each, and what is not compared.
+func (m *markdown) writeChanges(w io.Writer, blocks, notCompared []string) error {
 	m.addAll(markdownRest, "#### Changes\n\n", blocks)
-	for _, n := range d.NotCompared {
+	for _, n := range notCompared {
 		m.add(markdownRest, "Not compared: "+escape(clip(n, 4*maxName))+"\n\n")
 	}
 	if m.leftOut > 0 {

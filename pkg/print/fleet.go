@@ -1,11 +1,9 @@
 package print
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -38,12 +36,6 @@ func WriteFleet(w io.Writer, format string, f *finding.FleetReport, o Options) e
 	return write(w, f, o)
 }
 
-// cleanFleet returns a copy of the report with every string passed through see.
-func cleanFleet(f *finding.FleetReport, see func(string) string) *finding.FleetReport {
-	c := cleaned(reflect.ValueOf(*f), see).Interface().(finding.FleetReport) //nolint:forcetypeassert // the type that went in
-	return &c
-}
-
 // The limits of a fleet's table where it is not wide.
 const (
 	manyClusters    = 40 // above, clusters without findings, and others after so many, are only counted
@@ -56,16 +48,8 @@ const (
 // each concern, the worst first and what was not read last; each finding once, with the
 // clusters that have it; what could not be read; and what to do now.
 func FleetTable(w io.Writer, f *finding.FleetReport, o TableOptions, rules []finding.RuleDoc) error {
-	o.Width = max(cmp.Or(o.Width, DefaultWidth), minWidth)
-	t := &table{o: o, glyphs: asciiGlyphs}
-	if o.Symbols {
-		t.glyphs = unicodeGlyphs
-	}
-	see := text.Visible
-	if o.ASCII {
-		see = text.VisibleASCII
-	}
-	f = cleanFleet(f, see)
+	t, see := newTable(o)
+	f = cleaned(f, see)
 	if !o.Quiet {
 		words, tone := fleetHeadline(f)
 		t.line(t.paint(fleetTitle(f), text.Bold))
@@ -92,13 +76,13 @@ func FleetTable(w io.Writer, f *finding.FleetReport, o TableOptions, rules []fin
 	return err
 }
 
-// fleetTitle says how many clusters there are and where.
+// fleetTitle returns how many clusters there are and where.
 func fleetTitle(f *finding.FleetReport) string {
 	s := f.Summary
 	return fmt.Sprintf("%s  %s  %s", text.Count(s.Planned, "cluster"), text.Count(s.Accounts, "account"), text.Count(s.Regions, "region"))
 }
 
-// fleetFacts says where the facts come from, a few words each.
+// fleetFacts returns where the facts come from, a few words each.
 func fleetFacts(facts finding.FleetFacts) []string {
 	var list []string
 	if facts.Selection != "" {
@@ -257,7 +241,7 @@ func rowLabel(c finding.FleetCluster, concern finding.Concern) label {
 	return verdictLabel(c.Verdicts, concern)
 }
 
-// fine tells a cluster without findings.
+// fine reports whether a cluster has no findings.
 func fine(c finding.FleetCluster) bool {
 	return c.Summary.Errors+c.Summary.Warnings+c.Summary.Depends+c.Summary.Infos == 0
 }
@@ -413,12 +397,12 @@ func findingLabel(g finding.FleetFinding) label {
 	return severityLabel(g.Severity)
 }
 
-// alone tells a finding about one subject of one cluster.
+// alone reports whether a finding is about one subject of one cluster.
 func alone(g finding.FleetFinding) bool {
 	return len(g.Clusters) == 1 && len(g.Clusters[0].Subjects) == 1
 }
 
-// findingWords says what a finding is: the sentence about its subject where it has one, and
+// findingWords returns what a finding is: the sentence about its subject where it has one, and
 // otherwise what the rule checks.
 func findingWords(g finding.FleetFinding, of int, rules []finding.RuleDoc) string {
 	if alone(g) {
@@ -511,7 +495,7 @@ func (t *table) fleetMissing(f *finding.FleetReport) {
 	t.line("")
 }
 
-// missingWords says which facts were not read, of which clusters, and why.
+// missingWords returns which facts were not read, of which clusters, and why.
 func missingWords(m finding.FleetMissing) string {
 	var names []string
 	for i, arn := range m.Clusters {
@@ -579,7 +563,7 @@ func fleetNext(f *finding.FleetReport, limit int) []fleetStep {
 			s.Text = fmt.Sprintf("Plan the repair of the worst %d of %d clusters; this changes nothing, and -o wide has all:", limit, len(repairs))
 		}
 		if ids := sharedFindings(f); len(ids) > 0 {
-			steps = append(steps, fleetStep{Text: "Before you repair one cluster, see " + strings.Join(ids, ", ") + " across clusters: what the repair changes, other clusters may use too."})
+			steps = append(steps, fleetStep{Text: "Before you repair one cluster, see " + strings.Join(ids, ", ") + " across clusters: other clusters may use what the repair changes."})
 		}
 		steps = append(steps, s)
 	}
@@ -596,7 +580,7 @@ func fleetNext(f *finding.FleetReport, limit int) []fleetStep {
 		}
 	}
 	for _, a := range slices.SortedFunc(maps.Keys(advice), func(a, b string) int { return advice[b]*1000 - advice[a]*1000 + strings.Compare(a, b) }) {
-		steps = append(steps, fleetStep{Text: fmt.Sprintf("To read %d that %s not read: %s", advice[a], map[bool]string{true: "was", false: "were"}[advice[a] == 1], a)})
+		steps = append(steps, fleetStep{Text: fmt.Sprintf("For %s not read: %s", text.Count(advice[a], "cluster"), a)})
 	}
 	if slices.ContainsFunc(f.Missing, func(m finding.FleetMissing) bool { return m.Permission != "" }) {
 		steps = append(steps, fleetStep{

@@ -79,7 +79,7 @@ func writeFleetHTML(w io.Writer, f *finding.FleetReport, o Options) error {
 		return err
 	}
 	var b bytes.Buffer // so that a page is whole or not there
-	if err := t.ExecuteTemplate(&b, "fleet", newFleetPage(cleanFleet(f, text.Visible), o)); err != nil {
+	if err := t.ExecuteTemplate(&b, "fleet", newFleetPage(cleaned(f, text.Visible), o)); err != nil {
 		return fmt.Errorf("fill in the page: %w", err)
 	}
 	_, err = w.Write(b.Bytes())

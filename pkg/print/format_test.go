@@ -415,6 +415,27 @@ func readClusterReport(t testing.TB, text string) clusterReport {
 	return r
 }
 
+// TestOpenReportsComplete: a report says whether everything was read, as it replaces the one of
+// an earlier run.
+func TestOpenReportsComplete(t *testing.T) {
+	for name, test := range map[string]struct {
+		status   finding.Status
+		missing  []finding.Missing
+		complete string
+	}{
+		"complete": {finding.Fail, nil, "true"}, "an unknown verdict": {finding.Unknown, nil, "false"},
+		"a missing fact": {finding.Pass, []finding.Missing{{Fact: "nodes", Operation: "list nodes"}}, "false"},
+	} {
+		report := &finding.Report{Results: []finding.Result{{ID: "NR201", Status: test.status, Severity: finding.Error}}, Missing: test.missing}
+		report.Recount()
+		text := write(t, "openreports", report)
+		said := strings.Contains(text, "a finding of an earlier report that is not in this one is not known to be repaired")
+		if !strings.Contains(text, `noderole.dev/complete: "`+test.complete+`"`) || said == (test.complete == "true") {
+			t.Errorf("%s:\n%s", name, text)
+		}
+	}
+}
+
 func TestOpenReportsResults(t *testing.T) {
 	r := readClusterReport(t, write(t, "openreports", every()))
 	var got []string
@@ -423,12 +444,12 @@ func TestOpenReportsResults(t *testing.T) {
 	}
 	want := []string{
 		"NR201 fail", "NR801 skip", "NR208 fail", "NR203 warn", "NR802 warn", "NR301 warn", "NR210 warn", "NR202 error", "NR207 skip", "NR303 skip", "NR204 pass",
-		"NR302 skip", "facts error",
+		"NR302 skip", "facts error", "facts error",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if diff := cmp.Diff(map[string]int{"pass": 1, "fail": 2, "warn": 4, "error": 2, "skip": 4}, r.Summary); diff != "" {
+	if diff := cmp.Diff(map[string]int{"pass": 1, "fail": 2, "warn": 4, "error": 3, "skip": 4}, r.Summary); diff != "" {
 		t.Errorf("summary: -want +got:\n%s", diff)
 	}
 }

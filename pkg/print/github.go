@@ -16,7 +16,7 @@ import (
 // decides which. Source:
 // https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
 func writeGitHub(w io.Writer, r *finding.Report, _ Options) error {
-	r = clean(r, text.Visible)
+	r = cleaned(r, text.Visible)
 	m := newModel(r, everything)
 	var b strings.Builder
 	for _, e := range m.findings {

@@ -38,7 +38,7 @@ func headline(r *finding.Report) (string, tone) {
 	switch {
 	case s.Errors > 0:
 		t = toneBad
-		words += ": " + repairText(r)
+		words = counts[0] + ": " + repairText(r)
 	case s.Warnings > 0:
 		t = toneCaution
 	case s.Depends > 0:
@@ -102,7 +102,7 @@ func knownText(r *finding.Report) string {
 	return words
 }
 
-// repairText says what errors are about: nodes do not join or do not work, or AWS does not
+// repairText returns what errors are about: nodes do not join or do not work, or AWS does not
 // support what there is.
 func repairText(r *finding.Report) string {
 	roles, nodes, sources, awsNode, clusterRole := map[string]bool{}, map[string]bool{}, map[string]bool{}, false, false

@@ -40,7 +40,7 @@ func writeHTML(w io.Writer, r *finding.Report, o Options) error {
 		return err
 	}
 	var b bytes.Buffer // so that a page is whole or not there
-	if err := t.Execute(&b, newPage(clean(r, text.Visible), o)); err != nil {
+	if err := t.Execute(&b, newPage(cleaned(r, text.Visible), o)); err != nil {
 		return fmt.Errorf("fill in the page: %w", err)
 	}
 	_, err = w.Write(b.Bytes())
@@ -91,7 +91,7 @@ type page struct {
 	Passed   []ruleGroup
 	Idle     []ruleGroup // does not apply
 	Version  string
-	// anchors lead to the first finding of each tone.
+	// anchors link to the first finding of each tone.
 	anchors map[tone]string
 }
 
@@ -174,7 +174,7 @@ type unknownItem struct {
 	Subjects []unknownSubject
 }
 
-// htmlStep is one thing to do: a command with what is to be known of it, or that alone.
+// htmlStep is one thing to do: a command with what to know about it, or that alone.
 type htmlStep struct {
 	Command, Text string
 	// Link is an address of the web; another one is part of Text.

@@ -50,7 +50,7 @@ type box struct {
 	Tone                tone
 	Name, Sub           string // as much as fits
 	Full                string
-	Stack               bool // stands for many
+	Stack               bool // represents many
 	Round               bool // a role
 }
 
@@ -58,7 +58,7 @@ type edge struct {
 	Path, Arrow string
 	Tone        tone
 	Dotted      bool
-	// Label stands on a plate around X, Y.
+	// Label is on a plate around X, Y.
 	Label             string
 	X, Y, Width, Half int
 }
@@ -303,7 +303,7 @@ func rowOf(r *finding.Report, arn string) *finding.RoleRow {
 	return nil
 }
 
-// verdictTone is the worst verdict on a role; on one that is no EC2 node's, the
+// verdictTone is the worst verdict on a role; on one of other than EC2 nodes, the
 // worst of what it is asked for.
 func verdictTone(r *finding.Report, d roleDetail, row *finding.RoleRow) tone {
 	worst := toneNeutral
@@ -534,7 +534,7 @@ func (c *canvas) place(p *picture) {
 	}
 }
 
-// newEdge is a curve from one box's right to another's left; its label stands at
+// newEdge is a curve from one box's right to another's left; its label is at
 // a part of the way.
 func newEdge(from, to box, l link, part float64) edge {
 	x1, y1 := from.X+from.Width, from.Y+from.Height/2

@@ -232,7 +232,7 @@ func TestHTMLEscapes(t *testing.T) {
 func TestHTMLShowsEverything(t *testing.T) {
 	text := textOf(t, pageOf(t, everyKind()))
 	for _, want := range []string{
-		"2 errors, ", // the expired exception counts as one
+		"2 errors: ", // the expired exception counts as one
 		"excepted until 2027-01-31: excepted ", "the exception ended on 2026-01-31", "known: the baseline has it",
 		"Excepted 2", "Unknown 1", "grant yourself iam:GetRole", "What could not be read", "not judged ",
 		"Passed, by rule 1 rule", "Does not apply 1 rule", "Also explains 1 result", "explained by NR202 gone",

@@ -61,8 +61,8 @@ type (
 // is skipped too. What is unknown is an error, and so is every fact that could not be
 // read.
 func writeJUnit(w io.Writer, r *finding.Report, o Options) error {
-	r = clean(r, text.Visible)
-	// Jenkins takes what stands before the last dot for a package.
+	r = cleaned(r, text.Visible)
+	// Jenkins takes the text before the last dot for a package.
 	class := func(what string) string {
 		return strings.ReplaceAll(r.Cluster.Name, ".", "_") + "." + strings.ReplaceAll(what, ".", "_")
 	}
@@ -89,6 +89,13 @@ func writeJUnit(w io.Writer, r *finding.Report, o Options) error {
 			continue
 		}
 		all.Suites = append(all.Suites, s)
+	}
+	return all.write(w)
+}
+
+// write counts the suites together, and writes them.
+func (all *junitSuites) write(w io.Writer) error {
+	for _, s := range all.Suites {
 		all.Tests += s.Tests
 		all.Failures += s.Failures
 		all.Errors += s.Errors

@@ -3,7 +3,6 @@ package print
 import (
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -27,7 +26,7 @@ const (
 // writeMarkdown writes GitHub's Markdown for a comment on a pull request. No name
 // or policy text in it is read as Markdown or HTML.
 func writeMarkdown(w io.Writer, r *finding.Report, o Options) error {
-	r = clean(r, text.Visible)
+	r = cleaned(r, text.Visible)
 	m := newModel(r, everything)
 	d := &markdown{}
 	d.head(r)
@@ -214,7 +213,7 @@ func (d *markdown) foot(version string, facts finding.Facts) {
 }
 
 // listStart is what makes a list of a line: 1. or 1) or -.
-var listStart = regexp.MustCompile(`^(\d*)([.)-])`)
+var listStart = text.Pattern(`^(\d*)([.)-])`)
 
 // escape makes a line of safe characters show in GitHub's Markdown as what it is: no
 // markup, no HTML, no cell's end. Nobody is mentioned by it and no issue is linked. Spaces
@@ -239,19 +238,19 @@ func escape(s string) string {
 			b.WriteRune(c)
 		}
 	}
-	return listStart.ReplaceAllString(notLinked.Replace(b.String()), `$1\$2`)
+	return listStart().ReplaceAllString(notLinked.Replace(b.String()), `$1\$2`)
 }
 
 // notLinked keeps GitHub from making a link of an address in foreign text: what escape
 // writes would become a part of it.
 var notLinked = strings.NewReplacer("://", `:\//`, "www.", `www\.`, "WWW.", `WWW\.`, "Www.", `Www\.`)
 
-// plainLink is a link of which GitHub makes a link as it stands.
-var plainLink = regexp.MustCompile(`^https://[A-Za-z0-9./-]+(#[A-Za-z][A-Za-z0-9-]*)?$`)
+// plainLink is a link that GitHub turns into a link.
+var plainLink = text.Pattern(`^https://[A-Za-z0-9./-]+(#[A-Za-z][A-Za-z0-9-]*)?$`)
 
 // linkTo is a link that can be followed; an odd one is only shown.
 func linkTo(link string) string {
-	if plainLink.MatchString(link) {
+	if plainLink().MatchString(link) {
 		return link
 	}
 	return escape(link)
@@ -269,7 +268,7 @@ func fenced(language, code string) string {
 	return fence + language + "\n" + code + "\n" + fence + "\n\n"
 }
 
-// nextBlocks are what to do: each command in a code block, and what is to be known of
+// nextBlocks are what to do: each command in a code block, and what to know about
 // it in words below it.
 func nextBlocks(list []finding.Next) string {
 	var b strings.Builder

@@ -200,10 +200,10 @@ func (g unknownGroup) rules() []string {
 	return lines
 }
 
-// tone says the color of something, and the symbol next to its word.
+// tone describes the color of something, and the symbol next to its word.
 type tone string
 
-// The tones. The page's style and signs go by these names.
+// The tones. The page's style and signs have these names.
 const (
 	toneBad     tone = "fail"
 	toneCaution tone = "warn"
@@ -357,7 +357,7 @@ func clusterFacts(c finding.ClusterInfo) []string {
 	return facts
 }
 
-// factsText says when the facts were collected and how they were judged, a few words each.
+// factsText returns when the facts were collected and how they were judged, a few words each.
 func factsText(f finding.Facts) []string {
 	var words []string
 	if f.CollectedAt != "" {
@@ -417,7 +417,7 @@ func (k sourceKind) plural() string {
 	return text.Plural(k.name)
 }
 
-// exceptionWords says why a result does not count, or that its exception is over. It is
+// exceptionWords returns why a result does not count, or that its exception is over. It is
 // empty for a result without exception that the baseline does not have.
 func exceptionWords(r finding.Result) string {
 	switch e := r.Exception; {
@@ -437,7 +437,7 @@ func exceptionWords(r finding.Result) string {
 // maxCauses is how many causes are named in a sentence.
 const maxCauses = 4
 
-// explainedBy says what causes a result; it is empty where nothing does.
+// explainedBy returns what causes a result; it is empty where nothing does.
 func explainedBy(r finding.Result) string {
 	if len(r.Causes) == 0 {
 		return ""
@@ -458,7 +458,16 @@ func causeNames(r finding.Result) string {
 	return line
 }
 
-// alsoExplains says in a sentence that a result only follows from the one above it.
+// symptomOf is symptomText below the finding that explains it: it does not name their
+// subject again.
+func symptomOf(cause, e entry) string {
+	if e.Subject == cause.Subject {
+		e.Message = strings.TrimPrefix(e.Message, e.Subject.Name+" ")
+	}
+	return symptomText(e)
+}
+
+// alsoExplains returns in a sentence that a result only follows from the one above it.
 func alsoExplains(e entry) string { return "also explains " + symptomText(e) }
 
 // symptomText is a result that only follows from another one, in one line.
@@ -487,8 +496,8 @@ func details(e entry) []string {
 	return lines
 }
 
-// nextLines are what to do, for a format of plain text: a command stands alone on its
-// line behind an arrow, and what is to be known of it below it.
+// nextLines are what to do, for a format of plain text: a command is alone on its
+// line behind an arrow, and what to know about it below it.
 func nextLines(list []finding.Next) []string {
 	var lines []string
 	for _, n := range list {
@@ -503,7 +512,7 @@ func nextLines(list []finding.Next) []string {
 	return lines
 }
 
-// unreadLine says what could not be read and why.
+// unreadLine returns what could not be read and why.
 func unreadLine(m finding.Missing) string {
 	line := m.Operation
 	if m.Subject != "" {

@@ -13,7 +13,7 @@ import (
 type step struct{ Text, Command string }
 
 // nextSteps are the commands that concern the whole report, completed so that they act on
-// the cluster that was judged; those of a finding stand with it.
+// the cluster that was judged; those of a finding are below it.
 func nextSteps(r *finding.Report, complete func(command.Command) command.Command) []step {
 	var steps []step
 	add := func(text string, c command.Command) {
@@ -28,7 +28,7 @@ func nextSteps(r *finding.Report, complete func(command.Command) command.Command
 		planned = planned || res.Weight() != "" && under[i] < 0 && slices.ContainsFunc(res.Next, isFix)
 	}
 	if planned {
-		add("Plan the whole repair, with proof and undo; this changes nothing:", command.Noderole("fix"))
+		add("Plan the whole repair; this changes nothing:", command.Noderole("fix"))
 	}
 	for _, reader := range []struct {
 		iam     bool
@@ -56,7 +56,6 @@ func (t *table) nextSteps(r *finding.Report) {
 	if len(steps) == 0 {
 		return
 	}
-	t.line("")
 	t.rule("What to do now")
 	if t.o.Note != "" {
 		steps[0].Text = text.Visible(t.o.Note) + " " + steps[0].Text

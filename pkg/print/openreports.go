@@ -4,7 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
-	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
@@ -59,9 +59,10 @@ type (
 // --server-side. An error is fail, a warning, an info and what depends is warn, what
 // is unknown or could not be read is error. What is excepted or does not apply, and what
 // only follows from another finding, is skip. A report that is too large for an object is
-// shortened.
+// shortened. The report replaces that of an earlier run: where not everything was read, a label
+// and one more error say that a finding that is no longer in it may still be there.
 func writeOpenReports(w io.Writer, raw *finding.Report, _ Options) error {
-	r := clean(raw, text.Visible)
+	r := cleaned(raw, text.Visible)
 	report := clusterReport{
 		APIVersion: "openreports.io/v1alpha1", Kind: "ClusterReport",
 		Metadata: clusterReportMetadata{
@@ -71,6 +72,7 @@ func writeOpenReports(w io.Writer, raw *finding.Report, _ Options) error {
 				"noderole.dev/cluster":         labelValue(r.Cluster.Name),
 				"noderole.dev/region":          labelValue(r.Cluster.Region),
 				"noderole.dev/account":         labelValue(r.Cluster.Account),
+				"noderole.dev/complete":        strconv.FormatBool(raw.Complete()),
 			},
 			Annotations: map[string]string{"noderole.dev/cluster-arn": r.Cluster.ARN},
 		},
@@ -84,6 +86,12 @@ func writeOpenReports(w io.Writer, raw *finding.Report, _ Options) error {
 	explains := explainedResults(r.Results, under)
 	for i, res := range r.Results {
 		report.add(newClusterReportResult(entry{Result: res, label: resultLabel(res), explains: explains[i]}, under[i] >= 0, r.Cluster))
+	}
+	if !raw.Complete() {
+		report.add(clusterReportResult{
+			Policy: "facts", Rule: "complete", Result: "error", Resources: []objectReference{{Kind: string(finding.SubjectCluster), Name: r.Cluster.Name}},
+			Message: "not everything could be read: a finding of an earlier report that is not in this one is not known to be repaired",
+		})
 	}
 	for _, m := range r.Missing {
 		report.add(clusterReportResult{
@@ -202,8 +210,8 @@ func reportSeverity(s finding.Severity) string {
 }
 
 var (
-	notInName  = regexp.MustCompile(`[^a-z0-9-]+`)
-	notInLabel = regexp.MustCompile(`[^A-Za-z0-9_.-]+`)
+	notInName  = text.Pattern(`[^a-z0-9-]+`)
+	notInLabel = text.Pattern(`[^A-Za-z0-9_.-]+`)
 )
 
 // objectName makes a name that the API server takes: lower case letters, digits
@@ -211,13 +219,13 @@ var (
 // accounts may share a name, and two names may become one here.
 func objectName(name, identity string) string {
 	sum := sha256.Sum256([]byte(identity))
-	name = notInName.ReplaceAllString(strings.ToLower(name), "-")
+	name = notInName().ReplaceAllString(strings.ToLower(name), "-")
 	return strings.Trim(name[:min(len(name), 52)], "-") + "-" + hex.EncodeToString(sum[:5])
 }
 
 // labelValue makes a value that a label may have: at most 63 letters, digits,
 // dashes, underscores and dots, with a letter or digit at both ends.
 func labelValue(s string) string {
-	s = notInLabel.ReplaceAllString(s, "-")
+	s = notInLabel().ReplaceAllString(s, "-")
 	return strings.Trim(s[:min(len(s), 63)], "_.-")
 }

@@ -46,7 +46,7 @@ func (r *clusterReport) fit() error {
 	return nil
 }
 
-// undisputed tells results that passed or do not apply.
+// undisputed reports whether a result passed or does not apply.
 func undisputed(r clusterReportResult) bool {
 	status := r.Properties["status"]
 	return status == string(finding.Pass) || status == string(finding.NotApplicable)
@@ -96,7 +96,7 @@ func (r *clusterReport) fold(chosen func(clusterReportResult) bool) {
 	r.Results = folded
 }
 
-// foldWords gives a result that stands for n results its message and properties.
+// foldWords gives a result that replaces n results its message and properties.
 func (r *clusterReportResult) foldWords(n int) {
 	switch r.Properties["status"] {
 	case string(finding.Pass):

@@ -50,9 +50,8 @@ func TestOpenReportsSize(t *testing.T) {
 		{"300 healthy roles", reportOf(300, 0, "evidence"), 1, 45, false},
 		{"300 roles with a few findings", reportOf(300, 2, "evidence"), 1, 2*300 + 43, true},
 		{"300 roles with findings that have much evidence", reportOf(300, 5, strings.Repeat("x", 2000)), 2, 5*300 + 40, false},
-		{"300 roles of which nothing is right", reportOf(300, 45, strings.Repeat("x", 2000)), 3, 45, false},
 		{"1,000 roles of which nothing is right", reportOf(1000, 45, "evidence"), 3, 45, false},
-		{"nothing could be read", unread, 3, 1, false},
+		{"nothing could be read", unread, 3, 2, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			text := write(t, "openreports", test.report)
@@ -76,6 +75,9 @@ func TestOpenReportsSize(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := map[string]int{"pass": 0, "fail": 0, "warn": 0, "error": len(test.report.Missing), "skip": 0}
+			if !test.report.Complete() {
+				want["error"]++ // one result says so
+			}
 			rules := map[string]bool{}
 			for _, res := range test.report.Results {
 				rules[res.ID] = true

@@ -12,8 +12,8 @@ import (
 
 const indent = "      "
 
-// results writes what is to be shown in the order of the report, under headings if so
-// asked. What is excepted stands under a heading of its own.
+// results writes the results in the order of the report, under headings if so
+// asked. What is excepted has a heading of its own.
 func (t *table) results(m *model) {
 	if t.o.GroupBy == "" {
 		t.list(m)
@@ -159,7 +159,7 @@ func (t *table) finding(e entry) {
 		}
 	}
 	t.details(e.Result, t.impact(e))
-	t.explains(e.explains)
+	t.explains(e)
 	t.next(e.advice)
 }
 
@@ -178,19 +178,19 @@ func (t *table) impact(e entry) string {
 }
 
 // explains writes the results that only follow from a finding.
-func (t *table) explains(list []entry) {
-	if len(list) == 0 {
+func (t *table) explains(e entry) {
+	if len(e.explains) == 0 {
 		return
 	}
 	if !t.o.Wide {
 		var words []string
-		for _, s := range list {
-			words = append(words, symptomText(s))
+		for _, s := range e.explains {
+			words = append(words, symptomOf(e, s))
 		}
 		t.wrapped(indent, indent+"  ", "also explains "+strings.Join(words, "; "))
 		return
 	}
-	for _, s := range list {
+	for _, s := range e.explains {
 		t.wrapped(indent, indent+"  ", alsoExplains(s))
 		for _, l := range s.Evidence {
 			t.wrapped(indent+"  ", indent+"    ", l)
@@ -198,7 +198,7 @@ func (t *table) explains(list []entry) {
 	}
 }
 
-// heading starts a finding: its message is indented by what stands before it.
+// heading starts a finding: its message is indented by the text before it.
 func (t *table) heading(l label, ids, message string) {
 	lead := pad(l.Word, 4)
 	if t.o.Symbols {
@@ -306,7 +306,7 @@ func packed(items []string, limit int) []string {
 }
 
 // next writes what to type. A command is never wrapped, so that it can be pasted;
-// what is to be known of it stands below it.
+// what to know about it is below it.
 func (t *table) next(list []finding.Next) {
 	lead := indent + t.glyphs.arrow + " "
 	rest := strings.Repeat(" ", columns(lead))

@@ -97,7 +97,7 @@ func severityAndColumn(d finding.RuleDoc) string {
 	return text
 }
 
-// ruleSection is a part of what a rule says; before and after stand around its lines
+// ruleSection is a part of what a rule says; before and after enclose its lines
 // in Markdown.
 type ruleSection struct {
 	heading       string

@@ -110,13 +110,13 @@ type (
 // Code scanning shows every result as an open alert, whatever its kind and
 // suppressions say (https://github.com/microsoft/PSRule/issues/955,
 // https://github.com/advanced-security/dismiss-alerts). So what passed and what
-// does not apply is counted in the run's properties and is no result, and what is
+// does not apply is counted in the run's properties and is not a result, and what is
 // excepted is a note. What is unknown is a result of kind open.
 //
-// What only follows from another finding is no alert of its own either: the finding's
+// What only follows from another finding is not an alert of its own either: the finding's
 // message and its property explains have it.
 func writeSARIF(w io.Writer, raw *finding.Report, o Options) error {
-	r := clean(raw, text.Visible)
+	r := cleaned(raw, text.Visible)
 	run := sarifRun{
 		Tool: sarifTool{Driver: sarifDriver{
 			Name: "kubectl-noderole", InformationURI: homepage,
@@ -206,7 +206,7 @@ func identityOf(r finding.Result, cluster finding.ClusterInfo) identity {
 	return identity{r.ID, string(r.Subject.Kind), name, cluster.ARN}
 }
 
-// newSARIFResult is a result of texts that are safe to show. The fingerprint goes by
+// newSARIFResult is a result of texts that are safe to show. The fingerprint depends on
 // what the result really is about.
 func newSARIFResult(r entry, cluster finding.ClusterInfo, id identity) sarifResult {
 	fingerprint := fingerprint(id.id, id.kind, id.name, id.cluster)
@@ -217,7 +217,7 @@ func newSARIFResult(r entry, cluster finding.ClusterInfo, id identity) sarifResu
 		Message: sarifText{Text: strings.ReplaceAll(sarifMessage(r), "](", "] (")},
 		Locations: []sarifLocation{{
 			// Code scanning refuses a file with a result that has no relative URI. The
-			// cluster is no file of the repository; this path says in the list of
+			// cluster is not a file of the repository; this path says in the list of
 			// alerts what the alert is about, and stays the same from run to run.
 			Physical: sarifPhysical{
 				Artifact: sarifArtifact{URI: clusterPath(cluster) + "/" + pathSegment(string(r.Subject.Kind)) + "/" + pathSegment(r.Subject.Name)},

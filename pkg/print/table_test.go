@@ -225,7 +225,6 @@ func TestDisplayWidth(t *testing.T) {
 	want := `NODE ROLE  UNIQUE  TRUST  NODE  PULL  CNI   JOIN  USED BY (NODES)
 ノード     -       -      -     -     -     -     node group größer (2)
 ` + "e\u0301te\u0301" + `        -       -      -     -     -     -     node group a (1)
-
 aws-node  節点 節点 節点 節点 節点 節点 節点 節点 節点 節点 節点 節点 節点 節点
           節点 節点 end
 `

@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/text/width"
 
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
@@ -17,7 +16,7 @@ import (
 const hardSpace = "\x1f"
 
 // wrap breaks text at spaces into lines of at most limit columns; a longer word
-// stands alone. It returns at least one line.
+// is alone. It returns at least one line.
 func wrap(text string, limit int) []string {
 	var lines []string
 	line, used := "", 0
@@ -38,7 +37,7 @@ func wrap(text string, limit int) []string {
 }
 
 // Wrap breaks text at spaces into lines of at most limit columns, for those who print
-// prose beside a report; a longer word stands alone. It returns at least one line.
+// prose beside a report; a longer word is alone. It returns at least one line.
 func Wrap(text string, limit int) []string { return wrap(text, limit) }
 
 // pad fills s with spaces to n columns.
@@ -81,60 +80,79 @@ func Cut(s string, limit int) string {
 	return s[:kept] + mark[:max(0, min(len(mark), limit))]
 }
 
-// clean returns a copy of the report with every text passed through see, such as
-// text.Visible: names come from whoever may tag a resource or create a node. Policy
-// documents and commands keep their lines.
-func clean(r *finding.Report, see func(string) string) *finding.Report {
-	c := cleaned(reflect.ValueOf(*r), see).Interface().(finding.Report) //nolint:forcetypeassert // the type that went in
+// cleaned returns a copy of a report with every text in it, also in keys of maps, passed
+// through see, such as text.Visible: names come from whoever may tag a resource or create a
+// node. Policy documents and commands keep their lines.
+func cleaned[T any](report *T, see func(string) string) *T {
+	c := *report
+	clean(reflect.ValueOf(&c).Elem(), see)
 	return &c
 }
 
-// cleaned is a copy of v with every string in it, also in keys of maps, passed through
-// see.
-func cleaned(v reflect.Value, see func(string) string) reflect.Value {
-	c := reflect.New(v.Type()).Elem()
-	c.Set(v)
+// clean passes every string in v through see. Of what v refers to, it makes copies.
+func clean(v reflect.Value, see func(string) string) {
 	switch v.Kind() { //nolint:exhaustive // the others hold no string
 	case reflect.String:
-		c.SetString(see(v.String()))
+		v.SetString(see(v.String()))
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if !c.Field(i).CanSet() { // a field that no format reads
-				continue
+			if v.Field(i).CanSet() { // else no format reads it
+				clean(v.Field(i), seen(v.Type(), i, see))
 			}
-			how := see
-			switch [2]string{v.Type().Name(), v.Type().Field(i).Name} {
-			case [2]string{"RolePolicy", "Document"}, [2]string{"ManagedPolicy", "Document"}:
-				how = visibleDocument
-			case [2]string{"Next", "Text"}, [2]string{"Next", "Stdin"}, [2]string{"Change", "PolicyDiff"}:
-				how = func(s string) string { return eachLine(s, see) }
-			}
-			c.Field(i).Set(cleaned(v.Field(i), how))
 		}
 	case reflect.Slice:
 		if v.IsNil() {
 			break
 		}
-		c.Set(reflect.MakeSlice(v.Type(), v.Len(), v.Len()))
-		for i := range v.Len() {
-			c.Index(i).Set(cleaned(v.Index(i), see))
+		c := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(c, v)
+		for i := range c.Len() {
+			clean(c.Index(i), see)
 		}
+		v.Set(c)
 	case reflect.Map:
 		if v.IsNil() {
 			break
 		}
-		c.Set(reflect.MakeMapWithSize(v.Type(), v.Len()))
-		for _, key := range v.MapKeys() {
-			c.SetMapIndex(cleaned(key, see), cleaned(v.MapIndex(key), see))
+		c := reflect.MakeMapWithSize(v.Type(), v.Len())
+		for of := v.MapRange(); of.Next(); {
+			key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+			key.Set(of.Key())
+			value.Set(of.Value())
+			clean(key, see)
+			clean(value, see)
+			c.SetMapIndex(key, value)
 		}
+		v.Set(c)
 	case reflect.Pointer:
 		if !v.IsNil() {
 			p := reflect.New(v.Type().Elem())
-			p.Elem().Set(cleaned(v.Elem(), see))
-			c.Set(p)
+			p.Elem().Set(v.Elem())
+			clean(p.Elem(), see)
+			v.Set(p)
 		}
 	}
-	return c
+}
+
+// seen returns how the texts of a field of a struct are passed on: documents as JSON, commands
+// and comparisons by line.
+func seen(of reflect.Type, field int, see func(string) string) func(string) string {
+	byLine := func(s string) string { return eachLine(s, see) }
+	switch of.Name() {
+	case "RolePolicy", "ManagedPolicy":
+		if of.Field(field).Name == "Document" {
+			return visibleDocument
+		}
+	case "Next":
+		if name := of.Field(field).Name; name == "Text" || name == "Stdin" {
+			return byLine
+		}
+	case "Change":
+		if of.Field(field).Name == "PolicyDiff" {
+			return byLine
+		}
+	}
+	return see
 }
 
 // visibleDocument is a policy document that is safe to show and, where it was JSON,
@@ -181,7 +199,7 @@ var (
 	asciiGlyphs   = glyphs{arrow: "->", more: "...", bar: "|", rule: "--"}
 )
 
-// symbol stands before a word and says the same.
+// symbol is a sign before a word, with the same meaning.
 func symbol(t tone) string {
 	switch t {
 	case toneBad:

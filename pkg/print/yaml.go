@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -60,7 +59,7 @@ func KYAML(w io.Writer, value any) error {
 // yamlWriter writes what JSON decodes to.
 type yamlWriter struct{ b strings.Builder }
 
-// node writes a value and its line break. before stands between the value and what it
+// node writes a value and its line break. before is the text between the value and what it
 // is the value of, where it is written on the same line; lines below it are indented.
 func (y *yamlWriter) node(value any, before, indent string) {
 	switch v := value.(type) {
@@ -107,7 +106,7 @@ func (y *yamlWriter) item(value any, indent string) {
 	y.node(value, "", indent)
 }
 
-// maxSimpleKey is how long a key may be that stands on a line with its value.
+// maxSimpleKey is how long a key may be that is on a line with its value.
 // https://yaml.org/spec/1.2.2/#742-block-mappings allows 1024 characters.
 const maxSimpleKey = 512
 
@@ -130,7 +129,7 @@ func (y *yamlWriter) mapping(m map[string]any, before, indent string) {
 }
 
 // below is how far the lines of a value are indented below its key. The items of a
-// list stand under the key, as kubectl writes them.
+// list are under the key, as kubectl writes them.
 func below(value any, indent string) string {
 	if _, ok := value.([]any); ok {
 		return indent
@@ -141,13 +140,13 @@ func below(value any, indent string) string {
 // plainYAML is a string that no YAML parser takes for anything else, whatever stands
 // beside it: it begins with a letter or a slash, and has neither a colon nor a number
 // sign where they have a meaning.
-var plainYAML = regexp.MustCompile(`^[\pL/]([\pL\pN_./@%+=;()<>$^~-]|,|[ ]?[\pL\pN_./@%+=;()<>$^~"'*&!|?{}\[\]-]|:+[\pL\pN/_.@*-])*$`)
+var plainYAML = text.Pattern(`^[\pL/]([\pL\pN_./@%+=;()<>$^~-]|,|[ ]?[\pL\pN_./@%+=;()<>$^~"'*&!|?{}\[\]-]|:+[\pL\pN/_.@*-])*$`)
 
 // yamlWords are plain words that YAML 1.1 or 1.2 reads as another type.
 var yamlWords = []string{"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 func isPlainYAML(s string) bool {
-	return plainYAML.MatchString(s) && !slices.Contains(yamlWords, strings.ToLower(s)) && !strings.ContainsFunc(s, unsafe)
+	return plainYAML().MatchString(s) && !slices.Contains(yamlWords, strings.ToLower(s)) && !strings.ContainsFunc(s, unsafe)
 }
 
 func unsafe(r rune) bool { return !text.Safe(r) }

@@ -99,8 +99,31 @@ func TestAddonCredentials(t *testing.T) {
 		"an environment that is not read": {
 			[]string{ebs, pods(pod("ebs-1", "aws-ebs-csi-driver", "credentials: Unknown"))}, finding.NotApplicable, finding.Warning, "depends on what is not read", "1 pod with a profile",
 		},
-		"an add-on that is not known": {[]string{allow(`"*"`), pods(pod("web-1", "web", relies))}, "", "", "", ""},
-		"a node of another role":      {[]string{ebs, "addonPods: {kube-system/ebs-1: {addon: aws-ebs-csi-driver, node: fargate-1, serviceAccount: own, credentials: NodeRole}}"}, "", "", "", ""},
+		"Fluent Bit on the node's network": {
+			[]string{allow(`["logs:PutLogEvents"]`), metadata("required", 1), pods(pod("fluent-bit-1", "aws-for-fluent-bit", relies+", hostNetwork: true, container: fluent-bit"))},
+			finding.Fail, finding.Info, "add-ons use the credentials of eksNodeRole: AWS for Fluent Bit", "container fluent-bit of pod kube-system/fluent-bit-1: its environment",
+		},
+		"Fluent Bit with its own network": {
+			[]string{allow(`["logs:PutLogEvents"]`), metadata("required", 1), pods(pod("fluent-bit-1", "aws-for-fluent-bit", relies))},
+			finding.Fail, finding.Warning, "cannot get the credentials of eksNodeRole, because of a hop limit of 1: AWS for Fluent Bit", "pod kube-system/fluent-bit-1: its environment",
+		},
+		"Fluent Bit that may write elsewhere": {
+			[]string{allow(`["s3:PutObject"]`), pods(pod("fluent-bit-1", "aws-for-fluent-bit", relies))},
+			finding.NotApplicable, "", "depends on what is not read", "does not allow logs:PutLogEvents; whether it calls s3:PutObject instead is in its configuration, which is not read",
+		},
+		"Fluent Bit that may not write": {
+			[]string{pods(pod("fluent-bit-1", "aws-for-fluent-bit", relies))}, finding.Pass, "", "no known add-on relies on eksNodeRole", "eksNodeRole does not allow what it calls",
+		},
+		"what may be does not hide what is": {
+			[]string{allow(`["s3:PutObject","ec2:*"]`), pods(pod("ebs-1", "aws-ebs-csi-driver", relies), pod("fluent-bit-1", "aws-for-fluent-bit", relies))},
+			finding.Fail, finding.Info, "eksNodeRole: the EBS CSI driver", "pod kube-system/ebs-1",
+		},
+		"pods that were not all read": {
+			[]string{pods(pod("ebs-1", "aws-ebs-csi-driver", "credentials: IRSA")), "missing: [{fact: addonPods, operation: list pods, permission: list pods, error: Forbidden}]"},
+			finding.NotApplicable, "", "not all pods of add-ons were read", "list pods: Forbidden",
+		},
+		"an add-on that is unknown": {[]string{allow(`"*"`), pods(pod("web-1", "web", relies))}, "", "", "", ""},
+		"a node of another role":    {[]string{ebs, "addonPods: {kube-system/ebs-1: {addon: aws-ebs-csi-driver, node: fargate-1, serviceAccount: own, credentials: NodeRole}}"}, "", "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			results := rules.Run(view.New(overlay(t, test.patches...)), []rules.Rule{ruleOf(t, "NR702")})
@@ -124,10 +147,25 @@ func TestAddonCredentials(t *testing.T) {
 	}
 }
 
+// TestAddonsOfOneAccount: add-ons that share a service account are one thing to do.
+func TestAddonsOfOneAccount(t *testing.T) {
+	const node = "ip-10-0-1-17.eu-west-1.compute.internal"
+	patches := []string{
+		`roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {inlinePolicies: {own: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"logs:PutLogEvents","Resource":"*"}}'}}}`,
+		"addonPods:\n  amazon-cloudwatch/fluent-bit-1: {addon: aws-for-fluent-bit, node: " + node + ", serviceAccount: cloudwatch-agent, credentials: NodeRole}\n" +
+			"  amazon-cloudwatch/cloudwatch-agent-1: {addon: cloudwatch-agent, node: " + node + ", serviceAccount: cloudwatch-agent, credentials: NodeRole}\n",
+	}
+	results := rules.Run(view.New(overlay(t, patches...)), []rules.Rule{ruleOf(t, "NR702")})
+	if len(results) != 1 || !strings.HasSuffix(results[0].Message, "AWS for Fluent Bit, the CloudWatch agent") || len(results[0].Next) != 1 {
+		t.Errorf("%+v", results)
+	}
+}
+
 // TestKnownAddons: every add-on whose pods are read is one whose calls are known.
 func TestKnownAddons(t *testing.T) {
 	const patch = `roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {inlinePolicies: {all: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'}}}`
-	for _, name := range snapshot.KnownAddons {
+	for _, known := range snapshot.KnownAddons {
+		name := known.Name
 		pod := "addonPods: {a/b: {addon: " + name + ", node: ip-10-0-1-17.eu-west-1.compute.internal, serviceAccount: c, credentials: NodeRole}}"
 		results := rules.Run(view.New(overlay(t, patch, pod)), []rules.Rule{ruleOf(t, "NR702")})
 		if len(results) != 1 || results[0].Status != finding.Fail {

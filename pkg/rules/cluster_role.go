@@ -40,10 +40,12 @@ func judgedClusterRole(v *view.View, report Reporter) *view.Role {
 	switch {
 	case v.Snapshot.Cluster.RoleARN == "":
 		return nil
+	case v.Snapshot.Cluster.LocalControlPlane:
+		idle.Message = "the instances of the control plane on AWS Outposts have the cluster role " + idle.Subject.Name + ", which needs other permissions"
 	case r == nil:
 		idle.Message = "the facts do not have the cluster role " + idle.Subject.Name
 	case r.Facts.NotFound:
-		idle.Message = "the cluster role " + idle.Subject.Name + " does not exist; where EKS misses it, the health of the cluster says so"
+		idle.Message = "the cluster role " + idle.Subject.Name + " does not exist; where EKS misses it, the health of the cluster shows it"
 		idle.Evidence = []string{"iam:GetRole " + r.Name + ": NoSuchEntity"}
 	case v.UsedByNodes(r.ARN):
 		idle.Message = "nodes hold the cluster role " + idle.Subject.Name + ", which has to end first"
@@ -79,7 +81,7 @@ func optionalOnly(unread []snapshot.Missing) bool {
 	return len(unread) > 0 && !slices.ContainsFunc(unread, func(m snapshot.Missing) bool { return !m.Fact.Optional() })
 }
 
-// unreadOptional says, in a line for each kind, which optional facts could not be read.
+// unreadOptional returns, in a line for each kind, which optional facts could not be read.
 func unreadOptional(s *snapshot.Snapshot) []string {
 	var lines, older []string
 	for _, fact := range snapshot.Facts {

@@ -30,6 +30,12 @@ awsNode: {daemonSet: {image: "602401143452.dkr.ecr.eu-west-1.amazonaws.com/amazo
 `
 }
 
+// withoutOwnRole has aws-node use the node role, which has no CNI permissions, and no pods yet.
+const withoutOwnRole = `
+addons: {vpc-cni: {serviceAccountRoleArn: null}}
+awsNode: {serviceAccount: {roleArn: null}, pods: null}
+`
+
 // TestCNIVerdicts: what the VPC CNI needs by version, IP family and setting, seen from
 // the snapshot.
 func TestCNIVerdicts(t *testing.T) {
@@ -63,7 +69,7 @@ func TestCNIVerdicts(t *testing.T) {
 			"ec2:AssignPrivateIpAddresses",
 		},
 		{
-			"a mode from a ConfigMap is not known", nothing + daemonSet("v1.20.4", `, env: {ENABLE_IMDS_ONLY_MODE: "(from configmap cni)"}`),
+			"a mode from a ConfigMap is unknown", nothing + daemonSet("v1.20.4", `, env: {ENABLE_IMDS_ONLY_MODE: "(from configmap cni)"}`),
 			map[string]finding.Status{"NR206": finding.Unknown},
 			"ENABLE_IMDS_ONLY_MODE of aws-node: from configmap cni",
 		},
@@ -73,7 +79,7 @@ func TestCNIVerdicts(t *testing.T) {
 			"perhaps from ConfigMap/cni",
 		},
 		{
-			"what is not known does not matter where all is allowed", daemonSet("v1.20.4", `, envFrom: [ConfigMap/cni]`),
+			"what is unknown does not matter where all is allowed", daemonSet("v1.20.4", `, envFrom: [ConfigMap/cni]`),
 			map[string]finding.Status{"NR206": finding.Pass, "NR211": finding.Pass},
 			"",
 		},
@@ -109,7 +115,7 @@ func TestCNIVerdicts(t *testing.T) {
 		{
 			"v1.22.1 too", without("DescribeSecurityGroups") + daemonSet("v1.22.1-eksbuild.1", ""),
 			map[string]finding.Status{"NR206": finding.Fail},
-			"ec2:DescribeSecurityGroups: no statement allows it",
+			"no statement allows ec2:DescribeSecurityGroups",
 		},
 		{
 			"before, the upgrade is warned of", without("DescribeSecurityGroups") + daemonSet("v1.21.1-eksbuild.1", ""),
@@ -134,10 +140,10 @@ func TestCNIVerdicts(t *testing.T) {
 		{
 			"IPv6 at v1.22.0", ipv6 + six + daemonSet("v1.22.0", ""),
 			map[string]finding.Status{"NR206": finding.Fail},
-			"ec2:DescribeSubnets, ec2:DescribeSecurityGroups: no statement allows it",
+			"no statement allows ec2:DescribeSubnets, ec2:DescribeSecurityGroups",
 		},
 		{
-			"IPv6 of a version that is not known", ipv6 + six + `
+			"IPv6 of a version that is unknown", ipv6 + six + `
 addons: {vpc-cni: null}
 awsNode: {daemonSet: {image: "registry.example/cni@sha256:00"}}`,
 			map[string]finding.Status{"NR206": finding.Unknown, "NR209": finding.NotApplicable},
@@ -195,6 +201,92 @@ roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {inlinePolicies: {six: '{"
 			map[string]finding.Status{"NR205": finding.Fail},
 			"ec2:AssignPrivateIpAddresses, ec2:UnassignPrivateIpAddresses: allowed by AmazonEKS_CNI_Policy",
 		},
+		{
+			"the role of another service account is not read", daemonSet("v1.20.4", `, serviceAccount: vpc-cni`),
+			map[string]finding.Status{"NR206": finding.Unknown, "NR601": finding.Unknown, "NR602": finding.Unknown},
+			"aws-node runs as service account kube-system/vpc-cni",
+		},
+		{
+			"whose static keys they are is not read", daemonSet("v1.20.4", `, env: {AWS_ACCESS_KEY_ID: "(set)"}`),
+			map[string]finding.Status{"NR206": finding.Unknown, "NR601": finding.Fail, "NR602": finding.Fail, "NR603": finding.NotApplicable, "NR605": finding.Fail},
+			"sets static access keys",
+		},
+		{
+			"new pods of a container that the webhook skips have the node role", daemonSet("v1.20.4", `, skipContainers: "aws-node,other"`) + "addons: {vpc-cni: null}\n",
+			map[string]finding.Status{"NR206": finding.Fail, "NR601": finding.Fail, "NR605": finding.Fail},
+			"the pods of aws-node are annotated eks.amazonaws.com/skip-containers: aws-node,other",
+		},
+		{
+			"the webhook adds no token where the template names a role", daemonSet("v1.20.4", `, env: {AWS_ROLE_ARN: "arn:aws:iam::111122223333:role/eksCNIRole"}`),
+			map[string]finding.Status{"NR206": finding.Fail, "NR601": finding.Fail, "NR605": finding.Fail},
+			"EKS then adds no token",
+		},
+		{
+			"the template's own web identity comes before that of EKS",
+			daemonSet("v1.20.4", `, env: {AWS_ROLE_ARN: "arn:aws:iam::111122223333:role/eksCNIRole", AWS_WEB_IDENTITY_TOKEN_FILE: /token}`) +
+				"podIdentityAssociations: {a-1: {namespace: kube-system, serviceAccount: aws-node, roleArn: 'arn:aws:iam::111122223333:role/other'}}\nroles: {'arn:aws:iam::111122223333:role/other': {notFound: true}}\n",
+			map[string]finding.Status{"NR206": finding.Pass, "NR602": finding.Pass, "NR603": finding.Pass, "NR605": finding.Fail},
+			"the DaemonSet sets AWS_WEB_IDENTITY_TOKEN_FILE",
+		},
+		{
+			"an annotation that is not the ARN of a role", `awsNode: {serviceAccount: {roleArn: "arn:aws:iam::111122223333:role/eksCNIRole "}, pods: null}` + "\naddons: {vpc-cni: null}\n",
+			map[string]finding.Status{"NR206": finding.NotApplicable, "NR603": finding.Fail},
+			"role-arn annotation arn:aws:iam::111122223333:role/eksCNIRole ",
+		},
+		{
+			"a role of another partition", `awsNode: {serviceAccount: {roleArn: "arn:aws-cn:iam::111122223333:role/eksCNIRole"}, pods: null}` + "\naddons: {vpc-cni: null}\n",
+			map[string]finding.Status{"NR206": finding.NotApplicable, "NR603": finding.Fail},
+			"",
+		},
+		{
+			"a role of another account cannot manage the interfaces of this one",
+			`awsNode: {serviceAccount: {roleArn: "arn:aws:iam::444455556666:role/eksCNIRole"}, pods: null}
+addons: {vpc-cni: {serviceAccountRoleArn: "arn:aws:iam::444455556666:role/eksCNIRole"}}
+missing: [{fact: roles, subject: "arn:aws:iam::444455556666:role/eksCNIRole", operation: "iam:GetRole", error: "the role is in account 444455556666"}]`,
+			map[string]finding.Status{"NR206": finding.Fail, "NR603": finding.NotApplicable},
+			"aws-node is configured with arn:aws:iam::444455556666:role/eksCNIRole",
+		},
+		{
+			"nor can a target role of another account",
+			`podIdentityAssociations: {a-1: {namespace: kube-system, serviceAccount: aws-node, roleArn: "arn:aws:iam::111122223333:role/eksCNIRole", targetRoleArn: "arn:aws:iam::444455556666:role/target"}}
+roles: {"arn:aws:iam::444455556666:role/target": {attachedPolicies: ["arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"]}}`,
+			map[string]finding.Status{"NR206": finding.Fail},
+			"aws-node is configured with arn:aws:iam::444455556666:role/target",
+		},
+		{
+			"a nodeSelector that no node fits keeps aws-node away", withoutOwnRole + `systemImages: {aws-node: {nodeSelector: {"io.cilium/aws-node-enabled": "true"}}}`,
+			map[string]finding.Status{"NR206": finding.NotApplicable, "NR211": finding.NotApplicable, "NR601": finding.NotApplicable},
+			"nodes lack a label that its nodeSelector asks for: io.cilium/aws-node-enabled",
+		},
+		{
+			"and so does an affinity, where nodes are Ready with another CNI", withoutOwnRole + `nodes: {ip-10-0-1-17.eu-west-1.compute.internal: {network: CalicoIsUp}}`,
+			map[string]finding.Status{"NR206": finding.NotApplicable, "NR601": finding.NotApplicable},
+			"1 nodes report CalicoIsUp",
+		},
+		{
+			"nodes that are not Ready may lack aws-node because its pods cannot start",
+			withoutOwnRole + `systemImages: {aws-node: {nodeSelector: {"io.cilium/aws-node-enabled": "true"}}}
+nodes: {ip-10-0-1-17.eu-west-1.compute.internal: {ready: false}, ip-10-0-2-41.eu-west-1.compute.internal: {ready: false}, ip-10-0-1-90.eu-west-1.compute.internal: {ready: false}}`,
+			map[string]finding.Status{"NR206": finding.Fail},
+			"ec2:AssignPrivateIpAddresses",
+		},
+		{
+			"Windows nodes do not run aws-node", withoutOwnRole + `
+nodeGroups: {apps: {amiType: WINDOWS_CORE_2022_x86_64}, system: null}
+nodes: {ip-10-0-1-17.eu-west-1.compute.internal: {windows: true}, ip-10-0-2-41.eu-west-1.compute.internal: null, ip-10-0-1-90.eu-west-1.compute.internal: null}`,
+			map[string]finding.Status{"NR206": finding.NotApplicable, "NR211": finding.NotApplicable},
+			"",
+		},
+		{
+			"nor the Pod Identity Agent", `
+podIdentityAgent: {nodes: {}}
+awsNode: {pods: null}
+nodeGroups: {apps: {amiType: WINDOWS_CORE_2022_x86_64}, system: null}
+nodes: {ip-10-0-1-17.eu-west-1.compute.internal: {windows: true}, ip-10-0-2-41.eu-west-1.compute.internal: null, ip-10-0-1-90.eu-west-1.compute.internal: null}
+roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {attachedPolicies: []}}`,
+			map[string]finding.Status{"NR204": finding.NotApplicable, "NR214": finding.NotApplicable},
+			"",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -209,6 +301,39 @@ roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {inlinePolicies: {six: '{"
 			}
 			if !strings.Contains(strings.Join(evidence, "\n"), tt.evidence) {
 				t.Errorf("the evidence lacks %q:\n%s", tt.evidence, strings.Join(evidence, "\n"))
+			}
+		})
+	}
+}
+
+// TestWindowsAddresses: Windows pods get their addresses by the cluster role, unless another
+// CNI gives them.
+func TestWindowsAddresses(t *testing.T) {
+	const windows = `
+nodeGroups: {apps: {amiType: WINDOWS_CORE_2022_x86_64}}
+nodes: {ip-10-0-1-17.eu-west-1.compute.internal: {windows: true}}
+`
+	role := func(actions string) string {
+		return windows + `
+roles: {"arn:aws:iam::111122223333:role/eksClusterRole": {trustPolicy: '{}', inlinePolicies: {own: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["` + actions + `"],"Resource":"*"}}'}}}
+`
+	}
+	for name, test := range map[string]struct {
+		patch string
+		want  finding.Status
+	}{
+		"granted":                    {role(`ec2:AssignPrivateIpAddresses","ec2:UnassignPrivateIpAddresses`), finding.Pass},
+		"not granted":                {role("ec2:Describe*"), finding.Fail},
+		"security groups too":        {role(`ec2:AssignPrivateIpAddresses","ec2:UnassignPrivateIpAddresses`) + `awsNode: {daemonSet: {env: {ENABLE_POD_ENI: "true"}}}`, finding.Fail},
+		"the role was not read":      {windows + `missing: [{fact: clusterRole, subject: "arn:aws:iam::111122223333:role/eksClusterRole", operation: "iam:GetRole", error: AccessDenied}]`, finding.NotApplicable},
+		"another CNI":                {strings.Replace(role("ec2:Describe*"), "windows: true", "windows: true, network: CalicoIsUp", 1), finding.NotApplicable},
+		"a node group without nodes": {strings.Replace(role("ec2:Describe*"), "windows: true", "ready: true", 1) + "nodes: null\nawsNode: {pods: null}\n", finding.Fail},
+	} {
+		t.Run(name, func(t *testing.T) {
+			results := rules.Run(view.New(overlay(t, test.patch)), rules.All())
+			i := slices.IndexFunc(results, func(r finding.Result) bool { return r.ID == "NR214" })
+			if i < 0 || results[i].Status != test.want {
+				t.Errorf("got %+v, want %s", results[max(i, 0)], test.want)
 			}
 		})
 	}

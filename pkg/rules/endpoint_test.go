@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,7 +48,9 @@ func TestEndpointPolicies(t *testing.T) {
 		"layers, through no route table":        {endpoint("s3", own, ", routes: {main: true, others: [subnet-a, subnet-b]}") + inSubnets, finding.NotApplicable, ""},
 		"layers, of whoever is in a VPC":        {endpoint("s3", when(`{"StringEquals":{"aws:SourceVpc":"vpc-1","aws:SourceVpce":"vpce-1"}}`), ""), finding.Pass, ""},
 		"layers, of principals of an account":   {endpoint("s3", when(`{"StringEquals":{"aws:PrincipalAccount":"111122223333"}}`), ""), finding.NotApplicable, "aws:PrincipalAccount"},
-		"the organization is not known":         {endpoint("ec2", when(`{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}`), ""), finding.NotApplicable, "aws:PrincipalOrgID"},
+		"the organization is unknown":           {endpoint("ec2", when(`{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}`), ""), finding.NotApplicable, "aws:PrincipalOrgID"},
+		"images of EKS, in no organization":     {endpoint("ecr.dkr", when(`{"StringEquals":{"aws:ResourceOrgID":"o-1"}}`), ""), finding.Fail, "ecr:BatchGetImage"},
+		"images of EKS, by account":             {endpoint("ecr.dkr", when(`{"StringEquals":{"aws:ResourceAccount":"602401143452"}}`), ""), finding.Pass, ""},
 		"the node role alone":                   {endpoint("ec2", when(`{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/eksNodeRole"}}`), ""), finding.Pass, ""},
 		"another role alone":                    {endpoint("ec2", when(`{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/bastion"}}`), ""), finding.Fail, "ec2:DescribeInstances: no statement"},
 		"a Deny":                                {endpoint("ecr.api", `{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"},{"Sid":"NoLogin","Effect":"Deny","Principal":"*","Action":"ecr:GetAuthorizationToken","Resource":"*"}]}`, ""), finding.Fail, "ecr:GetAuthorizationToken: denied by policy of VPC endpoint vpce-1 (ecr.api) statement 2 (NoLogin)"},
@@ -69,15 +72,25 @@ func TestEndpointPolicies(t *testing.T) {
 			t.Errorf("says nothing of the node role: %v", results)
 		})
 	}
-	t.Run("the token of aws-node", func(t *testing.T) {
-		results := rules.Run(view.New(overlay(t, endpoint("sts", own, ""))), []rules.Rule{ruleNamed(t, "NR231")})
-		for _, r := range results {
-			if r.Subject.Kind == finding.SubjectAWSNode && (r.Status != finding.Fail || !strings.Contains(r.Evidence[0], "sts:AssumeRoleWithWebIdentity")) {
+	for name, test := range map[string]struct {
+		policy string
+		status finding.Status
+	}{
+		"the token of aws-node, full access":       {full, finding.Pass},
+		"the token of aws-node, that call alone":   {`{"Statement":{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRoleWithWebIdentity","Resource":"arn:aws:iam::111122223333:role/*"}}`, finding.Pass},
+		"the token of aws-node, other calls":       {own, finding.Fail},
+		"the token of aws-node, another role":      {`{"Statement":{"Effect":"Allow","Principal":"*","Action":"sts:*","Resource":"arn:aws:iam::111122223333:role/bastion"}}`, finding.Fail},
+		"the token of aws-node, principals of AWS": {`{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/eksCNIRole"},"Action":"sts:*","Resource":"*"}}`, finding.Fail},
+	} {
+		t.Run(name, func(t *testing.T) {
+			results := rules.Run(view.New(overlay(t, endpoint("sts", test.policy, ""))), []rules.Rule{ruleNamed(t, "NR231")})
+			i := slices.IndexFunc(results, func(r finding.Result) bool { return r.Subject.Kind == finding.SubjectAWSNode })
+			if len(results) != 2 || i < 0 {
+				t.Fatalf("%+v", results)
+			}
+			if r := results[i]; r.Status != test.status || !strings.Contains(r.Evidence[0], "sts:AssumeRoleWithWebIdentity") || strings.Contains(r.Evidence[0], "trust") {
 				t.Errorf("%+v", r)
 			}
-		}
-		if len(results) != 2 {
-			t.Errorf("%v", results)
-		}
-	})
+		})
+	}
 }

@@ -176,18 +176,21 @@ func (r *iamRole) nodeNeeds(node *view.NodeRole, identity view.Identity) {
 		r.answered("pull", finding.WantedYes, asked.answers)
 	}
 	agent := finding.WantedUnknown
-	if inUse, _, unread := r.v.PodIdentityInUse(); inUse || node.OnlyAutoMode() {
+	switch inUse, _, unread := r.v.PodIdentityInUse(); {
+	case !r.v.RunsAgent(node):
+		agent = ""
+	case inUse || node.OnlyAutoMode():
 		agent = finding.WantedYes
-	} else if len(unread) == 0 {
+	case len(unread) == 0:
 		agent = ""
 	}
 	if agent != "" {
 		r.need("podIdentity", agent, need.PodIdentityAgent)
 	}
 	switch {
-	case identity.Kind == view.FromNodeRole:
+	case identity.Kind == view.FromNodeRole && r.v.RunsSystemImages(node):
 		r.requiredCNI()
-	case identity.Own():
+	case identity.Own(), node.OnlyAutoMode():
 		r.need("cni", finding.WantedNo, need.Indicative())
 	default:
 		r.need("cni", finding.WantedUnknown, need.Indicative())

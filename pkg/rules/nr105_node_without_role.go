@@ -4,6 +4,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
 )
 
@@ -12,13 +13,16 @@ var nodeWithoutRole = Rule{
 	Runtime: true,
 	Joining: 30,
 	Repair:  finding.FillInstanceProfile,
-	Title:   "Every self-managed node has a role in its instance profile",
+	Title:   "Every self-managed node has a role in its instance profile, and every node reaches its credentials",
 	Why: `The node has no AWS credentials: it cannot authenticate or pull images. The node becomes NotReady when its last
 credentials expire.`,
-	Fix: `Add the node role to an instance profile and associate the profile with the instance, or replace the instance.`,
+	Fix: `Add the node role to an instance profile and associate the profile with the instance, or replace the instance. Where the
+endpoint of the instance metadata is disabled, enable it: nodes get their credentials from it. A hop limit of 1 keeps it
+from pods.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html",
 		"https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-ec2_instance-profiles.html",
+		"https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/iam-roles-for-amazon-ec2.html",
 	},
 	Needs: []snapshot.Fact{snapshot.FactInstances, snapshot.FactInstanceProfiles},
 	Bad: `
@@ -36,16 +40,28 @@ instances: {i-0aaaaaaaaaaaaaaaa: {state: running, instanceProfile: "arn:aws:iam:
 			case n.Gone:
 				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: n.Node + " has no role: " + n.Reason})
 			default:
+				message := n.Node + " has no role: " + n.Reason
+				if v.Snapshot.Instances[n.Instance].InstanceProfile == "" {
+					message = n.Node + " has no instance profile"
+				}
 				report(finding.Result{
-					Status: finding.Fail, Subject: subject, Message: n.Node + " has no role: " + n.Reason,
+					Status: finding.Fail, Subject: subject, Message: message,
 					Evidence: []string{"ec2:DescribeInstances " + n.Instance},
 					Next:     []finding.Next{associateProfile(n.Instance)},
 				})
 			}
 		}
+		cut := v.NodesWithoutMetadata()
+		for _, name := range text.SortedKeys(cut) {
+			report(finding.Result{
+				Status: finding.Fail, Subject: finding.Subject{Kind: finding.SubjectNode, Name: name}, Message: name + " cannot get its credentials: " + view.NoMetadata,
+				Evidence: []string{"ec2:DescribeInstances " + cut[name] + ": HttpEndpoint disabled"},
+				Next:     []finding.Next{finding.Run(command.AWS("ec2", "modify-instance-metadata-options", "--instance-id", cut[name], "--http-endpoint", "enabled"))},
+			})
+		}
 		for _, r := range v.NodeRoles() {
 			for _, s := range r.Sources {
-				if s.Kind == view.SelfManaged {
+				if s.Kind == view.SelfManaged && cut[s.Name] == "" {
 					report(finding.Result{
 						Status: finding.Pass, Subject: finding.Subject{Kind: finding.SubjectNode, Name: s.Name},
 						Message: s.Name + " has role " + r.Name, Evidence: []string{s.Via},

@@ -47,7 +47,7 @@ func checkPermissions(v *view.View, report Reporter, calls func(need.Node) []nee
 		if len(actions) == 0 && node.ByInstanceID {
 			report(finding.Result{
 				Status: finding.NotApplicable, Subject: roleSubject(r),
-				Message: "the nodes of " + r.Name + " are named after their instance ID and do not ask EC2 for their name",
+				Message: "the nodes of " + r.Name + " are named after their instance ID and do not read their name from EC2",
 			})
 			continue
 		}

@@ -42,7 +42,7 @@ started before the role was configured still use the node role: restart them fir
 	},
 }
 
-// CNIRemoval says whether the CNI permissions of a node role can be removed.
+// CNIRemoval describes whether the CNI permissions of a node role can be removed.
 type CNIRemoval string
 
 // What keeps CNI permissions on a node role.
@@ -95,7 +95,7 @@ func removalOf(v *view.View, r *view.NodeRole, identity view.Identity) removal {
 		found.kind, found.unread = CNIUnknown, unreadOf(found.granted.unknown)
 	case len(found.grants()) == 0:
 		found.kind = NoCNIPermissions
-	case identity.Kind == view.UnknownIdentity:
+	case len(identity.Unread) > 0:
 		found.kind, found.unread = CNIUnknown, identity.Unread
 	case identity.Kind == view.NotInstalled:
 		found.kind = CNINotInstalled
@@ -124,7 +124,7 @@ func judgeCNIPolicy(v *view.View, r *view.NodeRole, identity view.Identity) find
 	grants := append(append(grantLines(found.granted.allowed), dependsLines(found.granted.depends)...), identity.Evidence...)
 	result := finding.Result{
 		Status: finding.Fail, Subject: subject, Evidence: grants,
-		Message: fmt.Sprintf("%s has CNI permissions, although aws-node uses %s %s", r.Name, identity.Kind, snapshot.NameOf(identity.RoleARN)),
+		Message: fmt.Sprintf("%s has CNI permissions, but aws-node uses %s", r.Name, snapshot.NameOf(identity.RoleARN)),
 	}
 	add := func(line string) { result.Evidence = append(result.Evidence, line) }
 	switch found.kind {
@@ -134,7 +134,7 @@ func judgeCNIPolicy(v *view.View, r *view.NodeRole, identity view.Identity) find
 		}
 		return unknown(subject, "whether "+r.Name+" has CNI permissions is unknown", found.unread)
 	case NoCNIPermissions:
-		if identity.Kind == view.FromNodeRole && len(v.CNI().Required()) > 0 {
+		if identity.Kind == view.FromNodeRole && v.RunsSystemImages(r) && len(v.CNI().Required()) > 0 {
 			return finding.Result{
 				Status: finding.NotApplicable, Subject: subject, Evidence: identity.Evidence,
 				Message: r.Name + " has no CNI permissions; aws-node, which has no role of its own, needs them from it",
@@ -144,7 +144,7 @@ func judgeCNIPolicy(v *view.View, r *view.NodeRole, identity view.Identity) find
 	case CNINotInstalled:
 		return finding.Result{
 			Status: finding.NotApplicable, Subject: subject, Evidence: identity.Evidence,
-			Message: fmt.Sprintf("%s has CNI permissions; aws-node is not installed", r.Name),
+			Message: fmt.Sprintf("%s has CNI permissions; %s", r.Name, withoutAWSNode(v)),
 		}
 	case CNIUsed:
 		result.Severity, result.Message = finding.Info, fmt.Sprintf("%s has the CNI permissions for aws-node, which has no role of its own", r.Name)
@@ -170,9 +170,14 @@ func onWindows(v *view.View, r *view.NodeRole) bool {
 	return windows
 }
 
-// fails says what does not show that aws-node's own role works; empty where the facts show
+// fails returns what does not show that aws-node's own role works; empty where the facts show
 // that it does.
 func fails(v *view.View, identity view.Identity) string {
+	if identity.Kind == view.IRSA {
+		if why := v.NoRole(identity.RoleARN); why != "" {
+			return fmt.Sprintf("%q %s", identity.RoleARN, why)
+		}
+	}
 	checks := []finding.Result{judgeCNI(v, v.Role(identity.RoleARN), awsNodeSubject())}
 	if identity.Kind == view.IRSA {
 		checks = append(checks, judgeIRSA(v, v.Role(identity.RoleARN)))

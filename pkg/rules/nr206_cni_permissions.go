@@ -37,13 +37,15 @@ node role only where aws-node has no role of its own.`,
 		identity := v.ConfiguredIdentity()
 		switch {
 		case identity.Kind == view.NotInstalled:
-			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "aws-node is not installed", Evidence: identity.Evidence})
-		case identity.Kind == view.UnknownIdentity:
+			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: withoutAWSNode(v), Evidence: identity.Evidence})
+		case len(identity.Unread) > 0:
 			report(unknown(awsNodeSubject(), "whether aws-node has the permissions that it needs is unknown", identity.Unread))
+		case identity.Kind == view.IRSA && v.NoRole(identity.RoleARN) != "":
+			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "aws-node is configured with no role that exists in IAM: see NR603", Evidence: identity.Evidence})
 		case identity.Own():
 			report(judgeCNI(v, v.Role(identity.RoleARN), awsNodeSubject()))
 		default:
-			for _, r := range v.NodeRoles() {
+			for _, r := range rolesUnderAWSNode(v, report) {
 				report(judgeCNI(v, r.Role, roleSubject(r)))
 			}
 		}
@@ -51,6 +53,14 @@ node role only where aws-node has no role of its own.`,
 }
 
 func judgeCNI(v *view.View, r *view.Role, subject finding.Subject) finding.Result {
+	if account := view.AccountOf(r.ARN); !r.OfAccount() {
+		return finding.Result{
+			Status: finding.Fail, Subject: subject,
+			Message:  fmt.Sprintf("%s is in account %s, and aws-node cannot manage the network interfaces of account %s with it", r.Name, account, v.Place.Account),
+			Evidence: []string{"aws-node is configured with " + r.ARN, "EC2 gives a role access to the instances and network interfaces of its own account alone"},
+			Next:     []finding.Next{finding.Advise("give aws-node a role in account " + v.Place.Account).See("https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html")},
+		}
+	}
 	if r.Facts.NotFound {
 		return finding.Result{
 			Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("role %s, which aws-node is configured with, does not exist", r.Name),
@@ -90,7 +100,7 @@ func judgeCNI(v *view.View, r *view.Role, subject finding.Subject) finding.Resul
 	return all.unblock(result)
 }
 
-// forLines says what the actions are for, actions for the same in one line.
+// forLines returns what the actions are for, actions for the same in one line.
 func forLines(answers []view.Answer) []string {
 	var purposes []string
 	names := map[string][]string{}

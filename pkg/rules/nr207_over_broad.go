@@ -2,7 +2,6 @@ package rules
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
@@ -12,7 +11,7 @@ import (
 
 var overBroad = Rule{
 	ID: "NR207", Name: "over-broad", Severity: finding.Warning, Concern: finding.ConcernNode, Security: true,
-	NoRepair: "other workloads may use the permissions",
+	NoRepair: "first give workloads that use them roles with EKS Pod Identity or IRSA",
 	Title:    "The node role has no dangerous permissions that nodes do not need",
 	Why: `Every pod that reaches the instance metadata has these permissions. They are enough to take over the account, the
 cluster or its data. No node needs these permissions.`,
@@ -39,12 +38,7 @@ roles:
 			subject, all := roleSubject(r), askAll(r.Role, need.Excessive)
 			switch {
 			case len(all.allowed) > 0:
-				result := finding.Result{Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s has dangerous permissions that no node needs: %s", r.Name, reasons(all.allowed)), Evidence: grantLines(all.allowed)}
-				result.Next = []finding.Next{
-					explainAction(r.Name, all.allowed[0].Action.Name).With("shows which statements allow it"),
-					finding.Advise("give the workloads that need this a role of their own, with EKS Pod Identity or IRSA, then remove it from the node role: " + grantedBy(all.allowed)),
-				}
-				report(result)
+				report(finding.Result{Status: finding.Fail, Subject: subject, Message: fmt.Sprintf("%s has dangerous permissions: %s", r.Name, reasons(all.allowed)), Evidence: grantLines(all.allowed)})
 			case len(all.unknown) > 0:
 				report(unknown(subject, "whether "+r.Name+" has dangerous permissions is unknown", unreadOf(all.unknown)))
 			default:
@@ -54,7 +48,7 @@ roles:
 	},
 }
 
-// reasons are what the actions are good for, a few of many.
+// reasons are the purposes of the actions, a few of many.
 func reasons(answers []view.Answer) string {
 	text := ""
 	for i, a := range answers {
@@ -67,15 +61,4 @@ func reasons(answers []view.Answer) string {
 		text += a.Action.For
 	}
 	return text
-}
-
-// grantedBy names the policies that allow the actions.
-func grantedBy(answers []view.Answer) string {
-	var names []string
-	for _, a := range answers {
-		for _, s := range a.Result.Statements {
-			names = appendNew(names, s.Policy)
-		}
-	}
-	return strings.Join(names, ", ")
 }

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
@@ -55,4 +56,15 @@ func pullOnlyAdvice(v *view.View, r *view.NodeRole, allowed []view.Answer) []fin
 		return []finding.Next{remove}
 	}
 	return []finding.Next{attach(r.Role, v.Place.Partition, policy), remove}
+}
+
+// grantedBy names the policies that allow the actions.
+func grantedBy(answers []view.Answer) string {
+	var names []string
+	for _, a := range answers {
+		for _, s := range a.Result.Statements {
+			names = appendNew(names, s.Policy)
+		}
+	}
+	return strings.Join(names, ", ")
 }

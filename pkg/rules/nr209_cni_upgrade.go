@@ -43,18 +43,18 @@ roles:
 			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: why})
 		}
 		switch identity := v.ConfiguredIdentity(); {
-		case identity.Kind == view.UnknownIdentity:
+		case len(identity.Unread) > 0:
 			report(unknown(awsNodeSubject(), "whether aws-node can be upgraded is unknown", identity.Unread))
 		case identity.Kind == view.NotInstalled:
-			notHere("aws-node is not installed")
+			notHere(withoutAWSNode(v))
 		case cni.Version == "":
-			notHere("the version of vpc-cni is not known: NR206 checks the permissions that any version requires")
+			notHere("the version of vpc-cni is unknown: NR206 checks the permissions that any version requires")
 		case len(cni.NeedsMoreFrom()) == 0:
 			notHere("no later version of vpc-cni requires more permissions than " + cni.Version)
 		case identity.Own():
 			report(judgeUpgrade(v.Role(identity.RoleARN), awsNodeSubject(), cni))
 		default:
-			for _, r := range v.NodeRoles() {
+			for _, r := range rolesUnderAWSNode(v, report) {
 				report(judgeUpgrade(r.Role, roleSubject(r), cni))
 			}
 		}
@@ -62,6 +62,9 @@ roles:
 }
 
 func judgeUpgrade(r *view.Role, subject finding.Subject, cni need.CNI) finding.Result {
+	if !r.OfAccount() {
+		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: r.Name + " is in another account: see NR206"}
+	}
 	if r.Facts.NotFound {
 		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "role " + r.Name + " does not exist"}
 	}

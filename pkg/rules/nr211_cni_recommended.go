@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"strings"
-
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -11,7 +9,7 @@ import (
 var cniRecommended = Rule{
 	ID: "NR211", Name: "cni-recommended", Severity: finding.Info, Concern: finding.ConcernCNI,
 	Explains: []finding.SymptomKind{finding.DeniedCall},
-	NoRepair: "which optional features of the VPC CNI you use is your decision",
+	NoRepair: "you decide which features you use: allow the actions that they need",
 	Title:    "The role that aws-node uses has all permissions that the VPC CNI can use",
 	Why: `aws-node starts and assigns addresses, but cannot do part of its work. An example is to update the security groups of
 the node's network interfaces, or to release addresses. When a call is denied, it reports the event
@@ -29,6 +27,10 @@ roles:
 	Good: `{}`,
 	Check: func(v *view.View, report Reporter) {
 		judge := func(r *view.Role, subject finding.Subject) {
+			if !r.OfAccount() {
+				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: r.Name + " is in another account: see NR206"})
+				return
+			}
 			if r.Facts.NotFound {
 				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "role " + r.Name + " does not exist"})
 				return
@@ -37,21 +39,18 @@ roles:
 			result := all.unblock(all.result(subject, r.Name, "has all permissions that aws-node can use", "is missing permissions that aws-node can use"))
 			if result.Status == finding.Fail {
 				result.Evidence = append(result.Evidence, append(forLines(all.denied), eventLines(v, all.denied)...)...)
-				if len(result.Next) == 0 {
-					result.Next = []finding.Next{finding.Advise("where you use these features, allow " + strings.Join(namesOf(all.denied), ", ") + " in a policy of " + r.Name)}
-				}
 			}
 			report(result)
 		}
 		switch identity := v.ConfiguredIdentity(); {
-		case identity.Kind == view.UnknownIdentity:
+		case len(identity.Unread) > 0:
 			report(unknown(awsNodeSubject(), "whether aws-node has all permissions that it can use is unknown", identity.Unread))
 		case identity.Kind == view.NotInstalled:
-			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "aws-node is not installed"})
+			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: withoutAWSNode(v)})
 		case identity.Own():
 			judge(v.Role(identity.RoleARN), awsNodeSubject())
 		default:
-			for _, r := range v.NodeRoles() {
+			for _, r := range rolesUnderAWSNode(v, report) {
 				judge(r.Role, roleSubject(r))
 			}
 		}

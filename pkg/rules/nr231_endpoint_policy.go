@@ -82,11 +82,11 @@ func nodesThroughEndpoints(v *view.View, r *view.NodeRole) finding.Result {
 		}
 	}
 	call("ec2", ofEC2(v.NeedsOf(r).Required())...)
-	if v.ConfiguredIdentity().Kind == view.FromNodeRole {
+	if v.ConfiguredIdentity().Kind == view.FromNodeRole && v.RunsSystemImages(r) {
 		cni := v.CNI()
 		call("ec2", ofEC2(cni.Required())...)
 	}
-	if inUse, _, _ := v.PodIdentityInUse(); inUse {
+	if inUse, _, _ := v.PodIdentityInUse(); inUse && v.RunsAgent(r) {
 		call("eks-auth", need.PodIdentityAgent...)
 	}
 	images, complete, unread := pulledBy(v, r)
@@ -144,7 +144,7 @@ func awsNodeThroughEndpoints(v *view.View, identity view.Identity) finding.Resul
 }
 
 // judgePassages sums up. What depends on a value that is not known, such as the
-// organization of the principal, is no finding: such policies are common and mostly right.
+// organization of the principal, is not a finding: such policies are common and mostly right.
 func judgePassages(subject finding.Subject, calls string, all []passage, complete bool, unread []snapshot.Missing) finding.Result {
 	var denied, open, passed []string
 	var names []string

@@ -51,7 +51,7 @@ func judgeRepositories(r *view.NodeRole, repositories []view.ForeignRepository) 
 	var all allowedAll
 	var seen []string
 	for _, repository := range repositories {
-		one := sumUp(r.LetsPull(repository))
+		one := sumUp(r.PolicyAllowsPull(repository))
 		all.denied, all.depends, all.allowed = append(all.denied, one.denied...), append(all.depends, one.depends...), append(all.allowed, one.allowed...)
 		all.unknown = append(all.unknown, one.unknown...)
 		if len(one.denied) == 0 {
@@ -62,7 +62,7 @@ func judgeRepositories(r *view.NodeRole, repositories []view.ForeignRepository) 
 			seen = appendNew(seen, fmt.Sprintf("%s reports %s, %d times", e.Object, e.Reason, max(e.Count, 1)))
 		}
 	}
-	result := all.result(roleSubject(r), r.Name, "can pull from repositories of other accounts, as their policies say", "cannot pull from repositories of other accounts")
+	result := all.result(roleSubject(r), r.Name, "can pull from repositories of other accounts", "cannot pull from repositories of other accounts")
 	if result.Status == finding.Fail {
 		result.Evidence = firstLines(seen)
 		result.Next = []finding.Next{finding.Advise("ask account " + repositories[0].Account + " to allow " + r.ARN + " in the policy of the repository")}
@@ -70,7 +70,7 @@ func judgeRepositories(r *view.NodeRole, repositories []view.ForeignRepository) 
 	return result
 }
 
-// blockedPulls says how a repository's policy denies.
+// blockedPulls returns how a repository's policy denies.
 func blockedPulls(repository view.ForeignRepository, all allowedAll) []string {
 	why := "the policy of the repository does not allow this role"
 	if a := all.denied[0]; a.Result.Explicit {

@@ -15,7 +15,7 @@ import (
 
 var simulation = Rule{
 	ID: "NR290", Name: "simulation", Severity: finding.Warning, Concern: finding.ConcernNode, NotOfRole: true,
-	NoRepair: "which of the two answers is wrong is not known",
+	NoRepair: "which of the two answers is wrong is unknown",
 	Title:    "The IAM policy simulator agrees with this program",
 	Why: `AWS and this program disagree: one of the two verdicts is wrong. Both evaluate the same policies. A denial by a
 service control policy is not a difference: the rule whose permission it denies fails.`,
@@ -63,7 +63,7 @@ func compare(r *view.NodeRole, subject finding.Subject, answers []snapshot.Simul
 		ours := r.Can(action)
 		unread = append(unread, ours.Unread...)
 		allowed := theirs.Decision == "allowed"
-		open := len(theirs.MissingContext) > 0 || ours.Verdict == view.Unknown || ours.Verdict == view.Depends
+		open := len(theirs.MissingContext) > 0 || theirs.DeniedBy == snapshot.DeniedByOrganizations || ours.Verdict == view.Unknown || ours.Verdict == view.Depends
 		if open || allowed == (ours.Verdict == view.Allowed) {
 			continue
 		}

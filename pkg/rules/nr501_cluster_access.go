@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -31,6 +32,15 @@ awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', u
 		for _, r := range v.NodeRoles() {
 			report(judgeClusterAccess(v, r))
 		}
+		if nodes := v.HyperPodNodes(); len(nodes) > 0 && len(v.HyperPodRoles()) == 0 && len(v.Unread(snapshot.FactHybridEntries)) == 0 {
+			report(finding.Result{
+				Status: finding.Depends, Subject: clusterSubject(v), Message: "whether HyperPod nodes have access to " + v.Place.Cluster + " depends on how their role is mapped: no access entry is for such nodes",
+				Evidence: []string{"no access entry is of type " + view.HyperPodEntry, "HyperPod nodes have joined: " + someOf(nodes)},
+				Next: []finding.Next{finding.Run(command.AWS(
+					"eks", "create-access-entry", "--cluster-name", v.Place.Cluster, "--type", view.HyperPodEntry, "--principal-arn",
+				).WithPlaceholder("ROLE_ARN")).With("for the execution role of the HyperPod instance group")},
+			})
+		}
 	},
 }
 
@@ -55,16 +65,23 @@ func judgeClusterAccess(v *view.View, r *view.NodeRole) finding.Result {
 	}
 	result := finding.Result{Status: finding.Fail, Subject: subject, Message: r.Name + " has no " + accessWords(a)}
 	if a.ByEntries {
-		result.Evidence = append(append(result.Evidence, "eks:ListAccessEntries: the role has none"), whyEntry(v, r, v.EntryType(r))...)
+		result.Evidence = append(result.Evidence, "eks:ListAccessEntries: no entry for it")
 	} else {
 		result.Evidence = append(result.Evidence, "the cluster's authentication mode is CONFIG_MAP: access entries have no effect")
 		result.Next = []finding.Next{editAWSAuth("add to mapRoles: " + v.NodeMapping(r, r.ARN))}
 	}
 	switch {
-	case a.ByConfigMap && v.Snapshot.AWSAuth == nil:
-		result.Evidence = append(result.Evidence, "the cluster has no ConfigMap kube-system/aws-auth")
-	case a.ByConfigMap:
+	case !a.ByConfigMap:
+		if m, line := v.MappingOf(r.ARN); line > 0 {
+			result.Evidence = append(result.Evidence, "the cluster's authentication mode is API: aws-auth has no effect", entryLine(m, line))
+		}
+	case v.Snapshot.AWSAuth == nil:
+		result.Evidence = append(result.Evidence, "no ConfigMap kube-system/aws-auth")
+	default:
 		result.Evidence = append(result.Evidence, fmt.Sprintf("aws-auth: none of its %d entries names the role", len(v.AWSAuth().Roles)))
+	}
+	if a.ByEntries {
+		result.Evidence = append(result.Evidence, whyEntry(v, r, v.EntryType(r))...)
 	}
 	return result
 }

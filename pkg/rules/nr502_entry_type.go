@@ -50,6 +50,8 @@ nodeGroups: {system: null}`,
 				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "no type fits all nodes of " + r.Name + ": they are named in two ways"})
 			case v.EntryFits(r, a.Entry.Type) && !v.EntryFits(possible, a.Entry.Type):
 				report(unknown(subject, fmt.Sprintf("whether access entry type %s fits all nodes of %s is unknown", a.Entry.Type, r.Name), unread))
+			case a.Entry.Type == "EC2" && v.Naming(possible).Unseen():
+				report(unseenNaming(r, "access entry type EC2 fits", "eks:DescribeAccessEntry: type EC2", "an access entry of type EC2_LINUX, or EC2_WINDOWS for Windows"))
 			case v.EntryFits(r, a.Entry.Type):
 				report(finding.Result{
 					Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("the access entry of %s has type %s", r.Name, a.Entry.Type),
@@ -65,18 +67,31 @@ nodeGroups: {system: null}`,
 	},
 }
 
-// whyEntry says what shows that the nodes need an entry of a type.
+// unseenNaming is the result where access fits only nodes that are named after their instance
+// ID, and no node shows how the nodes of a role are named.
+func unseenNaming(r *view.NodeRole, fits, evidence, otherwise string) finding.Result {
+	return finding.Result{
+		Status: finding.Depends, Subject: roleSubject(r), Message: fmt.Sprintf("whether %s the nodes of %s depends on how they are named", fits, r.Name),
+		Evidence: []string{
+			evidence, "no node of " + r.Name + " has joined that shows how they are named",
+			"it fits only nodes that are named after their instance ID, and nodes of AWS's AMIs are not, unless their user data asks for that",
+		},
+		Next: []finding.Next{finding.Advise("where their user data does not turn on InstanceIdNodeName of nodeadm or an equivalent, use " + otherwise)},
+	}
+}
+
+// whyEntry returns what shows that the nodes need an entry of a type.
 func whyEntry(v *view.View, r *view.NodeRole, want string) []string {
 	naming := v.Naming(r)
 	switch windows, auto := v.Kinds(r); {
 	case want == "EC2" && auto:
 		return []string{"EKS Auto Mode nodes use the role"}
 	case want == "EC2":
-		return []string{"its nodes are named by instance ID: " + someOf(naming.InstanceID)}
+		return []string{"named by instance ID: " + someOf(naming.InstanceID)}
 	case windows:
 		return []string{"Windows nodes use the role: " + someOf(windowsNodes(v, r))}
 	case len(naming.PrivateDNS) > 0:
-		return []string{"its nodes are named by private DNS name: " + someOf(naming.PrivateDNS)}
+		return []string{"named by private DNS name: " + someOf(naming.PrivateDNS)}
 	}
 	return nil
 }

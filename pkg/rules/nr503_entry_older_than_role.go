@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
@@ -26,8 +27,8 @@ with the same name has another ID, and the cluster refuses its nodes.`,
 	Bad:   `accessEntries: {"arn:aws:iam::111122223333:role/eksNodeRole": {createdAt: "2025-06-01T00:00:00Z"}}`,
 	Good:  `{}`,
 	Check: func(v *view.View, report Reporter) {
-		for _, r := range v.NodeRoles() {
-			subject := roleSubject(r)
+		for _, r := range rolesOfEntries(v) {
+			subject := finding.Subject{Kind: finding.SubjectNodeRole, Name: r.Name, ARN: r.ARN}
 			a := v.Access(r.ARN)
 			unread := append(v.Snapshot.MissingOf(snapshot.FactAccessEntries, r.ARN), r.Unread...)
 			switch {
@@ -51,10 +52,25 @@ with the same name has another ID, and the cluster refuses its nodes.`,
 	},
 }
 
+// rolesOfEntries are the roles of nodes of every kind, each once. The entries of hybrid and
+// HyperPod nodes contain the unique ID of their role, too.
+func rolesOfEntries(v *view.View) []*view.Role {
+	var roles []*view.Role
+	for _, r := range v.NodeRoles() {
+		roles = append(roles, r.Role)
+	}
+	for _, r := range slices.Concat(v.HybridRoles(), v.HyperPodRoles()) {
+		if !slices.ContainsFunc(roles, func(have *view.Role) bool { return have.ARN == r.ARN }) {
+			roles = append(roles, r)
+		}
+	}
+	return roles
+}
+
 // undated is the result where one of the two dates is not known.
-func undated(r *view.NodeRole, subject finding.Subject, unread []snapshot.Missing) finding.Result {
+func undated(r *view.Role, subject finding.Subject, unread []snapshot.Missing) finding.Result {
 	if len(unread) == 0 || r.Facts.NotFound {
-		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "when " + r.Name + " or its access entry was created is not known"}
+		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "when " + r.Name + " or its access entry was created is unknown"}
 	}
 	return unknown(subject, "whether the access entry of "+r.Name+" is older than the role is unknown", unread)
 }

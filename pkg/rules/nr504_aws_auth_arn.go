@@ -34,7 +34,7 @@ awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', u
 		for _, r := range v.NodeRoles() {
 			subject := roleSubject(r)
 			a := v.Access(r.ARN)
-			unread := v.Unread(snapshot.FactAWSAuth)
+			unread := v.Snapshot.MissingOf(snapshot.FactAWSAuth, r.ARN)
 			switch {
 			case a.Entry != nil || !a.ByConfigMap:
 				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "aws-auth does not decide the access of " + r.Name})

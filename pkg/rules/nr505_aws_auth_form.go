@@ -14,16 +14,18 @@ var awsAuthForm = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.CorrectMapping,
 	Title:    "aws-auth can be parsed and maps node roles to nodes",
-	Why: `The nodes authenticate as a user who may not register nodes, or aws-auth maps no role at all. The first happens
-where a node role is mapped to a user name or groups that are wrong for its nodes, the second where mapRoles is not a YAML
-list.`,
+	Why: `The nodes authenticate as a user who may not register nodes, or aws-auth maps no role at all. The first
+happens where a node role is mapped to a user name or groups that are wrong for its nodes. The second happens where mapRoles is
+not a YAML list.`,
 	Fix: `Correct mapRoles: the user name system:node:{{EC2PrivateDNSName}}, or system:node:{{SessionName}} for nodes that are
-named after their instance ID; the groups system:bootstrappers and system:nodes, and for Windows also eks:kube-proxy-windows.
+named after their instance ID; the groups system:nodes and, as AWS documents it, system:bootstrappers, and for Windows also
+eks:kube-proxy-windows.
 Of several entries with the same ARN only the last has an effect.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/auth-configmap.html",
 		"https://github.com/awslabs/amazon-eks-ami/issues/1821",
 		"https://github.com/terraform-aws-modules/terraform-aws-eks/issues/1456",
+		"https://github.com/aws/karpenter-provider-aws/issues/5369",
 	},
 	Needs: []snapshot.Fact{snapshot.FactAWSAuth},
 	Bad: `
@@ -65,8 +67,13 @@ awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', u
 				})
 				continue
 			}
-			if possible, unread := v.WithUnread(r); v.LacksAsNode(possible, m) != "" {
+			possible, unread := v.WithUnread(r)
+			if v.LacksAsNode(possible, m) != "" {
 				report(unknown(roleSubject(r), fmt.Sprintf("whether aws-auth maps all nodes of %s is unknown", r.Name), unread))
+				continue
+			}
+			if m.Username != view.ByPrivateDNS && v.Naming(possible).Unseen() {
+				report(unseenNaming(r, "username "+m.Username+" fits", entryLine(m, a.MappedLine), "username "+view.ByPrivateDNS))
 				continue
 			}
 			report(finding.Result{
@@ -95,7 +102,7 @@ func overruled(a view.Access) []string {
 	return lines
 }
 
-// whyMapping says what shows that the nodes need a mapping.
+// whyMapping returns what shows that the nodes need a mapping.
 func whyMapping(v *view.View, r *view.NodeRole) []string {
 	var lines []string
 	if windows, _ := v.Kinds(r); windows {
@@ -103,9 +110,9 @@ func whyMapping(v *view.View, r *view.NodeRole) []string {
 	}
 	switch naming := v.Naming(r); {
 	case naming.ByInstanceID():
-		lines = append(lines, "its nodes are named by instance ID: "+someOf(naming.InstanceID))
+		lines = append(lines, "named by instance ID: "+someOf(naming.InstanceID))
 	case len(naming.PrivateDNS) > 0:
-		lines = append(lines, "its nodes are named by private DNS name: "+someOf(naming.PrivateDNS))
+		lines = append(lines, "named by private DNS name: "+someOf(naming.PrivateDNS))
 	}
 	return lines
 }

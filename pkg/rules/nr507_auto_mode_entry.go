@@ -27,16 +27,20 @@ creates the entry only for the built-in node pools.`,
 	Check: func(v *view.View, report Reporter) {
 		arn := fmt.Sprintf("arn:%s:eks::aws:cluster-access-policy/AmazonEKSAutoNodePolicy", v.Place.Partition)
 		for _, r := range v.NodeRoles() {
-			class := ""
+			class, builtin := "", false
 			for _, s := range r.Sources {
+				builtin = builtin || s.Kind == view.AutoMode && len(v.Snapshot.Cluster.AutoMode.NodePools) > 0
 				if s.Kind == view.AutoModeClass {
 					class = s.Name
 				}
 			}
+			subject, a := roleSubject(r), v.Access(r.ARN)
 			if class == "" {
+				if builtin && a.Entry != nil {
+					report(judgeBuiltinEntry(v, r, arn))
+				}
 				continue
 			}
-			subject, a := roleSubject(r), v.Access(r.ARN)
 			unread := append(v.Snapshot.MissingOf(snapshot.FactAccessEntries, r.ARN), v.Snapshot.MissingOf(snapshot.FactAccessPolicies, r.ARN)...)
 			var has bool
 			if a.Entry != nil {
@@ -58,6 +62,34 @@ creates the entry only for the built-in node pools.`,
 			}
 		}
 	},
+}
+
+// judgeBuiltinEntry judges the access entry of the role of the built-in node pools. EKS
+// creates it, with the policy, when the pools are enabled. Somebody else may have created or
+// recreated it.
+func judgeBuiltinEntry(v *view.View, r *view.NodeRole, policy string) finding.Result {
+	subject := roleSubject(r)
+	entry := v.Access(r.ARN).Entry
+	unread := append(v.Snapshot.MissingOf(snapshot.FactAccessEntries, r.ARN), v.Snapshot.MissingOf(snapshot.FactAccessPolicies, r.ARN)...)
+	_, has := entry.Policies[policy]
+	switch {
+	case has:
+		return finding.Result{
+			Status: finding.Pass, Subject: subject, Message: r.Name + ", the role of the built-in node pools, has AmazonEKSAutoNodePolicy",
+			Evidence: []string{"eks:ListAssociatedAccessPolicies"},
+		}
+	case len(unread) > 0:
+		return unknown(subject, "whether "+r.Name+" has AmazonEKSAutoNodePolicy is unknown", unread)
+	case entry.Type != "EC2":
+		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the access entry of " + r.Name + " has type " + entry.Type + ", which takes no access policies: see NR502"}
+	}
+	return finding.Result{
+		Status: finding.Depends, Subject: subject, Message: "whether nodes of the built-in node pools join depends on who created the access entry of " + r.Name + ": it does not have AmazonEKSAutoNodePolicy",
+		Evidence: []string{
+			"eks:ListAssociatedAccessPolicies: AmazonEKSAutoNodePolicy is not associated",
+			"EKS associates it when it creates the entry for the built-in node pools, and not with an entry that exists",
+		},
+	}
 }
 
 // autoNodePolicy is the access policy of Auto Mode's nodes, as autoClassPatch takes it.

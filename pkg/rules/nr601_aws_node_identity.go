@@ -34,12 +34,12 @@ roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {attachedPolicies: [
 		case identity.Kind == view.UnknownIdentity:
 			result = unknown(awsNodeSubject(), "which identity aws-node is configured with is unknown", identity.Unread)
 		case identity.Kind == view.NotInstalled:
-			result.Status, result.Message = finding.NotApplicable, "aws-node is not installed"
+			result.Status, result.Message = finding.NotApplicable, withoutAWSNode(v)
 		case identity.Own():
 			result.Status = finding.Pass
 			result.Message = fmt.Sprintf("aws-node is configured with %s role %s", identity.Kind, snapshot.NameOf(identity.RoleARN))
 		default:
-			result.Status, result.Message = finding.Fail, "aws-node has no role of its own and uses the node role"
+			result.Status, result.Message = finding.Fail, fmt.Sprintf("aws-node has no role of its own and uses %s", identity.Kind)
 			result.Next = []finding.Next{finding.Advise("give aws-node a role of its own").See("https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html")}
 		}
 		report(result)

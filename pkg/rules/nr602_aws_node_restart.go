@@ -30,7 +30,7 @@ removed. A pod gets its credentials when it is admitted.`,
 		stale := v.StalePods(identity)
 		switch {
 		case identity.Kind == view.NotInstalled:
-			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "aws-node is not installed"})
+			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: withoutAWSNode(v)})
 		case identity.Kind == view.UnknownIdentity:
 			report(unknown(awsNodeSubject(), "whether aws-node's pods use the configured identity is unknown", identity.Unread))
 		case len(stale) > 0:
@@ -39,7 +39,7 @@ removed. A pod gets its credentials when it is admitted.`,
 				Message: fmt.Sprintf("%d of %d aws-node pods do not use the configured identity", len(stale), pods),
 			}
 			for _, use := range stale {
-				result.Evidence = append(result.Evidence, fmt.Sprintf("pod %s on node %s uses %s", use.Pod, use.Node, use.Kind))
+				result.Evidence = append(result.Evidence, fmt.Sprintf("%s on %s: %s", use.Pod, use.Node, use.Kind))
 			}
 			report(result)
 		case len(unread) > 0:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -32,6 +33,14 @@ oidcProviders: {"arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-west-1.amaz
 		case view.UnknownIdentity:
 			report(unknown(awsNodeSubject(), "whether aws-node can assume its role is unknown", identity.Unread))
 		case view.IRSA:
+			if why := v.NoRole(identity.RoleARN); why != "" {
+				report(finding.Result{
+					Status: finding.Fail, Subject: awsNodeSubject(), Message: fmt.Sprintf("aws-node cannot assume its IRSA role: %q %s", identity.RoleARN, why),
+					Evidence: identity.Evidence,
+					Next:     []finding.Next{finding.Run(command.Kubectl("-n", "kube-system", "annotate", "serviceaccount", "aws-node", "--overwrite").WithPlaceholder("eks.amazonaws.com/role-arn=ROLE_ARN"))},
+				})
+				return
+			}
 			report(judgeIRSA(v, v.Role(identity.RoleARN)))
 		default:
 			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "aws-node is not configured with IRSA"})
@@ -48,12 +57,14 @@ func judgeIRSA(v *view.View, r *view.Role) finding.Result {
 	if provider != "" && len(r.Unread) == 0 {
 		trust = r.TrustAllows(v.IRSASession(), "sts:AssumeRoleWithWebIdentity")
 	}
-	switch {
+	switch account := view.AccountOf(r.ARN); {
+	case !r.OfAccount(): // it needs an OIDC provider there, which is not read
+		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: r.Name + " is in account " + account + ", where aws-node cannot use it: see NR206"}
 	case r.Facts.NotFound:
 		result.Evidence = []string{"iam:GetRole " + r.Name + ": NoSuchEntity"}
 		return result
 	case provider == "":
-		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the cluster's OIDC issuer is not known"}
+		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the cluster's OIDC issuer is unknown"}
 	case read && found.NotFound:
 		result.Evidence = []string{"iam:GetOpenIDConnectProvider " + provider + ": NoSuchEntity"}
 		return result
@@ -64,6 +75,9 @@ func judgeIRSA(v *view.View, r *view.Role) finding.Result {
 		result.Evidence = deniedLines([]view.Answer{trust})
 		result.Evidence = append(result.Evidence, "evaluated for "+view.AWSNodeSubject+" of "+provider, "the trust policy allows "+trusted(r))
 		result.Next = []finding.Next{explainTrust(provider, trust.Action.Name)}
+		if trust.ByOrganization() {
+			result.Next = []finding.Next{askOrganization(trust)}
+		}
 		return result
 	case len(missing) > 0 || len(trust.Unread) > 0:
 		return unknown(subject, "whether aws-node can assume "+r.Name+" is unknown", append(missing, trust.Unread...))

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
@@ -18,10 +19,10 @@ var podIdentityWorks = Rule{
 	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork},
 	Repair:   finding.RepairPodIdentity,
 	Title:    "aws-node gets its Pod Identity role on every node",
-	Why: `aws-node crashes, and the node becomes NotReady. It gets credentials from the agent on its own node and has no
-fallback if the agent is not there or the role does not trust EKS Pod Identity.`,
-	Fix: `Install the add-on eks-pod-identity-agent so that it runs on every node, allow sts:AssumeRole and sts:TagSession for
-pods.eks.amazonaws.com in the role's trust policy, and run vpc-cni v1.15.5 or later.`,
+	Why: `aws-node crashes, and the node becomes NotReady. It gets credentials from the agent on its own
+node. It has no fallback if there is no agent, or if the role does not trust EKS Pod Identity.`,
+	Fix: `Install the add-on eks-pod-identity-agent so that it runs on every node. Allow sts:AssumeRole and sts:TagSession for
+pods.eks.amazonaws.com in the role's trust policy. Run vpc-cni v1.15.5 or later.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html",
 		"https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html",
@@ -115,6 +116,7 @@ func assume(r *view.Role, s *view.Session, result *finding.Result, all *allowedA
 	}
 	if len(all.denied) > denied {
 		result.Evidence = append(result.Evidence, trustLines(r, s, all.denied[denied:])...)
+		result.Next = append(result.Next, organizationSteps(all.denied[denied:])...)
 	}
 }
 
@@ -142,6 +144,11 @@ func assumeTarget(v *view.View, associated, target *view.Role, s *view.Session, 
 			notTrusted = append(notTrusted, trusts)
 		}
 	}
+	if asks := organizationSteps(slices.Concat(mayNot, notTrusted)); len(asks) > 0 {
+		result.Evidence = append(result.Evidence, trustLines(target, s, slices.Concat(mayNot, notTrusted))...)
+		result.Next = append(result.Next, asks...)
+		return
+	}
 	if len(mayNot) > 0 {
 		for _, line := range deniedLines(mayNot) {
 			result.Evidence = append(result.Evidence, fmt.Sprintf("%s cannot assume the target role %s: %s", associated.Name, target.Name, line))
@@ -154,12 +161,24 @@ func assumeTarget(v *view.View, associated, target *view.Role, s *view.Session, 
 	}
 }
 
-// trustLines says why a role's trust policy denies actions to a session, and which
+// organizationSteps asks for what policies of the organization deny; nothing where none of
+// them does.
+func organizationSteps(denied []view.Answer) []finding.Next {
+	if i := slices.IndexFunc(denied, view.Answer.ByOrganization); i >= 0 {
+		return []finding.Next{askOrganization(denied[i])}
+	}
+	return nil
+}
+
+// trustLines returns why a role's trust policy denies actions to a session, and which
 // principals it names.
 func trustLines(r *view.Role, s *view.Session, denied []view.Answer) []string {
 	var lines []string
-	for _, line := range deniedLines(denied) {
+	ofTrust := slices.DeleteFunc(slices.Clone(denied), view.Answer.ByOrganization)
+	ofOrganization := slices.DeleteFunc(slices.Clone(denied), func(a view.Answer) bool { return !a.ByOrganization() })
+	for _, line := range deniedLines(ofTrust) {
 		lines = append(lines, fmt.Sprintf("trust policy of %s: %s", r.Name, line))
 	}
+	lines = append(lines, deniedLines(ofOrganization)...)
 	return append(lines, fmt.Sprintf("the trust policy of %s names %s", r.Name, text.OrNone(trusted(r))), s.Asks())
 }

@@ -11,10 +11,11 @@ import (
 
 var awsNodeCredentials = Rule{
 	ID: "NR605", Name: "aws-node-credentials", Severity: finding.Warning, Concern: finding.ConcernCNI, Security: true,
-	NoRepair: "who set the keys or the annotation is not known",
+	NoRepair: "who set the keys or the annotation is unknown",
 	Title:    "aws-node has no static keys, and the webhook does not skip it",
 	Why: `Static access keys override every role, and do not expire. Everybody who can read the DaemonSet can read them, and a
-change of aws-node's role has no effect. A container that the webhook skips gets no role of its own.`,
+change of aws-node's role has no effect. A container that the webhook skips gets no role of its own, and neither does one
+that sets the variables of the webhook itself.`,
 	Fix: `Remove the AWS_ variables, or the annotation eks.amazonaws.com/skip-containers, from the DaemonSet aws-node and let
 it restart.`,
 	Refs: []string{
@@ -22,7 +23,7 @@ it restart.`,
 		"https://github.com/aws/amazon-eks-pod-identity-webhook",
 	},
 	Needs: []snapshot.Fact{snapshot.FactDaemonSet, snapshot.FactPods},
-	Bad:   `awsNode: {daemonSet: {env: {AWS_ACCESS_KEY_ID: "(set)", AWS_SECRET_ACCESS_KEY: "(set)"}}}`,
+	Bad:   `awsNode: {daemonSet: {env: {AWS_SHARED_CREDENTIALS_FILE: /secrets/credentials}}}`,
 	Good:  `{}`,
 	Check: func(v *view.View, report Reporter) {
 		subject, ds := awsNodeSubject(), v.Snapshot.AWSNode.DaemonSet

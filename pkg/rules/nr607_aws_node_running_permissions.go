@@ -19,8 +19,8 @@ var runningPermissions = Rule{
 	Title:    "Every running aws-node pod has the permissions that the VPC CNI needs",
 	Why: `A pod of aws-node keeps the identity that it was started with. Where that identity has no CNI permissions, the pod
 cannot assign addresses to other pods on its node now, even if the configured identity has them.`,
-	Fix: `Restart the DaemonSet aws-node, so that its pods use the configured identity, or give the permissions back to the identity
-that they use until they are restarted.`,
+	Fix: `Restart the DaemonSet aws-node, so that its pods use the configured identity. Until then, give the permissions back to the
+identity that they use.`,
 	Refs: []string{
 		"https://github.com/aws/amazon-vpc-cni-k8s/issues/1338",
 		"https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html",
@@ -36,7 +36,7 @@ that they use until they are restarted.`,
 		unread := v.Unread(snapshot.FactPods)
 		switch {
 		case identity.Kind == view.NotInstalled:
-			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "aws-node is not installed"})
+			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: withoutAWSNode(v)})
 			return
 		case identity.Kind == view.UnknownIdentity:
 			report(unknown(awsNodeSubject(), "whether the running pods of aws-node have CNI permissions is unknown", identity.Unread))
@@ -100,7 +100,7 @@ func judgeRunning(v *view.View, pods []view.PodIdentityUse) finding.Result {
 			Evidence: append(lines, "no Pod Identity association names kube-system/aws-node"),
 		}
 	case arn == "":
-		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: who + ", and its role is not known", Evidence: lines}
+		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: who + ", and its role is unknown", Evidence: lines}
 	}
 	r := v.Role(arn)
 	if r.Facts.NotFound {

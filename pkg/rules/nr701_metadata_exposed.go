@@ -23,6 +23,8 @@ make sure that no pod relies on the node role; NR702 names the known add-ons tha
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html",
 		"https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html",
+		"https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-options.html",
+		"https://docs.aws.amazon.com/eks/latest/userguide/al2023.html",
 	},
 	Needs: []snapshot.Fact{snapshot.FactInstances, snapshot.FactMetadata},
 	Bad:   `instances: {i-0aaaaaaaaaaaaaaaa: {state: running, nodeGroup: apps, httpTokens: required, httpEndpoint: enabled, hopLimit: 2}}`,
@@ -44,18 +46,17 @@ type instancesMetadata struct {
 	seen    int
 }
 
-// sourcesMetadata are the sources of new instances of a node role that set something of the
-// instance metadata service, and how many others there are.
+// sourcesMetadata are the sources of new instances of a node role whose settings of the
+// instance metadata service are known, and how many others there are.
 type sourcesMetadata struct {
-	set    []view.MetadataSource
+	known  []view.MetadataSource
 	others int
 }
 
 func metadataResult(r *view.NodeRole, now instancesMetadata, later sourcesMetadata, unread []snapshot.Missing) finding.Result {
 	subject := roleSubject(r)
-	var evidence, names []string
-	decided := later.others == 0
-	for _, s := range later.set {
+	var evidence, names, open []string
+	for _, s := range later.known {
 		name := string(s.Kind) + " " + s.Name
 		switch {
 		case s.Why != "":
@@ -63,8 +64,9 @@ func metadataResult(r *view.NodeRole, now instancesMetadata, later sourcesMetada
 			evidence = append(evidence, name+": "+s.Why)
 		case s.Decided:
 			evidence = append(evidence, name+": tokens required and hop limit 1, or no endpoint")
-		default:
-			decided = false
+		case s.Instances == 0: // else they show what the account and the AMI decide
+			open = append(open, name)
+			evidence = append(evidence, name+": "+strings.Join(s.Unset, " and ")+" not set, so that the account's default or else the AMI decides")
 		}
 	}
 	switch {
@@ -72,11 +74,17 @@ func metadataResult(r *view.NodeRole, now instancesMetadata, later sourcesMetada
 		return metadataFailure(r, now, names, evidence)
 	case len(unread) > 0:
 		return unknown(subject, "whether pods can get "+r.Name+"'s credentials is unknown", unread)
+	case len(open) > 0:
+		return finding.Result{
+			Status: finding.Depends, Subject: subject, Evidence: evidence,
+			Message: fmt.Sprintf("the account or the AMI decides whether pods can get %s's credentials on new nodes of %s", r.Name, strings.Join(open, ", ")),
+			Next:    []finding.Next{finding.Advise("set HttpTokens to required and the hop limit to 1 in " + open[0])},
+		}
 	case now.seen > 0:
 		evidence = append([]string{fmt.Sprintf("ec2:DescribeInstances: tokens required and hop limit 1 on all %d instances", now.seen)}, evidence...)
-	case len(later.set) == 0:
+	case len(later.known) == 0:
 		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "no running instance holds " + r.Name}
-	case !decided:
+	case later.others > 0:
 		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "no running instance holds " + r.Name + ", and not every source of its nodes sets the options"}
 	}
 	return finding.Result{Status: finding.Pass, Subject: subject, Message: fmt.Sprintf("pods cannot get %s's credentials", r.Name), Evidence: evidence}
@@ -100,7 +108,7 @@ func metadataFailure(r *view.NodeRole, now instancesMetadata, sources, evidence 
 	return result
 }
 
-// worth says what the role's credentials allow besides what every node needs.
+// worth returns what the role's credentials allow besides what every node needs.
 func worth(r *view.NodeRole) string {
 	dangerous := askAll(r.Role, append(need.Indicative(), need.Excessive...))
 	if len(dangerous.allowed) == 0 {

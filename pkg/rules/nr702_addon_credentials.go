@@ -25,6 +25,7 @@ permissions from the node role, and only then set the hop limit to 1.`,
 		"https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html",
 		"https://docs.aws.amazon.com/eks/latest/userguide/add-ons-iam.html",
 		"https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html",
+		"https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/install-CloudWatch-Observability-EKS-addon.html",
 	},
 	Needs: []snapshot.Fact{
 		snapshot.FactRoles, snapshot.FactAttachedPolicies, snapshot.FactInlinePolicies, snapshot.FactPolicies, snapshot.FactNodes,
@@ -49,7 +50,7 @@ roles:
     inlinePolicies: {volumes: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["ec2:CreateVolume","ec2:AttachVolume"],"Resource":"*"}}'}
 addonPods:
   kube-system/ebs-csi-controller-7d9f:
-    {addon: aws-ebs-csi-driver, node: ip-10-0-1-17.eu-west-1.compute.internal, serviceAccount: ebs-csi-controller-sa, credentials: %s}
+    {addon: aws-ebs-csi-driver, node: ip-10-0-1-17.eu-west-1.compute.internal, serviceAccount: ebs-csi-controller-sa, container: ebs-plugin, credentials: %s}
 addonAccounts: {kube-system/ebs-csi-controller-sa: {}}
 instances: {i-01a2b3c4d5e6f7081: {state: running, nodeGroup: apps, instanceProfile: "arn:aws:iam::111122223333:instance-profile/eksNodeRole", httpTokens: required, httpEndpoint: enabled, hopLimit: 1}}
 `, credentials)
@@ -64,21 +65,28 @@ type reliance struct {
 // judgeAddons keeps the add-ons that use the node role and are allowed what they call: what
 // a role does not allow, an add-on does not call with it.
 func judgeAddons(v *view.View, r *view.NodeRole, uses []view.AddonUse) finding.Result {
+	subject := roleSubject(r)
+	otherwise := finding.Result{Status: finding.Pass, Subject: subject, Message: "no known add-on relies on " + r.Name}
 	var relying []reliance
 	var unread []snapshot.Missing
 	for _, use := range uses {
-		if len(use.OnNodeRole) == 0 {
-			continue
+		line, known := otherCredentials(use), use.Unclear == 0
+		if len(use.OnNodeRole) > 0 {
+			all := askAll(r.Role, use.Addon.Calls)
+			switch {
+			case len(all.denied) > 0:
+				line, known = notCalled(r, use, all)
+			case len(all.unknown) > 0:
+				unread = append(unread, unreadOf(all.unknown)...)
+			default:
+				relying = append(relying, reliance{use, all})
+			}
 		}
-		switch all := askAll(r.Role, use.Addon.Calls); {
-		case len(all.denied) > 0:
-		case len(all.unknown) > 0:
-			unread = append(unread, unreadOf(all.unknown)...)
-		default:
-			relying = append(relying, reliance{use, all})
+		if !known {
+			otherwise.Status, otherwise.Message = finding.NotApplicable, "whether add-ons rely on "+r.Name+" depends on what is not read"
 		}
+		otherwise.Evidence = append(otherwise.Evidence, fmt.Sprintf("%s (service account %s): %s", use.Addon.Title, use.Account, line))
 	}
-	subject := roleSubject(r)
 	switch {
 	case len(relying) > 0:
 		return relyingResult(v, r, relying)
@@ -87,20 +95,35 @@ func judgeAddons(v *view.View, r *view.NodeRole, uses []view.AddonUse) finding.R
 	case len(v.Unread(snapshot.FactNodes)) > 0:
 		return unknown(subject, "whether an add-on on other nodes relies on "+r.Name+" is unknown", v.Unread(snapshot.FactNodes))
 	}
-	result := finding.Result{Status: finding.Pass, Subject: subject, Message: "no known add-on relies on " + r.Name}
-	for _, use := range uses {
-		line := text.Count(use.Others, "pod") + " with other credentials"
-		switch {
-		case len(use.OnNodeRole) > 0:
-			line = r.Name + " does not allow what it calls"
-		case use.Unclear > 0:
-			result.Status, result.Message = finding.NotApplicable, "whether add-ons rely on "+r.Name+" depends on what is not read"
-			line = text.Count(use.Unclear, "pod") + " with a profile, or an environment from a ConfigMap or Secret"
-		}
-		result.Evidence = append(result.Evidence, fmt.Sprintf("%s (service account %s): %s", use.Addon.Title, use.Account, line))
+	if m := v.Unread(snapshot.FactAddonPods); len(m) > 0 && otherwise.Status == finding.Pass {
+		otherwise.Status, otherwise.Message = finding.NotApplicable, "whether other add-ons rely on "+r.Name+" is not known, as not all pods of add-ons were read"
+		otherwise.Evidence = append(otherwise.Evidence, missingLine(m[0]))
 	}
-	result.Evidence = firstLines(result.Evidence)
-	return result
+	otherwise.Evidence = firstLines(otherwise.Evidence)
+	return otherwise
+}
+
+// otherCredentials says which credentials the pods of an add-on have that do not use the node
+// role's, or may not.
+func otherCredentials(use view.AddonUse) string {
+	if use.Unclear > 0 {
+		return text.Count(use.Unclear, "pod") + " with a profile, an environment from a ConfigMap or Secret, or containers with different credentials"
+	}
+	return text.Count(use.Others, "pod") + " with other credentials"
+}
+
+// notCalled says that a node role does not allow what an add-on calls; known is false where
+// the role allows what it may call instead.
+func notCalled(r *view.NodeRole, use view.AddonUse, calls allowedAll) (line string, known bool) {
+	instead := askAll(r.Role, use.Addon.Instead)
+	var may []view.Answer
+	for _, answers := range [][]view.Answer{instead.allowed, instead.depends, instead.unknown} {
+		may = append(may, answers...)
+	}
+	if len(may) == 0 {
+		return r.Name + " does not allow what it calls", true
+	}
+	return fmt.Sprintf("%s does not allow %s; whether it calls %s instead is in its configuration, which is not read", r.Name, strings.Join(namesOf(calls.denied), ", "), strings.Join(namesOf(may), " or ")), false
 }
 
 // relyingResult says which add-ons rely on a node role, and what a hop limit of 1 does to
@@ -111,7 +134,7 @@ func relyingResult(v *view.View, r *view.NodeRole, relying []reliance) finding.R
 	if len(certain) == 0 {
 		result.Status, certain = finding.Depends, relying
 	}
-	var names, reached, cut, secrets []string
+	var names, reached, cut, secrets, accounts []string
 	for _, use := range certain {
 		names = appendNew(names, use.Addon.Title)
 		if len(use.Reach) > 0 {
@@ -124,7 +147,10 @@ func relyingResult(v *view.View, r *view.NodeRole, relying []reliance) finding.R
 	}
 	for _, use := range relying {
 		result.Evidence = append(result.Evidence, relianceLines(v, use)...)
-		result.Next = append(result.Next, finding.Advise("give service account "+use.Account+" a role of its own, by EKS Pod Identity or IRSA, and restart its pods"))
+		accounts = appendNew(accounts, use.Account)
+	}
+	for _, account := range accounts {
+		result.Next = append(result.Next, finding.Advise("give service account "+account+" a role of its own, by EKS Pod Identity or IRSA, and restart its pods"))
 	}
 	result.Message = fmt.Sprintf("add-ons use the credentials of %s: %s", r.Name, strings.Join(names, ", "))
 	switch {
@@ -150,7 +176,11 @@ func relianceLines(v *view.View, use reliance) []string {
 	if more := len(use.OnNodeRole) - 1; more > 0 {
 		pods += fmt.Sprintf(" and %d more", more)
 	}
-	lines := []string{"pod " + pods + ": its environment selects no credentials but those of the instance"}
+	where := "pod " + pods
+	if use.Container != "" {
+		where = "container " + use.Container + " of " + where
+	}
+	lines := []string{where + ": its environment selects no credentials but those of the instance"}
 	account, read := v.Snapshot.AddonAccounts[use.Account]
 	switch {
 	case !read || v.Snapshot.IsMissing(snapshot.FactAddonAccounts, use.Account):

@@ -33,6 +33,11 @@ organization:
 		all  = `{"Effect":"Allow","Action":"*","Resource":"*"}`
 		none = `{"Effect":"Deny","Principal":"*","Action":"sqs:*","Resource":"*"}`
 	)
+	const imdsV1 = `,{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"NumericLessThan":{"ec2:RoleDelivery":"2.0"}}}`
+	instances := func(tokens string) string {
+		of := `{state: running, instanceProfile: "arn:aws:iam::111122223333:instance-profile/eksNodeRole", httpEndpoint: enabled, hopLimit: 1, httpTokens: `
+		return `instances: {i-01a2b3c4d5e6f7081: ` + of + `required}, i-02a2b3c4d5e6f7082: ` + of + tokens + `}, i-03a2b3c4d5e6f7083: ` + of + `required}}`
+	}
 	rcp := func(action, condition string) string {
 		return `{"Sid":"Mine","Effect":"Deny","Principal":"*","Action":"` + action + `","Resource":"*"` + condition + `}`
 	}
@@ -68,6 +73,43 @@ organization:
 		"an RCP denies everyone but services to assume roles": {
 			organization(all, rcp("sts:AssumeRole", `,"Condition":{"StringNotEqualsIfExists":{"aws:PrincipalOrgID":"o-1"},"BoolIfExists":{"aws:PrincipalIsAWSService":"false"}}`)), "", "", "",
 		},
+		"an RCP denies services of other organizations": {
+			organization(all, rcp("sts:*", `,"Condition":{"StringNotEqualsIfExists":{"aws:SourceOrgID":"o-1","aws:ResourceTag/exempt":"true"},"Null":{"aws:SourceAccount":"false"},"Bool":{"aws:PrincipalIsAWSService":"true"}}`)), "", "", "",
+		},
+		"an RCP denies what is not encrypted": {organization(all, rcp("sts:*", `,"Condition":{"BoolIfExists":{"aws:SecureTransport":"false"}}`)), "", "", ""},
+		"an RCP denies calls from another region by an endpoint": {
+			organization(all, rcp("sts:AssumeRole", `,"Condition":{"StringEquals":{"aws:SourceVpc":"vpc-1"},"StringNotEqualsIfExists":{"aws:RequestedRegion":"us-east-1"}}`)), "", "", "",
+		},
+		"an RCP denies tokens of other providers": {
+			organization(all, rcp("sts:AssumeRoleWithWebIdentity", `,"Condition":{"Null":{"token.actions.githubusercontent.com:sub":"true"}}`)), "NR603",
+			"denied by RCP Own statement 1 (Mine)", "organization's resource control policies",
+		},
+		// AWS's example leaves the action out, as such a request has no organization.
+		"an RCP denies everyone but principals of the organization, tokens included": {
+			organization(all, rcp("sts:*", `,"Condition":{"StringNotEqualsIfExists":{"aws:PrincipalOrgID":"o-1"},"BoolIfExists":{"aws:PrincipalIsAWSService":"false"}}`)), "NR603",
+			"sts:AssumeRoleWithWebIdentity: denied by RCP Own statement 1 (Mine)", "organization's resource control policies",
+		},
+		"an RCP denies EKS Pod Identity to tag sessions": {
+			organization(all, rcp("sts:TagSession", "")) + ruleNamed(t, "NR604").Good, "NR604",
+			"sts:TagSession: denied by RCP Own statement 1 (Mine)", "organization's resource control policies",
+		},
+		"an SCP denies resources of other organizations": {
+			organization(all+`,{"Effect":"Deny","Action":"*","NotResource":"arn:aws:ecr:*:602401143452:repository/*","Condition":{"StringNotEqualsIfExists":{"aws:ResourceOrgID":"o-1","ec2:Owner":"amazon"}}}`, none), "", "", "",
+		},
+		"an SCP denies resources of other organizations, also EKS's": {
+			organization(all+`,{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringNotEqualsIfExists":{"aws:ResourceOrgID":"${aws:PrincipalOrgID}"}}}`, none), "NR202",
+			"ecr:BatchGetImage, ecr:GetDownloadUrlForLayer: denied by SCP Own statement 2", "organization's service control policies",
+		},
+		"an SCP denies resources outside of an organizational unit": {
+			organization(all+`,{"Effect":"Deny","Action":"*","NotResource":"arn:aws:ecr:*:602401143452:repository/*","Condition":{"ForAllValues:StringNotLike":{"aws:ResourceOrgPaths":"o-1/r-1/ou-1/*","aws:PrincipalOrgPaths":"o-1/*"}}}`, none), "", "", "",
+		},
+		"an SCP denies instances of another VPC": {
+			organization(all+`,{"Effect":"Deny","Action":["ec2:AssignPrivateIpAddresses","ec2:CreateTags"],"Resource":"*","Condition":{"Null":{"ec2:SourceInstanceARN":"false"},"StringNotEquals":{"aws:SourceVpc":"${aws:Ec2InstanceSourceVpc}"}}}`, none), "", "", "",
+		},
+		"an SCP denies IMDSv1 to the role of pods": {
+			organization(all+`,{"Effect":"Deny","Action":["ec2:AssignPrivateIpAddresses","ec2:CreateTags"],"Resource":"*","Condition":{"NumericLessThan":{"ec2:RoleDelivery":"2.0"}}}`, none), "", "", "",
+		},
+		"an SCP denies IMDSv1, and the instances require IMDSv2": {organization(all+imdsV1, none) + instances("required"), "", "", ""},
 		"the management account is not limited": {`
 organization: {id: o-1, managementAccount: "111122223333"}
 `, "", "", ""},
@@ -85,7 +127,7 @@ organization: {id: o-1, managementAccount: "999999999999", levels: [{id: r-1}, {
 				if r.ID == test.rule && r.Status == finding.Fail {
 					found = strings.Contains(strings.Join(r.Evidence, "\n"), test.says) && len(r.Next) == 1 && strings.Contains(r.Next[0].Note, test.next)
 				}
-				if !found && r.ID == test.rule || test.rule == "" && (r.Failed() || r.Status == finding.Unknown) {
+				if !found && r.ID == test.rule || test.rule == "" && (r.Failed() || r.Status == finding.Unknown || r.Status == finding.Depends) {
 					t.Errorf("%s %s: %s\n%s\n%v", r.ID, r.Status, r.Message, strings.Join(r.Evidence, "\n"), r.Next)
 				}
 			}
@@ -94,6 +136,12 @@ organization: {id: o-1, managementAccount: "999999999999", levels: [{id: r-1}, {
 			}
 		})
 	}
+	t.Run("an SCP denies IMDSv1, and one instance takes it", func(t *testing.T) {
+		report := rules.Judge(view.New(overlay(t, organization(all+imdsV1, none)+instances("optional"))), rules.Options{})
+		if r := resultOf(t, report.Results, "NR201"); r.Status != finding.Depends || !says(r, "NumericLessThan ec2:RoleDelivery 2.0") {
+			t.Errorf("%+v", r)
+		}
+	})
 }
 
 // TestOptionalFacts: what is optional and could not be read is one line, and the report is

@@ -25,6 +25,28 @@ func awsNodeSubject() finding.Subject {
 	return finding.Subject{Kind: finding.SubjectAWSNode, Name: "aws-node"}
 }
 
+// withoutAWSNode is the message where no node runs aws-node.
+func withoutAWSNode(v *view.View) string {
+	if v.Snapshot.AWSNode.DaemonSet == nil {
+		return "aws-node is not installed"
+	}
+	return "no node runs aws-node"
+}
+
+// rolesUnderAWSNode are the node roles whose nodes run aws-node, which uses the role where it
+// has none of its own. The others are reported.
+func rolesUnderAWSNode(v *view.View, report Reporter) []*view.NodeRole {
+	var roles []*view.NodeRole
+	for _, r := range v.NodeRoles() {
+		if v.RunsSystemImages(r) {
+			roles = append(roles, r)
+			continue
+		}
+		report(finding.Result{Status: finding.NotApplicable, Subject: roleSubject(r), Message: "aws-node does not run on nodes of " + r.Name + ": they are EKS Auto Mode or Windows nodes"})
+	}
+	return roles
+}
+
 // unknown is the result for a subject whose facts could not be read.
 func unknown(subject finding.Subject, message string, unread []snapshot.Missing) finding.Result {
 	r := finding.Result{Status: finding.Unknown, Subject: subject, Message: message}
@@ -159,8 +181,11 @@ func unreadOf(answers []view.Answer) []snapshot.Missing {
 	return list
 }
 
-// deniedLines says what denies the actions, actions with the same reason in one line.
+// deniedLines returns what denies the actions, actions with the same reason in one line.
 func deniedLines(answers []view.Answer) []string { return grouped(answers, whyDenied) }
+
+// notAllowed begins the reason of an action that no statement allows.
+const notAllowed = "no statement allows "
 
 func whyDenied(a view.Answer) string {
 	switch {
@@ -175,7 +200,7 @@ func whyDenied(a view.Answer) string {
 	case a.Result.By == iampolicy.LayerSession:
 		return "the session policy of the Pod Identity association does not allow it" + nearest(a.Result)
 	default:
-		return "no statement allows it" + nearest(a.Result)
+		return notAllowed + "it" + nearest(a.Result)
 	}
 }
 
@@ -208,12 +233,13 @@ func whyDepends(a view.Answer) string {
 	return "depends on " + strings.Join(parts, "; ")
 }
 
-// grantLines says which statement allows the actions.
+// grantLines returns which statement allows the actions.
 func grantLines(answers []view.Answer) []string { return grouped(answers, whyAllowed) }
 
 func whyAllowed(a view.Answer) string { return "allowed by " + statementList(a.Result.Statements) }
 
-// grouped prints "ACTION, ACTION: REASON" for each distinct reason.
+// grouped prints "ACTION, ACTION: REASON" for each distinct reason, and "no statement allows
+// ACTION, ACTION".
 func grouped(answers []view.Answer, reason func(view.Answer) string) []string {
 	var order []string
 	actions := map[string][]string{}
@@ -226,7 +252,12 @@ func grouped(answers []view.Answer, reason func(view.Answer) string) []string {
 	}
 	lines := make([]string, 0, len(order))
 	for _, why := range order {
-		lines = append(lines, strings.Join(actions[why], ", ")+": "+why)
+		names := strings.Join(actions[why], ", ")
+		if rest, ok := strings.CutPrefix(why, notAllowed+"it"); ok {
+			lines = append(lines, notAllowed+names+rest)
+		} else {
+			lines = append(lines, names+": "+why)
+		}
 	}
 	return lines
 }

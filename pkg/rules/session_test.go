@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -60,6 +61,15 @@ func TestServiceControlPolicy(t *testing.T) {
 		}
 		if !decided {
 			t.Errorf("%s: no decision of the report is the organization's", id)
+		}
+		// The policies themselves decide where they were read.
+		s.Organization = &snapshot.Organization{ID: "o-1", ManagementAccount: "999999999999", Levels: []snapshot.OrganizationLevel{{ID: "r-1"}, {ID: "111122223333"}}}
+		read := rules.Judge(view.New(s), rules.Options{}).Results
+		if got := resultOf(t, read, id); got.Status != finding.Pass {
+			t.Errorf("%s, with the policies: %+v", id, got)
+		}
+		if ids := failed(read); len(ids) > 0 {
+			t.Errorf("%s, with the policies: %v fail", id, ids)
 		}
 	}
 }
@@ -205,5 +215,23 @@ roles: {"arn:aws:iam::111122223333:role/goneRole": {notFound: true}}`)
 	if got.Status != finding.Fail || !says(got, "EC2NodeClass default: condition InstanceProfileReady is False: NodeRoleNotFound Failed to detect the NodeRole") ||
 		!slices.ContainsFunc(got.Causes, func(c finding.Ref) bool { return c.ID == "NR104" }) {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestTrustConditions: a trust policy that names EC2, and whose conditions no request of EC2
+// meets, is said to have such conditions.
+func TestTrustConditions(t *testing.T) {
+	for condition, want := range map[string]string{
+		`{"StringEquals":{"aws:SourceAccount":"444455556666"}}`:         "; the conditions of trust policy of eksNodeRole statement 2 are not met",
+		`{"StringEquals":{"aws:SourceVpc":"vpc-1"}}`:                    "; the conditions of trust policy of eksNodeRole statement 2 are not met",
+		`{"DateLessThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"}}`:   "; the conditions of trust policy of eksNodeRole statement 2 are not met",
+		`{"StringEqualsIfExists":{"aws:SourceAccount":"111122223333"}}`: "",
+	} {
+		s := overlay(t, `roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {trustPolicy: '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"eks.amazonaws.com"},"Action":"sts:AssumeRole"},{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole","Condition":`+condition+`}]}'}}`)
+		s.Source.CollectedAt = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+		r := resultOf(t, rules.Judge(view.New(s), rules.Options{}).Results, "NR301")
+		if (want == "") != (r.Status == finding.Pass) || !strings.Contains(r.Evidence[0], want) {
+			t.Errorf("%s: %+v", condition, r)
+		}
 	}
 }

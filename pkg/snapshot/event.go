@@ -1,9 +1,10 @@
 package snapshot
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // EventCause is what a warning event of Kubernetes says AWS refused.
@@ -21,9 +22,11 @@ const (
 	CausePublicImage EventCause = "publicImage"
 	// CauseNetwork: the VPC CNI gave a pod no network.
 	CauseNetwork EventCause = "network"
+	// CauseFargateRole: EKS starts no Fargate node with a profile's pod execution role.
+	CauseFargateRole EventCause = "fargateRole"
 )
 
-// eventMessage says by which words an event has a cause. Words are in lower case; an
+// eventMessage describes by which words an event has a cause. Words are in lower case; an
 // event has the cause where its reason is one of the reasons, its message names such a
 // host, and it has one of each group of words.
 type eventMessage struct {
@@ -41,7 +44,7 @@ type eventMessage struct {
 // kubernetes/kubernetes pkg/kubelet/events/event.go (Failed, FailedCreatePodSandBox),
 // awslabs/amazon-eks-ami#1425 and aws/amazon-vpc-cni-k8s#2783 (the pause image),
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
-// (not authorized to perform).
+// (not authorized to perform), terraform-aws-modules/terraform-aws-eks#2972 (Fargate).
 var eventMessages = []eventMessage{
 	{reasons: []string{"MissingIAMPermissions", "FailedCustomSecurityGroupsDiscovery"}, cause: CauseDeniedCall},
 	{reasons: pullReasons, host: isPrivateECR, words: [][]string{refusedWords}, cause: CauseImage},
@@ -49,6 +52,7 @@ var eventMessages = []eventMessage{
 	{reasons: sandboxReasons, host: isPrivateECR, words: [][]string{pauseWords, refusedWords}, cause: CauseImage},
 	{reasons: sandboxReasons, host: isPublicECR, words: [][]string{pauseWords, slices.Concat(refusedWords, limitWords)}, cause: CausePublicImage},
 	{reasons: sandboxReasons, words: [][]string{{"aws-cni", "failed to assign an ip"}}, cause: CauseNetwork},
+	{reasons: []string{"FailedScheduling"}, words: [][]string{{"misconfigured fargate profile"}, {"pod execution role"}}, cause: CauseFargateRole},
 	{words: [][]string{{"not authorized to perform"}}, cause: CauseDeniedCall},
 }
 
@@ -84,14 +88,14 @@ func (e Event) Cause() EventCause {
 }
 
 var (
-	actionWord = regexp.MustCompile(`(?:^|[\s"'(])([a-z][a-z0-9-]{1,40}:[A-Z][A-Za-z0-9]{2,80})(?:$|[\s"'),.])`)
-	roleWord   = regexp.MustCompile(`arn:aws[a-z-]*:sts::[0-9]{12}:assumed-role/([A-Za-z0-9+=,.@_-]{1,128})/`)
+	actionWord = text.Pattern(`(?:^|[\s"'(])([a-z][a-z0-9-]{1,40}:[A-Z][A-Za-z0-9]{2,80})(?:$|[\s"'),.])`)
+	roleWord   = text.Pattern(`arn:aws[a-z-]*:sts::[0-9]{12}:assumed-role/([A-Za-z0-9+=,.@_-]{1,128})/`)
 )
 
 // DeniedAction returns the action that the message says is denied, such as
 // ec2:CreateTags; empty where it names none.
 func (e Event) DeniedAction() string {
-	if m := actionWord.FindStringSubmatch(e.Message); m != nil {
+	if m := actionWord().FindStringSubmatch(e.Message); m != nil {
 		return m[1]
 	}
 	if e.Reason == "FailedCustomSecurityGroupsDiscovery" {
@@ -103,14 +107,14 @@ func (e Event) DeniedAction() string {
 // DeniedRole returns the name of the role whose session the message says was denied;
 // empty where it names none.
 func (e Event) DeniedRole() string {
-	if m := roleWord.FindStringSubmatch(e.Message); m != nil {
+	if m := roleWord().FindStringSubmatch(e.Message); m != nil {
 		return m[1]
 	}
 	return ""
 }
 
 // imageWord is an image of a private registry of ECR in a text.
-var imageWord = regexp.MustCompile(`[0-9]{12}\.dkr[.-]ecr[A-Za-z0-9.:/@_-]+`)
+var imageWord = text.Pattern(`[0-9]{12}\.dkr[.-]ecr[A-Za-z0-9.:/@_-]+`)
 
 // Image returns the image that could not be pulled from a private registry of ECR; the zero
 // Image where the event is about none.
@@ -118,7 +122,7 @@ func (e Event) Image() Image {
 	if e.Cause() != CauseImage {
 		return Image{}
 	}
-	image, ok := ParseImage(strings.TrimRight(imageWord.FindString(e.Message), ".:/"))
+	image, ok := ParseImage(strings.TrimRight(imageWord().FindString(e.Message), ".:/"))
 	if !ok || !image.Private() {
 		return Image{}
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
-// FileError says what is wrong with a snapshot file and where.
+// FileError describes what is wrong with a snapshot file and where.
 type FileError struct {
 	// File is the name the user gave; "-" is standard input.
 	File string
@@ -286,7 +286,7 @@ func (v visitor) Visit(n ast.Node) ast.Visitor {
 	return v
 }
 
-// kindOfToken says what a value is, as people say it.
+// kindOfToken returns what a value is, as people say it.
 func kindOfToken(t *token.Token) string {
 	switch t.Type {
 	case token.IntegerType, token.BinaryIntegerType, token.OctetIntegerType, token.HexIntegerType, token.FloatType:
@@ -302,7 +302,7 @@ func kindOfToken(t *token.Token) string {
 	}
 }
 
-// kindOfNode says what the YAML library expects.
+// kindOfNode returns what the YAML library expects.
 func kindOfNode(t ast.NodeType) string {
 	switch t {
 	case ast.MappingType, ast.MappingValueType:
@@ -316,7 +316,7 @@ func kindOfNode(t ast.NodeType) string {
 	}
 }
 
-// kindOfType says what a field of a type holds.
+// kindOfType returns what a field of a type holds.
 func kindOfType(t reflect.Type) string {
 	switch {
 	case t == nil:

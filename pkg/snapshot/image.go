@@ -2,9 +2,10 @@ package snapshot
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // Image is what a reference to a container image names. The zero Image names none.
@@ -28,7 +29,7 @@ type ECRRegistry struct {
 // Sources: https://docs.aws.amazon.com/general/latest/gr/ecr.html;
 // kubernetes/cloud-provider-aws cmd/ecr-credential-provider/main.go, which logs in to
 // these hosts alone.
-var ecrHost = regexp.MustCompile(`^([0-9]{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9][a-z0-9-]*)\.([a-z0-9.-]+)$`)
+var ecrHost = text.Pattern(`^([0-9]{12})\.dkr[.-]ecr(?:-fips)?\.([a-z0-9][a-z0-9-]*)\.([a-z0-9.-]+)$`)
 
 // ecrDomains are the domains of private registries, with their partitions.
 var ecrDomains = map[string]string{
@@ -49,10 +50,10 @@ var publicECRHosts = []string{"public.ecr.aws", "ecr-public.aws.com"}
 
 // repositoryName is the form of a repository's name.
 // Source: https://github.com/distribution/reference, reference.go.
-var repositoryName = regexp.MustCompile(`^[a-z0-9]+(?:[._/-]+[a-z0-9]+)*$`)
+var repositoryName = text.Pattern(`^[a-z0-9]+(?:[._/-]+[a-z0-9]+)*$`)
 
 // ParseImage parses a reference to an image: [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST]. It
-// is not ok where the text is no such reference.
+// is not ok where the text is not such a reference.
 func ParseImage(reference string) (image Image, ok bool) {
 	name, _, _ := strings.Cut(reference, "@")
 	image.Host = "docker.io"
@@ -60,7 +61,7 @@ func ParseImage(reference string) (image Image, ok bool) {
 		image.Host, name = hostName(first), rest
 	}
 	image.Repository, _, _ = strings.Cut(name, ":")
-	if image.Host == "" || !repositoryName.MatchString(image.Repository) {
+	if image.Host == "" || !repositoryName().MatchString(image.Repository) {
 		return Image{}, false
 	}
 	image.Registry = ecrRegistry(image.Host)
@@ -76,7 +77,7 @@ func hostName(s string) string {
 // ecrRegistry is the private registry that a host name is of; the zero ECRRegistry for
 // another host.
 func ecrRegistry(host string) ECRRegistry {
-	m := ecrHost.FindStringSubmatch(host)
+	m := ecrHost().FindStringSubmatch(host)
 	if m == nil || ecrDomains[m[3]] == "" {
 		return ECRRegistry{}
 	}
@@ -108,11 +109,11 @@ func isPublicECR(host string) bool { return slices.Contains(publicECRHosts, host
 
 // hostWord is what may be a host name in a message, or a reference or address that
 // begins with one.
-var hostWord = regexp.MustCompile(`[A-Za-z0-9][A-Za-z0-9-]*(?:\.[A-Za-z0-9-]+)+`)
+var hostWord = text.Pattern(`[A-Za-z0-9][A-Za-z0-9-]*(?:\.[A-Za-z0-9-]+)+`)
 
-// namesHost reports whether a text names a host that is wanted.
+// namesHost reports whether a text names one of the hosts.
 func namesHost(text string, wanted func(host string) bool) bool {
-	return slices.ContainsFunc(hostWord.FindAllString(text, -1), func(word string) bool { return wanted(strings.ToLower(word)) })
+	return slices.ContainsFunc(hostWord().FindAllString(text, -1), func(word string) bool { return wanted(strings.ToLower(word)) })
 }
 
 // rootPrefix is the prefix of a pull-through cache rule for every repository that no other

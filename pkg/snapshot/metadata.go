@@ -20,7 +20,20 @@ func (m MetadataOptions) Exposed() (why string, decided bool) {
 	return "", m.HTTPTokens == "required" && m.HopLimit == 1
 }
 
-// String says the options that are set.
+// Unset returns, of the options that decide whether pods can get the credentials of the
+// instance, those that are not set.
+func (m MetadataOptions) Unset() []string {
+	var unset []string
+	if m.HTTPTokens == "" {
+		unset = append(unset, "HttpTokens")
+	}
+	if m.HopLimit == 0 {
+		unset = append(unset, "hop limit")
+	}
+	return unset
+}
+
+// String returns the options that are set.
 func (m MetadataOptions) String() string {
 	var parts []string
 	if m.HTTPEndpoint != "" {
@@ -31,6 +44,9 @@ func (m MetadataOptions) String() string {
 	}
 	if m.HopLimit != 0 {
 		parts = append(parts, fmt.Sprintf("hop limit %d", m.HopLimit))
+	}
+	if len(parts) == 0 {
+		return "no option set"
 	}
 	return strings.Join(parts, ", ")
 }

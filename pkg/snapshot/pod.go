@@ -1,6 +1,7 @@
 package snapshot
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -57,7 +58,7 @@ func (d *DaemonSet) Setting(name string, otherwise bool) (value, known bool) {
 	return value, true
 }
 
-// Origin says where the value of a variable comes from that Setting does not know.
+// Origin returns where the value of a variable comes from that Setting does not know.
 func (d *DaemonSet) Origin(name string) string {
 	if text, set := d.Env[name]; set {
 		return strings.TrimSuffix(strings.TrimPrefix(text, "("), ")")
@@ -65,8 +66,46 @@ func (d *DaemonSet) Origin(name string) string {
 	return "perhaps from " + strings.Join(d.EnvFrom, " or ")
 }
 
-// KnownAddons are the add-ons whose pods AddonPods has, by their label
-// app.kubernetes.io/name.
-var KnownAddons = []string{
-	"aws-cluster-autoscaler", "aws-ebs-csi-driver", "aws-efs-csi-driver", "aws-load-balancer-controller", "cloudwatch-agent", "cluster-autoscaler", "external-dns",
+// KnownAddon is an add-on whose pods AddonPods has.
+type KnownAddon struct {
+	// Name is the label app.kubernetes.io/name of its pods.
+	Name string
+	// Container is the name of the container that calls AWS.
+	Container string
+}
+
+// KnownAddons are the add-ons whose pods AddonPods has. Their other containers and their init
+// containers do not make the calls that an add-on is judged by.
+// Sources: the Helm charts of kubernetes-sigs/aws-ebs-csi-driver, kubernetes-sigs/aws-efs-csi-driver,
+// kubernetes/autoscaler and kubernetes-sigs/external-dns; stable/aws-load-balancer-controller,
+// stable/aws-for-fluent-bit and stable/aws-cloudwatch-metrics of aws/eks-charts;
+// aws/amazon-cloudwatch-agent-operator internal/manifests/manifestutils/labels.go and
+// internal/naming/main.go, with the names of its agents in
+// charts/amazon-cloudwatch-observability of aws-observability/helm-charts.
+var KnownAddons = []KnownAddon{
+	{"aws-cloudwatch-metrics", "aws-cloudwatch-metrics"},
+	{"aws-cluster-autoscaler", "aws-cluster-autoscaler"},
+	{"aws-ebs-csi-driver", "ebs-plugin"},
+	{"aws-efs-csi-driver", "efs-plugin"},
+	{FluentBit, FluentBit},
+	{"aws-load-balancer-controller", "aws-load-balancer-controller"},
+	{"cloudwatch-agent", "otc-container"},
+	{"cloudwatch-agent-cluster-scraper", "otc-container"},
+	{"cloudwatch-agent-windows", "otc-container"},
+	{"cloudwatch-agent-windows-container-insights", "otc-container"},
+	{"cluster-autoscaler", "cluster-autoscaler"},
+	{"external-dns", "external-dns"},
+}
+
+// FluentBit is AWS for Fluent Bit: the name of its image, and the label of the pods of its own
+// Helm chart.
+const FluentBit = "aws-for-fluent-bit"
+
+// ContainerOf is the name of the container of a known add-on that calls AWS.
+func ContainerOf(addon string) string {
+	i := slices.IndexFunc(KnownAddons, func(a KnownAddon) bool { return a.Name == addon })
+	if i < 0 {
+		return ""
+	}
+	return KnownAddons[i].Container
 }

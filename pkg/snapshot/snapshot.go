@@ -153,7 +153,7 @@ type Place struct {
 	Line int    `json:"line,omitempty"`
 }
 
-// Source says how a snapshot came to be.
+// Source describes how a snapshot came to be.
 type Source struct {
 	// Tool is the program and version that read the facts.
 	Tool string `json:"tool,omitempty"`
@@ -196,6 +196,11 @@ type Cluster struct {
 	// RemoteNodeNetworks are the CIDRs of hybrid nodes. A cluster without any has no hybrid nodes.
 	// Source: https://docs.aws.amazon.com/eks/latest/userguide/hybrid-nodes-cluster-create.html
 	RemoteNodeNetworks []string `json:"remoteNodeNetworks,omitempty"`
+	// LocalControlPlane is set for a local cluster on AWS Outposts whose control plane runs
+	// on instances of the account. These are nodes of the cluster, and have the cluster role.
+	// Sources: https://docs.aws.amazon.com/eks/latest/userguide/eks-outposts-local-cluster-create.html,
+	// https://docs.aws.amazon.com/eks/latest/userguide/eks-outposts-troubleshooting.html
+	LocalControlPlane bool `json:"localControlPlane,omitempty"`
 }
 
 // AutoMode is the compute configuration of EKS Auto Mode.
@@ -217,12 +222,14 @@ type NodeGroup struct {
 	Health         []HealthIssue `json:"health,omitempty"`
 	// Subnets are the ids of the subnets in which its nodes start.
 	Subnets []string `json:"subnets,omitempty"`
-	// Metadata are the options in its launch template. Only infrastructure code shows them.
-	Metadata MetadataOptions `json:"metadata,omitzero"`
+	// Metadata are the options in the launch template of its Auto Scaling group, which EKS
+	// makes; nil where they were not read.
+	Metadata *MetadataOptions `json:"metadata,omitempty"`
 }
 
 // MetadataOptions are what instances are launched with for the instance metadata service. What
-// is not set is decided by the AMI and the account.
+// is not set is decided by the account's default or else by the AMI.
+// Source: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-options.html
 type MetadataOptions struct {
 	// HTTPTokens is "required" or "optional"; HTTPEndpoint "enabled" or "disabled".
 	HTTPTokens   string `json:"httpTokens,omitempty"`
@@ -327,8 +334,8 @@ type NodeClass struct {
 	ProfileARN string `json:"profileArn,omitempty"`
 	// Conditions are those of status.conditions that are not met.
 	Conditions []Condition `json:"conditions,omitempty"`
-	// Metadata is spec.metadataOptions.
-	Metadata MetadataOptions `json:"metadata,omitzero"`
+	// Metadata is spec.metadataOptions; nil where it sets nothing.
+	Metadata *MetadataOptions `json:"metadata,omitempty"`
 }
 
 // Condition is a status condition of a Kubernetes object whose status is not True.
@@ -431,8 +438,9 @@ type AutoScalingGroup struct {
 	InstanceProfile string `json:"instanceProfile,omitempty"`
 	// Instances is how many it has now.
 	Instances int `json:"instances,omitempty"`
-	// Metadata are the options in its launch template. Only infrastructure code shows them.
-	Metadata MetadataOptions `json:"metadata,omitzero"`
+	// Metadata are the options in its launch template or launch configuration; nil where they
+	// were not read.
+	Metadata *MetadataOptions `json:"metadata,omitempty"`
 }
 
 // ClusterProviders are the IAM OIDC providers of an account whose URL is that of an EKS
@@ -477,7 +485,7 @@ type InstanceProfile struct {
 	Roles []string `json:"roles,omitempty"`
 }
 
-// Provisioner says what started a node.
+// Provisioner describes what started a node.
 type Provisioner string
 
 // The makers of nodes, recognized by the labels and provider IDs that they set.
@@ -611,7 +619,8 @@ type Pod struct {
 
 // AddonPod is a pod of an add-on that calls AWS.
 type AddonPod struct {
-	// Addon is the pod's label app.kubernetes.io/name, such as aws-ebs-csi-driver.
+	// Addon is the pod's label app.kubernetes.io/name, such as aws-ebs-csi-driver. It is
+	// aws-for-fluent-bit also for a pod with that image and the label k8s-app=fluent-bit.
 	Addon string `json:"addon"`
 	Node  string `json:"node,omitempty"`
 	// ServiceAccount is the name of its service account, in the pod's namespace.
@@ -619,8 +628,11 @@ type AddonPod struct {
 	// HostNetwork is set where the pod uses the node's network, and so reaches the instance
 	// metadata whatever its hop limit.
 	HostNetwork bool `json:"hostNetwork,omitempty"`
-	// Credentials is the source of credentials that the environment of its containers selects,
-	// such as NodeRole.
+	// Container is the container that calls AWS. It is empty where no container has the name that
+	// the add-on gives it, so that every container may be the one.
+	Container string `json:"container,omitempty"`
+	// Credentials is the source of credentials that the environment of that container selects,
+	// such as NodeRole. It is Unknown where several containers may be the one, and they differ.
 	Credentials string `json:"credentials"`
 	// OptionalKeys is the name of a Secret that the pod takes static keys from, if it exists.
 	// Secrets are not read.
@@ -719,7 +731,7 @@ const (
 	FactInstanceProfiles Fact = "instanceProfiles"
 	FactSimulations      Fact = "simulations" // Subject is the role's ARN
 	FactOIDCProviders    Fact = "oidcProviders"
-	FactAWSAuth          Fact = "awsAuth"
+	FactAWSAuth          Fact = "awsAuth"     // Subject is the ARN of a role that it may map, or empty
 	FactNodeClasses      Fact = "nodeClasses" // Subject is karpenter or autoMode, or KIND/NAME for what its role or profile is
 	FactAutoScaling      Fact = "autoScalingGroups"
 	FactNodes            Fact = "nodes"

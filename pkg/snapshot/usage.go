@@ -3,7 +3,7 @@ package snapshot
 import "time"
 
 // Usage is what IAM's last accessed information says of a role: which services and
-// actions were attempted with it, and when. It is no part of a Snapshot: no verdict
+// actions were attempted with it, and when. It is not part of a Snapshot: no verdict
 // depends on it.
 //
 // IAM tracks management actions of many services, not every action, and attempts, not

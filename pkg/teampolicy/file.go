@@ -18,7 +18,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 )
 
-// FileError says what is wrong with a file, where, and what to do.
+// FileError describes what is wrong with a file, where, and what to do.
 type FileError struct {
 	// File is the name that the user gave.
 	File string
@@ -74,7 +74,7 @@ func Parse(name string, text []byte, known []string) (*Config, error) {
 
 const head = "apiVersion: " + finding.APIVersion + ", kind: " + Kind
 
-// parsing is what the checks need beside the values: where they stand.
+// parsing is what the checks need beside the values: their positions.
 type parsing struct {
 	name  string
 	body  ast.Node
@@ -141,9 +141,9 @@ func (p *parsing) exception(item ast.Node, e Exception) error {
 	case (e.Role == "") == (e.Subject == ""):
 		return p.problem(item, `add one of them, such as role: eksNodeRole or subject: aws-node; "*" is any`, "an exception names a role or a subject")
 	case strings.TrimSpace(e.Reason) == "":
-		return p.problem(item, "add reason: and say why the failure may stay", "the exception of %s for %s has no reason", e.Rule, e.Role+e.Subject)
+		return p.problem(item, "add reason: with why the failure is accepted", "the exception of %s for %s has no reason", e.Rule, e.Role+e.Subject)
 	case e.Expires == "":
-		return p.problem(item, "add expires: and the last day on which it holds, as YYYY-MM-DD, or never", "the exception of %s for %s does not say when it ends", e.Rule, e.Role+e.Subject)
+		return p.problem(item, "add expires: with its last day as YYYY-MM-DD, or never", "the exception of %s for %s has no end date", e.Rule, e.Role+e.Subject)
 	}
 	if _, err := time.Parse(time.DateOnly, e.Expires); err != nil && e.Expires != never {
 		return p.problem(at("expires"), "write it as YYYY-MM-DD, or never", "expires %q is not a date", e.Expires)
@@ -159,7 +159,7 @@ func (p *parsing) rule(at ast.Node, id string) error {
 	if upper := strings.ToUpper(id); slices.Contains(p.known, upper) {
 		next = "write it as " + upper
 	}
-	return p.problem(at, next, "there is no rule %q", id)
+	return p.problem(at, next, "unknown rule %q", id)
 }
 
 func (p *parsing) problem(at ast.Node, next, format string, args ...any) error {
@@ -224,7 +224,7 @@ func element(n ast.Node, list string, i int) ast.Node {
 
 // fromYAML turns an error of the YAML library into one line with a place.
 func fromYAML(name string, err error) error {
-	e := &FileError{File: name, Problem: firstLine(err.Error()), Next: "docs/schema/config.json says what the file may hold"}
+	e := &FileError{File: name, Problem: firstLine(err.Error()), Next: "docs/schema/config.json describes the file"}
 	var limit *files.LimitError
 	if errors.As(err, &limit) {
 		e.Line, e.Column, e.Problem = limit.Line, 1, limit.Problem
@@ -238,12 +238,12 @@ func fromYAML(name string, err error) error {
 	}
 	var kinds *yaml.TypeError
 	if errors.As(err, &kinds) {
-		e.Problem = fmt.Sprintf("%s stands where %s belongs", form(kinds.SrcType), form(kinds.DstType))
+		e.Problem = fmt.Sprintf("expected %s, found %s", form(kinds.DstType), form(kinds.SrcType))
 	}
 	return e
 }
 
-// form says in YAML's words what a Go type is written as.
+// form returns in YAML's words what a Go type is written as.
 func form(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Map, reflect.Struct:

@@ -107,7 +107,7 @@ func (c *Config) Apply(r *finding.Report, today string) (unused []string) {
 			}
 		}
 		if !used {
-			unused = append(unused, fmt.Sprintf("%s:%d: the exception of %s for %s is about no failure in %s; remove it, or say which cluster it is for",
+			unused = append(unused, fmt.Sprintf("%s:%d: the exception of %s for %s is about no failure in %s; remove it, or name its cluster",
 				c.file, e.line, e.Rule, e.Role+e.Subject, r.Cluster.Name))
 		}
 	}

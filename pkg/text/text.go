@@ -42,6 +42,9 @@ func VisibleASCII(s string) string {
 }
 
 func visible(s string, ok func(rune) bool) string {
+	if strings.IndexFunc(s, func(r rune) bool { return r == utf8.RuneError || !ok(r) }) < 0 {
+		return s // as nearly every text is
+	}
 	var b strings.Builder
 	for i, r := range s {
 		switch {

@@ -72,7 +72,7 @@ func needsOf(v *view.View, arn string) []wanted {
 		add(false, v.CNI().Required()...)
 		add(true, v.CNI().Recommended()...)
 		addCNI(add)
-	case perhaps, node && identity.Kind == view.UnknownIdentity, node && usesCNI(v, arn):
+	case perhaps, node && len(identity.Unread) > 0, node && usesCNI(v, arn):
 		addCNI(add)
 	}
 	if arn == v.AssociatedRole() && arn != identity.RoleARN {

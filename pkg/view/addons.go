@@ -19,6 +19,9 @@ type AddonUse struct {
 	// have what was not read.
 	OnNodeRole      []string
 	Others, Unclear int
+	// Container is the container of the first of OnNodeRole that calls AWS; empty where it may be
+	// any.
+	Container string
 	// OptionalKeys is the name of a Secret from which all of OnNodeRole take static keys
 	// instead, if it exists.
 	OptionalKeys string
@@ -53,6 +56,9 @@ func (v *View) AddonsOn(r *NodeRole) []AddonUse {
 		}
 		if len(use.OnNodeRole) == 0 || pod.OptionalKeys == "" {
 			use.OptionalKeys = pod.OptionalKeys
+		}
+		if len(use.OnNodeRole) == 0 {
+			use.Container = pod.Container
 		}
 		use.OnNodeRole = append(use.OnNodeRole, name)
 		if pod.HostNetwork {

@@ -3,6 +3,7 @@ package view
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -52,7 +53,8 @@ type Identity struct {
 	RoleARN string
 	// Evidence says what decides it, a line each.
 	Evidence []string
-	// Unread is set for UnknownIdentity.
+	// Unread is set for UnknownIdentity and StaticKeys: what would say whose credentials
+	// they are.
 	Unread []snapshot.Missing
 }
 
@@ -60,7 +62,8 @@ type Identity struct {
 func (i Identity) Own() bool { return i.Kind == IRSA || i.Kind == PodIdentity }
 
 // ConfiguredIdentity is the identity that a pod of aws-node gets when it starts
-// now: a Pod Identity association takes precedence, then the service account's annotation,
+// now. What the pod template sets comes first, because the admission webhook does not
+// overwrite it; then a Pod Identity association, then the service account's annotation,
 // then the node role.
 // Source: aws/amazon-eks-pod-identity-webhook pkg/handler/handler.go.
 func (v *View) ConfiguredIdentity() Identity {
@@ -71,6 +74,84 @@ func (v *View) ConfiguredIdentity() Identity {
 	ds := s.AWSNode.DaemonSet
 	if ds == nil {
 		return Identity{Kind: NotInstalled, Evidence: append([]string{"the cluster has no DaemonSet kube-system/aws-node"}, v.otherCNI()...)}
+	}
+	if why := v.displacedCNI(); why != "" {
+		return Identity{Kind: NotInstalled, Evidence: append([]string{why}, v.otherCNI()...)}
+	}
+	if own := ownIdentity(ds); own != nil {
+		return *own
+	}
+	if account := ds.ServiceAccount; account != "" && account != awsNodeName {
+		why := "aws-node runs as service account kube-system/" + account
+		return unknownIdentity([]snapshot.Missing{{
+			Fact: snapshot.FactServiceAccount, Operation: "read the role of service account kube-system/" + account,
+			Error: why + "; only kube-system/aws-node is read",
+		}}, why+", whose role is not read")
+	}
+	return v.identityFromEKS(ds)
+}
+
+// displacedCNI says why no node runs aws-node although its DaemonSet is there, as where
+// another CNI is installed and the DaemonSet is kept; empty where that is not certain. The
+// DaemonSet then has no pod, not even one that waits, and nodes that it would run on are
+// Ready: another CNI gives them their network.
+func (v *View) displacedCNI() string {
+	s := v.Snapshot
+	if len(s.AWSNode.Pods) > 0 || len(v.Unread(snapshot.FactPods, snapshot.FactNodes)) > 0 {
+		return ""
+	}
+	ready := v.nodesWhere(func(n snapshot.Node) bool {
+		return n.Ready && n.InstanceID() != "" && n.Provisioner != snapshot.ProvisionedByAutoMode && n.OS() != snapshot.WindowsOS
+	})
+	others := slices.ContainsFunc(ready, func(name string) bool { return s.Nodes[name].Network != "" })
+	selected := selectedLabels(s.SystemImages[snapshot.WorkloadAWSNode])
+	switch {
+	case len(ready) == 0:
+	case len(selected) > 0:
+		return fmt.Sprintf("the DaemonSet kube-system/aws-node has no pods: nodes lack a label that its nodeSelector asks for: %s", strings.Join(selected, ", "))
+	case others:
+		return "the DaemonSet kube-system/aws-node has no pods, and nodes are Ready with another CNI"
+	}
+	return ""
+}
+
+// ownIdentity is the identity that the pod template itself gives aws-node; nil where EKS
+// decides.
+func ownIdentity(ds *snapshot.DaemonSet) *Identity {
+	source, role := snapshot.Pod{Env: ds.Env}.Credentials()
+	unknown := func(what string) *Identity {
+		why := "the DaemonSet kube-system/aws-node sets " + what
+		identity := unknownIdentity([]snapshot.Missing{{
+			Fact: snapshot.FactDaemonSet, Operation: "find the role of aws-node", Error: why + "; whose credentials they are is not read",
+		}}, why)
+		return &identity
+	}
+	switch source {
+	case snapshot.CredentialsNodeRole:
+		return nil
+	case snapshot.CredentialsIRSA:
+		if strings.HasPrefix(role, "arn:") {
+			return &Identity{Kind: IRSA, RoleARN: role, Evidence: []string{
+				"the DaemonSet kube-system/aws-node sets AWS_WEB_IDENTITY_TOKEN_FILE, and AWS_ROLE_ARN: " + role,
+			}}
+		}
+		return unknown("AWS_WEB_IDENTITY_TOKEN_FILE")
+	case snapshot.CredentialsPodIdentity:
+		return unknown("the endpoint of container credentials")
+	case snapshot.CredentialsStaticKeys:
+		identity := unknown("static access keys")
+		identity.Kind = StaticKeys
+		return identity
+	default:
+		return unknown("a shared profile")
+	}
+}
+
+// identityFromEKS is the identity that the admission webhook gives a pod of aws-node.
+func (v *View) identityFromEKS(ds *snapshot.DaemonSet) Identity {
+	s := v.Snapshot
+	if skipsAWSNode(ds.SkipContainers) {
+		return Identity{Kind: FromNodeRole, Evidence: []string{"the pods of aws-node are annotated eks.amazonaws.com/skip-containers: " + ds.SkipContainers}}
 	}
 	for id, a := range sortedPairs(s.PodIdentityAssociations) {
 		if a.Namespace == awsNodeNamespace && a.ServiceAccount == awsNodeName {
@@ -90,17 +171,45 @@ func (v *View) ConfiguredIdentity() Identity {
 	if m := v.Unread(snapshot.FactServiceAccount); len(m) > 0 {
 		return unknownIdentity(m, "the service account kube-system/aws-node could not be read")
 	}
-	noAssociation := "no Pod Identity association names kube-system/aws-node"
-	if sa := s.AWSNode.ServiceAccount; sa != nil && sa.RoleARN != "" {
-		return Identity{Kind: IRSA, RoleARN: sa.RoleARN, Evidence: []string{
+	const noAssociation = "no Pod Identity association names kube-system/aws-node"
+	sa := s.AWSNode.ServiceAccount
+	switch {
+	case sa == nil || sa.RoleARN == "":
+		return Identity{Kind: FromNodeRole, Evidence: []string{noAssociation, "service account kube-system/aws-node has no annotation eks.amazonaws.com/role-arn"}}
+	case ds.Env[envRoleARN] != "":
+		return Identity{Kind: FromNodeRole, Evidence: []string{
 			noAssociation,
-			"service account kube-system/aws-node is annotated eks.amazonaws.com/role-arn: " + sa.RoleARN,
+			"the DaemonSet kube-system/aws-node sets " + envRoleARN + ": EKS then adds no token for the role that its service account is annotated with",
 		}}
 	}
-	return Identity{Kind: FromNodeRole, Evidence: []string{
-		noAssociation,
-		"service account kube-system/aws-node has no annotation eks.amazonaws.com/role-arn",
-	}}
+	return Identity{Kind: IRSA, RoleARN: sa.RoleARN, Evidence: []string{"IRSA: no Pod Identity association; role-arn annotation " + sa.RoleARN}}
+}
+
+// NoRole says why a text that a service account is annotated with cannot name a role of the
+// cluster's partition, as a clause; empty where it can. STS refuses such a request.
+// Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
+func (v *View) NoRole(text string) string {
+	a, ok := snapshot.ParseARN(text)
+	switch {
+	case !ok || a.Service != "iam" || !strings.HasPrefix(a.Resource, "role/") || !roleName.MatchString(a.Name()):
+		return "is not the ARN of a role"
+	case v.Place.Partition != "" && a.Partition != v.Place.Partition:
+		return "is in partition " + a.Partition + ", the cluster in " + v.Place.Partition
+	}
+	return ""
+}
+
+// roleName matches the names that IAM allows for roles.
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+var roleName = regexp.MustCompile(`^[A-Za-z0-9+=,.@_-]{1,64}$`)
+
+// envRoleARN is the variable by which the webhook gives a pod its IRSA role.
+const envRoleARN = "AWS_ROLE_ARN"
+
+// skipsAWSNode reports whether a value of the annotation eks.amazonaws.com/skip-containers
+// names aws-node's main container.
+func skipsAWSNode(skip string) bool {
+	return slices.Contains(strings.Split(skip, ","), awsNodeName)
 }
 
 func unknownIdentity(m []snapshot.Missing, why string) Identity {
@@ -371,39 +480,46 @@ func (v *View) ExposedInstances() (exposed map[string][]Exposed, seen map[string
 type MetadataSource struct {
 	Source
 	// Why says by which setting pods can get the node role's credentials; Decided is set
-	// where the source's settings decide it.
+	// where the source's settings decide it. Unset are the settings that do not.
 	Why     string
 	Decided bool
+	Unset   []string
+	// Instances is how many running instances of it were read.
+	Instances int
 }
 
-// MetadataSources are the sources of a node role that launch instances, as far as they set
-// anything of the instance metadata service.
-func (v *View) MetadataSources(r *NodeRole) (set []MetadataSource, others int) {
+// MetadataSources are the sources of a node role whose settings of the instance metadata
+// service are known, and how many others it has.
+func (v *View) MetadataSources(r *NodeRole) (known []MetadataSource, others int) {
 	for _, source := range r.Sources {
-		var options snapshot.MetadataOptions
-		switch source.Kind { //nolint:exhaustive // the others have no launch template
-		case NodeGroup:
-			options = v.Snapshot.NodeGroups[source.Name].Metadata
-		case AutoScaling:
-			options = v.Snapshot.AutoScalingGroups[source.Name].Metadata
-		case KarpenterClass:
-			options = v.Snapshot.KarpenterNodeClasses[source.Name].Metadata
-		}
-		if options == (snapshot.MetadataOptions{}) {
+		options := v.metadataOf(source.Kind, source.Name)
+		if options == nil {
 			others++
 			continue
 		}
 		why, decided := options.Exposed()
-		set = append(set, MetadataSource{source, why, decided})
+		known = append(known, MetadataSource{source, why, decided, options.Unset(), v.instancesOf(source)})
 	}
-	return set, others
+	return known, others
+}
+
+// instancesOf counts the instances of a node group or an Auto Scaling group whose settings
+// of the instance metadata service were read.
+func (v *View) instancesOf(source Source) int {
+	count := 0
+	for _, i := range v.Snapshot.Instances {
+		if !i.NotFound && i.HTTPTokens != "" && (source.Kind == NodeGroup && i.NodeGroup == source.Name || source.Kind == AutoScaling && i.AutoScalingGroup == source.Name) {
+			count++
+		}
+	}
+	return count
 }
 
 // UnjoinedInstances are the running instances of the cluster that are not nodes of
 // it, by ID.
 func (v *View) UnjoinedInstances() []string { return v.unjoined() }
 
-// otherCNI says which other CNI the nodes report, if any.
+// otherCNI returns which other CNI the nodes report, if any.
 func (v *View) otherCNI() []string {
 	count := map[string]int{}
 	for _, n := range v.Snapshot.Nodes {
@@ -418,27 +534,31 @@ func (v *View) otherCNI() []string {
 	return lines
 }
 
-// OwnCredentials says, a line each, what gives aws-node credentials other than those from EKS: static
-// keys or a profile in its environment, or an annotation that makes the webhook skip it.
+// OwnCredentials returns, a line each, what gives aws-node credentials other than those from EKS: static
+// keys, a profile or a role in its environment, or an annotation that makes the webhook skip it.
 func (v *View) OwnCredentials() []string {
 	var lines []string
-	look := func(what string, env map[string]string, skip string) {
-		for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"} {
+	look := func(what string, env map[string]string, skip string, names ...string) {
+		for _, name := range append([]string{"AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"}, names...) {
 			if env[name] != "" {
 				lines = append(lines, what+" sets "+name)
 			}
 		}
-		for _, container := range strings.Split(skip, ",") {
-			if strings.TrimSpace(container) == "aws-node" {
-				lines = append(lines, what+" is annotated eks.amazonaws.com/skip-containers: "+skip)
-			}
+		if skipsAWSNode(skip) {
+			lines = append(lines, what+" is annotated eks.amazonaws.com/skip-containers: "+skip)
 		}
 	}
 	if ds := v.Snapshot.AWSNode.DaemonSet; ds != nil {
-		look("the DaemonSet", ds.Env, ds.SkipContainers)
+		look("the DaemonSet", ds.Env, ds.SkipContainers, injected...)
 	}
 	for name, pod := range sortedPairs(v.Snapshot.AWSNode.Pods) {
 		look("pod "+name, pod.Env, pod.SkipContainers)
 	}
 	return lines
+}
+
+// injected are the variables that the webhook adds to pods, and does not add where the pod
+// template sets them.
+var injected = []string{
+	envRoleARN, "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 }

@@ -55,6 +55,30 @@ func (v *View) PodENI() (on bool, unread []snapshot.Missing) {
 	return on, nil
 }
 
+// WindowsUnderEKS are the Windows nodes that have joined whose pods get their addresses from
+// the VPC resource controller of EKS, and the sources of such nodes. It is empty where
+// aws-node does not run, or nodes report another CNI: that one then gives pods their
+// addresses.
+func (v *View) WindowsUnderEKS() []string {
+	if v.Snapshot.AWSNode.DaemonSet == nil || len(v.otherCNI()) > 0 {
+		return nil
+	}
+	var found []string
+	for _, r := range v.roles {
+		for _, name := range r.Nodes {
+			if v.Snapshot.Nodes[name].OS() == snapshot.WindowsOS {
+				found = append(found, "node "+name)
+			}
+		}
+		for _, source := range r.Sources {
+			if v.onlyWindows(source) && source.Nodes == 0 {
+				found = append(found, string(source.Kind)+" "+source.Name)
+			}
+		}
+	}
+	return found
+}
+
 // ClusterSession is the session of EKS with the cluster role. EKS names the cluster as the
 // source of the request that assumes the role; in Auto Mode it tags the session.
 // Sources: https://docs.aws.amazon.com/eks/latest/userguide/cluster-iam-role.html,
@@ -65,15 +89,17 @@ func (v *View) ClusterSession() *Session {
 		s := &Session{
 			Name: "Amazon EKS", Principal: need.ClusterService, TrustActions: []string{"sts:AssumeRole"},
 			assume: func(c *iampolicy.Context) {
-				c.Set("aws:SourceArn", v.Snapshot.Cluster.ARN).Set("aws:SourceAccount", v.Place.Account).Absent("sts:ExternalId")
-				withoutMFA(c)
+				byService(c)
+				v.fromAccount(c)
+				c.Set("aws:SourceArn", v.Snapshot.Cluster.ARN).Absent("sts:ExternalId")
 			},
 			// The requests for security groups of pods are about interfaces that the VPC
 			// resource controller has tagged.
 			use: func(c *iampolicy.Context) {
+				notOfInstance(c)
 				c.Absent("aws:FederatedProvider").Set("ec2:ResourceTag/"+need.PodENIOwnerTag, need.PodENIOwner)
 			},
-			asks: "EKS asks with aws:SourceArn " + v.Snapshot.Cluster.ARN + " and aws:SourceAccount " + v.Place.Account,
+			asks: "EKS sends aws:SourceArn " + v.Snapshot.Cluster.ARN + " and aws:SourceAccount " + v.Place.Account,
 		}
 		if v.Snapshot.Cluster.AutoMode != nil {
 			s.TrustActions = append(s.TrustActions, "sts:TagSession")

@@ -45,7 +45,7 @@ func (v *View) CNIPolicies(r *Role) []CNIPolicy {
 	return found
 }
 
-// grantsCNI tells whether a document allows a role an action that indicates a CNI, of
+// grantsCNI reports whether a document allows a role an action that indicates a CNI, of
 // either IP family, and what it says that is not about a CNI.
 func (v *View) grantsCNI(d *iampolicy.Document, role string) (marked bool, other string) {
 	known := need.CNIActions()

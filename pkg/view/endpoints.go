@@ -49,7 +49,7 @@ func (v *View) Carries(e Endpoint, r *NodeRole) (all, some bool) {
 	for _, source := range r.Sources {
 		subnets := v.Snapshot.NodeGroups[source.Name].Subnets
 		if source.Kind != NodeGroup || len(subnets) == 0 {
-			all, some = false, true // in which subnets its nodes are is not known
+			all, some = false, true // in which subnets its nodes are is unknown
 			continue
 		}
 		for _, subnet := range subnets {
@@ -88,7 +88,9 @@ func (r *Role) TokenPasses(e Endpoint) Answer {
 	s.assume(known)
 	r.v.throughEndpoint(known, e)
 	// The trust policy is another question.
-	set := iampolicy.Prepare(iampolicy.Policies{Endpoint: &e.policy.policy, Resource: &iampolicy.Policy{Name: "any trust", Document: anyTrust}})
+	trust := fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Federated":%q},"Action":%q}}`, s.Principal, webIdentityAction)
+	trusting := r.v.parse(iampolicy.Trust, "trust in "+s.Principal, iampolicy.Policy{Name: "trust in " + s.Principal}, trust)
+	set := iampolicy.Prepare(iampolicy.Policies{Endpoint: &e.policy.policy, Resource: &trusting.policy})
 	action := need.Action{Name: s.TrustActions[0], For: "the credentials of aws-node"}
 	result, err := set.Evaluate(&iampolicy.Request{Principal: s.Principal, Action: action.Name, Resource: r.ARN, Account: r.v.Place.Account, Context: known})
 	return answer(action, result, err, e.policy.unread)
@@ -116,12 +118,3 @@ func (v *View) throughEndpoint(known *iampolicy.Context, e Endpoint) {
 		known.Set("aws:SourceVpc", vpc)
 	}
 }
-
-// anyTrust is a trust policy that allows every identity provider to assume a role.
-var anyTrust = func() *iampolicy.Document {
-	doc, err := iampolicy.Parse(iampolicy.Resource, []byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"*"}}`))
-	if err != nil {
-		panic(err) // the text is constant
-	}
-	return doc
-}()

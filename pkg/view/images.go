@@ -72,9 +72,7 @@ func (v *View) takeImages() *systemImages {
 
 // notNeeded is SystemImage.NotNeeded of a workload's images.
 func (v *View) notNeeded(workload string, pods snapshot.PodImages) string {
-	selected := slices.DeleteFunc(text.SortedKeys(pods.NodeSelector), func(label string) bool {
-		return label == "kubernetes.io/os" || label == "kubernetes.io/arch"
-	})
+	selected := selectedLabels(pods)
 	switch {
 	case len(pods.PullSecrets) > 0:
 		return fmt.Sprintf("the imagePullSecrets of %s log in: %s", workload, strings.Join(pods.PullSecrets, ", "))
@@ -84,6 +82,14 @@ func (v *View) notNeeded(workload string, pods snapshot.PodImages) string {
 		return "CoreDNS runs on nodes of other roles"
 	}
 	return ""
+}
+
+// selectedLabels are the labels that the nodeSelector of a workload asks for, without those
+// that say which platform a node is.
+func selectedLabels(pods snapshot.PodImages) []string {
+	return slices.DeleteFunc(text.SortedKeys(pods.NodeSelector), func(label string) bool {
+		return label == "kubernetes.io/os" || label == "kubernetes.io/arch"
+	})
 }
 
 // nodesOfOthers reports whether the cluster has, or may have, nodes of more than one role.
@@ -107,6 +113,17 @@ func (v *View) RunsSystemImages(r *NodeRole) bool {
 			return s.Kind == NodeGroup && ami != "" && ami != "CUSTOM" && !strings.HasPrefix(ami, "WINDOWS")
 		})
 	return !r.OnlyAutoMode() && (!windows || linux)
+}
+
+// RunsAgent reports whether nodes with the role can run the EKS Pod Identity Agent: Windows
+// nodes do not, unless a pod of it is on one.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html (restrictions).
+func (v *View) RunsAgent(r *NodeRole) bool {
+	if r.OnlyAutoMode() || v.RunsSystemImages(r) {
+		return true
+	}
+	agent := v.Snapshot.PodIdentityAgent
+	return agent != nil && slices.ContainsFunc(r.Nodes, func(name string) bool { return agent.Nodes[name] })
 }
 
 // PullOf is what pulling an image from a private registry of ECR calls; nothing for

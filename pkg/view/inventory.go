@@ -19,7 +19,7 @@ type NodeRole struct {
 	Nodes []string
 }
 
-// SourceKind says what gives nodes a role.
+// SourceKind describes what gives nodes a role.
 type SourceKind string
 
 // The kinds of sources, as people read them.
@@ -125,6 +125,9 @@ func (v *View) resolveNodeRoles() {
 			v.roleless = append(v.roleless, *lost)
 			continue
 		}
+		if v.onControlPlane(role) {
+			continue
+		}
 		if kind == Karpenter && n.NodeClass != "" {
 			if _, ok := s.KarpenterNodeClasses[n.NodeClass]; ok {
 				kind, named, via = KarpenterClass, n.NodeClass, ""
@@ -149,13 +152,20 @@ func (v *View) resolveNodeRoles() {
 			sources[arn] = []Source{{Kind: Mapped, Name: by}}
 		}
 	}
-	v.takeDisplaced(sources)
+	v.takeDisplaced(sources, nodes)
 	for arn, list := range sources {
 		slices.SortFunc(list, func(a, b Source) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
 		slices.Sort(nodes[arn])
 		v.roles = append(v.roles, &NodeRole{Role: v.Role(arn), Sources: list, Nodes: nodes[arn]})
 	}
 	slices.SortFunc(v.roles, func(a, b *NodeRole) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ARN, b.ARN)) })
+}
+
+// onControlPlane reports whether the instances with a role are those of the control plane of
+// a local cluster on AWS Outposts: they are nodes that EKS manages.
+func (v *View) onControlPlane(roleARN string) bool {
+	c := v.Snapshot.Cluster
+	return c.LocalControlPlane && roleARN == c.RoleARN
 }
 
 // mappedForAutoMode reports whether a role's access entry is what a custom NodeClass of EKS

@@ -78,7 +78,7 @@ func (v *View) findAccess(roleARN string) Access {
 		a.Unread = append(a.Unread, s.MissingOf(snapshot.FactAccessEntries, roleARN)...)
 	}
 	if a.ByConfigMap {
-		a.Unread = append(a.Unread, v.Unread(snapshot.FactAWSAuth)...)
+		a.Unread = append(a.Unread, s.MissingOf(snapshot.FactAWSAuth, roleARN)...)
 		for i, m := range v.AWSAuth().Roles {
 			if strings.EqualFold(m.RoleARN, snapshot.WithoutPath(roleARN)) {
 				if len(a.Mapped) > 0 {
@@ -91,6 +91,17 @@ func (v *View) findAccess(roleARN string) Access {
 		}
 	}
 	return a
+}
+
+// MappingOf returns the last entry of aws-auth that names a role by its ARN, whether or not
+// the cluster uses aws-auth, and its line in mapRoles; 0 where none does.
+func (v *View) MappingOf(roleARN string) (m Mapping, line int) {
+	for i, mapping := range v.AWSAuth().Roles {
+		if strings.EqualFold(mapping.RoleARN, snapshot.WithoutPath(roleARN)) {
+			m, line = mapping, v.mappingLine(i)
+		}
+	}
+	return m, line
 }
 
 // The groups and names that a node is mapped to in aws-auth.
@@ -114,9 +125,18 @@ const (
 // NodeNames are the user names that a node's mapping may have.
 var NodeNames = []string{ByPrivateDNS, BySession, "system:node:{{SessionNameRaw}}"}
 
-// NodeGroups are the groups that a node's mapping must have.
+// NodeGroups are the groups that AWS documents for a node's mapping.
 func NodeGroups(windows bool) []string {
-	groups := []string{BootstrappersGroup, NodesGroup}
+	return append([]string{BootstrappersGroup}, RequiredNodeGroups(windows)...)
+}
+
+// RequiredNodeGroups are the groups that a node's mapping must have. Nodes do without
+// system:bootstrappers: they authenticate with IAM, and EKS binds eks:node-bootstrapper, by
+// which kubelet asks for its serving certificate, to system:nodes too. Access entries of
+// nodes do not have that group either.
+// Source: https://github.com/aws/karpenter-provider-aws/issues/5369.
+func RequiredNodeGroups(windows bool) []string {
+	groups := []string{NodesGroup}
 	if windows {
 		groups = append(groups, WindowsGroup)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/awsauth"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // MissKind is why an entry of aws-auth that is meant for a role never matches it.
@@ -71,10 +72,10 @@ func (v *View) nearMiss(m awsauth.Mapping, roleARN string) MissKind {
 	if strings.EqualFold(written, role.Name()) || strings.EqualFold(written, role.Resource) {
 		return MissName
 	}
-	if placeholder.MatchString(written) {
+	if placeholder().MatchString(written) {
 		// A text that is only a placeholder may be meant for any role, but only where the rest of the
 		// entry is a node's.
-		if (matchesTemplate(written, want) || matchesTemplate(written, roleARN)) && (len(placeholder.ReplaceAllString(written, "")) > 0 || looksLikeNodes(m)) {
+		if (matchesTemplate(written, want) || matchesTemplate(written, roleARN)) && (len(placeholder().ReplaceAllString(written, "")) > 0 || looksLikeNodes(m)) {
 			return MissTemplate
 		}
 		return ""
@@ -127,10 +128,12 @@ func (v *View) profileHolds(profile, role snapshot.ARN) bool {
 // placeholder is what template languages replace: ${…} and %{…} (Terraform,
 // CloudFormation, shells), {{…}} (Helm, Jinja), <…> (documentation), and $NAME. No ARN has
 // any of their characters.
-var placeholder = regexp.MustCompile(`[$%]\{[^}]*\}|\{\{[^}]*\}\}|<[^>]*>|\$[A-Za-z_][A-Za-z0-9_]*`)
+var placeholder = text.Pattern(`[$%]\{[^}]*\}|\{\{[^}]*\}\}|<[^>]*>|\$[A-Za-z_][A-Za-z0-9_]*`)
 
 // matchesTemplate reports whether a text with placeholders can become an ARN.
-func matchesTemplate(template, arn string) bool { return matches(placeholder.Split(template, -1), arn) }
+func matchesTemplate(template, arn string) bool {
+	return matches(placeholder().Split(template, -1), arn)
+}
 
 // matches reports whether a text consists of pieces, in order, with anything between
 // them, without regard to case.

@@ -77,7 +77,18 @@ func (v *View) resolveNodeSources(sources map[string][]Source) {
 		}
 		l := NodeSource{Kind: Unjoined, Name: id, Evidence: []string{"ec2:DescribeInstances " + id + ": instance profile " + text.OrNone(snapshot.NameOf(instance.InstanceProfile))}}
 		v.followProfile(&l, instance.InstanceProfile, "it has no instance profile")
+		if v.onControlPlane(l.RoleARN) {
+			continue
+		}
 		v.nodeSources = append(v.nodeSources, l)
+	}
+	for i := range v.nodeSources {
+		l := &v.nodeSources[i]
+		options := v.metadataOf(l.Kind, l.Name)
+		disabled := options != nil && options.HTTPEndpoint == metadataDisabled || l.Kind == Unjoined && s.Instances[l.Name].HTTPEndpoint == metadataDisabled
+		if disabled && l.Problem == "" {
+			l.Problem = "its instances cannot get the role's credentials: " + NoMetadata
+		}
 	}
 	slices.SortStableFunc(v.nodeSources, func(a, b NodeSource) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
 	for _, l := range v.nodeSources {
@@ -89,6 +100,38 @@ func (v *View) resolveNodeSources(sources map[string][]Source) {
 			sources[l.RoleARN] = append(list, Source{Kind: l.Kind, Name: l.Name})
 		}
 	}
+}
+
+// NoMetadata says why an instance has no credentials although it has a role.
+// Source: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/iam-roles-for-amazon-ec2.html
+const NoMetadata = "the endpoint of the instance metadata is disabled"
+
+const metadataDisabled = "disabled"
+
+// metadataOf are the options for the instance metadata service with which a source of nodes
+// launches instances; nil where they are not known.
+func (v *View) metadataOf(kind SourceKind, name string) *snapshot.MetadataOptions {
+	switch kind { //nolint:exhaustive // the others have no launch template
+	case NodeGroup:
+		return v.Snapshot.NodeGroups[name].Metadata
+	case KarpenterClass:
+		return v.Snapshot.KarpenterNodeClasses[name].Metadata
+	case AutoScaling:
+		return v.Snapshot.AutoScalingGroups[name].Metadata
+	}
+	return nil
+}
+
+// NodesWithoutMetadata are the joined nodes whose instances cannot reach the instance
+// metadata, by name, with the IDs of their instances.
+func (v *View) NodesWithoutMetadata() map[string]string {
+	nodes := map[string]string{}
+	for name, n := range v.Snapshot.Nodes {
+		if id := n.InstanceID(); id != "" && v.Snapshot.Instances[id].HTTPEndpoint == metadataDisabled {
+			nodes[name] = id
+		}
+	}
+	return nodes
 }
 
 // unjoined are the running instances of the cluster that are not nodes of it. It is empty
@@ -128,6 +171,12 @@ func (v *View) nodeClass(kind SourceKind, name string, class snapshot.NodeClass)
 	case strings.HasPrefix(class.InstanceProfile, "arn:"):
 		l.Problem = "spec.instanceProfile is an ARN instead of a name: use " + snapshot.NameOf(class.InstanceProfile)
 		return l
+	case strings.Contains(class.Role, "/"):
+		l.Problem = "spec.role contains a path: use the name " + lastOf(class.Role)
+		return l
+	case strings.Contains(class.InstanceProfile, "/"):
+		l.Problem = "spec.instanceProfile contains a path: use the name " + lastOf(class.InstanceProfile)
+		return l
 	case class.RoleARN == "" && class.ProfileARN == "":
 		l.Problem = "it has neither a role nor an instance profile"
 		return l
@@ -145,6 +194,9 @@ func (v *View) nodeClass(kind SourceKind, name string, class snapshot.NodeClass)
 	}
 	return l
 }
+
+// lastOf is what follows the path in PATH/NAME.
+func lastOf(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
 
 // followProfile finds the role in an instance profile, or says why there is none.
 func (v *View) followProfile(l *NodeSource, profile, without string) {

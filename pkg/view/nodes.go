@@ -3,13 +3,13 @@ package view
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/awsauth"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // OnlyAutoMode reports whether nothing but EKS Auto Mode gives nodes this role.
@@ -22,19 +22,22 @@ func (r *NodeRole) OnlyAutoMode() bool {
 // also say it before a node has joined.
 func (v *View) Kinds(r *NodeRole) (windows, autoMode bool) {
 	autoMode = slices.ContainsFunc(r.Sources, func(s Source) bool { return s.Kind == AutoMode || s.Kind == AutoModeClass })
-	for _, src := range r.Sources {
-		switch src.Kind {
-		case NodeGroup:
-			windows = windows || strings.HasPrefix(v.Snapshot.NodeGroups[src.Name].AMIType, "WINDOWS")
-		case KarpenterClass:
-			windows = windows || strings.HasPrefix(strings.ToLower(v.Snapshot.KarpenterNodeClasses[src.Name].AMIFamily), "windows")
-		default:
-		}
-	}
+	windows = slices.ContainsFunc(r.Sources, v.onlyWindows)
 	for _, name := range r.Nodes {
 		windows = windows || v.Snapshot.Nodes[name].OS() == snapshot.WindowsOS
 	}
 	return windows, autoMode
+}
+
+// onlyWindows reports whether a source of nodes says that they run Windows.
+func (v *View) onlyWindows(s Source) bool {
+	switch s.Kind { //nolint:exhaustive // the others do not say what their nodes run
+	case NodeGroup:
+		return strings.HasPrefix(v.Snapshot.NodeGroups[s.Name].AMIType, "WINDOWS")
+	case KarpenterClass:
+		return strings.HasPrefix(strings.ToLower(v.Snapshot.KarpenterNodeClasses[s.Name].AMIFamily), "windows")
+	}
+	return false
 }
 
 // OSFamilies are the operating systems of a role's nodes, ordered, those that are not
@@ -50,7 +53,7 @@ func (v *View) OSFamilies(r *NodeRole) []snapshot.OSFamily {
 	return slices.Compact(families)
 }
 
-// Naming says how the nodes of a role are named, which decides the user name that they
+// Naming describes how the nodes of a role are named, which decides the user name that they
 // join with. Each list has the evidence: names of nodes, or of sources whose nodes always
 // have such names.
 type Naming struct {
@@ -63,12 +66,16 @@ type Naming struct {
 // Mixed reports whether no mapping fits all nodes.
 func (n Naming) Mixed() bool { return len(n.InstanceID) > 0 && len(n.PrivateDNS) > 0 }
 
+// Unseen reports whether nothing shows how the nodes are named. Their user data decides,
+// which is not read.
+func (n Naming) Unseen() bool { return len(n.InstanceID)+len(n.PrivateDNS) == 0 }
+
 // ByInstanceID reports whether the nodes are named by their instance ID.
 func (n Naming) ByInstanceID() bool { return len(n.InstanceID) > 0 && len(n.PrivateDNS) == 0 }
 
 // instanceIDName is the whole name of a node that is named by its instance ID. A private
 // DNS name may begin with the id too, but goes on: i-0123….eu-west-1.compute.internal.
-var instanceIDName = regexp.MustCompile(`^i-[0-9a-f]+$`)
+var instanceIDName = text.Pattern(`^i-[0-9a-f]+$`)
 
 // Naming returns how the nodes of a role are named.
 //
@@ -81,7 +88,7 @@ func (v *View) Naming(r *NodeRole) Naming {
 	var n Naming
 	for _, name := range r.Nodes {
 		switch {
-		case instanceIDName.MatchString(name):
+		case instanceIDName().MatchString(name):
 			n.InstanceID = append(n.InstanceID, "node "+name)
 		case strings.HasPrefix(name, "ip-") || strings.HasSuffix(name, ".internal"):
 			n.PrivateDNS = append(n.PrivateDNS, "node "+name)
@@ -156,7 +163,7 @@ func (v *View) EntryFits(r *NodeRole, entry string) bool {
 	case entry == "EC2_WINDOWS":
 		return !naming.ByInstanceID() && v.EntryType(r) == "EC2_LINUX"
 	case entry == "EC2":
-		return len(naming.PrivateDNS) == 0 // how they are named is not known
+		return len(naming.PrivateDNS) == 0 // how they are named is unknown
 	}
 	return false
 }
@@ -182,7 +189,7 @@ func (v *View) UserNameFits(r *NodeRole, username string) bool {
 	}
 }
 
-// LacksAsNode says what a mapping is missing for the nodes of a role; empty where it fits.
+// LacksAsNode returns what a mapping is missing for the nodes of a role; empty where it fits.
 // That one user name cannot fit all nodes of the role, see Naming.Mixed, is not a fault of
 // the mapping.
 func (v *View) LacksAsNode(r *NodeRole, m awsauth.Mapping) string {
@@ -195,7 +202,7 @@ func (v *View) LacksAsNode(r *NodeRole, m awsauth.Mapping) string {
 		}[v.UserName(r)])
 	}
 	windows, _ := v.Kinds(r)
-	for _, g := range NodeGroups(windows) {
+	for _, g := range RequiredNodeGroups(windows) {
 		if !slices.Contains(m.Groups, g) {
 			return "groups do not include " + g
 		}
@@ -214,10 +221,7 @@ const (
 // HYBRID_LINUX, and those that aws-auth maps to session names and that trust Systems
 // Manager or IAM Roles Anywhere. Separate rules judge them: no EC2 instance has them.
 func (v *View) HybridRoles() []*Role {
-	var roles []*Role
-	for _, arn := range v.entriesOf(HybridEntry) {
-		roles = append(roles, v.Role(arn))
-	}
+	roles := v.rolesOfEntries(HybridEntry, slices.Collect(maps.Keys(need.HybridServices)))
 	arns := slices.Collect(maps.Keys(v.Snapshot.Roles))
 	for _, m := range v.Snapshot.Missing {
 		if m.Fact == snapshot.FactRoles && m.Subject != "" {
@@ -248,12 +252,7 @@ func (v *View) mappedAsHybrid(r *Role) bool {
 	if len(r.Unread) > 0 {
 		return len(v.HybridNodes()) > 0
 	}
-	for service := range r.TrustedServices() {
-		if _, hybrid := need.HybridServices[service]; hybrid {
-			return true
-		}
-	}
-	return false
+	return r.trustsAny(slices.Collect(maps.Keys(need.HybridServices)))
 }
 
 // HybridNodes are the names of the hybrid nodes that have joined, ordered.
@@ -263,22 +262,38 @@ func (v *View) HybridNodes() []string {
 
 // ConfiguredForHybrid reports whether the cluster is configured for hybrid nodes, or has some.
 func (v *View) ConfiguredForHybrid() bool {
-	return len(v.Snapshot.Cluster.RemoteNodeNetworks) > 0 || len(v.HybridNodes()) > 0 || len(v.entriesOf(HybridEntry)) > 0
+	return len(v.Snapshot.Cluster.RemoteNodeNetworks) > 0 || len(v.HybridNodes()) > 0 || len(v.HybridRoles()) > 0
 }
 
 // HyperPodRoles are the roles of SageMaker HyperPod's nodes, by their access entries.
 // SageMaker, not EC2, gives them to instances.
 func (v *View) HyperPodRoles() []*Role {
-	var roles []*Role
-	for _, arn := range v.entriesOf(HyperPodEntry) {
-		roles = append(roles, v.Role(arn))
-	}
-	return roles
+	return v.rolesOfEntries(HyperPodEntry, []string{need.HyperPodService})
 }
 
 // HyperPodNodes are the names of the HyperPod nodes that have joined, ordered.
 func (v *View) HyperPodNodes() []string {
 	return v.nodesWhere(snapshot.Node.HyperPod)
+}
+
+// rolesOfEntries are the roles with an access entry of a type, without those that EC2 nodes
+// have and that trust none of the services which assume roles of such nodes: there the type
+// is the mistake.
+func (v *View) rolesOfEntries(entryType string, services []string) []*Role {
+	var roles []*Role
+	for _, arn := range v.entriesOf(entryType) {
+		r := v.Role(arn)
+		if v.UsedByNodes(arn) && len(r.TrustUnread()) == 0 && !r.trustsAny(services) {
+			continue
+		}
+		roles = append(roles, r)
+	}
+	return roles
+}
+
+func (r *Role) trustsAny(services []string) bool {
+	trusted := r.TrustedServices()
+	return slices.ContainsFunc(services, func(service string) bool { return trusted[service] })
 }
 
 func (v *View) entriesOf(entryType string) []string {

@@ -60,10 +60,20 @@ func (o *organization) level(v *View, kind iampolicy.Kind, what string, ids []st
 // OrganizationRead reports whether it is known what the organization limits.
 func (v *View) OrganizationRead() bool { return v.Snapshot.Organization != nil }
 
-// inOrganization adds what is known of the requests of a principal of the account.
-func (v *View) inOrganization(c *iampolicy.Context) {
-	if o := v.Snapshot.Organization; o != nil {
-		c.Set("aws:PrincipalOrgID", o.ID)
+// inOrganization adds what is known of the keys that begin with a prefix, such as
+// aws:Principal, and name the organization of the account and its place in it.
+func (v *View) inOrganization(c *iampolicy.Context, prefix string) {
+	o := v.Snapshot.Organization
+	if o == nil {
+		return
+	}
+	c.Set(prefix+"OrgID", o.ID)
+	if n := len(o.Levels); n > 0 { // the last one is the account
+		path := []string{o.ID}
+		for _, level := range o.Levels[:n-1] {
+			path = append(path, level.ID)
+		}
+		c.Set(prefix+"OrgPaths", strings.Join(path, "/")+"/")
 	}
 }
 

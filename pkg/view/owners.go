@@ -9,7 +9,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
-// OwnerKind says what a role is used for besides nodes.
+// OwnerKind describes what a role is used for besides nodes.
 type OwnerKind string
 
 // The kinds of owners, as people read them.

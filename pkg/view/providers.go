@@ -1,12 +1,12 @@
 package view
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // ProviderOf returns the region and the id of the EKS cluster whose issuer an IAM OIDC
@@ -17,14 +17,14 @@ func ProviderOf(name string) (region, id string, ok bool) {
 	if _, path, found := strings.Cut(name, ":oidc-provider/"); found {
 		name = path
 	}
-	parts := eksIssuer.FindStringSubmatch(strings.TrimPrefix(name, "https://"))
+	parts := eksIssuer().FindStringSubmatch(strings.TrimPrefix(name, "https://"))
 	if parts == nil {
 		return "", "", false
 	}
 	return parts[1], parts[2], true
 }
 
-var eksIssuer = regexp.MustCompile(`^oidc[.-]eks\.([a-z0-9-]+)\.[a-z0-9.]+/id/([0-9A-Za-z]+)$`)
+var eksIssuer = text.Pattern(`^oidc[.-]eks\.([a-z0-9-]+)\.[a-z0-9.]+/id/([0-9A-Za-z]+)$`)
 
 // ProviderTrust is an OIDC provider of an EKS cluster whose tokens a role's trust policy
 // accepts.

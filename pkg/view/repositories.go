@@ -102,8 +102,9 @@ func (r *Role) CanImport(repository CachedRepository) []Answer {
 				continue
 			}
 			g := r.grants()
-			g.policies.Resource = &d.policy
-			result, err := iampolicy.Prepare(g.policies).Evaluate(a.Requests(r.v.Place, r.ARN, r.session().known(r))[0])
+			policies := g.policies
+			policies.Resource = &d.policy
+			result, err := iampolicy.Prepare(policies).Evaluate(a.Requests(r.v.Place, r.ARN, r.session().known(r))[0])
 			ans = answer(a, result, err, slices.Concat(g.unread, d.unread))
 		}
 		answers = append(answers, ans)
@@ -111,9 +112,9 @@ func (r *Role) CanImport(repository CachedRepository) []Answer {
 	return answers
 }
 
-// LetsPull answers whether the repository's policy allows a role what pulling the image
+// PolicyAllowsPull answers whether the repository's policy allows a role what pulling the image
 // calls, whatever the role's own policies say.
-func (r *Role) LetsPull(repository ForeignRepository) []Answer {
+func (r *Role) PolicyAllowsPull(repository ForeignRepository) []Answer {
 	policies := iampolicy.Policies{Identity: []iampolicy.Policy{{Name: "everything", Document: everything}}, ResourceState: iampolicy.NoPolicy}
 	var unread []snapshot.Missing
 	if d := repository.policy; d != nil {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iampolicy"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
@@ -13,7 +14,7 @@ import (
 )
 
 // Session is a principal that assumes a role, and what is known of its requests. No other
-// type says which condition keys such requests have
+// type describes which condition keys such requests have
 // and which they certainly do not have; every other key is unknown.
 //
 // The keys are AWS's global condition keys,
@@ -34,6 +35,11 @@ type Session struct {
 	assume, use func(*iampolicy.Context)
 	// open are the values of the assuming request that are not known exactly.
 	open []openValue
+	// sources are all that the assuming request may say of the resource on whose behalf
+	// it is made; empty where assume says it.
+	sources []func(*iampolicy.Context)
+	// instance is set where EC2 gives the credentials to an instance.
+	instance bool
 	// policy is the session policy; nil for none.
 	policy *document
 	// asks is what Asks says.
@@ -58,33 +64,137 @@ func (s *Session) known(r *Role) *iampolicy.Context {
 	place := r.v.Place
 	tags := maps.Clone(r.Facts.Tags)
 	maps.DeleteFunc(tags, func(key, _ string) bool { return slices.Contains(podIdentityTags, key) && len(s.tags) > 0 })
-	c := iampolicy.RoleSession(r.ARN, cmp.Or(accountOf(r.ARN), place.Account), place.Region, tags)
+	c := iampolicy.RoleSession(r.ARN, cmp.Or(AccountOf(r.ARN), place.Account), place.Region, tags)
 	direct(c)
-	r.v.inOrganization(c)
+	if r.ofAccount() {
+		r.v.inOrganization(c, "aws:Principal")
+		r.v.inOrganization(c, "aws:Resource")
+	}
+	r.v.atTime(c)
+	if t := r.v.Snapshot.Source.CollectedAt; !t.IsZero() {
+		c.Since("aws:TokenIssueTime", t.Add(-longestSession))
+	}
 	s.use(c)
+	if s.instance && r.v.tokensRequired()[r.ARN] {
+		c.Set("ec2:RoleDelivery", "2.0")
+	}
 	return c
 }
 
-func accountOf(arn string) string {
+// longestSession is how long a role session can last.
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_update-role-settings.html
+const longestSession = 12 * time.Hour
+
+// atTime adds what is known of the time of a request: it is not before the facts were read.
+func (v *View) atTime(c *iampolicy.Context) {
+	if t := v.Snapshot.Source.CollectedAt; !t.IsZero() {
+		c.Since("aws:CurrentTime", t).Since("aws:EpochTime", t)
+	}
+}
+
+// tokensRequired are the roles, by ARN, whose running instances all give credentials by
+// IMDSv2 alone.
+func (v *View) tokensRequired() map[string]bool {
+	if v.tokens != nil {
+		return v.tokens
+	}
+	v.tokens = map[string]bool{}
+	unread := len(v.Unread(snapshot.FactInstances)) > 0
+	for _, n := range v.Snapshot.Nodes {
+		id := n.InstanceID()
+		_, read := v.Snapshot.Instances[id]
+		unread = unread || id != "" && !read
+	}
+	if unread {
+		return v.tokens
+	}
+	for id, i := range v.Snapshot.Instances {
+		if role := v.RoleOfInstance(id); role != "" && !i.NotFound {
+			required, seen := v.tokens[role]
+			v.tokens[role] = i.HTTPTokens == "required" && (required || !seen)
+		}
+	}
+	return v.tokens
+}
+
+// OfAccount reports whether the role is in the cluster's account.
+func (r *Role) OfAccount() bool {
+	account := AccountOf(r.ARN)
+	return account == "" || account == r.v.Place.Account
+}
+
+// AccountOf is the account in an ARN; empty where it has none.
+func AccountOf(arn string) string {
 	a, _ := snapshot.ParseARN(arn)
 	return a.Account
 }
 
 // direct adds what is known of a request that nodes and pods make themselves, not a
-// service on their behalf. No service or token signs in with MFA: the key is there
-// only for temporary credentials that support MFA, and aws:MultiFactorAuthAge only
-// where MFA was used.
+// service on their behalf, from no web page and with no root user's credentials.
+//
+// No service signs in with MFA. AWS documents that aws:MultiFactorAuthPresent is part of
+// requests with temporary credentials, and also that it is part of those alone that could
+// have been authenticated with MFA: it is false or absent.
 func direct(c *iampolicy.Context) {
-	withoutMFA(c)
-	c.Set("aws:ViaAWSService", "false").
-		Absent("aws:CalledVia").Absent("aws:CalledViaFirst").Absent("aws:CalledViaLast").
+	c.Optional("aws:MultiFactorAuthPresent", "false").Absent("aws:MultiFactorAuthAge").
 		Absent("aws:PrincipalServiceName").Absent("aws:PrincipalServiceNamesList").
-		Absent("aws:SourceArn").Absent("aws:SourceAccount").Absent("aws:SourceOrgID").Absent("aws:SourceOrgPaths")
+		Absent("aws:referer").Absent("aws:AssumedRoot").Absent("lambda:SourceFunctionArn")
+	notOnBehalf(c)
+	withoutSource(c)
 }
 
+// notOnBehalf adds what is known of a request that no service makes with the credentials
+// of someone else.
+func notOnBehalf(c *iampolicy.Context) {
+	c.Set("aws:ViaAWSService", "false").Absent("aws:CalledVia").Absent("aws:CalledViaFirst").Absent("aws:CalledViaLast")
+}
+
+// withoutSource says that a request is not made by a service because of a resource.
+func withoutSource(c *iampolicy.Context) {
+	c.Absent("aws:SourceArn").Absent("aws:SourceAccount").Absent("aws:SourceOrgID").Absent("aws:SourceOrgPaths")
+}
+
+// withoutMFA adds what is known of a request that is not made with temporary credentials.
 func withoutMFA(c *iampolicy.Context) {
 	c.Absent("aws:MultiFactorAuthPresent").Absent("aws:MultiFactorAuthAge")
 }
+
+// byService adds what is known of a request that a service makes itself, as its own
+// principal: it is no member of an organization, and does not call through an endpoint
+// of a customer's VPC.
+func byService(c *iampolicy.Context) {
+	withoutMFA(c)
+	notOnBehalf(c)
+	c.Set("aws:PrincipalIsAWSService", "true").Set("aws:SecureTransport", "true").
+		Present("aws:PrincipalServiceName").Present("aws:PrincipalServiceNamesList").
+		Absent("aws:PrincipalOrgID").Absent("aws:PrincipalOrgPaths").
+		Absent("aws:SourceVpc").Absent("aws:SourceVpce").Absent("aws:SourceVpcArn").Absent("aws:VpcSourceIp").
+		Absent("aws:VpceAccount").Absent("aws:VpceOrgID").Absent("aws:VpceOrgPaths")
+}
+
+// fromAccount says that a service makes a request because of a resource of the account.
+func (v *View) fromAccount(c *iampolicy.Context) {
+	c.Set("aws:SourceAccount", v.Place.Account)
+	v.inOrganization(c, "aws:Source")
+}
+
+// sources are what a service may say of the resource because of which it makes a request:
+// nothing, or that it is one of the account. AWS does not document which of the two EC2
+// and SageMaker do; that a service hands on the account is optional.
+func (v *View) sources() []func(*iampolicy.Context) {
+	return []func(*iampolicy.Context){withoutSource, v.fromAccount}
+}
+
+// notOfInstance says that the credentials were not given to an EC2 instance.
+func notOfInstance(c *iampolicy.Context) {
+	for _, key := range ofInstance {
+		c.Absent(key)
+	}
+}
+
+// ofInstance are the keys of requests with the credentials that EC2 gives an instance,
+// and of no others.
+var ofInstance = []string{"ec2:SourceInstanceARN", "ec2:RoleDelivery", "aws:Ec2InstanceSourceVpc", "aws:Ec2InstanceSourcePrivateIPv4"}
 
 // InstanceSessions are the sessions of EC2 instances with a node role: one for each
 // name that EC2 has in the partition.
@@ -95,11 +205,12 @@ func (v *View) InstanceSessions() []*Session {
 		for _, service := range accepted {
 			sessions = append(sessions, &Session{
 				Name: "EC2 instance", Principal: service, TrustActions: []string{"sts:AssumeRole"},
-				assume: withoutMFA,
+				assume: byService, sources: v.sources(), instance: true,
 				use: func(c *iampolicy.Context) {
-					// Source: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/iam-roles-for-amazon-ec2.html
-					c.Present("ec2:SourceInstanceARN").Present("aws:Ec2InstanceSourceVpc").Present("aws:Ec2InstanceSourcePrivateIPv4").
-						Absent("aws:FederatedProvider").Absent("aws:SourceIdentity")
+					for _, key := range ofInstance {
+						c.Present(key)
+					}
+					c.Absent("ssm:SourceInstanceArn").Absent("aws:FederatedProvider").Absent("aws:SourceIdentity")
 				},
 			})
 		}
@@ -136,10 +247,21 @@ func (v *View) webIdentity(provider, issuer, audience, subject string) *Session 
 			} else {
 				c.Set(issuer+":sub", subject)
 			}
+			// The token authenticates the request, which no principal of AWS signs.
 			withoutMFA(c)
+			notOnBehalf(c)
+			withoutSource(c)
+			c.Set("aws:SecureTransport", "true").Absent("aws:PrincipalIsAWSService").
+				Absent("aws:PrincipalServiceName").Absent("aws:PrincipalServiceNamesList").
+				Absent("aws:PrincipalOrgID").Absent("aws:PrincipalOrgPaths")
+			if provider != "" {
+				c.Set("aws:FederatedProvider", provider)
+			}
 		},
 		use: func(c *iampolicy.Context) {
-			c.Absent("aws:SourceIdentity")
+			withoutMFA(c) // the key is not part of requests of federated identities
+			notOfInstance(c)
+			c.Absent("ssm:SourceInstanceArn").Absent("aws:SourceIdentity")
 			if provider != "" {
 				c.Set("aws:FederatedProvider", provider)
 			}
@@ -181,16 +303,18 @@ func (v *View) PodIdentitySession() *Session {
 			s.policy = v.sessionPolicy(id, association)
 		}
 		s.assume = func(c *iampolicy.Context) {
-			c.Set("aws:SourceArn", v.Snapshot.Cluster.ARN).Set("aws:SourceAccount", v.Place.Account).
+			byService(c)
+			v.fromAccount(c)
+			c.Set("aws:SourceArn", v.Snapshot.Cluster.ARN).
 				AbsentPrefix("aws:PrincipalTag/").Present("sts:RoleSessionName").Absent("sts:ExternalId")
-			withoutMFA(c)
 			s.setTags(c, "aws:RequestTag/")
 		}
 		s.use = func(c *iampolicy.Context) {
-			c.Absent("aws:FederatedProvider").Absent("aws:SourceIdentity")
+			notOfInstance(c)
+			c.Absent("ssm:SourceInstanceArn").Absent("aws:FederatedProvider").Absent("aws:SourceIdentity")
 			s.setPrincipalTags(c)
 		}
-		s.asks = "EKS Pod Identity asks with aws:SourceArn " + v.Snapshot.Cluster.ARN + ", aws:SourceAccount " + v.Place.Account + s.asksTags()
+		s.asks = "EKS Pod Identity sends aws:SourceArn " + v.Snapshot.Cluster.ARN + ", aws:SourceAccount " + v.Place.Account + s.asksTags()
 		if len(s.tags) > 0 {
 			s.open = []openValue{{[]string{"aws:RequestTag/" + tagPodName}, "aws-node-"}}
 		}
@@ -198,7 +322,7 @@ func (v *View) PodIdentitySession() *Session {
 	})[0]
 }
 
-// asksTags says which session tags a request passes.
+// asksTags returns which session tags a request passes.
 func (s *Session) asksTags() string {
 	if len(s.tags) == 0 {
 		return " and no session tags"
@@ -239,7 +363,7 @@ func (v *View) TargetSession() *Session {
 			}
 		}
 		s.use = first.use
-		s.asks = "EKS Pod Identity asks as " + association.RoleARN + s.asksTags()
+		s.asks = "EKS Pod Identity calls as " + association.RoleARN + s.asksTags()
 		if id := association.ExternalID; id != "" {
 			s.asks += ", sts:ExternalId " + id
 		}
@@ -323,6 +447,7 @@ func (v *View) sessionPolicy(id string, a snapshot.PodIdentityAssociation) *docu
 func (v *View) HybridSessions() []*Session {
 	return cached(v, "hybrid", func() []*Session {
 		use := func(c *iampolicy.Context) {
+			notOfInstance(c)
 			c.Absent("aws:FederatedProvider").UnknownPrefix("aws:PrincipalTag/x509")
 		}
 		source := func(service, resource string) openValue {
@@ -330,21 +455,22 @@ func (v *View) HybridSessions() []*Session {
 			return openValue{[]string{"aws:SourceArn"}, strings.Join([]string{"arn", p.Partition, service, p.Region, p.Account, resource}, ":")}
 		}
 		ofAccount := func(c *iampolicy.Context) {
-			c.Set("aws:SourceAccount", v.Place.Account).Absent("sts:ExternalId")
-			withoutMFA(c)
+			byService(c)
+			v.fromAccount(c)
+			c.Absent("sts:ExternalId")
 		}
 		anchor := source("rolesanywhere", "trust-anchor/")
 		return []*Session{
 			{
 				Name: "hybrid node with Systems Manager", Principal: "ssm.amazonaws.com", TrustActions: need.HybridServices["ssm.amazonaws.com"],
 				assume: ofAccount, use: use, open: []openValue{source("ssm", "")},
-				asks: "Systems Manager asks with aws:SourceAccount " + v.Place.Account + " and an aws:SourceArn of " + source("ssm", "").prefix + "*",
+				asks: "Systems Manager sends aws:SourceAccount " + v.Place.Account + " and an aws:SourceArn of " + source("ssm", "").prefix + "*",
 			},
 			{
 				// The name of the session is the node's, which the certificate's subject names.
 				Name: "hybrid node with IAM Roles Anywhere", Principal: "rolesanywhere.amazonaws.com", TrustActions: need.HybridServices["rolesanywhere.amazonaws.com"],
 				assume: ofAccount, use: use,
-				asks: "IAM Roles Anywhere asks with aws:SourceAccount " + v.Place.Account + " and an aws:SourceArn of " + anchor.prefix + "*",
+				asks: "IAM Roles Anywhere sends aws:SourceAccount " + v.Place.Account + " and an aws:SourceArn of " + anchor.prefix + "*",
 				open: []openValue{anchor, {[]string{"sts:RoleSessionName", "aws:PrincipalTag/x509Subject/CN"}, ""}},
 			},
 		}
@@ -358,7 +484,7 @@ func (v *View) HyperPodSession() *Session {
 	return cached(v, "hyperPod", func() []*Session {
 		return []*Session{{
 			Name: "HyperPod instance", Principal: need.HyperPodService, TrustActions: []string{"sts:AssumeRole"},
-			assume: withoutMFA, use: func(c *iampolicy.Context) { c.Absent("aws:FederatedProvider") },
+			assume: byService, sources: v.sources(), use: func(c *iampolicy.Context) { c.Absent("aws:FederatedProvider") },
 		}}
 	})[0]
 }
@@ -413,13 +539,38 @@ func cached(v *View, key string, build func() []*Session) []*Session {
 	return s
 }
 
-// Asks says what is known of the request that assumes a role, as evidence where a
+// Asks returns what is known of the request that assumes a role, as evidence where a
 // trust policy denies it; empty where nothing is known.
 func (s *Session) Asks() string { return s.asks }
 
-// decide evaluates a trust policy for each open value that it distinguishes. Where the
-// answers differ, the answer depends, as for a request whose relevant values are unknown.
+// decide evaluates a trust policy for each source of the request, and each open value that
+// it distinguishes. Where the answers differ, the answer depends, as for a request whose
+// relevant values are unknown.
 func (s *Session) decide(trust *iampolicy.Document, known func() *iampolicy.Context, evaluate func(*iampolicy.Context) iampolicy.Result) iampolicy.Result {
+	if len(s.sources) == 0 {
+		return s.decideOpen(trust, known, evaluate)
+	}
+	var first iampolicy.Result
+	for i, source := range s.sources {
+		result := s.decideOpen(trust, func() *iampolicy.Context {
+			c := known()
+			source(c)
+			return c
+		}, evaluate)
+		switch {
+		case i == 0:
+			first = result
+		case result.Decision != first.Decision:
+			result = s.decideOpen(trust, known, evaluate)
+			result.Decision = iampolicy.Depends
+			return result
+		}
+	}
+	return first
+}
+
+// decideOpen is decide for one source of the request.
+func (s *Session) decideOpen(trust *iampolicy.Document, known func() *iampolicy.Context, evaluate func(*iampolicy.Context) iampolicy.Result) iampolicy.Result {
 	choices := make([][]string, len(s.open))
 	for i, o := range s.open {
 		choices[i] = o.values(trust)

@@ -3,6 +3,7 @@ package view
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -51,7 +52,19 @@ func TestTrust(t *testing.T) {
 		session, condition string
 		want               Verdict
 	}{
-		{"ec2", `"StringEquals":{"aws:SourceVpc":"vpc-1"}`, Depends},
+		{"ec2", `"StringEquals":{"aws:SourceVpc":"vpc-1"}`, Denied},
+		{"ec2", `"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}`, Depends},
+		{"ec2", `"Bool":{"aws:PrincipalIsAWSService":"true","aws:SecureTransport":"true"}`, Allowed},
+		{"ec2", `"StringEquals":{"aws:PrincipalOrgID":"o-1"}`, Denied},
+		// EC2 may or may not say for which account it asks, and says no other.
+		{"ec2", `"StringEquals":{"aws:SourceAccount":"111122223333"}`, Depends},
+		{"ec2", `"StringEqualsIfExists":{"aws:SourceAccount":"111122223333"}`, Allowed},
+		{"ec2", `"StringEquals":{"aws:SourceAccount":"444455556666"}`, Denied},
+		{"ec2", `"StringEqualsIfExists":{"aws:SourceAccount":"444455556666"}`, Depends},
+		{"ec2", `"ArnLike":{"aws:SourceArn":"arn:aws:ec2:*:111122223333:instance/*"}`, Depends},
+		{"ec2", `"StringEquals":{"aws:ResourceTag/team":"core"}`, Allowed},
+		{"ec2", `"StringEquals":{"aws:ResourceTag/team":"other"}`, Denied},
+		{"ec2", `"StringEquals":{"aws:ResourceTag/other":"core"}`, Denied},
 		{"ec2", `"Bool":{"aws:MultiFactorAuthPresent":"true"}`, Denied},
 		{"ec2", `"BoolIfExists":{"aws:MultiFactorAuthPresent":"true"}`, Allowed},
 
@@ -62,6 +75,10 @@ func TestTrust(t *testing.T) {
 		{"irsa", `"StringEquals":{"arn:aws:iam::111122223333:oidc-provider/` + issuer + `:sub":"system:serviceaccount:kube-system:aws-node"}`, Denied},
 		{"irsa", `"StringEquals":{"accounts.google.com:aud":"sts.amazonaws.com"}`, Denied},
 		{"irsa", `"StringEquals":{"aws:RequestTag/team":"core"}`, Denied},
+		{"irsa", `"StringEquals":{"aws:FederatedProvider":"arn:aws:iam::111122223333:oidc-provider/` + issuer + `"}`, Allowed},
+		{"irsa", `"StringEquals":{"aws:PrincipalOrgID":"o-1"}`, Denied},
+		{"irsa", `"Null":{"aws:PrincipalIsAWSService":"true","aws:SourceAccount":"true"}`, Allowed},
+		{"irsa", `"Bool":{"aws:SecureTransport":"true"}`, Allowed},
 		{"irsa", `"StringLike":{"sts:RoleSessionName":"aws-node-*"}`, Depends},
 		{"irsa", `"StringEquals":{"` + issuer + `:email":"a@example.com"}`, Depends},
 		{"irsa", `"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}`, Depends},
@@ -103,7 +120,7 @@ func TestTrust(t *testing.T) {
 			principal = `{"Federated":"` + s.Principal + `"}`
 		}
 		trust := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":` + principal + `,"Action":"sts:*","Condition":{` + tt.condition + `}}}`
-		v, role := tested(t, snapshot.Role{TrustPolicy: trust}, nil)
+		v, role := tested(t, snapshot.Role{TrustPolicy: trust, Tags: map[string]string{"team": "core"}}, nil)
 		for _, action := range s.TrustActions {
 			if got := role.TrustAllows(sessions[tt.session](v), action).Verdict; got != tt.want {
 				t.Errorf("%s %s, %s: %v, want %v", tt.session, action, tt.condition, got, tt.want)
@@ -119,13 +136,15 @@ func TestUse(t *testing.T) {
 		"hybrid": func(v *View) *Session { return v.HybridSessions()[0] },
 	}
 	for condition, want := range map[string]map[string]Verdict{
-		`"BoolIfExists":{"aws:MultiFactorAuthPresent":"true"}`:                   {"ec2": Allowed, "irsa": Allowed, "podIdentity": Allowed, "hybrid": Allowed},
+		`"BoolIfExists":{"aws:MultiFactorAuthPresent":"true"}`:                   {"ec2": Depends, "irsa": Allowed, "podIdentity": Depends, "hybrid": Depends},
 		`"Bool":{"aws:MultiFactorAuthPresent":"true"}`:                           {"ec2": Denied, "irsa": Denied, "podIdentity": Denied, "hybrid": Denied},
 		`"Bool":{"aws:ViaAWSService":"true"}`:                                    {"ec2": Denied, "irsa": Denied, "podIdentity": Denied, "hybrid": Denied},
 		`"StringEquals":{"aws:PrincipalTag/kubernetes-namespace":"kube-system"}`: {"ec2": Denied, "irsa": Denied, "podIdentity": Allowed, "hybrid": Denied},
 		`"StringEquals":{"aws:PrincipalTag/team":"core"}`:                        {"ec2": Allowed, "irsa": Allowed, "podIdentity": Allowed, "hybrid": Allowed},
 		`"StringEquals":{"aws:PrincipalTag/x509Subject/CN":"node-1"}`:            {"ec2": Denied, "irsa": Denied, "podIdentity": Denied, "hybrid": Depends},
-		`"Null":{"ec2:SourceInstanceARN":"false"}`:                               {"ec2": Allowed, "irsa": Depends, "podIdentity": Depends, "hybrid": Depends},
+		`"Null":{"ec2:SourceInstanceARN":"false"}`:                               {"ec2": Allowed, "irsa": Denied, "podIdentity": Denied, "hybrid": Denied},
+		`"NumericGreaterThanEqualsIfExists":{"ec2:RoleDelivery":"2.0"}`:          {"ec2": Depends, "irsa": Allowed, "podIdentity": Allowed, "hybrid": Allowed},
+		`"Null":{"ssm:SourceInstanceArn":"true"}`:                                {"ec2": Allowed, "irsa": Allowed, "podIdentity": Allowed, "hybrid": Depends},
 		`"Null":{"aws:FederatedProvider":"false"}`:                               {"ec2": Denied, "irsa": Allowed, "podIdentity": Denied, "hybrid": Denied},
 		`"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}`:                              {"ec2": Depends, "irsa": Depends, "podIdentity": Depends, "hybrid": Depends},
 		`"StringEquals":{"aws:SourceAccount":"111122223333"}`:                    {"ec2": Denied, "irsa": Denied, "podIdentity": Denied, "hybrid": Denied},
@@ -136,6 +155,65 @@ func TestUse(t *testing.T) {
 			if got := role.CanAs(session(v), need.Worker[0]).Verdict; got != want[name] {
 				t.Errorf("%s, %s: %v, want %v", name, condition, got, want[name])
 			}
+		}
+	}
+}
+
+// TestTags: calls that pass no tags have no keys about them, and calls about no resource
+// none about its tags. That is so for no action that the program does not know.
+func TestTags(t *testing.T) {
+	for _, tt := range []struct {
+		action    need.Action
+		condition string
+		want      Verdict
+	}{
+		{need.Worker[0], `"ForAnyValue:StringLike":{"aws:TagKeys":"dp:*"}`, Denied},
+		{need.Worker[0], `"Null":{"aws:RequestTag/team":"true"}`, Allowed},
+		{need.Worker[0], `"StringEquals":{"ec2:ResourceTag/team":"core"}`, Denied},
+		{need.Pull[0], `"StringEquals":{"aws:ResourceTag/team":"core"}`, Denied},
+		{need.Pull[1], `"StringEquals":{"aws:ResourceTag/team":"core"}`, Depends},
+		{need.Pull[1], `"ForAllValues:StringEquals":{"aws:TagKeys":"team"}`, Allowed},
+		{need.Named("ec2:CreateTags"), `"ForAnyValue:StringLike":{"aws:TagKeys":"dp:*"}`, Depends},
+		{need.Named("ec2:CreateNetworkInterface"), `"Null":{"aws:RequestTag/team":"true"}`, Depends},
+		{need.Named("ec2:RunInstances"), `"ForAnyValue:StringLike":{"aws:TagKeys":"dp:*"}`, Depends},
+		{need.Named("ec2:DescribeImages"), `"StringEquals":{"aws:ResourceTag/team":"core"}`, Depends},
+	} {
+		policy := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":{` + tt.condition + `}}}`
+		v, role := tested(t, snapshot.Role{InlinePolicies: map[string]string{"p": policy}}, nil)
+		if got := role.CanAs(v.InstanceSession(), tt.action).Verdict; got != tt.want {
+			t.Errorf("%s, %s: %v, want %v", tt.action.Name, tt.condition, got, tt.want)
+		}
+	}
+}
+
+// TestTime: a date that every session since the facts were read is after decides, as in the
+// policy that the console writes to revoke the sessions of a role.
+func TestTime(t *testing.T) {
+	at := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	revoke := func(date string) string {
+		return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"DateLessThan":{"aws:TokenIssueTime":"` + date + `"}}}]}`
+	}
+	trust := func(date string) string {
+		return `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"DateLessThan":{"aws:CurrentTime":"` + date + `"}}}}`
+	}
+	for _, tt := range []struct {
+		date            string
+		collected       time.Time
+		permits, trusts Verdict
+	}{
+		{"2025-01-01T00:00:00Z", at, Allowed, Denied},
+		{"2026-06-01T11:00:00Z", at, Depends, Denied}, // sessions from before may still run
+		{"2027-01-01T00:00:00Z", at, Depends, Depends},
+		{"2025-01-01T00:00:00Z", time.Time{}, Depends, Depends},
+	} {
+		v, role := tested(t, snapshot.Role{TrustPolicy: trust(tt.date), InlinePolicies: map[string]string{"AWSRevokeOlderSessions": revoke(tt.date)}}, func(s *snapshot.Snapshot) {
+			s.Source.CollectedAt = tt.collected
+		})
+		if got := role.CanAs(v.InstanceSession(), need.Worker[0]).Verdict; got != tt.permits {
+			t.Errorf("revoked %s: %v, want %v", tt.date, got, tt.permits)
+		}
+		if got := role.TrustAllows(v.InstanceSession(), "sts:AssumeRole").Verdict; got != tt.trusts {
+			t.Errorf("trusted until %s: %v, want %v", tt.date, got, tt.trusts)
 		}
 	}
 }

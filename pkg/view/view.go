@@ -30,9 +30,10 @@ type View struct {
 	sessions    map[string][]*Session
 	authLines   []int
 	access      map[string]Access
-	images      *systemImages // made on the first question
-	limits      *organization // made on the first question
-	// cniVersion stands in for the version of vpc-cni that runs.
+	images      *systemImages   // made on the first question
+	limits      *organization   // made on the first question
+	tokens      map[string]bool // made on the first question
+	// cniVersion replaces the version of vpc-cni that runs.
 	cniVersion string
 }
 
@@ -191,7 +192,7 @@ type Answer struct {
 	// NotNeeded is set, for Depends, where the policies deny it, and says where nodes do
 	// without.
 	NotNeeded string
-	// Organization is set where the IAM policy simulator says that a service control
+	// Organization is set where the IAM policy simulator reports that a service control
 	// policy denies it, and the role's policies do not.
 	Organization *snapshot.Simulation
 }
@@ -220,10 +221,13 @@ func (r *Role) session() *Session {
 }
 
 // CanAs is Can for a session. A denial by a service control policy that AWS's policy
-// simulator reported is certain, whatever the role's policies say.
+// simulator reports is certain, whatever the role's policies allow, unless the simulator
+// lacked a value of the request. Where the service control policies themselves were read,
+// they decide: the simulator evaluates them without most values of a real request.
+// Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
 func (r *Role) CanAs(s *Session, a need.Action) Answer {
 	answer := r.ByPolicies(s, a)
-	if answer.Verdict == Denied {
+	if answer.Verdict == Denied || r.v.OrganizationRead() {
 		return answer
 	}
 	if simulation := r.deniedByOrganization(a); simulation != nil {
@@ -376,7 +380,10 @@ func (r *Role) trustAllows(s *Session, action string, own granted) Answer {
 	policies, base := own.policies, iampolicy.NewContext
 	policies.Resource = &d.policy
 	limits := r.v.organization()
-	policies.SCPs, policies.RCPs = limits.scps, limits.rcps
+	policies.SCPs = limits.scps
+	if r.ofAccount() {
+		policies.RCPs = limits.rcps
+	}
 	unread := slices.Concat(d.unread, own.unread, limits.unread)
 	if s.via != nil {
 		base = func() *iampolicy.Context { return s.viaSession.known(s.via) }
@@ -385,7 +392,7 @@ func (r *Role) trustAllows(s *Session, action string, own granted) Answer {
 	var problem error
 	evaluate := func(c *iampolicy.Context) iampolicy.Result {
 		result, err := set.Evaluate(&iampolicy.Request{
-			Principal: s.Principal, Action: action, Resource: r.ARN, Account: cmp.Or(accountOf(r.ARN), r.v.Place.Account), Context: c,
+			Principal: s.Principal, Action: action, Resource: r.ARN, Account: cmp.Or(AccountOf(r.ARN), r.v.Place.Account), Context: c,
 		})
 		problem = cmp.Or(problem, err)
 		return result
@@ -393,8 +400,15 @@ func (r *Role) trustAllows(s *Session, action string, own granted) Answer {
 	known := func() *iampolicy.Context {
 		c := base()
 		s.assume(c)
-		if len(policies.RCPs) > 0 && !strings.HasPrefix(s.Principal, "arn:") {
-			c.Set("aws:PrincipalIsAWSService", "true").Absent("aws:PrincipalOrgID").Absent("aws:PrincipalAccount")
+		r.v.atTime(c)
+		if r.ofAccount() {
+			r.v.inOrganization(c, "aws:Resource")
+		}
+		if len(r.Unread) == 0 {
+			c.AbsentPrefix("aws:ResourceTag/")
+			for key, value := range r.Facts.Tags {
+				c.Set("aws:ResourceTag/"+key, value)
+			}
 		}
 		return c
 	}
@@ -460,6 +474,12 @@ func answer(a need.Action, result iampolicy.Result, err error, unread []snapshot
 	return ans
 }
 
+// ofAccount reports whether the role is one of the cluster's account, which the
+// organization's policies that were read are about.
+func (r *Role) ofAccount() bool {
+	return cmp.Or(AccountOf(r.ARN), r.v.Place.Account) == r.v.Place.Account
+}
+
 // use returns the role as a session uses it.
 func (r *Role) use(s *Session) use {
 	if u, ok := r.uses[s]; ok {
@@ -473,7 +493,10 @@ func (r *Role) use(s *Session) use {
 		u.unread = slices.Concat(u.unread, s.policy.unread)
 	}
 	limits := r.v.organization()
-	policies.SCPs, policies.RCPs = limits.scps, limits.rcps
+	policies.RCPs = limits.rcps
+	if r.ofAccount() {
+		policies.SCPs = limits.scps
+	}
 	u.unread = slices.Concat(u.unread, limits.unread)
 	u.set = prepare(policies)
 	policies.ResourceState = iampolicy.Delegates

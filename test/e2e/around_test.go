@@ -248,6 +248,39 @@ func TestAddonOnNodeRole(t *testing.T) {
 	}
 }
 
+// TestFluentBitOnNodeRole: the pods of Fluent Bit that amazon-cloudwatch-observability installs
+// are found by their own label and image. Its container decides, not the one before it.
+func TestFluentBitOnNodeRole(t *testing.T) {
+	s := newScenario(t, "fluent-bit")
+	s.healthy()
+	s.inlinePolicy("eksNodeRole", "logs", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"logs:*","Resource":"*"}]}`)
+	_, err := s.kube.CoreV1().ServiceAccounts("kube-system").Create(s.ctx, &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "cloudwatch-agent"}}, metav1.CreateOptions{})
+	s.must(err)
+	spec := daemonSpec("cloudwatch-agent", "envoy:1")
+	spec.HostNetwork, spec.NodeName = true, "ip-10-0-1-17.eu-west-1.compute.internal"
+	spec.Containers = append(spec.Containers, corev1.Container{Name: "fluent-bit", Image: "public.ecr.aws/aws-observability/aws-for-fluent-bit:3.4.8"})
+	spec.Containers[0].Name = "mesh"
+	spec.Containers[0].Env = []corev1.EnvVar{{Name: "AWS_WEB_IDENTITY_TOKEN_FILE", Value: "/var/run/token"}}
+	_, err = s.kube.CoreV1().Pods("kube-system").Create(s.ctx, &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "fluent-bit-aaaaa", Labels: map[string]string{"k8s-app": "fluent-bit", "version": "v1", "kubernetes.io/cluster-service": "true"}}, Spec: spec,
+	}, metav1.CreateOptions{})
+	s.must(err)
+	var found []string
+	for _, res := range parseReport(t, kubectl(t, s.kubeconfig(proxy.URL), "noderole", "check", "-o", "json")).Results {
+		if res.ID == "NR702" {
+			found = append(found, res.Status+": "+res.Message+"\n"+strings.Join(res.Evidence, "\n"))
+		}
+	}
+	for _, want := range []string{
+		"fail: add-ons use the credentials of eksNodeRole: AWS for Fluent Bit\n", "container fluent-bit of pod kube-system/fluent-bit-aaaaa: its environment selects no credentials",
+		"service account kube-system/cloudwatch-agent has no annotation", "logs:PutLogEvents: allowed by inline logs statement 1",
+	} {
+		if len(found) != 1 || !strings.Contains(found[0], want) {
+			t.Errorf("no %q in %q", want, found)
+		}
+	}
+}
+
 // TestOptionalReads: what policy reader has in statements of their own is what a run calls
 // around the roles. Refused in turn, each call costs one line and changes no verdict but its
 // own.

@@ -215,8 +215,11 @@ func TestDeploy(t *testing.T) {
 	d.job("noderole-check", "partial", nil)
 	d.await("partial", batchv1.JobComplete)
 	proxy.ClearFault("eks:ListNodegroups")
-	if d.reports()["shop"].Summary.Error == 0 {
-		t.Error("the report of an incomplete run has no error")
+	if r := d.reports()["shop"]; r.Summary.Error == 0 || r.Metadata.Labels["noderole.dev/complete"] != "false" {
+		t.Errorf("the report of an incomplete run: %+v, labels %v", r.Summary, r.Metadata.Labels)
+	}
+	if !strings.Contains(d.ok("get", "clusterreports", "-l", "noderole.dev/complete=false", "-o", "json"), "a finding of an earlier report that is not in this one is not known to be repaired") {
+		t.Error("the report of an incomplete run does not say that findings may be missing")
 	}
 	d.scrape(read)
 	_, err = s.eks.DeleteNodegroup(s.ctx, &eks.DeleteNodegroupInput{ClusterName: &s.cluster, NodegroupName: aws.String("spare")})
@@ -227,6 +230,9 @@ func TestDeploy(t *testing.T) {
 	d.await("gone", batchv1.JobComplete)
 	if n := about("spareNodeRole"); n != 0 || d.reports()["shop"].Summary.Error != 0 {
 		t.Errorf("the report has %d results of a role that is gone", n)
+	}
+	if labels := d.reports()["shop"].Metadata.Labels; labels["noderole.dev/complete"] != "true" {
+		t.Errorf("the labels of the complete run: %v", labels)
 	}
 
 	// Installing again leaves the metrics as they are.
@@ -546,6 +552,16 @@ func promtool(t *testing.T, metrics string) {
 		}
 		return map[string]any{"eval_time": fmt.Sprintf("%dh", hours), "expr": `count(ALERTS{alertname="` + alert + `", alertstate="firing"})`, "exp_samples": samples}
 	}
+	// ending is a cluster with an error and a warning that are in the metrics for two hours.
+	ending := func(cluster, read, unknown string) []series {
+		labels := `cluster="` + cluster + `",account="222222222222",region="us-east-1"`
+		return []series{
+			{"noderole_cluster_read{" + labels + "}", read},
+			{"noderole_cluster_unknown{" + labels + "}", unknown},
+			{"noderole_results{" + labels + `,rule="NR201",severity="error",status="fail"}`, "1x24 _x800"},
+			{"noderole_results{" + labels + `,rule="NR205",severity="warning",status="fail"}`, "1x24 _x800"},
+		}
+	}
 	// What an alert is about: the labels of a sample up to that of the severity.
 	subjects := func(metric, severity string) int {
 		seen := map[string]bool{}
@@ -572,6 +588,16 @@ func promtool(t *testing.T, metrics string) {
 		}, map[string]any{
 			"interval": "5m", "input_series": []series{{`noderole_cluster_read{cluster="away",account="222222222222",region="us-east-1"}`, "0+0x800"}},
 			"promql_expr_test": []any{expr(2, "NodeRoleClusterNotRead", 1), expr(2, "NodeRoleNoResults", 0)},
+		}, map[string]any{
+			// The findings of three clusters end after two hours: one is repaired, one could not be
+			// read in full, one could not be read.
+			"interval": "5m", "input_series": slices.Concat(
+				ending("repaired", "1x800", "0x800"), ending("partial", "1x800", "0x24 3x800"), ending("unread", "1x24 0x800", "0x24 _x800"),
+			),
+			"promql_expr_test": []any{
+				expr(1, "NodeRoleError", 3), expr(4, "NodeRoleError", 2), expr(48, "NodeRoleError", 2), expr(52, "NodeRoleError", 0),
+				expr(30, "NodeRoleWarning", 2), expr(52, "NodeRoleWarning", 0),
+			},
 		}},
 	})
 	if err != nil {

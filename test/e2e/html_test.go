@@ -50,7 +50,7 @@ func TestHTML(t *testing.T) {
 		code int
 		want []string
 	}{
-		"broken":  {[]string{"--example=broken"}, 1, []string{"9 errors, 5 warnings", "gpuNodeRole cannot pull images from ECR", "StringEquals", "What to do now", "kubectl noderole fix --example=broken"}},
+		"broken":  {[]string{"--example=broken"}, 1, []string{"9 errors: 4 of 5 node roles", "gpuNodeRole cannot pull images from ECR", "StringEquals", "What to do now", "kubectl noderole fix --example=broken"}},
 		"healthy": {[]string{"--example=healthy"}, 0, []string{"Nothing to do: node role eksNodeRole and aws-node passed", "allows image pulls", "Passed, by rule"}},
 		"fifty":   {[]string{"-f", fiftyNodeGroups(t, dir)}, 0, []string{"50 node groups", "group-49"}},
 		"hostile": {[]string{"-f", hostileNames(t, dir)}, 0, []string{hostileName, "javascript:alert(2)", "]]></title><svg onload=alert(4)>"}},

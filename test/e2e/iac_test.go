@@ -112,12 +112,13 @@ func TestTerraformPlans(t *testing.T) {
 			`^FAIL  NR202  shop-no-pull cannot pull images from ECR$`,
 			`^FAIL  NR301  trust policy of shop-trust does not allow EC2$`,
 			`^warn  NR701  pods can get shop-node's credentials on new `,
-			`^warn  NR205  shop-node has CNI permissions, although aws-node uses EKS Pod`,
+			`^warn  NR205  shop-node has CNI permissions, but aws-node uses `,
 			`^      declared at aws_iam_role.trust\b`,
 			`main.tf:[0-9]+\)`,
 		}},
 		{"karpenter", 1, []string{`^FAIL  NR501  shop-class has no access entry or aws-auth mapping$`}},
 		{"two", 1, []string{`^FAIL  NR102  node is also the cluster role of shop-us in us-east-1$`, `^FAIL  NR101  node is also the cluster role of shop-us$`}},
+		{"blueprint", 1, []string{`^FAIL  NR202  karpenter-\(after apply\) cannot pull images from ECR$`, `^nodes-\(after apply\) +ok +ok +ok +ok `, `^0 errors, 0 warnings, `, `aws_auth\.data\.mapRoles is\s+known only after apply`}},
 		{"unknown", 3, []string{`^shop-node +ok +ok +unknown `, `marked as\s+sensitive`}},
 	} {
 		t.Run(c.config, func(t *testing.T) {

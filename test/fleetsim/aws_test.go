@@ -53,6 +53,9 @@ func (c *cloud) clusterJSON(s *snapshot.Snapshot) map[string]any {
 	if auto := s.Cluster.AutoMode; auto != nil {
 		out["computeConfig"] = map[string]any{"enabled": true, "nodeRoleArn": auto.NodeRoleARN, "nodePools": auto.NodePools}
 	}
+	if s.Cluster.LocalControlPlane {
+		out["outpostConfig"] = map[string]any{"outpostArns": []string{}, "controlPlaneInstanceType": "m5.large"}
+	}
 	if networks := s.Cluster.RemoteNodeNetworks; len(networks) > 0 {
 		out["remoteNetworkConfig"] = map[string]any{"remoteNodeNetworks": []any{map[string]any{"cidrs": networks}}}
 	}
@@ -392,11 +395,17 @@ func (c *cloud) answerEC2(of *call) {
 		c.describeInstances(of, filter)
 	case "DescribeLaunchTemplateVersions":
 		for _, s := range c.clustersOf(of) {
+			for name, group := range s.NodeGroups {
+				if group.Metadata != nil && managedTemplate(s, name) == of.r.Form.Get("LaunchTemplateId") {
+					of.xml("<launchTemplateVersionSet><item><launchTemplateData>" + metadataXML("metadataOptions", group.Metadata) + "</launchTemplateData></item></launchTemplateVersionSet>")
+					return
+				}
+			}
 			for _, group := range s.AutoScalingGroups {
 				if id, _, _ := strings.Cut(group.LaunchTemplate, ":"); id != "" && id == of.r.Form.Get("LaunchTemplateId") {
-					data := ""
+					data := metadataXML("metadataOptions", group.Metadata)
 					if group.InstanceProfile != "" {
-						data = "<iamInstanceProfile>" + element("arn", group.InstanceProfile) + "</iamInstanceProfile>"
+						data += "<iamInstanceProfile>" + element("arn", group.InstanceProfile) + "</iamInstanceProfile>"
 					}
 					of.xml("<launchTemplateVersionSet><item><launchTemplateData>" + data + "</launchTemplateData></item></launchTemplateVersionSet>")
 					return
@@ -521,11 +530,14 @@ func (c *cloud) answerAutoScaling(of *call) {
 			group := s.AutoScalingGroups[name]
 			switch {
 			case of.operation == "DescribeLaunchConfigurations" && group.LaunchConfiguration == of.r.Form.Get("LaunchConfigurationNames.member.1"):
-				items = append(items, element("LaunchConfigurationName", group.LaunchConfiguration)+element("IamInstanceProfile", group.InstanceProfile))
+				items = append(items, element("LaunchConfigurationName", group.LaunchConfiguration)+element("IamInstanceProfile", group.InstanceProfile)+metadataXML("MetadataOptions", group.Metadata))
 			case of.operation == "DescribeAutoScalingGroups" && of.r.Form.Get("Filters.member.1.Values.member.1") == "kubernetes.io/cluster/"+s.Cluster.Identity().Name():
 				items = append(items, groupXML(name, group))
 			}
 		}
+	}
+	if of.operation == "DescribeAutoScalingGroups" {
+		items = append(items, c.managedGroups(of)...)
 	}
 	list := "AutoScalingGroups"
 	if of.operation == "DescribeLaunchConfigurations" {
@@ -536,6 +548,47 @@ func (c *cloud) answerAutoScaling(of *call) {
 		return
 	}
 	of.xml(elements(list, "member", items))
+}
+
+// managedGroups are the Auto Scaling groups of the managed node groups whose options are known.
+func (c *cloud) managedGroups(of *call) []string {
+	var items []string
+	for _, s := range c.clustersOf(of) {
+		if of.r.Form.Get("Filters.member.1.Values.member.1") != "kubernetes.io/cluster/"+s.Cluster.Identity().Name() {
+			continue
+		}
+		for _, name := range sorted(s.NodeGroups) {
+			if s.NodeGroups[name].Metadata != nil {
+				items = append(items, groupXML("eks-"+name, snapshot.AutoScalingGroup{LaunchTemplate: managedTemplate(s, name) + ":1"})+
+					"<Tags><member>"+element("Key", "eks:nodegroup-name")+element("Value", name)+"</member></Tags>")
+			}
+		}
+	}
+	return items
+}
+
+// managedTemplate is the launch template that EKS makes for a managed node group.
+func managedTemplate(s *snapshot.Snapshot, nodeGroup string) string {
+	return "lt-eks-" + s.Cluster.Identity().Name() + "-" + nodeGroup
+}
+
+// metadataXML are the options of a launch template, or of a launch configuration, whose
+// elements begin with a capital.
+func metadataXML(name string, options *snapshot.MetadataOptions) string {
+	if options == nil || *options == (snapshot.MetadataOptions{}) {
+		return ""
+	}
+	names := []string{"httpTokens", "httpEndpoint", "httpPutResponseHopLimit"}
+	if name == "MetadataOptions" {
+		names = []string{"HttpTokens", "HttpEndpoint", "HttpPutResponseHopLimit"}
+	}
+	out := ""
+	for i, value := range []string{options.HTTPTokens, options.HTTPEndpoint, strconv.Itoa(int(options.HopLimit))} {
+		if value != "" && value != "0" {
+			out += element(names[i], value)
+		}
+	}
+	return "<" + name + ">" + out + "</" + name + ">"
 }
 
 func groupXML(name string, group snapshot.AutoScalingGroup) string {

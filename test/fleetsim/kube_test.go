@@ -169,16 +169,20 @@ func podList(s *snapshot.Snapshot, selector string) *corev1.PodList {
 // node role's.
 func addonPod(key string, p snapshot.AddonPod) corev1.Pod {
 	namespace, name, _ := strings.Cut(key, "/")
-	container := corev1.Container{Name: p.Addon}
+	container := corev1.Container{Name: p.Container}
 	if p.OptionalKeys != "" {
 		optional := true
 		container.Env = []corev1.EnvVar{{Name: "AWS_ACCESS_KEY_ID", ValueFrom: &corev1.EnvVarSource{
 			SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: p.OptionalKeys}, Optional: &optional},
 		}}}
 	}
+	containers := []corev1.Container{container}
+	if p.Container == "" {
+		containers = append(containers, container) // several may be the one that calls AWS
+	}
 	return corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{"app.kubernetes.io/name": p.Addon}},
-		Spec:       corev1.PodSpec{NodeName: p.Node, ServiceAccountName: p.ServiceAccount, HostNetwork: p.HostNetwork, Containers: []corev1.Container{container}},
+		Spec:       corev1.PodSpec{NodeName: p.Node, ServiceAccountName: p.ServiceAccount, HostNetwork: p.HostNetwork, Containers: containers},
 	}
 }
 
@@ -311,15 +315,14 @@ func serveClasses(w http.ResponseWriter, r *http.Request, s *snapshot.Snapshot, 
 		for _, c := range class.Conditions {
 			conditions = append(conditions, map[string]any{"type": c.Type, "status": c.Status, "reason": c.Reason, "message": c.Message})
 		}
+		spec := map[string]any{"role": class.Role, "instanceProfile": class.InstanceProfile, "amiFamily": class.AMIFamily}
+		if set := class.Metadata; set != nil {
+			spec["metadataOptions"] = map[string]any{"httpTokens": set.HTTPTokens, "httpEndpoint": set.HTTPEndpoint, "httpPutResponseHopLimit": set.HopLimit}
+		}
 		items = append(items, map[string]any{
 			"metadata": map[string]any{"name": name},
-			"spec": map[string]any{
-				"role": class.Role, "instanceProfile": class.InstanceProfile, "amiFamily": class.AMIFamily,
-				"metadataOptions": map[string]any{
-					"httpTokens": class.Metadata.HTTPTokens, "httpEndpoint": class.Metadata.HTTPEndpoint, "httpPutResponseHopLimit": class.Metadata.HopLimit,
-				},
-			},
-			"status": map[string]any{"instanceProfile": class.StatusProfile, "conditions": conditions},
+			"spec":     spec,
+			"status":   map[string]any{"instanceProfile": class.StatusProfile, "conditions": conditions},
 		})
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -21,19 +21,26 @@ import (
 	_ "github.com/kubectl-noderole/kubectl-noderole/pkg/cli"
 )
 
-// plugin is the built plugin.
-var plugin string
+var (
+	plugin string // the built plugin
+	home   string // its home directory, which is empty
+)
 
 func TestMain(m *testing.M) { os.Exit(runMain(m)) }
 
 func runMain(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "noderole-fleetsim-")
+	dir, err := filepath.Abs("../../build/test/fleetsim")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+	// It stays there, so that go build links it again only after a change to its code.
 	plugin = filepath.Join(dir, "kubectl-noderole")
+	if home, err = os.MkdirTemp("", "noderole-fleetsim-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(home) //nolint:errcheck // a temporary folder
 	build := exec.Command("go", "build", "-ldflags", "-s -w", "-o", plugin, "../../cmd/kubectl-noderole")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the plugin: %v\n%s", err, out)
@@ -70,7 +77,7 @@ func (c *cloud) command(ctx context.Context, args ...string) *exec.Cmd {
 		endpoint = c.aws.URL
 	}
 	cmd.Env = append(
-		cmd.Env, "HOME="+filepath.Dir(plugin), "KUBECONFIG=/dev/null", "AWS_ACCESS_KEY_ID=AKIA"+ownAccount, "AWS_SECRET_ACCESS_KEY=s",
+		cmd.Env, "HOME="+home, "KUBECONFIG=/dev/null", "AWS_ACCESS_KEY_ID=AKIA"+ownAccount, "AWS_SECRET_ACCESS_KEY=s",
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_DEFAULT_REGION="+exampleRegion, "AWS_ENDPOINT_URL="+endpoint,
 	)
 	return cmd

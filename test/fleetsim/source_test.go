@@ -29,7 +29,7 @@ var simulated = []string{
 	"NR101", "NR102", "NR103", "NR105", "NR106", "NR107", "NR108", "NR109", "NR111", "NR112", "NR201", "NR202",
 	"NR203", "NR204", "NR205", "NR206", "NR207", "NR208", "NR209", "NR210", "NR211", "NR212", "NR213", "NR214",
 	"NR220", "NR221", "NR222", "NR223", "NR231", "NR301", "NR303", "NR304", "NR305", "NR306", "NR310", "NR501",
-	"NR502", "NR503", "NR504", "NR505", "NR507", "NR508", "NR509", "NR510", "NR511", "NR512", "NR602", "NR603",
+	"NR502", "NR503", "NR504", "NR505", "NR507", "NR508", "NR509", "NR510", "NR511", "NR512", "NR515", "NR602", "NR603",
 	"NR604", "NR605", "NR607", "NR701", "NR702", "NR801", "NR802",
 }
 
@@ -208,12 +208,10 @@ func asRead(s *snapshot.Snapshot) {
 		policy.Document = indented(policy.Document)
 		s.Policies[arn] = policy
 	}
-	for name, group := range s.NodeGroups { // their options only code shows
-		group.Metadata = snapshot.MetadataOptions{}
-		s.NodeGroups[name] = group
-	}
-	for name, group := range s.AutoScalingGroups {
-		group.Metadata = snapshot.MetadataOptions{}
+	for name, group := range s.AutoScalingGroups { // each has a launch template, which may set nothing
+		if group.Metadata == nil {
+			group.Metadata = &snapshot.MetadataOptions{}
+		}
 		s.AutoScalingGroups[name] = group
 	}
 	for id, endpoint := range s.VPCEndpoints {

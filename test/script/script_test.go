@@ -22,7 +22,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// binDir is where TestMain puts the built plugin.
+// binDir is the folder of the built plugin.
 var binDir string
 
 // update writes what scripts compare output with anew: go test ./test/script -update.
@@ -34,18 +34,14 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "noderole-bin-")
+	// The plugin stays, so that go build links it again only after a change to its code.
+	dir, err := filepath.Abs("../../build/test/script")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer func() {
-		if err := os.RemoveAll(dir); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
-	}()
 	// This package imports pkg/cli, so that go test runs the scripts again when the plugin's code has changed.
-	args := []string{"build", "-ldflags", "-s -w", "-o", dir}
+	args := []string{"build", "-ldflags", "-s -w", "-o", dir + "/"}
 	if os.Getenv("GOCOVERDIR") != "" { // make coverage: the plugin writes there what it ran, and does so only with main among the packages
 		const module = "github.com/kubectl-noderole/kubectl-noderole/"
 		args = append(args, "-cover", "-coverpkg="+module+"pkg/cli,"+module+"cmd/kubectl-noderole")
@@ -77,10 +73,9 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// TestBrokenIsShort: in a pipe, and from there on, the report on the broken example has at most
-// 110 lines.
+// TestBrokenIsShort: the report on the broken example has at most 110 lines, from 80 columns on.
 func TestBrokenIsShort(t *testing.T) {
-	for _, columns := range []string{"", "140", "160"} {
+	for _, columns := range []string{"", "80", "140", "160"} {
 		cmd := exec.Command(filepath.Join(binDir, "kubectl-noderole"), "check", "--example", "--no-config")
 		cmd.Env = []string{"COLUMNS=" + columns, "HOME=" + t.TempDir()}
 		out, _ := cmd.Output() // it exits with 1, as there are findings
@@ -197,21 +192,24 @@ func sub(ts *testscript.TestScript, neg bool, args []string) {
 // unread is how a command tells that an answer is not one.
 var unread = regexp.MustCompile(`answered \d+ with .*, not an |the response (is .*, not |\d+ has no Status)`)
 
-// misshape replaces each answer in the folder aws by a file, one at a time, and holds
-// that the command exits with 3 and says what is wrong: misshape FILE COMMAND [ARG…]. It
-// leaves out what EKS answers with 404, as the error's name is in a header.
+// misshape replaces each answer in the folder aws, one at a time, by a page or, every
+// second one in JSON, by an object, and holds that the command exits with 3 and says what is
+// wrong: misshape PAGE OBJECT COMMAND [ARG…]. It leaves out what EKS answers with 404, as
+// the error's name is in a header.
 func misshape(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: misshape FILE COMMAND [ARG…]")
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: misshape PAGE OBJECT COMMAND [ARG…]")
 	}
-	text := []byte(ts.ReadFile(args[0]))
-	replaced := 0
+	page, object := []byte(ts.ReadFile(args[0])), []byte(ts.ReadFile(args[1]))
+	replaced, objects := 0, 0
 	ts.Check(filepath.WalkDir(ts.MkAbs("aws"), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || strings.Contains(path, filepath.Join("eks", "clusters")) && strings.Contains(path, ".404.") {
 			return err
 		}
-		if filepath.Ext(path) == ".xml" && filepath.Ext(args[0]) == ".json" {
-			return nil // of another format altogether, as a page is
+		text := page
+		if replaced%2 == 0 && filepath.Ext(path) == ".json" {
+			text = object
+			objects++
 		}
 		replaced++
 		whole, err := os.ReadFile(path)
@@ -221,14 +219,14 @@ func misshape(ts *testscript.TestScript, neg bool, args []string) {
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			return err
 		}
-		code := exitCode(ts, args[1:])
+		code := exitCode(ts, args[2:])
 		output := strings.Join(strings.Fields(ts.ReadFile("stdout")+ts.ReadFile("stderr")), " ")
 		if code != 3 || !unread.MatchString(output) {
-			ts.Fatalf("with %s for %s the command exits with %d", args[0], path, code)
+			ts.Fatalf("with %s for %s the command exits with %d", text, path, code)
 		}
 		return os.WriteFile(path, whole, 0o600)
 	}))
-	if replaced == 0 {
-		ts.Fatalf("there are no answers in the folder aws")
+	if objects == 0 || replaced == objects {
+		ts.Fatalf("of %d answers in the folder aws, %d were replaced by an object", replaced, objects)
 	}
 }

@@ -16,10 +16,10 @@ import (
 )
 
 // AutoScalingGroups calls each for every Auto Scaling group that is tagged
-// kubernetes.io/cluster/NAME and that no managed node group owns, while the pages
-// arrive. Of its launch template only the id and version are known then, of its launch
-// configuration only the name.
-func (c *Client) AutoScalingGroups(ctx context.Context, cluster string, each func(name string, group snapshot.AutoScalingGroup)) error {
+// kubernetes.io/cluster/NAME, while the pages arrive, with the managed node group that owns
+// it, if one does. Of its launch template only the id and version are known then, of its
+// launch configuration only the name.
+func (c *Client) AutoScalingGroups(ctx context.Context, cluster string, each func(name, nodeGroup string, group snapshot.AutoScalingGroup)) error {
 	in := &autoscaling.DescribeAutoScalingGroupsInput{
 		Filters: []astypes.Filter{{Name: aws.String("tag-key"), Values: []string{clusterTag + cluster}}},
 	}
@@ -27,23 +27,22 @@ func (c *Client) AutoScalingGroups(ctx context.Context, cluster string, each fun
 		func(page *autoscaling.DescribeAutoScalingGroupsOutput) (string, bool) {
 			for i := range page.AutoScalingGroups {
 				group := &page.AutoScalingGroups[i]
-				if !managed(group) {
-					each(aws.ToString(group.AutoScalingGroupName), snapshot.AutoScalingGroup{
-						LaunchTemplate: template(group), LaunchConfiguration: aws.ToString(group.LaunchConfigurationName), Instances: len(group.Instances),
-					})
-				}
+				each(aws.ToString(group.AutoScalingGroupName), nodeGroup(group), snapshot.AutoScalingGroup{
+					LaunchTemplate: template(group), LaunchConfiguration: aws.ToString(group.LaunchConfigurationName), Instances: len(group.Instances),
+				})
 			}
 			return byToken(page.NextToken)
 		})
 }
 
-func managed(group *astypes.AutoScalingGroup) bool {
+// nodeGroup is the managed node group that owns the group; empty for none.
+func nodeGroup(group *astypes.AutoScalingGroup) string {
 	for _, tag := range group.Tags {
-		if aws.ToString(tag.Key) == "eks:nodegroup-name" {
-			return true
+		if aws.ToString(tag.Key) == nodeGroupTag {
+			return aws.ToString(tag.Value)
 		}
 	}
-	return false
+	return ""
 }
 
 // template is ID:VERSION of what the group launches, or empty for a launch
@@ -59,43 +58,54 @@ func template(group *astypes.AutoScalingGroup) string {
 	return aws.ToString(t.LaunchTemplateId) + ":" + cmp.Or(aws.ToString(t.Version), "$Default")
 }
 
-// TemplateProfile returns the instance profile of a launch template's version, by
-// ARN or by name, as the template has it; empty where it names none.
-func (c *Client) TemplateProfile(ctx context.Context, template string) (string, error) {
+// LaunchTemplate returns what a launch template's ID:VERSION launches instances with, as the
+// template has it.
+func (c *Client) LaunchTemplate(ctx context.Context, template string) (collect.Launch, error) {
 	const operation = "ec2:DescribeLaunchTemplateVersions"
 	id, version, _ := strings.Cut(template, ":")
 	out, err := call(ctx, c, operation, func(ctx context.Context) (*ec2.DescribeLaunchTemplateVersionsOutput, error) {
 		return c.ec2.DescribeLaunchTemplateVersions(ctx, &ec2.DescribeLaunchTemplateVersionsInput{LaunchTemplateId: &id, Versions: []string{version}})
 	})
 	if err != nil {
-		return "", err
+		return collect.Launch{}, err
 	}
 	if len(out.LaunchTemplateVersions) == 0 {
 		err := errors.New("the response has no version of launch template " + id)
-		return "", &collect.CallError{Operation: operation, Message: err.Error(), Err: err}
+		return collect.Launch{}, &collect.CallError{Operation: operation, Message: err.Error(), Err: err}
 	}
-	for _, v := range out.LaunchTemplateVersions {
-		if v.LaunchTemplateData != nil && v.LaunchTemplateData.IamInstanceProfile != nil {
-			profile := v.LaunchTemplateData.IamInstanceProfile
-			return cmp.Or(aws.ToString(profile.Arn), aws.ToString(profile.Name)), nil
+	var launch collect.Launch
+	if data := out.LaunchTemplateVersions[0].LaunchTemplateData; data != nil {
+		if profile := data.IamInstanceProfile; profile != nil {
+			launch.InstanceProfile = cmp.Or(aws.ToString(profile.Arn), aws.ToString(profile.Name))
+		}
+		if set := data.MetadataOptions; set != nil {
+			launch.Metadata = snapshot.MetadataOptions{
+				HTTPTokens: string(set.HttpTokens), HTTPEndpoint: string(set.HttpEndpoint), HopLimit: aws.ToInt32(set.HttpPutResponseHopLimit),
+			}
 		}
 	}
-	return "", nil
+	return launch, nil
 }
 
-// ConfigurationProfile returns the instance profile of a launch configuration, by ARN or by
-// name, as the configuration has it; empty where it names none.
-func (c *Client) ConfigurationProfile(ctx context.Context, name string) (string, error) {
+// LaunchConfiguration returns what a launch configuration launches instances with, as the
+// configuration has it.
+func (c *Client) LaunchConfiguration(ctx context.Context, name string) (collect.Launch, error) {
 	const operation = "autoscaling:DescribeLaunchConfigurations"
 	out, err := call(ctx, c, operation, func(ctx context.Context) (*autoscaling.DescribeLaunchConfigurationsOutput, error) {
 		return c.autoscaling.DescribeLaunchConfigurations(ctx, &autoscaling.DescribeLaunchConfigurationsInput{LaunchConfigurationNames: []string{name}})
 	})
 	if err != nil {
-		return "", err
+		return collect.Launch{}, err
 	}
 	if len(out.LaunchConfigurations) == 0 {
 		err := errors.New("the response has no launch configuration " + name)
-		return "", &collect.CallError{Operation: operation, Message: err.Error(), Err: err}
+		return collect.Launch{}, &collect.CallError{Operation: operation, Message: err.Error(), Err: err}
 	}
-	return aws.ToString(out.LaunchConfigurations[0].IamInstanceProfile), nil
+	launch := collect.Launch{InstanceProfile: aws.ToString(out.LaunchConfigurations[0].IamInstanceProfile)}
+	if set := out.LaunchConfigurations[0].MetadataOptions; set != nil {
+		launch.Metadata = snapshot.MetadataOptions{
+			HTTPTokens: string(set.HttpTokens), HTTPEndpoint: string(set.HttpEndpoint), HopLimit: aws.ToInt32(set.HttpPutResponseHopLimit),
+		}
+	}
+	return launch, nil
 }

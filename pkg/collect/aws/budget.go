@@ -135,6 +135,21 @@ func (b *budget) turn(ctx context.Context, p *pace) error {
 	return nil
 }
 
+// ready reports whether a cluster of a region can be read without a wait: whether half of the
+// burst is left of EKS in the region, which is about what a cluster takes, and of each operation
+// of IAM.
+func (b *budget) ready(region string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for key, p := range b.paces {
+		service, rest, _ := strings.Cut(key, " ")
+		if (service == "eks" && rest == region || strings.HasPrefix(service, "iam:")) && p.limiter.Tokens() < float64(p.limiter.Burst())/2 {
+			return false
+		}
+	}
+	return true
+}
+
 // note takes the answer to a request: what is throttled slows its operation down.
 func (b *budget) note(p *pace, operation string, err error, now time.Time) {
 	b.mu.Lock()
@@ -154,7 +169,7 @@ func (b *budget) note(p *pace, operation string, err error, now time.Time) {
 	}
 }
 
-// throttles tells throttled answers from others.
+// throttles reports whether an answer is throttled.
 var throttles = retry.IsErrorThrottles(retry.DefaultThrottles)
 
 // throttled returns how many answers were throttled so far, by operation.

@@ -97,6 +97,41 @@ func TestBudgetPauses(t *testing.T) {
 	})
 }
 
+// TestReady: a region whose rate is used up is not ready for a cluster until half of its burst
+// is there again; other regions are. Where the rate of an operation of IAM is used up, none is.
+func TestReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(Config{Many: true})
+		if !b.ready("eu-west-1") {
+			t.Error("a region that nothing was asked of is not ready")
+		}
+		for range eksBurst {
+			if _, err := b.wait(t.Context(), "eks:DescribeNodegroup", "eu-west-1"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if b.ready("eu-west-1") || !b.ready("us-east-1") {
+			t.Errorf("ready: %t, another region: %t", b.ready("eu-west-1"), b.ready("us-east-1"))
+		}
+		time.Sleep(eksBurst / 2 * time.Second / eksRate)
+		if !b.ready("eu-west-1") {
+			t.Error("not ready when half of the burst is there")
+		}
+		for range iamRate {
+			if _, err := b.wait(t.Context(), "iam:GetRole", "us-east-1"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if b.ready("eu-west-1") || b.ready("us-east-1") {
+			t.Error("ready without requests to IAM left")
+		}
+		time.Sleep(time.Second)
+		if !b.ready("eu-west-1") {
+			t.Error("not ready when requests to IAM are left")
+		}
+	})
+}
+
 // TestSlowAnswer: an answer that arrives byte by byte ends within the limit of a request,
 // and is not asked for again.
 func TestSlowAnswer(t *testing.T) {
@@ -133,7 +168,7 @@ func TestSlowAnswer(t *testing.T) {
 // number of times, and no longer than the context allows.
 func TestThrottledEnds(t *testing.T) {
 	for status, want := range map[int]string{
-		http.StatusTooManyRequests:    "eks:ListClusters: throttled, again and again: ThrottlingException: Rate exceeded",
+		http.StatusTooManyRequests:    "eks:ListClusters: throttled repeatedly: ThrottlingException: Rate exceeded",
 		http.StatusServiceUnavailable: "eks:ListClusters: ServiceUnavailableException: Rate exceeded",
 	} {
 		var requests atomic.Int32

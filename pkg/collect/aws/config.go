@@ -32,7 +32,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/trace"
 )
 
-// Config says as whom and where to read. What is empty comes from the standard
+// Config describes as whom and where to read. What is empty comes from the standard
 // AWS configuration: environment, shared config and credentials files, SSO, web
 // identity, container and instance roles.
 type Config struct {
@@ -322,7 +322,7 @@ func worthRetrying(err error) aws.Ternary {
 	return aws.UnknownTernary
 }
 
-// isDial tells whether no connection was made, to the service or to a proxy.
+// isDial reports whether no connection was made, to the service or to a proxy.
 func isDial(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect")
@@ -374,7 +374,7 @@ func (a *Account) countCalls(stack *middleware.Stack) error {
 		}), middleware.After)
 }
 
-// isRead tells by its name whether an operation changes nothing.
+// isRead reports by its name whether an operation changes nothing.
 func isRead(operation string) bool {
 	_, action, _ := strings.Cut(operation, ":")
 	return strings.HasPrefix(action, "Get") || strings.HasPrefix(action, "List") || strings.HasPrefix(action, "Describe") || strings.HasPrefix(action, "Simulate") || strings.HasPrefix(action, "Generate")

@@ -54,8 +54,12 @@ func (c *Client) ClusterInstances(ctx context.Context, cluster string, each func
 	})
 }
 
-// clusterTag and a cluster's name are the tag of what belongs to the cluster.
-const clusterTag = "kubernetes.io/cluster/"
+// clusterTag and a cluster's name are the tag of what belongs to the cluster; nodeGroupTag
+// has the managed node group that something belongs to.
+const (
+	clusterTag   = "kubernetes.io/cluster/"
+	nodeGroupTag = "eks:nodegroup-name"
+)
 
 func instanceFacts(instance *ec2types.Instance) snapshot.Instance {
 	facts := snapshot.Instance{LaunchedAt: utc(instance.LaunchTime)}
@@ -63,7 +67,7 @@ func instanceFacts(instance *ec2types.Instance) snapshot.Instance {
 		switch key, value := aws.ToString(tag.Key), aws.ToString(tag.Value); {
 		case strings.HasPrefix(key, clusterTag):
 			facts.Owned = facts.Owned || value == "owned"
-		case key == "eks:nodegroup-name":
+		case key == nodeGroupTag:
 			facts.NodeGroup = value
 		case key == "karpenter.sh/nodepool":
 			facts.NodePool = value

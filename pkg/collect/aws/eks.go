@@ -83,6 +83,10 @@ func (c *Client) Cluster(ctx context.Context, name string) (snapshot.Cluster, er
 			out.RemoteNodeNetworks = append(out.RemoteNodeNetworks, network.Cidrs...)
 		}
 	}
+	// Where etcd has instances of its own, the control plane is in an account of AWS.
+	if outpost := cluster.OutpostConfig; outpost != nil {
+		out.LocalControlPlane = aws.ToString(outpost.ControlPlaneInstanceType) != "" && aws.ToString(outpost.EtcdInstanceType) == ""
+	}
 	if compute := cluster.ComputeConfig; compute != nil && aws.ToBool(compute.Enabled) {
 		out.AutoMode = &snapshot.AutoMode{
 			NodeRoleARN: aws.ToString(compute.NodeRoleArn),

@@ -15,7 +15,7 @@ import (
 
 // VPCEndpoints returns the available endpoints of a VPC through which the calls of nodes
 // go: gateway endpoints, whose route tables are in tables, and interface endpoints whose
-// private DNS names stand for the service in the VPC.
+// private DNS names replace those of the service in the VPC.
 func (c *Client) VPCEndpoints(ctx context.Context, vpc string) (endpoints map[string]snapshot.VPCEndpoint, tables map[string][]string, err error) {
 	in := &ec2.DescribeVpcEndpointsInput{Filters: inVPC(vpc), MaxResults: aws.Int32(1000)}
 	endpoints, tables = map[string]snapshot.VPCEndpoint{}, map[string][]string{}

@@ -122,7 +122,7 @@ func (s *site) explain(ctx context.Context, operation string, err error) error {
 	return &collect.CallError{Operation: operation, Message: innermost(err), Err: err}
 }
 
-// endedEarly tells whether an answer broke off, in its header or in its body.
+// endedEarly reports whether an answer broke off, in its header or in its body.
 func endedEarly(err error) bool {
 	return errors.Is(err, collect.ErrAnswerEndedEarly) || errors.Is(err, io.ErrUnexpectedEOF)
 }
@@ -136,7 +136,7 @@ func (s *site) explainCode(operation string, api smithy.APIError, err error) err
 	case absent:
 		return &collect.CallError{Operation: operation, Message: message, Err: fmt.Errorf("%w: %w", collect.ErrNotFound, err)}
 	case throttled:
-		return &collect.CallError{Operation: operation, Message: "throttled, again and again: " + message, Err: err}
+		return &collect.CallError{Operation: operation, Message: "throttled repeatedly: " + message, Err: err}
 	case expiredCredentials, badCredentials, clockSkew, optInRequired:
 		return s.callerProblem(kind, message, err)
 	case otherClass:
@@ -212,7 +212,7 @@ func (s *site) explainCredentials(err error) error {
 		out.Next = "log in, for example with: aws sso login" + s.profileFlag() + "; or name a profile with --profile or AWS_PROFILE"
 	default:
 		out.Problem = "no AWS credentials" + s.ofProfile() + ": " + innermost(err)
-		out.Next = "see what the AWS CLI makes of it: aws sts get-caller-identity" + s.profileFlag()
+		out.Next = "compare with the AWS CLI: aws sts get-caller-identity" + s.profileFlag()
 	}
 	return out
 }
@@ -235,7 +235,7 @@ func loadError(profile string, err error) error {
 		out.Next = "open a session first (aws sts get-session-token, or aws sso login) and name its profile with --profile"
 	default:
 		out.Problem = "the AWS configuration cannot be used: " + innermost(err)
-		out.Next = "see what the AWS CLI makes of it: aws configure list"
+		out.Next = "compare with the AWS CLI: aws configure list"
 	}
 	return out
 }
@@ -283,7 +283,7 @@ func (s *site) noEndpoint(what string, why unreachable) error {
 	}
 }
 
-// cannotReach tells whether an error means that there was no answer, and why.
+// cannotReach reports whether an error means that there was no answer, and why.
 func cannotReach(err error) (unreachable, bool) {
 	out := unreachable{err: err}
 	var send *url.Error
@@ -350,7 +350,7 @@ func httpResponse(err error) *http.Response {
 	return nil
 }
 
-// classOf tells what an API's error means. Some services say by the message
+// classOf returns what an API's error means. Some services say by the message
 // that it is the clock which they do not like.
 func classOf(api smithy.APIError) errorClass {
 	kind := errorClasses[api.ErrorCode()]

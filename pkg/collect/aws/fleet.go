@@ -38,6 +38,10 @@ func (c *Client) Regions(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
+// Ready reports whether a cluster of a region can be read now without waiting for the rates of
+// EKS and IAM: another cluster can be read first where it cannot.
+func (a *Account) Ready(region string) bool { return a.budget.ready(region) }
+
 // tokenPrefix and tokenHeader make a presigned request a token of EKS, which is valid for 15
 // minutes after it was signed.
 // Source: https://github.com/kubernetes-sigs/aws-iam-authenticator, pkg/token/token.go.

@@ -15,7 +15,7 @@ import (
 
 var _ collect.AccountAWS = (*Client)(nil)
 
-// Roles returns the account's roles by ARN, as far as iam:ListRoles tells of
+// Roles returns the account's roles by ARN, as iam:ListRoles returns
 // them: without policies, boundary and tags.
 func (a *Account) Roles(ctx context.Context) (map[string]snapshot.Role, error) {
 	roles := map[string]snapshot.Role{}

@@ -125,7 +125,7 @@ type nonAWSResponseError struct {
 	hint string
 }
 
-// Error says who answered with what, in one line.
+// Error returns who answered with what, in one line.
 func (e *nonAWSResponseError) Error() string {
 	service, _, _ := strings.Cut(e.operation, ":")
 	from := "the endpoint"
@@ -138,7 +138,7 @@ func (e *nonAWSResponseError) Error() string {
 	}
 	hint := e.hint
 	if contentType == htmlType {
-		hint = "a proxy, or an endpoint that does not know this operation"
+		hint = "a proxy, or an endpoint that does not support this operation"
 	}
 	return collect.OneLine(fmt.Sprintf("%s answered %d with %s, not an %s answer (%s)", from, e.response.StatusCode, contentType, strings.ToUpper(service), hint))
 }
@@ -187,7 +187,7 @@ func readAnswer(response *http.Response) ([]byte, error) {
 	return body, err
 }
 
-// misshapen says why a body is not the answer to an operation, or returns "".
+// misshapen returns why a body is not the answer to an operation, or returns "".
 func misshapen(operation string, body []byte, members []string) string {
 	service, action, _ := strings.Cut(operation, ":")
 	switch service {
@@ -231,7 +231,7 @@ func misshapenJSON(body []byte, members []string) string {
 	return ""
 }
 
-// holds tells whether a JSON object has a member.
+// holds reports whether a JSON object has a member.
 func holds(object map[string]json.RawMessage, path []string) bool {
 	name, isList := strings.CutSuffix(path[0], "[]")
 	value := object[name]
@@ -288,7 +288,7 @@ func startOf(decoder *xml.Decoder) (xml.StartElement, error) {
 	}
 }
 
-// ends tells whether a document ends with the end of its root element, which may be an
+// ends reports whether a document ends with the end of its root element, which may be an
 // empty one.
 func ends(body []byte, root string) bool {
 	body = bytes.TrimSpace(body)

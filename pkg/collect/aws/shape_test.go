@@ -461,7 +461,7 @@ func TestRepeatedTokens(t *testing.T) {
 		c, s, _ := answered(t)
 		s.answer("text/xml", strings.Replace(smallest("iam:ListRoles"), "<Roles/>", "<Roles/><IsTruncated>true</IsTruncated>", 1))
 		_, err := c.Roles(t.Context())
-		if err == nil || err.Error() != "iam:ListRoles: the response says that there are more pages, but has no token for the next page" {
+		if err == nil || err.Error() != "iam:ListRoles: the response has no token for the next page, although there are more pages" {
 			t.Errorf("%v", err)
 		}
 	})

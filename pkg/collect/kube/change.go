@@ -33,7 +33,7 @@ type Changes struct {
 	serviceAccounts serviceAccountPatcher
 	daemonSets      daemonSetPatcher
 	leases          leaseWriter
-	// pollInterval is between two looks at a rollout, stallTimeout how long it may stand still.
+	// pollInterval is the time between two reads of a rollout, stallTimeout how long it may make no progress.
 	pollInterval, stallTimeout time.Duration
 	// now is the time that a restart is marked with.
 	now func() time.Time

@@ -73,7 +73,7 @@ func (c *Changes) aws(ctx context.Context) (*appsv1.DaemonSet, error) {
 	return set, nil
 }
 
-// rolledOut tells whether a DaemonSet has replaced all of its pods, and all of them
+// rolledOut reports whether a DaemonSet has replaced all of its pods, and all of them
 // are available.
 // Source: kubernetes/kubectl pkg/polymorphichelpers/rollout_status.go.
 func rolledOut(set *appsv1.DaemonSet) bool {
@@ -98,7 +98,7 @@ func (c *Changes) await(ctx context.Context) error {
 			last, deadline = now, c.now().Add(c.stallTimeout)
 		}
 		if c.now().After(deadline) {
-			return &change.FailedError{Reason: fmt.Sprintf("its rollout stands still: %d of %d pods are replaced, %d are available; see why: kubectl -n %s get pods -l %s -o wide",
+			return &change.FailedError{Reason: fmt.Sprintf("its rollout makes no progress: %d of %d pods are replaced, %d are available; see why: kubectl -n %s get pods -l %s -o wide",
 				s.UpdatedNumberScheduled, s.DesiredNumberScheduled, s.NumberAvailable, namespace, labelSelector)}
 		}
 		select {

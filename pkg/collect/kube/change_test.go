@@ -495,9 +495,9 @@ func TestRollout(t *testing.T) {
 				}
 			},
 		},
-		"one that is under way stands still": {status: under, pods: old, err: "its rollout stands still: 1 of 2 pods are replaced, 1 are available; see why: kubectl -n kube-system get pods -l k8s-app=aws-node -o wide"},
+		"one that is under way stands still": {status: under, pods: old, err: "its rollout makes no progress: 1 of 2 pods are replaced, 1 are available; see why: kubectl -n kube-system get pods -l k8s-app=aws-node -o wide"},
 		"it stands still": {
-			status: done, pods: old, sent: 1, err: "its rollout stands still: 1 of 2 pods are replaced, 2 are available; see why: kubectl -n kube-system get pods -l k8s-app=aws-node -o wide",
+			status: done, pods: old, sent: 1, err: "its rollout makes no progress: 1 of 2 pods are replaced, 2 are available; see why: kubectl -n kube-system get pods -l k8s-app=aws-node -o wide",
 			look: func(a *api, _ int, restarted bool) {
 				if restarted {
 					a.set.Status.ObservedGeneration, a.set.Status.UpdatedNumberScheduled = 2, 1

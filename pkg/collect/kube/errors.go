@@ -77,7 +77,7 @@ func withoutOutput(message string) string {
 	return message
 }
 
-// answerProblem says in one line what is wrong with an answer. client-go has no types
+// answerProblem returns in one line what is wrong with an answer. client-go has no types
 // for an unknown content type and for an empty body.
 func answerProblem(err error) string {
 	message := collect.OneLine(err.Error())
@@ -99,7 +99,7 @@ func answerProblem(err error) string {
 	return message
 }
 
-// isForeign tells whether an error is a 403 or 404 without a Status. With one, they say
+// isForeign reports whether an error is a 403 or 404 without a Status. With one, they say
 // that a permission or an object is missing; a proxy that sends them does not say that.
 func isForeign(err error) bool {
 	return apierrors.IsUnexpectedServerError(err) && (apierrors.IsForbidden(err) || apierrors.IsNotFound(err))
@@ -114,13 +114,13 @@ func (c *Client) configError(err error) error {
 	}
 }
 
-// isRedirect tells whether the answer is a redirect that sameHost does not follow.
+// isRedirect reports whether the answer is a redirect that sameHost does not follow.
 func isRedirect(err error) bool {
 	status, ok := errorStatus(err)
 	return ok && status.Code/100 == 3
 }
 
-// broken tells whether an answer had begun and broke off.
+// broken reports whether an answer had begun and broke off.
 func broken(err error) bool {
 	return errors.Is(err, collect.ErrAnswerEndedEarly) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) ||
 		strings.Contains(err.Error(), io.ErrUnexpectedEOF.Error()) // client-go does not wrap it

@@ -67,7 +67,7 @@ func nodeFacts(node *corev1.Node) snapshot.Node {
 	return facts
 }
 
-// provisioner tells what provisioned a node. The compute type comes first: Auto Mode sets
+// provisioner returns what provisioned a node. The compute type comes first: Auto Mode sets
 // Karpenter's label too.
 // Source: EKS user guide, "Control if a workload is deployed on EKS Auto Mode
 // nodes" and "Create a Node Pool for EKS Auto Mode".
@@ -141,7 +141,11 @@ func podFacts(pod *corev1.Pod) snapshot.Pod {
 }
 
 // mainContainer returns the container aws-node, or the first one where the
-// containers have other names.
+// containers have other names. The other containers do not make the calls of the VPC CNI: the
+// init container reads only the instance metadata, and aws-eks-nodeagent calls only CloudWatch
+// Logs, with --enable-cloudwatch-logs.
+// Sources: aws/amazon-vpc-cni-k8s v1.23.1 charts/aws-vpc-cni/templates/daemonset.yaml and
+// cmd/aws-vpc-cni-init/main.go; aws/aws-network-policy-agent pkg/ebpf/events/events.go.
 func mainContainer(containers []corev1.Container) corev1.Container {
 	for i := range containers {
 		if containers[i].Name == awsNode {

@@ -22,7 +22,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
-	"k8s.io/client-go/gentype"
 	"k8s.io/client-go/rest"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/change"
@@ -177,20 +176,22 @@ func New(config *rest.Config, o Options) (*Client, error) {
 	if err != nil {
 		return nil, c.configError(err)
 	}
-	c.nodes = gentype.NewClientWithList("nodes", core, codec, "", empty[corev1.Node], empty[corev1.NodeList])
-	c.pods = gentype.NewClientWithList("pods", core, codec, namespace, empty[corev1.Pod], empty[corev1.PodList])
-	c.serviceAccounts = gentype.NewClient("serviceaccounts", core, codec, namespace, empty[corev1.ServiceAccount])
-	c.allPods = gentype.NewClientWithList("pods", core, codec, metav1.NamespaceAll, empty[corev1.Pod], empty[corev1.PodList])
+	c.nodes = resource[*corev1.Node, *corev1.NodeList]{core, codec, "nodes", "", empty[corev1.Node], empty[corev1.NodeList]}
+	c.pods = resource[*corev1.Pod, *corev1.PodList]{core, codec, "pods", namespace, empty[corev1.Pod], empty[corev1.PodList]}
+	c.allPods = resource[*corev1.Pod, *corev1.PodList]{core, codec, "pods", metav1.NamespaceAll, empty[corev1.Pod], empty[corev1.PodList]}
 	c.accounts = func(namespace string) serviceAccountGetter {
-		return gentype.NewClient("serviceaccounts", core, codec, namespace, empty[corev1.ServiceAccount])
+		return resource[*corev1.ServiceAccount, *corev1.ServiceAccountList]{
+			core, codec, "serviceaccounts", namespace, empty[corev1.ServiceAccount], empty[corev1.ServiceAccountList],
+		}
 	}
-	c.daemonSets = gentype.NewClient("daemonsets", apps, codec, namespace, empty[appsv1.DaemonSet])
-	c.deployments = gentype.NewClient("deployments", apps, codec, namespace, empty[appsv1.Deployment])
-	c.configMaps = gentype.NewClient("configmaps", core, codec, namespace, empty[corev1.ConfigMap])
-	c.leases = gentype.NewClient("leases", coordination, codec, namespace, empty[coordinationv1.Lease])
+	c.serviceAccounts = c.accounts(namespace)
+	c.daemonSets = resource[*appsv1.DaemonSet, *appsv1.DaemonSetList]{apps, codec, "daemonsets", namespace, empty[appsv1.DaemonSet], empty[appsv1.DaemonSetList]}
+	c.deployments = resource[*appsv1.Deployment, *appsv1.DeploymentList]{apps, codec, "deployments", namespace, empty[appsv1.Deployment], empty[appsv1.DeploymentList]}
+	c.configMaps = resource[*corev1.ConfigMap, *corev1.ConfigMapList]{core, codec, "configmaps", namespace, empty[corev1.ConfigMap], empty[corev1.ConfigMapList]}
+	c.leases = resource[*coordinationv1.Lease, *coordinationv1.LeaseList]{coordination, codec, "leases", namespace, empty[coordinationv1.Lease], empty[coordinationv1.LeaseList]}
 	c.events = map[string]eventLister{}
 	for _, ns := range eventNamespaces {
-		c.events[ns] = gentype.NewClientWithList("events", core, codec, ns, empty[corev1.Event], empty[corev1.EventList])
+		c.events[ns] = resource[*corev1.Event, *corev1.EventList]{core, codec, "events", ns, empty[corev1.Event], empty[corev1.EventList]}
 	}
 	c.raw = core
 	return c, nil

@@ -99,13 +99,13 @@ func (l *Lease) find(ctx context.Context) (*coordinationv1.Lease, error) {
 	return found, nil
 }
 
-// isFree tells whether nobody else holds a lease: what this holder has not released is of a
+// isFree reports whether nobody else holds a lease: what this holder has not released is of a
 // run that was killed.
 func (l *Lease) isFree(found *coordinationv1.Lease) bool {
 	return found == nil || found.Spec.HolderIdentity == nil || *found.Spec.HolderIdentity == "" || *found.Spec.HolderIdentity == l.holder
 }
 
-// sameRenewal tells whether a lease was not renewed between two looks.
+// sameRenewal reports whether a lease was not renewed between two looks.
 func sameRenewal(a, b *coordinationv1.Lease) bool {
 	return a != nil && b != nil && a.ResourceVersion == b.ResourceVersion
 }

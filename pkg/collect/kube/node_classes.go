@@ -34,6 +34,20 @@ type classKind struct {
 // classCondition is what is read of a status condition of a node class.
 type classCondition struct{ Type, Status, Reason, Message string }
 
+// classMetadata is what is read of spec.metadataOptions.
+type classMetadata struct {
+	HTTPTokens, HTTPEndpoint string
+	HTTPPutResponseHopLimit  int32
+}
+
+// options are those of the class; nil where it sets none.
+func (m classMetadata) options() *snapshot.MetadataOptions {
+	if m == (classMetadata{}) {
+		return nil
+	}
+	return &snapshot.MetadataOptions{HTTPTokens: m.HTTPTokens, HTTPEndpoint: m.HTTPEndpoint, HopLimit: m.HTTPPutResponseHopLimit}
+}
+
 // classList is what is read of a list of node classes.
 type classList struct {
 	Metadata struct{ Continue string }
@@ -42,10 +56,7 @@ type classList struct {
 		Spec     struct {
 			Role, InstanceProfile, AMIFamily string
 			AMISelectorTerms                 []struct{ Alias string }
-			MetadataOptions                  struct {
-				HTTPTokens, HTTPEndpoint string
-				HTTPPutResponseHopLimit  int32
-			}
+			MetadataOptions                  classMetadata
 		}
 		Status struct {
 			InstanceProfile string
@@ -96,10 +107,7 @@ func (c *Client) nodeClasses(ctx context.Context, of classKind) (map[string]snap
 					AMIFamily: family,
 					Role:      item.Spec.Role, InstanceProfile: item.Spec.InstanceProfile, StatusProfile: item.Status.InstanceProfile,
 					Conditions: unmet(item.Status.Conditions),
-					Metadata: snapshot.MetadataOptions{
-						HTTPTokens: item.Spec.MetadataOptions.HTTPTokens, HTTPEndpoint: item.Spec.MetadataOptions.HTTPEndpoint,
-						HopLimit: item.Spec.MetadataOptions.HTTPPutResponseHopLimit,
-					},
+					Metadata:   item.Spec.MetadataOptions.options(),
 				}
 			}
 			return list.Metadata.Continue, nil

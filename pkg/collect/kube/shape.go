@@ -123,13 +123,13 @@ func (l limiter) RoundTrip(r *http.Request) (*http.Response, error) {
 // WrappedRoundTripper lets client-go find the transport that it must cancel.
 func (l limiter) WrappedRoundTripper() http.RoundTripper { return l.next }
 
-// isAbsent tells whether the API server says that an object does not exist. A 404
+// isAbsent reports whether the API server says that an object does not exist. A 404
 // without a Status comes from somewhere else.
 func isAbsent(err error) bool {
 	return apierrors.IsNotFound(err) && !apierrors.IsUnexpectedServerError(err)
 }
 
-// isUnknownPath tells whether the API server does not serve a path: it answers then
+// isUnknownPath reports whether the API server does not serve a path: it answers then
 // in plain text.
 // Source: k8s.io/apiserver pkg/util/notfoundhandler/not_found_handler.go, which calls
 // http.NotFound.

@@ -336,7 +336,7 @@ func TestNodeClassMetadata(t *testing.T) {
 	}}
 	err := s.run(t, func(ctx context.Context, c *kube.Client) error {
 		classes, err := c.KarpenterNodeClasses(ctx)
-		if want := (snapshot.MetadataOptions{HTTPEndpoint: "enabled", HTTPTokens: "required", HopLimit: 2}); classes["a"].Metadata != want {
+		if want := (snapshot.MetadataOptions{HTTPEndpoint: "enabled", HTTPTokens: "required", HopLimit: 2}); classes["a"].Metadata == nil || *classes["a"].Metadata != want {
 			t.Errorf("the class is %+v", classes["a"])
 		}
 		return err

@@ -326,7 +326,7 @@ func (f *Fleet) assumed(ctx context.Context, in fleet.Include, base *account, cf
 	return f.regionsOf(ctx, in, a, id, profile)
 }
 
-// key tells credentials apart.
+// key identifies credentials.
 func key(cfg aws.Config) string {
 	var env []string
 	for _, name := range slices.Sorted(maps.Keys(cfg.Env)) {
@@ -488,6 +488,14 @@ func (f *Fleet) Read(ctx context.Context, t fleet.Target) (*snapshot.Snapshot, e
 		facts.Source.Evidence = []string{fmt.Sprintf("EKS lists cluster %s in account %s, region %s", id.Name(), id.Account, id.Region)}
 	}
 	return facts, nil
+}
+
+// Ready reports whether the rates of the cluster's account have room for a cluster of its region.
+func (f *Fleet) Ready(t fleet.Target) bool {
+	f.mu.Lock()
+	from, known := f.sources[t.ARN]
+	f.mu.Unlock()
+	return !known || from.account.Ready(t.Identity().Region)
 }
 
 // errAWSOnly is why the Kubernetes API is not read.

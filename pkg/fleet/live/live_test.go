@@ -419,7 +419,7 @@ func TestRead(t *testing.T) {
 	if err := plan.Write(dir); err != nil {
 		t.Fatal(err)
 	}
-	if err := fleet.Collect(t.Context(), dir, plan, fleet.Options{Read: found.Read, Close: found.Close, Limit: time.Minute}); err != nil {
+	if err := fleet.Collect(t.Context(), dir, plan, fleet.Options{Read: found.Read, Close: found.Close, Ready: found.Ready, Limit: time.Minute}); err != nil {
 		t.Fatal(err)
 	}
 	d, err := fleet.Open(context.Background(), dir)

@@ -25,7 +25,7 @@ var place = iac.Place{Account: "111122223333", Region: "eu-west-1"}
 
 func build(t *testing.T, name string, text []byte, parameters map[string]string) []*snapshot.Snapshot {
 	t.Helper()
-	code, err := cloudformation.Read(name, text, cloudformation.Options{Place: place, Parameters: parameters})
+	code, err := cloudformation.Read([]cloudformation.Template{{Name: name, Content: text}}, cloudformation.Options{Place: place, Parameters: parameters})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestFunctions(t *testing.T) {
 		`!If [Either, a, b]`:                          "a",
 		`!If [Undecided, a, b]`:                       "condition Undecided is not known: parameter Free has no value: give --parameter Free=VALUE",
 		`!If [Loop, a, b]`:                            "condition Loop is not known: a value refers to itself",
-		`!ImportValue other`:                          "it is imported from another stack",
+		`!ImportValue other`:                          "it is imported as other: give the template that exports it too",
 		`!Base64 x`:                                   "Fn::Base64 is evaluated only at deployment",
 		`{"Fn::Transform": {Name: X}}`:                "Fn::Transform is evaluated only at deployment",
 	} {
@@ -159,7 +159,7 @@ Resources:
     Properties:
       RoleArn: !GetAtt Unnamed.Arn
       Name: ` + expression + "\n"
-		code, err := cloudformation.Read("t.yaml", []byte(text), cloudformation.Options{Place: place, Parameters: map[string]string{"Given": "given"}})
+		code, err := cloudformation.Read([]cloudformation.Template{{Name: "t.yaml", Content: []byte(text)}}, cloudformation.Options{Place: place, Parameters: map[string]string{"Given": "given"}})
 		if err != nil {
 			t.Errorf("%s: %v", expression, err)
 			continue
@@ -305,11 +305,11 @@ Resources:
 `
 	s := build(t, "t.yaml", []byte(text), nil)[0]
 	want := snapshot.MetadataOptions{HTTPTokens: "required", HopLimit: 2}
-	if s.NodeGroups["g"].Metadata != want {
+	if got := s.NodeGroups["g"].Metadata; got == nil || *got != want {
 		t.Errorf("%+v", s.NodeGroups)
 	}
 	for _, name := range []string{"a", "Older"} {
-		if g := s.AutoScalingGroups[name]; g.Metadata != want || g.InstanceProfile == "" {
+		if g := s.AutoScalingGroups[name]; g.Metadata == nil || *g.Metadata != want || g.InstanceProfile == "" {
 			t.Errorf("%s: %+v", name, g)
 		}
 	}
@@ -327,15 +327,151 @@ func TestBadInput(t *testing.T) {
 		strings.Repeat("[", 1000):   "is nested deeper",
 		"Resources: &a {b: *a}":     "aliases are not supported",
 	} {
-		_, err := cloudformation.Read("t.yaml", []byte(text), cloudformation.Options{Place: place})
+		_, err := cloudformation.Read([]cloudformation.Template{{Name: "t.yaml", Content: []byte(text)}}, cloudformation.Options{Place: place})
 		var p *problem.Error
 		if !errors.As(err, &p) || !strings.Contains(p.Problem, want) || !strings.HasPrefix(p.Problem, "t.yaml ") || p.Next == "" || strings.Contains(p.Problem, "\n") {
 			t.Errorf("%q: the error is %v", text, err)
 		}
 	}
-	_, err := cloudformation.Read("t.yaml", []byte("Parameters: {A: {Type: String}}\nResources: {B: {Type: X}}"), cloudformation.Options{Place: place, Parameters: map[string]string{"B": "x"}})
+	_, err := cloudformation.Read([]cloudformation.Template{{Name: "t.yaml", Content: []byte("Parameters: {A: {Type: String}}\nResources: {B: {Type: X}}")}}, cloudformation.Options{Place: place, Parameters: map[string]string{"B": "x"}})
 	var p *problem.Error
 	if !errors.As(err, &p) || p.Problem != "t.yaml has no parameter B" || p.Next != "its parameters are A" {
 		t.Errorf("an unknown parameter: %v", err)
+	}
+}
+
+// TestSeveralTemplates: templates that are read together are one code. Logical IDs may be the same.
+func TestSeveralTemplates(t *testing.T) {
+	const trust = `AssumeRolePolicyDocument: {Version: 2012-10-17, Statement: [{Effect: Allow, Action: sts:AssumeRole, Principal: {Service: ec2.amazonaws.com}}]}`
+	read := func(texts ...string) (*iac.Code, error) {
+		var templates []cloudformation.Template
+		for i, text := range texts {
+			templates = append(templates, cloudformation.Template{Name: fmt.Sprintf("%d.yaml", i), Content: []byte(text)})
+		}
+		return cloudformation.Read(templates, cloudformation.Options{Place: place, Parameters: map[string]string{"Stack": "base"}})
+	}
+	// exporting is a template that exports its role by a name.
+	exporting := func(name string) string {
+		return fmt.Sprintf(`
+Resources:
+  Role: {Type: AWS::IAM::Role, Properties: {%s}}
+  Template: {Type: AWS::EC2::LaunchTemplate, Properties: {LaunchTemplateData: {MetadataOptions: {HttpTokens: required, HttpPutResponseHopLimit: 1}}}}
+Outputs:
+  Role: {Value: !GetAtt Role.Arn, Export: {Name: %s}}
+  Template: {Value: !Ref Template, Export: {Name: template}}
+`, trust, name)
+	}
+	// importing is a template of a cluster whose node group has a role by an import.
+	importing := func(name string) string {
+		return fmt.Sprintf(`
+Parameters: {Stack: {Type: String}}
+Resources:
+  Role: {Type: AWS::IAM::Role, Properties: {%s}}
+  Cluster: {Type: AWS::EKS::Cluster, Properties: {Name: c, RoleArn: !GetAtt Role.Arn}}
+  Nodes: {Type: AWS::EKS::Nodegroup, Properties: {NodegroupName: g, ClusterName: !Ref Cluster, NodeRole: {"Fn::ImportValue": %s}, LaunchTemplate: {Id: !ImportValue template}}}
+`, trust, name)
+	}
+	for _, c := range []struct{ export, use, want string }{
+		{"role", "role", "0.yaml-Role-(after apply)"},
+		{"other", "role", ""},
+		{`!Sub "${AWS::StackName}-role"`, `!Sub "${Stack}-role"`, "0.yaml-Role-(after apply)"},
+		{`!Join [":", [!Ref "AWS::StackName", role]]`, `!Sub "${Stack}:role"`, "0.yaml-Role-(after apply)"},
+		{`!Sub "${AWS::StackName}-role"`, `-role`, ""},
+		{`!Sub "${AWS::StackName}-role"`, `base-role-2`, ""},
+		{`!Sub "${Unknown}-role"`, `base-role`, ""},
+		{`!ImportValue role`, `role`, ""},
+	} {
+		code, err := read(exporting(c.export), importing(c.use))
+		if err != nil {
+			t.Fatal(err)
+		}
+		snapshots, err := iac.Build(code)
+		if err != nil || len(snapshots) != 1 {
+			t.Fatal(err, len(snapshots))
+		}
+		s := snapshots[0]
+		group := s.NodeGroups["g"]
+		if snapshot.NameOf(group.NodeRoleARN) != c.want || c.want == "" != s.IsMissing(snapshot.FactNodeGroups, "g") {
+			t.Errorf("an export %s and an import %s: the node role is %q, missing %v", c.export, c.use, group.NodeRoleARN, s.Missing)
+		}
+		if c.want != "" && (group.Metadata == nil || group.Metadata.HopLimit != 1) {
+			t.Errorf("the options of the launch template that is imported: %+v", group.Metadata)
+		}
+		if s.Cluster.RoleARN == group.NodeRoleARN {
+			t.Errorf("two roles are one: %s", s.Cluster.RoleARN)
+		}
+	}
+
+	// One template is one stack: two stacks of it are not both given.
+	code, err := read(exporting(`!Sub "${AWS::StackName}-role"`), importing("a-role"), strings.ReplaceAll(importing("b-role"), "Name: c", "Name: d"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	snapshots, err := iac.Build(code)
+	if err != nil || len(snapshots) != 2 {
+		t.Fatal(err, len(snapshots))
+	}
+	if snapshots[0].NodeGroups["g"].NodeRoleARN == "" || snapshots[1].NodeGroups["g"].NodeRoleARN != "" {
+		t.Errorf("the node groups have %+v and %+v", snapshots[0].NodeGroups, snapshots[1].NodeGroups)
+	}
+}
+
+// TestEvaluatedOnce: what many others use is evaluated once, and what uses itself ends.
+func TestEvaluatedOnce(t *testing.T) {
+	var one, two strings.Builder
+	one.WriteString("Resources: {Role: {Type: AWS::IAM::Role, Condition: C0, Properties: {RoleName: !Sub \"${Role.Arn}${Role.Arn}\", Path: !ImportValue b0}}}\nConditions:\n  C40: !Equals [a, a]\n")
+	for i := range 40 {
+		fmt.Fprintf(&one, "  C%d: !And [!Condition C%d, !Condition C%d]\n", i, i+1, i+1)
+	}
+	one.WriteString("Outputs:\n")
+	two.WriteString("Resources: {Cluster: {Type: AWS::EKS::Cluster, Properties: {Name: c, RoleArn: !ImportValue a0}}}\nOutputs:\n")
+	for i := range 40 { // each needs the next one twice, and the last one the first
+		fmt.Fprintf(&one, "  O%d: {Value: !Join ['', [!ImportValue b%d, !ImportValue b%d]], Export: {Name: a%d}}\n", i, i, i, i)
+		fmt.Fprintf(&two, "  O%d: {Value: !Join ['', [!ImportValue a%d, !ImportValue a%d]], Export: {Name: b%d}}\n", i, (i+1)%40, (i+1)%40, i)
+	}
+	code, err := cloudformation.Read([]cloudformation.Template{{Name: "1", Content: []byte(one.String())}, {Name: "2", Content: []byte(two.String())}}, cloudformation.Options{Place: place})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(code.Roles) != 1 || code.Clusters[0].Role.Unknown == "" {
+		t.Errorf("%+v %+v", code.Roles, code.Clusters)
+	}
+}
+
+// TestNamedByStack: a launch template that is named after its stack, as eksctl writes it, is
+// found by that name, but not that of another stack. Fn::GetAtt takes a text too.
+func TestNamedByStack(t *testing.T) {
+	const nodes = `{"Resources": {
+"Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {}}},
+"Profile": {"Type": "AWS::IAM::InstanceProfile", "Properties": {"Roles": [{"Ref": "Role"}]}},
+"Template": {"Type": "AWS::EC2::LaunchTemplate", "Properties": {"LaunchTemplateName": {"Fn::Sub": "${AWS::StackName}%s"},
+  "LaunchTemplateData": {"IamInstanceProfile": {"Arn": {"Fn::GetAtt": "Profile.Arn"}}}}},
+"Group": {"Type": "AWS::AutoScaling::AutoScalingGroup", "Properties": {
+  "LaunchTemplate": {"LaunchTemplateName": {"Fn::Sub": "${AWS::StackName}"}, "Version": {"Fn::GetAtt": ["Template", "LatestVersionNumber"]}},
+  "Tags": [{"Key": "kubernetes.io/cluster/shop", "Value": "owned", "PropagateAtLaunch": "true"}]}}}}`
+	s := build(t, "t.json", []byte(fmt.Sprintf(nodes, "")), nil)[0]
+	if len(s.Roles) != 1 || s.AutoScalingGroups["Group"].InstanceProfile == "" {
+		t.Errorf("roles %v, groups %+v, missing %v", slices.Collect(maps.Keys(s.Roles)), s.AutoScalingGroups, s.Missing)
+	}
+	s = build(t, "t.json", []byte(fmt.Sprintf(nodes, "-other")), nil)[0]
+	if len(s.Roles) != 0 || !s.IsMissing(snapshot.FactAutoScaling, "Group") {
+		t.Errorf("another name: roles %v, missing %v", slices.Collect(maps.Keys(s.Roles)), s.Missing)
+	}
+	code, err := cloudformation.Read([]cloudformation.Template{
+		{Name: "1", Content: []byte(fmt.Sprintf(nodes, "-other"))}, {Name: "2", Content: []byte(strings.ReplaceAll(fmt.Sprintf(nodes, ""), "cluster/shop", "other"))},
+	}, cloudformation.Options{Place: place})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(code.Groups) != 1 || code.Groups[0].Profile.Unknown == "" {
+		t.Errorf("the launch template of another stack is used: %+v", code.Groups)
+	}
+}
+
+// TestDuplicateKeys: of a key that a mapping has twice, the last value counts.
+func TestDuplicateKeys(t *testing.T) {
+	s := build(t, "t.yaml", []byte("Parameters: {A: {Default: x, Type: String, Default: shop}}\nResources: {C: {Type: AWS::EKS::Cluster, Properties: {Name: !Ref A}}}"), nil)[0]
+	if got := s.Cluster.Identity().Name(); got != "shop" {
+		t.Errorf("the cluster is %s", got)
 	}
 }

@@ -3,20 +3,23 @@ package cloudformation
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // What a value can be besides a text, a list and a map.
 type (
 	// unknown is a value that is known only after deployment, with the reason as a clause.
 	unknown string
-	// reference is the name or an attribute of a resource.
-	reference struct{ id, attribute string }
+	// reference is the name or an attribute of a resource of a template.
+	reference struct {
+		of            *template
+		id, attribute string
+	}
 	// noValue is an attribute that is left out.
 	noValue struct{}
 )
@@ -58,6 +61,20 @@ func (t *template) evaluate(value any) any {
 	}
 }
 
+// once is a value that is evaluated once. Meanwhile it is not known: a value that needs it
+// refers to itself.
+func (t *template) once(key string, evaluate func() any) any {
+	if v, known := t.values[key]; known {
+		return v
+	}
+	if t.values == nil {
+		t.values = map[string]any{}
+	}
+	t.values[key] = unknown("a value refers to itself")
+	t.values[key] = evaluate()
+	return t.values[key]
+}
+
 func isNoValue(v any) bool { _, ok := v.(noValue); return ok }
 
 // call evaluates a function.
@@ -90,7 +107,7 @@ func (t *template) call(name string, argument any) any {
 			}
 		}
 	case "Fn::ImportValue":
-		return unknown("it is imported from another stack")
+		return t.imported(t.evaluate(argument))
 	}
 	return unknown(name + " is evaluated only at deployment")
 }
@@ -113,6 +130,10 @@ func (t *template) ref(name string) any {
 		return known(p.Region, "--region")
 	case "AWS::Partition":
 		return known(p.Partition, "--region")
+	case "AWS::StackName":
+		if t.stack != "" {
+			return t.stack
+		}
 	case "AWS::URLSuffix":
 		if p.Partition == "aws-cn" {
 			return "amazonaws.com.cn"
@@ -124,9 +145,9 @@ func (t *template) ref(name string) any {
 	}
 	if r, ok := t.resources[name]; ok {
 		if kind := scalar(r["Type"]); t.standIns && (kind == cluster || kind == cdkOwned) {
-			return iac.StandIn(name)
+			return iac.StandIn(t.address(name))
 		}
-		return reference{name, ""}
+		return reference{t, name, ""}
 	}
 	return unknown(name + " is known only at deployment")
 }
@@ -155,6 +176,10 @@ func (t *template) parameter(name string, parameter map[string]any) any {
 }
 
 func (t *template) getAtt(argument any) any {
+	if name, ok := argument.(string); ok { // as !GetAtt takes it, and CloudFormation also in the long form
+		id, attribute, _ := strings.Cut(name, ".")
+		argument = []any{id, attribute}
+	}
 	list, _ := argument.([]any)
 	if len(list) < 2 {
 		return unknown("Fn::GetAtt is evaluated only at deployment")
@@ -167,13 +192,84 @@ func (t *template) getAtt(argument any) any {
 		return s
 	}
 	if p := t.options.Place; t.standIns && attribute == "Arn" && scalar(t.resources[id]["Type"]) == role && p.Account != "" && p.Partition != "" {
-		return fmt.Sprintf("arn:%s:iam::%s:role/%s", p.Partition, p.Account, iac.StandIn(id+"-"))
+		return fmt.Sprintf("arn:%s:iam::%s:role/%s", p.Partition, p.Account, iac.StandIn(t.prefix(id)))
 	}
-	return reference{id, attribute}
+	return reference{t, id, attribute}
+}
+
+// imported is the value of an export of another template.
+func (t *template) imported(name any) any {
+	if reason := why(name); reason != "" {
+		return unknown("it is imported from another stack: " + reason)
+	}
+	for _, other := range t.all {
+		if v := other.exported(scalar(name), t.standIns); other != t && v != nil {
+			return v
+		}
+	}
+	return unknown("it is imported as " + scalar(name) + ": give the template that exports it too")
+}
+
+// exported is the value of the template's output that is exported by a name; nil where none is.
+func (t *template) exported(name string, standIns bool) any {
+	for _, key := range text.SortedKeys(t.outputs) {
+		output := t.outputs[key]
+		if condition := scalar(field(output, "Condition")); condition != "" && t.condition(condition) == false || !t.exports(key, name) {
+			continue
+		}
+		return t.once(fmt.Sprintf("output %s %t", key, standIns), func() any {
+			before := t.standIns
+			t.standIns = standIns
+			defer func() { t.standIns = before }()
+			return t.evaluate(field(output, "Value"))
+		})
+	}
+	return nil
+}
+
+// stackStandIn stands in for the name of a stack. No name has this character.
+const stackStandIn = "\x00"
+
+// nameExports evaluates the names of exports, before other templates are known.
+func (t *template) nameExports() {
+	t.exportNames = map[string]string{}
+	for key, output := range t.outputs {
+		t.exportNames[key] = t.withStack(field(field(output, "Export"), "Name"))
+	}
+}
+
+// withStack is a value as a text, with the stand-in for the name of the stack where that is
+// not known; empty where the text is not known.
+func (t *template) withStack(value any) string {
+	if t.stack == "" {
+		values := t.values
+		t.stack, t.values = stackStandIn, nil
+		defer func() { t.stack, t.values = "", values }()
+	}
+	return scalar(t.evaluate(value))
+}
+
+// exports reports whether an output is exported by a name. Where the export's name has that
+// of the stack in it, which no template says, the first import that fits tells it.
+func (t *template) exports(output, name string) bool {
+	export := t.exportNames[output]
+	before, after, byStack := strings.Cut(export, stackStandIn)
+	switch {
+	case !byStack || t.stack != "":
+		return name != "" && strings.ReplaceAll(export, stackStandIn, t.stack) == name
+	case strings.Contains(after, stackStandIn) || len(name) <= len(before)+len(after) || !strings.HasPrefix(name, before) || !strings.HasSuffix(name, after):
+		return false
+	}
+	t.stack = name[len(before) : len(name)-len(after)]
+	return true
 }
 
 // arn is the ARN of a resource of IAM whose name the template says; empty otherwise.
 func (t *template) arn(id string) string {
+	return scalar(t.once("arn "+id, func() any { return t.evaluateARN(id) }))
+}
+
+func (t *template) evaluateARN(id string) string {
 	kinds := map[string][2]string{
 		"AWS::IAM::Role": {"role", "RoleName"}, "AWS::IAM::ManagedPolicy": {"policy", "ManagedPolicyName"}, "AWS::IAM::InstanceProfile": {"instance-profile", "InstanceProfileName"},
 	}
@@ -191,7 +287,7 @@ func (t *template) arn(id string) string {
 }
 
 // variable is a variable in the text of Fn::Sub, or an escaped one.
-var variable = regexp.MustCompile(`\$\{([^}]*)\}`)
+var variable = text.Pattern(`\$\{([^}]*)\}`)
 
 func (t *template) sub(argument any) any {
 	own := map[string]any{}
@@ -212,12 +308,12 @@ func (t *template) sub(argument any) any {
 		}
 		return t.ref(name)
 	}
-	if m := variable.FindStringSubmatch(format); m != nil && m[0] == format && !strings.HasPrefix(m[1], "!") {
+	if m := variable().FindStringSubmatch(format); m != nil && m[0] == format && !strings.HasPrefix(m[1], "!") {
 		return get(m[1])
 	}
 	var reason any
-	out := variable.ReplaceAllStringFunc(format, func(s string) string {
-		name := variable.FindStringSubmatch(s)[1]
+	out := variable().ReplaceAllStringFunc(format, func(s string) string {
+		name := variable().FindStringSubmatch(s)[1]
 		if literal, ok := strings.CutPrefix(name, "!"); ok {
 			return "${" + literal + "}"
 		}
@@ -244,10 +340,10 @@ func first(a, b any) any {
 	return b
 }
 
-// whyPart says why a part of a text is not known.
+// whyPart returns why a part of a text is not known.
 func whyPart(v any) string {
 	if r, ok := v.(reference); ok {
-		return "the name of " + r.id + " is known only after deployment"
+		return "the name of " + r.of.address(r.id) + " is known only after deployment"
 	}
 	if reason := why(v); reason != "" {
 		return reason
@@ -328,7 +424,7 @@ func (t *template) condition(name string) any {
 	if !ok {
 		return unknown("the template has no condition " + name)
 	}
-	switch v := t.evaluate(c).(type) {
+	switch v := t.once("condition "+name, func() any { return t.evaluate(c) }).(type) {
 	case bool:
 		return v
 	default:
@@ -389,18 +485,18 @@ func (t *template) split(argument any) any {
 	if len(list) != 2 {
 		return unknown("Fn::Split is evaluated only at deployment")
 	}
-	text, ok := t.evaluate(list[1]).(string)
+	joined, ok := t.evaluate(list[1]).(string)
 	if !ok {
 		return unknown(whyPart(t.evaluate(list[1])))
 	}
 	var elements []any
-	for part := range strings.SplitSeq(text, scalar(list[0])) {
+	for part := range strings.SplitSeq(joined, scalar(list[0])) {
 		elements = append(elements, part)
 	}
 	return elements
 }
 
-// why says why a value, or a part of it, is not known; empty where it is.
+// why returns why a value, or a part of it, is not known; empty where it is.
 func why(v any) string {
 	switch v := v.(type) {
 	case unknown:
@@ -478,10 +574,10 @@ func (t *template) valueOf(v any, types ...string) iac.Value {
 	case unknown:
 		return iac.Unknown(string(v))
 	case reference:
-		if slices.Contains(types, scalar(t.resources[v.id]["Type"])) && (v.attribute == "" || v.attribute == "Arn" || v.attribute == "Name") {
-			return iac.Value{Resource: v.id}
+		if slices.Contains(types, scalar(v.of.resources[v.id]["Type"])) && (v.attribute == "" || v.attribute == "Arn" || v.attribute == "Name") {
+			return iac.Value{Resource: v.of.address(v.id)}
 		}
-		return iac.Unknown(strings.TrimSuffix(v.id+"."+v.attribute, ".") + " is known only after deployment")
+		return iac.Unknown(strings.TrimSuffix(v.of.address(v.id)+"."+v.attribute, ".") + " is known only after deployment")
 	case string, bool:
 		return iac.Text(scalar(v))
 	}

@@ -72,7 +72,7 @@ func (t *template) read(id string) {
 }
 
 func (t *template) declared(id string) iac.Declared {
-	return iac.Declared{Address: id, File: t.name, Line: t.lines[id]}
+	return iac.Declared{Address: t.address(id), LogicalID: id, File: t.name, Line: t.lines[id]}
 }
 
 // named reads the name of something in IAM, which AWS makes up where the template has none.
@@ -83,7 +83,7 @@ func (t *template) named(id, property string) iac.Name {
 	}
 	n := iac.Name{Name: name, ARN: t.arn(id)}
 	if name.Unknown != "" {
-		n.Prefix = id + "-"
+		n.Prefix = t.prefix(id)
 	}
 	if path, ok := t.property(id, "Path").(string); ok {
 		n.Path = path
@@ -157,7 +157,7 @@ func (t *template) managedPolicy(id string) {
 		Declared: t.declared(id), Name: t.named(id, "ManagedPolicyName"), Document: t.document(t.property(id, "PolicyDocument")),
 	})
 	for _, r := range t.list(id, []string{role}, "Roles") {
-		t.code.Attachments = append(t.code.Attachments, iac.Attachment{Declared: t.declared(id), Role: r, Policy: iac.Value{Resource: id}})
+		t.code.Attachments = append(t.code.Attachments, iac.Attachment{Declared: t.declared(id), Role: r, Policy: iac.Value{Resource: t.address(id)}})
 	}
 }
 
@@ -210,6 +210,9 @@ func (t *template) cluster(id string) {
 	if c.Name.Empty() {
 		c.Name = iac.Unknown(id + " has a name only after deployment")
 	}
+	if outpost, set := get("OutpostConfig").(map[string]any); set {
+		c.LocalControlPlane = outpost["EtcdInstanceType"] == nil
+	}
 	networks, _ := get("RemoteNetworkConfig", "RemoteNodeNetworks").([]any)
 	for _, n := range networks {
 		c.RemoteNetworks = append(c.RemoteNetworks, t.texts(field(n, "Cidrs"))...)
@@ -231,27 +234,39 @@ func (t *template) nodeGroup(id string) {
 		Declared: t.declared(id), Name: t.valueOf(t.property(id, "NodegroupName")), Cluster: t.clusterName(t.property(id, "ClusterName")),
 		Role: t.valueOf(t.property(id, "NodeRole"), role), AMIType: scalar(t.property(id, "AmiType")), LaunchTemplate: t.property(id, "LaunchTemplate") != nil,
 	}
-	if template := t.launchTemplate(id, []string{"LaunchTemplate", "Id"}, []string{"LaunchTemplate", "Name"}); template != "" {
-		g.Metadata = t.metadata(template)
+	if of, template := t.launchTemplate(id, []string{"LaunchTemplate", "Id"}, []string{"LaunchTemplate", "Name"}); of != nil {
+		g.Metadata = of.metadata(template)
 	}
 	t.code.NodeGroups = append(t.code.NodeGroups, g)
 }
 
-// launchTemplate is the launch template or configuration of the template that a property of a
-// resource refers to; empty where there is none.
-func (t *template) launchTemplate(id string, paths ...[]string) string {
+// launchTemplate is the launch template or configuration that a property of a resource refers
+// to, and the template that has it; nil where there is none.
+func (t *template) launchTemplate(id string, paths ...[]string) (of *template, launched string) {
 	names := map[string]string{launch: "LaunchTemplateName", config: "LaunchConfigurationName"}
 	for _, path := range paths {
-		v := t.property(id, path...)
-		r, _ := v.(reference)
-		for _, other := range text.SortedKeys(t.resources) {
-			property, launches := names[scalar(t.resources[other]["Type"])]
-			if launches && (other == r.id || scalar(v) != "" && scalar(t.property(other, property)) == scalar(v)) {
-				return other
+		r, _ := t.property(id, path...).(reference)
+		name := t.nameAt(id, path...)
+		for _, of := range t.all {
+			same := of == t || !strings.Contains(name, stackStandIn)
+			for _, other := range text.SortedKeys(of.resources) {
+				property, launches := names[scalar(of.resources[other]["Type"])]
+				if launches && (of == r.of && other == r.id || same && name != "" && of.nameAt(other, property) == name) {
+					return of, other
+				}
 			}
 		}
 	}
-	return ""
+	return nil, ""
+}
+
+// nameAt is a property of a resource as withStack evaluates it.
+func (t *template) nameAt(id string, path ...string) string {
+	value := t.resources[id]["Properties"]
+	for _, name := range path {
+		value = field(value, name)
+	}
+	return t.withStack(value)
 }
 
 // launchData is a property of a launch template or configuration.
@@ -274,11 +289,11 @@ func (t *template) launchProfile(id string) iac.Value {
 }
 
 // metadata reads the options of the instance metadata service from a launch template.
-func (t *template) metadata(id string) iac.Metadata {
+func (t *template) metadata(id string) *iac.Metadata {
 	get := func(name string) iac.Value {
 		return t.valueOf(t.launchData(id, "MetadataOptions", name))
 	}
-	return iac.Metadata{Tokens: get("HttpTokens"), Endpoint: get("HttpEndpoint"), HopLimit: get("HttpPutResponseHopLimit")}
+	return &iac.Metadata{Tokens: get("HttpTokens"), Endpoint: get("HttpEndpoint"), HopLimit: get("HttpPutResponseHopLimit")}
 }
 
 func (t *template) fargateProfile(id string) {
@@ -341,16 +356,18 @@ const clusterTag = "kubernetes.io/cluster/"
 
 // clusterNamed is the cluster whose name is in a text that was evaluated with stand-ins.
 func (t *template) clusterNamed(name string) iac.Value {
-	for id := range t.resources {
-		if name == iac.StandIn(id) {
-			return iac.Value{Resource: id}
+	for _, of := range t.all {
+		for id := range of.resources {
+			if name == iac.StandIn(of.address(id)) {
+				return iac.Value{Resource: of.address(id)}
+			}
 		}
 	}
 	return iac.Text(name)
 }
 
 func (t *template) group(id string) {
-	g := iac.Group{Declared: t.declared(id), Name: id}
+	g := iac.Group{Declared: t.declared(id), Name: t.address(id)}
 	if name := scalar(t.property(id, "AutoScalingGroupName")); name != "" {
 		g.Name = name
 	}
@@ -378,16 +395,17 @@ func (t *template) group(id string) {
 	mixed := func(name string) []string {
 		return []string{"MixedInstancesPolicy", "LaunchTemplate", "LaunchTemplateSpecification", name}
 	}
-	launched := t.launchTemplate(id, []string{"LaunchConfigurationName"}, []string{"LaunchTemplate", "LaunchTemplateId"}, []string{"LaunchTemplate", "LaunchTemplateName"},
+	of, launched := t.launchTemplate(id, []string{"LaunchConfigurationName"}, []string{"LaunchTemplate", "LaunchTemplateId"}, []string{"LaunchTemplate", "LaunchTemplateName"},
 		mixed("LaunchTemplateId"), mixed("LaunchTemplateName"))
-	if launched != "" {
-		g.Template, g.Metadata, g.Profile = launched, t.metadata(launched), t.launchProfile(launched)
+	if of != nil {
+		g.Template, g.Metadata, g.Profile = of.address(launched), of.metadata(launched), of.launchProfile(launched)
 	}
 	t.code.Groups = append(t.code.Groups, g)
 }
 
 // kubernetes reads aws-auth from the CDK's manifests. One that is not known may be it.
 func (t *template) kubernetes(id string) {
+	t.code.Kubernetes = true
 	auth := iac.AWSAuth{Declared: t.declared(id), Cluster: t.clusterName(t.property(id, "ClusterName"))}
 	t.standIns = true
 	manifest := t.property(id, "Manifest")

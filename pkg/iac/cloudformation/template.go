@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac"
@@ -26,13 +27,27 @@ type Options struct {
 	Parameters map[string]string
 }
 
+// Template is the text of a template.
+type Template struct {
+	// Name is that of its file.
+	Name    string
+	Content []byte
+}
+
 // template is a template as it is evaluated.
 type template struct {
-	name       string
-	options    Options
-	parameters map[string]any
-	mappings   map[string]any
-	conditions map[string]any
+	name    string
+	options Options
+	// all are the templates that are read together, this one among them.
+	all []*template
+	// stack is the name of the stack, where an import of another template tells it;
+	// exportNames are the names of exports, by output.
+	stack       string
+	exportNames map[string]string
+	parameters  map[string]any
+	mappings    map[string]any
+	conditions  map[string]any
+	outputs     map[string]any
 	// resources are by logical ID; lines has where they begin.
 	resources map[string]map[string]any
 	lines     map[string]int
@@ -44,33 +59,115 @@ type template struct {
 	standIns bool
 	// depth is how deep a value is that is being evaluated.
 	depth int
+	// values are the conditions, ARNs and exports that were evaluated: each may be used often,
+	// by others that are used often.
+	values map[string]any
 }
 
-// Read returns what a template declares. Its errors are *problem.Error.
-func Read(name string, content []byte, o Options) (*iac.Code, error) {
-	t, err := parse(name, content)
-	if err != nil {
-		return nil, err
+// Read returns what templates declare that are parts of the same code. What one of them
+// exports, another one can import. A parameter belongs to each of them that has it. Its errors
+// are *problem.Error.
+func Read(templates []Template, o Options) (*iac.Code, error) {
+	var all []*template
+	for _, text := range templates {
+		t, err := parse(text.Name, text.Content)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, t)
 	}
 	if o.Place.Partition == "" && o.Place.Region != "" {
 		o.Place.Partition = locate.PartitionOf(o.Place.Region)
 	}
-	t.options = o
-	for _, key := range text.SortedKeys(o.Parameters) {
-		if _, ok := t.parameters[key]; !ok {
-			return nil, &problem.Error{
-				Problem: fmt.Sprintf("%s has no parameter %s", name, key),
-				Next:    "its parameters are " + text.OrNone(strings.Join(text.SortedKeys(t.parameters), ", ")),
+	if err := checkParameters(all, o.Parameters); err != nil {
+		return nil, err
+	}
+	for _, t := range all {
+		t.options = o
+		t.nameExports()
+	}
+	for _, t := range all {
+		t.all = all
+		t.code = &iac.Code{Kind: "template", Command: "CloudFormation template", Timeless: true, File: t.name, Place: o.Place}
+		t.expand()
+	}
+	if len(all) > 1 {
+		for _, t := range all { // the imports tell the names of the stacks
+			t.evaluate(t.sections())
+		}
+	}
+	for _, t := range all {
+		t.values = nil
+	}
+	var codes []*iac.Code
+	for _, t := range all {
+		for _, id := range text.SortedKeys(t.resources) {
+			t.read(id)
+		}
+		codes = append(codes, t.code)
+	}
+	return iac.Join(codes), nil
+}
+
+// sections are the properties of the resources.
+func (t *template) sections() []any {
+	var list []any
+	for _, id := range text.SortedKeys(t.resources) {
+		list = append(list, t.resources[id]["Properties"])
+	}
+	return list
+}
+
+// checkParameters refuses a parameter that no template has.
+func checkParameters(all []*template, given map[string]string) error {
+	known := map[string]bool{}
+	var files []string
+	for _, t := range all {
+		files = append(files, t.name)
+		for key := range t.parameters {
+			known[key] = true
+		}
+	}
+	for _, key := range text.SortedKeys(given) {
+		if !known[key] {
+			return &problem.Error{
+				Problem: fmt.Sprintf("%s has no parameter %s", strings.Join(files, ", "), key),
+				Next:    "its parameters are " + text.OrNone(strings.Join(text.SortedKeys(known), ", ")),
 			}
 		}
 	}
-	t.code = &iac.Code{Kind: "template", Command: "CloudFormation template", Timeless: true, File: name, Place: o.Place}
-	t.expand()
-	for _, id := range text.SortedKeys(t.resources) {
-		t.read(id)
-	}
-	return t.code, nil
+	return nil
 }
+
+// address is the name of a resource that no resource of another template has.
+func (t *template) address(id string) string {
+	if len(t.all) == 1 {
+		return id
+	}
+	return t.label() + ":" + id
+}
+
+// label is the name of the file in addresses.
+func (t *template) label() string {
+	if t.name == "-" {
+		return "stdin"
+	}
+	return t.name
+}
+
+// prefix is how the name begins of a resource to which CloudFormation gives a name. The name
+// of the file is part of it where another template has a resource of the same logical ID.
+func (t *template) prefix(id string) string {
+	for _, other := range t.all {
+		if other != t && other.resources[id] != nil {
+			return notInNames().ReplaceAllString(t.label(), "-") + "-" + id + "-"
+		}
+	}
+	return id + "-"
+}
+
+// notInNames are characters that names in IAM do not have.
+var notInNames = text.Pattern(`[^A-Za-z0-9+=,.@_-]+`)
 
 // hint says how to get a template.
 const hint = "give a template, such as cdk synth writes; of a stack: aws cloudformation get-template --stack-name NAME --query TemplateBody"
@@ -83,7 +180,7 @@ func parse(name string, content []byte) (*template, error) {
 	if strings.TrimSpace(string(content)) == "" {
 		return nil, bad(hint, "is empty, not a CloudFormation template")
 	}
-	file, err := files.YAML(content)
+	file, err := files.YAML(content, parser.AllowDuplicateMapKey()) // the last one counts, as for CloudFormation
 	var limit *files.LimitError
 	switch {
 	case errors.As(err, &limit):
@@ -110,7 +207,7 @@ func parse(name string, content []byte) (*template, error) {
 		return nil, bad(hint, "is not a CloudFormation template: it has no Resources")
 	}
 	t := &template{
-		name: name, parameters: section(top, "Parameters"), mappings: section(top, "Mappings"), conditions: section(top, "Conditions"),
+		name: name, parameters: section(top, "Parameters"), mappings: section(top, "Mappings"), conditions: section(top, "Conditions"), outputs: section(top, "Outputs"),
 		resources: map[string]map[string]any{}, lines: resourceLines(body),
 	}
 	t.take(section(top, "Resources"))
@@ -189,11 +286,6 @@ func tagged(tag string, value any) any {
 	switch tag {
 	case "Ref", "Condition":
 		return map[string]any{tag: value}
-	case "GetAtt":
-		if s, ok := value.(string); ok {
-			id, attribute, _ := strings.Cut(s, ".")
-			value = []any{id, attribute}
-		}
 	case "", "!str", "!map", "!seq", "!int", "!bool":
 		return value
 	}

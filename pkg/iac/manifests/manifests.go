@@ -3,6 +3,7 @@
 package manifests
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,10 +90,24 @@ func (o Object) Family() string {
 	return family
 }
 
-// metadata are the options of the instance metadata service that the class sets.
-func (o Object) metadata() iac.Metadata {
+// defaultHops are the hop limits that the API server adds to an EC2NodeClass without one, by
+// API version. It also adds that tokens are required and that the endpoint is enabled.
+// Source: karpenter-provider-aws v1.0.0, pkg/apis/v1/ec2nodeclass.go and
+// pkg/apis/v1beta1/ec2nodeclass.go, the defaults of MetadataOptions.
+var defaultHops = map[string]int32{"karpenter.k8s.aws/v1": 1, "karpenter.k8s.aws/v1beta1": 2}
+
+// metadata are the options of the instance metadata service that the class has; nil for EKS
+// Auto Mode, whose classes have none.
+func (o Object) metadata() *iac.Metadata {
+	if o.Kind != iac.KarpenterClass {
+		return nil
+	}
 	set := o.Spec.MetadataOptions
-	m := iac.Metadata{Tokens: iac.Text(set.HTTPTokens), Endpoint: iac.Text(set.HTTPEndpoint)}
+	if hops, known := defaultHops[o.APIVersion]; known {
+		set.HTTPTokens, set.HTTPEndpoint = cmp.Or(set.HTTPTokens, "required"), cmp.Or(set.HTTPEndpoint, "enabled")
+		set.HTTPPutResponseHopLimit = cmp.Or(set.HTTPPutResponseHopLimit, hops)
+	}
+	m := &iac.Metadata{Tokens: iac.Text(set.HTTPTokens), Endpoint: iac.Text(set.HTTPEndpoint)}
 	if set.HTTPPutResponseHopLimit > 0 {
 		m.HopLimit = iac.Text(strconv.Itoa(int(set.HTTPPutResponseHopLimit)))
 	}
@@ -185,6 +200,7 @@ var extensions = []string{".yaml", ".yml", ".json"}
 // the code. A symbolic link to a file is followed, and that to a folder only where it is dir.
 // A folder without such files is an error. Its errors are *problem.Error.
 func Read(code *iac.Code, dir string, cluster iac.Value) error {
+	code.Kubernetes = true
 	read := 0
 	root, err := filepath.EvalSymlinks(dir)
 	if err == nil {

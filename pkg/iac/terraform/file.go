@@ -11,11 +11,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // document is the JSON text. Minor versions of the format only add fields.
@@ -242,7 +242,7 @@ func (e *expression) UnmarshalJSON(text []byte) error {
 type placeText string
 
 // placeForm is the form of a placeText.
-var placeForm = regexp.MustCompile(`^([a-z]{2,}(-[a-z]+)+-[0-9]+|[0-9]{12}|arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+)$`)
+var placeForm = text.Pattern(`^([a-z]{2,}(-[a-z]+)+-[0-9]+|[0-9]{12}|arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+)$`)
 
 // UnmarshalJSON keeps a text of the form, or the only such text in a list.
 func (p *placeText) UnmarshalJSON(text []byte) error {
@@ -253,7 +253,7 @@ func (p *placeText) UnmarshalJSON(text []byte) error {
 	if list, ok := value.([]any); ok && len(list) == 1 {
 		value = list[0]
 	}
-	if s, ok := value.(string); ok && placeForm.MatchString(s) {
+	if s, ok := value.(string); ok && placeForm().MatchString(s) {
 		*p = placeText(s)
 	}
 	return nil
@@ -284,7 +284,7 @@ func parse(name string, text []byte) (*document, error) {
 	var d document
 	err := json.NewDecoder(bytes.NewReader(text[at:])).Decode(&d)
 	var syntax *json.SyntaxError
-	if other := begins.FindIndex(text); other != nil && (errors.As(err, &syntax) || err == nil && d.FormatVersion == "") {
+	if other := begins().FindIndex(text); other != nil && (errors.As(err, &syntax) || err == nil && d.FormatVersion == "") {
 		at, d = other[0], document{} // the wrapper's lines had a { too
 		err = json.NewDecoder(bytes.NewReader(text[at:])).Decode(&d)
 	}
@@ -328,7 +328,7 @@ func (d *document) check(bad func(next, format string, args ...any) error) error
 }
 
 // begins is how Terraform and OpenTofu begin the JSON text of a plan or state.
-var begins = regexp.MustCompile(`\{\s*"format_version"`)
+var begins = text.Pattern(`\{\s*"format_version"`)
 
 // beginning is where the JSON text begins: behind the lines that a wrapper of Terraform
 // writes before it. It is -1 where there is none.
@@ -347,7 +347,7 @@ func beginning(text []byte) int {
 		}
 		at += end + 1
 	}
-	if at := begins.FindIndex(text); at != nil {
+	if at := begins().FindIndex(text); at != nil {
 		return at[0] // behind what a wrapper writes in the same line
 	}
 	return -1

@@ -132,6 +132,9 @@ func (d *reader) manifest(r *resource) {
 	for i := range d.code.NodeClasses[classes:] {
 		class := &d.code.NodeClasses[classes+i]
 		class.Role, class.Profile = d.manifestValue(r, roles, "role"), d.manifestValue(r, profiles, "instanceProfile")
+		if _, unknown, _ := r.at("manifest", "spec", "metadataOptions"); unknown || anyMarked(child(child(child(r.unknown, "manifest"), "spec"), "metadataOptions")) {
+			class.Metadata = &iac.Metadata{Tokens: iac.Unknown(r.text + ".manifest.spec.metadataOptions is known only after apply")}
+		}
 	}
 	for i := range d.code.AWSAuths[auths:] {
 		d.code.AWSAuths[auths+i].MapRoles = d.value(r, nil, "manifest", "data", "mapRoles")

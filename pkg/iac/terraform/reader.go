@@ -3,6 +3,7 @@ package terraform
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -121,6 +122,7 @@ func (d *reader) takeChange(c change) {
 func (d *reader) add(r *resource) {
 	if r = d.parsed(r); r != nil {
 		d.resources = append(d.resources, r)
+		d.code.Kubernetes = d.code.Kubernetes || !r.data && (strings.HasPrefix(r.kind, "kubernetes_") || strings.HasPrefix(r.kind, "kubectl_"))
 	}
 }
 
@@ -417,7 +419,7 @@ func (d *reader) follow(s *search, at scope, references []string, depth int) {
 		case first == "var":
 			d.followVariable(s, at, list[1].name, depth)
 		case first == "local":
-			if more, ok := d.sources.module(at.modules, d.module(at.modules)).local(list[1].name, list[2:]); ok {
+			if more, ok := d.sources.module(at.modules, d.module(at.modules)).local(list[1], list[2:]); ok {
 				d.follow(s, at, more, depth)
 				continue
 			}
@@ -460,13 +462,20 @@ func (d *reader) followModule(s *search, at scope, list []step, keyed bool, dept
 		return
 	}
 	outputs := parent.Calls[list[0].name].Module.Outputs
-	names := text.SortedKeys(outputs)
+	var wanted []step
+	for _, name := range text.SortedKeys(outputs) {
+		wanted = append(wanted, step{name: name})
+	}
 	if len(list) > 1 {
-		names = []string{list[1].name}
+		wanted = list[1:2]
 	}
 	for _, modules := range d.instancesOf(at, list[0], keyed) {
-		for _, name := range names {
-			d.follow(s, scope{modules: modules}, outputs[name].Expression.all(), depth+1)
+		for _, output := range wanted {
+			references, ok := d.sources.module(modules, d.module(modules)).output(output, list[min(2, len(list)):])
+			if !ok {
+				references = outputs[output.name].Expression.all()
+			}
+			d.follow(s, scope{modules: modules}, references, depth+1)
 		}
 	}
 }
@@ -516,7 +525,9 @@ func (d *reader) followResource(s *search, at scope, list []step, keyed bool, de
 		switch {
 		case known: // so that it is not the reason
 		case slices.Contains(s.want, t.kind):
-			s.found[t.text] = s.found[t.text] || depth == 0
+			if !d.followRead(s, t, depth) {
+				s.found[t.text] = s.found[t.text] || depth == 0
+			}
 		case attribute != nil:
 			e := t.config.Expressions[rest[1].name]
 			d.follow(s, scope{t.modules, t.name.key, t.config.ForEach}, e.all(), depth+1)
@@ -526,6 +537,26 @@ func (d *reader) followResource(s *search, at scope, list []step, keyed bool, de
 			}
 		}
 	}
+}
+
+// followRead follows the name of a data source, where it is not known, to the resource that the
+// data source reads; it reports whether it has done so.
+func (d *reader) followRead(s *search, t *resource, depth int) bool {
+	if _, unknown, _ := t.at("name"); !t.data || !unknown {
+		return false
+	}
+	key := "read " + t.text
+	if s.seen[key] {
+		return true // it is followed already
+	}
+	s.seen[key] = true
+	own := search{want: s.want, found: map[string]bool{}, seen: s.seen}
+	d.follow(&own, scope{t.modules, t.name.key, t.config.ForEach}, t.config.Expressions["name"].all(), depth+1)
+	maps.Copy(s.found, own.found)
+	if len(own.found) == 0 {
+		s.found[t.text] = s.found[t.text] || depth == 0
+	}
+	return true
 }
 
 // deletions are the facts that the kinds of resources are, with the attribute that is the key

@@ -22,7 +22,7 @@ var attributes = map[string][]string{
 	"aws_iam_role_policies_exclusive":           {"role_name", "policy_names"},
 	"aws_iam_instance_profile":                  {"arn", "name", "name_prefix", "path", "role"},
 	"aws_iam_openid_connect_provider":           {"arn", "url", "client_id_list"},
-	"aws_eks_cluster":                           {"arn", "id", "name", "version", "role_arn", "region", "access_config", "kubernetes_network_config", "compute_config", "remote_network_config", "identity", "bootstrap_self_managed_addons"},
+	"aws_eks_cluster":                           {"arn", "id", "name", "version", "role_arn", "region", "access_config", "kubernetes_network_config", "compute_config", "remote_network_config", "outpost_config", "identity", "bootstrap_self_managed_addons"},
 	"aws_eks_node_group":                        {"arn", "node_group_name", "node_group_name_prefix", "cluster_name", "node_role_arn", "ami_type", "launch_template", "region"},
 	"aws_eks_fargate_profile":                   {"arn", "fargate_profile_name", "cluster_name", "pod_execution_role_arn"},
 	"aws_eks_access_entry":                      {"cluster_name", "principal_arn", "type", "user_name", "kubernetes_groups", "created_at"},
@@ -234,7 +234,7 @@ func (d *reader) cluster(r *resource) {
 		Mode:              d.setting(r, "access_config", "authentication_mode"),
 		IPFamily:          d.setting(r, "kubernetes_network_config", "ip_family"),
 		Issuer:            d.value(r, nil, "identity", 0, "oidc", 0, "issuer"),
-		SelfManagedAddons: d.value(r, nil, "bootstrap_self_managed_addons"),
+		SelfManagedAddons: d.value(r, nil, "bootstrap_self_managed_addons"), LocalControlPlane: r.count("outpost_config") > 0,
 	}
 	if _, unknown, _ := r.at("bootstrap_self_managed_addons"); unknown && d.unset(r, nil, "bootstrap_self_managed_addons") {
 		c.SelfManagedAddons = iac.Value{}
@@ -413,14 +413,14 @@ func (d *reader) template(r *resource) *resource {
 
 // metadata reads the options of the instance metadata service from the template of a node
 // group or Auto Scaling group.
-func (d *reader) metadata(r, template *resource) iac.Metadata {
+func (d *reader) metadata(r, template *resource) *iac.Metadata {
 	if template == nil {
 		if _, unknown, _ := r.at("launch_template", 0, "id"); unknown {
-			return iac.Metadata{Tokens: iac.Unknown("the launch template of " + r.text + " is known only after apply")}
+			return &iac.Metadata{Tokens: iac.Unknown("the launch template of " + r.text + " is known only after apply")}
 		}
-		return iac.Metadata{} // it is not in the code
+		return nil // it is not in the code
 	}
-	return iac.Metadata{
+	return &iac.Metadata{
 		Tokens:   d.setting(template, "metadata_options", "http_tokens"),
 		Endpoint: d.setting(template, "metadata_options", "http_endpoint"),
 		HopLimit: d.setting(template, "metadata_options", "http_put_response_hop_limit"),

@@ -22,10 +22,10 @@ func TestLinked(t *testing.T) {
 			services = append(services, service)
 		}
 		for _, unwanted := range []string{
-			"github.com/cpuguy83/go-md2man", "github.com/spf13/cobra/doc",
+			"github.com/cpuguy83/go-md2man", "github.com/google/gnostic-models", "github.com/spf13/cobra/doc",
 			"k8s.io/apiserver", "k8s.io/cli-runtime/pkg/genericclioptions", "k8s.io/cli-runtime/pkg/resource",
 			"k8s.io/client-go/discovery", "k8s.io/client-go/dynamic", "k8s.io/client-go/informers", "k8s.io/client-go/kubernetes",
-			"k8s.io/client-go/listers", "k8s.io/client-go/tools/cache", "k8s.io/component-base", "k8s.io/kubectl", "sigs.k8s.io/kustomize",
+			"k8s.io/client-go/listers", "k8s.io/client-go/testing", "k8s.io/client-go/tools/cache", "k8s.io/component-base", "k8s.io/kubectl", "sigs.k8s.io/kustomize",
 		} {
 			if name == unwanted || strings.HasPrefix(name, unwanted+"/") {
 				t.Errorf("%s is linked in", name)

@@ -24,8 +24,7 @@ const PodENISetting = "ENABLE_POD_ENI"
 
 // PodENI is what the VPC resource controller of EKS calls, with the cluster role, to give
 // pods network interfaces with their own security groups: a trunk interface for each node
-// and a branch interface for each pod. AmazonEKSVPCResourceController grants it; its
-// private addresses are for Windows nodes alone.
+// and a branch interface for each pod. AmazonEKSVPCResourceController grants it.
 // Sources: https://docs.aws.amazon.com/eks/latest/userguide/security-groups-pods-deployment.html;
 // aws/amazon-vpc-resource-controller-k8s pkg/aws/ec2/api/wrapper.go and
 // pkg/provider/branch/trunk/trunk.go.
@@ -38,7 +37,16 @@ var PodENI = []Action{
 	{Name: "ec2:DeleteNetworkInterface", Resources: []string{eni}, For: "removing the interfaces of pods"},
 }
 
-// PodENIPolicy is the managed policy that grants PodENI.
+// WindowsAddresses is what the VPC resource controller of EKS calls, with the cluster role, to
+// give pods on Windows nodes their addresses.
+// Sources: https://docs.aws.amazon.com/eks/latest/userguide/windows-support.html;
+// aws/amazon-vpc-resource-controller-k8s pkg/aws/ec2/api/helper.go.
+var WindowsAddresses = []Action{
+	{Name: "ec2:AssignPrivateIpAddresses", Resources: []string{eni}, For: "the addresses of pods on Windows nodes"},
+	{Name: "ec2:UnassignPrivateIpAddresses", Resources: []string{eni}, For: "releasing the addresses of pods on Windows nodes"},
+}
+
+// PodENIPolicy is the managed policy that grants PodENI and WindowsAddresses.
 const PodENIPolicy = "AmazonEKSVPCResourceController"
 
 // The tag by which the VPC resource controller marks its network interfaces. The managed
@@ -48,19 +56,3 @@ const (
 	PodENIOwnerTag = "eks:eni:owner"
 	PodENIOwner    = "eks-vpc-resource-controller"
 )
-
-// LayerBucket is the bucket from which ECR has the layers of images downloaded, with a
-// placeholder for the region.
-// Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html#ecr-minimum-s3-perms
-const LayerBucket = "arn:{partition}:s3:::prod-{region}-starport-layer-bucket/*"
-
-// SSM is what SSM Agent calls on an EC2 instance to be known to Systems Manager and to open
-// sessions; AmazonSSMManagedInstanceCore grants it.
-// Source: https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-add-permissions-to-existing-profile.html
-var SSM = []Action{
-	{Name: "ssm:UpdateInstanceInformation", For: "SSM Agent"},
-	{Name: "ssmmessages:CreateControlChannel", For: "sessions of Systems Manager"},
-	{Name: "ssmmessages:CreateDataChannel", For: "sessions of Systems Manager"},
-	{Name: "ssmmessages:OpenControlChannel", For: "sessions of Systems Manager"},
-	{Name: "ssmmessages:OpenDataChannel", For: "sessions of Systems Manager"},
-}

@@ -12,7 +12,7 @@ import (
 )
 
 // compared are the fields of a snapshot that the other files of this package compare, part
-// by part, and those that are no facts about the cluster.
+// by part, and those that are not facts about the cluster.
 var compared = map[string]bool{
 	"APIVersion": true, "Kind": true, "Source": true, "Missing": true, "Places": true, "Read": true, "ClusterProviders": true,
 

@@ -8,9 +8,9 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
-// around compares what limits the roles besides their own policies: the organization, VPC
+// limits compares what limits the roles besides their own policies: the organization, VPC
 // endpoints, and the repositories of other accounts.
-func (f *factParts) around() {
+func (f *factParts) limits() {
 	f.organization()
 	type endpoint = snapshot.VPCEndpoint
 	endpoints := func(s *snapshot.Snapshot) *map[string]endpoint { return &s.VPCEndpoints }
@@ -39,7 +39,7 @@ func (f *factParts) around() {
 	})
 }
 
-// routesText says which subnets' traffic goes through a gateway endpoint.
+// routesText returns which subnets' traffic goes through a gateway endpoint.
 func routesText(r *snapshot.EndpointRoutes) string {
 	if r == nil {
 		return "all"
