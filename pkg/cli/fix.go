@@ -133,7 +133,7 @@ func (o *fixOptions) complete(cmd *cobra.Command) error {
 	}
 	changed := func(names ...string) (name string) {
 		for _, n := range names {
-			if cmd.Flags().Changed(n) {
+			if f := cmd.Flags().Lookup(n); f.Changed && (f.Value.Type() != "bool" || f.Value.String() == "true") {
 				return n
 			}
 		}
