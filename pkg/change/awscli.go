@@ -58,10 +58,8 @@ func (a *awsCLI) set(option, value string) *awsCLI {
 		a.err = noCommandError("its " + strings.ReplaceAll(option, "-", " ") + " contains bytes that no command line can pass")
 	case reference().MatchString(value):
 		a.input[a.parameter(option)] = value
-	case strings.HasPrefix(value, "-"):
-		a.command = a.command.With("--" + option + "=" + value)
 	default:
-		a.command = a.command.With("--"+option, value)
+		a.command = a.command.With(command.Option(option, value)...)
 	}
 	return a
 }
@@ -71,7 +69,7 @@ func (a *awsCLI) plain(option, value string) *awsCLI {
 	if !passable(value) {
 		return a.set(option, value)
 	}
-	a.command = a.command.With("--"+option, value)
+	a.command = a.command.With(command.Option(option, value)...)
 	return a
 }
 

@@ -220,7 +220,11 @@ func (o *canOptions) askRole(ctx context.Context) error {
 	v := view.New(facts)
 	role, ok := v.FindRole(o.role)
 	if !ok {
-		return usage("the roles are "+strings.Join(roleNames(facts), ", "), "no role or several are named %q", o.role)
+		names := roleNames(facts)
+		if slices.Contains(names, o.role) {
+			return usage("give the ARN of one of them", "several roles are named %q", o.role)
+		}
+		return usage("the roles are "+strings.Join(names, ", "), "no role is named %q", o.role)
 	}
 	action := o.needed()
 	answer := role.Can(action)
@@ -234,7 +238,7 @@ func (o *canOptions) askRole(ctx context.Context) error {
 	if answer.Verdict == view.Unknown {
 		o.head("unknown", role.Name, request)
 		for _, m := range answer.Unread {
-			fmt.Fprintf(o.streams.Out, "  %s of %s: %s\n", m.Operation, snapshot.NameOf(m.Subject), m.Error)
+			printLine(o.streams.Out, "  %s of %s: %s", m.Operation, snapshot.NameOf(m.Subject), m.Error)
 		}
 		o.trace(traces)
 		return codeError{code: ExitIncomplete}
@@ -432,30 +436,30 @@ func (o *canOptions) answer(who string, r *iampolicy.Request, result iampolicy.R
 	switch result.Decision {
 	case iampolicy.Allowed:
 		for _, s := range result.Statements {
-			fmt.Fprintf(out, "  allowed by %s\n", s)
+			printLine(out, "  allowed by %s", s)
 		}
 		if result.Reason != "" {
-			fmt.Fprintf(out, "  %s\n", result.Reason)
+			printLine(out, "  %s", result.Reason)
 		}
 	case iampolicy.Denied:
 		code = ExitFindings
 		for _, s := range result.Statements {
-			fmt.Fprintf(out, "  denied by %s\n", s)
+			printLine(out, "  denied by %s", s)
 		}
 		if !result.Explicit {
-			fmt.Fprintf(out, "  no statement of the %s allows it\n", result.By)
+			printLine(out, "  no statement of the %s allows it", result.By)
 		}
 		for _, s := range result.Nearest {
 			line := "  nearest: " + s.String()
 			if len(s.Resources) > 0 {
 				line += ", on " + strings.Join(s.Resources, ", ")
 			}
-			fmt.Fprintln(out, line)
+			printLine(out, "%s", line)
 		}
 	case iampolicy.Depends:
 		code = ExitDepends
 		for _, d := range result.DependsOn {
-			fmt.Fprintf(out, "  depends on %s\n", d)
+			printLine(out, "  depends on %s", d)
 		}
 	}
 	o.trace(traces)
@@ -466,7 +470,7 @@ func (o *canOptions) answer(who string, r *iampolicy.Request, result iampolicy.R
 }
 
 func (o *canOptions) head(decision, who string, r *iampolicy.Request) {
-	fmt.Fprintf(o.streams.Out, "%s  %s %s on %s\n", decision, who, r.Action, r.Resource)
+	printLine(o.streams.Out, "%s  %s %s on %s", decision, who, r.Action, r.Resource)
 }
 
 func (o *canOptions) trace(traces []iampolicy.Trace) {
@@ -477,9 +481,9 @@ func (o *canOptions) trace(traces []iampolicy.Trace) {
 			of += fmt.Sprintf(", level %d", t.Level)
 		}
 		if of != layer && of != "" {
-			fmt.Fprintf(o.streams.Out, "%s:\n", of)
+			printLine(o.streams.Out, "%s:", of)
 		}
 		layer = of
-		fmt.Fprintf(o.streams.Out, "  %s\n", t.Sentence)
+		printLine(o.streams.Out, "  %s", t.Sentence)
 	}
 }

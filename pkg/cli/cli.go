@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -34,9 +35,41 @@ const (
 // ErrOut and would steer a terminal arrives as an escape.
 func Main(ctx context.Context, streams genericiooptions.IOStreams, args []string) int {
 	streams.ErrOut = &text.Writer{W: streams.ErrOut, Lead: clearLine}
+	out := &output{w: streams.Out}
+	streams.Out = out
 	root := NewCommand(streams)
 	root.SetArgs(args)
-	return exitCode(streams.ErrOut, root.ExecuteContext(ctx), ctx)
+	err := root.ExecuteContext(ctx)
+	var code codeError
+	if out.err != nil && (err == nil || errors.As(err, &code) && code.err == nil) {
+		err = fmt.Errorf("write the output: %w", out.err)
+	}
+	return exitCode(streams.ErrOut, err, ctx)
+}
+
+// output is standard output. It keeps the first error of a write, so that no command ends as
+// if what it printed had arrived.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// fileOf returns the file that a stream is, if it is one.
+func fileOf(stream any) (*os.File, bool) {
+	if o, ok := stream.(*output); ok {
+		stream = o.w
+	}
+	f, ok := stream.(*os.File)
+	return f, ok
 }
 
 // exitCode prints an error and says what the process ends with.
@@ -59,10 +92,15 @@ func exitCode(w io.Writer, err error, ctx context.Context) int {
 		say(w, "error", code.err.Error())
 		var p *problem.Error
 		if errors.As(code.err, &p) && p.Next != "" {
-			fmt.Fprintln(w, "  "+p.Next)
+			fmt.Fprintln(w, "  "+indent(text.WithoutSecrets(p.Next)))
 		}
 	}
 	return code.code
+}
+
+// printLine writes one line, with names as they are safe to show.
+func printLine(w io.Writer, format string, args ...any) {
+	fmt.Fprintln(w, text.Visible(fmt.Sprintf(format, args...)))
 }
 
 // warn writes a warning to standard error.
@@ -71,12 +109,18 @@ func warn(w io.Writer, format string, args ...any) { say(w, "warning", fmt.Sprin
 // say writes an error or a warning, without what may be secret in URLs. Further lines are
 // indented, so that no name in the message can look like another message.
 func say(w io.Writer, kind, message string) {
-	message = strings.TrimSpace(text.WithoutSecrets(message))
+	fmt.Fprintln(w, kind+": "+indent(text.WithoutSecrets(message)))
+}
+
+// indent indents all lines of a message but the first, and leaves out what is longer than
+// maxMessage.
+func indent(message string) string {
+	message = strings.TrimSpace(message)
 	more := ""
 	if n := len(message) - maxMessage; n > 0 {
 		message, more = message[:maxMessage], fmt.Sprintf("... and %d more bytes", n)
 	}
-	fmt.Fprintln(w, kind+": "+strings.ReplaceAll(text.VisibleLines(message), "\n", "\n  ")+more)
+	return strings.ReplaceAll(strings.TrimSpace(text.VisibleLines(message)), "\n", "\n  ") + more
 }
 
 // maxMessage is how many bytes of a message are shown. A message quotes names and values of
@@ -162,7 +206,8 @@ asked.`,
 	inSection(root.PersistentFlags(), sectionConnection, func() { config.addFlags(root.PersistentFlags()) })
 
 	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
-		config.command = command.Noderole(append([]string{cmd.Name()}, args...)...).String()
+		c := command.Noderole(append([]string{cmd.Name()}, args...)...)
+		config.command = withOption(withOption(c, "kubeconfig", config.kubeconfig), "context", *config.Context).String()
 		return noEmptyValue(cmd, root.PersistentFlags(), args)
 	}
 	root.AddGroup(commandGroups...)

@@ -367,7 +367,7 @@ func (o *codeOptions) oneCluster(snapshots []*snapshot.Snapshot, what string) er
 	for _, s := range snapshots {
 		names = append(names, s.Cluster.Identity().Name())
 	}
-	return usage("choose one: --cluster-name "+names[0], "%s has %d clusters, %s, and %s has room for one", o.file(), len(snapshots), strings.Join(names, ", "), what)
+	return usage("choose one: --cluster-name "+command.Quote(names[0]), "%s has %d clusters, %s, and %s has room for one", o.file(), len(snapshots), strings.Join(names, ", "), what)
 }
 
 // advise says what to do about findings in infrastructure code: no command of AWS or of this

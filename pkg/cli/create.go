@@ -251,9 +251,9 @@ func (o *createOptions) run(ctx context.Context) error {
 		if _, err := change.Apply(ctx, store, c); err != nil {
 			return o.failed(pending, i, err)
 		}
-		fmt.Fprintf(o.streams.Out, "done  %s\n", newrole.Why(c))
+		printLine(o.streams.Out, "done  %s", newrole.Why(c))
 	}
-	fmt.Fprintf(o.streams.Out, "created role %s\n", o.role.ARN())
+	printLine(o.streams.Out, "created role %s", o.role.ARN())
 	return nil
 }
 

@@ -248,9 +248,14 @@ func (f *fixer) do(ctx context.Context, work *apply.Work) error {
 		return f.failed(ctx, err, journal, len(steps))
 	}
 	if len(steps) > 0 {
-		fmt.Fprintf(f.streams.Out, "%s applied; check again: kubectl noderole check\nto undo the changes: kubectl noderole fix --undo %s --apply\n", text.Count(len(steps), "step"), command.Quote(journal))
+		fmt.Fprintf(f.streams.Out, "%s applied; check again: %s\nto undo the changes: %s\n", text.Count(len(steps), "step"), f.command("check"), f.command("fix", "--undo", journal, "--apply"))
 	}
 	return nil
+}
+
+// command is a command of this program about the same cluster.
+func (f *fixer) command(args ...string) string {
+	return f.source.around(f.conn.cluster.ARN).complete(command.Noderole(args...)).String()
 }
 
 // show prints an event.
@@ -262,20 +267,20 @@ func (f *fixer) show(e apply.Event) {
 	case apply.Warning:
 		warn(f.streams.ErrOut, "%s", e.Why)
 	case apply.Begins:
-		fmt.Fprintf(out, "step %d of %d  %s\n", e.Step, e.Of, e.Plan.Title)
+		printLine(out, "step %d of %d  %s", e.Step, e.Of, e.Plan.Title)
 	case apply.Changing:
 		f.transient("changing " + e.Change.String())
 	case apply.Changed:
 		f.transient("")
-		fmt.Fprintf(out, "  %-10s%s\n", done(e.Change), e.Change)
+		printLine(out, "  %-10s%s", done(e.Change), e.Change)
 	case apply.Kept:
 		f.transient("")
-		fmt.Fprintf(out, "  kept      %s: already as planned\n", e.Change)
+		printLine(out, "  kept      %s: already as planned", e.Change)
 	case apply.Waiting:
 		f.transient("waiting: " + e.Why)
 	case apply.Proven:
 		f.transient("")
-		fmt.Fprintf(out, "  proof     %s\n", e.Plan.Proof)
+		printLine(out, "  proof     %s", e.Plan.Proof)
 	}
 }
 
@@ -319,7 +324,7 @@ func (f *fixer) failed(ctx context.Context, err error, path string, of int) erro
 	next = append(
 		next,
 		fmt.Sprintf("%d of %s applied; run the same command again to continue", stopped.Step-1, text.Count(of, "step")),
-		"or undo them: kubectl noderole fix --undo "+command.Quote(path)+" --apply",
+		"or undo them: "+f.command("fix", "--undo", path, "--apply"),
 	)
 	what := err.Error()
 	switch {
@@ -328,7 +333,7 @@ func (f *fixer) failed(ctx context.Context, err error, path string, of int) erro
 	case errors.Is(err, context.Canceled):
 		what = fmt.Sprintf("interrupted in step %d (%s)", stopped.Step, stopped.Title)
 	}
-	return codeError{code: code, err: &problem.Error{Problem: what, Next: strings.Join(next, "\n  "), Err: err}}
+	return codeError{code: code, err: &problem.Error{Problem: what, Next: strings.Join(next, "\n"), Err: err}}
 }
 
 // stateDir is where journals are kept: what the XDG base directory specification calls
@@ -351,7 +356,7 @@ func stateDir() string {
 
 // mayAsk refuses a run that has to ask where there is nobody to ask.
 func mayAsk(streams genericiooptions.IOStreams, yes bool, or string) error {
-	if in, ok := streams.In.(*os.File); yes || ok && term.IsTerminal(int(in.Fd())) {
+	if in, ok := fileOf(streams.In); yes || ok && term.IsTerminal(int(in.Fd())) {
 		return nil
 	}
 	return usage("add --yes, or "+or, "nothing was changed: there is no terminal for the confirmation")

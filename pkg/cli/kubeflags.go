@@ -38,7 +38,7 @@ type kubeFlags struct {
 
 	// Context is the kube context's name, empty for the current one.
 	Context *string
-	// command is the command that was called, without its flags, for what errors tell
+	// command is the command that was called, with --kubeconfig and --context of its flags, for what errors tell
 	// the user to type.
 	command string
 	// silent keeps the kubeconfig's credential plugin from asking the user anything.
@@ -97,7 +97,7 @@ func (k *kubeFlags) RawConfig() (clientcmdapi.Config, error) {
 	if err != nil {
 		words := err.Error()
 		for _, w := range kubeconfigWords {
-			words = w.form.ReplaceAllString(words, w.words)
+			words = w.form().ReplaceAllString(words, w.words)
 		}
 		return raw, errors.New(words)
 	}
@@ -107,14 +107,14 @@ func (k *kubeFlags) RawConfig() (clientcmdapi.Config, error) {
 // kubeconfigWords are errors of client-go about a kubeconfig that speak of Go, and other words
 // for them.
 var kubeconfigWords = []struct {
-	form  *regexp.Regexp
+	form  func() *regexp.Regexp
 	words string
 }{
-	{regexp.MustCompile(`error loading config file "([^"]*)": `), "$1: "},
-	{regexp.MustCompile(`couldn't get version/kind; json parse error: json: cannot unmarshal \w+ into Go value of type struct \{[^}]*\}`), "it is not a mapping"},
-	{regexp.MustCompile(`json: cannot unmarshal (\w+) into Go struct field \w+\.(\S+) of type [^\s,\]]+`), "$2 has the wrong type: $1"},
-	{regexp.MustCompile(`no kind "([^"]*)" is registered for version "([^"]*)" in scheme "[^"]*"`), "it is a $1 of $2, not a kubeconfig"},
-	{regexp.MustCompile(`error converting \S+ into \S+ duplicate name "([^"]*)" in list: \[.*\]`), `the name "$1" is there twice`},
+	{text.Pattern(`error loading config file "([^"]*)": `), "$1: "},
+	{text.Pattern(`couldn't get version/kind; json parse error: json: cannot unmarshal \w+ into Go value of type struct \{[^}]*\}`), "it is not a mapping"},
+	{text.Pattern(`json: cannot unmarshal (\w+) into Go struct field \w+\.(\S+) of type [^\s,\]]+`), "$2 has the wrong type: $1"},
+	{text.Pattern(`no kind "([^"]*)" is registered for version "([^"]*)" in scheme "[^"]*"`), "it is a $1 of $2, not a kubeconfig"},
+	{text.Pattern(`error converting \S+ into \S+ duplicate name "([^"]*)" in list: \[.*\]`), `the name "$1" is there twice`},
 }
 
 // checkNamed returns an error where a file that a context names is larger than what is read
@@ -264,7 +264,7 @@ func (t *templates) ToPrinter(ctx context.Context, output string) (printers.Reso
 			return nil, fmt.Errorf("parse the template: %w", err)
 		}
 		p.AllowMissingKeys(true)
-		return p, nil
+		return wholly(p, nil), nil
 	}
 	p, err := printers.NewJSONPathPrinter(source)
 	if err != nil {
@@ -272,15 +272,26 @@ func (t *templates) ToPrinter(ctx context.Context, output string) (printers.Reso
 	}
 	p.AllowMissingKeys(true)
 	if format != "jsonpath-as-json" {
-		return p, nil
+		return wholly(p, nil), nil
 	}
 	p.EnableJSONOutput(true)
+	return wholly(p, text.EscapeJSON), nil
+}
+
+// wholly prints what a template makes of an object, or nothing where it fails: the printers
+// of templates write all of the object then, for debugging, and return it as their error.
+func wholly(p printers.ResourcePrinter, convert func([]byte) []byte) printers.ResourcePrinter {
 	return printers.ResourcePrinterFunc(func(obj runtime.Object, w io.Writer) error {
 		var b bytes.Buffer
 		if err := p.PrintObj(obj, &b); err != nil {
-			return err
+			short, _, _ := strings.Cut(err.Error(), ". Printing more information")
+			return errors.New(short)
 		}
-		_, err := w.Write(text.EscapeJSON(b.Bytes()))
+		out := b.Bytes()
+		if convert != nil {
+			out = convert(out)
+		}
+		_, err := w.Write(out)
 		return err
-	}), nil
+	})
 }

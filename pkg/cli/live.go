@@ -238,7 +238,7 @@ func (o *liveOptions) kubernetes(target *locate.Target) (*kube.Client, error) {
 	if err != nil {
 		return nil, usage("check the context's cluster and user in the kubeconfig", "the kubeconfig cannot be used: %s", err)
 	}
-	api, err := kube.New(rest, kube.Options{Context: target.Context, Trace: o.recorder})
+	api, err := kube.New(rest, kube.Options{Context: target.Context, Kubeconfig: o.config.kubeconfig, Trace: o.recorder})
 	if err != nil {
 		return nil, unread(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/print"
@@ -72,8 +73,11 @@ func parseReports(values []string, facts string) ([]reportFile, error) {
 // checkFolder refuses a file in a folder that does not exist, which a flag names.
 func checkFolder(path, flag string) error {
 	dir := filepath.Dir(path)
-	if folder, err := os.Stat(dir); err != nil || !folder.IsDir() {
-		return usage("create the folder first: mkdir -p "+dir, "%s: folder %s does not exist", flag, dir)
+	switch folder, err := os.Stat(dir); {
+	case err != nil:
+		return usage("create the folder first: "+command.New("mkdir", "-p", dir).String(), "%s: folder %s does not exist", flag, dir)
+	case !folder.IsDir():
+		return usage("name a folder", "%s: %s is not a folder", flag, dir)
 	}
 	return nil
 }

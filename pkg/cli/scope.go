@@ -42,7 +42,7 @@ func (s scope) complete(c command.Command) command.Command {
 	}
 	for _, name := range []string{"kubeconfig", "context"} {
 		if value := s.given[name]; value != "" && !c.Has(name) {
-			c = c.Insert(1, "--"+name, value)
+			c = c.Insert(1, command.Option(name, value)...)
 		}
 	}
 	return c
@@ -88,7 +88,7 @@ func withOption(c command.Command, name, value string) command.Command {
 	if value == "" || c.Has(name) {
 		return c
 	}
-	return c.With("--"+name, value)
+	return c.With(command.Option(name, value)...)
 }
 
 // sourceFlags say which cluster or which saved facts a command is about.

@@ -93,7 +93,7 @@ type screen struct {
 // templateOutput is where the output of a user's template goes. A terminal gets what
 // steers it as an escape; a file or another program gets the data as they are.
 func templateOutput(w io.Writer) io.Writer {
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if f, ok := fileOf(w); ok && term.IsTerminal(int(f.Fd())) {
 		return &text.Writer{W: w, Tabs: true}
 	}
 	return w
@@ -106,7 +106,7 @@ const pipeWidth = 132
 // newScreen looks at the stream and the environment.
 func newScreen(w io.Writer, getenv func(string) string) screen {
 	s := screen{getenv: getenv, unicode: unicodeLocale(getenv)}
-	if f, ok := w.(*os.File); ok {
+	if f, ok := fileOf(w); ok {
 		if term.IsTerminal(int(f.Fd())) {
 			s.terminal = true
 			if width, _, err := term.GetSize(int(f.Fd())); err == nil {

@@ -29,7 +29,7 @@ func TestStart(t *testing.T) {
 		}
 		packages++
 		if n, err := strconv.Atoi(words[7]); err != nil || n > most {
-			t.Errorf("%s, want at most %d bytes: %v", strings.TrimSpace(line), most, err)
+			t.Errorf("%s, want at most %d bytes (%v): use text.Pattern for patterns and sync.OnceValue for tables", strings.TrimSpace(line), most, err)
 		}
 	}
 	if packages < 10 {

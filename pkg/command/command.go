@@ -67,6 +67,15 @@ func (c Command) With(args ...string) Command {
 	return c
 }
 
+// Option returns the option with a value that is taken as it is, also where it begins with a
+// hyphen.
+func Option(name, value string) []string {
+	if strings.HasPrefix(value, "-") {
+		return []string{"--" + name + "=" + value}
+	}
+	return []string{"--" + name, value}
+}
+
 // Insert returns the command with further arguments after its first n words; the
 // program is word 0.
 func (c Command) Insert(n int, args ...string) Command {

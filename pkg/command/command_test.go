@@ -150,3 +150,12 @@ func TestNULFails(t *testing.T) {
 		t.Errorf("%s: %v %s", line, err, out)
 	}
 }
+
+// TestOption: a value that begins with a hyphen is no option of its own.
+func TestOption(t *testing.T) {
+	for value, want := range map[string]string{"prod": "kubectl --context prod", "-x": "kubectl --context=-x", "-x y": "kubectl '--context=-x y'", "": "kubectl --context ''"} {
+		if got := command.Kubectl(command.Option("context", value)...).String(); got != want {
+			t.Errorf("%q: got %s, want %s", value, got, want)
+		}
+	}
+}

@@ -117,7 +117,7 @@ func (w *script) sameCluster(p *planner.Plan) {
 		return command.Kubectl("config", "view", "--minify", "--raw", "-o", "jsonpath={.clusters[0].cluster."+field+"}")
 	}
 	describe := func(field string) command.Command {
-		return command.AWS("eks", "describe-cluster").With(option("name", name)...).With("--query", "cluster."+field, "--output", "text")
+		return command.AWS("eks", "describe-cluster").With(command.Option("name", name)...).With("--query", "cluster."+field, "--output", "text")
 	}
 	w.line("")
 	w.comment("kubectl's context must point to the cluster.")
@@ -130,15 +130,6 @@ func (w *script) sameCluster(p *planner.Plan) {
 	w.line(`    stop "kubectl's context points to $server, but cluster "` + words(name) + `" is $endpoint"`)
 	w.line("  fi")
 	w.line("fi")
-}
-
-// option is an option with a value that is taken as it is, also where it begins with a
-// hyphen.
-func option(name, value string) []string {
-	if strings.HasPrefix(value, "-") {
-		return []string{"--" + name + "=" + value}
-	}
-	return []string{"--" + name, value}
 }
 
 // step writes a step: what it requires, its changes, what it proves.
@@ -224,7 +215,7 @@ func Question(c planner.Check) command.Command {
 	}
 	q := command.Noderole("check", "--no-config", "--only", c.Rule)
 	if c.Subject != "" {
-		q = q.With(option("subject", c.Subject)...)
+		q = q.With(command.Option("subject", c.Subject)...)
 	}
 	failOn := "info"
 	if c.Strict {

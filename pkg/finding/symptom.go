@@ -24,9 +24,11 @@ const (
 	NoImage   SymptomKind = "noImage"   // an image is not pulled from a private registry of ECR
 	// NoPublicImage: an image is not pulled from public ECR.
 	NoPublicImage SymptomKind = "noPublicImage"
+	// NoFargateNode: EKS starts no node for a pod of a Fargate profile.
+	NoFargateNode SymptomKind = "noFargateNode"
 	// DeniedCall: a call of AWS was denied, and the Symptom may say which.
 	DeniedCall SymptomKind = "deniedCall"
 )
 
 // SymptomKinds lists every SymptomKind.
-var SymptomKinds = []SymptomKind{NotJoined, NotReady, NoNetwork, NoImage, NoPublicImage, DeniedCall}
+var SymptomKinds = []SymptomKind{NotJoined, NotReady, NoNetwork, NoImage, NoPublicImage, NoFargateNode, DeniedCall}

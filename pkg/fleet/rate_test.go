@@ -15,39 +15,55 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
-// cloud has a budget of requests to EKS for each region of an account, as collect/aws has it,
-// and answers each call after latency, of whatever clock the test runs by.
+// cloud has budgets of requests as collect/aws has them: to EKS for each region of an account,
+// and for iam:GetRole for each account. It answers each call after latency, of whatever clock
+// the test runs by.
 type cloud struct {
+	roles int // of each cluster, which it shares with no other
+
 	mu      sync.Mutex
 	budgets map[string]*rate.Limiter
 }
 
-// The rate of EKS, what a cluster asks on each level of calls, and what a call takes.
+// The rates and bursts, and what a call takes.
 const (
-	perSecond = 5
-	burst     = 20
-	latency   = 50 * time.Millisecond
+	eksRate, eksBurst = 5, 20
+	iamRate           = 7
+	latency           = 50 * time.Millisecond
 )
 
-var eksCalls = []int{1, 6, 4, 0} // on each level
+// eksCalls are what a cluster asks on each level of calls. The roles are asked for on the third.
+var eksCalls = []int{1, 6, 4, 0}
 
-func (c *cloud) budget(t fleet.Target) *rate.Limiter {
+func (c *cloud) budget(key string, perSecond rate.Limit, burst int) *rate.Limiter {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	id := t.Identity()
-	b, known := c.budgets[id.Account+id.Region]
+	b, known := c.budgets[key]
 	if !known {
 		b = rate.NewLimiter(perSecond, burst)
-		c.budgets[id.Account+id.Region] = b
+		c.budgets[key] = b
 	}
 	return b
 }
 
+func (c *cloud) eks(t fleet.Target) *rate.Limiter {
+	return c.budget(t.Identity().Account+t.Identity().Region, eksRate, eksBurst)
+}
+
+func (c *cloud) iam(t fleet.Target) *rate.Limiter {
+	return c.budget(t.Identity().Account, iamRate, iamRate)
+}
+
 func (c *cloud) read(ctx context.Context, t fleet.Target) (*snapshot.Snapshot, error) {
-	for _, calls := range eksCalls {
+	for level, calls := range eksCalls {
 		var group sync.WaitGroup
 		for range calls {
-			group.Go(func() { _ = c.budget(t).Wait(ctx) })
+			group.Go(func() { _ = c.eks(t).Wait(ctx) })
+		}
+		if level == 2 {
+			for range c.roles {
+				group.Go(func() { _ = c.iam(t).Wait(ctx) })
+			}
 		}
 		group.Wait()
 		time.Sleep(latency)
@@ -55,17 +71,22 @@ func (c *cloud) read(ctx context.Context, t fleet.Target) (*snapshot.Snapshot, e
 	return facts(t, began), nil
 }
 
-func (c *cloud) ready(t fleet.Target) bool { return c.budget(t).Tokens() >= burst/2 }
+func (c *cloud) ready(t fleet.Target) bool {
+	return c.eks(t).Tokens() >= eksBurst/2 && c.iam(t).Tokens() >= iamRate/2
+}
 
 // TestRates: accounts with many clusters and accounts with one, together, take little more
 // than the rate of the largest account, or the places, allow.
 func TestRates(t *testing.T) {
 	for name, test := range map[string]struct {
 		large, clusters, regions, small int
+		roles                           int
 	}{
-		"two large accounts":              {2, 30, 1, 150},
-		"more large accounts than places": {10, 8, 1, 250},
-		"accounts of one size":            {30, 8, 1, 0},
+		"two large accounts":                   {large: 2, clusters: 30, regions: 1, small: 150},
+		"two large accounts with many regions": {large: 2, clusters: 60, regions: 10, small: 150},
+		"and with roles of each cluster":       {large: 2, clusters: 60, regions: 10, small: 150, roles: 3},
+		"more large accounts than places":      {large: 10, clusters: 8, regions: 1, small: 250},
+		"accounts of one size":                 {large: 30, clusters: 8, regions: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var targets []fleet.Target
@@ -81,17 +102,18 @@ func TestRates(t *testing.T) {
 			places := time.Duration(len(targets)*len(eksCalls)) * latency / fleet.Parallel
 			limit := places
 			if test.large > 0 {
-				limit = max(limit, time.Duration(test.clusters/test.regions*11-burst)*time.Second/perSecond)
+				eks := time.Duration(test.clusters/test.regions*11-eksBurst) * time.Second / eksRate
+				limit = max(limit, eks, time.Duration(test.clusters*test.roles-iamRate)*time.Second/iamRate)
 			}
 			synctest.Test(t, func(t *testing.T) {
-				c := &cloud{budgets: map[string]*rate.Limiter{}}
+				c := &cloud{roles: test.roles, budgets: map[string]*rate.Limiter{}}
 				start := time.Now()
 				if err := fleet.Collect(t.Context(), dir, plan(targets...), fleet.Options{Read: c.read, Ready: c.ready}); err != nil {
 					t.Fatal(err)
 				}
 				took := time.Since(start)
 				t.Logf("%d clusters in %s, limit %s, places %s", len(targets), took, limit, places)
-				if took > limit*115/100 {
+				if took > limit*11/10 {
 					t.Errorf("%d clusters took %s, the limit is %s", len(targets), took, limit)
 				}
 			})

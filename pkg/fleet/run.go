@@ -158,11 +158,11 @@ func read(ctx context.Context, t Target, o Options) (*snapshot.Snapshot, error) 
 // grace is how long a reader may take to end after its context.
 const grace = time.Second
 
-// queue returns the cluster that is read next: one whose account is ready, so that no place is
-// taken by a cluster that waits for its account's rate while others could be read. Of these
-// accounts it is the one of which the fewest clusters are read at that time, and then the one
-// with the most clusters left. So accounts of one size take turns, in which what AWS allows
-// them is refilled, and the largest begins first.
+// queue returns the cluster that is read next: one whose account and region are ready, so that no
+// place is taken by a cluster that waits for its account's rate while others could be read. Of
+// these accounts it is one that has the fewest clusters read at that time in the region of its
+// next cluster, and then the one with the most clusters left. So accounts of one size take
+// turns, in which what AWS allows them is refilled, and the largest begins first.
 type queue struct {
 	ready func(Target) bool
 
@@ -175,6 +175,7 @@ type group struct {
 	account         string
 	targets         []Target
 	given, finished int
+	inFlight        map[string]int // by region
 }
 
 func newQueue(targets []Target, ready func(Target) bool) *queue {
@@ -186,7 +187,7 @@ func newQueue(targets []Target, ready func(Target) bool) *queue {
 	for _, t := range targets {
 		account := t.Identity().Account
 		if by[account] == nil {
-			by[account] = &group{account: account}
+			by[account] = &group{account: account, inFlight: map[string]int{}}
 			q.groups = append(q.groups, by[account])
 		}
 		by[account].targets = append(by[account].targets, t)
@@ -234,17 +235,21 @@ func (q *queue) next() (Target, bool) {
 	if best == nil {
 		return Target{}, false
 	}
+	t := best.targets[best.given]
 	best.given++
-	return best.targets[best.given-1], true
+	best.inFlight[t.Identity().Region]++
+	return t, true
 }
 
-func (g *group) left() int     { return len(g.targets) - g.given }
-func (g *group) inFlight() int { return g.given - g.finished }
+func (g *group) left() int { return len(g.targets) - g.given }
+
+// busy is how many clusters are being read in the region of the next one.
+func (g *group) busy() int { return g.inFlight[g.targets[g.given].Identity().Region] }
 
 // before reports whether the group is to be asked before another one that is as ready.
 func (g *group) before(o *group) bool {
-	if g.inFlight() != o.inFlight() {
-		return g.inFlight() < o.inFlight()
+	if g.busy() != o.busy() {
+		return g.busy() < o.busy()
 	}
 	return g.left() > o.left()
 }
@@ -253,12 +258,13 @@ func (g *group) before(o *group) bool {
 func (q *queue) finished(t Target) (account string, last bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	account = t.Identity().Account
+	id := t.Identity()
 	for _, g := range q.groups {
-		if g.account == account {
+		if g.account == id.Account {
 			g.finished++
-			return account, g.finished == len(g.targets)
+			g.inFlight[id.Region]--
+			return id.Account, g.finished == len(g.targets)
 		}
 	}
-	return account, false
+	return id.Account, false
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 )
 
@@ -75,7 +76,7 @@ func (t *Target) describe(ctx context.Context, api API) (Cluster, error) {
 	}
 	next := "aws eks list-clusters"
 	if t.Region != "" {
-		next += " --region " + t.Region
+		next += " --region " + command.Quote(t.Region)
 	}
 	return Cluster{}, &problem.Error{
 		Problem: fmt.Sprintf("there is no EKS cluster %q %s", t.Name, where),
@@ -174,14 +175,14 @@ func (t *Target) compare(ctx context.Context, api API, c Cluster) error {
 	default:
 		return &problem.Error{
 			Problem: fmt.Sprintf("whether context %q (server %s) is cluster %s is unknown: the server is not an EKS endpoint, and there is no certificate authority to compare", t.Context, t.Server, c.Name),
-			Next:    fmt.Sprintf("if it is: %s --cluster-name %s --region %s", t.command, c.Name, t.Region),
+			Next:    fmt.Sprintf("if it is: %s --cluster-name %s --region %s", t.command, command.Quote(c.Name), command.Quote(t.Region)),
 		}
 	}
 	return nil
 }
 
 func (t *Target) updateKubeconfig(c Cluster) string {
-	return fmt.Sprintf("aws eks update-kubeconfig --name %s --region %s%s", c.Name, t.Region, t.profileHint())
+	return fmt.Sprintf("aws eks update-kubeconfig --name %s --region %s%s", command.Quote(c.Name), command.Quote(t.Region), t.profileHint())
 }
 
 type comparison int

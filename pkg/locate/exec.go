@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 )
 
 // readExec reads the credential plugin: cluster and region become clues; profile,
@@ -149,7 +151,7 @@ func shellWords(text string) []string {
 // an error tells the user to type.
 func (t *Target) profileHint() string {
 	if p := cmp.Or(t.Profile, t.Env["AWS_PROFILE"]); p != "" {
-		return " --profile " + p
+		return " --profile " + command.Quote(p)
 	}
 	return ""
 }

@@ -17,6 +17,7 @@ import (
 
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
@@ -283,7 +284,7 @@ func unknownContext(raw clientcmdapi.Config, name string) *problem.Error {
 		return cmp.Or(cmp.Compare(distance(a, name), distance(b, name)), cmp.Compare(a, b))
 	})
 	if len(names) > 0 && (distance(names[0], name) <= 2 || strings.Contains(names[0], name)) {
-		e.Next = "did you mean: --context " + names[0]
+		e.Next = "did you mean: --context " + command.Quote(names[0])
 	}
 	return e
 }

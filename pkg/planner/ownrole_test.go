@@ -38,6 +38,9 @@ func TestOwnRole(t *testing.T) {
 		"IRSA: the role is another account's": {
 			strings.ReplaceAll(gone, "111122223333", "999922223333") + `awsNode: {serviceAccount: {roleArn: "arn:aws:iam::999922223333:role/eksCNIRole"}}` + "\n", "NR206", nil, "the role belongs to another account",
 		},
+		"IRSA: the annotation is no ARN": {
+			`awsNode: {serviceAccount: {roleArn: eksCNIRole}}`, "NR603", nil, "which role aws-node should have is your decision",
+		},
 		"IRSA: it trusts nobody": {
 			`roles: {"` + own + `": {trustPolicy: '{"Version":"2012-10-17","Statement":[]}'}}`, "NR603", trust, "",
 		},

@@ -45,7 +45,7 @@ func TestRegistry(t *testing.T) {
 	for _, patch := range []string{
 		`instances: {i-0bbbbbbbbbbbbbbbb: {state: running, owned: true, nodeGroup: apps}}`,
 		`nodeGroups: {apps: {status: DEGRADED, health: [{code: NodeCreationFailure, message: m}]}}`,
-		`events: [{reason: MissingIAMPermissions, object: Pod/a, message: m}, {reason: MissingIAMPermissions, object: Pod/c, message: "unauthorized operation: ec2:CreateTags"}, {reason: Failed, object: Pod/b, message: "Failed to pull image 111122223333.dkr.ecr.eu-west-1.amazonaws.com/a:1: 403 Forbidden"}, {reason: Failed, object: Pod/d, message: "Failed to pull image public.ecr.aws/a/b:1: toomanyrequests: Rate exceeded"}]`,
+		`events: [{reason: MissingIAMPermissions, object: Pod/a, message: m}, {reason: MissingIAMPermissions, object: Pod/c, message: "unauthorized operation: ec2:CreateTags"}, {reason: Failed, object: Pod/b, message: "Failed to pull image 111122223333.dkr.ecr.eu-west-1.amazonaws.com/a:1: 403 Forbidden"}, {reason: Failed, object: Pod/d, message: "Failed to pull image public.ecr.aws/a/b:1: toomanyrequests: Rate exceeded"}, {reason: FailedScheduling, object: Pod/e, message: "Misconfigured Fargate Profile: Pod execution role is not found in auth config"}]`,
 	} {
 		for _, r := range judge(load(t, "healthy", patch)).Results {
 			for _, s := range r.Symptoms {

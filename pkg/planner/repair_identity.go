@@ -14,6 +14,9 @@ import (
 // repairIRSA repairs why aws-node cannot assume its IRSA role.
 func (p *planner) repairIRSA(r finding.Result) ([]Step, error) {
 	identity := p.v.ConfiguredIdentity()
+	if p.v.NoRole(identity.RoleARN) != "" {
+		return nil, manual("which role aws-node should have is your decision").next(r.Next...)
+	}
 	role, provider := p.v.Role(identity.RoleARN), p.v.OIDCProviderARN()
 	if role.Facts.NotFound {
 		return p.recreateOwnRole(identity)

@@ -69,7 +69,7 @@ func TestCNIVerdicts(t *testing.T) {
 			"ec2:AssignPrivateIpAddresses",
 		},
 		{
-			"a mode from a ConfigMap is not known", nothing + daemonSet("v1.20.4", `, env: {ENABLE_IMDS_ONLY_MODE: "(from configmap cni)"}`),
+			"a mode from a ConfigMap is unknown", nothing + daemonSet("v1.20.4", `, env: {ENABLE_IMDS_ONLY_MODE: "(from configmap cni)"}`),
 			map[string]finding.Status{"NR206": finding.Unknown},
 			"ENABLE_IMDS_ONLY_MODE of aws-node: from configmap cni",
 		},
@@ -79,7 +79,7 @@ func TestCNIVerdicts(t *testing.T) {
 			"perhaps from ConfigMap/cni",
 		},
 		{
-			"what is not known does not matter where all is allowed", daemonSet("v1.20.4", `, envFrom: [ConfigMap/cni]`),
+			"what is unknown does not matter where all is allowed", daemonSet("v1.20.4", `, envFrom: [ConfigMap/cni]`),
 			map[string]finding.Status{"NR206": finding.Pass, "NR211": finding.Pass},
 			"",
 		},
@@ -143,7 +143,7 @@ func TestCNIVerdicts(t *testing.T) {
 			"no statement allows ec2:DescribeSubnets, ec2:DescribeSecurityGroups",
 		},
 		{
-			"IPv6 of a version that is not known", ipv6 + six + `
+			"IPv6 of a version that is unknown", ipv6 + six + `
 addons: {vpc-cni: null}
 awsNode: {daemonSet: {image: "registry.example/cni@sha256:00"}}`,
 			map[string]finding.Status{"NR206": finding.Unknown, "NR209": finding.NotApplicable},
@@ -227,6 +227,16 @@ roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {inlinePolicies: {six: '{"
 				"podIdentityAssociations: {a-1: {namespace: kube-system, serviceAccount: aws-node, roleArn: 'arn:aws:iam::111122223333:role/other'}}\nroles: {'arn:aws:iam::111122223333:role/other': {notFound: true}}\n",
 			map[string]finding.Status{"NR206": finding.Pass, "NR602": finding.Pass, "NR603": finding.Pass, "NR605": finding.Fail},
 			"the DaemonSet sets AWS_WEB_IDENTITY_TOKEN_FILE",
+		},
+		{
+			"an annotation that is not the ARN of a role", `awsNode: {serviceAccount: {roleArn: "arn:aws:iam::111122223333:role/eksCNIRole "}, pods: null}` + "\naddons: {vpc-cni: null}\n",
+			map[string]finding.Status{"NR206": finding.NotApplicable, "NR603": finding.Fail},
+			"role-arn annotation",
+		},
+		{
+			"a role of another partition", `awsNode: {serviceAccount: {roleArn: "arn:aws-cn:iam::111122223333:role/eksCNIRole"}, pods: null}` + "\naddons: {vpc-cni: null}\n",
+			map[string]finding.Status{"NR206": finding.NotApplicable, "NR603": finding.Fail},
+			"",
 		},
 		{
 			"a role of another account cannot manage the interfaces of this one",

@@ -60,6 +60,32 @@ roles:
 `
 }
 
+// fargateMapped has aws-auth map the role of a Fargate profile, or only that of the nodes.
+func fargateMapped(role, username string) string {
+	patch := `
+cluster: {authenticationMode: CONFIG_MAP}
+accessEntries: null
+awsAuth:
+  mapRoles: |
+    - rolearn: arn:aws:iam::111122223333:role/eksNodeRole
+      username: system:node:{{EC2PrivateDNSName}}
+      groups: [system:nodes]
+`
+	if role == "" {
+		return patch
+	}
+	return patch + `
+    - rolearn: arn:aws:iam::111122223333:role/` + role + `
+      username: "` + username + `"
+      groups: [system:bootstrappers, system:nodes, system:node-proxier]
+`
+}
+
+// fargateEvent is what the scheduler of Fargate says of a pod.
+const fargateEvent = `
+events: [{reason: FailedScheduling, object: Pod/coredns-1, message: "Misconfigured Fargate Profile: fargate profile coredns blocked for new launches due to: Pod execution role is not found in auth config or does not have all required permissions for launching fargate pods."}]
+`
+
 // TestNodesOfAllKinds: what fails or depends for nodes of each kind, by rule, where
 // everything else is in order.
 func TestNodesOfAllKinds(t *testing.T) {
@@ -129,7 +155,34 @@ roles:
 		"built-in node pools without their access policy":  {strings.Replace(autoMode, "AmazonEKSAutoNodePolicy", "AmazonEKSViewPolicy", 1), []string{"NR507 depends"}},
 		"the control plane of a local cluster on Outposts": {localCluster("true"), nil},
 		"nodes with the cluster role":                      {localCluster("false"), []string{"NR101 fail", "NR201 fail", "NR202 fail", "NR203 fail", "NR210 fail", "NR501 fail"}},
-		"a node class with a path":                         {`karpenterNodeClasses: {default: {role: team/eksNodeRole}}`, []string{"NR106 fail"}},
+		"the profile of a Karpenter node was replaced": {`
+karpenterNodeClasses: {default: {amiFamily: AL2023, role: eksNodeRole, roleArn: "arn:aws:iam::111122223333:role/eksNodeRole"}}
+nodes: {ip-10-0-9-9.eu-west-1.compute.internal: {providerID: "aws:///eu-west-1a/i-0aaaaaaaaaaaaaaaa", maker: karpenter, owner: pool, nodeClass: default}}
+instances: {i-0aaaaaaaaaaaaaaaa: {state: running, owned: true, nodePool: pool, instanceProfile: "arn:aws:iam::111122223333:instance-profile/QuickSetup"}}
+instanceProfiles: {"arn:aws:iam::111122223333:instance-profile/QuickSetup": {roles: ["arn:aws:iam::111122223333:role/QuickSetup"]}}
+roles:
+  "arn:aws:iam::111122223333:role/QuickSetup":
+    inlinePolicies: {ssm: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"ssm:UpdateInstanceInformation","Resource":"*"}}'}`, []string{"NR110 fail"}},
+		"HyperPod without an access entry": {`nodes: {hyperpod-i-0abcdef0123456789: {providerID: "aws:///euw1-az1/sagemaker/cluster/hyperpod-abc123-i-0abcdef0123456789", maker: hyperPod, ready: true}}
+roles: {"arn:aws:iam::111122223333:role/eksCNIRole": {inlinePolicies: {hyperpod: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sagemaker:AttachClusterNodeNetworkInterface","Resource":"*"}}'}}}`, []string{"NR501 depends"}},
+		"Fargate, aws-auth was replaced":     {fargateMapped("", "system:node:{{SessionName}}") + fargateEvent, []string{"NR515 fail", "NR802 fail"}},
+		"Fargate, mapped":                    {fargateMapped("eksFargatePodExecutionRole", "system:node:{{SessionName}}"), nil},
+		"Fargate, mapped with its path":      {fargateMapped("team/eksFargatePodExecutionRole", "system:node:{{SessionName}}") + fargateEvent, []string{"NR515 fail", "NR802 fail"}},
+		"Fargate, mapped as a node":          {fargateMapped("eksFargatePodExecutionRole", "system:node:{{EC2PrivateDNSName}}"), []string{"NR515 fail"}},
+		"Fargate, not mapped and not in use": {fargateMapped("", ""), nil},
+		"Fargate, access entries decide":     {"nodes: {fargate-ip-10-0-4-4.eu-west-1.compute.internal: {maker: fargate, ready: true}}", nil},
+		"Fargate alone": {`
+nodeGroups: null
+accessEntries: null
+awsNode: {pods: null}
+nodes: {ip-10-0-1-17.eu-west-1.compute.internal: null, ip-10-0-2-41.eu-west-1.compute.internal: null, ip-10-0-1-90.eu-west-1.compute.internal: null,
+  fargate-ip-10-0-4-4.eu-west-1.compute.internal: {maker: fargate, ready: true}}`, nil},
+		"EC2 nodes with an entry for hybrid nodes":   {`accessEntries: {"arn:aws:iam::111122223333:role/eksNodeRole": {type: HYBRID_LINUX}}`, []string{"NR502 fail"}},
+		"EC2 nodes with an entry for HyperPod nodes": {`accessEntries: {"arn:aws:iam::111122223333:role/eksNodeRole": {type: HYPERPOD_LINUX}}`, []string{"NR502 fail"}},
+		"built-in node pools, a role with a path":    {strings.ReplaceAll(autoMode, ":role/auto", ":role/team/auto"), []string{"NR510 fail"}},
+		"built-in node pools, nodes with a path have joined": {strings.ReplaceAll(autoMode, ":role/auto", ":role/team/auto") + `
+nodes: {i-0aaaaaaaaaaaaaaaa: {providerID: "aws:///eu-west-1a/i-0aaaaaaaaaaaaaaaa", maker: autoMode, owner: general-purpose, nodeClass: default, ready: true}}`, nil},
+		"a node class with a path": {`karpenterNodeClasses: {default: {role: team/eksNodeRole}}`, []string{"NR106 fail"}},
 		"Windows of a custom AMI": {`
 nodeGroups: {apps: {amiType: CUSTOM}}
 nodes: {ip-10-0-1-17.eu-west-1.compute.internal: {osImage: Windows Server 2022 Datacenter}}`, []string{"NR502 fail"}},

@@ -30,6 +30,10 @@ permission that the report names.`,
 			report(unknown(subject, fmt.Sprintf("%s may have more node roles than the %d found", subject.Name, len(roles)), unread))
 			return
 		}
+		if others := otherNodes(v); len(roles) == 0 && len(others) > 0 {
+			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: subject.Name + " has no EC2 nodes", Evidence: others})
+			return
+		}
 		if len(roles) == 0 {
 			report(finding.Result{
 				Status: finding.Fail, Subject: subject, Message: subject.Name + " has no node role",
@@ -53,4 +57,19 @@ permission that the report names.`,
 		}
 		report(result)
 	},
+}
+
+// otherNodes says, a line each, which nodes a cluster has whose role EC2 does not give them.
+func otherNodes(v *view.View) []string {
+	var lines []string
+	if n := v.CountNodes(snapshot.ProvisionedByFargate); n > 0 {
+		lines = append(lines, fmt.Sprintf("%d Fargate nodes, with the pod execution role of their profile", n))
+	}
+	for _, r := range v.HybridRoles() {
+		lines = append(lines, fmt.Sprintf("%d hybrid nodes, with role %s", len(v.HybridNodes()), r.Name))
+	}
+	for _, r := range v.HyperPodRoles() {
+		lines = append(lines, fmt.Sprintf("%d HyperPod nodes, with role %s", len(v.HyperPodNodes()), r.Name))
+	}
+	return lines
 }

@@ -173,6 +173,11 @@ func onWindows(v *view.View, r *view.NodeRole) bool {
 // fails returns what does not show that aws-node's own role works; empty where the facts show
 // that it does.
 func fails(v *view.View, identity view.Identity) string {
+	if identity.Kind == view.IRSA {
+		if why := v.NoRole(identity.RoleARN); why != "" {
+			return fmt.Sprintf("%q %s", identity.RoleARN, why)
+		}
+	}
 	checks := []finding.Result{judgeCNI(v, v.Role(identity.RoleARN), awsNodeSubject())}
 	if identity.Kind == view.IRSA {
 		checks = append(checks, judgeIRSA(v, v.Role(identity.RoleARN)))

@@ -40,6 +40,8 @@ node role only where aws-node has no role of its own.`,
 			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: withoutAWSNode(v), Evidence: identity.Evidence})
 		case len(identity.Unread) > 0:
 			report(unknown(awsNodeSubject(), "whether aws-node has the permissions that it needs is unknown", identity.Unread))
+		case identity.Kind == view.IRSA && v.NoRole(identity.RoleARN) != "":
+			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "aws-node is configured with no role that exists in IAM: see NR603", Evidence: identity.Evidence})
 		case identity.Own():
 			report(judgeCNI(v, v.Role(identity.RoleARN), awsNodeSubject()))
 		default:

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -30,6 +31,15 @@ awsAuth: {mapRoles: "- {rolearn: 'arn:aws:iam::111122223333:role/eksNodeRole', u
 	Check: func(v *view.View, report Reporter) {
 		for _, r := range v.NodeRoles() {
 			report(judgeClusterAccess(v, r))
+		}
+		if nodes := v.HyperPodNodes(); len(nodes) > 0 && len(v.HyperPodRoles()) == 0 && len(v.Unread(snapshot.FactHybridEntries)) == 0 {
+			report(finding.Result{
+				Status: finding.Depends, Subject: clusterSubject(v), Message: "whether HyperPod nodes have access to " + v.Place.Cluster + " depends on how their role is mapped: no access entry is for such nodes",
+				Evidence: []string{"no access entry is of type " + view.HyperPodEntry, "HyperPod nodes have joined: " + someOf(nodes)},
+				Next: []finding.Next{finding.Run(command.AWS(
+					"eks", "create-access-entry", "--cluster-name", v.Place.Cluster, "--type", view.HyperPodEntry, "--principal-arn",
+				).WithPlaceholder("ROLE_ARN")).With("for the execution role of the HyperPod instance group")},
+			})
 		}
 	},
 }

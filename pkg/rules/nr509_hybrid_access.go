@@ -76,7 +76,7 @@ func noHybridRole(v *view.View, subject finding.Subject) finding.Result {
 	if unread := v.Unread(snapshot.FactHybridEntries, snapshot.FactAWSAuth); len(unread) > 0 {
 		return unknown(subject, "whether hybrid nodes have access to the cluster is unknown", unread)
 	}
-	evidence := []string{"no access entry is of type " + view.HybridEntry, "aws-auth maps no role that trusts Systems Manager or IAM Roles Anywhere to session names"}
+	evidence := []string{"no role of hybrid nodes has an access entry of type " + view.HybridEntry, "aws-auth maps no role that trusts Systems Manager or IAM Roles Anywhere to session names"}
 	next := []finding.Next{createHybridEntry(v, "")}
 	nodes := v.HybridNodes()
 	if len(nodes) == 0 {

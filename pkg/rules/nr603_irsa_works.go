@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/view"
@@ -32,6 +33,14 @@ oidcProviders: {"arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-west-1.amaz
 		case view.UnknownIdentity:
 			report(unknown(awsNodeSubject(), "whether aws-node can assume its role is unknown", identity.Unread))
 		case view.IRSA:
+			if why := v.NoRole(identity.RoleARN); why != "" {
+				report(finding.Result{
+					Status: finding.Fail, Subject: awsNodeSubject(), Message: fmt.Sprintf("aws-node cannot assume its IRSA role: %q %s", identity.RoleARN, why),
+					Evidence: identity.Evidence,
+					Next:     []finding.Next{finding.Run(command.Kubectl("-n", "kube-system", "annotate", "serviceaccount", "aws-node", "--overwrite").WithPlaceholder("eks.amazonaws.com/role-arn=ROLE_ARN"))},
+				})
+				return
+			}
 			report(judgeIRSA(v, v.Role(identity.RoleARN)))
 		default:
 			report(finding.Result{Status: finding.NotApplicable, Subject: awsNodeSubject(), Message: "aws-node is not configured with IRSA"})
@@ -55,7 +64,7 @@ func judgeIRSA(v *view.View, r *view.Role) finding.Result {
 		result.Evidence = []string{"iam:GetRole " + r.Name + ": NoSuchEntity"}
 		return result
 	case provider == "":
-		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the cluster's OIDC issuer is not known"}
+		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the cluster's OIDC issuer is unknown"}
 	case read && found.NotFound:
 		result.Evidence = []string{"iam:GetOpenIDConnectProvider " + provider + ": NoSuchEntity"}
 		return result

@@ -118,6 +118,8 @@ func symptomsOf(e snapshot.Event) []finding.Symptom {
 		return []finding.Symptom{{Kind: finding.NoImage}}
 	case cause == snapshot.CausePublicImage:
 		return []finding.Symptom{{Kind: finding.NoPublicImage}}
+	case cause == snapshot.CauseFargateRole:
+		return []finding.Symptom{{Kind: finding.NoFargateNode}}
 	}
 	return []finding.Symptom{{Kind: finding.NoNetwork}}
 }

@@ -77,7 +77,7 @@ func All() []Rule {
 		clusterAccess, wrongEntryType, entryOlderThanRole, awsAuthARN, awsAuthForm, nodeRoleAdmin, autoModeEntry, mappedTwice, hybridAccess, autoModePath,
 		trustEC2, awsNodeIdentity, awsNodeRestart, irsaWorks, podIdentityWorks, awsNodeCredentials, addonSetting, runningPermissions,
 		metadataExposed, instanceNotJoined, workloadRole, nodeGroupHealth, clusterEvents,
-		clusterRoleTrust, clusterRolePermissions, podENIPermissions, endpointPolicy, repositoryPolicy, orphanedEntry, sharedMapping, ssmAccess, cacheImport, profileQuota, addonCredentials,
+		clusterRoleTrust, clusterRolePermissions, podENIPermissions, endpointPolicy, repositoryPolicy, orphanedEntry, sharedMapping, fargateAccess, ssmAccess, cacheImport, profileQuota, addonCredentials,
 	}
 	slices.SortFunc(all, func(a, b Rule) int { return cmp.Compare(a.ID, b.ID) })
 	return all

@@ -22,6 +22,8 @@ const (
 	CausePublicImage EventCause = "publicImage"
 	// CauseNetwork: the VPC CNI gave a pod no network.
 	CauseNetwork EventCause = "network"
+	// CauseFargateRole: EKS starts no Fargate node with a profile's pod execution role.
+	CauseFargateRole EventCause = "fargateRole"
 )
 
 // eventMessage describes by which words an event has a cause. Words are in lower case; an
@@ -42,7 +44,7 @@ type eventMessage struct {
 // kubernetes/kubernetes pkg/kubelet/events/event.go (Failed, FailedCreatePodSandBox),
 // awslabs/amazon-eks-ami#1425 and aws/amazon-vpc-cni-k8s#2783 (the pause image),
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
-// (not authorized to perform).
+// (not authorized to perform), terraform-aws-modules/terraform-aws-eks#2972 (Fargate).
 var eventMessages = []eventMessage{
 	{reasons: []string{"MissingIAMPermissions", "FailedCustomSecurityGroupsDiscovery"}, cause: CauseDeniedCall},
 	{reasons: pullReasons, host: isPrivateECR, words: [][]string{refusedWords}, cause: CauseImage},
@@ -50,6 +52,7 @@ var eventMessages = []eventMessage{
 	{reasons: sandboxReasons, host: isPrivateECR, words: [][]string{pauseWords, refusedWords}, cause: CauseImage},
 	{reasons: sandboxReasons, host: isPublicECR, words: [][]string{pauseWords, slices.Concat(refusedWords, limitWords)}, cause: CausePublicImage},
 	{reasons: sandboxReasons, words: [][]string{{"aws-cni", "failed to assign an ip"}}, cause: CauseNetwork},
+	{reasons: []string{"FailedScheduling"}, words: [][]string{{"misconfigured fargate profile"}, {"pod execution role"}}, cause: CauseFargateRole},
 	{words: [][]string{{"not authorized to perform"}}, cause: CauseDeniedCall},
 }
 

@@ -3,6 +3,7 @@ package view
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -183,6 +184,24 @@ func (v *View) identityFromEKS(ds *snapshot.DaemonSet) Identity {
 	}
 	return Identity{Kind: IRSA, RoleARN: sa.RoleARN, Evidence: []string{"IRSA: no Pod Identity association; role-arn annotation " + sa.RoleARN}}
 }
+
+// NoRole says why a text that a service account is annotated with cannot name a role of the
+// cluster's partition, as a clause; empty where it can. STS refuses such a request.
+// Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
+func (v *View) NoRole(text string) string {
+	a, ok := snapshot.ParseARN(text)
+	switch {
+	case !ok || a.Service != "iam" || !strings.HasPrefix(a.Resource, "role/") || !roleName.MatchString(a.Name()):
+		return "is not the ARN of a role"
+	case v.Place.Partition != "" && a.Partition != v.Place.Partition:
+		return "is in partition " + a.Partition + ", the cluster in " + v.Place.Partition
+	}
+	return ""
+}
+
+// roleName matches the names that IAM allows for roles.
+// Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+var roleName = regexp.MustCompile(`^[A-Za-z0-9+=,.@_-]{1,64}$`)
 
 // envRoleARN is the variable by which the webhook gives a pod its IRSA role.
 const envRoleARN = "AWS_ROLE_ARN"

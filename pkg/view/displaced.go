@@ -32,8 +32,8 @@ type Displaced struct {
 func (v *View) DisplacedInstances() []Displaced { return v.displaced }
 
 // takeDisplaced fills displaced, and removes roles that only such instances have from the
-// sources.
-func (v *View) takeDisplaced(sources map[string][]Source) {
+// sources. nodesOf are the nodes of each role.
+func (v *View) takeDisplaced(sources map[string][]Source, nodesOf map[string][]string) {
 	s := v.Snapshot
 	nodes := map[string]string{}
 	for name, n := range sortedPairs(s.Nodes) {
@@ -55,12 +55,12 @@ func (v *View) takeDisplaced(sources map[string][]Source) {
 		}
 	}
 	for arn, list := range sources {
-		if !v.neverJoined(arn, list) {
+		if !v.neverJoined(arn, list, nodesOf[arn]) {
 			continue
 		}
-		for _, source := range list {
-			id := s.Nodes[source.Name].InstanceID()
-			v.displaced = append(v.displaced, Displaced{Instance: id, Node: source.Name, Profile: s.Instances[id].InstanceProfile, RoleARN: arn})
+		for _, node := range nodesOf[arn] {
+			id := s.Nodes[node].InstanceID()
+			v.displaced = append(v.displaced, Displaced{Instance: id, Node: node, Profile: s.Instances[id].InstanceProfile, RoleARN: arn})
 		}
 		delete(sources, arn)
 	}
@@ -96,13 +96,16 @@ func (v *View) compareWithGroup(d Displaced) {
 }
 
 // neverJoined reports whether nodes cannot have joined with a role and what replaced their
-// own is known: only joined self-managed nodes whose instances are tagged as the cluster's
-// own have it, it has no access entry or mapping, and it allows what SSM Agent calls and
+// own is known: only joined self-managed and Karpenter nodes whose instances are tagged as
+// the cluster's own have it, no node class names it, it has no access entry or mapping, and it allows what SSM Agent calls and
 // none of the calls with which a node joins and pulls its first images. A node role whose
 // mapping was lost allows some of these.
-func (v *View) neverJoined(arn string, sources []Source) bool {
-	for _, s := range sources {
-		if s.Kind != SelfManaged || !v.Snapshot.Instances[v.Snapshot.Nodes[s.Name].InstanceID()].Owned {
+func (v *View) neverJoined(arn string, sources []Source, nodes []string) bool {
+	if slices.ContainsFunc(sources, func(s Source) bool { return !v.launchedWithAnother(s, arn) }) {
+		return false
+	}
+	for _, node := range nodes {
+		if !v.Snapshot.Instances[v.Snapshot.Nodes[node].InstanceID()].Owned {
 			return false
 		}
 	}
@@ -116,6 +119,20 @@ func (v *View) neverJoined(arn string, sources []Source) bool {
 		}
 	}
 	return slices.ContainsFunc(need.HybridSSM, func(a need.Action) bool { return role.Can(a).Verdict == Allowed })
+}
+
+// launchedWithAnother reports whether the nodes of a source may have been launched with
+// another role than the one that they have.
+func (v *View) launchedWithAnother(s Source, roleARN string) bool {
+	switch s.Kind { //nolint:exhaustive // the others name the role
+	case SelfManaged, Karpenter, Provisioner:
+		return s.Nodes > 0
+	case KarpenterClass:
+		return s.Nodes > 0 && !slices.ContainsFunc(v.nodeSources, func(l NodeSource) bool {
+			return l.Kind == s.Kind && l.Name == s.Name && (l.RoleARN == roleARN || l.RoleARN == "")
+		})
+	}
+	return false
 }
 
 // Reason is a clause that says what is wrong with the role that the instance has.

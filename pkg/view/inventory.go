@@ -152,7 +152,7 @@ func (v *View) resolveNodeRoles() {
 			sources[arn] = []Source{{Kind: Mapped, Name: by}}
 		}
 	}
-	v.takeDisplaced(sources)
+	v.takeDisplaced(sources, nodes)
 	for arn, list := range sources {
 		slices.SortFunc(list, func(a, b Source) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
 		slices.Sort(nodes[arn])

@@ -163,7 +163,7 @@ func (v *View) EntryFits(r *NodeRole, entry string) bool {
 	case entry == "EC2_WINDOWS":
 		return !naming.ByInstanceID() && v.EntryType(r) == "EC2_LINUX"
 	case entry == "EC2":
-		return len(naming.PrivateDNS) == 0 // how they are named is not known
+		return len(naming.PrivateDNS) == 0 // how they are named is unknown
 	}
 	return false
 }
@@ -221,10 +221,7 @@ const (
 // HYBRID_LINUX, and those that aws-auth maps to session names and that trust Systems
 // Manager or IAM Roles Anywhere. Separate rules judge them: no EC2 instance has them.
 func (v *View) HybridRoles() []*Role {
-	var roles []*Role
-	for _, arn := range v.entriesOf(HybridEntry) {
-		roles = append(roles, v.Role(arn))
-	}
+	roles := v.rolesOfEntries(HybridEntry, slices.Collect(maps.Keys(need.HybridServices)))
 	arns := slices.Collect(maps.Keys(v.Snapshot.Roles))
 	for _, m := range v.Snapshot.Missing {
 		if m.Fact == snapshot.FactRoles && m.Subject != "" {
@@ -255,12 +252,7 @@ func (v *View) mappedAsHybrid(r *Role) bool {
 	if len(r.Unread) > 0 {
 		return len(v.HybridNodes()) > 0
 	}
-	for service := range r.TrustedServices() {
-		if _, hybrid := need.HybridServices[service]; hybrid {
-			return true
-		}
-	}
-	return false
+	return r.trustsAny(slices.Collect(maps.Keys(need.HybridServices)))
 }
 
 // HybridNodes are the names of the hybrid nodes that have joined, ordered.
@@ -270,22 +262,38 @@ func (v *View) HybridNodes() []string {
 
 // ConfiguredForHybrid reports whether the cluster is configured for hybrid nodes, or has some.
 func (v *View) ConfiguredForHybrid() bool {
-	return len(v.Snapshot.Cluster.RemoteNodeNetworks) > 0 || len(v.HybridNodes()) > 0 || len(v.entriesOf(HybridEntry)) > 0
+	return len(v.Snapshot.Cluster.RemoteNodeNetworks) > 0 || len(v.HybridNodes()) > 0 || len(v.HybridRoles()) > 0
 }
 
 // HyperPodRoles are the roles of SageMaker HyperPod's nodes, by their access entries.
 // SageMaker, not EC2, gives them to instances.
 func (v *View) HyperPodRoles() []*Role {
-	var roles []*Role
-	for _, arn := range v.entriesOf(HyperPodEntry) {
-		roles = append(roles, v.Role(arn))
-	}
-	return roles
+	return v.rolesOfEntries(HyperPodEntry, []string{need.HyperPodService})
 }
 
 // HyperPodNodes are the names of the HyperPod nodes that have joined, ordered.
 func (v *View) HyperPodNodes() []string {
 	return v.nodesWhere(snapshot.Node.HyperPod)
+}
+
+// rolesOfEntries are the roles with an access entry of a type, without those that EC2 nodes
+// have and that trust none of the services which assume roles of such nodes: there the type
+// is the mistake.
+func (v *View) rolesOfEntries(entryType string, services []string) []*Role {
+	var roles []*Role
+	for _, arn := range v.entriesOf(entryType) {
+		r := v.Role(arn)
+		if v.UsedByNodes(arn) && len(r.TrustUnread()) == 0 && !r.trustsAny(services) {
+			continue
+		}
+		roles = append(roles, r)
+	}
+	return roles
+}
+
+func (r *Role) trustsAny(services []string) bool {
+	trusted := r.TrustedServices()
+	return slices.ContainsFunc(services, func(service string) bool { return trusted[service] })
 }
 
 func (v *View) entriesOf(entryType string) []string {

@@ -674,7 +674,7 @@ func TestFixPrinted(t *testing.T) {
 func journalIn(t *testing.T, stdout string) string {
 	t.Helper()
 	_, rest, _ := strings.Cut(stdout, "kubectl noderole fix --undo ")
-	journal, _, ok := strings.Cut(rest, " --apply\n")
+	journal, _, ok := strings.Cut(rest, " --apply")
 	if !ok {
 		t.Fatalf("no journal is named:\n%s", stdout)
 	}

@@ -6,12 +6,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
 )
 
 // nodes makes nodes first to last of a node group, with a pod of aws-node each.
@@ -55,23 +58,34 @@ func (s *scenario) nodeWithPod(i int) error {
 // KiB and the time of its CPU.
 func (s *scenario) checkNodes(env []string, nodes int) (peak int64, cpu time.Duration) {
 	s.t.Helper()
-	cmd := exec.Command(filepath.Join(binDir, "kubectl-noderole"), "check")
+	out, peak, cpu := s.measure(env, filepath.Join(binDir, "kubectl-noderole"), "check")
+	if !strings.Contains(out, fmt.Sprintf("on %d of %d nodes", nodes, nodes)) {
+		s.t.Fatal(out)
+	}
+	return peak, cpu
+}
+
+// measure runs a program, kubectl or the plugin, that must succeed, and returns what it writes,
+// its peak memory in KiB and the time of its CPU.
+func (s *scenario) measure(env []string, program string, args ...string) (out string, peak int64, cpu time.Duration) {
+	s.t.Helper()
+	cmd := exec.Command(program, args...)
 	cmd.Env = append(baseEnv(), env...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
+	var text bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &text, &text
 	s.must(cmd.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	for {
 		select {
 		case err := <-ended:
-			if err != nil || !strings.Contains(out.String(), fmt.Sprintf("on %d of %d nodes", nodes, nodes)) {
-				s.t.Fatalf("%v\n%s", err, out.String())
+			if err != nil {
+				s.t.Fatalf("%s %v: %v\n%s", program, args, err, text.String())
 			}
 			if peak == 0 {
-				s.t.Fatal("/proc does not say how much memory check has used")
+				s.t.Fatalf("/proc does not say how much memory %s has used", program)
 			}
-			return peak, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+			return text.String(), peak, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 		case <-time.After(2 * time.Millisecond):
 			peak = max(peak, peakOf(cmd.Process.Pid))
 		}
@@ -83,8 +97,8 @@ func (s *scenario) checkNodes(env []string, nodes int) (peak int64, cpu time.Dur
 // process had the memory of this test.
 func peakOf(pid int) (peak int64) {
 	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if name, _, _ := strings.Cut(string(status), "\n"); name != "Name:\tkubectl-noderol" {
-		return 0 // not yet; the kernel cuts the name
+	if !strings.HasPrefix(string(status), "Name:\tkubectl") {
+		return 0 // not yet
 	}
 	for line := range strings.Lines(string(status)) {
 		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
@@ -127,4 +141,59 @@ func BenchmarkNodes(b *testing.B) {
 			b.ReportMetric(cpu.Seconds()/float64(b.N), "s-cpu/op")
 		})
 	}
+}
+
+// BenchmarkFleetReports runs the commands of deploy/fleet that have the reports of a fleet: of
+// 1,000 broken clusters, all of which are then deleted.
+func BenchmarkFleetReports(b *testing.B) {
+	const clusters = 1000
+	s := newScenario(b, "fleet-reports")
+	env := s.kubeconfig(proxy.URL)
+	installOpenReports(b, env)
+	results := b.TempDir()
+	s.must(os.Mkdir(filepath.Join(results, "reports"), 0o700))
+	report := kubectl(b, nil, "noderole", "check", "--example", "--no-config", "--fail-on", "none", "-o", "openreports").stdout
+	name := regexp.MustCompile(`(?m)^  name: .*$`)
+	for i := range clusters {
+		one := name.ReplaceAllString(report, fmt.Sprintf("  name: noderole-%04d", i))
+		s.must(os.WriteFile(filepath.Join(results, "reports", fmt.Sprintf("%04d.yaml", i)), []byte(one), 0o600))
+	}
+	b.Logf("%d reports of %d KiB", clusters, len(report)>>10)
+	for _, step := range fleetSteps(b) {
+		for i, arg := range step.Args {
+			step.Args[i] = strings.NewReplacer("/results", results, "$(JOB)", "job").Replace(arg)
+		}
+		b.Run(step.Name, func(b *testing.B) {
+			out, peak, cpu := s.measure(env, "kubectl", step.Args...)
+			if n := strings.Count(out, "\n"); n < clusters {
+				b.Errorf("%d lines for %d reports", n, clusters)
+			}
+			b.ReportMetric(float64(peak)/1024, "MiB-peak")
+			b.ReportMetric(cpu.Seconds(), "s-cpu")
+		})
+	}
+}
+
+// fleetSteps are the containers of deploy/fleet that run kubectl, in their order. Without the
+// label of the prune, every report is one of a cluster that is gone.
+func fleetSteps(t testing.TB) []corev1.Container {
+	t.Helper()
+	var steps []corev1.Container
+	for _, file := range []string{"check.yaml", "prune.yaml"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "deploy", "fleet", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var job batchv1.CronJob
+		if err := yaml.UnmarshalStrict(text, &job); err != nil {
+			t.Fatal(err)
+		}
+		spec := job.Spec.JobTemplate.Spec.Template.Spec
+		for _, c := range append(spec.InitContainers, spec.Containers...) {
+			if strings.Contains(c.Image, "/kubectl:") && !strings.Contains(strings.Join(c.Args, " "), "/seen-by=") {
+				steps = append(steps, c)
+			}
+		}
+	}
+	return steps
 }

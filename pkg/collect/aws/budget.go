@@ -135,10 +135,19 @@ func (b *budget) turn(ctx context.Context, p *pace) error {
 	return nil
 }
 
-// ready reports whether half of the burst of requests to EKS in a region is left, which is
-// about what a cluster takes.
+// ready reports whether a cluster of a region can be read without a wait: whether half of the
+// burst is left of EKS in the region, which is about what a cluster takes, and of each operation
+// of IAM.
 func (b *budget) ready(region string) bool {
-	return b.paceOf("eks:", region).limiter.Tokens() >= eksBurst/2
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for key, p := range b.paces {
+		service, rest, _ := strings.Cut(key, " ")
+		if (service == "eks" && rest == region || strings.HasPrefix(service, "iam:")) && p.limiter.Tokens() < float64(p.limiter.Burst())/2 {
+			return false
+		}
+	}
+	return true
 }
 
 // note takes the answer to a request: what is throttled slows its operation down.

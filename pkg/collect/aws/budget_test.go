@@ -98,7 +98,7 @@ func TestBudgetPauses(t *testing.T) {
 }
 
 // TestReady: a region whose rate is used up is not ready for a cluster until half of its burst
-// is there again; other regions are.
+// is there again; other regions are. Where the rate of an operation of IAM is used up, none is.
 func TestReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudget(Config{Many: true})
@@ -116,6 +116,18 @@ func TestReady(t *testing.T) {
 		time.Sleep(eksBurst / 2 * time.Second / eksRate)
 		if !b.ready("eu-west-1") {
 			t.Error("not ready when half of the burst is there")
+		}
+		for range iamRate {
+			if _, err := b.wait(t.Context(), "iam:GetRole", "us-east-1"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if b.ready("eu-west-1") || b.ready("us-east-1") {
+			t.Error("ready without requests to IAM left")
+		}
+		time.Sleep(time.Second)
+		if !b.ready("eu-west-1") {
+			t.Error("not ready when requests to IAM are left")
 		}
 	})
 }

@@ -21,6 +21,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 )
 
@@ -369,6 +370,9 @@ func answerText(api smithy.APIError, err error) string {
 	if code == "" || code == "UnknownError" {
 		if response := httpResponse(err); response != nil {
 			code = fmt.Sprintf("status %d", response.StatusCode)
+			if response.StatusCode/100 == 3 {
+				code += ", a redirect that is not followed (a proxy, or a wrong endpoint)"
+			}
 		}
 	}
 	if message == "" || message == "UnknownError" || message == code {
@@ -420,7 +424,7 @@ func (s *site) profileFlag() string {
 	if s.profile == "" {
 		return ""
 	}
-	return " --profile " + s.profile
+	return " --profile " + command.Quote(s.profile)
 }
 
 func utc(t *time.Time) time.Time {

@@ -38,8 +38,8 @@ func (c *Client) Regions(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// Ready reports whether a cluster of a region can be read now without waiting for the rate of
-// EKS: another cluster can be read first where it cannot.
+// Ready reports whether a cluster of a region can be read now without waiting for the rates of
+// EKS and IAM: another cluster can be read first where it cannot.
 func (a *Account) Ready(region string) bool { return a.budget.ready(region) }
 
 // tokenPrefix and tokenHeader make a presigned request a token of EKS, which is valid for 15

@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 )
 
@@ -36,9 +37,11 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 	case apierrors.IsUnauthorized(err):
 		return &problem.Error{
 			Problem: "the Kubernetes API server " + c.server + " does not accept the credentials of the kubeconfig (Unauthorized)",
-			Next:    "see whether kubectl gets in: kubectl get nodes" + c.contextFlag(),
+			Next:    "see whether kubectl gets in: kubectl get nodes" + c.contextFlags(),
 			Err:     err,
 		}
+	case isRedirect(err):
+		return &collect.CallError{Operation: operation, Message: "the response is a redirect, which is not followed (a proxy)", Err: err}
 	case isForeign(err):
 		status, _ := errorStatus(err)
 		return &collect.CallError{Operation: operation, Message: fmt.Sprintf("the response %d has no Status, so it is not of the Kubernetes API (a proxy)", status.Code), Err: err}
@@ -48,7 +51,7 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 	if why, is := cannotReach(err); is {
 		return &problem.Error{
 			Problem: "cannot reach the Kubernetes API server " + c.server + ": " + why,
-			Next:    "see whether kubectl gets through: kubectl cluster-info" + c.contextFlag(),
+			Next:    "see whether kubectl gets through: kubectl cluster-info" + c.contextFlags(),
 			Err:     err,
 		}
 	}
@@ -58,7 +61,7 @@ func (c *Client) explain(ctx context.Context, operation string, err error) error
 		// a client certificate.
 		return &problem.Error{
 			Problem: "cannot call the Kubernetes API server " + c.server + ": " + withoutOutput(collect.OneLine(send.Err.Error())),
-			Next:    "see whether kubectl can: kubectl get nodes" + c.contextFlag(),
+			Next:    "see whether kubectl can: kubectl get nodes" + c.contextFlags(),
 			Err:     err,
 		}
 	}
@@ -106,9 +109,15 @@ func isForeign(err error) bool {
 func (c *Client) configError(err error) error {
 	return &problem.Error{
 		Problem: "the kubeconfig cannot be used: " + collect.OneLine(err.Error()),
-		Next:    "see whether kubectl can use it: kubectl cluster-info" + c.contextFlag(),
+		Next:    "see whether kubectl can use it: kubectl cluster-info" + c.contextFlags(),
 		Err:     err,
 	}
+}
+
+// isRedirect reports whether the answer is a redirect that sameHost does not follow.
+func isRedirect(err error) bool {
+	status, ok := errorStatus(err)
+	return ok && status.Code/100 == 3
 }
 
 // broken reports whether an answer had begun and broke off.
@@ -161,9 +170,13 @@ func innermost(err error) string {
 	}
 }
 
-func (c *Client) contextFlag() string {
-	if c.context == "" {
-		return ""
+func (c *Client) contextFlags() string {
+	flags := ""
+	if c.kubeconfig != "" {
+		flags += " --kubeconfig " + command.Quote(c.kubeconfig)
 	}
-	return " --context " + c.context
+	if c.context != "" {
+		flags += " --context " + command.Quote(c.context)
+	}
+	return flags
 }

@@ -35,6 +35,7 @@ import (
 const (
 	connectTimeout = 5 * time.Second
 	requestTimeout = 30 * time.Second
+	maxRedirects   = 10
 )
 
 // pageSize is how many objects of a list are read, and held, at a time.
@@ -63,7 +64,8 @@ const (
 // Options say how messages name the cluster.
 type Options struct {
 	// Context is the kube context, for messages; empty for a cluster that no context names.
-	Context string
+	// Kubeconfig is the file that has it, empty for kubectl's default.
+	Context, Kubeconfig string
 	// Trace records the calls; nil records none.
 	Trace *trace.Recorder
 }
@@ -83,10 +85,10 @@ type Client struct {
 	leases          leaseWriter
 	raw             rest.Interface
 
-	transport http.RoundTripper
-	server    string
-	context   string
-	calls     atomic.Int64
+	transport           http.RoundTripper
+	server              string
+	context, kubeconfig string
+	calls               atomic.Int64
 }
 
 var _ collect.Kube = (*Client)(nil)
@@ -119,7 +121,7 @@ type (
 // New returns a client for the cluster of a kubeconfig's context. The
 // configuration is not changed. No request is made.
 func New(config *rest.Config, o Options) (*Client, error) {
-	c := &Client{server: text.WithoutSecrets(config.Host), context: o.Context}
+	c := &Client{server: text.WithoutSecrets(config.Host), context: o.Context, kubeconfig: o.Kubeconfig}
 	config = rest.CopyConfig(config)
 	config.ContentType = runtime.ContentTypeProtobuf
 	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
@@ -147,6 +149,7 @@ func New(config *rest.Config, o Options) (*Client, error) {
 		waiting.plugin = config.ExecProvider.Command
 	}
 	client.Transport, c.transport = waiting, waiting
+	client.CheckRedirect = sameHost
 	// The types of the groups in use; client-go's own clients would
 	// bring those of every group into the program.
 	scheme := runtime.NewScheme()
@@ -192,6 +195,15 @@ func New(config *rest.Config, o Options) (*Client, error) {
 	}
 	c.raw = core
 	return c, nil
+}
+
+// sameHost follows a redirect only to the server itself: client-go would send the credentials
+// of the kubeconfig to any other one too.
+func sameHost(request *http.Request, via []*http.Request) error {
+	if request.URL.Host != via[0].URL.Host || request.URL.Scheme != via[0].URL.Scheme || len(via) > maxRedirects {
+		return http.ErrUseLastResponse
+	}
+	return nil
 }
 
 func empty[T any]() *T { return new(T) }

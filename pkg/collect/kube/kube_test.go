@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -300,5 +301,41 @@ func TestNoWarnings(t *testing.T) {
 	}
 	if err != nil || printed.Len() > 0 {
 		t.Errorf("error %v, printed %q", err, printed.String())
+	}
+}
+
+// TestRedirects: the credentials of the kubeconfig are sent to its server only.
+func TestRedirects(t *testing.T) {
+	var asked atomic.Int64
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		writeJSON(w, http.StatusOK, nodeList())
+	}))
+	t.Cleanup(other.Close)
+	for name, test := range map[string]struct {
+		to   func(path string) string
+		want string
+	}{
+		"to another server": {func(path string) string { return other.URL + path }, "the response is a redirect, which is not followed (a proxy)"},
+		"to itself":         {func(string) string { return "/there" }, ""},
+		"in a circle":       {func(path string) string { return path }, "the response is a redirect, which is not followed (a proxy)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/there" {
+					writeJSON(w, http.StatusOK, nodeList())
+					return
+				}
+				w.Header().Set("Location", test.to(r.URL.Path))
+				w.WriteHeader(http.StatusTemporaryRedirect)
+			})
+			_, err := nodes(c)
+			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.HasSuffix(err.Error(), test.want)) {
+				t.Errorf("got %v, want %s", err, test.want)
+			}
+		})
+	}
+	if n := asked.Load(); n != 0 {
+		t.Errorf("the other server was asked %d times", n)
 	}
 }

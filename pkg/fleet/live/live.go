@@ -490,7 +490,7 @@ func (f *Fleet) Read(ctx context.Context, t fleet.Target) (*snapshot.Snapshot, e
 	return facts, nil
 }
 
-// Ready reports whether the rate of the cluster's account and region has room for a cluster.
+// Ready reports whether the rates of the cluster's account have room for a cluster of its region.
 func (f *Fleet) Ready(t fleet.Target) bool {
 	f.mu.Lock()
 	from, known := f.sources[t.ARN]

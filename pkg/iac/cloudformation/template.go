@@ -8,7 +8,6 @@ package cloudformation
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -161,14 +160,14 @@ func (t *template) label() string {
 func (t *template) prefix(id string) string {
 	for _, other := range t.all {
 		if other != t && other.resources[id] != nil {
-			return notInNames.ReplaceAllString(t.label(), "-") + "-" + id + "-"
+			return notInNames().ReplaceAllString(t.label(), "-") + "-" + id + "-"
 		}
 	}
 	return id + "-"
 }
 
 // notInNames are characters that names in IAM do not have.
-var notInNames = regexp.MustCompile(`[^A-Za-z0-9+=,.@_-]+`)
+var notInNames = text.Pattern(`[^A-Za-z0-9+=,.@_-]+`)
 
 // hint says how to get a template.
 const hint = "give a template, such as cdk synth writes; of a stack: aws cloudformation get-template --stack-name NAME --query TemplateBody"

@@ -418,7 +418,7 @@ func (d *reader) follow(s *search, at scope, references []string, depth int) {
 		case first == "var":
 			d.followVariable(s, at, list[1].name, depth)
 		case first == "local":
-			if more, ok := d.sources.module(at.modules, d.module(at.modules)).local(list[1].name, list[2:]); ok {
+			if more, ok := d.sources.module(at.modules, d.module(at.modules)).local(list[1], list[2:]); ok {
 				d.follow(s, at, more, depth)
 				continue
 			}
@@ -461,13 +461,20 @@ func (d *reader) followModule(s *search, at scope, list []step, keyed bool, dept
 		return
 	}
 	outputs := parent.Calls[list[0].name].Module.Outputs
-	names := text.SortedKeys(outputs)
+	var wanted []step
+	for _, name := range text.SortedKeys(outputs) {
+		wanted = append(wanted, step{name: name})
+	}
 	if len(list) > 1 {
-		names = []string{list[1].name}
+		wanted = list[1:2]
 	}
 	for _, modules := range d.instancesOf(at, list[0], keyed) {
-		for _, name := range names {
-			d.follow(s, scope{modules: modules}, outputs[name].Expression.all(), depth+1)
+		for _, output := range wanted {
+			references, ok := d.sources.module(modules, d.module(modules)).output(output, list[min(2, len(list)):])
+			if !ok {
+				references = outputs[output.name].Expression.all()
+			}
+			d.follow(s, scope{modules: modules}, references, depth+1)
 		}
 	}
 }

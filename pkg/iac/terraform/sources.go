@@ -27,7 +27,7 @@ type sources struct {
 
 // moduleSource is what the files of a module have.
 type moduleSource struct {
-	locals map[string]hclsyntax.Expression
+	locals, outputs map[string]hclsyntax.Expression
 	// blocks are those of resources, data sources and module calls, by their addresses in
 	// the module.
 	blocks map[string]*hclsyntax.Block
@@ -104,7 +104,7 @@ func (s *sources) module(calls []step, config *configModule) *moduleSource {
 
 // readModule parses the files of a module; nil where one cannot be parsed.
 func readModule(dir string) *moduleSource {
-	m := &moduleSource{locals: map[string]hclsyntax.Expression{}, blocks: map[string]*hclsyntax.Block{}}
+	m := &moduleSource{locals: map[string]hclsyntax.Expression{}, outputs: map[string]hclsyntax.Expression{}, blocks: map[string]*hclsyntax.Block{}}
 	for _, name := range sourceFiles(dir) {
 		if files.Check(name, files.MaxConfig) != nil {
 			return nil
@@ -134,6 +134,8 @@ func (m *moduleSource) add(b *hclsyntax.Block) {
 		for name, a := range b.Body.Attributes {
 			m.locals[name] = a.Expr
 		}
+	case b.Type == "output" && len(b.Labels) == 1 && b.Body.Attributes["value"] != nil:
+		m.outputs[b.Labels[0]] = b.Body.Attributes["value"].Expr
 	case b.Type == "resource" && len(b.Labels) == 2:
 		m.blocks[b.Labels[0]+"."+b.Labels[1]] = b
 	case b.Type == "data" && len(b.Labels) == 2:
@@ -145,26 +147,88 @@ func (m *moduleSource) add(b *hclsyntax.Block) {
 
 // local are the references of a local value, or of the element of it that a path names; ok is
 // false where there is none.
-func (m *moduleSource) local(name string, rest []step) (references []string, ok bool) {
+func (m *moduleSource) local(name step, rest []step) (references []string, ok bool) {
 	if m == nil {
 		return nil, false
 	}
-	e, ok := m.locals[name]
-	if !ok {
+	return elementIn(m.locals, name, rest)
+}
+
+// output is local for an output of the module.
+func (m *moduleSource) output(name step, rest []step) (references []string, ok bool) {
+	if m == nil {
 		return nil, false
 	}
-	for _, element := range rest {
-		object, is := e.(*hclsyntax.ObjectConsExpr)
-		if !is || element.key != "" {
-			break
+	return elementIn(m.outputs, name, rest)
+}
+
+func elementIn(values map[string]hclsyntax.Expression, name step, rest []step) (references []string, ok bool) {
+	e, ok := values[name.name]
+	switch {
+	case !ok:
+		return nil, false
+	case name.key != "": // which element that is, is not looked for
+		return referencesOf(e), true
+	}
+	return referencesOf(elementOf(e, rest)), true
+}
+
+// elementOf is the element of an expression that a path names, as far as the expression shows
+// which one it is: in objects, and in objects that are merged.
+func elementOf(e hclsyntax.Expression, rest []step) hclsyntax.Expression {
+	for _, step := range rest {
+		element, found := named(e, step.name)
+		if !found {
+			return e
 		}
-		for _, item := range object.Items {
-			if key, problems := item.KeyExpr.Value(nil); !problems.HasErrors() && key.Type() == cty.String && key.AsString() == element.name {
-				e = item.ValueExpr
+		if e = element; step.key != "" {
+			return e
+		}
+	}
+	return e
+}
+
+// named is the element of an object with a name; found is false where the expression does not
+// show it.
+func named(e hclsyntax.Expression, name string) (element hclsyntax.Expression, found bool) {
+	switch e := e.(type) {
+	case *hclsyntax.ParenthesesExpr:
+		return named(e.Expression, name)
+	case *hclsyntax.ObjectConsExpr:
+		for _, item := range slices.Backward(e.Items) {
+			key, problems := item.KeyExpr.Value(nil)
+			if problems.HasErrors() || key.Type() != cty.String {
+				return nil, false // it may be this one
+			}
+			if key.AsString() == name {
+				return item.ValueExpr, true
+			}
+		}
+	case *hclsyntax.FunctionCallExpr:
+		if e.Name != "merge" || e.ExpandFinal {
+			return nil, false
+		}
+		for _, argument := range slices.Backward(e.Args) { // a later one goes before
+			object, is := argument.(*hclsyntax.ObjectConsExpr)
+			if !is {
+				return nil, false
+			}
+			if element, found := named(object, name); found || !literal(object) {
+				return element, found
 			}
 		}
 	}
-	return referencesOf(e), true
+	return nil, false
+}
+
+// literal reports whether the keys of an object are all in the expression.
+func literal(object *hclsyntax.ObjectConsExpr) bool {
+	for _, item := range object.Items {
+		if key, problems := item.KeyExpr.Value(nil); problems.HasErrors() || key.Type() != cty.String {
+			return false
+		}
+	}
+	return true
 }
 
 // attribute are the references of an attribute of a resource that may be in dynamic blocks:
