@@ -231,7 +231,7 @@ roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {inlinePolicies: {six: '{"
 		{
 			"an annotation that is not the ARN of a role", `awsNode: {serviceAccount: {roleArn: "arn:aws:iam::111122223333:role/eksCNIRole "}, pods: null}` + "\naddons: {vpc-cni: null}\n",
 			map[string]finding.Status{"NR206": finding.NotApplicable, "NR603": finding.Fail},
-			"annotated eks.amazonaws.com/role-arn",
+			"role-arn annotation arn:aws:iam::111122223333:role/eksCNIRole ",
 		},
 		{
 			"a role of another partition", `awsNode: {serviceAccount: {roleArn: "arn:aws-cn:iam::111122223333:role/eksCNIRole"}, pods: null}` + "\naddons: {vpc-cni: null}\n",
@@ -275,6 +275,16 @@ nodes: {ip-10-0-1-17.eu-west-1.compute.internal: {ready: false}, ip-10-0-2-41.eu
 nodeGroups: {apps: {amiType: WINDOWS_CORE_2022_x86_64}, system: null}
 nodes: {ip-10-0-1-17.eu-west-1.compute.internal: {windows: true}, ip-10-0-2-41.eu-west-1.compute.internal: null, ip-10-0-1-90.eu-west-1.compute.internal: null}`,
 			map[string]finding.Status{"NR206": finding.NotApplicable, "NR211": finding.NotApplicable},
+			"",
+		},
+		{
+			"nor the Pod Identity Agent", `
+podIdentityAgent: {nodes: {}}
+awsNode: {pods: null}
+nodeGroups: {apps: {amiType: WINDOWS_CORE_2022_x86_64}, system: null}
+nodes: {ip-10-0-1-17.eu-west-1.compute.internal: {windows: true}, ip-10-0-2-41.eu-west-1.compute.internal: null, ip-10-0-1-90.eu-west-1.compute.internal: null}
+roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {attachedPolicies: []}}`,
+			map[string]finding.Status{"NR204": finding.NotApplicable, "NR214": finding.NotApplicable},
 			"",
 		},
 	}
