@@ -428,14 +428,14 @@ func (t *template) kubernetes(id string) {
 
 // unknownManifest notes what a manifest that is not known may be.
 func (t *template) unknownManifest(id string, cluster, reason iac.Value) {
-	text := fmt.Sprint(t.resources[id]["Properties"])
-	if strings.Contains(text, "aws-auth") {
+	has := func(word string) bool { return strings.Contains(fmt.Sprint(t.resources[id]["Properties"]), word) }
+	if has("aws-auth") {
 		t.code.AWSAuths = append(t.code.AWSAuths, iac.AWSAuth{Declared: t.declared(id), Cluster: cluster, MapRoles: reason})
 	}
-	if strings.Contains(text, "aws-node") && strings.Contains(text, "ServiceAccount") {
+	if has("aws-node") && has("ServiceAccount") {
 		t.code.ServiceAccounts = append(t.code.ServiceAccounts, iac.ServiceAccount{Declared: t.declared(id), Cluster: cluster, Role: reason})
 	}
-	if strings.Contains(text, "NodeClass") {
+	if has("NodeClass") {
 		t.code.Unsure = append(t.code.Unsure, iac.Unsure{Cluster: cluster, Fact: snapshot.FactNodeClasses, Subject: t.address(id), Why: reason})
 	}
 }
