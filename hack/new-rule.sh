@@ -7,12 +7,12 @@ name=${1:-} group=${2:-}
 fail() { printf '%s\n' "$*" >&2; exit 2; }
 usage='make rule NAME=my-rule GROUP=2 (groups: 1 roles, 2 permissions, 3 trust, 5 joining, 6 aws-node, 7 instance metadata, 8 reports)'
 [[ $name =~ ^[a-z][a-z0-9]*(-[a-z0-9]+)*$ ]] || fail "the name \"$name\" is not lower-case words with hyphens: $usage"
-[[ $group != 9 ]] || fail "rules about several clusters are written by hand in pkg/fleetrules: see CONTRIBUTING.md"
+[[ $group != 9 ]] || fail "rules about several clusters have no template: see CONTRIBUTING.md"
 [[ $group =~ ^[1-8]$ ]] || fail "the group \"$group\" is not a digit from 1 to 8: $usage"
 ! grep -qs "Name: \"$name\"" ./*.go || fail "a rule has the name $name already: choose another name"
 
 # An id is never used again: the next one follows the last one of the group. Ids from 90
-# are for rules that stand apart.
+# are for rules outside the order of the group.
 last=$(sed -n "s/.*ID: \"NR${group}\([0-8][0-9]\)\".*/\1/p" ./*.go | sort -n | tail -1)
 next=$((10#${last:-00} + 1))
 [[ $next -lt 90 ]] || fail "group $group has no free id: choose another group"

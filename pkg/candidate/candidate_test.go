@@ -138,7 +138,7 @@ func TestVerdicts(t *testing.T) {
 	}{
 		{"in order", node, nil, "allowed allowed allowed denied allowed | could serve as it is"},
 		{
-			"CNI policy, a family that is not known", with(node, func(r *snapshot.Role) { r.AttachedPolicies = []string{worker, pull, cni} }), nil,
+			"CNI policy, a family that is unknown", with(node, func(r *snapshot.Role) { r.AttachedPolicies = []string{worker, pull, cni} }), nil,
 			"allowed allowed allowed allowed allowed | could serve as it is",
 		},
 		{
@@ -161,7 +161,7 @@ func TestVerdicts(t *testing.T) {
 			"allowed denied allowed denied allowed | lacks: worker",
 		},
 		{
-			"Auto Mode, but what uses it is not known", with(node, func(r *snapshot.Role) { r.AttachedPolicies = []string{minimal, pull} }),
+			"Auto Mode, but what uses it is unknown", with(node, func(r *snapshot.Role) { r.AttachedPolicies = []string{minimal, pull} }),
 			[]func(*snapshot.Account){unread(snapshot.FactOtherClusters)},
 			"allowed denied allowed denied allowed | lacks: worker",
 		},

@@ -57,7 +57,7 @@ func TestAppliedChain(t *testing.T) {
 		"replaced: between":                 {replace, nil, 1, ""},
 		"replaced: after":                   {replace, fresh, 2, ""},
 		"replaced: another":                 {replace, &change.State{Type: "STANDARD", CreatedAt: "2030-01-01T00:00:00Z"}, 0, "type is STANDARD, not EC2; time of creation is 2030-01-01T00:00:00Z, not 2020-01-01T00:00:00Z"},
-		"replaced, the time is not known":   {unread, fresh, 0, ""},
+		"replaced, the time is unknown":     {unread, fresh, 0, ""},
 		"three: none":                       {three, &change.State{Document: "1"}, 0, ""},
 		"three: one":                        {three, &change.State{Document: "2"}, 1, ""},
 		"three: two":                        {three, &change.State{Document: "3"}, 2, ""},

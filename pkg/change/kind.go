@@ -94,7 +94,7 @@ func (c Change) NoCommand() string {
 func (c Change) commands() ([]command.Command, error) {
 	k, ok := kinds[c.Kind]
 	if !ok {
-		return nil, noCommandError("the kind of change is not known")
+		return nil, noCommandError("the kind of change is unknown")
 	}
 	return k.commands(c)
 }

@@ -220,7 +220,11 @@ func (o *canOptions) askRole(ctx context.Context) error {
 	v := view.New(facts)
 	role, ok := v.FindRole(o.role)
 	if !ok {
-		return usage("the roles are "+strings.Join(roleNames(facts), ", "), "no role or several are named %q", o.role)
+		names := roleNames(facts)
+		if slices.Contains(names, o.role) {
+			return usage("give the ARN of one of them", "several roles are named %q", o.role)
+		}
+		return usage("the roles are "+strings.Join(names, ", "), "no role is named %q", o.role)
 	}
 	action := o.needed()
 	answer := role.Can(action)

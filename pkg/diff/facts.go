@@ -20,7 +20,7 @@ func partsOfFacts(older, newer *snapshot.Snapshot) []part[*snapshot.Snapshot] {
 	f.access()
 	f.awsNode()
 	f.nodes()
-	f.around()
+	f.limits()
 	f.addons()
 	f.registries()
 	f.others()

@@ -41,7 +41,7 @@ type Facts struct {
 	issuer           provider
 	authentication   string
 	cniVersion       string
-	cluster          []string // why the cluster itself is not known
+	cluster          []string // why the cluster itself is unknown
 	daemonSetMissing []string
 
 	providers providerFacts
@@ -182,7 +182,7 @@ func providersOf(v *view.View, own provider) providerFacts {
 	if own.known() {
 		f.issued = append(f.issued, own)
 	} else {
-		f.incomplete = append(f.incomplete, "the OIDC issuer of "+v.Place.Cluster+" is not known")
+		f.incomplete = append(f.incomplete, "the OIDC issuer of "+v.Place.Cluster+" is unknown")
 		f.incomplete = append(f.incomplete, lines(v.Unread(snapshot.FactCluster))...)
 	}
 	for _, arn := range keys(s.OtherClusters) {
@@ -193,7 +193,7 @@ func providersOf(v *view.View, own provider) providerFacts {
 		if p := providerOf(s.OtherClusters[arn].OIDCIssuer); p.known() {
 			f.issued = append(f.issued, p)
 		} else {
-			f.incomplete = append(f.incomplete, "the OIDC issuer of "+other.Name()+" is not known")
+			f.incomplete = append(f.incomplete, "the OIDC issuer of "+other.Name()+" is unknown")
 		}
 	}
 	for _, m := range v.Unread(snapshot.FactOtherClusters) {

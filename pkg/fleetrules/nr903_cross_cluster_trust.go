@@ -35,7 +35,7 @@ give it a role of its own first: kubectl noderole fix --cni-identity auto.`,
 	check: func(f *fleet, report func(finding.Result)) {
 		by := map[provider]Facts{}
 		users := map[string][]Facts{} // by the ARN of aws-node's role
-		open := map[string]bool{}     // roles of clusters whose own provider is not known
+		open := map[string]bool{}     // roles of clusters whose own provider is unknown
 		unread := &reasons{}
 		for _, c := range f.clusters {
 			if c.issuer.known() {
@@ -46,7 +46,7 @@ give it a role of its own first: kubectl noderole fix --cni-identity auto.`,
 				continue
 			}
 			if !c.issuer.known() {
-				unread.add(f.name(c), []string{"its OIDC issuer is not known"})
+				unread.add(f.name(c), []string{"its OIDC issuer is unknown"})
 				unread.add(f.name(c), c.cluster)
 				open[c.identityRole] = true
 			}

@@ -140,7 +140,7 @@ pass: every OIDC provider of an EKS cluster has its cluster
 		// The region was not listed in full, or not by this version.
 		`[{name: shop, patch: {` + withProvider + `, otherClusters: {` + other + `: {roleArn: x}}}}]`: `
 unknown: whether other OIDC providers have their cluster is unknown
-  account 111122223333, region eu-west-1: 1 OIDC provider of no cluster that was read: the OIDC issuer of other is not known`,
+  account 111122223333, region eu-west-1: 1 OIDC provider of no cluster that was read: the OIDC issuer of other is unknown`,
 		`[{name: shop, patch: {` + withProvider + `, missing: [{fact: otherClusters, operation: "eks:ListClusters", error: refused}]}}]`: `
 unknown: whether other OIDC providers have their cluster is unknown
   account 111122223333, region eu-west-1: 1 OIDC provider of no cluster that was read: eks:ListClusters: refused`,

@@ -56,7 +56,7 @@ func (p *planner) recreateRole(r finding.Result) ([]Step, error) {
 		return nil, policiesUnread(unread)
 	}
 	changes := p.nodeRoleLike(role, a.Name(), pathOf(a)).Changes()
-	note := "what else the deleted role allowed is not known"
+	note := "what else the deleted role allowed is unknown"
 	if access := p.v.Access(role.ARN); access.Entry != nil {
 		entry, more := p.recreateEntry(role, access.Entry, access.Entry.Type)
 		changes, note = append(changes, entry...), note+"; "+more

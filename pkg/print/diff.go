@@ -1,7 +1,6 @@
 package print
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -14,16 +13,8 @@ import (
 // Diff writes for a person what changed in a cluster: the verdict on it, the verdicts
 // that moved with the changes on which they rest, and the changes.
 func Diff(w io.Writer, d *diff.Diff, o TableOptions) error {
-	o.Width = max(cmp.Or(o.Width, DefaultWidth), minWidth)
-	see := text.Visible
-	if o.ASCII {
-		see = text.VisibleASCII
-	}
+	t, see := newTable(o)
 	d = cleaned(d, see)
-	t := &table{o: o, glyphs: asciiGlyphs}
-	if o.Symbols {
-		t.glyphs = unicodeGlyphs
-	}
 	t.diffHead(d)
 	for _, group := range movedGroups(d.Verdicts) {
 		t.moved(d, group)
@@ -232,8 +223,13 @@ func DiffMarkdown(w io.Writer, d *diff.Diff) error {
 		}
 		blocks = append(blocks, block)
 	}
+	return m.writeChanges(w, blocks, d.NotCompared)
+}
+
+// writeChanges ends a comparison: its changes, a block each, and what is not compared.
+func (m *markdown) writeChanges(w io.Writer, blocks, notCompared []string) error {
 	m.addAll(markdownRest, "#### Changes\n\n", blocks)
-	for _, n := range d.NotCompared {
+	for _, n := range notCompared {
 		m.add(markdownRest, "Not compared: "+escape(clip(n, 4*maxName))+"\n\n")
 	}
 	if m.leftOut > 0 {

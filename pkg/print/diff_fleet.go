@@ -20,36 +20,46 @@ const detailedClusters = 10
 // can no longer be read, the verdicts that moved, each once with its clusters, and the changes
 // of the clusters that changed most.
 func FleetDiff(w io.Writer, raw *diff.FleetDiff, o TableOptions) error {
-	o.Width = max(cmp.Or(o.Width, DefaultWidth), minWidth)
-	see := text.Visible
-	if o.ASCII {
-		see = text.VisibleASCII
-	}
+	t, see := newTable(o)
 	d := cleaned(raw, see)
-	t := &table{o: o, glyphs: asciiGlyphs}
-	if o.Symbols {
-		t.glyphs = unicodeGlyphs
-	}
 	t.line(t.paint(text.Count(d.Summary.Clusters, "cluster"), text.Bold))
 	t.sides(fleetSourceText(d.Old), fleetSourceText(d.New), d.Headline(), fleetDiffTone(d))
 	for _, line := range presences(d) {
 		t.wrapped(line.word+"  ", strings.Repeat(" ", columns(line.word)+2), line.words)
 	}
-	if moved := movedInFleet(d); len(moved) > 0 {
-		t.rule("verdicts")
-		for _, m := range moved {
-			lead := fmt.Sprintf("%-8s  %s  %s  ", m.verdict.Movement, movedText(m.verdict), m.verdict.ID)
-			painted := t.paint(string(m.verdict.Movement), text.Bold) + strings.Repeat(" ", 10-len(m.verdict.Movement)) + t.paint(movedText(m.verdict), colorOf(movedTone(m.verdict))) + "  " + m.verdict.ID + "  "
-			for i, l := range wrap(m.words(), t.prose()-columns(lead)) {
-				if i == 0 {
-					t.line(painted + l)
-					continue
-				}
-				t.line(strings.Repeat(" ", columns(lead)) + l)
-			}
-		}
-		t.line("")
+	t.movedInFleet(d)
+	t.changedClusters(d, raw)
+	for _, n := range d.NotCompared {
+		t.wrapped("not compared: ", strings.Repeat(" ", 14), n)
 	}
+	_, err := io.WriteString(w, t.b.String())
+	return err
+}
+
+// movedInFleet writes each verdict that moved once, with its clusters.
+func (t *table) movedInFleet(d *diff.FleetDiff) {
+	moved := movedInFleet(d)
+	if len(moved) == 0 {
+		return
+	}
+	t.rule("verdicts")
+	for _, m := range moved {
+		lead := fmt.Sprintf("%-8s  %s  %s  ", m.verdict.Movement, movedText(m.verdict), m.verdict.ID)
+		painted := t.paint(string(m.verdict.Movement), text.Bold) + strings.Repeat(" ", 10-len(m.verdict.Movement)) + t.paint(movedText(m.verdict), colorOf(movedTone(m.verdict))) + "  " + m.verdict.ID + "  "
+		for i, l := range wrap(m.words(), t.prose()-columns(lead)) {
+			if i == 0 {
+				t.line(painted + l)
+				continue
+			}
+			t.line(strings.Repeat(" ", columns(lead)) + l)
+		}
+	}
+	t.line("")
+}
+
+// changedClusters writes the changes of the clusters that changed most. raw has the names of
+// the files as a command takes them.
+func (t *table) changedClusters(d, raw *diff.FleetDiff) {
 	shown, left := 0, 0
 	for _, c := range d.Clusters {
 		if len(c.Changes) == 0 {
@@ -79,11 +89,6 @@ func FleetDiff(w io.Writer, raw *diff.FleetDiff, o TableOptions) error {
 			}
 		}
 	}
-	for _, n := range d.NotCompared {
-		t.wrapped("not compared: ", strings.Repeat(" ", 14), n)
-	}
-	_, err := io.WriteString(w, t.b.String())
-	return err
 }
 
 func fleetSourceText(s diff.FleetSource) string {
@@ -238,13 +243,5 @@ func FleetDiffMarkdown(w io.Writer, d *diff.FleetDiff) error {
 		b.WriteString("\n</details>\n\n")
 		blocks = append(blocks, b.String())
 	}
-	m.addAll(markdownRest, "#### Changes\n\n", blocks)
-	for _, n := range d.NotCompared {
-		m.add(markdownRest, "Not compared: "+escape(clip(n, 4*maxName))+"\n\n")
-	}
-	if m.leftOut > 0 {
-		fmt.Fprintf(&m.b, "… and %d more; `kubectl noderole diff` shows all\n", m.leftOut)
-	}
-	_, err := io.WriteString(w, m.b.String())
-	return err
+	return m.writeChanges(w, blocks, d.NotCompared)
 }

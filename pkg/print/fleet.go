@@ -1,7 +1,6 @@
 package print
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -49,15 +48,7 @@ const (
 // each concern, the worst first and what was not read last; each finding once, with the
 // clusters that have it; what could not be read; and what to do now.
 func FleetTable(w io.Writer, f *finding.FleetReport, o TableOptions, rules []finding.RuleDoc) error {
-	o.Width = max(cmp.Or(o.Width, DefaultWidth), minWidth)
-	t := &table{o: o, glyphs: asciiGlyphs}
-	if o.Symbols {
-		t.glyphs = unicodeGlyphs
-	}
-	see := text.Visible
-	if o.ASCII {
-		see = text.VisibleASCII
-	}
+	t, see := newTable(o)
 	f = cleaned(f, see)
 	if !o.Quiet {
 		words, tone := fleetHeadline(f)

@@ -1,7 +1,6 @@
 package print
 
 import (
-	"encoding/xml"
 	"fmt"
 	"io"
 	"slices"
@@ -73,27 +72,9 @@ func writeFleetJUnit(w io.Writer, f *finding.FleetReport, o Options) error {
 	f = cleaned(f, text.Visible)
 	suites := map[string]*junitSuite{}
 	all := &junitSuites{Name: "kubectl noderole " + fleetTitle(f)}
-	for i, c := range f.Clusters {
-		s := &junitSuite{Name: rowName(c), Properties: []junitProperty{{"cluster", c.Cluster.ARN}}}
-		for name, value := range map[string]string{"context": c.Context, "group": c.Group, "factsCollectedAt": c.CollectedAt, "cniVersion": f.Facts.CNIVersion} {
-			if value != "" {
-				s.Properties = append(s.Properties, junitProperty{name, value})
-			}
-		}
-		slices.SortFunc(s.Properties, func(a, b junitProperty) int { return strings.Compare(a.Name, b.Name) })
-		class := strings.ReplaceAll(rowName(c), ".", "_")
-		switch {
-		case !c.Read:
-			s.add(junitCase{Name: "the cluster was read", ClassName: class, Error: &junitDetail{Message: "not read: " + c.Reason, Type: "unread", Text: c.Advice}})
-		case c.Complete():
-			s.add(junitCase{Name: "the cluster was read", ClassName: class, Output: fmt.Sprintf("%d passed", c.Summary.Passed)})
-		default:
-			words := fmt.Sprintf("%d unknown, %s could not be read", c.Summary.Unknown, text.Count(c.MissingFacts, "fact"))
-			s.add(junitCase{Name: "the cluster was read", ClassName: class, Error: &junitDetail{Message: words, Type: "unknown"}})
-		}
-		suites[c.Cluster.ARN] = s
-		f.Clusters[i] = c
-		all.Suites = append(all.Suites, s)
+	for _, c := range f.Clusters {
+		suites[c.Cluster.ARN] = clusterSuite(c, f.Facts.CNIVersion)
+		all.Suites = append(all.Suites, suites[c.Cluster.ARN])
 	}
 	for _, g := range f.Findings {
 		for _, c := range g.Clusters {
@@ -119,17 +100,30 @@ func writeFleetJUnit(w io.Writer, f *finding.FleetReport, o Options) error {
 		}
 		all.Suites = append(all.Suites, s)
 	}
-	for _, s := range all.Suites {
-		all.Tests += s.Tests
-		all.Failures += s.Failures
-		all.Errors += s.Errors
+	return all.write(w)
+}
+
+// clusterSuite is the suite of a cluster, with the case that it was read.
+func clusterSuite(c finding.FleetCluster, cniVersion string) *junitSuite {
+	s := &junitSuite{Name: rowName(c), Properties: []junitProperty{{"cluster", c.Cluster.ARN}}}
+	for name, value := range map[string]string{"context": c.Context, "group": c.Group, "factsCollectedAt": c.CollectedAt, "cniVersion": cniVersion} {
+		if value != "" {
+			s.Properties = append(s.Properties, junitProperty{name, value})
+		}
 	}
-	out, err := xml.MarshalIndent(all, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write JUnit: %w", err)
+	slices.SortFunc(s.Properties, func(a, b junitProperty) int { return strings.Compare(a.Name, b.Name) })
+	read := junitCase{Name: "the cluster was read", ClassName: strings.ReplaceAll(rowName(c), ".", "_")}
+	switch {
+	case !c.Read:
+		read.Error = &junitDetail{Message: "not read: " + c.Reason, Type: "unread", Text: c.Advice}
+	case c.Complete():
+		read.Output = fmt.Sprintf("%d passed", c.Summary.Passed)
+	default:
+		words := fmt.Sprintf("%d unknown, %s could not be read", c.Summary.Unknown, text.Count(c.MissingFacts, "fact"))
+		read.Error = &junitDetail{Message: words, Type: "unknown"}
 	}
-	_, err = io.WriteString(w, xml.Header+string(out)+"\n")
-	return err
+	s.add(read)
+	return s
 }
 
 // writeOpenMetrics writes the text format of OpenMetrics, for a textfile collector: whether
@@ -137,89 +131,101 @@ func writeFleetJUnit(w io.Writer, f *finding.FleetReport, o Options) error {
 // the counts of the fleet.
 // Source: https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md
 func writeOpenMetrics(w io.Writer, f *finding.FleetReport, _ Options) error {
-	var b strings.Builder
-	metric := func(name, help string, samples func(sample func(value int, labels ...string))) {
-		fmt.Fprintf(&b, "# TYPE %s gauge\n# HELP %s %s\n", name, name, help)
-		samples(func(value int, labels ...string) {
-			var parts []string
-			for i := 0; i < len(labels); i += 2 {
-				parts = append(parts, labels[i]+`="`+metricLabel(labels[i+1])+`"`)
-			}
-			fmt.Fprintf(&b, "%s{%s} %d\n", name, strings.Join(parts, ","), value)
-		})
-	}
+	var m metricsText
 	if f.Facts.CNIVersion != "" {
-		metric("noderole_cni_version", "The version of vpc-cni that the results are for, where it is not the one that runs.", func(sample func(int, ...string)) {
-			sample(1, "version", f.Facts.CNIVersion)
-		})
+		m.metric("noderole_cni_version", "The version of vpc-cni that the results are for, where it is not the one that runs.")
+		m.sample(1, "version", f.Facts.CNIVersion)
 	}
-	// Rows of which nothing is known may be alike.
-	seen := map[string]bool{}
-	metric("noderole_cluster_read", "Whether the cluster was read (1) or not (0).", func(sample func(int, ...string)) {
-		for _, c := range f.Clusters {
-			read := 0
-			if c.Read {
-				read = 1
-			}
-			labels := clusterLabels(c)
-			if key := strings.Join(labels, "\x00"); !seen[key] {
-				seen[key] = true
-				sample(read, labels...)
-			}
-		}
-	})
-	metric("noderole_cluster_unknown", "Verdicts that are unknown, and facts that could not be read, whichever are more.", func(sample func(int, ...string)) {
-		for _, c := range f.Clusters {
-			if c.Read {
-				sample(max(c.Summary.Unknown, c.MissingFacts), clusterLabels(c)...)
-			}
-		}
-	})
-	metric("noderole_cluster_collected_timestamp_seconds", "When reading the cluster's facts began.", func(sample func(int, ...string)) {
-		for _, c := range f.Clusters {
-			if at, err := time.Parse(time.RFC3339, c.CollectedAt); err == nil && c.Read {
-				sample(int(at.Unix()), clusterLabels(c)...)
-			}
-		}
-	})
-	metric("noderole_results", "Results that are findings.", func(sample func(int, ...string)) {
-		for _, g := range f.Findings {
-			for _, c := range g.Clusters {
-				p := strings.SplitN(c.ARN, ":", 6)
-				sample(len(c.Subjects), "cluster", c.Name, "account", p[4], "region", p[3], "rule", g.ID, "severity", string(g.Severity), "status", string(g.Status))
-			}
-		}
-	})
-	metric("noderole_fleet_results", "Findings about several clusters.", func(sample func(int, ...string)) {
-		type kind struct {
-			id               string
-			severity, status string
-		}
-		counts := map[kind]int{}
-		var kinds []kind
-		for _, r := range f.FleetResults {
-			if k := (kind{r.ID, string(r.Weight()), string(r.Status)}); k.severity != "" {
-				if counts[k] == 0 {
-					kinds = append(kinds, k)
-				}
-				counts[k]++
-			}
-		}
-		for _, k := range kinds {
-			sample(counts[k], "rule", k.id, "severity", k.severity, "status", k.status)
-		}
-	})
-	metric("noderole_fleet_clusters", "Clusters of the fleet by their worst result.", func(sample func(int, ...string)) {
-		s := f.Summary
-		sample(s.Errors, "worst", "error")
-		sample(s.Warnings, "worst", "warning")
-		sample(s.Infos, "worst", "info")
-		sample(s.Clean, "worst", "none")
-		sample(s.NotRead, "worst", "notRead")
-	})
-	b.WriteString("# EOF\n")
-	_, err := io.WriteString(w, b.String())
+	m.clusters(f.Clusters)
+	m.results(f)
+	m.metric("noderole_fleet_clusters", "Clusters of the fleet by their worst result.")
+	m.sample(f.Summary.Errors, "worst", "error")
+	m.sample(f.Summary.Warnings, "worst", "warning")
+	m.sample(f.Summary.Infos, "worst", "info")
+	m.sample(f.Summary.Clean, "worst", "none")
+	m.sample(f.Summary.NotRead, "worst", "notRead")
+	m.b.WriteString("# EOF\n")
+	_, err := io.WriteString(w, m.b.String())
 	return err
+}
+
+// metricsText is a text in the format of OpenMetrics.
+type metricsText struct {
+	b    strings.Builder
+	name string // of the last metric
+}
+
+// metric begins a metric, whose samples follow.
+func (m *metricsText) metric(name, help string) {
+	m.name = name
+	fmt.Fprintf(&m.b, "# TYPE %s gauge\n# HELP %s %s\n", name, name, help)
+}
+
+// sample writes a sample of the last metric. labels are names and values in turn.
+func (m *metricsText) sample(value int, labels ...string) {
+	var parts []string
+	for i := 0; i < len(labels); i += 2 {
+		parts = append(parts, labels[i]+`="`+metricLabel(labels[i+1])+`"`)
+	}
+	fmt.Fprintf(&m.b, "%s{%s} %d\n", m.name, strings.Join(parts, ","), value)
+}
+
+// clusters writes whether and when each cluster was read, and what is unknown of it.
+func (m *metricsText) clusters(clusters []finding.FleetCluster) {
+	seen := map[string]bool{} // clusters of which nothing is known may have the same labels
+	m.metric("noderole_cluster_read", "Whether the cluster was read (1) or not (0).")
+	for _, c := range clusters {
+		read := 0
+		if c.Read {
+			read = 1
+		}
+		labels := clusterLabels(c)
+		if key := strings.Join(labels, "\x00"); !seen[key] {
+			seen[key] = true
+			m.sample(read, labels...)
+		}
+	}
+	m.metric("noderole_cluster_unknown", "Verdicts that are unknown, and facts that could not be read, whichever are more.")
+	for _, c := range clusters {
+		if c.Read {
+			m.sample(max(c.Summary.Unknown, c.MissingFacts), clusterLabels(c)...)
+		}
+	}
+	m.metric("noderole_cluster_collected_timestamp_seconds", "When reading the cluster's facts began.")
+	for _, c := range clusters {
+		if at, err := time.Parse(time.RFC3339, c.CollectedAt); err == nil && c.Read {
+			m.sample(int(at.Unix()), clusterLabels(c)...)
+		}
+	}
+}
+
+// results writes the counts of findings about a cluster and about several clusters.
+func (m *metricsText) results(f *finding.FleetReport) {
+	m.metric("noderole_results", "Results that are findings.")
+	for _, g := range f.Findings {
+		for _, c := range g.Clusters {
+			p := strings.SplitN(c.ARN, ":", 6)
+			m.sample(len(c.Subjects), "cluster", c.Name, "account", p[4], "region", p[3], "rule", g.ID, "severity", string(g.Severity), "status", string(g.Status))
+		}
+	}
+	type kind struct {
+		id               string
+		severity, status string
+	}
+	counts := map[kind]int{}
+	var kinds []kind
+	for _, r := range f.FleetResults {
+		if k := (kind{r.ID, string(r.Weight()), string(r.Status)}); k.severity != "" {
+			if counts[k] == 0 {
+				kinds = append(kinds, k)
+			}
+			counts[k]++
+		}
+	}
+	m.metric("noderole_fleet_results", "Findings about several clusters.")
+	for _, k := range kinds {
+		m.sample(counts[k], "rule", k.id, "severity", k.severity, "status", k.status)
+	}
 }
 
 func clusterLabels(c finding.FleetCluster) []string {

@@ -94,22 +94,11 @@ var useLabels = map[finding.RoleUse]string{
 }
 
 // policies gathers the roles with their own documents, and the managed policies
-// once each, with every statement's say.
+// once each, with what every statement does for a need.
 func (p *page) policies(r *finding.Report) {
-	shared := map[string][]mark{} // by managed policy and statement
-	holders := map[string][]string{}
-	kinds := map[string]string{}
+	m := managedUse{marks: map[string][]mark{}, holders: map[string][]string{}, kinds: map[string]string{}}
 	for i, role := range r.IAM.Roles {
-		d := roleDetail{IAMRole: role, Anchor: roleAnchor(i)}
-		for _, u := range role.Uses {
-			d.Uses = append(d.Uses, useLabels[u])
-		}
-		for _, n := range role.Needs {
-			row := newNeedRow(n)
-			d.Needs = append(d.Needs, row)
-			d.Open = d.Open || toneRank(row.Tone) <= toneRank(toneUnknown)
-		}
-		d.Open = d.Open || len(r.IAM.Roles) <= manyRoles || len(role.SharedWith) > 0 || role.NotFound || len(role.Unread) > 0
+		d := newRoleDetail(role, roleAnchor(i), len(r.IAM.Roles))
 		for k, policy := range role.Policies {
 			marks := marksOf(role, policy)
 			pd := policyDetail{
@@ -120,39 +109,81 @@ func (p *page) policies(r *finding.Report) {
 				pd.take(policy.Document, marks)
 			} else {
 				pd.Version = r.IAM.Policies[policy.ARN].Version
-				holders[policy.ARN] = append(holders[policy.ARN], role.Name)
-				if kinds[policy.ARN] == "" || policy.Kind != finding.Boundary {
-					kinds[policy.ARN] = kindLabels[policy.Kind]
-				}
-				for n, list := range marks {
-					key := fmt.Sprintf("%s#%d", policy.ARN, n)
-					for _, m := range list {
-						shared[key] = merge(shared[key], m)
-					}
-				}
+				m.add(role, policy, marks)
 			}
 			d.Policies = append(d.Policies, pd)
 		}
 		p.Details = append(p.Details, d)
 	}
-
+	p.Managed = m.details(r.IAM)
 	anchors := map[string]string{}
-	for i, arn := range slices.Sorted(maps.Keys(r.IAM.Policies)) {
-		policy := r.IAM.Policies[arn]
-		anchors[arn] = fmt.Sprintf("policy-%d", i+1)
+	for _, pd := range p.Managed {
+		anchors[pd.ARN] = pd.Anchor
+	}
+	for i := range p.Details {
+		for k := range p.Details[i].Policies {
+			p.Details[i].Policies[k].Where = anchors[p.Details[i].Policies[k].ARN]
+		}
+	}
+}
+
+// newRoleDetail is a role with its uses and needs. It is open where the reader has to look
+// at it, or where there are only a few roles.
+func newRoleDetail(role finding.IAMRole, anchor string, roles int) roleDetail {
+	d := roleDetail{IAMRole: role, Anchor: anchor}
+	for _, u := range role.Uses {
+		d.Uses = append(d.Uses, useLabels[u])
+	}
+	for _, n := range role.Needs {
+		row := newNeedRow(n)
+		d.Needs = append(d.Needs, row)
+		d.Open = d.Open || toneRank(row.Tone) <= toneRank(toneUnknown)
+	}
+	d.Open = d.Open || roles <= manyRoles || len(role.SharedWith) > 0 || role.NotFound || len(role.Unread) > 0
+	return d
+}
+
+// managedUse is how the roles use managed policies, by ARN.
+type managedUse struct {
+	marks   map[string][]mark // by statementKey
+	holders map[string][]string
+	kinds   map[string]string
+}
+
+func statementKey(arn string, n int) string { return fmt.Sprintf("%s#%d", arn, n) }
+
+// add notes that a role has a managed policy, and what its statements do for the role's needs.
+func (m *managedUse) add(role finding.IAMRole, policy finding.RolePolicy, marks map[int][]mark) {
+	m.holders[policy.ARN] = append(m.holders[policy.ARN], role.Name)
+	if m.kinds[policy.ARN] == "" || policy.Kind != finding.Boundary {
+		m.kinds[policy.ARN] = kindLabels[policy.Kind]
+	}
+	for n, list := range marks {
+		key := statementKey(policy.ARN, n)
+		for _, one := range list {
+			m.marks[key] = merge(m.marks[key], one)
+		}
+	}
+}
+
+// details are the managed policies by ARN, each with the roles that have it.
+func (m *managedUse) details(iam finding.IAM) []policyDetail {
+	var list []policyDetail
+	for i, arn := range slices.Sorted(maps.Keys(iam.Policies)) {
+		policy := iam.Policies[arn]
 		pd := policyDetail{
-			Anchor: anchors[arn], Kind: kinds[arn], Name: arn[strings.LastIndexByte(arn, '/')+1:], ARN: arn, Version: policy.Version,
-			Roles: slices.Compact(holders[arn]),
+			Anchor: fmt.Sprintf("policy-%d", i+1), Kind: m.kinds[arn], Name: arn[strings.LastIndexByte(arn, '/')+1:], ARN: arn, Version: policy.Version,
+			Roles: slices.Compact(m.holders[arn]),
 		}
 		marks := map[int][]mark{}
 		for n := 0; n <= len(statementsOf(policy.Document)); n++ {
-			if list := shared[fmt.Sprintf("%s#%d", arn, n)]; len(list) > 0 {
+			if list := m.marks[statementKey(arn, n)]; len(list) > 0 {
 				marks[n] = list
 			}
 		}
 		pd.Gives = sumUp(marks)
 		pd.take(policy.Document, marks)
-		for _, role := range r.IAM.Roles {
+		for _, role := range iam.Roles {
 			for _, one := range role.Policies {
 				if one.ARN == arn {
 					pd.Unread = one.Unread
@@ -160,13 +191,9 @@ func (p *page) policies(r *finding.Report) {
 				}
 			}
 		}
-		p.Managed = append(p.Managed, pd)
+		list = append(list, pd)
 	}
-	for i := range p.Details {
-		for k := range p.Details[i].Policies {
-			p.Details[i].Policies[k].Where = anchors[p.Details[i].Policies[k].ARN]
-		}
-	}
+	return list
 }
 
 // undecided reports whether something that a role is asked for was not checked.
@@ -206,7 +233,7 @@ func needTone(n finding.RoleNeed) (t tone, word string) {
 	case n.Status == finding.Depends:
 		return toneDepends, labelDepends.Full
 	case n.Status == finding.Unknown && n.Wanted == finding.WantedUnknown:
-		return toneUnknown, "allowed; whether it is needed is not known"
+		return toneUnknown, "allowed; whether it is needed is unknown"
 	case n.Status == finding.Unknown:
 		return toneUnknown, labelUnknown.Full
 	case n.Wanted == finding.WantedNo:

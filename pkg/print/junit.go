@@ -89,6 +89,13 @@ func writeJUnit(w io.Writer, r *finding.Report, o Options) error {
 			continue
 		}
 		all.Suites = append(all.Suites, s)
+	}
+	return all.write(w)
+}
+
+// write counts the suites together, and writes them.
+func (all *junitSuites) write(w io.Writer) error {
+	for _, s := range all.Suites {
 		all.Tests += s.Tests
 		all.Failures += s.Failures
 		all.Errors += s.Errors

@@ -72,21 +72,10 @@ var DefaultShow = []finding.Status{finding.Fail, finding.Depends, finding.Unknow
 // role, aws-node's identity, the results in the order of the report with evidence and what
 // to do, the counts, and the commands for the whole report.
 func Table(w io.Writer, r *finding.Report, o TableOptions) error {
-	if o.Width == 0 {
-		o.Width = DefaultWidth
-	}
-	o.Width = max(o.Width, minWidth)
 	if len(o.Show) == 0 {
 		o.Show = DefaultShow
 	}
-	t := &table{o: o, glyphs: asciiGlyphs}
-	if o.Symbols {
-		t.glyphs = unicodeGlyphs
-	}
-	see := text.Visible
-	if o.ASCII {
-		see = text.VisibleASCII
-	}
+	t, see := newTable(o)
 	r = cleaned(r, see)
 	if partition := strings.Split(r.Cluster.ARN, ":"); len(partition) > 1 && r.Cluster.Account != "" {
 		t.account = "arn:" + partition[1] + ":iam::" + r.Cluster.Account + ":"
@@ -111,6 +100,19 @@ func Table(w io.Writer, r *finding.Report, o TableOptions) error {
 	}
 	_, err := io.WriteString(w, t.b.String())
 	return err
+}
+
+// newTable returns a table without a line, and how names in it become safe to show.
+func newTable(o TableOptions) (*table, func(string) string) {
+	o.Width = max(cmp.Or(o.Width, DefaultWidth), minWidth)
+	t := &table{o: o, glyphs: asciiGlyphs}
+	if o.Symbols {
+		t.glyphs = unicodeGlyphs
+	}
+	if o.ASCII {
+		return t, text.VisibleASCII
+	}
+	return t, text.Visible
 }
 
 type table struct {

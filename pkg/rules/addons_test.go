@@ -122,8 +122,8 @@ func TestAddonCredentials(t *testing.T) {
 			[]string{pods(pod("ebs-1", "aws-ebs-csi-driver", "credentials: IRSA")), "missing: [{fact: addonPods, operation: list pods, permission: list pods, error: Forbidden}]"},
 			finding.NotApplicable, "", "not all pods of add-ons were read", "list pods: Forbidden",
 		},
-		"an add-on that is not known": {[]string{allow(`"*"`), pods(pod("web-1", "web", relies))}, "", "", "", ""},
-		"a node of another role":      {[]string{ebs, "addonPods: {kube-system/ebs-1: {addon: aws-ebs-csi-driver, node: fargate-1, serviceAccount: own, credentials: NodeRole}}"}, "", "", "", ""},
+		"an add-on that is unknown": {[]string{allow(`"*"`), pods(pod("web-1", "web", relies))}, "", "", "", ""},
+		"a node of another role":    {[]string{ebs, "addonPods: {kube-system/ebs-1: {addon: aws-ebs-csi-driver, node: fargate-1, serviceAccount: own, credentials: NodeRole}}"}, "", "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			results := rules.Run(view.New(overlay(t, test.patches...)), []rules.Rule{ruleOf(t, "NR702")})

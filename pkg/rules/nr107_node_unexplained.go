@@ -12,7 +12,7 @@ import (
 var nodeUnexplained = Rule{
 	ID: "NR107", Name: "node-unexplained", Severity: finding.Info,
 	Runtime:  true,
-	NoRepair: "the source of the node is not known",
+	NoRepair: "the source of the node is unknown",
 	Title:    "Every node has a known source",
 	Why: `The role of the node cannot be checked. The node does not refer to an EC2 instance, and has no label of a node group,
 Karpenter, EKS Auto Mode, Fargate or hybrid nodes.`,

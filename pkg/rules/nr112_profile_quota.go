@@ -18,7 +18,7 @@ const (
 var profileQuota = Rule{
 	ID: "NR112", Name: "profile-quota", Severity: finding.Warning, Concern: finding.ConcernJoin,
 	Explains: []finding.SymptomKind{finding.NotJoined},
-	NoRepair: "fix deletes no instance profile: who uses one is not known",
+	NoRepair: "fix deletes no instance profile: who uses one is unknown",
 	Title:    "The account has room for the instance profiles that Karpenter or EKS Auto Mode creates",
 	Why: `New node classes get no instance profile, and no nodes. Karpenter and EKS Auto Mode create an instance profile for the
 role of a node class, and an account may have a limited number of them.`,

@@ -48,7 +48,7 @@ roles:
 		case identity.Kind == view.NotInstalled:
 			notHere(withoutAWSNode(v))
 		case cni.Version == "":
-			notHere("the version of vpc-cni is not known: NR206 checks the permissions that any version requires")
+			notHere("the version of vpc-cni is unknown: NR206 checks the permissions that any version requires")
 		case len(cni.NeedsMoreFrom()) == 0:
 			notHere("no later version of vpc-cni requires more permissions than " + cni.Version)
 		case identity.Own():

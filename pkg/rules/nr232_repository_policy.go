@@ -51,7 +51,7 @@ func judgeRepositories(r *view.NodeRole, repositories []view.ForeignRepository) 
 	var all allowedAll
 	var seen []string
 	for _, repository := range repositories {
-		one := sumUp(r.LetsPull(repository))
+		one := sumUp(r.PolicyAllowsPull(repository))
 		all.denied, all.depends, all.allowed = append(all.denied, one.denied...), append(all.depends, one.depends...), append(all.allowed, one.allowed...)
 		all.unknown = append(all.unknown, one.unknown...)
 		if len(one.denied) == 0 {

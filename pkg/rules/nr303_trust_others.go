@@ -15,7 +15,7 @@ import (
 
 var trustOthers = Rule{
 	ID: "NR303", Name: "trust-others", Severity: finding.Warning, Concern: finding.ConcernTrust, Security: true,
-	NoRepair: "what else assumes the role is not known",
+	NoRepair: "what else assumes the role is unknown",
 	Title:    "Only EC2, or Systems Manager, can assume the node role",
 	Why: `Another principal that can assume the node role can act as a node. It can read what nodes read, and join the cluster.
 A role that trusts eks.amazonaws.com or eks-fargate-pods.amazonaws.com is meant to be shared with a cluster or

@@ -70,7 +70,7 @@ func rolesOfEntries(v *view.View) []*view.Role {
 // undated is the result where one of the two dates is not known.
 func undated(r *view.Role, subject finding.Subject, unread []snapshot.Missing) finding.Result {
 	if len(unread) == 0 || r.Facts.NotFound {
-		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "when " + r.Name + " or its access entry was created is not known"}
+		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "when " + r.Name + " or its access entry was created is unknown"}
 	}
 	return unknown(subject, "whether the access entry of "+r.Name+" is older than the role is unknown", unread)
 }

@@ -64,7 +64,7 @@ func judgeIRSA(v *view.View, r *view.Role) finding.Result {
 		result.Evidence = []string{"iam:GetRole " + r.Name + ": NoSuchEntity"}
 		return result
 	case provider == "":
-		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the cluster's OIDC issuer is not known"}
+		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the cluster's OIDC issuer is unknown"}
 	case read && found.NotFound:
 		result.Evidence = []string{"iam:GetOpenIDConnectProvider " + provider + ": NoSuchEntity"}
 		return result

@@ -11,7 +11,7 @@ import (
 
 var awsNodeCredentials = Rule{
 	ID: "NR605", Name: "aws-node-credentials", Severity: finding.Warning, Concern: finding.ConcernCNI, Security: true,
-	NoRepair: "who set the keys or the annotation is not known",
+	NoRepair: "who set the keys or the annotation is unknown",
 	Title:    "aws-node has no static keys, and the webhook does not skip it",
 	Why: `Static access keys override every role, and do not expire. Everybody who can read the DaemonSet can read them, and a
 change of aws-node's role has no effect. A container that the webhook skips gets no role of its own, and neither does one

@@ -100,7 +100,7 @@ func judgeRunning(v *view.View, pods []view.PodIdentityUse) finding.Result {
 			Evidence: append(lines, "no Pod Identity association names kube-system/aws-node"),
 		}
 	case arn == "":
-		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: who + ", and its role is not known", Evidence: lines}
+		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: who + ", and its role is unknown", Evidence: lines}
 	}
 	r := v.Role(arn)
 	if r.Facts.NotFound {

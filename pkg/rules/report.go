@@ -78,10 +78,28 @@ func Judge(v *view.View, o Options) *finding.Report {
 	if at := s.Source.CollectedAt; !at.IsZero() {
 		report.Facts.CollectedAt = at.UTC().Format(time.RFC3339)
 	}
+	addVerdicts(report, v, verdictsOf)
+	report.Sort()
+	addPlaces(report, s)
+	report.NotEvaluated = notEvaluated(v, o)
+	for _, m := range s.Missing {
+		if m.Fact.Optional() {
+			continue
+		}
+		report.Missing = append(report.Missing, finding.Missing{
+			Fact: string(m.Fact), Subject: m.Subject, Operation: m.Operation, Permission: m.Permission, Error: m.Error, Until: m.Until,
+		})
+	}
+	return report
+}
+
+// addVerdicts adds the verdicts on each concern, by results: a row for each node role and for
+// the cluster role, and those on aws-node.
+func addVerdicts(report *finding.Report, v *view.View, results []finding.Result) {
 	about := map[finding.SubjectKind][]*finding.Result{}
 	ofRole := map[string][]*finding.Result{} // about node roles, by ARN
-	for i := range verdictsOf {
-		r := &verdictsOf[i]
+	for i := range results {
+		r := &results[i]
 		about[r.Subject.Kind] = append(about[r.Subject.Kind], r)
 		if r.Subject.Kind == finding.SubjectNodeRole {
 			ofRole[r.Subject.ARN] = append(ofRole[r.Subject.ARN], r)
@@ -103,7 +121,10 @@ func Judge(v *view.View, o Options) *finding.Report {
 		}
 	}
 	report.AWSNode.Verdicts = verdicts(about[finding.SubjectAWSNode])
-	report.Sort()
+}
+
+// addPlaces adds where infrastructure code declares the subjects of results.
+func addPlaces(report *finding.Report, s *snapshot.Snapshot) {
 	for i, r := range report.Results {
 		if place, ok := s.Places[r.Subject.ARN]; ok {
 			at := finding.Place{Address: place.Address, File: place.File, Line: place.Line}
@@ -113,24 +134,21 @@ func Judge(v *view.View, o Options) *finding.Report {
 			}
 		}
 	}
+}
+
+// notEvaluated returns, a line each, what no result covers.
+func notEvaluated(v *view.View, o Options) []string {
+	s := v.Snapshot
+	var lines []string
 	if len(s.Simulations) == 0 && !v.OrganizationRead() {
-		report.NotEvaluated = append(report.NotEvaluated, "service control policies; see --org-profile and --simulate")
+		lines = append(lines, "service control policies; see --org-profile and --simulate")
 	}
-	report.NotEvaluated = append(report.NotEvaluated, s.Source.Unseen...)
+	lines = append(lines, s.Source.Unseen...)
 	if o.WhyNotJoining {
-		report.NotEvaluated = append(report.NotEvaluated, "what is not IAM: subnets, security groups, VPC endpoints, DNS, user data and the AMI; see the log of kubelet on the node (journalctl -u kubelet) and "+
+		lines = append(lines, "subnets, security groups, VPC endpoints, DNS, user data and the AMI; see the log of kubelet on the node (journalctl -u kubelet) and "+
 			"https://docs.aws.amazon.com/eks/latest/userguide/troubleshooting.html#worker-node-fail")
 	}
-	report.NotEvaluated = append(report.NotEvaluated, unreadOptional(s)...)
-	for _, m := range s.Missing {
-		if m.Fact.Optional() {
-			continue
-		}
-		report.Missing = append(report.Missing, finding.Missing{
-			Fact: string(m.Fact), Subject: m.Subject, Operation: m.Operation, Permission: m.Permission, Error: m.Error, Until: m.Until,
-		})
-	}
-	return report
+	return append(lines, unreadOptional(s)...)
 }
 
 // verdicts keeps the worst result of each concern. Results are ordered worst first.

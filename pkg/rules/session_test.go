@@ -33,8 +33,8 @@ func says(r finding.Result, words ...string) bool {
 }
 
 // TestServiceControlPolicy: a denial that the IAM policy simulator puts down to the organization
-// leaves the rule open whose permission it is, as the simulator does not say which values
-// it lacked, and is no disagreement.
+// fails the rule whose permission it is, also among what keeps nodes from joining, and
+// is no disagreement.
 func TestServiceControlPolicy(t *testing.T) {
 	const node, own = "arn:aws:iam::111122223333:role/eksNodeRole", "arn:aws:iam::111122223333:role/eksCNIRole"
 	for id, tt := range map[string]struct{ role, action, resource string }{
@@ -44,18 +44,31 @@ func TestServiceControlPolicy(t *testing.T) {
 	} {
 		s := overlay(t, `{}`)
 		s.Simulations = map[string][]snapshot.Simulation{tt.role: {{Action: tt.action, Resource: tt.resource, Decision: "implicitDeny", DeniedBy: snapshot.DeniedByOrganizations}}}
-		report := rules.Judge(view.New(s), rules.Options{})
+		report := rules.Judge(view.New(s), rules.Options{WhyNotJoining: true})
 		got := resultOf(t, report.Results, id)
-		if got.Status != finding.Depends || got.Severity != finding.Error || !says(got, tt.action+": the IAM policy simulator says that a service control policy denies it", "--org-profile") {
+		if got.Status != finding.Fail || got.Severity != finding.Error || !says(got, tt.action+": denied by a service control policy", "ask the administrators of your organization's service control policies") {
 			t.Errorf("%s: %+v", id, got)
 		}
-		if ids := failed(report.Results); len(ids) > 0 {
-			t.Errorf("%s: %v fail", id, ids)
+		if ids := failed(rules.Judge(view.New(s), rules.Options{}).Results); slices.Contains(ids, "NR290") {
+			t.Errorf("%s: NR290 fails as well", id)
+		}
+		decided := false
+		for _, role := range report.IAM.Roles {
+			for _, n := range role.Needs {
+				decided = decided || slices.ContainsFunc(n.Decisions, func(d finding.Decision) bool { return d.By == "organization" && slices.Contains(d.Actions, tt.action) })
+			}
+		}
+		if !decided {
+			t.Errorf("%s: no decision of the report is the organization's", id)
 		}
 		// The policies themselves decide where they were read.
 		s.Organization = &snapshot.Organization{ID: "o-1", ManagementAccount: "999999999999", Levels: []snapshot.OrganizationLevel{{ID: "r-1"}, {ID: "111122223333"}}}
-		if got := resultOf(t, rules.Judge(view.New(s), rules.Options{}).Results, id); got.Status != finding.Pass {
+		read := rules.Judge(view.New(s), rules.Options{}).Results
+		if got := resultOf(t, read, id); got.Status != finding.Pass {
 			t.Errorf("%s, with the policies: %+v", id, got)
+		}
+		if ids := failed(read); len(ids) > 0 {
+			t.Errorf("%s, with the policies: %v fail", id, ids)
 		}
 	}
 }

@@ -49,7 +49,7 @@ func (v *View) Carries(e Endpoint, r *NodeRole) (all, some bool) {
 	for _, source := range r.Sources {
 		subnets := v.Snapshot.NodeGroups[source.Name].Subnets
 		if source.Kind != NodeGroup || len(subnets) == 0 {
-			all, some = false, true // in which subnets its nodes are is not known
+			all, some = false, true // in which subnets its nodes are is unknown
 			continue
 		}
 		for _, subnet := range subnets {

@@ -163,7 +163,7 @@ func (v *View) EntryFits(r *NodeRole, entry string) bool {
 	case entry == "EC2_WINDOWS":
 		return !naming.ByInstanceID() && v.EntryType(r) == "EC2_LINUX"
 	case entry == "EC2":
-		return len(naming.PrivateDNS) == 0 // how they are named is not known
+		return len(naming.PrivateDNS) == 0 // how they are named is unknown
 	}
 	return false
 }

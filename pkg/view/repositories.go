@@ -112,9 +112,9 @@ func (r *Role) CanImport(repository CachedRepository) []Answer {
 	return answers
 }
 
-// LetsPull answers whether the repository's policy allows a role what pulling the image
+// PolicyAllowsPull answers whether the repository's policy allows a role what pulling the image
 // calls, whatever the role's own policies say.
-func (r *Role) LetsPull(repository ForeignRepository) []Answer {
+func (r *Role) PolicyAllowsPull(repository ForeignRepository) []Answer {
 	policies := iampolicy.Policies{Identity: []iampolicy.Policy{{Name: "everything", Document: everything}}, ResourceState: iampolicy.NoPolicy}
 	var unread []snapshot.Missing
 	if d := repository.policy; d != nil {

@@ -56,19 +56,3 @@ const (
 	PodENIOwnerTag = "eks:eni:owner"
 	PodENIOwner    = "eks-vpc-resource-controller"
 )
-
-// LayerBucket is the bucket from which ECR has the layers of images downloaded, with a
-// placeholder for the region.
-// Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html#ecr-minimum-s3-perms
-const LayerBucket = "arn:{partition}:s3:::prod-{region}-starport-layer-bucket/*"
-
-// SSM is what SSM Agent calls on an EC2 instance to be known to Systems Manager and to open
-// sessions; AmazonSSMManagedInstanceCore grants it.
-// Source: https://docs.aws.amazon.com/systems-manager/latest/userguide/getting-started-add-permissions-to-existing-profile.html
-var SSM = []Action{
-	{Name: "ssm:UpdateInstanceInformation", For: "SSM Agent"},
-	{Name: "ssmmessages:CreateControlChannel", For: "sessions of Systems Manager"},
-	{Name: "ssmmessages:CreateDataChannel", For: "sessions of Systems Manager"},
-	{Name: "ssmmessages:OpenControlChannel", For: "sessions of Systems Manager"},
-	{Name: "ssmmessages:OpenDataChannel", For: "sessions of Systems Manager"},
-}

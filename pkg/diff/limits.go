@@ -8,9 +8,9 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
-// around compares what limits the roles besides their own policies: the organization, VPC
+// limits compares what limits the roles besides their own policies: the organization, VPC
 // endpoints, and the repositories of other accounts.
-func (f *factParts) around() {
+func (f *factParts) limits() {
 	f.organization()
 	type endpoint = snapshot.VPCEndpoint
 	endpoints := func(s *snapshot.Snapshot) *map[string]endpoint { return &s.VPCEndpoints }
