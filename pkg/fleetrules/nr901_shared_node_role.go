@@ -12,7 +12,7 @@ import (
 var sharedNodeRole = Rule{
 	ID: "NR901", Name: "shared-node-role", Severity: finding.Warning, Concern: finding.ConcernUnique, Security: true,
 	Title: "No node role serves clusters of several regions, accounts or groups",
-	Why: `A change of the role changes all of these clusters at once, and a node of one has the permissions of the nodes of the
+	Why: `A change of the role changes all of these clusters at once. A node of one cluster has the permissions of the nodes of the
 others. A permission that one cluster needs is granted to all, such as to production because of a test.`,
 	Fix: `Create a node role for each cluster, or at least for each group and region, and move the node groups to it. The role of a
 node group cannot be changed: create a new node group.`,

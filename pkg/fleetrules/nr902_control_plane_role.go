@@ -13,7 +13,7 @@ import (
 var controlPlaneRole = Rule{
 	ID: "NR902", Name: "role-of-other-cluster", Severity: finding.Error, Concern: finding.ConcernUnique,
 	Title: "No node role is the cluster role or the pod execution role of another cluster of the fleet",
-	Why: `AWS does not support a node role that a cluster was created with, and a Fargate profile must have a role that no node
+	Why: `AWS does not support a node role that a cluster was created with. A Fargate profile must have a role that no node
 group has. A repair of the one breaks the other.`,
 	Fix: `Create a role for the nodes only and move the node groups to it. The role of a node group cannot be changed: create a
 new node group. NR102 has the cluster roles that the cluster's own facts show, and NR103 the cluster's own Fargate profiles.`,

@@ -13,7 +13,7 @@ import (
 
 var orphanedProvider = Rule{
 	ID: "NR904", Name: "orphaned-oidc-provider", Severity: finding.Info, Concern: finding.ConcernTrust,
-	Title: "Every IAM OIDC provider of an EKS cluster has its cluster",
+	Title: "Every IAM OIDC provider of EKS belongs to a cluster that exists",
 	Why: `A provider without a cluster remains of a cluster that was deleted, and so do the roles that trust it. An account has a
 limited number of providers, so that a new cluster may get none. A provider can also be of a cluster of another account, whose pods
 use roles of this one.`,
@@ -141,7 +141,7 @@ func checkProviders(f *fleet, report func(finding.Result)) {
 	case judged == 0 && !unread.any():
 		report(finding.Result{Status: finding.NotApplicable, Subject: ofFleet(), Message: "the accounts have no OIDC providers of EKS clusters"})
 	case failed == 0 || unread.any():
-		rest(report, unread, "whether "+other(judged)+"OIDC providers have their cluster is unknown", "every OIDC provider of an EKS cluster has its cluster",
+		rest(report, unread, "whether "+other(judged)+"OIDC providers belong to clusters that exist is unknown", "every OIDC provider of EKS belongs to a cluster that exists",
 			fmt.Sprintf("%s of %s compared with the clusters", text.Count(judged, "OIDC provider"), text.Count(len(f.account), "account")))
 	}
 }

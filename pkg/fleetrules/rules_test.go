@@ -132,25 +132,25 @@ fail info: account 111122223333 has an OIDC provider of no cluster: GONE in eu-w
 		`[{name: shop, patch: {` + withProvider + `}}]`: gone,
 		// Another cluster of the region has it, which another snapshot or another account may show.
 		`[{name: shop, patch: {` + withProvider + `, otherClusters: {` + other + `: {oidcIssuer: "https://oidc.eks.eu-west-1.amazonaws.com/id/GONE"}}}}]`: `
-pass: every OIDC provider of an EKS cluster has its cluster
+pass: every OIDC provider of EKS belongs to a cluster that exists
   2 OIDC providers of 1 account compared with the clusters`,
 		`[{name: shop, patch: {` + withProvider + `}}, {name: gone, account: "444455556666"}]`: `
-pass: every OIDC provider of an EKS cluster has its cluster
+pass: every OIDC provider of EKS belongs to a cluster that exists
   3 OIDC providers of 2 accounts compared with the clusters`,
 		// The region was not listed in full, or not by this version.
 		`[{name: shop, patch: {` + withProvider + `, otherClusters: {` + other + `: {roleArn: x}}}}]`: `
-unknown: whether other OIDC providers have their cluster is unknown
+unknown: whether other OIDC providers belong to clusters that exist is unknown
   account 111122223333, region eu-west-1: 1 OIDC provider of no cluster that was read: the OIDC issuer of other is unknown`,
 		`[{name: shop, patch: {` + withProvider + `, missing: [{fact: otherClusters, operation: "eks:ListClusters", error: refused}]}}]`: `
-unknown: whether other OIDC providers have their cluster is unknown
+unknown: whether other OIDC providers belong to clusters that exist is unknown
   account 111122223333, region eu-west-1: 1 OIDC provider of no cluster that was read: eks:ListClusters: refused`,
 		// What another region misses does not matter here.
 		`[{name: shop, patch: {` + withProvider + `, missing: [{fact: otherClusters, subject: us-east-1, operation: "eks:ListClusters", error: refused}]}}]`: gone,
 		`[{name: shop, region: us-east-1, patch: {clusterProviders: {arns: ["` + providerARN + `GONE"]}}}]`: `
-unknown: whether OIDC providers have their cluster is unknown
+unknown: whether OIDC providers belong to clusters that exist is unknown
   account 111122223333, region eu-west-1: 1 OIDC provider of no cluster that was read: the clusters of the region were not listed`,
 		`[{name: shop, patch: {clusterProviders: null}}]`: `
-unknown: whether OIDC providers have their cluster is unknown
+unknown: whether OIDC providers belong to clusters that exist is unknown
   the OIDC providers of account 111122223333 were not read: the snapshots are not of a fleet, or of an earlier version`,
 		`[{name: shop, patch: {clusterProviders: {arns: null}}}]`: `
 notApplicable: the accounts have no OIDC providers of EKS clusters`,

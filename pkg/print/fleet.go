@@ -563,7 +563,7 @@ func fleetNext(f *finding.FleetReport, limit int) []fleetStep {
 			s.Text = fmt.Sprintf("Plan the repair of the worst %d of %d clusters; this changes nothing, and -o wide has all:", limit, len(repairs))
 		}
 		if ids := sharedFindings(f); len(ids) > 0 {
-			steps = append(steps, fleetStep{Text: "Before you repair one cluster, see " + strings.Join(ids, ", ") + " across clusters: what the repair changes, other clusters may use too."})
+			steps = append(steps, fleetStep{Text: "Before you repair one cluster, see " + strings.Join(ids, ", ") + " across clusters: other clusters may use what the repair changes."})
 		}
 		steps = append(steps, s)
 	}
@@ -580,7 +580,7 @@ func fleetNext(f *finding.FleetReport, limit int) []fleetStep {
 		}
 	}
 	for _, a := range slices.SortedFunc(maps.Keys(advice), func(a, b string) int { return advice[b]*1000 - advice[a]*1000 + strings.Compare(a, b) }) {
-		steps = append(steps, fleetStep{Text: fmt.Sprintf("To read %d that %s not read: %s", advice[a], map[bool]string{true: "was", false: "were"}[advice[a] == 1], a)})
+		steps = append(steps, fleetStep{Text: fmt.Sprintf("For %s not read: %s", text.Count(advice[a], "cluster"), a)})
 	}
 	if slices.ContainsFunc(f.Missing, func(m finding.FleetMissing) bool { return m.Permission != "" }) {
 		steps = append(steps, fleetStep{

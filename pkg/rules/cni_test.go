@@ -231,7 +231,7 @@ roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {inlinePolicies: {six: '{"
 		{
 			"an annotation that is not the ARN of a role", `awsNode: {serviceAccount: {roleArn: "arn:aws:iam::111122223333:role/eksCNIRole "}, pods: null}` + "\naddons: {vpc-cni: null}\n",
 			map[string]finding.Status{"NR206": finding.NotApplicable, "NR603": finding.Fail},
-			"role-arn annotation",
+			"role-arn annotation arn:aws:iam::111122223333:role/eksCNIRole ",
 		},
 		{
 			"a role of another partition", `awsNode: {serviceAccount: {roleArn: "arn:aws-cn:iam::111122223333:role/eksCNIRole"}, pods: null}` + "\naddons: {vpc-cni: null}\n",

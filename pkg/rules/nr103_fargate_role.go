@@ -19,8 +19,8 @@ var fargateRole = Rule{
 	Title:    "The node role is not a Fargate profile's pod execution role",
 	Why: `EC2 nodes with a pod execution role become NotReady. EKS maps such a role to the user name of Fargate nodes. AWS
 requires different roles.`,
-	Fix: `Create a pod execution role for Fargate only, recreate the Fargate profile with it, and restore the role's mapping
-for EC2 nodes in aws-auth or its access entry.`,
+	Fix: `Create a pod execution role for Fargate only, and recreate the Fargate profile with it. Then restore the node role's
+mapping for EC2 nodes in aws-auth, or its access entry.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html",
 		"https://docs.aws.amazon.com/eks/latest/userguide/pod-execution-role.html",

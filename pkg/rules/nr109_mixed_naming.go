@@ -17,10 +17,10 @@ var mixedNaming = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined, finding.NotReady},
 	NoRepair: "which of the nodes get another role is your decision",
 	Title:    "All nodes of a node role have the same kind of name, so that one mapping fits them",
-	Why: `The cluster refuses the nodes of one of the two namings. Some nodes of the role are named after their instance ID and
-some after their private DNS name, and an access entry or aws-auth mapping fits only one of the two. Nodes of EKS Auto
-Mode are named after their instance ID, those of node groups after their private DNS name unless their user data asks
-for the instance ID.`,
+	Why: `The cluster refuses the nodes of one of the two namings. Some nodes of the role are named after their instance
+ID and some after their private DNS name. An access entry or aws-auth mapping fits only one of the two. Nodes of EKS Auto
+Mode are named after their instance ID. Nodes of node groups are named after their private DNS name, unless their user data
+selects the instance ID.`,
 	Fix: `Create a node role for one of the two kinds of nodes, and move them to it: a separate role for EKS Auto Mode, or for
 the nodes with the feature gate InstanceIdNodeName.`,
 	Refs: []string{

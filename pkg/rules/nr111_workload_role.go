@@ -14,8 +14,8 @@ var workloadRole = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.SeparateRole,
 	Title:    "The node role is not a role of pods or people",
-	Why: `Nodes get no credentials from the role: EC2 cannot assume it. Pods or people assume it, such as the role of
-Karpenter's controller in an EC2NodeClass. If its trust policy allowed EC2, every node would have the permissions of
+	Why: `Nodes get no credentials from the role: EC2 cannot assume it. Pods or people assume it. An
+example is the role of Karpenter's controller in an EC2NodeClass. If its trust policy allowed EC2, every node would have the permissions of
 those pods or people.`,
 	Fix: `Create a role for the nodes only, and use it in the node class, launch template or node group.`,
 	Refs: []string{

@@ -21,7 +21,7 @@ var profileQuota = Rule{
 	NoRepair: "fix deletes no instance profile: who uses one is unknown",
 	Title:    "The account has room for the instance profiles that Karpenter or EKS Auto Mode creates",
 	Why: `New node classes get no instance profile, and no nodes. Karpenter and EKS Auto Mode create an instance profile for the
-role of a node class, and an account may have a limited number of them.`,
+role of a node class. An account may have a limited number of them.`,
 	Fix: `Delete instance profiles that nothing uses, or request a higher quota for "Instance profiles". Karpenter creates none
 for an EC2NodeClass with instanceProfile in place of role.`,
 	Refs: []string{

@@ -19,8 +19,9 @@ var pullPermissions = Rule{
 	Why: `New nodes cannot pull aws-node and kube-proxy, and stay NotReady. These images come from ECR. Pods with images in
 private repositories end in ImagePullBackOff. EKS keeps its images in registries of its own accounts: a policy for the
 repositories of your account does not cover them.`,
-	Fix: `Attach AmazonEC2ContainerRegistryPullOnly (or ReadOnly), or allow in a policy of your own ecr:GetAuthorizationToken on *, and
-ecr:BatchGetImage and ecr:GetDownloadUrlForLayer on the repositories of all images, also those of aws-node, kube-proxy and CoreDNS.`,
+	Fix: `Attach AmazonEC2ContainerRegistryPullOnly (or ReadOnly). Or use a policy of your own: allow ecr:GetAuthorizationToken on *,
+and ecr:BatchGetImage and ecr:GetDownloadUrlForLayer on the repositories of all images. These include the images of aws-node,
+kube-proxy and CoreDNS.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/create-node-role.html",
 		"https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEC2ContainerRegistryPullOnly.html",

@@ -15,7 +15,7 @@ var workerRecommended = Rule{
 	Repair:   finding.AttachWorkerPolicy,
 	Title:    "The node role allows all that AmazonEKSWorkerNodePolicy grants",
 	Why: `Some AMIs, instance types and storage drivers need these permissions. Amazon Linux 2 and Bottlerocket read the cluster
-with eks:DescribeCluster. Nodes of another AMI may then fail to join. Bottlerocket joins without it, and guesses the
+with eks:DescribeCluster. Nodes of another AMI may then fail to join. Bottlerocket joins without it. It then guesses the
 address of the cluster's DNS, which is wrong for a service CIDR of your own.`,
 	Fix:   `Attach AmazonEKSWorkerNodePolicy, or add the actions to your own policy. Leave them out where you know that your AMI does not call them.`,
 	Refs:  []string{"https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEKSWorkerNodePolicy.html"},

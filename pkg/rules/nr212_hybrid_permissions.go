@@ -15,8 +15,8 @@ var hybridPermissions = Rule{
 	NoRepair: "fix does not change roles of hybrid nodes",
 	Title:    "The role of hybrid nodes has the permissions that they need",
 	Why: `A hybrid node without these permissions does not join, or has no images. It reads the cluster with
-eks:DescribeCluster, looks for its role in the access entries with eks:ListAccessEntries (nodeadm v1.0.16 and later),
-and pulls its first images from ECR. Where the node's configuration contains the cluster's endpoint, certificate
+eks:DescribeCluster, and pulls its first images from ECR. nodeadm v1.0.16 and later looks for its role in the access entries with
+eks:ListAccessEntries. Where the node's configuration contains the cluster's endpoint, certificate
 authority and service CIDR, it makes neither of the first two calls.`,
 	Fix: `Attach AmazonEC2ContainerRegistryPullOnly, and allow eks:DescribeCluster and eks:ListAccessEntries on the cluster.`,
 	Refs: []string{

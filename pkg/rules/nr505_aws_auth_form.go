@@ -14,9 +14,9 @@ var awsAuthForm = Rule{
 	Explains: []finding.SymptomKind{finding.NotJoined},
 	Repair:   finding.CorrectMapping,
 	Title:    "aws-auth can be parsed and maps node roles to nodes",
-	Why: `The nodes authenticate as a user who may not register nodes, or aws-auth maps no role at all. The first happens
-where a node role is mapped to a user name or groups that are wrong for its nodes, the second where mapRoles is not a YAML
-list.`,
+	Why: `The nodes authenticate as a user who may not register nodes, or aws-auth maps no role at all. The first
+happens where a node role is mapped to a user name or groups that are wrong for its nodes. The second happens where mapRoles is
+not a YAML list.`,
 	Fix: `Correct mapRoles: the user name system:node:{{EC2PrivateDNSName}}, or system:node:{{SessionName}} for nodes that are
 named after their instance ID; the groups system:nodes and, as AWS documents it, system:bootstrappers, and for Windows also
 eks:kube-proxy-windows.

@@ -15,8 +15,8 @@ var orphanedEntry = Rule{
 	ID: "NR511", Name: "orphaned-entry", Severity: finding.Warning, Concern: finding.ConcernJoin, Security: true,
 	NoRepair: "whether to recreate the role is your decision",
 	Title:    "Every access entry of nodes belongs to a role that exists",
-	Why: `An access entry of a deleted role gives no node access, and hides that the role is gone. A role of the same name that somebody
-creates later does not work with it, because the entry has the unique ID of the deleted role.`,
+	Why: `An access entry of a deleted role gives no node access, and hides that the role is gone. The entry has the unique ID
+of the deleted role: a role of the same name that somebody creates later does not work with it.`,
 	Fix: `Delete the access entry. Where nodes are to use the role again, create the role first and then a new access entry.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/access-entries.html",

@@ -14,7 +14,7 @@ var sharedMapping = Rule{
 	NoRepair: "which nodes are to share a role is your decision",
 	Title:    "No other nodes rely on the aws-auth entry of a managed node group's role",
 	Why: `Deleting a managed node group can end the access of other nodes with its role. EKS writes the entry of aws-auth for the
-role of managed node groups, and removes it with the last of them, also where Karpenter or self-managed nodes use the role.
+role of managed node groups. It removes the entry with the last of these node groups, also where Karpenter or self-managed nodes use the role.
 These nodes then become NotReady. Other managed node groups keep the entry, and EKS does not remove access entries.`,
 	Fix: `Give the role an access entry that you manage, or the other nodes a role of their own. Until then, check aws-auth after
 you have deleted a node group.`,

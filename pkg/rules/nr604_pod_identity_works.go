@@ -19,10 +19,10 @@ var podIdentityWorks = Rule{
 	Explains: []finding.SymptomKind{finding.NotReady, finding.NoNetwork},
 	Repair:   finding.RepairPodIdentity,
 	Title:    "aws-node gets its Pod Identity role on every node",
-	Why: `aws-node crashes, and the node becomes NotReady. It gets credentials from the agent on its own node and has no
-fallback if the agent is not there or the role does not trust EKS Pod Identity.`,
-	Fix: `Install the add-on eks-pod-identity-agent so that it runs on every node, allow sts:AssumeRole and sts:TagSession for
-pods.eks.amazonaws.com in the role's trust policy, and run vpc-cni v1.15.5 or later.`,
+	Why: `aws-node crashes, and the node becomes NotReady. It gets credentials from the agent on its own
+node. It has no fallback if there is no agent, or if the role does not trust EKS Pod Identity.`,
+	Fix: `Install the add-on eks-pod-identity-agent so that it runs on every node. Allow sts:AssumeRole and sts:TagSession for
+pods.eks.amazonaws.com in the role's trust policy. Run vpc-cni v1.15.5 or later.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html",
 		"https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html",

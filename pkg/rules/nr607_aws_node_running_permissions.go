@@ -19,8 +19,8 @@ var runningPermissions = Rule{
 	Title:    "Every running aws-node pod has the permissions that the VPC CNI needs",
 	Why: `A pod of aws-node keeps the identity that it was started with. Where that identity has no CNI permissions, the pod
 cannot assign addresses to other pods on its node now, even if the configured identity has them.`,
-	Fix: `Restart the DaemonSet aws-node, so that its pods use the configured identity, or give the permissions back to the identity
-that they use until they are restarted.`,
+	Fix: `Restart the DaemonSet aws-node, so that its pods use the configured identity. Until then, give the permissions back to the
+identity that they use.`,
 	Refs: []string{
 		"https://github.com/aws/amazon-vpc-cni-k8s/issues/1338",
 		"https://docs.aws.amazon.com/eks/latest/userguide/cni-iam-role.html",

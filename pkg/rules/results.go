@@ -332,7 +332,11 @@ func askOrganization(a view.Answer) finding.Next {
 	if a.Result.By == iampolicy.LayerRCP {
 		policies = "resource control policies"
 	}
-	return finding.Advise("ask the administrators of your organization's " + policies + " to allow " + a.Action.Name + ": no policy of the account can override them")
+	advice := "ask the administrators of your organization's " + policies + " to allow " + a.Action.Name + ": no policy of the account can override them"
+	if a.Organization != nil {
+		advice += "; check with --org-profile reads the policies themselves"
+	}
+	return finding.Advise(advice)
 }
 
 // explainTrust is the command that shows statement by statement whether a trust policy

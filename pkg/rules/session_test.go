@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -46,7 +47,7 @@ func TestServiceControlPolicy(t *testing.T) {
 		s.Simulations = map[string][]snapshot.Simulation{tt.role: {{Action: tt.action, Resource: tt.resource, Decision: "implicitDeny", DeniedBy: snapshot.DeniedByOrganizations}}}
 		report := rules.Judge(view.New(s), rules.Options{WhyNotJoining: true})
 		got := resultOf(t, report.Results, id)
-		if got.Status != finding.Fail || got.Severity != finding.Error || !says(got, tt.action+": denied by a service control policy", "ask the administrators of your organization's service control policies") {
+		if got.Status != finding.Fail || got.Severity != finding.Error || !says(got, tt.action+": denied by a service control policy", "ask the administrators of your organization's service control policies", "--org-profile") {
 			t.Errorf("%s: %+v", id, got)
 		}
 		if ids := failed(rules.Judge(view.New(s), rules.Options{}).Results); slices.Contains(ids, "NR290") {
@@ -214,5 +215,23 @@ roles: {"arn:aws:iam::111122223333:role/goneRole": {notFound: true}}`)
 	if got.Status != finding.Fail || !says(got, "EC2NodeClass default: condition InstanceProfileReady is False: NodeRoleNotFound Failed to detect the NodeRole") ||
 		!slices.ContainsFunc(got.Causes, func(c finding.Ref) bool { return c.ID == "NR104" }) {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestTrustConditions: a trust policy that names EC2, and whose conditions no request of EC2
+// meets, is said to have such conditions.
+func TestTrustConditions(t *testing.T) {
+	for condition, want := range map[string]string{
+		`{"StringEquals":{"aws:SourceAccount":"444455556666"}}`:         "; the conditions of trust policy of eksNodeRole statement 2 are not met",
+		`{"StringEquals":{"aws:SourceVpc":"vpc-1"}}`:                    "; the conditions of trust policy of eksNodeRole statement 2 are not met",
+		`{"DateLessThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"}}`:   "; the conditions of trust policy of eksNodeRole statement 2 are not met",
+		`{"StringEqualsIfExists":{"aws:SourceAccount":"111122223333"}}`: "",
+	} {
+		s := overlay(t, `roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {trustPolicy: '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"eks.amazonaws.com"},"Action":"sts:AssumeRole"},{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole","Condition":`+condition+`}]}'}}`)
+		s.Source.CollectedAt = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+		r := resultOf(t, rules.Judge(view.New(s), rules.Options{}).Results, "NR301")
+		if (want == "") != (r.Status == finding.Pass) || !strings.Contains(r.Evidence[0], want) {
+			t.Errorf("%s: %+v", condition, r)
+		}
 	}
 }
