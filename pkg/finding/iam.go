@@ -31,7 +31,7 @@ type IAMRole struct {
 	Name string    `json:"name"`
 	ARN  string    `json:"arn"`
 	Uses []RoleUse `json:"uses"`
-	// NotFound is set where IAM knows no such role.
+	// NotFound is set where IAM has no such role.
 	NotFound bool `json:"notFound,omitempty"`
 	// SharedWith is who else holds it, and may not: clusters and Fargate profiles.
 	SharedWith []Sharer `json:"sharedWith,omitempty"`

@@ -213,7 +213,7 @@ func (a *Account) PolicyDocument(ctx context.Context, arn, version string) (stri
 
 // Simulate asks iam:SimulatePrincipalPolicy about every action on every resource.
 // It passes the condition keys that are known of a request in this region; the
-// simulator knows those of the principal itself.
+// simulator reads those of the principal itself.
 func (c *Client) Simulate(ctx context.Context, roleARN string, actions, resources []string) ([]snapshot.Simulation, error) {
 	const operation = "iam:SimulatePrincipalPolicy"
 	var answers []snapshot.Simulation
