@@ -88,7 +88,7 @@ type ManagedPolicy struct {
 // Wanted describes whether a role is to be allowed something.
 type Wanted string
 
-// The answers. What is not wanted and allowed all the same is too much.
+// The values. What is allowed although it is not wanted is too much.
 const (
 	WantedYes     Wanted = "yes"
 	WantedNo      Wanted = "no"
