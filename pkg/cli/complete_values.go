@@ -14,6 +14,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // completionTimeout is how long the shell may wait for names that only AWS has.
@@ -76,10 +77,12 @@ func afterComma(typed string, values []string) []string {
 	return list
 }
 
-// starting keeps the values that begin with what is typed, in any case.
+// starting keeps the values that begin with what is typed, in any case, and that are safe to
+// show: a shell takes each line of what is printed for a value.
 func starting(typed string, values []string) []string {
 	return slices.DeleteFunc(slices.Clone(values), func(v string) bool {
-		return len(v) < len(typed) || !strings.EqualFold(v[:len(typed)], typed)
+		return len(v) < len(typed) || !strings.EqualFold(v[:len(typed)], typed) ||
+			strings.ContainsFunc(v, func(r rune) bool { return r != '\t' && !text.Safe(r) }) // a tab begins the description
 	})
 }
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/examples"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/finding"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
@@ -30,11 +32,38 @@ func newFactsOptions(streams genericiooptions.IOStreams, config *kubeFlags) fact
 
 func (o *factsOptions) addFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
-		f.StringVarP(&o.file, "filename", "f", "", "Use the snapshot in this file instead of a live cluster, - for standard input")
+		f.VarP(&onceValue{value: &o.file}, "filename", "f", "Use the snapshot in this file instead of a live cluster, - for standard input")
 		(&enum{one: &o.example, words: examples.Names(), implied: "broken", unknown: "unknown example %q"}).addTo(f, "example", "", "Use a built-in example instead of a live cluster: %s")
 		o.live.addFlags(f)
 	})
 }
+
+// onceValue is the value of a flag that is given once: of kubectl's own -f all files count, and
+// here all but the last would be ignored.
+type onceValue struct {
+	value *string
+	given bool
+}
+
+// Set implements pflag.Value. Its error is a *problem.Error.
+func (o *onceValue) Set(value string) error {
+	if o.given && value != *o.value {
+		return &problem.Error{Problem: fmt.Sprintf("two files are given, %q and %q, and one is read", *o.value, value), Next: "run the command once for each file; check also takes a directory of snapshots"}
+	}
+	*o.value, o.given = value, true
+	return nil
+}
+
+// String implements pflag.Value.
+func (o *onceValue) String() string {
+	if o.value == nil {
+		return ""
+	}
+	return *o.value
+}
+
+// Type implements pflag.Value.
+func (o *onceValue) Type() string { return "string" }
 
 // complete refuses flags that name two sources.
 func (o *factsOptions) complete(cmd *cobra.Command) error {

@@ -32,6 +32,7 @@ func (w *work) accessEntries() {
 		}
 		if why = cmp.Or(why, e.Type.unknown()); why.Unknown != "" {
 			w.missing(snapshot.FactAccessEntries, principal, why)
+			w.unknownEntry(e, principal, why)
 			continue
 		}
 		entry := e.Facts
@@ -62,6 +63,19 @@ func (w *work) accessEntries() {
 			w.accessPolicies(principal, &entry)
 			w.s.AccessEntries[principal] = entry
 		}
+	}
+}
+
+// unknownEntry notes that an access entry may be of nodes whose role is not known.
+func (w *work) unknownEntry(e AccessEntry, principal string, why Value) {
+	if principal != "" && e.Type.Text != "" {
+		return
+	}
+	if e.Type.Unknown != "" || e.Type.Text != "" && nodeEntry(e.Type.Text) && !launched(e.Type.Text) {
+		w.missing(snapshot.FactHybridEntries, "", why)
+	}
+	if e.Type.Unknown != "" || launched(e.Type.Text) {
+		w.missing(snapshot.FactAutoScaling, e.Address, why)
 	}
 }
 

@@ -194,6 +194,9 @@ func (b *builder) nameResources() {
 	add := func(d Declared, n Name, kind string) {
 		arn := n.ARN
 		if arn == "" {
+			if n.Name.Text == "" && n.Prefix == "" {
+				n.Prefix = blockName(d.Address) + "-"
+			}
 			arn = n.in(b.place(d.Place), kind)
 			for base, i := arn, 2; taken[arn] && n.Name.Text == ""; i++ {
 				arn = fmt.Sprintf("%s-%d", base, i)
@@ -211,6 +214,14 @@ func (b *builder) nameResources() {
 	for _, p := range b.code.Profiles {
 		add(p.Declared, p.Name, "instance-profile")
 	}
+}
+
+// blockName is the last part of an address, without the key.
+func blockName(address string) string {
+	if i := strings.LastIndexByte(address, '['); i >= 0 && strings.HasSuffix(address, "]") {
+		address = address[:i]
+	}
+	return address[strings.LastIndexByte(address, '.')+1:]
 }
 
 // work is a snapshot as it is made.
@@ -261,7 +272,8 @@ func (w *work) fill() {
 // start them.
 func (w *work) nodesElsewhere() {
 	s := w.s
-	if len(s.NodeGroups)+len(s.KarpenterNodeClasses)+len(s.AutoModeNodeClasses)+len(s.AutoScalingGroups)+len(s.MappedRoles) == 0 && s.Cluster.AutoMode == nil {
+	auto := s.Cluster.AutoMode != nil && s.Cluster.AutoMode.NodeRoleARN != "" // else its own node classes have the roles
+	if len(s.NodeGroups)+len(s.KarpenterNodeClasses)+len(s.AutoModeNodeClasses)+len(s.AutoScalingGroups)+len(s.MappedRoles) == 0 && !auto {
 		w.missing(snapshot.FactNodeGroups, "", w.elsewhere("what starts nodes of cluster "+w.name+" is"))
 	}
 }
@@ -422,6 +434,8 @@ func (w *work) belongs(cluster Value) (is bool, why Value) {
 		return false, cluster
 	case w.of(w.target, cluster), cluster.Empty() && w.alone:
 		return true, Value{}
+	case slices.ContainsFunc(w.code.Clusters, func(c Cluster) bool { return c.Read && c.Address == cluster.Resource && c.Name.Unknown != "" }):
+		return false, Unknown(fmt.Sprintf("which cluster %s is, is known only after apply", cluster.Resource))
 	case w.Cluster != nil && w.Name.Unknown != "" && cluster.Text != "":
 		return false, Unknown(fmt.Sprintf("whether cluster %s is %s is known only after apply", cluster.Text, w.Address))
 	}

@@ -116,3 +116,42 @@ func TestMappedElsewhere(t *testing.T) {
 		}
 	}
 }
+
+// TestAutoModeWithoutRole: EKS Auto Mode without a role for its own node pools has node classes
+// that may be applied with kubectl, so that no node role in the code is no proof of none.
+func TestAutoModeWithoutRole(t *testing.T) {
+	for role, want := range map[iac.Value]finding.Status{{}: finding.Unknown, {Resource: "nodeRole"}: finding.Pass} {
+		code := base()
+		code.NodeGroups = nil
+		code.Clusters[0].AutoMode = &iac.AutoMode{Role: role}
+		if got := status(t, code, "NR100"); got != want {
+			t.Errorf("with the role %+v: %s, not %s", role, got, want)
+		}
+	}
+}
+
+// TestUnknownPrincipal: an access entry of nodes whose role is not known leaves it open whether
+// all node roles were found, and whether hybrid nodes have access.
+func TestUnknownPrincipal(t *testing.T) {
+	for _, c := range []struct {
+		kind            iac.Value
+		found, isHybrid finding.Status
+	}{
+		{iac.Text("STANDARD"), finding.Pass, finding.Depends},
+		{iac.Text("EC2_LINUX"), finding.Unknown, finding.Depends},
+		{iac.Text("HYBRID_LINUX"), finding.Pass, finding.Unknown},
+		{iac.Unknown("x is known only after apply"), finding.Unknown, finding.Unknown},
+	} {
+		code := base()
+		code.Clusters[0].RemoteNetworks = []string{"10.200.0.0/16"}
+		code.AccessEntries = []iac.AccessEntry{{
+			Declared: declared("entry"), Cluster: iac.Value{Resource: "cluster"}, Principal: iac.Unknown("y is known only after apply"), Type: c.kind,
+		}}
+		if got := status(t, code, "NR100"); got != c.found {
+			t.Errorf("an entry of type %+v: NR100 is %s, not %s", c.kind, got, c.found)
+		}
+		if got := status(t, code, "NR509"); got != c.isHybrid {
+			t.Errorf("an entry of type %+v: NR509 is %s, not %s", c.kind, got, c.isHybrid)
+		}
+	}
+}

@@ -132,7 +132,21 @@ func (a Action) known(resource string, at Place, known *iampolicy.Context) *iamp
 	if foreign {
 		known.Set("aws:ResourceAccount", account).Forget("aws:ResourceOrgID").Forget("aws:ResourceOrgPaths")
 	}
+	if slices.Contains(eksRegistries, account) {
+		const organization = "o-of-amazon-eks" // it is not known, and no policy names it
+		known.Optional("aws:ResourceOrgID", organization).Optional("aws:ResourceOrgPaths", organization+"/")
+	}
 	return known
+}
+
+// eksRegistries are the accounts of Amazon EKS whose registries have the images of add-ons;
+// none of them is in an organization of a customer.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/add-ons-images.html; those of ISO
+// partitions: awslabs/amazon-eks-ami get-ecr-uri.sh.
+var eksRegistries = []string{
+	"013241004608", "066635153087", "121268973566", "151742754352", "187977181151", "296578399912", "455263428931", "491585149902",
+	"558608220178", "590381155156", "602401143452", "725322719131", "730335286997", "759879836304", "761377655185", "800184023465",
+	"877085696533", "900612956339", "918309763551", "961992271922",
 }
 
 // passesNoTags are the actions of nodes, pods and the control plane whose requests pass no

@@ -21,7 +21,7 @@ func (p *planner) allowCNI(r finding.Result) ([]Step, error) {
 	switch {
 	case p.ownRolePlanned != "":
 		return nil, nil // the planned role of aws-node has them
-	case view.AccountOf(role.ARN) != p.v.Place.Account:
+	case !role.OfAccount():
 		return nil, manual("the role belongs to another account").next(r.Next...)
 	case role.Facts.NotFound && identity.Own():
 		return p.recreateOwnRole(identity)

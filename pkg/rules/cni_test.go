@@ -277,6 +277,16 @@ nodes: {ip-10-0-1-17.eu-west-1.compute.internal: {windows: true}, ip-10-0-2-41.e
 			map[string]finding.Status{"NR206": finding.NotApplicable, "NR211": finding.NotApplicable},
 			"",
 		},
+		{
+			"nor the Pod Identity Agent", `
+podIdentityAgent: {nodes: {}}
+awsNode: {pods: null}
+nodeGroups: {apps: {amiType: WINDOWS_CORE_2022_x86_64}, system: null}
+nodes: {ip-10-0-1-17.eu-west-1.compute.internal: {windows: true}, ip-10-0-2-41.eu-west-1.compute.internal: null, ip-10-0-1-90.eu-west-1.compute.internal: null}
+roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {attachedPolicies: []}}`,
+			map[string]finding.Status{"NR204": finding.NotApplicable, "NR214": finding.NotApplicable},
+			"",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -49,6 +49,8 @@ func TestEndpointPolicies(t *testing.T) {
 		"layers, of whoever is in a VPC":        {endpoint("s3", when(`{"StringEquals":{"aws:SourceVpc":"vpc-1","aws:SourceVpce":"vpce-1"}}`), ""), finding.Pass, ""},
 		"layers, of principals of an account":   {endpoint("s3", when(`{"StringEquals":{"aws:PrincipalAccount":"111122223333"}}`), ""), finding.NotApplicable, "aws:PrincipalAccount"},
 		"the organization is unknown":           {endpoint("ec2", when(`{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}`), ""), finding.NotApplicable, "aws:PrincipalOrgID"},
+		"images of EKS, in no organization":     {endpoint("ecr.dkr", when(`{"StringEquals":{"aws:ResourceOrgID":"o-1"}}`), ""), finding.Fail, "ecr:BatchGetImage"},
+		"images of EKS, by account":             {endpoint("ecr.dkr", when(`{"StringEquals":{"aws:ResourceAccount":"602401143452"}}`), ""), finding.Pass, ""},
 		"the node role alone":                   {endpoint("ec2", when(`{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/eksNodeRole"}}`), ""), finding.Pass, ""},
 		"another role alone":                    {endpoint("ec2", when(`{"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/bastion"}}`), ""), finding.Fail, "ec2:DescribeInstances: no statement"},
 		"a Deny":                                {endpoint("ecr.api", `{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"},{"Sid":"NoLogin","Effect":"Deny","Principal":"*","Action":"ecr:GetAuthorizationToken","Resource":"*"}]}`, ""), finding.Fail, "ecr:GetAuthorizationToken: denied by policy of VPC endpoint vpce-1 (ecr.api) statement 2 (NoLogin)"},

@@ -176,9 +176,12 @@ func (r *iamRole) nodeNeeds(node *view.NodeRole, identity view.Identity) {
 		r.answered("pull", finding.WantedYes, asked.answers)
 	}
 	agent := finding.WantedUnknown
-	if inUse, _, unread := r.v.PodIdentityInUse(); inUse || node.OnlyAutoMode() {
+	switch inUse, _, unread := r.v.PodIdentityInUse(); {
+	case !r.v.RunsAgent(node):
+		agent = ""
+	case inUse || node.OnlyAutoMode():
 		agent = finding.WantedYes
-	} else if len(unread) == 0 {
+	case len(unread) == 0:
 		agent = ""
 	}
 	if agent != "" {

@@ -114,7 +114,7 @@ func pullOf(v *view.View, r *view.Role, runs bool, without ...string) pull {
 	some, all := askImages(r, images), sumUp(every.answers)
 	denied := len(sumUp(some.answers).denied) > 0
 	switch {
-	case slices.ContainsFunc(every.answers, func(a view.Answer) bool { return a.Organization != nil }), denied && len(all.denied) > 0:
+	case slices.ContainsFunc(all.denied, func(a view.Answer) bool { return a.Organization != nil }), denied && len(all.denied) > 0:
 		return every
 	case denied:
 		return some

@@ -21,6 +21,7 @@ node role; where aws-node itself is such a pod, the node never becomes Ready.`,
 AmazonEKSWorkerNodeMinimalPolicy allow it.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html",
+		"https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html",
 		"https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonEKSWorkerNodeMinimalPolicy.html",
 	},
 	Needs: []snapshot.Fact{snapshot.FactRoles, snapshot.FactAttachedPolicies, snapshot.FactInlinePolicies, snapshot.FactPolicies, snapshot.FactAgent, snapshot.FactPodIdentity},
@@ -37,6 +38,8 @@ roles:
 			switch {
 			case r.Facts.NotFound:
 				report(noSuchRole(r))
+			case !v.RunsAgent(r):
+				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the Pod Identity Agent does not run on Windows nodes"})
 			case !inUse && r.OnlyAutoMode():
 				report(judgeAgent(r.Role, subject, "EKS Auto Mode nodes include the agent"))
 			case !inUse && len(unread) > 0:

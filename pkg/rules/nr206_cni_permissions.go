@@ -53,7 +53,7 @@ node role only where aws-node has no role of its own.`,
 }
 
 func judgeCNI(v *view.View, r *view.Role, subject finding.Subject) finding.Result {
-	if account := view.AccountOf(r.ARN); account != "" && account != v.Place.Account {
+	if account := view.AccountOf(r.ARN); !r.OfAccount() {
 		return finding.Result{
 			Status: finding.Fail, Subject: subject,
 			Message:  fmt.Sprintf("%s is in account %s, and aws-node cannot manage the network interfaces of account %s with it", r.Name, account, v.Place.Account),

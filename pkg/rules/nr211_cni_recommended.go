@@ -27,6 +27,10 @@ roles:
 	Good: `{}`,
 	Check: func(v *view.View, report Reporter) {
 		judge := func(r *view.Role, subject finding.Subject) {
+			if !r.OfAccount() {
+				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: r.Name + " is in another account: see NR206"})
+				return
+			}
 			if r.Facts.NotFound {
 				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "role " + r.Name + " does not exist"})
 				return

@@ -49,6 +49,10 @@ addresses. It calls EC2 with the cluster role, and AmazonEKSClusterPolicy does n
 		if subject.ARN == "" || v.Snapshot.Cluster.LocalControlPlane {
 			return
 		}
+		if r == nil && !on {
+			report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "the facts do not have the cluster role " + subject.Name})
+			return
+		}
 		if r == nil {
 			r = v.Role(subject.ARN) // whose Unread says that the facts do not have it
 		}

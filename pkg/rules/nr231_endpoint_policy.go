@@ -86,7 +86,7 @@ func nodesThroughEndpoints(v *view.View, r *view.NodeRole) finding.Result {
 		cni := v.CNI()
 		call("ec2", ofEC2(cni.Required())...)
 	}
-	if inUse, _, _ := v.PodIdentityInUse(); inUse {
+	if inUse, _, _ := v.PodIdentityInUse(); inUse && v.RunsAgent(r) {
 		call("eks-auth", need.PodIdentityAgent...)
 	}
 	images, complete, unread := pulledBy(v, r)

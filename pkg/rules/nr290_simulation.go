@@ -18,7 +18,7 @@ var simulation = Rule{
 	NoRepair: "which of the two answers is wrong is unknown",
 	Title:    "The IAM policy simulator agrees with this program",
 	Why: `AWS and this program disagree: one of the two verdicts is wrong. Both evaluate the same policies. A denial by a
-service control policy is not a difference: the rule whose permission it denies reports it.`,
+service control policy is not a difference: the rule whose permission it denies fails.`,
 	Fix: `Compare "kubectl noderole can ROLE ACTION RESOURCE --explain" with the simulator's answer, and report the difference.`,
 	Refs: []string{
 		"https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html",

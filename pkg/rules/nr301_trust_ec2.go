@@ -80,7 +80,11 @@ func judgeTrust(v *view.View, r *view.NodeRole) finding.Result {
 		if a.Result.Explicit {
 			result.Evidence = append(result.Evidence, fmt.Sprintf("%s: denied by %s", a.Action.For, statementList(a.Result.Statements)))
 		} else {
-			result.Evidence = append(result.Evidence, fmt.Sprintf("%s: no statement of the trust policy allows sts:AssumeRole", a.Action.For))
+			line := fmt.Sprintf("%s: no statement of the trust policy allows sts:AssumeRole", a.Action.For)
+			if ref, found := conditional(r.Trust(), a); found {
+				line += "; the conditions of " + ref.String() + " are not met"
+			}
+			result.Evidence = append(result.Evidence, line)
 		}
 	}
 	if names := trusted(r.Role); names != "" {
@@ -93,6 +97,18 @@ func judgeTrust(v *view.View, r *view.NodeRole) finding.Result {
 		result.Next = []finding.Next{finding.Advise("change the Deny statement of the trust policy: an Allow statement does not override it")}
 	}
 	return result
+}
+
+// conditional returns the first statement of a trust policy that would allow a service that is
+// denied if its conditions were met.
+func conditional(trust *iampolicy.Document, denied view.Answer) (ref iampolicy.Reference, found bool) {
+	i := slices.IndexFunc(denied.Result.Nearest, func(ref iampolicy.Reference) bool {
+		return slices.Contains(trust.Statements[ref.Index].Principals["Service"], denied.Action.For)
+	})
+	if i < 0 {
+		return ref, false
+	}
+	return denied.Result.Nearest[i], true
 }
 
 // trusted lists who the trust policy's Allow statements name.

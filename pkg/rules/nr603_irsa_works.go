@@ -58,7 +58,7 @@ func judgeIRSA(v *view.View, r *view.Role) finding.Result {
 		trust = r.TrustAllows(v.IRSASession(), "sts:AssumeRoleWithWebIdentity")
 	}
 	switch account := view.AccountOf(r.ARN); {
-	case account != "" && account != v.Place.Account: // it needs an OIDC provider there, which is not read
+	case !r.OfAccount(): // it needs an OIDC provider there, which is not read
 		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: r.Name + " is in account " + account + ", where aws-node cannot use it: see NR206"}
 	case r.Facts.NotFound:
 		result.Evidence = []string{"iam:GetRole " + r.Name + ": NoSuchEntity"}

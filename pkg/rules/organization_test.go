@@ -84,12 +84,21 @@ organization:
 			organization(all, rcp("sts:AssumeRoleWithWebIdentity", `,"Condition":{"Null":{"token.actions.githubusercontent.com:sub":"true"}}`)), "NR603",
 			"denied by RCP Own statement 1 (Mine)", "organization's resource control policies",
 		},
+		// AWS's example leaves the action out, as such a request has no organization.
+		"an RCP denies everyone but principals of the organization, tokens included": {
+			organization(all, rcp("sts:*", `,"Condition":{"StringNotEqualsIfExists":{"aws:PrincipalOrgID":"o-1"},"BoolIfExists":{"aws:PrincipalIsAWSService":"false"}}`)), "NR603",
+			"sts:AssumeRoleWithWebIdentity: denied by RCP Own statement 1 (Mine)", "organization's resource control policies",
+		},
 		"an RCP denies EKS Pod Identity to tag sessions": {
 			organization(all, rcp("sts:TagSession", "")) + ruleNamed(t, "NR604").Good, "NR604",
 			"sts:TagSession: denied by RCP Own statement 1 (Mine)", "organization's resource control policies",
 		},
 		"an SCP denies resources of other organizations": {
 			organization(all+`,{"Effect":"Deny","Action":"*","NotResource":"arn:aws:ecr:*:602401143452:repository/*","Condition":{"StringNotEqualsIfExists":{"aws:ResourceOrgID":"o-1","ec2:Owner":"amazon"}}}`, none), "", "", "",
+		},
+		"an SCP denies resources of other organizations, also EKS's": {
+			organization(all+`,{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"StringNotEqualsIfExists":{"aws:ResourceOrgID":"${aws:PrincipalOrgID}"}}}`, none), "NR202",
+			"ecr:BatchGetImage, ecr:GetDownloadUrlForLayer: denied by SCP Own statement 2", "organization's service control policies",
 		},
 		"an SCP denies resources outside of an organizational unit": {
 			organization(all+`,{"Effect":"Deny","Action":"*","NotResource":"arn:aws:ecr:*:602401143452:repository/*","Condition":{"ForAllValues:StringNotLike":{"aws:ResourceOrgPaths":"o-1/r-1/ou-1/*","aws:PrincipalOrgPaths":"o-1/*"}}}`, none), "", "", "",

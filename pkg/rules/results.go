@@ -150,19 +150,11 @@ func (all allowedAll) result(subject finding.Subject, who, can, cannot string) f
 			Status: finding.Depends, Subject: subject,
 			Message:  fmt.Sprintf("whether %s %s depends on the request", who, can),
 			Evidence: append(dependsLines(all.depends), grantLines(all.allowed)...),
-			Next:     []finding.Next{clarify(who, all.depends)},
+			Next:     []finding.Next{explainAction(who, all.depends[0].Action.Name).With("shows what it depends on")},
 		}
 	default:
 		return finding.Result{Status: finding.Pass, Subject: subject, Message: who + " " + can, Evidence: grantLines(all.allowed)}
 	}
-}
-
-// clarify says how to see what answers depend on.
-func clarify(who string, depends []view.Answer) finding.Next {
-	if slices.ContainsFunc(depends, func(a view.Answer) bool { return a.Organization != nil }) {
-		return finding.Advise("check again with --org-profile: it reads the service control policies, and evaluates them with what is known of the request")
-	}
-	return explainAction(who, depends[0].Action.Name).With("shows what it depends on")
 }
 
 func namesOf(answers []view.Answer) []string {
@@ -197,6 +189,8 @@ const notAllowed = "no statement allows "
 
 func whyDenied(a view.Answer) string {
 	switch {
+	case a.Organization != nil:
+		return "denied by a service control policy, according to the IAM policy simulator (" + a.Organization.Decision + " on " + a.Organization.Resource + ")"
 	case a.Result.Explicit:
 		return "denied by " + statementList(a.Result.Statements)
 	case a.Result.By == iampolicy.LayerSCP:
@@ -228,9 +222,6 @@ func dependsLines(answers []view.Answer) []string { return grouped(answers, whyD
 func whyDepends(a view.Answer) string {
 	if a.NotNeeded != "" {
 		return whyDenied(a) + "; not needed where " + a.NotNeeded
-	}
-	if a.Organization != nil {
-		return "the IAM policy simulator says that a service control policy denies it (" + a.Organization.Decision + " on " + a.Organization.Resource + "); it does not have every value that such a policy can have a condition on"
 	}
 	if len(a.Result.DependsOn) == 0 {
 		return "depends on the request"

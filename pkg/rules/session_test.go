@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -33,8 +34,8 @@ func says(r finding.Result, words ...string) bool {
 }
 
 // TestServiceControlPolicy: a denial that the IAM policy simulator puts down to the organization
-// leaves the rule open whose permission it is, as the simulator does not say which values
-// it lacked, and is no disagreement.
+// fails the rule whose permission it is, also among what keeps nodes from joining, and
+// is no disagreement.
 func TestServiceControlPolicy(t *testing.T) {
 	const node, own = "arn:aws:iam::111122223333:role/eksNodeRole", "arn:aws:iam::111122223333:role/eksCNIRole"
 	for id, tt := range map[string]struct{ role, action, resource string }{
@@ -44,18 +45,31 @@ func TestServiceControlPolicy(t *testing.T) {
 	} {
 		s := overlay(t, `{}`)
 		s.Simulations = map[string][]snapshot.Simulation{tt.role: {{Action: tt.action, Resource: tt.resource, Decision: "implicitDeny", DeniedBy: snapshot.DeniedByOrganizations}}}
-		report := rules.Judge(view.New(s), rules.Options{})
+		report := rules.Judge(view.New(s), rules.Options{WhyNotJoining: true})
 		got := resultOf(t, report.Results, id)
-		if got.Status != finding.Depends || got.Severity != finding.Error || !says(got, tt.action+": the IAM policy simulator says that a service control policy denies it", "--org-profile") {
+		if got.Status != finding.Fail || got.Severity != finding.Error || !says(got, tt.action+": denied by a service control policy", "ask the administrators of your organization's service control policies") {
 			t.Errorf("%s: %+v", id, got)
 		}
-		if ids := failed(report.Results); len(ids) > 0 {
-			t.Errorf("%s: %v fail", id, ids)
+		if ids := failed(rules.Judge(view.New(s), rules.Options{}).Results); slices.Contains(ids, "NR290") {
+			t.Errorf("%s: NR290 fails as well", id)
+		}
+		decided := false
+		for _, role := range report.IAM.Roles {
+			for _, n := range role.Needs {
+				decided = decided || slices.ContainsFunc(n.Decisions, func(d finding.Decision) bool { return d.By == "organization" && slices.Contains(d.Actions, tt.action) })
+			}
+		}
+		if !decided {
+			t.Errorf("%s: no decision of the report is the organization's", id)
 		}
 		// The policies themselves decide where they were read.
 		s.Organization = &snapshot.Organization{ID: "o-1", ManagementAccount: "999999999999", Levels: []snapshot.OrganizationLevel{{ID: "r-1"}, {ID: "111122223333"}}}
-		if got := resultOf(t, rules.Judge(view.New(s), rules.Options{}).Results, id); got.Status != finding.Pass {
+		read := rules.Judge(view.New(s), rules.Options{}).Results
+		if got := resultOf(t, read, id); got.Status != finding.Pass {
 			t.Errorf("%s, with the policies: %+v", id, got)
+		}
+		if ids := failed(read); len(ids) > 0 {
+			t.Errorf("%s, with the policies: %v fail", id, ids)
 		}
 	}
 }
@@ -201,5 +215,23 @@ roles: {"arn:aws:iam::111122223333:role/goneRole": {notFound: true}}`)
 	if got.Status != finding.Fail || !says(got, "EC2NodeClass default: condition InstanceProfileReady is False: NodeRoleNotFound Failed to detect the NodeRole") ||
 		!slices.ContainsFunc(got.Causes, func(c finding.Ref) bool { return c.ID == "NR104" }) {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestTrustConditions: a trust policy that names EC2, and whose conditions no request of EC2
+// meets, is said to have such conditions.
+func TestTrustConditions(t *testing.T) {
+	for condition, want := range map[string]string{
+		`{"StringEquals":{"aws:SourceAccount":"444455556666"}}`:         "; the conditions of trust policy of eksNodeRole statement 2 are not met",
+		`{"StringEquals":{"aws:SourceVpc":"vpc-1"}}`:                    "; the conditions of trust policy of eksNodeRole statement 2 are not met",
+		`{"DateLessThan":{"aws:CurrentTime":"2020-01-01T00:00:00Z"}}`:   "; the conditions of trust policy of eksNodeRole statement 2 are not met",
+		`{"StringEqualsIfExists":{"aws:SourceAccount":"111122223333"}}`: "",
+	} {
+		s := overlay(t, `roles: {"arn:aws:iam::111122223333:role/eksNodeRole": {trustPolicy: '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"eks.amazonaws.com"},"Action":"sts:AssumeRole"},{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole","Condition":`+condition+`}]}'}}`)
+		s.Source.CollectedAt = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+		r := resultOf(t, rules.Judge(view.New(s), rules.Options{}).Results, "NR301")
+		if (want == "") != (r.Status == finding.Pass) || !strings.Contains(r.Evidence[0], want) {
+			t.Errorf("%s: %+v", condition, r)
+		}
 	}
 }

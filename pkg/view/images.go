@@ -115,6 +115,17 @@ func (v *View) RunsSystemImages(r *NodeRole) bool {
 	return !r.OnlyAutoMode() && (!windows || linux)
 }
 
+// RunsAgent reports whether nodes with the role can run the EKS Pod Identity Agent: Windows
+// nodes do not, unless a pod of it is on one.
+// Source: https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html (restrictions).
+func (v *View) RunsAgent(r *NodeRole) bool {
+	if r.OnlyAutoMode() || v.RunsSystemImages(r) {
+		return true
+	}
+	agent := v.Snapshot.PodIdentityAgent
+	return agent != nil && slices.ContainsFunc(r.Nodes, func(name string) bool { return agent.Nodes[name] })
+}
+
 // PullOf is what pulling an image from a private registry of ECR calls; nothing for
 // another image.
 func PullOf(i snapshot.Image) []need.Action {

@@ -117,6 +117,12 @@ func (v *View) tokensRequired() map[string]bool {
 	return v.tokens
 }
 
+// OfAccount reports whether the role is in the cluster's account.
+func (r *Role) OfAccount() bool {
+	account := AccountOf(r.ARN)
+	return account == "" || account == r.v.Place.Account
+}
+
 // AccountOf is the account in an ARN; empty where it has none.
 func AccountOf(arn string) string {
 	a, _ := snapshot.ParseARN(arn)

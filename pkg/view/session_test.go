@@ -332,7 +332,7 @@ func TestTargetRole(t *testing.T) {
 }
 
 // TestOrganization: a denial by a service control policy that the IAM policy simulator reported
-// leaves the answer open, unless it is known that the simulator lacked a value of the request.
+// is certain, unless the simulator lacked a value of the request.
 func TestOrganization(t *testing.T) {
 	all := map[string]string{"all": `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`}
 	for name, tt := range map[string]struct {
@@ -349,7 +349,7 @@ func TestOrganization(t *testing.T) {
 			s.Simulations = map[string][]snapshot.Simulation{roleARN: {tt.simulation}}
 		})
 		answer := role.Can(need.Pull[1])
-		if got := answer.Verdict == Depends && answer.Organization != nil; got != tt.denied {
+		if got := answer.Verdict == Denied && answer.Organization != nil; got != tt.denied {
 			t.Errorf("%s: %v", name, answer.Verdict)
 		}
 		if role.ByPolicies(role.v.InstanceSession(), need.Pull[1]).Verdict != Allowed {

@@ -192,20 +192,20 @@ type Answer struct {
 	// NotNeeded is set, for Depends, where the policies deny it, and says where nodes do
 	// without.
 	NotNeeded string
-	// Organization is set, for Depends and Unknown, where the IAM policy simulator says
-	// that a service control policy denies it, and the policies that were read do not.
+	// Organization is set where the IAM policy simulator reports that a service control
+	// policy denies it, and the role's policies do not.
 	Organization *snapshot.Simulation
 }
 
 // Blocked reports whether another policy would not change a denial: an explicit Deny,
 // the permissions boundary, the session policy or a service control policy denies.
 func (a Answer) Blocked() bool {
-	return a.Result.Explicit || a.Result.By == iampolicy.LayerBoundary || a.Result.By == iampolicy.LayerSession || a.ByOrganization()
+	return a.Organization != nil || a.Result.Explicit || a.Result.By == iampolicy.LayerBoundary || a.Result.By == iampolicy.LayerSession || a.ByOrganization()
 }
 
 // ByOrganization reports whether a policy of the organization denies.
 func (a Answer) ByOrganization() bool {
-	return a.Verdict == Denied && (a.Result.By == iampolicy.LayerSCP || a.Result.By == iampolicy.LayerRCP)
+	return a.Organization != nil || a.Verdict == Denied && (a.Result.By == iampolicy.LayerSCP || a.Result.By == iampolicy.LayerRCP)
 }
 
 // Can answers whether the role is effectively allowed an action, everywhere that
@@ -220,22 +220,18 @@ func (r *Role) session() *Session {
 	return r.usedBy
 }
 
-// CanAs is Can for a session.
-//
-// Where the service control policies were not read, what AWS's policy simulator says of
-// them leaves the answer open. It evaluates their conditions without the values of a real
-// request and, unlike for other policies, does not say which values it lacked: it is known
-// to deny what is allowed.
-// Sources: aws-sdk-go-v2/service/iam types.EvaluationResult, MissingContextValues;
-// aws/aws-sdk#102, aws/aws-toolkit-vscode#3106.
+// CanAs is Can for a session. A denial by a service control policy that AWS's policy
+// simulator reports is certain, whatever the role's policies allow, unless the simulator
+// lacked a value of the request. Where the service control policies themselves were read,
+// they decide: the simulator evaluates them without most values of a real request.
+// Source: https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html
 func (r *Role) CanAs(s *Session, a need.Action) Answer {
 	answer := r.ByPolicies(s, a)
-	if answer.Verdict == Denied || answer.Verdict != Unknown && r.v.OrganizationRead() {
+	if answer.Verdict == Denied || r.v.OrganizationRead() {
 		return answer
 	}
-	answer.Organization = r.deniedByOrganization(a)
-	if answer.Organization != nil && answer.Verdict == Allowed {
-		answer.Verdict = Depends
+	if simulation := r.deniedByOrganization(a); simulation != nil {
+		answer.Verdict, answer.Unread, answer.Organization = Denied, nil, simulation
 	}
 	return answer
 }

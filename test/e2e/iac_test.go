@@ -118,6 +118,7 @@ func TestTerraformPlans(t *testing.T) {
 		}},
 		{"karpenter", 1, []string{`^FAIL  NR501  shop-class has no access entry or aws-auth mapping$`}},
 		{"two", 1, []string{`^FAIL  NR102  node is also the cluster role of shop-us in us-east-1$`, `^FAIL  NR101  node is also the cluster role of shop-us$`}},
+		{"blueprint", 1, []string{`^FAIL  NR202  karpenter-\(after apply\) cannot pull images from ECR$`, `^nodes-\(after apply\) +ok +ok +ok +ok `, `^0 errors, 0 warnings, `, `aws_auth\.data\.mapRoles is\s+known only after apply`}},
 		{"unknown", 3, []string{`^shop-node +ok +ok +unknown `, `marked as\s+sensitive`}},
 	} {
 		t.Run(c.config, func(t *testing.T) {

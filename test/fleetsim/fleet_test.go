@@ -278,9 +278,9 @@ func (c *cloud) limit(parallel int) time.Duration {
 func BenchmarkFleet(b *testing.B) { benchmarkFleet(b, newWorld(b, 200, 5, exampleRegion)) }
 
 // BenchmarkUneven reads 10 accounts with 20 clusters each, which are more accounts than places
-// and as many clusters as their rate allows in 40 seconds, and 400 accounts with one cluster.
+// and as many clusters as their rate allows in 40 seconds, and 200 accounts with one cluster.
 func BenchmarkUneven(b *testing.B) {
-	w := newWorld(b, 410, 1, exampleRegion)
+	w := newWorld(b, 210, 1, exampleRegion)
 	kinds := templates(b)
 	for i, id := range sorted(w.accounts)[:10] {
 		for j := range 19 {

@@ -3,6 +3,7 @@ package terraform
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -524,7 +525,9 @@ func (d *reader) followResource(s *search, at scope, list []step, keyed bool, de
 		switch {
 		case known: // so that it is not the reason
 		case slices.Contains(s.want, t.kind):
-			s.found[t.text] = s.found[t.text] || depth == 0
+			if !d.followRead(s, t, depth) {
+				s.found[t.text] = s.found[t.text] || depth == 0
+			}
 		case attribute != nil:
 			e := t.config.Expressions[rest[1].name]
 			d.follow(s, scope{t.modules, t.name.key, t.config.ForEach}, e.all(), depth+1)
@@ -534,6 +537,26 @@ func (d *reader) followResource(s *search, at scope, list []step, keyed bool, de
 			}
 		}
 	}
+}
+
+// followRead follows the name of a data source, where it is not known, to the resource that the
+// data source reads; it reports whether it has done so.
+func (d *reader) followRead(s *search, t *resource, depth int) bool {
+	if _, unknown, _ := t.at("name"); !t.data || !unknown {
+		return false
+	}
+	key := "read " + t.text
+	if s.seen[key] {
+		return true // it is followed already
+	}
+	s.seen[key] = true
+	own := search{want: s.want, found: map[string]bool{}, seen: s.seen}
+	d.follow(&own, scope{t.modules, t.name.key, t.config.ForEach}, t.config.Expressions["name"].all(), depth+1)
+	maps.Copy(s.found, own.found)
+	if len(own.found) == 0 {
+		s.found[t.text] = s.found[t.text] || depth == 0
+	}
+	return true
 }
 
 // deletions are the facts that the kinds of resources are, with the attribute that is the key

@@ -57,7 +57,11 @@ func openSources(dir string) *sources {
 		return s
 	}
 	for _, m := range list.Modules {
-		if filepath.IsLocal(m.Dir) || strings.HasPrefix(m.Dir, "..") {
+		switch {
+		case m.Dir == "":
+		case filepath.IsAbs(m.Dir): // of a module whose source is such a path
+			s.dirs[m.Key] = m.Dir
+		default:
 			s.dirs[m.Key] = filepath.Join(dir, m.Dir)
 		}
 	}

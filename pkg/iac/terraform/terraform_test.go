@@ -2,6 +2,7 @@ package terraform_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -64,6 +65,37 @@ func verdicts(s *snapshot.Snapshot, statuses ...finding.Status) []string {
 	return list
 }
 
+// installed is a copy of a configuration with the list of modules that terraform init writes.
+func installed(t *testing.T, config string, modules map[string]string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), config)
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("..", "..", "..", "test", "e2e", "terraform", "configs", config))); err != nil {
+		t.Fatal(err)
+	}
+	var list []map[string]string
+	for _, key := range slices.Sorted(maps.Keys(modules)) {
+		list = append(list, map[string]string{"Key": key, "Dir": modules[key]})
+	}
+	// The source of a module may be an absolute path, too.
+	list[0]["Dir"] = filepath.Join(dir, list[0]["Dir"])
+	text, err := json.Marshal(map[string]any{"Modules": list})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, ".terraform", "modules"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".terraform", "modules", "modules.json"), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// mapped are the verdicts that an unknown aws-auth leaves open.
+func mapped(role, cluster string) []string {
+	return []string{"NR501 " + role, "NR504 " + role, "NR505 " + cluster, "NR506 " + role}
+}
+
 func TestPlans(t *testing.T) {
 	type cluster struct {
 		Cluster         string
@@ -90,6 +122,20 @@ func TestPlans(t *testing.T) {
 			{Cluster: "eu-west-1/elsewhere", Roles: []string{"elsewhere"}},
 			{Cluster: "eu-west-1/shop-eu", Roles: []string{"node"}, Failed: []string{"NR102 node"}},
 			{Cluster: "us-east-1/shop-us", Roles: []string{"node"}, Failed: []string{"NR101 node"}},
+		}},
+		// Which role Karpenter's nodes have, and whose the Auto Scaling groups are, only the sources
+		// of the modules say.
+		{"blueprint.json", "", []cluster{
+			{Cluster: "eu-west-1/old", Roles: []string{"nodes-(after apply)"}, Unknown: append([]string{"NR100 old"}, mapped("nodes-(after apply)", "old")...)},
+			{Cluster: "eu-west-1/other", Roles: []string{"nodes-(after apply)-2"}, Unknown: []string{"NR100 other"}},
+			{Cluster: "eu-west-1/shop", Roles: []string{"nodes-(after apply)-3"}, Unknown: []string{
+				"NR100 shop", "NR502 nodes-(after apply)-3", "NR503 nodes-(after apply)-3", "NR506 nodes-(after apply)-3",
+			}},
+		}},
+		{"blueprint.json", installed(t, "blueprint", map[string]string{"addons": "modules/addons", "addons.karpenter": "modules/irsa", "nodes": "modules/nodes"}), []cluster{
+			{Cluster: "eu-west-1/old", Roles: []string{"nodes-(after apply)"}, Unknown: mapped("nodes-(after apply)", "old")},
+			{Cluster: "eu-west-1/other", Roles: []string{"nodes-(after apply)-2"}},
+			{Cluster: "eu-west-1/shop", Roles: []string{"karpenter-(after apply)", "nodes-(after apply)-3"}, Failed: []string{"NR202 karpenter-(after apply)"}},
 		}},
 		// The node group names its role by a local value, which only the sources have.
 		{"unknown.json", "", []cluster{{Cluster: "eu-west-1/shop", Unknown: []string{"NR100 shop"}}}},

@@ -66,6 +66,7 @@ var resources = map[string]*tfprotov5.Schema{
 
 var dataSources = map[string]*tfprotov5.Schema{
 	"aws_caller_identity": schema("id c, account_id c"),
+	"aws_eks_cluster":     schema("id c, name r, endpoint c"),
 	"aws_region":          schema("id c, name c"),
 	"aws_partition":       schema("id c, partition c, dns_suffix c"),
 	"aws_iam_policy_document": schema("id c, json c, version o, source_policy_documents o list", block("statement", "sid o, effect o, actions o set, resources o set",
