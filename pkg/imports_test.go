@@ -43,7 +43,7 @@ var mayImport = map[string][]string{
 	"pkg/fleetrules":         {"pkg/command", "pkg/finding", "pkg/need", "pkg/rules", "pkg/snapshot", "pkg/text", "pkg/view"},
 	"pkg/fleet/live":         {"pkg/collect", "pkg/collect/aws", "pkg/collect/kube", "pkg/fleet", "pkg/locate", "pkg/problem", "pkg/snapshot", "pkg/trace"},
 	"pkg/iac":                {"pkg/awsauth", "pkg/files", "pkg/managed", "pkg/problem", "pkg/snapshot", "pkg/text"},
-	"pkg/iac/cloudformation": {"pkg/files", "pkg/iac", "pkg/locate", "pkg/problem", "pkg/snapshot", "pkg/text"},
+	"pkg/iac/cloudformation": {"pkg/files", "pkg/iac", "pkg/iac/manifests", "pkg/locate", "pkg/problem", "pkg/snapshot", "pkg/text"},
 	"pkg/iac/manifests":      {"pkg/files", "pkg/iac", "pkg/problem"},
 	"pkg/iac/terraform":      {"pkg/files", "pkg/iac", "pkg/iac/manifests", "pkg/locate", "pkg/problem", "pkg/snapshot", "pkg/text"},
 	"pkg/iampolicy":          {},

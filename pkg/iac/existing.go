@@ -72,16 +72,31 @@ func (c *Code) existing(base *snapshot.Snapshot) {
 	c.standIns(at)
 }
 
-// standIns writes the ARNs of roles that exist into aws-auth, instead of those by which
-// roles without a name are known.
+// standIns writes the ARNs and names of roles and instance profiles that exist into objects of
+// Kubernetes, instead of those by which they are known without a name.
 func (c *Code) standIns(at Place) {
-	c.AWSAuths = slices.Clone(c.AWSAuths)
-	for i := range c.AWSAuths {
-		for _, r := range c.Roles {
-			if r.ARN != "" && r.Name.Name.Text == "" {
-				standIn := Name{Name: Text(StandIn(r.Prefix))}.in(at, "role")
-				c.AWSAuths[i].MapRoles.Text = strings.ReplaceAll(c.AWSAuths[i].MapRoles.Text, standIn, snapshot.WithoutPath(r.ARN))
-			}
+	c.AWSAuths, c.ServiceAccounts, c.NodeClasses = slices.Clone(c.AWSAuths), slices.Clone(c.ServiceAccounts), slices.Clone(c.NodeClasses)
+	for _, r := range c.Roles {
+		if r.ARN == "" || r.Name.Name.Text != "" {
+			continue
+		}
+		standIn := Name{Name: Text(StandIn(r.Prefix))}.in(at, "role")
+		for i := range c.AWSAuths {
+			c.AWSAuths[i].MapRoles.Text = strings.ReplaceAll(c.AWSAuths[i].MapRoles.Text, standIn, snapshot.WithoutPath(r.ARN))
+		}
+		for i := range c.ServiceAccounts {
+			c.ServiceAccounts[i].Role.Text = strings.ReplaceAll(c.ServiceAccounts[i].Role.Text, standIn, r.ARN)
+		}
+		for i := range c.NodeClasses {
+			c.NodeClasses[i].Role.Text = strings.ReplaceAll(c.NodeClasses[i].Role.Text, StandIn(r.Prefix), snapshot.NameOf(r.ARN))
+		}
+	}
+	for _, p := range c.Profiles {
+		if p.ARN == "" || p.Name.Name.Text != "" {
+			continue
+		}
+		for i := range c.NodeClasses {
+			c.NodeClasses[i].Profile.Text = strings.ReplaceAll(c.NodeClasses[i].Profile.Text, StandIn(p.Prefix), snapshot.NameOf(p.ARN))
 		}
 	}
 }

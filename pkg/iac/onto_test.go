@@ -204,6 +204,30 @@ func TestOntoTimeless(t *testing.T) {
 	}
 }
 
+// TestOntoStandIns: objects of Kubernetes in a template name roles by stand-ins for the names
+// that CloudFormation made up, also where several templates are read.
+func TestOntoStandIns(t *testing.T) {
+	const made = "arn:aws:iam::111122223333:role/prod-NodeRole-1A2B3C4D5E6F"
+	text, _ := examples.Read("healthy")
+	facts, err := snapshot.Decode("healthy", []byte(strings.ReplaceAll(string(text), "eksNodeRole", "prod-NodeRole-1A2B3C4D5E6F")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := &iac.Code{
+		Kind: "template", Command: "CloudFormation template", File: "t.yaml, u.yaml", Timeless: true,
+		Roles: []iac.Role{{
+			Declared: iac.Declared{Address: "t.yaml:NodeRole", LogicalID: "NodeRole"},
+			Name:     iac.Name{Name: iac.Unknown("NodeRole has a name only after deployment"), Prefix: "NodeRole-"}, Trust: iac.Text(facts.Roles[made].TrustPolicy),
+		}},
+		ServiceAccounts: []iac.ServiceAccount{{Declared: declared("Account"), Role: iac.Text("arn:aws:iam::111122223333:role/" + iac.StandIn("NodeRole-"))}},
+		NodeClasses:     []iac.NodeClass{{Declared: declared("Class"), Kind: iac.KarpenterClass, Name: "default", Role: iac.Text(iac.StandIn("NodeRole-"))}},
+	}
+	s := onto(t, code, facts)
+	if s.AWSNode.ServiceAccount == nil || s.AWSNode.ServiceAccount.RoleARN != made || s.KarpenterNodeClasses["default"].RoleARN != made {
+		t.Errorf("the service account is %+v, the node class %+v", s.AWSNode.ServiceAccount, s.KarpenterNodeClasses["default"])
+	}
+}
+
 // TestJoin: the roles are in one plan, the cluster in another, which reads a role and names
 // the other one.
 func TestJoin(t *testing.T) {

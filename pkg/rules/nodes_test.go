@@ -136,10 +136,12 @@ awsNode: {pods: null}`, []string{"NR109 depends"}},
 		"EC2_LINUX, no node shows its name": {custom, nil},
 		"without system:bootstrappers":      {strings.Replace(session(view.ByPrivateDNS), "'system:bootstrappers', ", "", 1), nil},
 		"without system:nodes":              {strings.Replace(session(view.ByPrivateDNS), "'system:nodes'", "", 1), []string{"NR505 fail"}},
-		"Auto Mode beside aws-node with the node role": {withoutOwnRole + autoMode + `
+		"Auto Mode beside aws-node with the node role": {
+			withoutOwnRole + autoMode + `
   "arn:aws:iam::111122223333:role/eksNodeRole": {attachedPolicies: [
     "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy", "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryPullOnly", "arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"]}`,
-			[]string{"NR205 fail", "NR601 fail"}},
+			[]string{"NR205 fail", "NR601 fail"},
+		},
 		"HyperPod, role recreated": {`
 nodes: {hyperpod-i-0abcdef0123456789: {providerID: "aws:///euw1-az1/sagemaker/cluster/hyperpod-abc123-i-0abcdef0123456789", maker: hyperPod, ready: true}}
 accessEntries: {"arn:aws:iam::111122223333:role/pod": {type: HYPERPOD_LINUX, createdAt: "2025-02-01T00:00:00Z"}}

@@ -190,7 +190,9 @@ func (v *View) identityFromEKS(ds *snapshot.DaemonSet) Identity {
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
 func (v *View) NoRole(text string) string {
 	a, ok := snapshot.ParseARN(text)
+	role, known := v.Snapshot.Roles[text]
 	switch {
+	case known && !role.NotFound: // also one of code, to which AWS gives its name
 	case !ok || a.Service != "iam" || !strings.HasPrefix(a.Resource, "role/") || !roleName.MatchString(a.Name()):
 		return "is not the ARN of a role"
 	case v.Place.Partition != "" && a.Partition != v.Place.Partition:

@@ -414,7 +414,7 @@ func TestPermissionsDocumented(t *testing.T) {
 	s.inlinePolicy("gpuNodeRole", "pull", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`)
 	s.proxied.Associations["a-1"] = associationOf("eksCNIRole")
 	s.grantAccess("bastionRole", "EC2") // of a type that may have access policies
-	s.autoScalingGroup("workers", "bastionRole")
+	s.autoScalingGroup("workers", "bastionRole", "1")
 	s.launchConfigurationGroup("older", "bastionRole")
 	s.hybrid("eksCNIRole")
 	// A policy that is attached to nothing is not on the page of the attached policies.

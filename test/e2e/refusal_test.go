@@ -26,7 +26,7 @@ func TestEveryRefusal(t *testing.T) {
 	s.inlinePolicy("gpuNodeRole", "pull", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`)
 	s.proxied.Associations["a-1"] = associationOf("eksCNIRole")
 	s.grantAccess("bastionRole", "EC2")
-	s.autoScalingGroup("workers", "bastionRole")
+	s.autoScalingGroup("workers", "bastionRole", "1")
 	s.launchConfigurationGroup("older", "bastionRole")
 	s.hybrid("eksCNIRole")
 	env := s.kubeconfig(proxy.URL)

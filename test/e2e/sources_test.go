@@ -225,9 +225,9 @@ func TestAWSNodePodIdentity(t *testing.T) {
 
 // autoScalingGroup makes an empty Auto Scaling group of the cluster, with the AWS
 // CLI, as a template for self-managed nodes does.
-func (s *scenario) autoScalingGroup(name, profile string) {
+func (s *scenario) autoScalingGroup(name, profile, hops string) {
 	s.t.Helper()
-	s.seed("ec2", "create-launch-template", "--launch-template-name", name, "--launch-template-data", `{"ImageId":"ami-12c6146b","IamInstanceProfile":{"Name":"`+profile+`"}}`)
+	s.seed("ec2", "create-launch-template", "--launch-template-name", name, "--launch-template-data", `{"ImageId":"ami-12c6146b","IamInstanceProfile":{"Name":"`+profile+`"},"MetadataOptions":{"HttpTokens":"required","HttpPutResponseHopLimit":`+hops+`}}`)
 	s.emptyGroup(name, "--launch-template", "LaunchTemplateName="+name)
 }
 
@@ -264,10 +264,13 @@ func TestAutoScalingGroup(t *testing.T) {
 	s.healthy()
 	s.nodeRole("selfManagedRole", workerPolicy, pullPolicy)
 	s.grantAccess("selfManagedRole", "EC2_LINUX")
-	s.autoScalingGroup("workers", "selfManagedRole")
-	s.autoScalingGroup("lost", "nobody")
+	s.autoScalingGroup("workers", "selfManagedRole", "1")
+	s.autoScalingGroup("lost", "nobody", "1")
+	s.nodeRole("exposedRole", workerPolicy, pullPolicy)
+	s.grantAccess("exposedRole", "EC2_LINUX")
+	s.autoScalingGroup("exposed", "exposedRole", "2")
 	r := parseReport(t, kubectl(t, s.kubeconfig(proxy.URL), "noderole", "check", "-o", "json"))
-	if diff := cmp.Diff([]string{"NR106 Auto Scaling group lost fail"}, r.verdicts()); diff != "" {
+	if diff := cmp.Diff([]string{"NR106 Auto Scaling group lost fail", "NR701 exposedRole fail"}, r.verdicts()); diff != "" {
 		t.Errorf("verdicts (-want +got):\n%s", diff)
 	}
 	found := false

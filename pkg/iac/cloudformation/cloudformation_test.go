@@ -475,3 +475,52 @@ func TestDuplicateKeys(t *testing.T) {
 		t.Errorf("the cluster is %s", got)
 	}
 }
+
+// TestKubernetesObjects: the CDK's manifests have the service account of aws-node and node
+// classes, with roles to which CloudFormation gives their names.
+func TestKubernetesObjects(t *testing.T) {
+	const trust = `AssumeRolePolicyDocument: {Version: 2012-10-17, Statement: [{Effect: Allow, Action: sts:AssumeRole, Principal: {Service: ec2.amazonaws.com}}]}`
+	template := func(manifests string) []byte {
+		return []byte(`
+Resources:
+  Cluster: {Type: AWS::EKS::Cluster, Properties: {Name: shop, AccessConfig: {AuthenticationMode: API}}}
+  CNI: {Type: AWS::IAM::Role, Properties: {` + trust + `}}
+  Node: {Type: AWS::IAM::Role, Properties: {` + trust + `}}
+  Named: {Type: AWS::IAM::Role, Properties: {RoleName: named, ` + trust + `}}
+  Profile: {Type: AWS::IAM::InstanceProfile, Properties: {Roles: [!Ref Node]}}
+` + manifests)
+	}
+	object := func(id, manifest string) string {
+		return "  " + id + ": {Type: Custom::AWSCDK-EKS-KubernetesResource, Properties: {ClusterName: !Ref Cluster, Manifest: " + manifest + "}}\n"
+	}
+	s := build(t, "t.yaml", template(
+		object("Account", `!Join ['', ['[{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"aws-node","namespace":"kube-system","annotations":{"eks.amazonaws.com/role-arn":"', !GetAtt CNI.Arn, '"}}}]']]`)+
+			object("A", `!Sub '[{"apiVersion":"karpenter.k8s.aws/v1","kind":"EC2NodeClass","metadata":{"name":"a"},"spec":{"role":"${Node}"}}]'`)+
+			object("B", `!Sub '[{"apiVersion":"karpenter.k8s.aws/v1","kind":"EC2NodeClass","metadata":{"name":"b"},"spec":{"role":"${Named}","metadataOptions":{"httpPutResponseHopLimit":2}}}]'`)+
+			object("C", `!Sub '[{"apiVersion":"karpenter.k8s.aws/v1beta1","kind":"EC2NodeClass","metadata":{"name":"c"},"spec":{"instanceProfile":"${Profile}"}}]'`)), nil)[0]
+	role := func(name string) string { return "arn:aws:iam::111122223333:role/" + name }
+	if a := s.AWSNode.ServiceAccount; a == nil || a.RoleARN != role("CNI-(after apply)") || s.Roles[a.RoleARN].TrustPolicy == "" {
+		t.Errorf("the service account is %+v", a)
+	}
+	for name, want := range map[string][2]string{"a": {role("Node-(after apply)"), "hop limit 1"}, "b": {role("named"), "hop limit 2"}, "c": {role("Node-(after apply)"), "hop limit 2"}} {
+		class := s.KarpenterNodeClasses[name]
+		got := class.RoleARN
+		if profile := s.InstanceProfiles[class.ProfileARN]; len(profile.Roles) > 0 {
+			got = profile.Roles[0]
+		}
+		if got != want[0] || s.Roles[got].TrustPolicy == "" || class.Metadata == nil || !strings.Contains(class.Metadata.String(), want[1]) {
+			t.Errorf("node class %s: %+v, role %q", name, class, got)
+		}
+	}
+	for _, r := range rules.Judge(view.New(s), rules.Options{}).Results {
+		if r.ID == "NR603" && r.Status == finding.Fail {
+			t.Errorf("%s: %v", r.Message, r.Evidence)
+		}
+	}
+
+	s = build(t, "t.yaml", template(
+		object("Account", `!Sub '[{"kind":"ServiceAccount","metadata":{"name":"aws-node"},"x":"${AWS::StackId}"}]'`)+object("A", `!Sub '[{"kind":"EC2NodeClass","x":"${AWS::StackId}"}]'`)), nil)[0]
+	if !s.IsMissing(snapshot.FactServiceAccount, "") || !s.IsMissing(snapshot.FactNodeClasses, "A") {
+		t.Errorf("missing are %+v", s.Missing)
+	}
+}

@@ -144,12 +144,29 @@ func (t *template) ref(name string) any {
 		return t.parameter(name, parameter)
 	}
 	if r, ok := t.resources[name]; ok {
-		if kind := scalar(r["Type"]); t.standIns && (kind == cluster || kind == cdkOwned) {
+		switch kind := scalar(r["Type"]); {
+		case t.standIns && (kind == cluster || kind == cdkOwned):
 			return iac.StandIn(t.address(name))
+		case t.standIns && kind == role:
+			return t.standIn(name, "RoleName")
+		case t.standIns && kind == profile:
+			return t.standIn(name, "InstanceProfileName")
 		}
 		return reference{t, name, ""}
 	}
 	return unknown(name + " is known only at deployment")
+}
+
+// standIn is the name of something in IAM, or the one by which pkg/iac knows it.
+func (t *template) standIn(id, property string) any {
+	switch name := t.property(id, property).(type) {
+	case nil:
+		return iac.StandIn(t.prefix(id))
+	case string:
+		return name
+	default:
+		return reference{t, id, ""}
+	}
 }
 
 func (t *template) parameter(name string, parameter map[string]any) any {

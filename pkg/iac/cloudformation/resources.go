@@ -1,11 +1,11 @@
 package cloudformation
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/iac/manifests"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
@@ -403,34 +403,39 @@ func (t *template) group(id string) {
 	t.code.Groups = append(t.code.Groups, g)
 }
 
-// kubernetes reads aws-auth from the CDK's manifests. One that is not known may be it.
+// kubernetes reads the objects in the CDK's manifests. One that is not known may be what
+// matters.
 func (t *template) kubernetes(id string) {
 	t.code.Kubernetes = true
-	auth := iac.AWSAuth{Declared: t.declared(id), Cluster: t.clusterName(t.property(id, "ClusterName"))}
+	cluster := t.clusterName(t.property(id, "ClusterName"))
 	t.standIns = true
 	manifest := t.property(id, "Manifest")
 	t.standIns = false
 	if reason := why(manifest); reason != "" {
-		if strings.Contains(fmt.Sprint(t.resources[id]["Properties"]), "aws-auth") {
-			auth.MapRoles = iac.Unknown(id + ": " + reason)
-			t.code.AWSAuths = append(t.code.AWSAuths, auth)
-		}
+		t.unknownManifest(id, cluster, iac.Unknown(id+": "+reason))
 		return
 	}
-	var objects []struct {
-		Kind     string `json:"kind"`
-		Metadata struct {
-			Name string `json:"name"`
-		} `json:"metadata"`
-		Data map[string]string `json:"data"`
-	}
-	if json.Unmarshal([]byte(scalar(manifest)), &objects) != nil {
+	// The property is a list of objects.
+	objects, err := manifests.Parse([]byte(`{"apiVersion": "v1", "kind": "List", "items": ` + scalar(manifest) + `}`))
+	if err != nil {
+		t.unknownManifest(id, cluster, iac.Unknown(id+" has no manifest that Kubernetes takes"))
 		return
 	}
 	for _, o := range objects {
-		if o.Kind == "ConfigMap" && o.Metadata.Name == "aws-auth" {
-			auth.MapRoles = iac.Text(o.Data["mapRoles"])
-			t.code.AWSAuths = append(t.code.AWSAuths, auth)
-		}
+		o.Add(t.code, t.declared(id), cluster)
+	}
+}
+
+// unknownManifest notes what a manifest that is not known may be.
+func (t *template) unknownManifest(id string, cluster, reason iac.Value) {
+	has := func(word string) bool { return strings.Contains(fmt.Sprint(t.resources[id]["Properties"]), word) }
+	if has("aws-auth") {
+		t.code.AWSAuths = append(t.code.AWSAuths, iac.AWSAuth{Declared: t.declared(id), Cluster: cluster, MapRoles: reason})
+	}
+	if has("aws-node") && has("ServiceAccount") {
+		t.code.ServiceAccounts = append(t.code.ServiceAccounts, iac.ServiceAccount{Declared: t.declared(id), Cluster: cluster, Role: reason})
+	}
+	if has("NodeClass") {
+		t.code.Unsure = append(t.code.Unsure, iac.Unsure{Cluster: cluster, Fact: snapshot.FactNodeClasses, Subject: t.address(id), Why: reason})
 	}
 }

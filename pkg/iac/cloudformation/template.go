@@ -69,8 +69,8 @@ type template struct {
 // are *problem.Error.
 func Read(templates []Template, o Options) (*iac.Code, error) {
 	var all []*template
-	for _, text := range templates {
-		t, err := parse(text.Name, text.Content)
+	for _, one := range templates {
+		t, err := parse(one.Name, one.Content)
 		if err != nil {
 			return nil, err
 		}
@@ -121,9 +121,9 @@ func (t *template) sections() []any {
 // checkParameters refuses a parameter that no template has.
 func checkParameters(all []*template, given map[string]string) error {
 	known := map[string]bool{}
-	var files []string
+	var names []string
 	for _, t := range all {
-		files = append(files, t.name)
+		names = append(names, t.name)
 		for key := range t.parameters {
 			known[key] = true
 		}
@@ -131,7 +131,7 @@ func checkParameters(all []*template, given map[string]string) error {
 	for _, key := range text.SortedKeys(given) {
 		if !known[key] {
 			return &problem.Error{
-				Problem: fmt.Sprintf("%s has no parameter %s", strings.Join(files, ", "), key),
+				Problem: fmt.Sprintf("%s has no parameter %s", strings.Join(names, ", "), key),
 				Next:    "its parameters are " + text.OrNone(strings.Join(text.SortedKeys(known), ", ")),
 			}
 		}
