@@ -183,3 +183,28 @@ func TestLines(t *testing.T) {
 		}
 	}
 }
+
+// TestHostileTexts: a text that would take the parser minutes, or overflow its stack, is
+// refused at once.
+func TestHostileTexts(t *testing.T) {
+	var keys strings.Builder
+	for i := range 10_000 {
+		fmt.Fprintf(&keys, "k%d: 1\n", i)
+	}
+	for name, text := range map[string]string{
+		"deep lists":     strings.Repeat("[", 100_000),
+		"deep mappings":  strings.Repeat("{a: ", 20_000),
+		"many entries":   keys.String(),
+		"many documents": strings.Repeat("---\na: 1\n", 12_000),
+	} {
+		if _, err := Parse(text); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if lines := Lines(text); len(lines) != 0 {
+			t.Errorf("%s: entries at lines %v", name, lines)
+		}
+		if _, err := Set(text, role, linux(newRole)); err == nil {
+			t.Errorf("%s: no error of an edit", name)
+		}
+	}
+}

@@ -39,11 +39,15 @@ type source struct {
 	begin, end int
 }
 
+// maxEntries is how many entries the mappings around one place may have together: those of
+// a list of roles have three.
+const maxEntries = 1000
+
 // parse parses a text, with \r\n as \n: places are lines and columns, which
 // does not move them, and the lexer miscounts lines that end with \r\n.
 func parse(text string) (token.Tokens, *ast.File, error) {
 	tokens := lexer.Tokenize(strings.ReplaceAll(text, "\r\n", "\n"))
-	if err := files.CheckTokens(tokens); err != nil {
+	if err := files.CheckTokens(tokens, maxEntries); err != nil {
 		return nil, nil, err
 	}
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())

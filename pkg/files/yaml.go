@@ -67,12 +67,12 @@ func tokenize(text []byte) (token.Tokens, error) {
 			return nil, &LimitError{Line: line(t), Problem: "aliases are not supported: write the value itself"}
 		}
 	}
-	return tokens, CheckTokens(tokens)
+	return tokens, CheckTokens(tokens, maxEntries)
 }
 
-// CheckTokens returns a *LimitError for tokens that take the parser too long. Aliases are
-// no reason.
-func CheckTokens(tokens token.Tokens) error {
+// CheckTokens returns a *LimitError for tokens that take the parser too long. The block
+// mappings around one place may have so many entries together. Aliases are no reason.
+func CheckTokens(tokens token.Tokens, entries int) error {
 	documents := 0
 	var open collections
 	for _, t := range tokens {
@@ -91,8 +91,8 @@ func CheckTokens(tokens token.Tokens) error {
 		switch {
 		case open.flow+len(open.blocks) > maxDepth:
 			return &LimitError{Line: line(t), Problem: fmt.Sprintf("is nested deeper than %d levels", maxDepth)}
-		case open.entries > maxEntries:
-			return &LimitError{Line: line(t), Problem: fmt.Sprintf("has mappings with more than %d entries", maxEntries)}
+		case open.entries > entries:
+			return &LimitError{Line: line(t), Problem: fmt.Sprintf("has mappings with more than %d entries", entries)}
 		case documents > maxDocuments:
 			return &LimitError{Line: line(t), Problem: fmt.Sprintf("has more than %d documents", maxDocuments)}
 		}

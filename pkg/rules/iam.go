@@ -348,12 +348,12 @@ func (r *iamRole) add(name string, wanted finding.Wanted, asked []answerOf, stat
 		d := finding.Decision{Principal: a.principal, Statements: r.refs(a.Result.Statements), Nearest: r.refs(a.Result.Nearest)}
 		switch a.Verdict {
 		case view.Allowed:
-			d.Verdict, d.Why = "allowed", whyAllowed(a.Answer)
+			d.Verdict, d.Why = "allowed", whyAllowed(a.Answer).String()
 		case view.Denied:
-			d.Verdict, d.Why = "denied", whyDenied(a.Answer)
+			d.Verdict, d.Why = "denied", whyDenied(a.Answer).String()
 			d.By = deniedBy(a.Answer)
 		case view.Depends:
-			d.Verdict, d.Why = "depends", whyDepends(a.Answer)
+			d.Verdict, d.Why = "depends", whyDepends(a.Answer).String()
 		case view.Unknown:
 			d.Verdict, d.Why = "unknown", "unknown"
 			if len(a.Unread) > 0 {

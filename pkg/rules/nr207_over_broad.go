@@ -11,7 +11,7 @@ import (
 
 var overBroad = Rule{
 	ID: "NR207", Name: "over-broad", Severity: finding.Warning, Concern: finding.ConcernNode, Security: true,
-	NoRepair: "first give workloads that use them roles with EKS Pod Identity or IRSA",
+	NoRepair: "give workloads their own roles, then remove these permissions",
 	Title:    "The node role has no dangerous permissions that nodes do not need",
 	Why: `Every pod that reaches the instance metadata has these permissions. They are enough to take over the account, the
 cluster or its data. No node needs these permissions.`,

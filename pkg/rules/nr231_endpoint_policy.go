@@ -158,7 +158,7 @@ func judgePassages(subject finding.Subject, calls string, all []passage, complet
 		case p.Verdict == view.Allowed:
 			passed = appendNew(passed, p.endpoint.Name+" allows "+asked(p.Answer))
 		default:
-			open = appendNew(open, asked(p.Answer)+": "+whyDepends(p.Answer))
+			open = appendNew(open, whyDepends(p.Answer).of(asked(p.Answer)))
 		}
 	}
 	switch {

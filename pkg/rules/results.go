@@ -184,23 +184,43 @@ func unreadOf(answers []view.Answer) []snapshot.Missing {
 // deniedLines returns what denies the actions, actions with the same reason in one line.
 func deniedLines(answers []view.Answer) []string { return grouped(answers, whyDenied) }
 
-// notAllowed begins the reason of an action that no statement allows.
-const notAllowed = "no statement allows "
+// reason is why actions are allowed, denied or depend on something.
+type reason struct {
+	// before is written before the actions; where it is empty, the actions come first.
+	before, after string
+}
 
-func whyDenied(a view.Answer) string {
+// of is the line about actions that have the reason.
+func (r reason) of(actions ...string) string {
+	names := strings.Join(actions, ", ")
+	if r.before == "" {
+		return names + ": " + r.after
+	}
+	return r.before + " " + names + r.after
+}
+
+// String is the reason where the actions are named before.
+func (r reason) String() string {
+	if r.before == "" {
+		return r.after
+	}
+	return r.before + " it" + r.after
+}
+
+func whyDenied(a view.Answer) reason {
 	switch {
 	case a.Organization != nil:
-		return "denied by a service control policy, according to the IAM policy simulator (" + a.Organization.Decision + " on " + a.Organization.Resource + ")"
+		return reason{after: "denied by a service control policy, according to the IAM policy simulator (" + a.Organization.Decision + " on " + a.Organization.Resource + ")"}
 	case a.Result.Explicit:
-		return "denied by " + statementList(a.Result.Statements)
+		return reason{after: "denied by " + statementList(a.Result.Statements)}
 	case a.Result.By == iampolicy.LayerSCP:
-		return "the service control policies (SCPs) of the organization do not allow it at every level" + nearest(a.Result)
+		return reason{after: "the service control policies (SCPs) of the organization do not allow it at every level" + nearest(a.Result)}
 	case a.Result.By == iampolicy.LayerBoundary:
-		return "the permissions boundary does not allow it" + nearest(a.Result)
+		return reason{after: "the permissions boundary does not allow it" + nearest(a.Result)}
 	case a.Result.By == iampolicy.LayerSession:
-		return "the session policy of the Pod Identity association does not allow it" + nearest(a.Result)
+		return reason{after: "the session policy of the Pod Identity association does not allow it" + nearest(a.Result)}
 	default:
-		return notAllowed + "it" + nearest(a.Result)
+		return reason{before: "no statement allows", after: nearest(a.Result)}
 	}
 }
 
@@ -219,45 +239,43 @@ func nearest(r iampolicy.Result) string {
 
 func dependsLines(answers []view.Answer) []string { return grouped(answers, whyDepends) }
 
-func whyDepends(a view.Answer) string {
+func whyDepends(a view.Answer) reason {
 	if a.NotNeeded != "" {
-		return whyDenied(a) + "; not needed where " + a.NotNeeded
+		denied := whyDenied(a)
+		denied.after += "; not needed where " + a.NotNeeded
+		return denied
 	}
 	if len(a.Result.DependsOn) == 0 {
-		return "depends on the request"
+		return reason{after: "depends on the request"}
 	}
 	parts := make([]string, 0, len(a.Result.DependsOn))
 	for _, c := range a.Result.DependsOn {
 		parts = append(parts, c.String())
 	}
-	return "depends on " + strings.Join(parts, "; ")
+	return reason{after: "depends on " + strings.Join(parts, "; ")}
 }
 
 // grantLines returns which statement allows the actions.
 func grantLines(answers []view.Answer) []string { return grouped(answers, whyAllowed) }
 
-func whyAllowed(a view.Answer) string { return "allowed by " + statementList(a.Result.Statements) }
+func whyAllowed(a view.Answer) reason {
+	return reason{after: "allowed by " + statementList(a.Result.Statements)}
+}
 
-// grouped prints "ACTION, ACTION: REASON" for each distinct reason, and "no statement allows
-// ACTION, ACTION".
-func grouped(answers []view.Answer, reason func(view.Answer) string) []string {
-	var order []string
-	actions := map[string][]string{}
+// grouped is a line for each distinct reason, with the actions that have it.
+func grouped(answers []view.Answer, why func(view.Answer) reason) []string {
+	var order []reason
+	actions := map[reason][]string{}
 	for _, a := range answers {
-		why := reason(a)
-		if _, seen := actions[why]; !seen {
-			order = append(order, why)
+		r := why(a)
+		if _, seen := actions[r]; !seen {
+			order = append(order, r)
 		}
-		actions[why] = appendNew(actions[why], asked(a))
+		actions[r] = appendNew(actions[r], asked(a))
 	}
 	lines := make([]string, 0, len(order))
-	for _, why := range order {
-		names := strings.Join(actions[why], ", ")
-		if rest, ok := strings.CutPrefix(why, notAllowed+"it"); ok {
-			lines = append(lines, notAllowed+names+rest)
-		} else {
-			lines = append(lines, names+": "+why)
-		}
+	for _, r := range order {
+		lines = append(lines, r.of(actions[r]...))
 	}
 	return lines
 }
@@ -332,7 +350,11 @@ func askOrganization(a view.Answer) finding.Next {
 	if a.Result.By == iampolicy.LayerRCP {
 		policies = "resource control policies"
 	}
-	return finding.Advise("ask the administrators of your organization's " + policies + " to allow " + a.Action.Name + ": no policy of the account can override them")
+	advice := "ask the administrators of your organization's " + policies + " to allow " + a.Action.Name + ": no policy of the account can override them"
+	if a.Organization != nil {
+		advice += "; check with --org-profile reads the policies themselves"
+	}
+	return finding.Advise(advice)
 }
 
 // explainTrust is the command that shows statement by statement whether a trust policy

@@ -47,7 +47,7 @@ func TestServiceControlPolicy(t *testing.T) {
 		s.Simulations = map[string][]snapshot.Simulation{tt.role: {{Action: tt.action, Resource: tt.resource, Decision: "implicitDeny", DeniedBy: snapshot.DeniedByOrganizations}}}
 		report := rules.Judge(view.New(s), rules.Options{WhyNotJoining: true})
 		got := resultOf(t, report.Results, id)
-		if got.Status != finding.Fail || got.Severity != finding.Error || !says(got, tt.action+": denied by a service control policy", "ask the administrators of your organization's service control policies") {
+		if got.Status != finding.Fail || got.Severity != finding.Error || !says(got, tt.action+": denied by a service control policy", "ask the administrators of your organization's service control policies", "--org-profile") {
 			t.Errorf("%s: %+v", id, got)
 		}
 		if ids := failed(rules.Judge(view.New(s), rules.Options{}).Results); slices.Contains(ids, "NR290") {

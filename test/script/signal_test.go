@@ -30,7 +30,7 @@ func TestSignals(t *testing.T) {
 		{"the configuration", []string{"check", "--example", "--config", "FIFO"}, blank, false},
 		{"a policy document", []string{"can", "--policy-file", "FIFO", "s3:GetObject"}, blank, false},
 	} {
-		for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 			t.Run(test.name+" "+signal.String(), func(t *testing.T) {
 				t.Parallel()
 				fifo := filepath.Join(t.TempDir(), "fifo")
@@ -74,5 +74,33 @@ func TestSignals(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestNoHangUp: a run that ignores SIGHUP, as with nohup, goes on when the terminal is closed.
+func TestNoHangUp(t *testing.T) {
+	cmd := exec.Command("sh", "-c", `trap "" HUP; exec "$0" check -f -`, filepath.Join(binDir, "kubectl-noderole"))
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var errOut bytes.Buffer
+	cmd.Stderr = &errOut
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// More than a pipe holds: when all of it is written, the program is reading.
+	if _, err := in.Write(bytes.Repeat([]byte("\n"), 1<<18)); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 2 || !strings.Contains(errOut.String(), "-: is empty") {
+		t.Errorf("exit %d: %s", code, errOut.String())
 	}
 }

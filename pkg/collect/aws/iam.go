@@ -212,17 +212,15 @@ func (a *Account) PolicyDocument(ctx context.Context, arn, version string) (stri
 }
 
 // Simulate asks iam:SimulatePrincipalPolicy about every action on every resource.
-// It passes the condition keys that are known of a request in this region; the
-// simulator knows those of the principal itself.
+// It passes the condition keys that are known of a request in this region, for resources
+// of the role's account; the simulator knows those of the principal itself. What it lacks
+// denies in many service control policies.
 func (c *Client) Simulate(ctx context.Context, roleARN string, actions, resources []string) ([]snapshot.Simulation, error) {
 	const operation = "iam:SimulatePrincipalPolicy"
 	var answers []snapshot.Simulation
 	err := pages(ctx, c, operation, iam.NewSimulatePrincipalPolicyPaginator(c.iam, &iam.SimulatePrincipalPolicyInput{
 		PolicySourceArn: &roleARN, ActionNames: actions, ResourceArns: resources,
-		ContextEntries: []iamtypes.ContextEntry{
-			contextEntry("aws:RequestedRegion", c.at.region, iamtypes.ContextKeyTypeEnumString),
-			contextEntry("aws:SecureTransport", "true", iamtypes.ContextKeyTypeEnumBoolean),
-		},
+		ContextEntries: contextEntries(c.at.region, roleARN),
 	}), func(page *iam.SimulatePrincipalPolicyOutput) (string, bool) {
 		for i := range page.EvaluationResults {
 			answers = append(answers, simulations(&page.EvaluationResults[i], resources)...)
@@ -230,6 +228,19 @@ func (c *Client) Simulate(ctx context.Context, roleARN string, actions, resource
 		return byMarker(page.IsTruncated, page.Marker)
 	})
 	return answers, err
+}
+
+func contextEntries(region, roleARN string) []iamtypes.ContextEntry {
+	entries := []iamtypes.ContextEntry{
+		contextEntry("aws:RequestedRegion", region, iamtypes.ContextKeyTypeEnumString),
+		contextEntry("aws:SecureTransport", "true", iamtypes.ContextKeyTypeEnumBoolean),
+		contextEntry("aws:ViaAWSService", "false", iamtypes.ContextKeyTypeEnumBoolean),
+		contextEntry("aws:PrincipalIsAWSService", "false", iamtypes.ContextKeyTypeEnumBoolean),
+	}
+	if role, ok := snapshot.ParseARN(roleARN); ok {
+		entries = append(entries, contextEntry("aws:ResourceAccount", role.Account, iamtypes.ContextKeyTypeEnumString))
+	}
+	return entries
 }
 
 func contextEntry(key, value string, kind iamtypes.ContextKeyTypeEnum) iamtypes.ContextEntry {
