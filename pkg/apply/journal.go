@@ -264,7 +264,7 @@ func (h *history) take(l line) error {
 
 // pending are the steps of the last plan from the first that is not proven, and the
 // number of that one in the journal: the steps with which a run that broke off goes on.
-// A plan of which nothing was changed has none: a new plan knows better.
+// A plan of which nothing was changed has none: a new plan uses newer facts.
 func (h *history) pending() (steps []planner.Step, first int) {
 	if h.ended || len(applied(h.steps[h.last:])) == 0 {
 		return nil, 0

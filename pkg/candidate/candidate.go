@@ -78,7 +78,7 @@ func New(a *snapshot.Account, f Filter) *List {
 // judge answers questions about the roles of an account.
 type judge struct {
 	account *snapshot.Account
-	// granted knows what roles may do, trusting who may assume them. A role that
+	// granted has what roles may do, trusting who may assume them. A role that
 	// could not be read in full was still listed with its trust policy.
 	granted, trusting *view.View
 	uses              map[string][]Use    // by role ARN

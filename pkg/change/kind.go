@@ -35,7 +35,7 @@ type kind struct {
 	// applied reports, besides the state after, whether what was found shows the change;
 	// nil for nothing besides.
 	applied func(c Change, found *State) bool
-	// role is the ARN of the role that EKS has to know before it accepts the change; nil
+	// role is the ARN of the role that EKS has to find before it accepts the change; nil
 	// for a kind that names none.
 	role func(Change) string
 	// texts are the document before and after, of a kind that edits a document.
@@ -113,7 +113,7 @@ func (c Change) Wait() []command.Command {
 	return list
 }
 
-// RoleARN returns the ARN of the role that EKS has to know before it accepts the change,
+// RoleARN returns the ARN of the role that EKS has to find before it accepts the change,
 // which is some seconds after the role was created; empty for none.
 func (c Change) RoleARN() string {
 	if role := kinds[c.Kind].role; role != nil && c.After != nil {

@@ -270,7 +270,7 @@ func roleNames(facts *snapshot.Snapshot) []string {
 }
 
 // needed returns the action on RESOURCE or, without one, on every resource that it
-// acts on. It warns of an action that this program does not know.
+// acts on. It warns of an action that is not in this program.
 func (o *canOptions) needed() need.Action {
 	action, known := knownAction(o.action)
 	if problem := doubtful(o.action); !known && problem != "" {

@@ -9,7 +9,7 @@ import (
 )
 
 // knownAction returns an action with the resources that it acts on. known is false
-// for an action whose resource types this program does not know.
+// for an action whose resource types are not in this program.
 func knownAction(name string) (action need.Action, known bool) {
 	if slices.ContainsFunc(need.Names(), func(n string) bool { return strings.EqualFold(n, name) }) {
 		return need.Named(name), true

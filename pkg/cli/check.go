@@ -187,6 +187,8 @@ func (o *checkOptions) addFlags(f *pflag.FlagSet) {
 	o.source.code.addOnto(f)
 	o.source.live.addFactsFlags(f)
 	o.team.addFlags(f)
+	f.Lookup("filename").Usage += ", or the directory of snapshots of a fleet"
+	f.Lookup("baseline").Usage += "; for a fleet those of this directory of snapshots"
 }
 
 func (o *checkOptions) formats() []string {

@@ -17,7 +17,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
-// completionTimeout is how long the shell may wait for names that only AWS knows.
+// completionTimeout is how long the shell may wait for names that only AWS has.
 const completionTimeout = 2 * time.Second
 
 // completeValues completes the values of all commands' flags: the words of an enum, and

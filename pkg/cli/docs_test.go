@@ -87,7 +87,7 @@ func TestDocsConfig(t *testing.T) {
 		}
 	}
 	if parsed == 0 {
-		t.Error("no policy of a team was found")
+		t.Error("no team configuration was found")
 	}
 }
 

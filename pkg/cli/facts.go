@@ -32,7 +32,7 @@ func newFactsOptions(streams genericiooptions.IOStreams, config *kubeFlags) fact
 
 func (o *factsOptions) addFlags(f *pflag.FlagSet) {
 	inSection(f, sectionCluster, func() {
-		f.VarP(&onceValue{value: &o.file}, "filename", "f", "Use the snapshot in this file instead of a live cluster, - for standard input; for check also a directory of snapshots")
+		f.VarP(&onceValue{value: &o.file}, "filename", "f", "Use the snapshot in this file instead of a live cluster, - for standard input")
 		(&enum{one: &o.example, words: examples.Names(), implied: "broken", unknown: "unknown example %q"}).addTo(f, "example", "", "Use a built-in example instead of a live cluster: %s")
 		o.live.addFlags(f)
 	})

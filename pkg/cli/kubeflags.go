@@ -198,7 +198,7 @@ func (k *kubeFlags) requestTimeout() (time.Duration, error) {
 	return limit, nil
 }
 
-// errNoFormat is the error of a format that a printer does not know.
+// errNoFormat is the error of a format that a printer does not have.
 var errNoFormat = errors.New("no such format")
 
 // jsonYAML prints as JSON, YAML or its strict form KYAML.

@@ -210,7 +210,7 @@ func (o *listOptions) locateRegion(ctx context.Context) (collect.AccountOptions,
 	return collect.AccountOptions{Cluster: locate.Cluster{Name: collect.AnyCluster, ARN: arn}, AWS: cloud}, nil
 }
 
-// print writes the list to standard output, and what a person should know of it
+// print writes the list to standard output, and notes for a person
 // to standard error.
 func (o *listOptions) print(l *candidate.List) error {
 	if o.printer != nil {

@@ -62,7 +62,7 @@ func (o *liveOptions) addFlags(f *pflag.FlagSet) {
 }
 
 // How roles and policies are read: each, or those of the whole account at once. Which takes
-// less time, list knows when it has listed the roles; a cluster's roles are read each.
+// less time, list decides when it has listed the roles; a cluster's roles are read each.
 const (
 	iamAuto = "auto"
 	iamEach = "each"
@@ -321,7 +321,7 @@ func (o *liveOptions) awsConfig(t *locate.Target) (aws.Config, error) {
 	return aws.Config{Region: t.Region, Profile: t.Profile, RoleARN: t.RoleARN, Env: t.Env, RequestTimeout: limit}, err
 }
 
-// confirm asks EKS for the cluster, and says what the user should know of it.
+// confirm reads the cluster from EKS, and warns the user.
 func (o *liveOptions) confirm(ctx context.Context, target *locate.Target, cloud locate.API) (locate.Cluster, error) {
 	cluster, err := target.Confirm(ctx, cloud)
 	if err != nil {
@@ -331,7 +331,7 @@ func (o *liveOptions) confirm(ctx context.Context, target *locate.Target, cloud 
 	return cluster, nil
 }
 
-// warn says what the user should know of the cluster.
+// warn writes the warnings about the cluster.
 func (o *liveOptions) warn(target *locate.Target) {
 	if o.quiet {
 		return

@@ -34,7 +34,7 @@ type teamOptions struct {
 func (o *teamOptions) addFlags(f *pflag.FlagSet) {
 	o.addConfigFlags(f)
 	inSection(f, sectionTeam, func() {
-		f.StringVar(&o.baselineFile, "baseline", "", "Ignore findings that are already in this report, which check -o json wrote; for a fleet those of this directory of snapshots")
+		f.StringVar(&o.baselineFile, "baseline", "", "Ignore findings that are already in this report, which check -o json wrote")
 	})
 }
 

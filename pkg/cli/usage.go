@@ -206,7 +206,7 @@ func noWorse(before, after *snapshot.Snapshot) error {
 	return nil
 }
 
-// about returns, a line each, what to know of the policy.
+// about returns notes about the policy, a line each.
 func (o *usageOptions) about(role roleusage.Role, s *roleusage.Smaller) []string {
 	lines := []string{fmt.Sprintf("%s: the policy replaces all policies of the role; %s %s left out, which %s not used in %d days",
 		role.Name, text.Count(len(s.Removed), "action"), is(len(s.Removed)), was(len(s.Removed)), o.days)}

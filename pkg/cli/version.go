@@ -24,7 +24,7 @@ type VersionInfo struct {
 	// Version is the release, the module version that go install recorded, or
 	// (devel).
 	Version string `json:"version"`
-	// Commit is the whole hash; empty where the build does not know it, as that
+	// Commit is the whole hash; empty where the build has none, as that
 	// of go install PACKAGE@VERSION.
 	Commit string `json:"commit,omitempty"`
 	// Date is the commit's, RFC 3339; empty like Commit.
@@ -42,7 +42,7 @@ func newVersionCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		Use:   "version",
 		Short: "Print version, commit and date",
 		Long: `Print the version of this program, the commit that it was built from and the
-date of that commit. What the build does not know is left out.`,
+date of that commit. What the build does not contain is left out.`,
 		Example: `  # For a report of an error
   kubectl noderole version
 

@@ -35,7 +35,7 @@ type Answers struct {
 	managed *ManagedPolicies
 }
 
-// NewAnswers returns Answers that know nothing about the account yet. The documents of AWS's
+// NewAnswers returns Answers without anything about the account. The documents of AWS's
 // managed policies, which are the same in every account of a partition, are looked up in
 // managed and kept there; nil keeps them for this account alone.
 func NewAnswers(managed *ManagedPolicies) *Answers {

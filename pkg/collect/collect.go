@@ -246,7 +246,7 @@ type Options struct {
 	Kube        Kube
 	WithoutKube string
 	// KubeOptional is set where an API server that cannot be reached, or that refuses the
-	// credentials, costs what it knows and does not end the run.
+	// credentials, makes its facts missing and does not end the run.
 	KubeOptional bool
 
 	// Organization reads the organization of the cluster's account; nil reads nothing.

@@ -226,7 +226,7 @@ func (c *collector) readPodIdentityAssociation(ctx context.Context, id string) e
 	return nil
 }
 
-// mayHaveEntries reports whether the cluster's authentication mode may know access entries.
+// mayHaveEntries reports whether the cluster's authentication mode may use access entries.
 // It waits for the answer that readCluster also waits for.
 func (c *collector) mayHaveEntries(ctx context.Context) bool {
 	cluster, err := c.aws.Cluster(ctx, c.cluster)
@@ -234,7 +234,7 @@ func (c *collector) mayHaveEntries(ctx context.Context) bool {
 }
 
 // readAccessEntry reads the access entry of a role, unless the cluster's
-// authentication mode knows none.
+// authentication mode uses none.
 func (c *collector) readAccessEntry(ctx context.Context, roleARN string) error {
 	if !c.mayHaveEntries(ctx) {
 		return nil

@@ -44,7 +44,7 @@ func (c *collector) startKube() {
 	}
 }
 
-// missingKube is missing for what the Kubernetes API knows.
+// missingKube is missing for facts of the Kubernetes API.
 func (c *collector) missingKube(fact snapshot.Fact, subject string, err error) error {
 	var unusable *problem.Error
 	if c.kubeOptional && errors.As(err, &unusable) {

@@ -184,7 +184,7 @@ func simulationTexts(list []snapshot.Simulation) []string {
 	return lines
 }
 
-// access compares how roles get into the cluster: access entries and aws-auth.
+// access compares what gives roles access to the cluster: access entries and aws-auth.
 func (f *factParts) access() {
 	scopes := func(e snapshot.AccessEntry) string {
 		var lines []string

@@ -31,7 +31,7 @@ type IAMRole struct {
 	Name string    `json:"name"`
 	ARN  string    `json:"arn"`
 	Uses []RoleUse `json:"uses"`
-	// NotFound is set where IAM knows no such role.
+	// NotFound is set where IAM has no such role.
 	NotFound bool `json:"notFound,omitempty"`
 	// SharedWith is who else holds it, and may not: clusters and Fargate profiles.
 	SharedWith []Sharer `json:"sharedWith,omitempty"`
@@ -88,7 +88,7 @@ type ManagedPolicy struct {
 // Wanted describes whether a role is to be allowed something.
 type Wanted string
 
-// The answers. What is not wanted and allowed all the same is too much.
+// The values. What is allowed although it is not wanted is too much.
 const (
 	WantedYes     Wanted = "yes"
 	WantedNo      Wanted = "no"

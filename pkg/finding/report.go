@@ -302,13 +302,13 @@ func (r *Report) Recount() {
 // recountVerdicts brings the verdicts on some subjects up to the failures about them.
 func recountVerdicts(verdicts map[Concern]Verdict, failures []*Result) {
 	for concern, v := range verdicts {
-		worst, excused, at := Verdict{}, false, 0
+		worst, excepted, at := Verdict{}, false, 0
 		for _, res := range failures {
 			if res.Concern != concern {
 				continue
 			}
 			if res.Excepted() {
-				excused = true
+				excepted = true
 			} else if worst.Status == "" || place(*res) < at {
 				worst, at = Verdict{Status: res.Status}, place(*res)
 				if res.Status == Fail {
@@ -319,7 +319,7 @@ func recountVerdicts(verdicts map[Concern]Verdict, failures []*Result) {
 		switch {
 		case worst.Status != "":
 			verdicts[concern] = worst
-		case excused:
+		case excepted:
 			v.Excepted = true
 			verdicts[concern] = v
 		}

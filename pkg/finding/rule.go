@@ -12,8 +12,8 @@ type RuleDoc struct {
 	Security bool `json:"security,omitempty"`
 	// Fleet is set for a rule about several clusters, which only a fleet's report has.
 	Fleet bool `json:"fleet,omitempty"`
-	// Title says what holds when it passes, Why what happens if it does not, Fix how
-	// to repair it. Needs are the facts without which it answers unknown. Refs are the
+	// Title is what a pass shows, Why what happens otherwise, Fix how to repair it.
+	// Needs are the facts without which the result is unknown. Refs are the
 	// sources.
 	Title string   `json:"title"`
 	Why   string   `json:"why"`

@@ -369,7 +369,7 @@ func (d *Directory) failure(ctx context.Context, e Entry) (*Failure, error) {
 		return nil, ctx.Err()
 	}
 	if err != nil || f.ARN != e.ARN || f.Error == "" {
-		// Something failed, and nobody knows what.
+		// The reason of the failure is unknown.
 		return &Failure{Error: "the file with the reason cannot be used", Next: "run the same snapshot again"}, nil
 	}
 	return f, nil

@@ -8,7 +8,7 @@ import (
 )
 
 // Context is what is known of a request's condition keys. Keys are
-// case-insensitive. The zero Context knows nothing.
+// case-insensitive. In the zero Context every key is unknown.
 //
 // The keys that follow from the principal need not be set: aws:PrincipalArn,
 // aws:PrincipalAccount, aws:PrincipalType and, for a user, aws:username. Other
@@ -112,7 +112,7 @@ func (f *facts) dated(key string) (first time.Time, known bool) {
 	return first, known
 }
 
-// NewContext returns a context that knows nothing.
+// NewContext returns a context in which every key is unknown.
 func NewContext() *Context { return &Context{values: map[string][]string{}} }
 
 // Clone returns a copy that can be changed on its own.

@@ -112,7 +112,7 @@ var takesValue = map[string]bool{
 	"--external-id": true, "--session-name": true, "-e": true, "-s": true, "--log-format": true,
 }
 
-// shellWords splits a shell command at blanks outside of quotes. It knows no
+// shellWords splits a shell command at blanks outside of quotes. It supports no
 // variables and no escapes but a backslash before one character.
 func shellWords(text string) []string {
 	var words []string

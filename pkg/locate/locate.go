@@ -22,7 +22,7 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
-// ErrNoCluster is what an API answers about a cluster that EKS does not know;
+// ErrNoCluster is what an API answers about a cluster that EKS does not have;
 // test with errors.Is.
 var ErrNoCluster = errors.New("no such cluster")
 
@@ -61,7 +61,7 @@ type Target struct {
 	Env map[string]string
 	// Evidence says, a sentence each, what each part was taken from.
 	Evidence []string
-	// Warnings are what the user should know, and which are not errors.
+	// Warnings are messages for the user that are not errors.
 	Warnings []string
 
 	flagName bool

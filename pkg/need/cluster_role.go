@@ -4,7 +4,7 @@ package need
 // Source: https://docs.aws.amazon.com/eks/latest/userguide/cluster-iam-role.html
 const ClusterService = "eks.amazonaws.com"
 
-// ClusterRole is what the control plane calls with the cluster role to know its nodes: of
+// ClusterRole is what the control plane calls with the cluster role to find its nodes: of
 // the least that AWS documents for a policy of one's own, what every version of that page
 // has and no condition of the request decides. AmazonEKSClusterPolicy grants it.
 // Source: https://docs.aws.amazon.com/eks/latest/userguide/cluster-iam-role.html

@@ -33,7 +33,7 @@ var Reads = []string{
 	"iam:ListRolePolicies",
 }
 
-// EndpointReads are what check and snapshot call to know the policies of VPC endpoints.
+// EndpointReads are what check and snapshot call to read the policies of VPC endpoints.
 var EndpointReads = []string{"ec2:DescribeRouteTables", "ec2:DescribeVpcEndpoints"}
 
 // OrganizationReads are what check and snapshot call in the management or a delegated

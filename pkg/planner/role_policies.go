@@ -29,7 +29,7 @@ func (p *planner) allowAgent(r finding.Result) ([]Step, error) {
 }
 
 // agentPolicy is the managed policy that allows what the Pod Identity Agent calls: where
-// the role also lacks what kubelet calls, the one that has both.
+// the role is also missing permissions that kubelet needs, the one that has both.
 func (p *planner) agentPolicy(role string) string {
 	if p.fails(finding.AttachWorkerPolicy, role) {
 		return "AmazonEKSWorkerNodePolicy"

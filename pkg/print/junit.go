@@ -54,7 +54,7 @@ type (
 )
 
 // writeJUnit writes a JUnit report: a case for each result, in the order of the report.
-// JUnit knows no severities, so that a finding is a failure or none: one that counts at
+// JUnit has no severities, so that a finding is a failure or none: one that counts at
 // least as much as FailOn is, with its severity as the type. A finding below FailOn is
 // skipped, and so is what only follows from another finding, so that one cause is one
 // failure; each says so with all that it has. What is excepted, known or does not apply

@@ -296,7 +296,7 @@ func verdictLabel(verdicts map[finding.Concern]finding.Verdict, c finding.Concer
 	}
 }
 
-// otherRows are the rows of the table of node roles for what holds none: aws-node with
+// otherRows are the rows of the table of node roles for what is not a node role: aws-node with
 // credentials of its own or of the node role, the cluster's own role, and the nodes
 // without a role.
 func otherRows(r *finding.Report) []finding.RoleRow {

@@ -58,7 +58,7 @@ func (d *DaemonSet) Setting(name string, otherwise bool) (value, known bool) {
 	return value, true
 }
 
-// Origin returns where the value of a variable comes from that Setting does not know.
+// Origin returns where the value of a variable comes from, if Setting cannot read it.
 func (d *DaemonSet) Origin(name string) string {
 	if text, set := d.Env[name]; set {
 		return strings.TrimSuffix(strings.TrimPrefix(text, "("), ")")

@@ -452,7 +452,7 @@ type ClusterProviders struct {
 
 // Role is an IAM role.
 type Role struct {
-	// NotFound is set where IAM knows no such role.
+	// NotFound is set where IAM has no such role.
 	NotFound bool `json:"notFound,omitempty"`
 	// ID is the unique ID (AROA…).
 	ID        string    `json:"id,omitempty"`
@@ -526,7 +526,7 @@ type Node struct {
 
 // Instance is an EC2 instance.
 type Instance struct {
-	// NotFound is set where EC2 knows no such instance (any more).
+	// NotFound is set where EC2 has no such instance, or no longer has it.
 	NotFound bool   `json:"notFound,omitempty"`
 	State    string `json:"state,omitempty"`
 	// InstanceProfile is a key of InstanceProfiles; empty where the instance has none.

@@ -24,7 +24,7 @@ type Smaller struct {
 	Facts *snapshot.Snapshot
 	// Removed are the unused actions.
 	Removed []string
-	// Notes say what to know of it, a sentence each.
+	// Notes are what to know about it, a sentence each.
 	Notes []string
 
 	patterns []string

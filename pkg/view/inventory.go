@@ -58,7 +58,7 @@ type RolelessNode struct {
 	Node string
 	// Instance is its EC2 instance ID.
 	Instance string
-	// Gone is set where there is no instance: EC2 no longer knows it,
+	// Gone is set where there is no instance: EC2 no longer has it,
 	// or the node does not name one yet.
 	Gone bool
 	// Reason is a clause: "its instance profile X has no role".

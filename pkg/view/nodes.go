@@ -107,7 +107,7 @@ func (v *View) Naming(r *NodeRole) Naming {
 }
 
 // WithUnread returns a node role as if each node whose own role could not be read held
-// it too, and why those were not read. What holds of both is certain.
+// it too, and why those were not read. What is the same for both is certain.
 func (v *View) WithUnread(r *NodeRole) (*NodeRole, []snapshot.Missing) {
 	var nodes []string
 	var unread []snapshot.Missing

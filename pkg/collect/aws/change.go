@@ -106,7 +106,7 @@ type changeKind struct {
 	read func(*Changes, context.Context, change.Change) (*change.State, error)
 	// write makes the change without reading the state first.
 	write func(*Changes, context.Context, change.Change) error
-	// unknownRole are words of EKS's refusal of a role that it does not know yet; none
+	// unknownRole are words of EKS's refusal of a role that it does not find yet; none
 	// for a kind whose calls name no role.
 	unknownRole []string
 }
@@ -128,7 +128,7 @@ var changeKinds = map[change.Kind]changeKind{
 	change.AddonRole:       addonRoleKind,
 }
 
-// roleUnknown reports whether an error is EKS's refusal of a role that it may know in
+// roleUnknown reports whether an error is EKS's refusal of a role that it may find in
 // some seconds.
 func (k changeKind) roleUnknown(err error) bool {
 	var invalid *ekstypes.InvalidParameterException

@@ -203,7 +203,7 @@ func (a *Account) In(region string) *Client {
 	return c
 }
 
-// InRegion returns what knows the EKS clusters of another region: In, as collect asks for
+// InRegion returns what reads the EKS clusters of another region: In, as collect asks for
 // it.
 func (c *Client) InRegion(region string) collect.Clusters { return c.In(region) }
 

@@ -29,7 +29,7 @@ func (c *Client) ListClusters(ctx context.Context) ([]string, error) {
 	})
 }
 
-// DescribeCluster returns what identifies a cluster. Where EKS knows no such
+// DescribeCluster returns what identifies a cluster. Where EKS has no such
 // cluster the error wraps locate.ErrNoCluster.
 func (c *Client) DescribeCluster(ctx context.Context, name string) (locate.Cluster, error) {
 	cluster, err := c.describeCluster(ctx, name)

@@ -257,7 +257,7 @@ func (u unreachable) String() string {
 
 // unreachable notes that a service cannot be reached, so that the other calls
 // to it do not wait too. It ends the run where nothing has answered yet; later
-// it costs what that service knows.
+// only the facts of that service are missing.
 func (s *site) unreachable(operation string, why unreachable) error {
 	service, _, _ := strings.Cut(operation, ":")
 	if why.dial {

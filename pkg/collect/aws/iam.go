@@ -213,8 +213,8 @@ func (a *Account) PolicyDocument(ctx context.Context, arn, version string) (stri
 
 // Simulate asks iam:SimulatePrincipalPolicy about every action on every resource.
 // It passes the condition keys that are known of a request in this region, for resources
-// of the role's account; the simulator knows those of the principal itself. What it lacks
-// denies in many service control policies.
+// of the role's account; the simulator reads those of the principal itself. Many service
+// control policies deny a request that lacks a key.
 func (c *Client) Simulate(ctx context.Context, roleARN string, actions, resources []string) ([]snapshot.Simulation, error) {
 	const operation = "iam:SimulatePrincipalPolicy"
 	var answers []snapshot.Simulation

@@ -116,7 +116,7 @@ var required = map[string][]string{
 }
 
 // nonAWSResponseError is an answer that does not have the shape of an answer to the
-// operation: it comes from a proxy, or from an endpoint that does not know the
+// operation: it comes from a proxy, or from an endpoint that does not support the
 // operation.
 type nonAWSResponseError struct {
 	operation string
