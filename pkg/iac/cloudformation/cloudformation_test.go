@@ -524,3 +524,21 @@ Resources:
 		t.Errorf("missing are %+v", s.Missing)
 	}
 }
+
+// TestNestedStack: a nested stack that is given the cluster's name may start nodes.
+func TestNestedStack(t *testing.T) {
+	for parameters, want := range map[string]bool{
+		"{Cluster: !Ref Cluster}": true, "{Cluster: shop}": true, "{Cluster: !Ref Name}": true,
+		"{Cluster: !GetAtt Cluster.ClusterSecurityGroupId}": false, "{Subnet: subnet-1}": false, "{}": false,
+	} {
+		s := build(t, "t.yaml", []byte(`
+Parameters: {Name: {Type: String, Default: shop}}
+Resources:
+  Cluster: {Type: AWS::EKS::Cluster, Properties: {Name: !Ref Name}}
+  Nodes: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: "https://example.com/nodes.yaml", Parameters: `+parameters+`}}
+`), nil)[0]
+		if got := s.IsMissing(snapshot.FactAutoScaling, "Nodes"); got != want {
+			t.Errorf("%s: %v", parameters, s.Missing)
+		}
+	}
+}

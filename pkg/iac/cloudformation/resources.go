@@ -35,6 +35,7 @@ var readers = map[string]func(t *template, id string){
 	"AWS::EKS::PodIdentityAssociation":      (*template).association,
 	"AWS::AutoScaling::AutoScalingGroup":    (*template).group,
 	"Custom::AWSCDK-EKS-KubernetesResource": (*template).kubernetes,
+	"AWS::CloudFormation::Stack":            (*template).nestedStack,
 }
 
 // facts are what is not known where a resource may be left out by a condition.
@@ -46,6 +47,7 @@ var facts = map[string]snapshot.Fact{
 	"Custom::AWSCDK-EKS-FargateProfile": snapshot.FactFargateProfiles, "AWS::EKS::AccessEntry": snapshot.FactAccessEntries,
 	"AWS::EKS::Addon": snapshot.FactAddons, "AWS::EKS::PodIdentityAssociation": snapshot.FactPodIdentity,
 	"AWS::AutoScaling::AutoScalingGroup": snapshot.FactAutoScaling, "Custom::AWSCDK-EKS-KubernetesResource": snapshot.FactAWSAuth,
+	"AWS::CloudFormation::Stack": snapshot.FactAutoScaling,
 }
 
 // read reads a resource, if its condition is true.
@@ -401,6 +403,37 @@ func (t *template) group(id string) {
 		g.Template, g.Metadata, g.Profile = of.address(launched), of.metadata(launched), of.launchProfile(launched)
 	}
 	t.code.Groups = append(t.code.Groups, g)
+}
+
+// nestedStack notes that a nested stack may start nodes of a cluster whose name it is given.
+func (t *template) nestedStack(id string) {
+	parameters, _ := t.property(id, "Parameters").(map[string]any)
+	for _, name := range text.SortedKeys(parameters) {
+		c := t.clusterName(parameters[name])
+		if c.Resource == "" && !t.isCluster(c.Text) {
+			continue
+		}
+		t.code.Unsure = append(t.code.Unsure, iac.Unsure{
+			Cluster: c, Fact: snapshot.FactAutoScaling, Subject: t.address(id), Why: iac.Value{Unknown: "what the nested stack " + t.address(id) + " makes is not read"},
+		})
+		return
+	}
+}
+
+// isCluster reports whether a text is the name of a cluster of the templates.
+func (t *template) isCluster(name string) bool {
+	known, _ := t.once("names of clusters", func() any {
+		names := map[string]bool{}
+		for _, of := range t.all {
+			for id, r := range of.resources {
+				if scalar(r["Type"]) == cluster {
+					names[scalar(of.property(id, "Name"))] = true
+				}
+			}
+		}
+		return names
+	}).(map[string]bool)
+	return name != "" && known[name]
 }
 
 // kubernetes reads the objects in the CDK's manifests. One that is not known may be what
