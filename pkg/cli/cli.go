@@ -254,7 +254,7 @@ func noEmptyValue(cmd *cobra.Command, kubectls *pflag.FlagSet, args []string) er
 
 func unknownCommand(cmd *cobra.Command, name string) error {
 	next := cmd.CommandPath() + " --help lists the commands"
-	cmd.SuggestionsMinimumDistance = 2
+	cmd.SuggestionsMinimumDistance = max(1, min(2, len(name)/2)) // of two short names, any two are alike
 	if s := cmd.SuggestionsFor(name); len(s) > 0 {
 		next = "did you mean: " + cmd.CommandPath() + " " + s[0]
 	}

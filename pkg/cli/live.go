@@ -11,11 +11,13 @@ import (
 
 	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/kube"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
@@ -235,6 +237,10 @@ func (c *connection) confirm(ctx context.Context) (locate.Cluster, error) {
 // kubernetes returns a client for the Kubernetes API of the context.
 func (o *liveOptions) kubernetes(target *locate.Target) (*kube.Client, error) {
 	rest, err := o.config.ToRESTConfig()
+	if clientcmd.IsEmptyConfig(err) {
+		write := command.AWS("eks", "update-kubeconfig", "--name", target.Name, "--region", target.Region)
+		return nil, usage("write one with "+write.String()+", or add --aws-only: then the verdicts that need the Kubernetes API are unknown", "the kubeconfig has no context for cluster %q", target.Name)
+	}
 	if err != nil {
 		return nil, usage("check the context's cluster and user in the kubeconfig", "the kubeconfig cannot be used: %s", err)
 	}
