@@ -16,11 +16,11 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/planner"
 )
 
-// draft is a plan that is being drawn, with the world as it is after its steps so far. As
+// draft is a plan that is being drawn, with the store as it is after its steps so far. As
 // in the planner's plans, nothing returns to a state that it had before.
 type draft struct {
 	*rapid.T
-	after              *world
+	after              *memoryStore
 	replaced, attached map[string]bool
 	documents          int
 }
@@ -82,9 +82,9 @@ func (d *draft) add() []change.Change {
 	}
 }
 
-// drawPlan draws a world, a plan for it, and the world that the plan leads to.
-func drawPlan(t *rapid.T) (before *world, steps []planner.Step, after *world) {
-	before = newWorld()
+// drawPlan draws a store, a plan for it, and the store after the plan.
+func drawPlan(t *rapid.T) (before *memoryStore, steps []planner.Step, after *memoryStore) {
+	before = newMemoryStore()
 	before.put(change.Change{Kind: change.Rollout, Name: "kube-system/aws-node", After: &change.State{Type: change.NodeRole}})
 	for _, name := range []string{"0", "1"} {
 		before.put(change.Change{Kind: change.TrustPolicy, Name: name, After: &change.State{Document: `{"v":0}`}})
@@ -96,7 +96,7 @@ func drawPlan(t *rapid.T) (before *world, steps []planner.Step, after *world) {
 			before.put(attach(name))
 		}
 	}
-	after = newWorld()
+	after = newMemoryStore()
 	after.there, after.clock = maps.Clone(before.there), before.clock
 	d := &draft{T: t, after: after, replaced: map[string]bool{}, attached: map[string]bool{}}
 	for i := range rapid.IntRange(1, 4).Draw(t, "steps") {
@@ -116,11 +116,11 @@ func drawPlan(t *rapid.T) (before *world, steps []planner.Step, after *world) {
 func (r *rig) disturb(t *rapid.T, next func(*Session) (*Work, error)) {
 	tries := rapid.IntRange(0, 4).Draw(t, "tries")
 	for try := 0; ; try++ {
-		r.world.unreadable, r.world.writes, r.world.at = false, 0, nil
+		r.memoryStore.unreadable, r.memoryStore.writes, r.memoryStore.at = false, 0, nil
 		what := none
 		if try < tries {
 			what = trouble(rapid.IntRange(int(refused), int(killAfter)).Draw(t, "trouble"))
-			r.world.at = map[int]trouble{rapid.IntRange(0, 5).Draw(t, "at"): what}
+			r.memoryStore.at = map[int]trouble{rapid.IntRange(0, 5).Draw(t, "at"): what}
 		}
 		over, err := r.attempt(next)
 		if over && err == nil {
@@ -200,7 +200,7 @@ func TestDisturbed(t *testing.T) {
 			return
 		}
 		before := w.seen()
-		r := &rig{world: w, path: filepath.Join(dir, fmt.Sprint(number), "done")}
+		r := &rig{memoryStore: w, path: filepath.Join(dir, fmt.Sprint(number), "done")}
 		r.disturb(t, applying(steps))
 		if diff := cmp.Diff(after.seen(), w.seen()); diff != "" {
 			t.Fatalf("it ends otherwise (-undisturbed +got):\n%s", diff)
@@ -220,7 +220,7 @@ func TestTakenBackHalfway(t *testing.T) {
 			return
 		}
 		before := w.seen()
-		r := &rig{world: w, path: filepath.Join(dir, fmt.Sprint(number), "done")}
+		r := &rig{memoryStore: w, path: filepath.Join(dir, fmt.Sprint(number), "done")}
 		w.at = map[int]trouble{rapid.IntRange(0, 12).Draw(t, "at"): trouble(rapid.IntRange(int(refused), int(killAfter)).Draw(t, "trouble"))}
 		if over, err := r.attempt(applying(steps)); over && err == nil {
 			return
@@ -234,11 +234,11 @@ func (r *rig) takeBack(t *rapid.T, before map[string]change.State) {
 	undone := r.path
 	r.path += ".undo"
 	r.disturb(t, func(s *Session) (*Work, error) { return s.Undo(context.Background(), undone) })
-	if diff := cmp.Diff(before, r.world.seen()); diff != "" {
+	if diff := cmp.Diff(before, r.memoryStore.seen()); diff != "" {
 		t.Fatalf("undone (-before +got):\n%s", diff)
 	}
-	if len(r.world.wrong) > 0 {
-		t.Fatal(r.world.wrong)
+	if len(r.memoryStore.wrong) > 0 {
+		t.Fatal(r.memoryStore.wrong)
 	}
 	if h, err := readJournal(context.Background(), undone); err != nil || !h.ended {
 		t.Fatalf("the journal that was undone: %+v, %v", h, err)

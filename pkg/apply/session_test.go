@@ -108,7 +108,7 @@ func holdProblem(t *testing.T, err error, want string) {
 // applied is left out of the next plan; and undone, everything is as it was.
 func TestSession(t *testing.T) {
 	r, s := newSession(t)
-	before := r.world.seen()
+	before := r.memoryStore.seen()
 	first, err := s.run(t, applying(plan()))
 	if err != nil {
 		t.Fatal(err)
@@ -116,8 +116,8 @@ func TestSession(t *testing.T) {
 	if name := filepath.Base(first); filepath.Dir(first) != s.StateDir || !strings.HasPrefix(name, "111122223333_eu-west-1_prod_20") {
 		t.Errorf("the journal is %s", first)
 	}
-	if h, err := readJournal(t.Context(), first); err != nil || !h.ended || len(r.world.there) != 3 {
-		t.Errorf("%+v, %v; there is %v", h, err, r.world.there)
+	if h, err := readJournal(t.Context(), first); err != nil || !h.ended || len(r.memoryStore.there) != 3 {
+		t.Errorf("%+v, %v; there is %v", h, err, r.memoryStore.there)
 	}
 	if journal, err := s.run(t, applying(plan())); err != nil || journal != "" {
 		t.Errorf("applied again: journal %q, %v", journal, err)
@@ -126,14 +126,14 @@ func TestSession(t *testing.T) {
 	if err != nil || second == first || second == "" {
 		t.Errorf("the journal of undoing is %q, %v", second, err)
 	}
-	if diff := cmp.Diff(before, r.world.seen()); diff != "" {
+	if diff := cmp.Diff(before, r.memoryStore.seen()); diff != "" {
 		t.Errorf("undone (-before +now):\n%s", diff)
 	}
 	if journal, err := s.run(t, undoing(first)); err != nil || journal != "" {
 		t.Errorf("undone again: journal %q, %v", journal, err)
 	}
-	if _, err := s.run(t, undoing(second)); err != nil || len(r.world.there) != 3 {
-		t.Errorf("undoing undone: %v; there is %v", err, r.world.there)
+	if _, err := s.run(t, undoing(second)); err != nil || len(r.memoryStore.there) != 3 {
+		t.Errorf("undoing undone: %v; there is %v", err, r.memoryStore.there)
 	}
 }
 
@@ -144,8 +144,8 @@ func TestUndoIntoOneJournal(t *testing.T) {
 	if journal, err := s.run(t, applying(plan())); err != nil || journal != s.Journal {
 		t.Fatalf("journal %s, %v", journal, err)
 	}
-	if journal, err := s.run(t, undoing(s.Journal)); err != nil || journal != s.Journal || len(r.world.there) > 0 {
-		t.Errorf("journal %s, %v; there is %v", journal, err, r.world.there)
+	if journal, err := s.run(t, undoing(s.Journal)); err != nil || journal != s.Journal || len(r.memoryStore.there) > 0 {
+		t.Errorf("journal %s, %v; there is %v", journal, err, r.memoryStore.there)
 	}
 	if len(s.journals(t)) > 0 {
 		t.Errorf("journals %v in the state folder", s.journals(t))
@@ -159,7 +159,7 @@ func TestFailingWrites(t *testing.T) {
 		for what, name := range map[trouble]string{refused: "refused", lost: "lost", unsure: "unsure", failed: "failed", killBefore: "killed before", killAfter: "killed after"} {
 			t.Run(fmt.Sprint(name, " ", position), func(t *testing.T) {
 				r, s := newSession(t)
-				r.world.at = map[int]trouble{position: what}
+				r.memoryStore.at = map[int]trouble{position: what}
 				attempt := func() (err error) {
 					defer func() {
 						if e := recover(); e != nil {
@@ -172,7 +172,7 @@ func TestFailingWrites(t *testing.T) {
 				if err := attempt(); (err == nil) != (what == lost) {
 					t.Errorf("first run: %v", err)
 				}
-				r.world.at, r.world.unreadable = nil, false
+				r.memoryStore.at, r.memoryStore.unreadable = nil, false
 				s = r.session()
 				s.Journal = ""
 				if _, err := s.run(t, func(s *Session) (*Work, error) {
@@ -184,16 +184,16 @@ func TestFailingWrites(t *testing.T) {
 				}); err != nil {
 					t.Errorf("second run: %v", err)
 				}
-				if len(r.world.there) != 3 || len(r.world.wrong) > 0 {
-					t.Errorf("there is %v, wrong %v", r.world.there, r.world.wrong)
+				if len(r.memoryStore.there) != 3 || len(r.memoryStore.wrong) > 0 {
+					t.Errorf("there is %v, wrong %v", r.memoryStore.there, r.memoryStore.wrong)
 				}
 				for _, journal := range slices.Backward(s.journals(t)) {
 					if _, err := s.run(t, undoing(journal)); err != nil {
 						t.Errorf("undo: %v", err)
 					}
 				}
-				if len(r.world.there) > 0 {
-					t.Errorf("undone, there is still %v", r.world.there)
+				if len(r.memoryStore.there) > 0 {
+					t.Errorf("undone, there is still %v", r.memoryStore.there)
 				}
 			})
 		}
@@ -329,8 +329,8 @@ func TestUnfinished(t *testing.T) {
 			if work.Began.Year() != 2026 {
 				t.Errorf("began %s", work.Began)
 			}
-			if _, err := s.Apply(t.Context(), work); err != nil || len(r.world.there) != 2 {
-				t.Errorf("%v, there is %v", err, r.world.there)
+			if _, err := s.Apply(t.Context(), work); err != nil || len(r.memoryStore.there) != 2 {
+				t.Errorf("%v, there is %v", err, r.memoryStore.there)
 			}
 			if text, err := os.ReadFile(s.journal); err != nil || strings.Count(string(text), `"steps":`) != 1 {
 				t.Errorf("%v; the plan is not in the journal once:\n%s", err, text)
@@ -348,12 +348,12 @@ func TestUnfinishedDoesNotFit(t *testing.T) {
 	r, s := newSession(t)
 	path := s.put(t, "111122223333_eu-west-1_prod_1.jsonl", journalText(`{"mark":"begun"}`, `{"mark":"done","wrote":true}`))
 	open(t, s)
-	r.world.unreadable = true
+	r.memoryStore.unreadable = true
 	if work, err := s.Unfinished(t.Context()); work != nil || err == nil || err.Error() != "cannot be read" {
 		t.Errorf("%v, %v", titles(work), err)
 	}
-	r.world.unreadable = false
-	r.world.there[attach("b").Target()] = &change.State{Role: "x"}
+	r.memoryStore.unreadable = false
+	r.memoryStore.there[attach("b").Target()] = &change.State{Role: "x"}
 	if work, err := s.Unfinished(t.Context()); work != nil || err != nil {
 		t.Errorf("%v, %v", titles(work), err)
 	}
@@ -391,7 +391,7 @@ func TestPlan(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, s := newSession(t)
 			for _, c := range tt.before {
-				r.world.put(c)
+				r.memoryStore.put(c)
 			}
 			whole := &planner.Plan{Cluster: cluster, Steps: plan()}
 			work, err := s.Plan(t.Context(), whole, "")
@@ -401,8 +401,8 @@ func TestPlan(t *testing.T) {
 			if diff := cmp.Diff(tt.manual, work.Plan.Manual); diff != "" {
 				t.Errorf("left to people (-want +got):\n%s", diff)
 			}
-			if len(whole.Steps) != 2 || whole.Manual != nil || r.world.writes > 0 {
-				t.Errorf("the plan is now %+v, after %d writes", whole, r.world.writes)
+			if len(whole.Steps) != 2 || whole.Manual != nil || r.memoryStore.writes > 0 {
+				t.Errorf("the plan is now %+v, after %d writes", whole, r.memoryStore.writes)
 			}
 			work, err = s.Plan(t.Context(), whole, "plan.json")
 			if tt.stale == "" {
@@ -423,7 +423,7 @@ func TestPlan(t *testing.T) {
 	if work != nil {
 		t.Errorf("of another cluster: %v", titles(work))
 	}
-	r.world.unreadable = true
+	r.memoryStore.unreadable = true
 	work, err = s.Plan(t.Context(), &planner.Plan{Cluster: cluster, Steps: plan()}, "plan.json")
 	if diff := cmp.Diff([]string{"first", "second"}, titles(work)); diff != "" || err == nil || err.Error() != "cannot be read" {
 		t.Errorf("unreadable: %v (-want +got):\n%s", err, diff)
@@ -439,14 +439,14 @@ func TestUndoRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"c", "a"} {
-		r.world.there[attach(name).Target()] = &change.State{Role: "x"}
+		r.memoryStore.there[attach(name).Target()] = &change.State{Role: "x"}
 	}
 	work, err := s.Undo(t.Context(), journal)
 	holdProblem(t, err, "the state has changed since the journal was written: policy arn:p of role a is not as expected: role is x, not none\nerror: policy arn:p of role c is not")
 	if !errors.Is(err, ErrStale) || work != nil {
 		t.Errorf("%v, %v", titles(work), err)
 	}
-	r.world.unreadable = true
+	r.memoryStore.unreadable = true
 	work, err = s.Undo(t.Context(), journal)
 	if diff := cmp.Diff([]string{"undo: second", "undo: first"}, titles(work)); diff != "" || err == nil || err.Error() != "cannot be read" {
 		t.Errorf("unreadable: %v (-want +got):\n%s", err, diff)
@@ -461,15 +461,15 @@ func TestUndoRefused(t *testing.T) {
 // folder, gets a journal of its own and ends the run.
 func TestUndoOfUnfinished(t *testing.T) {
 	r, s := newSession(t)
-	r.world.at = map[int]trouble{2: refused}
+	r.memoryStore.at = map[int]trouble{2: refused}
 	broken, err := s.run(t, applying(plan()))
 	var stopped *Error
 	if !errors.As(err, &stopped) || stopped.Step != 2 {
 		t.Fatalf("%v", err)
 	}
 	journal, err := s.run(t, undoing(broken))
-	if err != nil || journal == broken || len(r.world.there) > 0 {
-		t.Errorf("journal %s, %v; there is %v", journal, err, r.world.there)
+	if err != nil || journal == broken || len(r.memoryStore.there) > 0 {
+		t.Errorf("journal %s, %v; there is %v", journal, err, r.memoryStore.there)
 	}
 	if work, err := open(t, s).Unfinished(t.Context()); work != nil || err != nil {
 		t.Errorf("%v, %v", titles(work), err)
@@ -485,8 +485,8 @@ func TestJournalRefused(t *testing.T) {
 	holdProblem(t, err, "nothing was changed: the journal cannot be written: ")
 	_, err = s.Apply(t.Context(), &Work{Plan: &planner.Plan{Cluster: cluster}, undoes: s.Journal})
 	holdProblem(t, err, "nothing was changed: the journal cannot be written: ")
-	if r.world.writes > 0 {
-		t.Errorf("%d writes", r.world.writes)
+	if r.memoryStore.writes > 0 {
+		t.Errorf("%d writes", r.memoryStore.writes)
 	}
 }
 
@@ -624,8 +624,8 @@ func TestLeaseErrors(t *testing.T) {
 	lease.err, lease.lost = nil, errors.New("another run has it")
 	_, err := s.run(t, applying(plan()))
 	var stopped *Error
-	if !errors.As(err, &stopped) || stopped.Phase != Applying || !errors.Is(err, lease.lost) || len(r.world.there) > 0 || lease.holder != "" {
-		t.Errorf("%v; there is %v", err, r.world.there)
+	if !errors.As(err, &stopped) || stopped.Phase != Applying || !errors.Is(err, lease.lost) || len(r.memoryStore.there) > 0 || lease.holder != "" {
+		t.Errorf("%v; there is %v", err, r.memoryStore.there)
 	}
 	if err := os.Remove(filepath.Join(s.StateDir, "holder")); err != nil {
 		t.Fatal(err)

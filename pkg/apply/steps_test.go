@@ -40,8 +40,8 @@ type killed struct{}
 
 var errRefused = errors.New("refused")
 
-// world is a Store in memory that behaves as AWS and a cluster do.
-type world struct {
+// memoryStore is a Store in memory that behaves as AWS and a cluster do.
+type memoryStore struct {
 	mu    sync.Mutex
 	there map[string]*change.State // by target
 	clock int
@@ -56,9 +56,9 @@ type world struct {
 	onWrite func(change.Change)
 }
 
-func newWorld() *world { return &world{there: map[string]*change.State{}} }
+func newMemoryStore() *memoryStore { return &memoryStore{there: map[string]*change.State{}} }
 
-func (w *world) State(_ context.Context, c change.Change) (*change.State, error) {
+func (w *memoryStore) State(_ context.Context, c change.Change) (*change.State, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.unreadable {
@@ -67,7 +67,7 @@ func (w *world) State(_ context.Context, c change.Change) (*change.State, error)
 	return w.there[c.Target()], nil
 }
 
-func (w *world) Write(ctx context.Context, c change.Change) error {
+func (w *memoryStore) Write(ctx context.Context, c change.Change) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.onWrite != nil {
@@ -102,7 +102,7 @@ func (w *world) Write(ctx context.Context, c change.Change) error {
 // put makes a change as AWS and the cluster do: an entry goes with its access policies,
 // a new one has its own time of creation, and pods get what is configured when they
 // start.
-func (w *world) put(c change.Change) {
+func (w *memoryStore) put(c change.Change) {
 	key, after := c.Target(), c.After
 	switch {
 	case c.Kind == change.AccessEntry && after == nil:
@@ -138,7 +138,7 @@ func (w *world) put(c change.Change) {
 var pointer = change.Change{Kind: change.AddonRole, Name: "vpc-cni", Part: "aws-node", Cluster: "prod", After: &change.State{Type: change.IRSA, Role: "own"}}
 
 // seen is what is there, without times of creation.
-func (w *world) seen() map[string]change.State {
+func (w *memoryStore) seen() map[string]change.State {
 	list := map[string]change.State{}
 	for k, s := range w.there {
 		state := *s
@@ -152,10 +152,10 @@ func attach(role string) change.Change {
 	return change.Change{Kind: change.Attachment, Name: role, Part: "arn:p", After: &change.State{}}
 }
 
-// rig makes plans in a world.
+// rig makes plans for a memoryStore.
 type rig struct {
-	world *world
-	path  string
+	memoryStore *memoryStore
+	path        string
 	// results are what each look at the facts shows; the last one stays.
 	results [][]finding.Result
 	looks   int
@@ -164,7 +164,7 @@ type rig struct {
 }
 
 func newRig(t *testing.T) *rig {
-	return &rig{world: newWorld(), path: filepath.Join(t.TempDir(), "state", "journal.jsonl")}
+	return &rig{memoryStore: newMemoryStore(), path: filepath.Join(t.TempDir(), "state", "journal.jsonl")}
 }
 
 func (r *rig) judge(context.Context) (*view.View, []finding.Result, error) {
@@ -183,7 +183,7 @@ func (r *rig) judge(context.Context) (*view.View, []finding.Result, error) {
 // journal.
 func (r *rig) session() *Session {
 	return &Session{
-		Cluster: cluster, Store: r.world, Judge: r.judge, StateDir: filepath.Dir(r.path), Journal: r.path, Tool: "test",
+		Cluster: cluster, Store: r.memoryStore, Judge: r.judge, StateDir: filepath.Dir(r.path), Journal: r.path, Tool: "test",
 		ProofTimeout: 20 * time.Millisecond, PollInterval: time.Millisecond, OnEvent: func(e Event) { r.events = append(r.events, word(e)) },
 	}
 }
@@ -301,12 +301,12 @@ func TestSteps(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
-			r.results, r.err, r.world.at = tt.results, tt.judge, tt.at
+			r.results, r.err, r.memoryStore.at = tt.results, tt.judge, tt.at
 			for _, c := range tt.before {
-				r.world.put(c)
+				r.memoryStore.put(c)
 			}
 			// What is about to be made is on disk before it is.
-			r.world.onWrite = func(c change.Change) {
+			r.memoryStore.onWrite = func(c change.Change) {
 				lines := marks(t, r.path)
 				if len(lines) == 0 || !strings.HasPrefix(lines[len(lines)-1], "begun ") {
 					t.Errorf("%s is written, and the journal ends with %v", c, lines)
@@ -317,8 +317,8 @@ func TestSteps(t *testing.T) {
 			switch {
 			case tt.err == "" && err != nil, tt.err != "" && (!errors.As(err, &stopped) || err.Error() != tt.err || stopped.Phase != tt.phase):
 				t.Errorf("error %v, want %q", err, tt.err)
-			case len(r.world.there) != tt.made:
-				t.Errorf("there is %v, want %d", r.world.there, tt.made)
+			case len(r.memoryStore.there) != tt.made:
+				t.Errorf("there is %v, want %d", r.memoryStore.there, tt.made)
 			}
 			if diff := cmp.Diff(tt.marks, marks(t, r.path)); diff != "" {
 				t.Errorf("journal (-want +got):\n%s", diff)
@@ -345,11 +345,11 @@ func TestProofByReading(t *testing.T) {
 		"another":    {&change.State{Role: "x"}, "policy arn:p of role a is not as expected: role is x, not none"},
 	} {
 		r := newRig(t)
-		r.world.onWrite = func(c change.Change) {
+		r.memoryStore.onWrite = func(c change.Change) {
 			if c.Name == "b" { // somebody else changes a meanwhile
-				delete(r.world.there, attach("a").Target())
+				delete(r.memoryStore.there, attach("a").Target())
 				if tt.there != nil {
-					r.world.there[attach("a").Target()] = tt.there
+					r.memoryStore.there[attach("a").Target()] = tt.there
 				}
 			}
 		}
@@ -360,7 +360,7 @@ func TestProofByReading(t *testing.T) {
 		}
 	}
 	r := newRig(t)
-	r.world.unreadable = true
+	r.memoryStore.unreadable = true
 	if err := r.apply(t.Context(), steps); err == nil || !strings.HasSuffix(err.Error(), "cannot be read") {
 		t.Errorf("%v", err)
 	}
@@ -371,7 +371,7 @@ func TestInterrupted(t *testing.T) {
 	r := newRig(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	r.results = [][]finding.Result{passes(finding.Fail)}
-	r.world.onWrite = func(change.Change) { cancel() }
+	r.memoryStore.onWrite = func(change.Change) { cancel() }
 	if err := r.apply(ctx, plan()); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
@@ -379,7 +379,7 @@ func TestInterrupted(t *testing.T) {
 
 // TestJournalFails: what cannot be taken down is not done.
 func TestJournalFails(t *testing.T) {
-	w := newWorld()
+	w := newMemoryStore()
 	j, err := openJournal(filepath.Join(t.TempDir(), "j"), cluster, "test")
 	if err != nil {
 		t.Fatal(err)

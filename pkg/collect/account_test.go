@@ -21,11 +21,11 @@ import (
 // goneNodePolicy is a managed policy that the partition does not have.
 const goneNodePolicy = "arn:aws:iam::aws:policy/AmazonEKSWorkerNodeMinimalPolicy"
 
-// listing is a world whose IAM lists roles and profiles, too. It refuses the
+// listing are fakeServers whose IAM lists roles and profiles, too. It refuses the
 // operation that refuse names.
-func listing(t *testing.T, refuse string) *world {
+func listing(t *testing.T, refuse string) *fakeServers {
 	t.Helper()
-	w := newWorld(t)
+	w := newFakeServers(t)
 	f := w.aws
 	f.fault = func(op string, rw http.ResponseWriter, r *http.Request) bool {
 		var result string
@@ -97,7 +97,7 @@ func (f *fakeAWS) details(r *http.Request) string {
 	return result + list("Policies", policies)
 }
 
-func (w *world) account(t *testing.T, cluster string, keep ...string) (*snapshot.Account, error) {
+func (w *fakeServers) account(t *testing.T, cluster string, keep ...string) (*snapshot.Account, error) {
 	t.Helper()
 	api, _ := w.clients(t)
 	return collect.ReadAccount(context.Background(), collect.AccountOptions{
@@ -254,7 +254,7 @@ func TestReadAccountRefused(t *testing.T) {
 }
 
 // classes is account for cluster prod with its node classes.
-func (w *world) classes(t *testing.T) *snapshot.Account {
+func (w *fakeServers) classes(t *testing.T) *snapshot.Account {
 	t.Helper()
 	api, kube := w.clients(t)
 	got, err := collect.ReadAccount(context.Background(), collect.AccountOptions{
@@ -298,8 +298,8 @@ func TestReadAccountNodeClasses(t *testing.T) {
 // nothing else.
 func TestReadAccountNodeClassesUnread(t *testing.T) {
 	t.Parallel()
-	status := func(err *apierrors.StatusError) func(*world) {
-		return func(w *world) {
+	status := func(err *apierrors.StatusError) func(*fakeServers) {
+		return func(w *fakeServers) {
 			w.kube.fault = func(_ string, rw http.ResponseWriter, r *http.Request) bool {
 				w.kube.status(rw, r, err)
 				return true
@@ -312,7 +312,7 @@ func TestReadAccountNodeClassesUnread(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		refuse string // an operation of AWS
-		fault  func(*world)
+		fault  func(*fakeServers)
 		want   []unread
 	}{
 		"refused": {fault: status(forbidden("nodeclasses")), want: []unread{
@@ -324,16 +324,16 @@ func TestReadAccountNodeClassesUnread(t *testing.T) {
 			want:  both("list node classes", "the Kubernetes API server URL does not accept the credentials of the kubeconfig (Unauthorized)"),
 		},
 		"no connection": {
-			fault: func(w *world) { w.kube.URL = "http://127.0.0.1:1" },
+			fault: func(w *fakeServers) { w.kube.URL = "http://127.0.0.1:1" },
 			want:  both("list node classes", "cannot reach the Kubernetes API server URL: connection refused"),
 		},
-		"roles not listed": {refuse: "iam:ListRoles", fault: func(*world) {}, want: []unread{
+		"roles not listed": {refuse: "iam:ListRoles", fault: func(*fakeServers) {}, want: []unread{
 			{"EC2NodeClass/fast", "iam:ListRoles", "iam:ListRoles", "refused"},
 			{"EC2NodeClass/odd", "iam:ListRoles", "iam:ListRoles", "refused"},
 			{"EC2NodeClass/wrong", "iam:ListRoles", "iam:ListRoles", "refused"},
 			{"NodeClass/private", "iam:ListRoles", "iam:ListRoles", "refused"},
 		}},
-		"profiles not listed": {refuse: "iam:ListInstanceProfiles", fault: func(*world) {}, want: []unread{
+		"profiles not listed": {refuse: "iam:ListInstanceProfiles", fault: func(*fakeServers) {}, want: []unread{
 			{"EC2NodeClass/fast", "iam:ListInstanceProfiles", "iam:ListInstanceProfiles", "refused"},
 			{"EC2NodeClass/wrong", "iam:ListInstanceProfiles", "iam:ListInstanceProfiles", "refused"},
 		}},
@@ -415,7 +415,7 @@ func TestEmptyGroups(t *testing.T) {
 func TestBulk(t *testing.T) {
 	t.Parallel()
 	each := []string{"iam:GetRole", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies", "iam:GetRolePolicy", "iam:ListInstanceProfilesForRole"}
-	world := func(bulk bool, refuse string) *world {
+	fakeServers := func(bulk bool, refuse string) *fakeServers {
 		w := listing(t, refuse)
 		w.bulk = bulk
 		own := "arn:aws:iam::" + account + ":policy/own"
@@ -425,11 +425,11 @@ func TestBulk(t *testing.T) {
 		w.aws.roles["node-a"] = role
 		return w
 	}
-	wantAccount, err := world(false, "").account(t, "prod", "node-a", "node-b", "lost")
+	wantAccount, err := fakeServers(false, "").account(t, "prod", "node-a", "node-b", "lost")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, _ := world(false, "").collect(t)
+	want, _ := fakeServers(false, "").collect(t)
 	for name, test := range map[string]struct {
 		refuse string
 		bulk   bool // whether roles are read at once all the same
@@ -440,7 +440,7 @@ func TestBulk(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := world(true, test.refuse)
+			w := fakeServers(true, test.refuse)
 			got, stats := w.collect(t)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("facts (-each +at once):\n%s", diff)
@@ -457,7 +457,7 @@ func TestBulk(t *testing.T) {
 			if test.refuse == "iam:ListEntitiesForPolicy" {
 				return // which also says what list keeps
 			}
-			gotAccount, err := world(true, test.refuse).account(t, "prod", "node-a", "node-b", "lost")
+			gotAccount, err := fakeServers(true, test.refuse).account(t, "prod", "node-a", "node-b", "lost")
 			if err != nil {
 				t.Fatal(err)
 			}

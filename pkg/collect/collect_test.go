@@ -61,8 +61,8 @@ var (
 	created   = time.Date(2024, 5, 6, 7, 8, 9, 0, time.UTC)
 )
 
-// world is a pair of servers and the cluster prod on them.
-type world struct {
+// fakeServers are an AWS and a Kubernetes API server, and the cluster prod on them.
+type fakeServers struct {
 	aws  *fakeAWS
 	kube *fakeKube
 	env  map[string]string // for the AWS client
@@ -78,7 +78,7 @@ type world struct {
 // noPause does not wait.
 func noPause(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 
-// mapRoles is the world's aws-auth: a role that is mapped as hybrid nodes are, by an ARN
+// mapRoles is the aws-auth of fakeServers: a role that is mapped as hybrid nodes are, by an ARN
 // without the role's path, and others.
 const mapRoles = `- rolearn: x
 - {rolearn: "arn:aws:iam::` + account + `:role/mapped", username: "system:node:{{SessionName}}"}
@@ -86,9 +86,9 @@ const mapRoles = `- rolearn: x
 - {rolearn: "arn:aws:iam::444455556666:role/away", username: "system:node:{{SessionName}}"}
 `
 
-func newWorld(tb testing.TB) *world {
+func newFakeServers(tb testing.TB) *fakeServers {
 	tb.Helper()
-	w := &world{aws: newFakeAWS(tb), kube: newFakeKube(tb), pause: noPause}
+	w := &fakeServers{aws: newFakeAWS(tb), kube: newFakeKube(tb), pause: noPause}
 	f := w.aws
 	w.env = map[string]string{"AWS_ENDPOINT_URL": f.URL}
 	f.roles = map[string]fakeRole{
@@ -309,10 +309,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// clients returns the real clients for the world's servers.
-func (w *world) clients(tb testing.TB) (*aws.Client, *kube.Client) {
+// clients returns the real clients for the servers.
+func (w *fakeServers) clients(tb testing.TB) (*aws.Client, *kube.Client) {
 	tb.Helper()
-	a, err := aws.New(context.Background(), aws.Config{Region: region, Env: w.env, Trace: w.trace, Pause: w.pause})
+	a, err := aws.New(context.Background(), aws.Config{Region: region, Env: w.env, Trace: w.trace, Sleep: w.pause})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -323,7 +323,7 @@ func (w *world) clients(tb testing.TB) (*aws.Client, *kube.Client) {
 	return a, k
 }
 
-func (w *world) options(tb testing.TB) collect.Options {
+func (w *fakeServers) options(tb testing.TB) collect.Options {
 	tb.Helper()
 	a, k := w.clients(tb)
 	return collect.Options{
@@ -334,8 +334,8 @@ func (w *world) options(tb testing.TB) collect.Options {
 	}
 }
 
-// collect reads the world and fails the test where that ends in an error.
-func (w *world) collect(tb testing.TB) (*snapshot.Snapshot, collect.Stats) {
+// collect reads the cluster and fails the test where that ends in an error.
+func (w *fakeServers) collect(tb testing.TB) (*snapshot.Snapshot, collect.Stats) {
 	tb.Helper()
 	s, stats, err := collect.Collect(context.Background(), w.options(tb))
 	if err != nil {
@@ -354,7 +354,7 @@ func (w *world) collect(tb testing.TB) (*snapshot.Snapshot, collect.Stats) {
 	return s, stats
 }
 
-func (w *world) want() *snapshot.Snapshot {
+func (w *fakeServers) want() *snapshot.Snapshot {
 	f := w.aws
 	role := func(name string, change func(*snapshot.Role)) snapshot.Role {
 		r := snapshot.Role{ID: "AROA" + strings.ToUpper(name), CreatedAt: created, TrustPolicy: document}
@@ -540,16 +540,16 @@ func TestCollect(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name   string
-		change func(*world)
+		change func(*fakeServers)
 	}{
-		{"encoded documents, protobuf", func(*world) {}},
-		{"plain documents, JSON", func(w *world) { w.aws.plain, w.kube.jsonOnly = true, true }},
-		{"one item a page", func(w *world) { w.aws.pageSize = 1 }},
-		{"all on one page", func(w *world) { w.aws.pageSize = 100 }},
+		{"encoded documents, protobuf", func(*fakeServers) {}},
+		{"plain documents, JSON", func(w *fakeServers) { w.aws.plain, w.kube.jsonOnly = true, true }},
+		{"one item a page", func(w *fakeServers) { w.aws.pageSize = 1 }},
+		{"all on one page", func(w *fakeServers) { w.aws.pageSize = 100 }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newFakeServers(t)
 			test.change(w)
 			got, stats := w.collect(t)
 			if diff := cmp.Diff(w.want(), got); diff != "" {
@@ -577,7 +577,7 @@ func TestCollect(t *testing.T) {
 // A trace has exactly the calls that were made, and nothing that could be a secret.
 func TestTrace(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFakeServers(t)
 	w.trace = &trace.Recorder{}
 	_, stats := w.collect(t)
 	text, err := w.trace.Encode()
@@ -628,7 +628,7 @@ func TestTrace(t *testing.T) {
 // What locate has asked is not asked again.
 func TestCollectReusesWhatLocateRead(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFakeServers(t)
 	o := w.options(t)
 	client, ok := o.AWS.(locate.API)
 	if !ok {
@@ -685,8 +685,8 @@ func missingOf(fact snapshot.Fact, subjects ...string) []missing {
 	return out
 }
 
-// worldRoles are the ARNs of roles of the world.
-func worldRoles(names ...string) []string {
+// fakeRoles are the ARNs of roles of fakeServers.
+func fakeRoles(names ...string) []string {
 	var out []string
 	for _, name := range names {
 		path := "/"
@@ -704,13 +704,13 @@ func worldRoles(names ...string) []string {
 // addonAccount is the service account of an add-on that uses the node role.
 const addonAccount = "kube-system/ebs-csi-controller-sa"
 
-// unreadWithout are the facts of the world that are missing where an operation gives no
+// unreadWithout are the facts of fakeServers that are missing where an operation gives no
 // answer, by operation. The simulator has a test of its own.
 func unreadWithout() map[string][]missing {
-	allRoles := worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid", "hyperpod", "mapped", "quick")
+	allRoles := fakeRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid", "hyperpod", "mapped", "quick")
 	policies := []string{workerPolicy, pullPolicy, cniPolicy, boundary}
-	inline := worldRoles("node-a")[0] + "#"
-	cluster := worldRoles("cluster")[0]
+	inline := fakeRoles("node-a")[0] + "#"
+	cluster := fakeRoles("cluster")[0]
 	// and what an operation costs of the cluster role
 	with := func(list []missing, subject string) []missing {
 		return append(list, missing{snapshot.FactClusterRole, subject})
@@ -726,15 +726,15 @@ func unreadWithout() map[string][]missing {
 		"eks:ListPodIdentityAssociations":    append(missingOf(snapshot.FactPodIdentity, ""), missingOf(snapshot.FactAddonAccounts, addonAccount)...),
 		"eks:DescribePodIdentityAssociation": missingOf(snapshot.FactPodIdentity, "a-1"),
 		// The other roles have none, as the list of the entries says.
-		"eks:DescribeAccessEntry": append(missingOf(snapshot.FactAccessEntries, worldRoles("node-a", "node-b")...), missingOf(snapshot.FactHybridEntries, "")...),
+		"eks:DescribeAccessEntry": append(missingOf(snapshot.FactAccessEntries, fakeRoles("node-a", "node-b")...), missingOf(snapshot.FactHybridEntries, "")...),
 		"iam:GetRole": with(missingOf(snapshot.FactRoles, append([]string{"arn:aws:iam::" + account + ":role/node-b", "arn:aws:iam::" + account + ":role/mapped"},
-			worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid", "hyperpod", "quick")...)...), cluster),
+			fakeRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid", "hyperpod", "quick")...)...), cluster),
 		"iam:GetOpenIDConnectProvider":     missingOf(snapshot.FactOIDCProviders, "arn:aws:iam::"+account+":oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/ABC"),
-		"eks:ListAssociatedAccessPolicies": missingOf(snapshot.FactAccessPolicies, worldRoles("node-b")...),
+		"eks:ListAssociatedAccessPolicies": missingOf(snapshot.FactAccessPolicies, fakeRoles("node-b")...),
 		"get configmaps in kube-system":    missingOf(snapshot.FactAWSAuth, ""),
 		// An instance of a1 runs; b1 and a2 have none, and a2 has no Auto Scaling group.
-		"autoscaling:DescribeAutoScalingGroups":    append(missingOf(snapshot.FactAutoScaling, ""), missingOf(snapshot.FactMetadata, worldRoles("node-a", "node-b")...)...),
-		"ec2:DescribeLaunchTemplateVersions":       append(missingOf(snapshot.FactAutoScaling, "asg-1", "asg-2"), missingOf(snapshot.FactMetadata, worldRoles("node-b")...)...),
+		"autoscaling:DescribeAutoScalingGroups":    append(missingOf(snapshot.FactAutoScaling, ""), missingOf(snapshot.FactMetadata, fakeRoles("node-a", "node-b")...)...),
+		"ec2:DescribeLaunchTemplateVersions":       append(missingOf(snapshot.FactAutoScaling, "asg-1", "asg-2"), missingOf(snapshot.FactMetadata, fakeRoles("node-b")...)...),
 		"autoscaling:DescribeLaunchConfigurations": missingOf(snapshot.FactAutoScaling, "asg-3"),
 		"eks:ListAccessEntries":                    missingOf(snapshot.FactHybridEntries, ""),
 		"list events in kube-system":               missingOf(snapshot.FactEvents, ""),
@@ -778,7 +778,7 @@ func TestRefused(t *testing.T) {
 	for operation, want := range tests {
 		t.Run(operation, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newFakeServers(t)
 			w.aws.fault = func(op string, rw http.ResponseWriter, _ *http.Request) bool {
 				if op != operation {
 					return false
@@ -817,7 +817,7 @@ func TestRefused(t *testing.T) {
 	}
 	t.Run("iam:SimulatePrincipalPolicy", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t)
+		w := newFakeServers(t)
 		w.simulate = []collect.Question{{Action: "ec2:DescribeInstances", Resource: "*"}}
 		w.aws.fault = func(op string, rw http.ResponseWriter, _ *http.Request) bool {
 			if op == "iam:SimulatePrincipalPolicy" {
@@ -826,13 +826,13 @@ func TestRefused(t *testing.T) {
 			return op == "iam:SimulatePrincipalPolicy"
 		}
 		got, _ := w.collect(t)
-		if diff := cmp.Diff(missingOf(snapshot.FactSimulations, worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid", "hyperpod", "mapped", "quick")...), entries(got), cmp.AllowUnexported(missing{})); diff != "" {
+		if diff := cmp.Diff(missingOf(snapshot.FactSimulations, fakeRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid", "hyperpod", "mapped", "quick")...), entries(got), cmp.AllowUnexported(missing{})); diff != "" {
 			t.Errorf("missing (-want +got):\n%s", diff)
 		}
 	})
 	t.Run("every operation has a test", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t)
+		w := newFakeServers(t)
 		_, stats := w.collect(t)
 		for operation := range stats.PerOperation {
 			if _, tested := tests[operation]; !tested {
@@ -856,7 +856,7 @@ func accessDenied(operation string) string {
 // A list that breaks off keeps what was read and is missing as a whole.
 func TestHalfAList(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFakeServers(t)
 	w.aws.fault = func(op string, rw http.ResponseWriter, r *http.Request) bool {
 		if op != "eks:ListNodegroups" || r.Form.Get("nextToken") == "" {
 			return false
@@ -920,7 +920,7 @@ func TestRetried(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newFakeServers(t)
 			w.aws.fault = firstTimes(1, test.operation, test.answer)
 			got, stats := w.collect(t)
 			if diff := cmp.Diff(w.want(), got); diff != "" {
@@ -994,7 +994,7 @@ func TestFailed(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newFakeServers(t)
 			w.env["AWS_MAX_ATTEMPTS"] = "2"
 			w.aws.fault = firstTimes(1_000_000, test.operation, test.answer)
 			got, _ := w.collect(t)
@@ -1023,7 +1023,7 @@ func html(status int) func(w http.ResponseWriter, r *http.Request) {
 // A role that IAM does not know, or not under this path, is a fact.
 func TestRoleNotFound(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFakeServers(t)
 	gone := "arn:aws:iam::" + account + ":role/gone"
 	elsewhere := "arn:aws:iam::" + account + ":role/elsewhere/cni"
 	foreign := "arn:aws:iam::999999999999:role/cni"
@@ -1049,7 +1049,7 @@ func TestRoleNotFound(t *testing.T) {
 // In mode CONFIG_MAP EKS refuses to speak of access entries, so it is not asked.
 func TestConfigMapModeHasNoAccessEntries(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFakeServers(t)
 	w.aws.clusters["prod"]["accessConfig"] = map[string]any{"authenticationMode": "CONFIG_MAP"}
 	got, stats := w.collect(t)
 	if n := stats.PerOperation["eks:DescribeAccessEntry"]; n != 0 || len(got.AccessEntries) > 0 || len(got.Missing) > 0 {
@@ -1059,7 +1059,7 @@ func TestConfigMapModeHasNoAccessEntries(t *testing.T) {
 
 func TestInstanceProfileNotFound(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFakeServers(t)
 	delete(w.aws.profiles, "self")
 	got, _ := w.collect(t)
 	arn := "arn:aws:iam::" + account + ":instance-profile/own/self"
@@ -1082,7 +1082,7 @@ func TestCallerProblems(t *testing.T) {
 	} {
 		t.Run(test.code, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newFakeServers(t)
 			w.env["AWS_MAX_ATTEMPTS"] = "1"
 			w.aws.fault = func(op string, rw http.ResponseWriter, _ *http.Request) bool {
 				fail(rw, op, http.StatusForbidden, test.code, test.message)
@@ -1102,7 +1102,7 @@ func TestCallerProblems(t *testing.T) {
 
 func TestKubernetesProblems(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFakeServers(t)
 	w.kube.fault = func(_ string, rw http.ResponseWriter, r *http.Request) bool {
 		w.kube.status(rw, r, apierrors.NewUnauthorized("Unauthorized"))
 		return true
@@ -1121,7 +1121,7 @@ func TestKubernetesProblems(t *testing.T) {
 // that service knows, and is not tried for every object.
 func TestOneServiceUnreachable(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFakeServers(t)
 	ctx := context.Background()
 	client, err := aws.New(ctx, aws.Config{Region: region, Env: map[string]string{
 		"AWS_ENDPOINT_URL": w.aws.URL, "AWS_ENDPOINT_URL_EC2": "http://127.0.0.1:1",
@@ -1158,7 +1158,7 @@ func TestOneServiceUnreachable(t *testing.T) {
 
 func TestCancelled(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFakeServers(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	w.aws.fault = func(op string, _ http.ResponseWriter, r *http.Request) bool {
@@ -1177,7 +1177,7 @@ func TestCancelled(t *testing.T) {
 
 func TestProgress(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFakeServers(t)
 	o := w.options(t)
 	var mu sync.Mutex
 	var events []collect.Event
@@ -1202,7 +1202,7 @@ func TestProgress(t *testing.T) {
 // Thousands of nodes are read in pages, their instances in batches.
 func TestManyNodes(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFakeServers(t)
 	w.aws.pageSize = 1000
 	const n = 5000
 	w.kube.nodes, w.kube.pods = nil, nil
@@ -1234,7 +1234,7 @@ func TestManyNodes(t *testing.T) {
 // The simulator is asked in one call a role with its pages, one call at a time,
 // and the answers kept are those that were asked for.
 func TestSimulate(t *testing.T) {
-	w := newWorld(t)
+	w := newFakeServers(t)
 	pull := "arn:aws:ecr:eu-west-1:111122223333:repository/r"
 	w.simulate = []collect.Question{
 		{Action: "ec2:DescribeInstances", Resource: "*"}, {Action: "ecr:BatchGetImage", Resource: pull}, {Action: "eks:DescribeCluster", Resource: clusterARN("prod")},

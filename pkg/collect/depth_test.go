@@ -373,7 +373,7 @@ func TestDepth(t *testing.T) {
 // ms, from making the client to the snapshot. Besides the time it reports the
 // calls and the longest row of calls that came one after the other.
 func BenchmarkCollect(b *testing.B) {
-	w := newWorld(b)
+	w := newFakeServers(b)
 	w.pause = nil
 	f := w.aws
 	f.pageSize = 100
@@ -450,28 +450,28 @@ func TestConfirmGoesFirst(t *testing.T) {
 	t.Parallel()
 	other := errors.New("another cluster")
 	for name, test := range map[string]struct {
-		fault   func(*world)
+		fault   func(*fakeServers)
 		confirm error
 		want    func(*snapshot.Snapshot, error) bool
 	}{
-		"another cluster": {func(*world) {}, other, func(s *snapshot.Snapshot, err error) bool { return s == nil && errors.Is(err, other) }},
+		"another cluster": {func(*fakeServers) {}, other, func(s *snapshot.Snapshot, err error) bool { return s == nil && errors.Is(err, other) }},
 		"another cluster, and the API server does not answer": {
-			func(w *world) { w.kube.URL = "http://127.0.0.1:1" }, other,
+			func(w *fakeServers) { w.kube.URL = "http://127.0.0.1:1" }, other,
 			func(s *snapshot.Snapshot, err error) bool { return s == nil && errors.Is(err, other) },
 		},
 		"another cluster, and IAM does not answer": {
-			func(w *world) { w.env["AWS_ENDPOINT_URL_IAM"] = "http://127.0.0.1:1" }, other,
+			func(w *fakeServers) { w.env["AWS_ENDPOINT_URL_IAM"] = "http://127.0.0.1:1" }, other,
 			func(s *snapshot.Snapshot, err error) bool { return s == nil && errors.Is(err, other) },
 		},
 		// EKS has answered by then: what IAM knows is missing.
 		"IAM does not answer": {
-			func(w *world) { w.env["AWS_ENDPOINT_URL_IAM"] = "http://127.0.0.1:1" }, nil,
+			func(w *fakeServers) { w.env["AWS_ENDPOINT_URL_IAM"] = "http://127.0.0.1:1" }, nil,
 			func(s *snapshot.Snapshot, err error) bool {
 				return err == nil && len(s.NodeGroups) == 3 && len(s.Roles) == 0 && len(s.Missing) > 0
 			},
 		},
 		"the API server does not answer": {
-			func(w *world) { w.kube.URL = "http://127.0.0.1:1" }, nil,
+			func(w *fakeServers) { w.kube.URL = "http://127.0.0.1:1" }, nil,
 			func(_ *snapshot.Snapshot, err error) bool {
 				var p *problem.Error
 				return errors.As(err, &p) && strings.Contains(p.Problem, "127.0.0.1:1")
@@ -480,7 +480,7 @@ func TestConfirmGoesFirst(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newFakeServers(t)
 			test.fault(w)
 			o := w.options(t)
 			o.Cluster = locate.Cluster{Name: "prod"}

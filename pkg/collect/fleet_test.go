@@ -16,8 +16,8 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 )
 
-// of are the options for a cluster of the world that is read beside others.
-func (w *world) of(tb testing.TB, name string) collect.Options {
+// of are the options for a cluster of fakeServers that is read beside others.
+func (w *fakeServers) of(tb testing.TB, name string) collect.Options {
 	o := w.options(tb)
 	o.Cluster = locate.Cluster{Name: name, ARN: clusterARN(name)}
 	return o
@@ -30,13 +30,13 @@ func TestSharedAnswers(t *testing.T) {
 	names := []string{"dev", "prod", "staging"}
 	alone := map[string]*snapshot.Snapshot{}
 	for _, name := range names {
-		s, _, err := collect.Collect(t.Context(), newWorld(t).of(t, name))
+		s, _, err := collect.Collect(t.Context(), newFakeServers(t).of(t, name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		alone[name] = s
 	}
-	w := newWorld(t)
+	w := newFakeServers(t)
 	client, _ := w.clients(t)
 	answers := collect.NewAnswers(nil)
 	together := map[string]*snapshot.Snapshot{}
@@ -56,7 +56,7 @@ func TestSharedAnswers(t *testing.T) {
 		})
 	}
 	group.Wait()
-	// The worlds have other addresses, of which no fact tells.
+	// The servers have other addresses, of which no fact tells.
 	if diff := cmp.Diff(alone, together); diff != "" {
 		t.Errorf("(-alone +together):\n%s", diff)
 	}
@@ -74,8 +74,8 @@ func TestSharedAnswers(t *testing.T) {
 func TestManagedPolicies(t *testing.T) {
 	t.Parallel()
 	managed := &collect.ManagedPolicies{}
-	read := func(refuse bool) (*world, *snapshot.Snapshot) {
-		w := newWorld(t)
+	read := func(refuse bool) (*fakeServers, *snapshot.Snapshot) {
+		w := newFakeServers(t)
 		w.aws.fault = func(op string, rw http.ResponseWriter, r *http.Request) bool {
 			if !refuse || op != "iam:GetPolicyVersion" || r.Form.Get("PolicyArn") != workerPolicy {
 				return false
@@ -117,16 +117,16 @@ func TestWithoutKube(t *testing.T) {
 	t.Parallel()
 	const why = "it was not asked for (--aws-only)"
 	for name, test := range map[string]struct {
-		change func(*world, *collect.Options)
+		change func(*fakeServers, *collect.Options)
 		want   string
 	}{
-		"not asked for":    {func(_ *world, o *collect.Options) { o.Kube, o.WithoutKube = nil, why }, why},
-		"no connection":    {func(_ *world, o *collect.Options) { o.KubeOptional = true }, "cannot reach the Kubernetes API server http://127.0.0.1:1: "},
-		"other credential": {func(_ *world, o *collect.Options) { o.KubeOptional = true }, "does not accept the credentials of the kubeconfig (Unauthorized)"},
+		"not asked for":    {func(_ *fakeServers, o *collect.Options) { o.Kube, o.WithoutKube = nil, why }, why},
+		"no connection":    {func(_ *fakeServers, o *collect.Options) { o.KubeOptional = true }, "cannot reach the Kubernetes API server http://127.0.0.1:1: "},
+		"other credential": {func(_ *fakeServers, o *collect.Options) { o.KubeOptional = true }, "does not accept the credentials of the kubeconfig (Unauthorized)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newFakeServers(t)
 			switch name {
 			case "no connection":
 				w.kube.URL = "http://127.0.0.1:1"

@@ -18,7 +18,7 @@ import (
 // and end nothing.
 func TestOtherRegions(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newFakeServers(t)
 	f := w.aws
 	in := func(other, name string) string {
 		return strings.Replace(clusterARN(name), ":"+region+":", ":"+other+":", 1)

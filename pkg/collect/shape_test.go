@@ -45,7 +45,7 @@ func answersXML(operation string) bool {
 }
 
 // faulty gives an operation's answers by answer.
-func faulty(w *world, operation string, answer func(http.ResponseWriter, *http.Request, http.Handler)) {
+func faulty(w *fakeServers, operation string, answer func(http.ResponseWriter, *http.Request, http.Handler)) {
 	const whole = "X-Whole" // the request of an answer that is changed
 	fault := func(server http.Handler) func(string, http.ResponseWriter, *http.Request) bool {
 		return func(op string, rw http.ResponseWriter, r *http.Request) bool {
@@ -67,7 +67,7 @@ func faulty(w *world, operation string, answer func(http.ResponseWriter, *http.R
 func TestMisshapen(t *testing.T) {
 	t.Parallel()
 	tests := unreadWithout()
-	tests["iam:SimulatePrincipalPolicy"] = missingOf(snapshot.FactSimulations, worldRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid", "hyperpod", "mapped", "quick")...)
+	tests["iam:SimulatePrincipalPolicy"] = missingOf(snapshot.FactSimulations, fakeRoles("node-a", "node-b", "self", "cni", "pod-cni", "lost", "hybrid", "hyperpod", "mapped", "quick")...)
 	for i, operation := range slices.Sorted(maps.Keys(tests)) {
 		// What is of another format altogether is HTML; a service's own format has another
 		// content than expected.
@@ -77,7 +77,7 @@ func TestMisshapen(t *testing.T) {
 		answer, refused := misshapen[name], tests[operation]
 		t.Run(operation+"/"+name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t)
+			w := newFakeServers(t)
 			w.env["AWS_MAX_ATTEMPTS"] = "1"
 			if operation == "iam:SimulatePrincipalPolicy" {
 				w.simulate = []collect.Question{{Action: "ec2:DescribeInstances", Resource: "*"}}

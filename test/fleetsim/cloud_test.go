@@ -26,9 +26,9 @@ import (
 )
 
 // cloud answers for AWS and for the Kubernetes API of every cluster, from the facts of a
-// world. It throttles as AWS does, and counts.
+// fleet. It throttles as AWS does, and counts.
 type cloud struct {
-	*world
+	*sourceFleet
 	aws, kube *httptest.Server
 	latency   time.Duration
 	// fault, where set, may answer in place of the cloud.
@@ -106,10 +106,10 @@ func (c *cloud) bucketOf(of *call) (string, *bucket) {
 	return key, b
 }
 
-// newCloud starts the servers of a world.
-func newCloud(t testing.TB, w *world) *cloud {
+// newCloud starts the servers of a sourceFleet.
+func newCloud(t testing.TB, w *sourceFleet) *cloud {
 	t.Helper()
-	c := &cloud{world: w, calls: map[string]int{}, buckets: map[string]*bucket{}, perBucket: map[string]int{}, spans: map[string][]span{}}
+	c := &cloud{sourceFleet: w, calls: map[string]int{}, buckets: map[string]*bucket{}, perBucket: map[string]int{}, spans: map[string][]span{}}
 	c.aws = httptest.NewServer(http.HandlerFunc(c.serveAWS))
 	c.kube = httptest.NewUnstartedServer(http.HandlerFunc(c.serveKube))
 	c.kube.EnableHTTP2 = true                           // as API servers have it

@@ -24,14 +24,14 @@ var regions = []string{"eu-west-1", "us-east-1"}
 // small is a fleet of 10 clusters: 5 accounts have a cluster in each of two regions.
 func small(t testing.TB) *cloud {
 	t.Helper()
-	c := newCloud(t, newWorld(t, 5, 2, regions...))
+	c := newCloud(t, newSourceFleet(t, 5, 2, regions...))
 	c.latency = 10 * time.Millisecond
 	return c
 }
 
 // collected compares the snapshots of a directory with the facts that they were read from.
 // It returns why clusters were not read, by ARN.
-func (w *world) collected(t testing.TB, dir string) (unread map[string]string) {
+func (w *sourceFleet) collected(t testing.TB, dir string) (unread map[string]string) {
 	t.Helper()
 	d, err := fleet.Open(t.Context(), dir)
 	if err != nil {
@@ -93,7 +93,7 @@ func report(t testing.TB, dir string) *finding.FleetReport {
 func TestCollected(t *testing.T) {
 	t.Parallel()
 	kinds := len(templates(t))
-	c := newCloud(t, newWorld(t, (kinds+1)/2, 4, regions...))
+	c := newCloud(t, newSourceFleet(t, (kinds+1)/2, 4, regions...))
 	dir := filepath.Join(t.TempDir(), "fleet")
 	out := c.run(t, "", snapshotArgs(dir, "--parallel", "32")...)
 	if out.code != 0 {
@@ -275,12 +275,12 @@ func (c *cloud) limit(parallel int) time.Duration {
 }
 
 // BenchmarkFleet reads 1,000 clusters in 200 accounts, 50 ms for each call.
-func BenchmarkFleet(b *testing.B) { benchmarkFleet(b, newWorld(b, 200, 5, exampleRegion)) }
+func BenchmarkFleet(b *testing.B) { benchmarkFleet(b, newSourceFleet(b, 200, 5, exampleRegion)) }
 
 // BenchmarkUneven reads 10 accounts with 20 clusters each, which are more accounts than places
 // and as many clusters as their rate allows in 40 seconds, and 200 accounts with one cluster.
 func BenchmarkUneven(b *testing.B) {
-	w := newWorld(b, 210, 1, exampleRegion)
+	w := newSourceFleet(b, 210, 1, exampleRegion)
 	kinds := templates(b)
 	for i, id := range sorted(w.accounts)[:10] {
 		for j := range 19 {
@@ -293,7 +293,7 @@ func BenchmarkUneven(b *testing.B) {
 	benchmarkFleet(b, w)
 }
 
-func benchmarkFleet(b *testing.B, w *world) {
+func benchmarkFleet(b *testing.B, w *sourceFleet) {
 	b.Helper()
 	const parallel = 8
 	clusters := float64(len(w.clusters))
@@ -339,7 +339,7 @@ func benchmarkFleet(b *testing.B, w *world) {
 // BenchmarkCheckDirectory checks 1,000 snapshots. It may take 30 seconds of CPU, which are 15
 // seconds on two cores.
 func BenchmarkCheckDirectory(b *testing.B) {
-	w := newWorld(b, 200, 5, exampleRegion)
+	w := newSourceFleet(b, 200, 5, exampleRegion)
 	dir := filepath.Join(b.TempDir(), "fleet")
 	plan := &fleet.Plan{PlannedAt: time.Now(), NotBefore: time.Now().Add(-time.Hour)}
 	for _, arn := range sorted(w.clusters) {

@@ -232,8 +232,8 @@ func indented(document string) string {
 	return b.String()
 }
 
-// world is a fleet: what the simulator answers from, and what has to be collected.
-type world struct {
+// sourceFleet is a fleet: what the simulator answers from, and what has to be collected.
+type sourceFleet struct {
 	clusters map[string]*snapshot.Snapshot // by ARN
 	accounts map[string]*account
 	// managed are AWS's managed policies, which are the same in every account.
@@ -262,11 +262,11 @@ type (
 	}
 )
 
-// newWorld makes a fleet of so many accounts with so many clusters each, in the regions in
+// newSourceFleet makes a fleet of so many accounts with so many clusters each, in the regions in
 // turn. Every second cluster of an account has the template of the one before.
-func newWorld(t testing.TB, accounts, clusters int, regions ...string) *world {
+func newSourceFleet(t testing.TB, accounts, clusters int, regions ...string) *sourceFleet {
 	t.Helper()
-	w := &world{clusters: map[string]*snapshot.Snapshot{}, accounts: map[string]*account{}, managed: map[string]snapshot.Policy{}}
+	w := &sourceFleet{clusters: map[string]*snapshot.Snapshot{}, accounts: map[string]*account{}, managed: map[string]snapshot.Policy{}}
 	all := templates(t)
 	for i := range accounts {
 		id := fmt.Sprintf("%012d", 100000000001+i)
@@ -290,7 +290,7 @@ func newWorld(t testing.TB, accounts, clusters int, regions ...string) *world {
 }
 
 // add adds a cluster to its account.
-func (w *world) add(t testing.TB, p place, s *snapshot.Snapshot) {
+func (w *sourceFleet) add(t testing.TB, p place, s *snapshot.Snapshot) {
 	t.Helper()
 	a := w.accounts[p.account]
 	a.regions[p.region] = append(a.regions[p.region], p.name)
@@ -337,7 +337,7 @@ func same[V any](t testing.TB, m map[string]V, key string, value V) {
 
 // connect tells every cluster of the others in its account, and of the account's OIDC
 // providers.
-func (w *world) connect() {
+func (w *sourceFleet) connect() {
 	for _, s := range w.clusters {
 		id := s.Cluster.Identity()
 		s.ClusterProviders = &snapshot.ClusterProviders{ARNs: sorted(w.accounts[id.Account].providers)}

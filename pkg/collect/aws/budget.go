@@ -56,8 +56,8 @@ const (
 // and those to EKS by region and, where one cluster is read, by operation.
 type budget struct {
 	many bool // whether many clusters are read
-	// pause waits for a time, or until the context ends, and returns its error then.
-	pause func(context.Context, time.Duration) error
+	// sleep waits for a time, or until the context ends, and returns its error then.
+	sleep func(context.Context, time.Duration) error
 
 	mu       sync.Mutex
 	paces    map[string]*pace
@@ -71,11 +71,11 @@ type pace struct {
 	changed time.Time
 }
 
-// newBudget returns a budget; without a pause it waits in real time.
+// newBudget returns a budget; without Config.Sleep it waits in real time.
 func newBudget(cfg Config) *budget {
-	b := &budget{many: cfg.Many, pause: cfg.Pause, paces: map[string]*pace{}, throttle: map[string]int{}}
-	if b.pause == nil {
-		b.pause = sleep
+	b := &budget{many: cfg.Many, sleep: cfg.Sleep, paces: map[string]*pace{}, throttle: map[string]int{}}
+	if b.sleep == nil {
+		b.sleep = sleep
 	}
 	return b
 }
@@ -128,7 +128,7 @@ func (b *budget) turn(ctx context.Context, p *pace) error {
 	if delay == 0 {
 		return ctx.Err()
 	}
-	if err := b.pause(ctx, delay); err != nil {
+	if err := b.sleep(ctx, delay); err != nil {
 		turn.Cancel()
 		return err
 	}

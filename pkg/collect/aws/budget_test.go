@@ -64,7 +64,7 @@ func TestBudget(t *testing.T) {
 func TestBudgetPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var paused time.Duration
-		b := newBudget(Config{Pause: func(ctx context.Context, d time.Duration) error {
+		b := newBudget(Config{Sleep: func(ctx context.Context, d time.Duration) error {
 			paused += d
 			return sleep(ctx, d)
 		}})

@@ -56,9 +56,9 @@ type Config struct {
 	Trace *trace.Recorder
 	// Transport sends the requests; nil sends them over the network.
 	Transport http.RoundTripper
-	// Pause waits until the budget of requests to IAM allows the next one, or until the
+	// Sleep waits until the budget of requests to IAM allows the next one, or until the
 	// context ends, and returns its error then; nil waits in real time.
-	Pause func(context.Context, time.Duration) error
+	Sleep func(context.Context, time.Duration) error
 }
 
 // The limits of one request. A service that does not answer within them is not

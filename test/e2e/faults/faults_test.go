@@ -61,7 +61,7 @@ type scenario struct {
 	name    string
 	heading string
 	args    []string
-	begin   func(w *world) *saved
+	begin   func(w *environment) *saved
 }
 
 const fixApply, fixUndo = "fix --apply", "fix --undo --apply"
@@ -95,7 +95,7 @@ func role(policies ...string) iamRole {
 }
 
 // base is an account with a cluster that has no nodes.
-func base(w *world) (held, awsproxy.Cluster, objects) {
+func base(w *environment) (held, awsproxy.Cluster, objects) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "..", "examples", "healthy.yaml"))
 	w.must(err)
 	var example struct {
@@ -119,8 +119,8 @@ func entry(created time.Time) awsproxy.AccessEntry {
 	return awsproxy.AccessEntry{Type: "EC2_LINUX", Username: "system:node:{{EC2PrivateDNSName}}", Groups: []string{"system:nodes"}, CreatedAt: created}
 }
 
-// begin makes the world what it is before a run.
-func begin(w *world, h held, eks awsproxy.Cluster, o objects) *saved {
+// begin makes the environment what it is before a run.
+func begin(w *environment, h held, eks awsproxy.Cluster, o objects) *saved {
 	account, err := json.Marshal(h)
 	w.must(err)
 	cluster, err := json.Marshal(o)
@@ -132,7 +132,7 @@ func begin(w *world, h held, eks awsproxy.Cluster, o objects) *saved {
 
 // podIdentity needs a trust policy, permissions, two access entries, and a role of
 // aws-node's own by the add-on.
-func podIdentity(w *world) *saved {
+func podIdentity(w *environment) *saved {
 	h, eks, o := base(w)
 	h.Roles["eksNodeRole"] = iamRole{Trust: trust("ec2.amazonaws.com", "sts:TagSession"), Created: later, Attached: []string{cni}}
 	h.Roles["otherRole"] = role(worker, pull)
@@ -145,7 +145,7 @@ func podIdentity(w *world) *saved {
 
 // irsa needs an inline policy, as the cluster is an IPv6 one, an OIDC provider, and the
 // annotation of the service account.
-func irsa(w *world) *saved {
+func irsa(w *environment) *saved {
 	h, eks, o := base(w)
 	h.Roles["eksNodeRole"] = role(worker, pull)
 	h.NodeGroups["apps"] = "eksNodeRole"
@@ -157,7 +157,7 @@ func irsa(w *world) *saved {
 
 // nodes has nodes of Auto Mode whose role is newer than its access entry, a self-managed one
 // whose instance profile was deleted, and a mapping in aws-auth that has a path.
-func nodes(w *world) *saved {
+func nodes(w *environment) *saved {
 	h, eks, o := base(w)
 	h.Roles["autoRole"], h.Roles["selfRole"] = role(worker, pull), role(worker, pull)
 	team := role(worker, pull)
@@ -177,7 +177,7 @@ func nodes(w *world) *saved {
 
 // undo is the scenario after another one that undoes it.
 func undo(s scenario) scenario {
-	return scenario{"undo-" + s.name, fixUndo, []string{"fix", "--apply", "--yes", "--undo", "JOURNAL"}, func(w *world) *saved {
+	return scenario{"undo-" + s.name, fixUndo, []string{"fix", "--apply", "--yes", "--undo", "JOURNAL"}, func(w *environment) *saved {
 		s.begin(w)
 		if out := w.run("", "", s.args...); out.code != 0 {
 			w.t.Fatalf("%s: exit %d\n%s%s", s.name, out.code, out.stdout, out.stderr)
@@ -187,7 +187,7 @@ func undo(s scenario) scenario {
 }
 
 // created has a cluster only.
-func created(w *world) *saved {
+func created(w *environment) *saved {
 	h, eks, o := base(w)
 	return begin(w, h, eks, o)
 }
@@ -305,7 +305,7 @@ type found struct {
 
 // find runs a scenario, and once more interrupted before its last write.
 func find(t *testing.T, s scenario) found {
-	w := newWorld(t)
+	w := newEnvironment(t)
 	f := found{begin: s.begin(w)}
 	run := func() {
 		t.Helper()
@@ -338,8 +338,8 @@ func find(t *testing.T, s scenario) found {
 	return f
 }
 
-// command is that of the scenario in a world.
-func (s scenario) command(w *world) []string {
+// command is that of the scenario in an environment.
+func (s scenario) command(w *environment) []string {
 	args := slices.Clone(s.args)
 	for i, a := range args {
 		if a == "JOURNAL" { // that of the first run
@@ -351,16 +351,16 @@ func (s scenario) command(w *world) []string {
 
 // matrix is a scenario with one kind of fault.
 type matrix struct {
-	*world
+	*environment
 	scenario
 	found
 	kind  string
 	table *table
 }
 
-// in puts it into a world of its own.
+// in puts it into an environment of its own.
 func (m matrix) in(t *testing.T) *matrix {
-	m.world = newWorld(t)
+	m.environment = newEnvironment(t)
 	return &m
 }
 
@@ -395,7 +395,7 @@ func (m *matrix) fails(call string) (done bool) {
 
 // impatient is the command of runs that fail: what cannot be proven is not waited for.
 func (m *matrix) impatient() []string {
-	args := m.command(m.world)
+	args := m.command(m.environment)
 	if args[0] == "fix" {
 		args = append(args, "--proof-timeout", "100ms")
 	}
@@ -405,7 +405,7 @@ func (m *matrix) impatient() []string {
 // resumes holds that the same command without a fault finishes the work.
 func (m *matrix) resumes(after string) {
 	m.t.Helper()
-	out := m.run("", "", m.command(m.world)...)
+	out := m.run("", "", m.command(m.environment)...)
 	if state := m.state(); out.code != 0 || state != m.end {
 		m.t.Errorf("after %s: exit %d\n%s%s\nwant %s\ngot %s", after, out.code, out.stdout, out.stderr, m.end, state)
 		m.load(m.found.begin)

@@ -138,8 +138,8 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// world is an account, a cluster, and a machine from which the plugin runs.
-type world struct {
+// environment is an account, a cluster, and a machine from which the plugin runs.
+type environment struct {
 	*injector
 	t        *testing.T
 	dir      string
@@ -150,7 +150,7 @@ type world struct {
 	ca       []byte // PEM
 }
 
-// saved is the state of a world.
+// saved is the state of an environment.
 type saved struct {
 	account, cluster []byte
 	eks              awsproxy.Cluster
@@ -158,9 +158,9 @@ type saved struct {
 	journals map[string][]byte
 }
 
-func newWorld(t *testing.T) *world {
+func newEnvironment(t *testing.T) *environment {
 	t.Helper()
-	w := &world{injector: &injector{}, t: t, dir: t.TempDir(), account: &account{}}
+	w := &environment{injector: &injector{}, t: t, dir: t.TempDir(), account: &account{}}
 	backend := httptest.NewServer(w.account)
 	t.Cleanup(backend.Close)
 	proxy, err := awsproxy.New(backend.URL)
@@ -185,20 +185,20 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func (w *world) must(err error) {
+func (w *environment) must(err error) {
 	w.t.Helper()
 	if err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-func (w *world) write(name string, text []byte) {
+func (w *environment) write(name string, text []byte) {
 	w.t.Helper()
 	w.must(os.WriteFile(filepath.Join(w.dir, name), text, 0o600))
 }
 
 // newCertificate is one that signs itself.
-func (w *world) newCertificate(name string) tls.Certificate {
+func (w *environment) newCertificate(name string) tls.Certificate {
 	w.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	w.must(err)
@@ -212,10 +212,10 @@ func (w *world) newCertificate(name string) tls.Certificate {
 }
 
 // stateDir is where the plugin keeps its journals.
-func (w *world) stateDir() string { return filepath.Join(w.dir, "kubectl-noderole") }
+func (w *environment) stateDir() string { return filepath.Join(w.dir, "kubectl-noderole") }
 
-// load makes the world what it was when it was saved.
-func (w *world) load(s *saved) {
+// load makes the environment what it was when it was saved.
+func (w *environment) load(s *saved) {
 	w.t.Helper()
 	w.account.mu.Lock()
 	defer w.account.mu.Unlock()
@@ -234,8 +234,8 @@ func (w *world) load(s *saved) {
 	}
 }
 
-// save returns the state of the world.
-func (w *world) save() *saved {
+// save returns the state of the environment.
+func (w *environment) save() *saved {
 	w.t.Helper()
 	w.account.mu.Lock()
 	defer w.account.mu.Unlock()
@@ -256,7 +256,7 @@ func (w *world) save() *saved {
 }
 
 // journals are the journals, the first one first.
-func (w *world) journals() []string {
+func (w *environment) journals() []string {
 	w.t.Helper()
 	list, err := filepath.Glob(filepath.Join(w.stateDir(), "*.jsonl"))
 	w.must(err)
@@ -264,7 +264,7 @@ func (w *world) journals() []string {
 }
 
 // state is what the plugin can change, without times and ids.
-func (w *world) state() string {
+func (w *environment) state() string {
 	s := w.save()
 	var h held
 	var o objects
@@ -298,7 +298,7 @@ type output struct {
 }
 
 // run runs the plugin while calls of an operation have a fault; an empty kind is none.
-func (w *world) run(operation, kind string, args ...string) output {
+func (w *environment) run(operation, kind string, args ...string) output {
 	w.t.Helper()
 	w.set(operation, kind)
 	attempts := 1
