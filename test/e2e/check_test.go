@@ -423,6 +423,10 @@ func TestPermissionsDocumented(t *testing.T) {
 	s.must(err)
 	proxy.Calls()
 	kubectl(t, s.kubeconfig(proxy.URL), "noderole", "check")
+	// A profile is read alone where the list of all comes too late or is refused.
+	proxy.SetFault("iam:ListInstanceProfiles", denied("iam:ListInstanceProfiles"))
+	defer proxy.ClearFault("iam:ListInstanceProfiles")
+	kubectl(t, s.kubeconfig(proxy.URL), "noderole", "check")
 	called := map[string]bool{}
 	for _, c := range proxy.Calls() {
 		called[c.Operation] = true
