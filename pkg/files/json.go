@@ -90,13 +90,13 @@ func wrongValue(e *json.SemanticError) string {
 	case errors.Is(e.Err, json.ErrUnknownName):
 		return "unknown field " + field
 	case field == "":
-		return fmt.Sprintf("it is %s, not %s", kindOfJSON(e.JSONKind), kindOfField(e.GoType))
+		return fmt.Sprintf("it is %s, not %s", kindOfJSON(e.JSONKind), KindOf(e.GoType, "an object"))
 	case errors.Is(e.Err, strconv.ErrSyntax), errors.Is(e.Err, strconv.ErrRange):
 		return fmt.Sprintf("%s is %s, not a whole number", field, e.JSONValue)
 	case e.Err != nil:
 		return fmt.Sprintf("%s: %s", field, e.Err)
 	default:
-		return fmt.Sprintf("%s is %s, not %s", field, kindOfJSON(e.JSONKind), kindOfField(e.GoType))
+		return fmt.Sprintf("%s is %s, not %s", field, kindOfJSON(e.JSONKind), KindOf(e.GoType, "an object"))
 	}
 }
 
@@ -131,14 +131,15 @@ func kindOfJSON(k jsontext.Kind) string {
 	}
 }
 
-// kindOfField says what a field of a type holds.
-func kindOfField(t reflect.Type) string {
+// KindOf returns what a field of a type contains, in words. object is the format's word for
+// an object: "an object", or "a mapping".
+func KindOf(t reflect.Type, object string) string {
 	if t == nil {
 		return "what the field can have"
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
-		return kindOfField(t.Elem())
+		return KindOf(t.Elem(), object)
 	case reflect.String:
 		return "a text"
 	case reflect.Bool:
@@ -146,7 +147,7 @@ func kindOfField(t reflect.Type) string {
 	case reflect.Slice, reflect.Array:
 		return "a list"
 	case reflect.Map, reflect.Struct:
-		return "an object"
+		return object
 	default:
 		return "a number"
 	}

@@ -113,16 +113,8 @@ func lacksAsFargate(m view.Mapping) string {
 // fargatePatch has aws-auth alone map roles: that of the healthy example's nodes, and that of
 // its Fargate profile with a user name.
 func fargatePatch(username string) string {
-	return fmt.Sprintf(`
-cluster: {authenticationMode: CONFIG_MAP}
-accessEntries: null
-awsAuth:
-  mapRoles: |
-    - rolearn: arn:aws:iam::111122223333:role/eksNodeRole
-      username: system:node:{{EC2PrivateDNSName}}
-      groups: [system:bootstrappers, system:nodes]
-    - rolearn: arn:aws:iam::111122223333:role/eksFargatePodExecutionRole
+	return "\ncluster: {authenticationMode: CONFIG_MAP}" + mappedPatch(fmt.Sprintf(`    - rolearn: arn:aws:iam::111122223333:role/eksFargatePodExecutionRole
       username: %q
       groups: [system:bootstrappers, system:nodes, system:node-proxier]
-`, username)
+`, username))
 }

@@ -318,26 +318,10 @@ func kindOfNode(t ast.NodeType) string {
 
 // kindOfType returns what a field of a type holds.
 func kindOfType(t reflect.Type) string {
-	switch {
-	case t == nil:
-		return "what the field can have"
-	case t == reflect.TypeFor[time.Time]():
+	if t == reflect.TypeFor[time.Time]() {
 		return "a time such as 2026-03-01T08:00:00Z"
 	}
-	switch t.Kind() {
-	case reflect.String:
-		return "a text"
-	case reflect.Bool:
-		return "true or false"
-	case reflect.Slice, reflect.Array:
-		return "a list"
-	case reflect.Map, reflect.Struct:
-		return "a mapping"
-	case reflect.Pointer:
-		return kindOfType(t.Elem())
-	default:
-		return "a number"
-	}
+	return files.KindOf(t, "a mapping")
 }
 
 // firstLine returns the first line of a text, or its first 200 bytes.
