@@ -1204,7 +1204,7 @@ func TestManyNodes(t *testing.T) {
 	t.Parallel()
 	w := newFakeServers(t)
 	w.aws.pageSize = 1000
-	const n = 5000
+	const n = 3000
 	w.kube.nodes, w.kube.pods = nil, nil
 	for i := range n {
 		id := fmt.Sprintf("i-%05d", i)

@@ -93,7 +93,7 @@ func report(t testing.TB, dir string) *finding.FleetReport {
 func TestCollected(t *testing.T) {
 	t.Parallel()
 	kinds := len(templates(t))
-	c := newCloud(t, newSourceFleet(t, (kinds+1)/2, 4, regions...))
+	c := newCloud(t, newSourceFleet(t, (kinds+3)/4, 4, regions...))
 	dir := filepath.Join(t.TempDir(), "fleet")
 	out := c.run(t, "", snapshotArgs(dir, "--parallel", "32")...)
 	if out.code != 0 {

@@ -149,7 +149,7 @@ func TestSecrets(t *testing.T) {
 		return "http://user:" + secret + "@" + host + "/?token=" + secret + "#" + secret
 	}
 	plugin := "#!/bin/sh\nexit 1\n"
-	for _, test := range []struct {
+	for number, test := range []struct {
 		name   string
 		env    []string
 		server string
@@ -206,9 +206,10 @@ func TestSecrets(t *testing.T) {
 				cluster += ", " + test.extra
 			}
 			c.kubeconfig(t, server, cluster, user)
-			commands := []string{"check", "snapshot --allow-partial -o snapshot.yaml", "list", "fix --apply --yes", "create role --yes --access-entry"}
-			if test.slow {
-				commands = commands[:1]
+			commands := []string{"check"}
+			if !test.slow {
+				others := []string{"snapshot --allow-partial -o snapshot.yaml", "list", "fix --apply --yes", "create role --yes --access-entry"}
+				commands = append(commands, others[number%4], others[(number+2)%4])
 			}
 			for _, args := range commands {
 				out := c.run(t, nil, strings.Fields(args)...)
