@@ -9,13 +9,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -69,7 +67,7 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		UpdateScripts:       *update,
 		Setup:               setup,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "sub": sub, "misshape": misshape, "gz": gz},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "sub": sub, "gz": gz},
 	})
 }
 
@@ -186,47 +184,5 @@ func sub(ts *testscript.TestScript, neg bool, args []string) {
 	for _, name := range args[1:] {
 		text := strings.ReplaceAll(ts.ReadFile(name), "@"+args[0]+"@", ts.Getenv(args[0]))
 		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
-	}
-}
-
-// unread is how a command tells that an answer is not one.
-var unread = regexp.MustCompile(`answered \d+ with .*, not an |the response (is .*, not |\d+ has no Status)`)
-
-// misshape replaces each answer in the folder aws, one at a time, by a page or, every
-// second one in JSON, by an object, and holds that the command exits with 3 and says what is
-// wrong: misshape PAGE OBJECT COMMAND [ARG…]. It leaves out what EKS answers with 404, as
-// the error's name is in a header.
-func misshape(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 3 {
-		ts.Fatalf("usage: misshape PAGE OBJECT COMMAND [ARG…]")
-	}
-	page, object := []byte(ts.ReadFile(args[0])), []byte(ts.ReadFile(args[1]))
-	replaced, objects := 0, 0
-	ts.Check(filepath.WalkDir(ts.MkAbs("aws"), func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || strings.Contains(path, filepath.Join("eks", "clusters")) && strings.Contains(path, ".404.") {
-			return err
-		}
-		text := page
-		if replaced%2 == 0 && filepath.Ext(path) == ".json" {
-			text = object
-			objects++
-		}
-		replaced++
-		whole, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(path, text, 0o600); err != nil {
-			return err
-		}
-		code := exitCode(ts, args[2:])
-		output := strings.Join(strings.Fields(ts.ReadFile("stdout")+ts.ReadFile("stderr")), " ")
-		if code != 3 || !unread.MatchString(output) {
-			ts.Fatalf("with %s for %s the command exits with %d", text, path, code)
-		}
-		return os.WriteFile(path, whole, 0o600)
-	}))
-	if objects == 0 || replaced == objects {
-		ts.Fatalf("of %d answers in the folder aws, %d were replaced by an object", replaced, objects)
 	}
 }
