@@ -17,7 +17,6 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/aws"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/collect/kube"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/command"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
@@ -238,8 +237,7 @@ func (c *connection) confirm(ctx context.Context) (locate.Cluster, error) {
 func (o *liveOptions) kubernetes(target *locate.Target) (*kube.Client, error) {
 	rest, err := o.config.ToRESTConfig()
 	if clientcmd.IsEmptyConfig(err) {
-		write := command.AWS("eks", "update-kubeconfig", "--name", target.Name, "--region", target.Region)
-		return nil, usage("write one with "+write.String()+", or add --aws-only: then the verdicts that need the Kubernetes API are unknown", "the kubeconfig has no context for cluster %q", target.Name)
+		return nil, usage("write one with "+target.UpdateKubeconfig(target.Name)+", or add --aws-only: then the verdicts that need the Kubernetes API are unknown", "the kubeconfig has no context for cluster %q", target.Name)
 	}
 	if err != nil {
 		return nil, usage("check the context's cluster and user in the kubeconfig", "the kubeconfig cannot be used: %s", err)

@@ -154,14 +154,14 @@ func (t *Target) compare(ctx context.Context, api API, c Cluster) error {
 		if ca == different {
 			return &problem.Error{
 				Problem: fmt.Sprintf("context %q has the endpoint of cluster %s but another certificate authority", t.Context, c.Name),
-				Next:    t.updateKubeconfig(c),
+				Next:    t.UpdateKubeconfig(c.Name),
 			}
 		}
 		t.note("EKS gives %s the endpoint of context %s%s", c.Name, t.Context, map[comparison]string{same: " and the same certificate authority"}[ca])
 	case isEKS(t.Server):
 		return &problem.Error{
 			Problem: fmt.Sprintf("context %q is another cluster than %s: its server is %s, that of %s is %s", t.Context, c.Name, t.Server, c.Name, c.Endpoint),
-			Next:    t.updateKubeconfig(c),
+			Next:    t.UpdateKubeconfig(c.Name),
 		}
 	case ca == same:
 		t.note("context %s reaches %s through %s, a proxy or tunnel: the certificate authority is the same", t.Context, c.Name, t.Server)
@@ -181,8 +181,9 @@ func (t *Target) compare(ctx context.Context, api API, c Cluster) error {
 	return nil
 }
 
-func (t *Target) updateKubeconfig(c Cluster) string {
-	return fmt.Sprintf("aws eks update-kubeconfig --name %s --region %s%s", command.Quote(c.Name), command.Quote(t.Region), t.profileHint())
+// UpdateKubeconfig returns the command that writes a cluster's entry in the kubeconfig.
+func (t *Target) UpdateKubeconfig(cluster string) string {
+	return fmt.Sprintf("aws eks update-kubeconfig --name %s --region %s%s", command.Quote(cluster), command.Quote(t.Region), t.profileHint())
 }
 
 type comparison int
