@@ -3,7 +3,6 @@ package view
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -11,6 +10,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // IdentityKind is a way to give aws-node credentials.
@@ -193,7 +193,7 @@ func (v *View) NoRole(text string) string {
 	role, known := v.Snapshot.Roles[text]
 	switch {
 	case known && !role.NotFound: // also one of code, to which AWS gives its name
-	case !ok || a.Service != "iam" || !strings.HasPrefix(a.Resource, "role/") || !roleName.MatchString(a.Name()):
+	case !ok || a.Service != "iam" || !strings.HasPrefix(a.Resource, "role/") || !roleName().MatchString(a.Name()):
 		return "is not the ARN of a role"
 	case v.Place.Partition != "" && a.Partition != v.Place.Partition:
 		return "is in partition " + a.Partition + ", the cluster in " + v.Place.Partition
@@ -203,7 +203,7 @@ func (v *View) NoRole(text string) string {
 
 // roleName matches the names that IAM allows for roles.
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-var roleName = regexp.MustCompile(`^[A-Za-z0-9+=,.@_-]{1,64}$`)
+var roleName = text.Pattern(`^[A-Za-z0-9+=,.@_-]{1,64}$`)
 
 // envRoleARN is the variable by which the webhook gives a pod its IRSA role.
 const envRoleARN = "AWS_ROLE_ARN"

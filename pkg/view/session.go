@@ -66,7 +66,7 @@ func (s *Session) known(r *Role) *iampolicy.Context {
 	maps.DeleteFunc(tags, func(key, _ string) bool { return slices.Contains(podIdentityTags, key) && len(s.tags) > 0 })
 	c := iampolicy.RoleSession(r.ARN, cmp.Or(AccountOf(r.ARN), place.Account), place.Region, tags)
 	direct(c)
-	if r.ofAccount() {
+	if r.OfAccount() {
 		r.v.inOrganization(c, "aws:Principal")
 		r.v.inOrganization(c, "aws:Resource")
 	}
@@ -117,7 +117,8 @@ func (v *View) tokensRequired() map[string]bool {
 	return v.tokens
 }
 
-// OfAccount reports whether the role is in the cluster's account.
+// OfAccount reports whether the role is in the cluster's account, which the organization's
+// policies that were read are about.
 func (r *Role) OfAccount() bool {
 	account := AccountOf(r.ARN)
 	return account == "" || account == r.v.Place.Account

@@ -381,7 +381,7 @@ func (r *Role) trustAllows(s *Session, action string, own granted) Answer {
 	policies.Resource = &d.policy
 	limits := r.v.organization()
 	policies.SCPs = limits.scps
-	if r.ofAccount() {
+	if r.OfAccount() {
 		policies.RCPs = limits.rcps
 	}
 	unread := slices.Concat(d.unread, own.unread, limits.unread)
@@ -401,7 +401,7 @@ func (r *Role) trustAllows(s *Session, action string, own granted) Answer {
 		c := base()
 		s.assume(c)
 		r.v.atTime(c)
-		if r.ofAccount() {
+		if r.OfAccount() {
 			r.v.inOrganization(c, "aws:Resource")
 		}
 		if len(r.Unread) == 0 {
@@ -474,12 +474,6 @@ func answer(a need.Action, result iampolicy.Result, err error, unread []snapshot
 	return ans
 }
 
-// ofAccount reports whether the role is one of the cluster's account, which the
-// organization's policies that were read are about.
-func (r *Role) ofAccount() bool {
-	return cmp.Or(AccountOf(r.ARN), r.v.Place.Account) == r.v.Place.Account
-}
-
 // use returns the role as a session uses it.
 func (r *Role) use(s *Session) use {
 	if u, ok := r.uses[s]; ok {
@@ -494,7 +488,7 @@ func (r *Role) use(s *Session) use {
 	}
 	limits := r.v.organization()
 	policies.RCPs = limits.rcps
-	if r.ofAccount() {
+	if r.OfAccount() {
 		policies.SCPs = limits.scps
 	}
 	u.unread = slices.Concat(u.unread, limits.unread)
