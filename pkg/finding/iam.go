@@ -88,7 +88,7 @@ type ManagedPolicy struct {
 // Wanted describes whether a role is to be allowed something.
 type Wanted string
 
-// The values. What is allowed although it is not wanted is too much.
+// The values. With WantedNo, what is allowed is a finding.
 const (
 	WantedYes     Wanted = "yes"
 	WantedNo      Wanted = "no"
