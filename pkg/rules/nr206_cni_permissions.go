@@ -100,6 +100,12 @@ func judgeCNI(v *view.View, r *view.Role, subject finding.Subject) finding.Resul
 	return all.unblock(result)
 }
 
+// inAnotherAccount is the result of the other rules about the permissions of aws-node for a
+// role that NR206 fails for its account.
+func inAnotherAccount(r *view.Role, subject finding.Subject) finding.Result {
+	return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: r.Name + " is in another account: see NR206"}
+}
+
 // forLines returns what the actions are for, actions for the same in one line.
 func forLines(answers []view.Answer) []string {
 	var purposes []string

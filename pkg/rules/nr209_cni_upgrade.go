@@ -63,7 +63,7 @@ roles:
 
 func judgeUpgrade(r *view.Role, subject finding.Subject, cni need.CNI) finding.Result {
 	if !r.OfAccount() {
-		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: r.Name + " is in another account: see NR206"}
+		return inAnotherAccount(r, subject)
 	}
 	if r.Facts.NotFound {
 		return finding.Result{Status: finding.NotApplicable, Subject: subject, Message: "role " + r.Name + " does not exist"}

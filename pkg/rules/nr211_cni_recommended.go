@@ -28,7 +28,7 @@ roles:
 	Check: func(v *view.View, report Reporter) {
 		judge := func(r *view.Role, subject finding.Subject) {
 			if !r.OfAccount() {
-				report(finding.Result{Status: finding.NotApplicable, Subject: subject, Message: r.Name + " is in another account: see NR206"})
+				report(inAnotherAccount(r, subject))
 				return
 			}
 			if r.Facts.NotFound {
