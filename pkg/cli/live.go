@@ -21,7 +21,6 @@ import (
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/locate"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/need"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
-	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/trace"
 )
 
@@ -102,7 +101,7 @@ func (o *liveOptions) addFactsFlags(f *pflag.FlagSet) {
 // checkRegions refuses regions that are not of the cluster's partition.
 func (o *liveOptions) checkRegions(partition string) error {
 	for _, region := range o.regions {
-		if !regionName().MatchString(region) {
+		if !snapshot.IsRegion(region) {
 			return usage("such as us-east-1,eu-west-1", "--regions: %q is not the name of a region", region)
 		}
 		if of := locate.PartitionOf(region); of != partition {
@@ -111,9 +110,6 @@ func (o *liveOptions) checkRegions(partition string) error {
 	}
 	return nil
 }
-
-// regionName is the form of the names of regions, which become part of host names.
-var regionName = text.Pattern(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
 
 // read goes from the kube context to the cluster and reads its facts. The footer
 // says what that cost.

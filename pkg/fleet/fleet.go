@@ -202,7 +202,6 @@ func (t Target) failureFile() string { return t.stem() + failureEnding }
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html.
 var (
 	accountForm = text.Pattern(`^[0-9]{12}$`)
-	regionForm  = text.Pattern(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
 	nameForm    = text.Pattern(`^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$`)
 )
 
@@ -210,7 +209,7 @@ var (
 func (t Target) check() error {
 	id := t.Identity()
 	name, ok := strings.CutPrefix(id.Resource, "cluster/")
-	if !ok || id.Service != "eks" || !accountForm().MatchString(id.Account) || !regionForm().MatchString(id.Region) || !nameForm().MatchString(name) {
+	if !ok || id.Service != "eks" || !accountForm().MatchString(id.Account) || !snapshot.IsRegion(id.Region) || !nameForm().MatchString(name) {
 		return fmt.Errorf("%q is not the ARN of an EKS cluster", t.ARN)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/files"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/problem"
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/snapshot"
 	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
@@ -162,7 +163,7 @@ func (in Include) Check() error {
 		}
 	}
 	for _, r := range in.Regions {
-		if r != AllRegions && !regionForm().MatchString(r) {
+		if r != AllRegions && !snapshot.IsRegion(r) {
 			return fmt.Errorf("%q is not the name of a region", r)
 		}
 	}

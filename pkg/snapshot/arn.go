@@ -3,6 +3,8 @@ package snapshot
 import (
 	"fmt"
 	"strings"
+
+	"github.com/kubectl-noderole/kubectl-noderole/pkg/text"
 )
 
 // ARN is an Amazon Resource Name in its parts.
@@ -118,3 +120,10 @@ func (s *Snapshot) MissingOf(fact Fact, subject string) []Missing {
 func (s *Snapshot) IsMissing(fact Fact, subject string) bool {
 	return len(s.MissingOf(fact, subject)) > 0
 }
+
+// regionName is the form of the names of regions.
+var regionName = text.Pattern(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
+
+// IsRegion reports whether a text has the form of a region's name, which becomes part of host
+// names.
+func IsRegion(s string) bool { return regionName().MatchString(s) }
